@@ -1,0 +1,127 @@
+"""The command line: flags, exit codes, nothing else. The only importer of typer.
+
+A command is a dataclass in `options.py` and a module of the same name in `stages/`; this file joins the two. The
+stage, and torch with it, is imported only when the command runs.
+"""
+
+import errno
+import importlib
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from xrayaug import __version__, console
+from xrayaug.errors import OutputError, XrayaugError
+from xrayaug.options import COMMANDS, Command
+
+INTERRUPTED = 130
+STORAGE_ERRORS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR}
+
+EPILOG = (
+    "The study, in order: prepare (twice: RSNA and MURA), train-gan, sample, fid, augment, train-classifier, "
+    "evaluate; or experiment, which runs them all. Each reads and writes directories, so each can be a job of its own."
+)
+
+app = typer.Typer(
+    name="xrayaug",
+    help="Would synthetic images make my radiograph classifier better, and can I trust the answer?",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the program."""
+    app()
+
+
+def run(options: Command) -> None:
+    """Run one command and print its result; errors that the user can mend become one line and an exit code.
+
+    Raises:
+        typer.Exit: with the exit code, where it is not 0.
+    """
+    try:
+        stage = importlib.import_module(f"xrayaug.stages.{options.name.replace('-', '_')}")
+        result = stage.plan(options) if options.dry_run else stage.run(options)
+        if options.json:
+            print(json.dumps(result, ensure_ascii=False))
+        else:
+            console.show(stage.tables(result))
+    except XrayaugError as problem:
+        console.report(problem)
+        raise typer.Exit(problem.exit_code) from None
+    except KeyboardInterrupt:
+        console.say("interrupted; what was unfinished is not kept, run the same command again")
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        raise typer.Exit(1) from None
+    except OSError as problem:
+        if problem.errno not in STORAGE_ERRORS:
+            raise
+        console.report(OutputError(f"{problem.strerror}: {problem.filename or options.out}"))
+        raise typer.Exit(OutputError.exit_code) from None
+
+
+def callback(command: type[Command]) -> Callable[..., None]:
+    """A function with one parameter per field of `command`, in the form Typer reads."""
+
+    def call(**values: Any) -> None:
+        try:
+            options = command(**{knob.name: _value(knob, values[knob.name]) for knob in fields(command)})
+        except XrayaugError as problem:
+            console.report(problem)
+            raise typer.Exit(problem.exit_code) from None
+        run(options)
+
+    hints = get_type_hints(command)
+    parameters = [_parameter(knob, hints[knob.name]) for knob in fields(command)]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__doc__ = f"{command.__doc__}\n\nExample: {command.example}"
+    return call
+
+
+def _parameter(knob: "Field[Any]", hint: Any) -> inspect.Parameter:
+    """One field as a keyword parameter annotated for Typer."""
+    settings = {"help": knob.metadata["help"], "metavar": knob.metadata["metavar"]}
+    if knob.metadata["parse"]:
+        hint = str | None if knob.default is None else str
+    default = inspect.Parameter.empty if knob.default is MISSING else knob.default
+    if knob.metadata["positional"]:
+        if hint == tuple[Path, ...]:
+            hint = list[Path]
+        annotation = Annotated[hint, typer.Argument(**settings)]
+    else:
+        annotation = Annotated[hint, typer.Option(show_default=knob.default not in (None, False), **settings)]
+    return inspect.Parameter(knob.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _value(knob: "Field[Any]", given: Any) -> Any:
+    if knob.metadata["parse"] and given is not None:
+        return knob.metadata["parse"](given)
+    return tuple(given) if isinstance(given, list) else given
+
+
+@app.callback(invoke_without_command=True)
+def version_flag(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Would synthetic images make my radiograph classifier better, and can I trust the answer?"""
+    if version:
+        print(f"xrayaug {__version__}")
+        raise typer.Exit
+
+
+for _name, _command in COMMANDS.items():
+    app.command(_name)(callback(_command))
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""What the user sees: results on stdout; progress, warnings and errors on stderr. The only importer of rich."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from xrayaug.errors import XrayaugError
+
+LINE_EVERY_SECONDS = 10.0  # of plain progress, where stderr is no terminal
+PLAIN_WIDTH = 132  # columns, where stdout is no terminal
+
+
+@dataclass(frozen=True)
+class Table:
+    """A result as rows of text; numbers are formatted by whoever made them."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = field(default=())
+
+
+def show(tables: Sequence[Table]) -> None:
+    """Print tables to stdout."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
+    screen = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    for table in tables:
+        drawn = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+        for index, column in enumerate(table.columns):
+            drawn.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+        for row in table.rows:
+            drawn.add_row(*(_plain(cell) for cell in row))
+        screen.print(drawn)
+        for note in table.notes:
+            screen.print(_plain(note), soft_wrap=True)
+
+
+def say(line: str) -> None:
+    """One line for the user to know, on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def warn(line: str) -> None:
+    """Something the user should look at, on stderr."""
+    say(f"warning: {line}")
+
+
+def report(problem: XrayaugError) -> None:
+    """One clear line and a hint, on stderr."""
+    say(f"error: {problem.message}" + (f" ({problem.hint})" if problem.hint else ""))
+
+
+@contextmanager
+def progress(total: int, label: str, unit: str = "images") -> Iterator[Callable[..., None]]:
+    """Show how far `total` has come: a bar on a terminal, a line every ten seconds elsewhere.
+
+    Yields:
+        `advance(count, note="")`, to call as the work goes on.
+    """
+    if sys.stderr.isatty():
+        with _bar(total, label, unit) as advance:
+            yield advance
+    else:
+        with _lines(total, label, unit) as advance:
+            yield advance
+
+
+@contextmanager
+def _bar(total: int, label: str, unit: str) -> Iterator[Callable[..., None]]:
+    from rich import progress as bars
+    from rich.console import Console
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[rate]}"),
+        bars.TimeRemainingColumn(),
+        bars.TextColumn("{task.fields[note]}"),
+    )
+    started = time.monotonic()
+    with bars.Progress(*columns, console=Console(file=sys.stderr)) as shown:
+        task = shown.add_task(label, total=total, rate="", note="")
+        done = 0
+
+        def advance(count: int, note: str = "") -> None:
+            nonlocal done
+            done += count
+            rate = done / max(time.monotonic() - started, 1e-9)
+            shown.update(task, advance=count, rate=f"{rate:.0f} {unit}/s", **({"note": _plain(note)} if note else {}))
+
+        yield advance
+
+
+@contextmanager
+def _lines(total: int, label: str, unit: str) -> Iterator[Callable[..., None]]:
+    started = last = time.monotonic()
+    done = 0
+
+    def advance(count: int, note: str = "") -> None:
+        nonlocal done, last
+        done += count
+        now = time.monotonic()
+        if now - last < LINE_EVERY_SECONDS:
+            return
+        last = now
+        rate = done / (now - started)
+        left = (total - done) / rate if rate else 0.0
+        say(f"{label}: {done}/{total} {unit}, {rate:.1f} {unit}/s, {_clock(left)} left{'; ' + note if note else ''}")
+
+    yield advance
+    seconds = max(time.monotonic() - started, 1e-9)
+    say(f"{label}: {done} {unit} in {_clock(seconds)}, {done / seconds:.1f} {unit}/s")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _plain(text: str) -> str:
+    """Escape rich's markup: a file name may hold brackets."""
+    return text.replace("[", "\\[")

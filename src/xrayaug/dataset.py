@@ -1,0 +1,238 @@
+"""The dataset on disk: `images.npy`, `index.csv` and the manifest. Sole reader and writer.
+
+`images.npy` is uint8 `[N, H, W]`, 0 black to 255 white. `index.csv` has one row per image; its column `image` names
+the array: `images.npy` for the dataset's own, `real/images.npy` for that of the input which the manifest calls `real`
+(an arm copies no pixels), `real/real/images.npy` for an arm made from an arm.
+"""
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from xrayaug import artifacts
+from xrayaug.artifacts import Artifact
+from xrayaug.errors import ArtifactError, DataError
+
+IMAGES = "images.npy"
+INDEX = "index.csv"
+SPLITS = ("train", "valid", "test")
+LABELS = ("normal", "abnormal")
+UNLABELLED = ""  # synthetic images of a generator that learnt both labels without telling them apart
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image: where its pixels are and what is known of it."""
+
+    image: str  # which array
+    row: int  # which picture of it
+    split: str
+    label: str
+    patient: str
+    study: str
+    source: str
+    synthetic: bool
+    file: str = ""  # the raw file it came from, relative to the raw set's root
+    sha256: str = ""  # of the decoded picture before resizing: equal for equal pixels
+    extra: Mapping[str, str] = field(default_factory=dict)  # further columns, as the raw set has them
+
+
+COLUMNS = tuple(column.name for column in fields(Row) if column.name != "extra")
+REQUIRED = COLUMNS[: COLUMNS.index("synthetic") + 1]
+
+
+class Dataset:
+    """A finished dataset, its index read and checked, its arrays mapped and not yet read."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self.path = artifact.path
+        self.rows = _read_index(artifact.path / INDEX)
+        self.arrays = {name: _map_array(artifact, name) for name in sorted({row.image for row in self.rows})}
+        self._check_rows()
+
+    @property
+    def split_by(self) -> str:
+        """`patient`, or `image` where the user asked for the thesis's split, which lets patients leak."""
+        return str(self.artifact.result.get("split_by", "patient"))
+
+    @property
+    def size(self) -> int:
+        """Height of the first array's images, in pixels."""
+        return int(next(iter(self.arrays.values())).shape[1])
+
+    def select(
+        self, *, split: str | None = None, label: str | None = None, synthetic: bool | None = None
+    ) -> list[Row]:
+        """The rows of that split, label and origin; None means any."""
+        return [
+            row
+            for row in self.rows
+            if (split is None or row.split == split)
+            and (label is None or row.label == label)
+            and (synthetic is None or row.synthetic == synthetic)
+        ]
+
+    def pixels(self, rows: Sequence[Row], size: int | None = None) -> Pixels:
+        """The pictures of `rows`, uint8 `[N, S, S]`, resized to `size` where they have another.
+
+        Raises:
+            DataError: no size is given and the pictures have different ones.
+        """
+        shapes = {self.arrays[row.image].shape[1:] for row in rows}
+        if size is None and len(shapes) > 1:
+            raise DataError(f"{self.path} holds images of different sizes: {sorted(shapes)}", "ask for one size")
+        shape = (size, size) if size is not None else next(iter(shapes), (0, 0))
+        gathered = np.empty((len(rows), *shape), np.uint8)
+        for place, row in enumerate(rows):
+            picture = self.arrays[row.image][row.row]
+            gathered[place] = picture if picture.shape == shape else _resized(picture, shape)
+        return gathered
+
+    def _check_rows(self) -> None:
+        for number, row in enumerate(self.rows, start=2):
+            if not 0 <= row.row < len(self.arrays[row.image]):
+                raise ArtifactError(
+                    f"{self.path / INDEX} line {number}: row {row.row} is outside {row.image}, "
+                    f"which holds {len(self.arrays[row.image])} images"
+                )
+        check_splits(self.rows, split_by=self.split_by)
+
+
+def open_dataset(path: Path) -> Dataset:
+    """Open and check the dataset or arm at `path`.
+
+    Raises:
+        ArtifactError: it is none, or damaged.
+        DataError: its rows cannot stand (a synthetic image outside `train`, a patient in two splits, ...).
+    """
+    return Dataset(artifacts.open_artifact(path, "dataset"))
+
+
+def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patient") -> None:
+    """Write `index.csv`, after checking that the rows can stand.
+
+    Raises:
+        DataError: a synthetic row outside `train`, or a patient in two splits without `split_by="image"`.
+    """
+    check_splits(rows, split_by=split_by)
+    extras = sorted({name for row in rows for name in row.extra})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*COLUMNS, *extras])
+    for row in rows:
+        cells = [getattr(row, name) for name in COLUMNS]
+        writer.writerow([int(cell) if isinstance(cell, bool) else cell for cell in cells]
+                        + [row.extra.get(name, "") for name in extras])  # fmt: skip
+    artifacts.write_text(directory / INDEX, text.getvalue())
+
+
+def create_images(directory: Path, count: int, size: int) -> Pixels:
+    """A new, memory-mapped `images.npy` of `count` black images, to be filled in any order."""
+    return np.lib.format.open_memmap(directory / IMAGES, mode="w+", dtype=np.uint8, shape=(count, size, size))
+
+
+def borrowed(row: Row, input_name: str, **changes: Any) -> Row:
+    """The row as an arm refers to it: its pixels stay in the input of that name."""
+    return replace(row, image=f"{input_name}/{row.image}", **changes)
+
+
+def check_splits(rows: Iterable[Row], *, split_by: str) -> None:
+    """Hold the rows to what makes an evaluation honest.
+
+    Raises:
+        DataError: a synthetic row outside `train`, an unlabelled real row, or a patient in two splits.
+    """
+    splits_of: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row.synthetic and row.split != "train":
+            raise DataError(f"a synthetic image stands in '{row.split}'", "synthetic images may only be trained on")
+        if not row.synthetic and row.label not in LABELS:
+            raise DataError(f"the image {row.file or row.row} has no label", "labels are normal and abnormal")
+        if row.patient:
+            splits_of[row.patient].add(row.split)
+    leaking = sorted(patient for patient, splits in splits_of.items() if len(splits) > 1)
+    if leaking and split_by == "patient":
+        raise DataError(
+            f"{len(leaking)} patients are in more than one split, {leaking[0]} the first",
+            "split by patient; or --split-by image, knowing that scores then flatter",
+        )
+
+
+def patients_in_two_splits(rows: Iterable[Row]) -> int:
+    """How many patients have images in more than one split."""
+    splits_of: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row.patient:
+            splits_of[row.patient].add(row.split)
+    return sum(len(splits) > 1 for splits in splits_of.values())
+
+
+def counts(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
+    """Images per split and label: `{"train": {"normal": 3653, "abnormal": 1336}, ...}`."""
+    found = Counter((row.split, row.label or "unlabelled") for row in rows)
+    return {
+        split: {label: number for (where, label), number in sorted(found.items(), reverse=True) if where == split}
+        for split in SPLITS
+        if any(where == split for where, _ in found)
+    }
+
+
+def _read_index(path: Path) -> list[Row]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ArtifactError(f"{path} cannot be read: {problem}") from None
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    missing = [name for name in REQUIRED if name not in (reader.fieldnames or [])]
+    if missing:
+        raise ArtifactError(f"{path} lacks the columns {', '.join(missing)}", "its first line names the columns")
+    rows = [_parse_row(cells, f"{path} line {number}") for number, cells in enumerate(reader, start=2)]
+    if not rows:
+        raise ArtifactError(f"{path} lists no images")
+    return rows
+
+
+def _parse_row(cells: Mapping[str | None, str | None], where: str) -> Row:
+    known = {name: cells.get(name) or "" for name in COLUMNS}
+    if known["split"] not in SPLITS:
+        raise DataError(f"{where}: the split is '{known['split']}'", f"splits are {', '.join(SPLITS)}")
+    if known["label"] not in (*LABELS, UNLABELLED):
+        raise DataError(f"{where}: the label is '{known['label']}'", f"labels are {' and '.join(LABELS)}")
+    if not known["row"].isdecimal() or known["synthetic"] not in ("0", "1"):
+        raise ArtifactError(f"{where}: row must be a number, synthetic 0 or 1")
+    extra = {name: value or "" for name, value in cells.items() if name is not None and name not in COLUMNS}
+    texts = {name: value for name, value in known.items() if name not in ("row", "synthetic")}
+    return Row(**texts, row=int(known["row"]), synthetic=known["synthetic"] == "1", extra=extra)
+
+
+def _map_array(artifact: Artifact, name: str) -> Pixels:
+    """Map the array called `name`, through the inputs it is borrowed from."""
+    *borrowed_from, file = name.split("/")
+    if file != IMAGES or any(part not in artifact.manifest["inputs"] for part in borrowed_from[:1]):
+        raise ArtifactError(f"{artifact.path / INDEX} names '{name}', which is no array of its own or of an input")
+    if borrowed_from:
+        return _map_array(artifact.open_input(borrowed_from[0], "dataset"), name.partition("/")[2])
+    path = artifact.path / IMAGES
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as problem:
+        raise ArtifactError(f"{path} cannot be read: {problem}") from None
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 3:
+        raise ArtifactError(f"{path} must be uint8 [N, H, W]")
+    return array
+
+
+def _resized(picture: Pixels, shape: tuple[int, ...]) -> Pixels:
+    height, width = shape
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))

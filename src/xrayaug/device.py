@@ -1,0 +1,66 @@
+"""Where tensors live and where randomness comes from."""
+
+import ctypes
+import platform
+from functools import cache
+
+import numpy as np
+import torch
+
+from xrayaug.errors import UsageError
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+
+
+def resolve(name: str) -> torch.device:
+    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps` as a device that is really here.
+
+    Raises:
+        UsageError: no such device; the message says which there are.
+    """
+    keep_freed_memory()
+    here = available()
+    if name == "auto":
+        return torch.device(here[0])
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"--device {name} is no device", f"here: {', '.join(here)}") from None
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in (*here, "cpu"):
+        raise UsageError(f"--device {name} is not available", f"here: {', '.join(here)}")
+    return device
+
+
+def available() -> list[str]:
+    """The devices of this machine, the fastest first."""
+    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def describe(device: torch.device) -> str:
+    """`cuda:0 (NVIDIA H200)`, `cpu (2 threads)`."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+
+
+def generator(*seeds: int) -> torch.Generator:
+    """A CPU random generator that depends on every one of `seeds`, and on nothing else."""
+    mixed = int(np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return torch.Generator().manual_seed(mixed)
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Ask glibc to keep large freed blocks instead of returning them to the system.
+
+    Every large CPU tensor is otherwise mapped, zeroed and unmapped again by the kernel; results are unchanged.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+    libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)

@@ -1,0 +1,100 @@
+"""DCGAN, as the thesis has it.
+
+Radford, Metz, Chintala: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
+Networks, ICLR 2016, arXiv:1511.06434; scaled to 128 x 128 grey as in Platin's thesis, Figures 4 and 5.
+
+Other sizes follow the same rule: each doubling of the size is one more layer. The generator's last hidden layer has
+64 channels and each layer before it twice as many; the discriminator's first has 32 and each layer after it twice as
+many, without batch normalisation on the first two.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from xrayaug.gans import Shape
+
+PAPER = "Radford et al. 2016, arXiv:1511.06434"
+SIZES = (32, 64, 128, 256)
+
+G_CHANNELS = 64  # of the generator's last hidden layer
+D_CHANNELS = 32  # of the discriminator's first layer
+SLOPE = 0.2  # of LeakyReLU, Radford et al. section 4
+
+
+class Generator(nn.Module):
+    """Latent vectors `[N, latent]` -> images `[N, 1, size, size]` in [-1, 1]."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        widths = [G_CHANNELS * 2**i for i in reversed(range(_doublings(shape.size)))]
+        layers: list[nn.Module] = [nn.ConvTranspose2d(shape.latent, widths[0], 4, 1, 0, bias=False)]  # [N, C, 4, 4]
+        for before, after in pairwise(widths):
+            layers += [nn.BatchNorm2d(before), nn.ReLU(inplace=True)]
+            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]  # twice the height and width
+        layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(inplace=True)]
+        layers += [nn.ConvTranspose2d(widths[-1], 1, 4, 2, 1, bias=False), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Generate one image per latent vector."""
+        images: Tensor = self.layers(z[:, :, None, None])
+        return images
+
+
+class Discriminator(nn.Module):
+    """Images `[N, 1, size, size]` in [-1, 1] -> probability of being real, `[N]`."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        widths = [1, *(D_CHANNELS * 2**i for i in range(_doublings(shape.size)))]
+        layers: list[nn.Module] = []
+        for depth, (before, after) in enumerate(pairwise(widths)):
+            layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False)]  # half the height and width
+            layers += [nn.BatchNorm2d(after)] if depth >= 2 else []
+            layers += [nn.LeakyReLU(SLOPE, inplace=True)]
+        layers += [nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False), nn.Sigmoid()]  # [N, 1, 1, 1]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Judge each image."""
+        probabilities: Tensor = self.layers(images)
+        return probabilities.flatten()
+
+
+def generator(shape: Shape) -> nn.Module:
+    """A generator with Radford et al.'s initial weights."""
+    return Generator(shape).apply(_initialise)
+
+
+def discriminator(shape: Shape) -> nn.Module:
+    """A discriminator with Radford et al.'s initial weights."""
+    return Discriminator(shape).apply(_initialise)
+
+
+def discriminator_loss(d_real: Tensor, d_fake: Tensor) -> Tensor:
+    """-log D(x) - log(1 - D(G(z))), Goodfellow et al. 2014 equation 1 as binary cross entropy."""
+    real = F.binary_cross_entropy(d_real, torch.ones_like(d_real))
+    fake = F.binary_cross_entropy(d_fake, torch.zeros_like(d_fake))
+    return real + fake
+
+
+def generator_loss(d_fake: Tensor) -> Tensor:
+    """-log D(G(z)), the non-saturating form of Goodfellow et al. 2014 section 3."""
+    return F.binary_cross_entropy(d_fake, torch.ones_like(d_fake))
+
+
+def _doublings(size: int) -> int:
+    """How often 4 pixels double to `size`: 5 for 128."""
+    return size.bit_length() - 3
+
+
+def _initialise(module: nn.Module) -> None:
+    """Zero-mean normal weights with standard deviation 0.02, Radford et al. section 4."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,433 @@
+"""One frozen dataclass per command: every knob, its default and its help, declared once.
+
+A field is the flag (`--batch-size`), its help, the Python API (`TrainGan(batch_size=...)`) and the manifest entry.
+`cli.py` turns the fields into flags; `artifacts.py` asks which of them decide the result (`identity`) and which
+name an input (`inputs`). Nothing here imports torch, typer or rich.
+"""
+
+import dataclasses
+import enum
+import math
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar, Literal, cast
+
+from xrayaug import gans, sources
+from xrayaug.errors import UsageError
+
+Part = Literal["elbow", "finger", "forearm", "hand", "humerus", "shoulder", "wrist", "all"]
+Label = Literal["normal", "abnormal"]
+Split = Literal["train", "valid", "test"]
+
+
+class Role(enum.Enum):
+    """What a knob means for the result."""
+
+    SETTING = "setting"  # decides the result: another value makes another artifact
+    INPUT = "input"  # names what is read: the content decides, not the path
+    EXECUTION = "execution"  # how and where, never what: workers, device, output
+
+
+def option(
+    default: Any = dataclasses.MISSING,
+    *,
+    help: str,
+    role: Role = Role.SETTING,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    positional: bool = False,
+    metavar: str | None = None,
+    parse: Callable[[str], Any] | None = None,
+) -> Any:
+    """Declare one knob; the bounds are inclusive but for `above`."""
+    metadata = {
+        "help": help,
+        "role": role,
+        "minimum": minimum,
+        "maximum": maximum,
+        "above": above,
+        "positional": positional,
+        "metavar": metavar,
+        "parse": parse,
+    }
+    return field(default=default, metadata=metadata)
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """``"0,10,50"`` as ``(0.0, 10.0, 50.0)``.
+
+    Raises:
+        UsageError: a part is not a number.
+    """
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise UsageError(f"'{text}' is not a list of numbers", "separate them by commas: 0,10,50,100") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What every command takes."""
+
+    name: ClassVar[str]
+    example: ClassVar[str]
+
+    out: Path = option(help="Directory to write; refused if it holds something else.", role=Role.EXECUTION)
+    seed: int = option(0, help="Seed of everything random; the same seed gives the same bytes on a CPU.", minimum=0)
+    overwrite: bool = option(
+        False, help="Replace what an earlier run with other options left in --out.", role=Role.EXECUTION
+    )
+    dry_run: bool = option(
+        False, help="Resolve and print everything, write nothing.", role=Role.EXECUTION
+    )
+    json: bool = option(
+        False, help="Print the result as one JSON object on stdout.", role=Role.EXECUTION
+    )
+
+    def __post_init__(self) -> None:
+        for knob in fields(self):
+            _check_bounds(knob, getattr(self, knob.name))
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide the result, as JSON values: the manifest's `options`."""
+        return {k.name: _jsonable(getattr(self, k.name)) for k in fields(self) if k.metadata["role"] is Role.SETTING}
+
+    def inputs(self) -> dict[str, Path]:
+        """The paths that are read, by name; a tuple of paths becomes `runs/0`, `runs/1`, ..."""
+        found: dict[str, Path] = {}
+        for knob in fields(self):
+            if knob.metadata["role"] is not Role.INPUT:
+                continue
+            value = getattr(self, knob.name)
+            if isinstance(value, Path):
+                found[knob.name] = value
+            elif isinstance(value, tuple):
+                found |= {f"{knob.name}/{i}": path for i, path in enumerate(value)}
+        return found
+
+    def argv(self) -> list[str]:
+        """The words after `xrayaug` that make this command: defaults left out, `--out` last."""
+        positionals: list[str] = []
+        flags: list[str] = []
+        for knob in sorted(fields(self), key=lambda knob: knob.name == "out"):
+            value = getattr(self, knob.name)
+            if knob.metadata["positional"]:
+                positionals += [str(path) for path in (value if isinstance(value, tuple) else (value,))]
+            elif value is not None and value != knob.default:
+                flags += _flag(knob.name, value)
+        return [self.name, *positionals, *flags]
+
+    def command_line(self) -> str:
+        """The command as a line for a shell or a job script."""
+        return shlex.join(["xrayaug", *self.argv()])
+
+
+def flag_name(field_name: str) -> str:
+    """``batch_size`` as ``--batch-size``."""
+    return "--" + field_name.replace("_", "-")
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [flag_name(name) if value else "--no-" + flag_name(name)[2:]]
+    if isinstance(value, tuple):
+        return [flag_name(name), ",".join(f"{part:g}" for part in value)]
+    return [flag_name(name), f"{value:g}" if isinstance(value, float) else str(value)]
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _check_bounds(knob: "dataclasses.Field[Any]", value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    minimum, maximum, above = (knob.metadata[bound] for bound in ("minimum", "maximum", "above"))
+    wanted = [
+        *([f"{minimum:g} or more"] if minimum is not None else []),
+        *([f"more than {above:g}"] if above is not None else []),
+        *([f"at most {maximum:g}"] if maximum is not None else []),
+    ]
+    inside = (
+        math.isfinite(value)
+        and (minimum is None or value >= minimum)
+        and (maximum is None or value <= maximum)
+        and (above is None or value > above)
+    )
+    if not inside:
+        raise UsageError(f"{flag_name(knob.name)} is {value:g}", f"it must be {' and '.join(wanted) or 'finite'}")
+
+
+def _device() -> Any:
+    return option(
+        "auto",
+        help="Where to compute: auto, cpu, cuda, cuda:1, ... or mps.",
+        role=Role.EXECUTION,
+        metavar="DEVICE",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepare(Command):
+    """Read raw radiographs and labels into a dataset: fixed size, grey, split, checked."""
+
+    name = "prepare"
+    example = "xrayaug prepare --source mura --input MURA-v1.1 --part hand --size 224 --out data/mura"
+
+    input: Path = option(
+        help="Directory of the raw set; for --source table also the CSV file itself.", role=Role.INPUT
+    )
+    source: Literal[("auto", *sources.names())] = option(  # type: ignore[valid-type]
+        "auto", help="How the raw set lies on disk; auto looks and says what it found."
+    )
+    part: Part = option("hand", help="MURA: the body part to read, or all seven.")
+    table: Path | None = option(
+        None, help="--source table: the CSV file, where --input is the directory of images.", role=Role.INPUT
+    )
+    image_column: str | None = option(None, help="--source table: column of the image's path [default: found by name].")
+    label_column: str | None = option(None, help="--source table: column of the label [default: found by name].")
+    patient_column: str | None = option(None, help="--source table: column of the patient [default: found by name].")
+    study_column: str | None = option(None, help="--source table: column of the study [default: found by name].")
+    split_column: str | None = option(
+        None, help="--source table: column that says train, valid or test [default: found by name]."
+    )
+    abnormal_class: str | None = option(
+        None, help="Name of the class that counts as abnormal, every other being normal, where names do not tell."
+    )
+    label: Label | None = option(None, help="Label of every image of a set that has no labels.")
+    size: int = option(128, help="Width and height of the prepared images, in pixels.", minimum=8, maximum=4096)
+    fit: Literal["squash", "pad", "crop"] = option(
+        "squash", help="Make it square: squash ignores the aspect (the thesis), pad adds black, crop cuts the long side."
+    )
+    resample: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = option(
+        "bicubic", help="Resampling filter; all but nearest are antialiased."
+    )
+    bits: Literal["auto", "8", "12", "16"] = option(
+        "auto", help="Bit depth of 16-bit files; auto takes the smallest of 8, 12 and 16 that holds each image."
+    )
+    invert: bool = option(False, help="Turn black to white, for sets that show bone dark (as MONOCHROME1).")
+    holdout: float | None = option(
+        None,
+        help="Share of the training images held out for validation [default: 0.1; 0 where there is only one class].",
+        minimum=0,
+        maximum=0.9,
+    )
+    test: float = option(
+        0.0, help="Share of all images set apart as test, where the raw set names none.", minimum=0, maximum=0.9
+    )
+    split_by: Literal["patient", "image"] = option(
+        "patient", help="Hold out whole patients, or single images as the thesis did (patients then leak)."
+    )
+    duplicates: Literal["error", "warn"] = option(
+        "error", help="What the same pixels in two splits are; within one split they are only reported."
+    )
+    strict: bool = option(False, help="Make the first unusable file an error, not a line in skipped.csv.")
+    workers: int = option(
+        0, help="Images decoded at a time [default: 0, one per processor].", role=Role.EXECUTION, minimum=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainGan(Command):
+    """Train a generative adversarial network on the training images of a dataset."""
+
+    name = "train-gan"
+    example = "xrayaug train-gan --data data/rsna --arch dcgan --epochs 100 --out runs/gan"
+
+    data: Path = option(help="Dataset to learn from; only its train split is seen.", role=Role.INPUT)
+    arch: Literal[gans.names()] = option("dcgan", help="Architecture; one file each in xrayaug/gans.")  # type: ignore[valid-type]
+    only_label: Label | None = option(None, help="Learn from the images of this label alone.")
+    epochs: int = option(100, help="Passes over the training images.", minimum=1)
+    batch_size: int = option(100, help="Images per optimiser step.", minimum=1)
+    lr: float = option(3.4e-4, help="Adam's learning rate, for both networks.", above=0)
+    beta1: float = option(0.5, help="Adam's decay of the first moment.", minimum=0, maximum=0.9999)
+    beta2: float = option(0.999, help="Adam's decay of the second moment.", minimum=0, maximum=0.999999)
+    latent: int = option(100, help="Length of the latent vector z.", minimum=1)
+    preview_every: int = option(
+        5, help="Epochs between preview grids on fixed noise; 0 draws only the last.", minimum=0
+    )
+    device: str = _device()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(Command):
+    """Draw synthetic images from a trained generator, as a dataset."""
+
+    name = "sample"
+    example = "xrayaug sample --run runs/gan --count 10000 --seed 0 --out data/synthetic"
+
+    run: Path = option(help="GAN run to sample from.", role=Role.INPUT)
+    count: int = option(10000, help="Images to draw; image i is the same whatever the count.", minimum=1)
+    png: bool = option(False, help="Also write every image as a PNG file.")
+    device: str = _device()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fid(Command):
+    """Measure the Fréchet inception distance between two sets of images."""
+
+    name = "fid"
+    example = "xrayaug fid data/synthetic data/rsna --weights pt_inception-2015-12-05-6726825d.pth"
+
+    a: Path = option(
+        help="A dataset, a folder of images (nested, any case) or an .npz of statistics.",
+        role=Role.INPUT,
+        positional=True,
+    )
+    b: Path = option(help="The other side, of any of the same kinds.", role=Role.INPUT, positional=True)
+    out: Path | None = option(  # type: ignore[assignment]
+        None, help="Directory to write fid.json to; without it the number is only printed.", role=Role.EXECUTION
+    )
+    features: Literal["inception", "random"] = option(
+        "inception", help="Trained Inception (FID), or the same network with seeded random weights (not FID)."
+    )
+    dims: Literal["64", "192", "768", "2048"] = option("2048", help="Features per image, by layer; FID takes 2048.")
+    weights: Path | None = option(
+        None, help="pytorch-fid's Inception weights file [default: $TORCH_HOME, else downloaded].", role=Role.INPUT
+    )
+    split: Split | None = option(None, help="Of a dataset, take only this split.")
+    only_label: Label | None = option(None, help="Of a dataset, take only the images of this label.")
+    batch_size: int = option(50, help="Images per pass through the network.", role=Role.EXECUTION, minimum=1)
+    save_stats: Path | None = option(
+        None, help="Write side A's statistics to this .npz, for later use as a side.", role=Role.EXECUTION
+    )
+    cache: Path | None = option(
+        None, help="Directory of cached statistics [default: ~/.cache/xrayaug].", role=Role.EXECUTION
+    )
+    device: str = _device()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment(Command):
+    """Add a measured dose of synthetic images to the training split: one arm of the study."""
+
+    name = "augment"
+    example = "xrayaug augment --real data/mura --synthetic data/synthetic --percent 10 --seed 0 --out arms/010"
+
+    real: Path = option(help="Dataset of real images; its valid and test splits are kept as they are.", role=Role.INPUT)
+    synthetic: Path | None = option(
+        None, help="Dataset of synthetic images to draw from; not needed for 0 percent.", role=Role.INPUT
+    )
+    percent: float = option(
+        help="Synthetic images to add, in percent of the real normal training images.", minimum=0
+    )
+    label: Label | None = option(
+        None, help="What the synthetic images are [default: the label the generator learnt]."
+    )
+    real_fraction: float = option(
+        1.0, help="Share of the real training patients to keep, for the low-data sweep.", above=0, maximum=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainClassifier(Command):
+    """Train the abnormality classifier on an arm; it never sees the test split."""
+
+    name = "train-classifier"
+    example = "xrayaug train-classifier --data arms/010 --weights imagenet --epochs 10 --seed 0 --out runs/010-0"
+
+    data: Path = option(help="Dataset or arm to train on.", role=Role.INPUT)
+    arch: str = option("densenet169", help="Any classification network that torchvision lists.", metavar="NAME")
+    weights: str = option(
+        "imagenet", help="Where to start from: imagenet, none, or a weights file.", metavar="imagenet|none|FILE"
+    )
+    size: int = option(224, help="Width and height that the network sees, in pixels.", minimum=16, maximum=4096)
+    epochs: int = option(10, help="Passes over the training images.", minimum=1)
+    batch_size: int = option(8, help="Images per optimiser step.", minimum=1)
+    lr: float = option(1e-4, help="Adam's learning rate at the start.", above=0)
+    patience: int = option(1, help="Epochs without a better validation loss before the rate falls tenfold.", minimum=0)
+    flip: bool = option(True, help="Mirror training images left to right, at random.")
+    rotation: float = option(10.0, help="Rotate training images by up to so many degrees.", minimum=0, maximum=180)
+    device: str = _device()
+
+    def inputs(self) -> dict[str, Path]:
+        """The arm, and the weights where they are a file."""
+        named = {} if self.weights in ("imagenet", "none") else {"weights": Path(self.weights)}
+        return super().inputs() | named
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(Command):
+    """Judge classifier runs on the test split, per image and per study, arm by arm."""
+
+    name = "evaluate"
+    example = "xrayaug evaluate runs/000-0 runs/000-1 runs/010-0 runs/010-1 --out evaluation"
+
+    runs: tuple[Path, ...] = option(help="Classifier runs to judge.", role=Role.INPUT, positional=True)
+    batch_size: int = option(32, help="Images per pass through the network.", role=Role.EXECUTION, minimum=1)
+    device: str = _device()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phantom(Command):
+    """Draw practice hand radiographs and lay them on disk as RSNA or MURA would."""
+
+    name = "phantom"
+    example = "xrayaug phantom --layout mura --count 400 --seed 1 --out raw/mura"
+
+    layout: Literal["rsna", "mura"] = option(help="Whose directories and CSV files to write.")
+    count: int = option(help="Images to draw.", minimum=1)
+    height: int = option(400, help="Height of the images, in pixels; the width follows.", minimum=32, maximum=4000)
+    workers: int = option(
+        0, help="Processes that draw [default: 0, one per processor].", role=Role.EXECUTION, minimum=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(Command):
+    """Run the whole study, command by command, skipping what is complete."""
+
+    name = "experiment"
+    example = "xrayaug experiment --preset thesis --rsna raw/rsna --mura raw/MURA-v1.1 --out study"
+
+    preset: Literal["thesis", "demo"] = option(
+        "thesis", help="thesis: its numbers, on real data; demo: phantoms, small and quick on a CPU."
+    )
+    rsna: Path | None = option(None, help="Raw RSNA bone age set, which the GAN learns from.", role=Role.INPUT)
+    mura: Path | None = option(None, help="Raw MURA set, which the classifier learns from.", role=Role.INPUT)
+    percents: tuple[float, ...] | None = option(
+        None, help="Doses of synthetic images, in percent of the real normals [default: the preset's].", parse=numbers
+    )
+    seeds: int | None = option(None, help="Classifiers trained per dose [default: the preset's].", minimum=1)
+    gan_arch: Literal[gans.names()] = option("dcgan", help="Architecture of the GAN.")  # type: ignore[valid-type]
+    gan_size: int | None = option(None, help="Size of the GAN's images [default: the preset's].", minimum=8)
+    gan_epochs: int | None = option(None, help="Epochs of the GAN [default: the preset's].", minimum=1)
+    gan_batch_size: int | None = option(None, help="Batch size of the GAN [default: the preset's].", minimum=1)
+    samples: int | None = option(None, help="Synthetic images to draw [default: the preset's].", minimum=1)
+    features: Literal["inception", "random", "none"] | None = option(
+        None, help="Features of the distances; none leaves them out [default: the preset's]."
+    )
+    fid_weights: Path | None = option(
+        None, help="pytorch-fid's Inception weights file.", role=Role.INPUT
+    )
+    split_by: Literal["patient", "image"] | None = option(
+        None, help="How the validation images are held out [default: the preset's]."
+    )
+    classifier_arch: str | None = option(
+        None, help="Classification network [default: the preset's].", metavar="NAME"
+    )
+    classifier_weights: str | None = option(
+        None, help="Where the classifier starts from [default: the preset's].", metavar="imagenet|none|FILE"
+    )
+    classifier_size: int | None = option(None, help="Size the classifier sees [default: the preset's].", minimum=16)
+    classifier_epochs: int | None = option(None, help="Epochs of the classifier [default: the preset's].", minimum=1)
+    classifier_batch_size: int | None = option(
+        None, help="Batch size of the classifier [default: the preset's].", minimum=1
+    )
+    workers: int = option(
+        0, help="Images decoded at a time [default: 0, one per processor].", role=Role.EXECUTION, minimum=0
+    )
+    device: str = _device()
+
+
+COMMANDS: dict[str, type[Command]] = {
+    command.name: cast(type[Command], command)
+    for command in (
+        Prepare, TrainGan, Sample, Fid, Augment, TrainClassifier, Evaluate, Phantom, Experiment,
+    )
+}  # fmt: skip

@@ -1,0 +1,94 @@
+"""The raw sets that `prepare --source` reads: one module each, found by listing this folder.
+
+To add one, write `sources/<name>.py` with the members of `Source` below. It only finds files and says what they are;
+decoding, splitting and checking are the same for all and lie elsewhere. Nothing else has to be told: the flag and the
+contract tests read the listing.
+"""
+
+import importlib
+import os
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from xrayaug.errors import DataError
+
+if TYPE_CHECKING:
+    from xrayaug.options import Prepare
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".jp2"})
+
+NORMAL_NAMES = frozenset({"normal", "negative", "healthy", "no", "false", "0"})
+ABNORMAL_NAMES = frozenset({"abnormal", "positive", "fracture", "fractured", "diseased", "yes", "true", "1"})
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image as the raw set describes it, not yet opened."""
+
+    file: str  # relative to the root, with forward slashes
+    label: str  # normal or abnormal
+    patient: str
+    study: str
+    split: str = ""  # train, valid or test; empty where the set does not say
+    extra: Mapping[str, str] = field(default_factory=dict)  # further columns of the index
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source found: records to decode under `root`, and what it leaves out with the reason."""
+
+    root: Path
+    records: list[Record]
+    skipped: list[tuple[str, str]] = field(default_factory=list)  # (file, reason)
+    notes: list[str] = field(default_factory=list)  # what the user should hear about
+
+
+class Source(Protocol):
+    """What a module in this folder offers."""
+
+    def detect(self, path: Path) -> bool:
+        """Whether `--input path` looks like this set; cheap, and False rather than an error."""
+
+    def read(self, options: "Prepare") -> Listing:
+        """List the set at `options.input`; raises InputError where it is not one."""
+
+
+def names() -> tuple[str, ...]:
+    """Every source's name, sorted; imports none of them."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+
+
+def load(name: str) -> Source:
+    """The module of that name."""
+    return cast(Source, importlib.import_module(f"{__name__}.{name}"))
+
+
+def walk(root: Path) -> Iterator[str]:
+    """Every file under `root` as a relative path with forward slashes, sorted.
+
+    Hidden files (AppleDouble `._*`, `.DS_Store`) and `__MACOSX` are not there for us.
+    """
+    for directory, folders, files in os.walk(root, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield (Path(directory) / name).relative_to(root).as_posix()
+
+
+def class_label(name: str, abnormal_class: str | None) -> str:
+    """A class's name as `normal` or `abnormal`.
+
+    Raises:
+        DataError: the name tells neither and `--abnormal-class` does not say.
+    """
+    plain = name.strip().lower()
+    if abnormal_class is not None:
+        return "abnormal" if plain == abnormal_class.strip().lower() else "normal"
+    if plain in NORMAL_NAMES:
+        return "normal"
+    if plain in ABNORMAL_NAMES:
+        return "abnormal"
+    raise DataError(f"'{name}' is neither normal nor abnormal", "name the abnormal class with --abnormal-class")
