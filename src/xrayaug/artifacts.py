@@ -265,8 +265,10 @@ def _read_manifest(file: Path) -> dict[str, Any]:
     except ValueError as problem:
         raise ArtifactError(f"{file} is not JSON: {problem}", "make the artifact again") from None
     fields = {"format": int, "kind": str, "stage": str, "options": dict, "inputs": dict, "files": dict, "result": dict}
+    if not isinstance(manifest, dict):
+        raise ArtifactError(f"{file} is not an xrayaug manifest: it is no JSON object")
     for name, wanted in fields.items():
-        if not isinstance(manifest, dict) or not isinstance(manifest.get(name), wanted):
+        if not isinstance(manifest.get(name), wanted):
             raise ArtifactError(f"{file} is not an xrayaug manifest: '{name}' is missing or of another type")
     return manifest
 

@@ -8,7 +8,6 @@ import errno
 import importlib
 import inspect
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
@@ -18,7 +17,7 @@ import typer
 
 from xrayaug import __version__, console
 from xrayaug.errors import OutputError, XrayaugError
-from xrayaug.options import COMMANDS, Command
+from xrayaug.options import COMMANDS, Command, flag_name
 
 INTERRUPTED = 130
 STORAGE_ERRORS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR}
@@ -83,7 +82,7 @@ def callback(command: type[Command]) -> Callable[..., None]:
         run(options)
 
     hints = get_type_hints(command)
-    parameters = [_parameter(knob, hints[knob.name]) for knob in fields(command)]
+    parameters = [_parameter(knob, hints[knob.name]) for knob in command.knobs()]
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__doc__ = f"{command.__doc__}\n\nExample: {command.example}"
     return call
@@ -98,9 +97,13 @@ def _parameter(knob: "Field[Any]", hint: Any) -> inspect.Parameter:
     if knob.metadata["positional"]:
         if hint == tuple[Path, ...]:
             hint = list[Path]
-        annotation = Annotated[hint, typer.Argument(**settings)]
+        marker = typer.Argument(**settings)
     else:
-        annotation = Annotated[hint, typer.Option(show_default=knob.default not in (None, False), **settings)]
+        # a switch that is off by default has no --no-form
+        switch = (flag_name(knob.name),) if knob.default is False else ()
+        has_default = knob.default not in (None, False) and "(default:" not in knob.metadata["help"]
+        marker = typer.Option(*switch, show_default=has_default, **settings)
+    annotation = Annotated[hint, marker]
     return inspect.Parameter(knob.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
@@ -122,6 +125,3 @@ def version_flag(
 
 for _name, _command in COMMANDS.items():
     app.command(_name)(callback(_command))
-
-if __name__ == "__main__":
-    sys.exit(main())

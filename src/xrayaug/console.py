@@ -92,7 +92,7 @@ def _bar(total: int, label: str, unit: str) -> Iterator[Callable[..., None]]:
             nonlocal done
             done += count
             rate = done / max(time.monotonic() - started, 1e-9)
-            shown.update(task, advance=count, rate=f"{rate:.0f} {unit}/s", **({"note": _plain(note)} if note else {}))
+            shown.update(task, advance=count, rate=f"{rate:.0f} {unit}/s", note=_plain(note))
 
         yield advance
 

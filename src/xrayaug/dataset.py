@@ -8,10 +8,11 @@ the array: `images.npy` for the dataset's own, `real/images.npy` for that of the
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,9 +72,7 @@ class Dataset:
         """Height of the first array's images, in pixels."""
         return int(next(iter(self.arrays.values())).shape[1])
 
-    def select(
-        self, *, split: str | None = None, label: str | None = None, synthetic: bool | None = None
-    ) -> list[Row]:
+    def select(self, *, split: str | None = None, label: str | None = None, synthetic: bool | None = None) -> list[Row]:
         """The rows of that split, label and origin; None means any."""
         return [
             row
@@ -137,9 +136,25 @@ def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patien
     artifacts.write_text(directory / INDEX, text.getvalue())
 
 
-def create_images(directory: Path, count: int, size: int) -> Pixels:
-    """A new, memory-mapped `images.npy` of `count` black images, to be filled in any order."""
-    return np.lib.format.open_memmap(directory / IMAGES, mode="w+", dtype=np.uint8, shape=(count, size, size))
+@contextmanager
+def writing_images(directory: Path, size: int) -> Iterator[Callable[[Pixels], None]]:
+    """Write `images.npy` picture by picture; how many there are need not be known before the end.
+
+    Yields:
+        `write(pictures)`, which appends uint8 `[N, size, size]`.
+    """
+    count = 0
+    with (directory / IMAGES).open("wb") as file:
+        _write_header(file, count, size)
+
+        def write(pictures: Pixels) -> None:
+            nonlocal count
+            file.write(np.ascontiguousarray(pictures).data)
+            count += len(pictures)
+
+        yield write
+        file.seek(0)
+        _write_header(file, count, size)  # of the same length: NumPy leaves room for the first axis to grow
 
 
 def borrowed(row: Row, input_name: str, **changes: Any) -> Row:
@@ -231,6 +246,11 @@ def _map_array(artifact: Artifact, name: str) -> Pixels:
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 3:
         raise ArtifactError(f"{path} must be uint8 [N, H, W]")
     return array
+
+
+def _write_header(file: IO[bytes], count: int, size: int) -> None:
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size)}
+    np.lib.format.write_array_header_1_0(file, header)
 
 
 def _resized(picture: Pixels, shape: tuple[int, ...]) -> Pixels:

@@ -1,4 +1,4 @@
-"""Where tensors live and where randomness comes from."""
+"""Where tensors live, how pixels become tensors, and where randomness comes from."""
 
 import ctypes
 import platform
@@ -6,7 +6,9 @@ from functools import cache
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from xrayaug.dataset import Pixels
 from xrayaug.errors import UsageError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
@@ -51,6 +53,17 @@ def generator(*seeds: int) -> torch.Generator:
     """A CPU random generator that depends on every one of `seeds`, and on nothing else."""
     mixed = int(np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0] >> np.uint64(1))
     return torch.Generator().manual_seed(mixed)
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """Uint8 `[N, H, W]` -> float `[N, 1, H, W]` in [-1, 1]."""
+    return pixels[:, None].float() / 127.5 - 1
+
+
+def from_unit(images: Tensor) -> Pixels:
+    """Float `[N, 1, H, W]` in [-1, 1] -> uint8 `[N, H, W]`, rounded to nearest."""
+    pixels: Pixels = images[:, 0].add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+    return pixels
 
 
 @cache

@@ -80,12 +80,8 @@ class Command:
     overwrite: bool = option(
         False, help="Replace what an earlier run with other options left in --out.", role=Role.EXECUTION
     )
-    dry_run: bool = option(
-        False, help="Resolve and print everything, write nothing.", role=Role.EXECUTION
-    )
-    json: bool = option(
-        False, help="Print the result as one JSON object on stdout.", role=Role.EXECUTION
-    )
+    dry_run: bool = option(False, help="Resolve and print everything, write nothing.", role=Role.EXECUTION)
+    json: bool = option(False, help="Print the result as one JSON object on stdout.", role=Role.EXECUTION)
 
     def __post_init__(self) -> None:
         for knob in fields(self):
@@ -108,11 +104,21 @@ class Command:
                 found |= {f"{knob.name}/{i}": path for i, path in enumerate(value)}
         return found
 
+    @classmethod
+    def knobs(cls) -> "list[dataclasses.Field[Any]]":
+        """Every field in the order a user reads: positional, the command's own, what all commands take."""
+        shared = [knob.name for knob in fields(Command)]
+        order = (*shared[1:], "out")  # --out closes a command line
+        return sorted(
+            fields(cls),
+            key=lambda knob: (not knob.metadata["positional"], order.index(knob.name) if knob.name in shared else -1),
+        )
+
     def argv(self) -> list[str]:
-        """The words after `xrayaug` that make this command: defaults left out, `--out` last."""
+        """The words after `xrayaug` that make this command, defaults left out."""
         positionals: list[str] = []
         flags: list[str] = []
-        for knob in sorted(fields(self), key=lambda knob: knob.name == "out"):
+        for knob in self.knobs():
             value = getattr(self, knob.name)
             if knob.metadata["positional"]:
                 positionals += [str(path) for path in (value if isinstance(value, tuple) else (value,))]
@@ -179,9 +185,7 @@ class Prepare(Command):
     name = "prepare"
     example = "xrayaug prepare --source mura --input MURA-v1.1 --part hand --size 224 --out data/mura"
 
-    input: Path = option(
-        help="Directory of the raw set; for --source table also the CSV file itself.", role=Role.INPUT
-    )
+    input: Path = option(help="Directory of the raw set; for --source table also the CSV file itself.", role=Role.INPUT)
     source: Literal[("auto", *sources.names())] = option(  # type: ignore[valid-type]
         "auto", help="How the raw set lies on disk; auto looks and says what it found."
     )
@@ -189,12 +193,12 @@ class Prepare(Command):
     table: Path | None = option(
         None, help="--source table: the CSV file, where --input is the directory of images.", role=Role.INPUT
     )
-    image_column: str | None = option(None, help="--source table: column of the image's path [default: found by name].")
-    label_column: str | None = option(None, help="--source table: column of the label [default: found by name].")
-    patient_column: str | None = option(None, help="--source table: column of the patient [default: found by name].")
-    study_column: str | None = option(None, help="--source table: column of the study [default: found by name].")
+    image_column: str | None = option(None, help="--source table: column of the image's path (default: found by name).")
+    label_column: str | None = option(None, help="--source table: column of the label (default: found by name).")
+    patient_column: str | None = option(None, help="--source table: column of the patient (default: found by name).")
+    study_column: str | None = option(None, help="--source table: column of the study (default: found by name).")
     split_column: str | None = option(
-        None, help="--source table: column that says train, valid or test [default: found by name]."
+        None, help="--source table: column that says train, valid or test (default: found by name)."
     )
     abnormal_class: str | None = option(
         None, help="Name of the class that counts as abnormal, every other being normal, where names do not tell."
@@ -202,7 +206,8 @@ class Prepare(Command):
     label: Label | None = option(None, help="Label of every image of a set that has no labels.")
     size: int = option(128, help="Width and height of the prepared images, in pixels.", minimum=8, maximum=4096)
     fit: Literal["squash", "pad", "crop"] = option(
-        "squash", help="Make it square: squash ignores the aspect (the thesis), pad adds black, crop cuts the long side."
+        "squash",
+        help="Make it square: squash ignores the aspect (the thesis), pad adds black, crop cuts the long side.",
     )
     resample: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = option(
         "bicubic", help="Resampling filter; all but nearest are antialiased."
@@ -213,7 +218,7 @@ class Prepare(Command):
     invert: bool = option(False, help="Turn black to white, for sets that show bone dark (as MONOCHROME1).")
     holdout: float | None = option(
         None,
-        help="Share of the training images held out for validation [default: 0.1; 0 where there is only one class].",
+        help="Share of the training images held out for validation (default: 0.1; 0 where there is only one class).",
         minimum=0,
         maximum=0.9,
     )
@@ -228,7 +233,7 @@ class Prepare(Command):
     )
     strict: bool = option(False, help="Make the first unusable file an error, not a line in skipped.csv.")
     workers: int = option(
-        0, help="Images decoded at a time [default: 0, one per processor].", role=Role.EXECUTION, minimum=0
+        0, help="Images decoded at a time (default: 0, one per processor).", role=Role.EXECUTION, minimum=0
     )
 
 
@@ -288,7 +293,7 @@ class Fid(Command):
     )
     dims: Literal["64", "192", "768", "2048"] = option("2048", help="Features per image, by layer; FID takes 2048.")
     weights: Path | None = option(
-        None, help="pytorch-fid's Inception weights file [default: $TORCH_HOME, else downloaded].", role=Role.INPUT
+        None, help="pytorch-fid's Inception weights file (default: $TORCH_HOME, else downloaded).", role=Role.INPUT
     )
     split: Split | None = option(None, help="Of a dataset, take only this split.")
     only_label: Label | None = option(None, help="Of a dataset, take only the images of this label.")
@@ -297,7 +302,7 @@ class Fid(Command):
         None, help="Write side A's statistics to this .npz, for later use as a side.", role=Role.EXECUTION
     )
     cache: Path | None = option(
-        None, help="Directory of cached statistics [default: ~/.cache/xrayaug].", role=Role.EXECUTION
+        None, help="Directory of cached statistics (default: ~/.cache/xrayaug).", role=Role.EXECUTION
     )
     device: str = _device()
 
@@ -313,12 +318,8 @@ class Augment(Command):
     synthetic: Path | None = option(
         None, help="Dataset of synthetic images to draw from; not needed for 0 percent.", role=Role.INPUT
     )
-    percent: float = option(
-        help="Synthetic images to add, in percent of the real normal training images.", minimum=0
-    )
-    label: Label | None = option(
-        None, help="What the synthetic images are [default: the label the generator learnt]."
-    )
+    percent: float = option(help="Synthetic images to add, in percent of the real normal training images.", minimum=0)
+    label: Label | None = option(None, help="What the synthetic images are (default: the label the generator learnt).")
     real_fraction: float = option(
         1.0, help="Share of the real training patients to keep, for the low-data sweep.", above=0, maximum=1
     )
@@ -374,7 +375,7 @@ class Phantom(Command):
     count: int = option(help="Images to draw.", minimum=1)
     height: int = option(400, help="Height of the images, in pixels; the width follows.", minimum=32, maximum=4000)
     workers: int = option(
-        0, help="Processes that draw [default: 0, one per processor].", role=Role.EXECUTION, minimum=0
+        0, help="Processes that draw (default: 0, one per processor).", role=Role.EXECUTION, minimum=0
     )
 
 
@@ -391,36 +392,32 @@ class Experiment(Command):
     rsna: Path | None = option(None, help="Raw RSNA bone age set, which the GAN learns from.", role=Role.INPUT)
     mura: Path | None = option(None, help="Raw MURA set, which the classifier learns from.", role=Role.INPUT)
     percents: tuple[float, ...] | None = option(
-        None, help="Doses of synthetic images, in percent of the real normals [default: the preset's].", parse=numbers
+        None, help="Doses of synthetic images, in percent of the real normals (default: the preset's).", parse=numbers
     )
-    seeds: int | None = option(None, help="Classifiers trained per dose [default: the preset's].", minimum=1)
+    seeds: int | None = option(None, help="Classifiers trained per dose (default: the preset's).", minimum=1)
     gan_arch: Literal[gans.names()] = option("dcgan", help="Architecture of the GAN.")  # type: ignore[valid-type]
-    gan_size: int | None = option(None, help="Size of the GAN's images [default: the preset's].", minimum=8)
-    gan_epochs: int | None = option(None, help="Epochs of the GAN [default: the preset's].", minimum=1)
-    gan_batch_size: int | None = option(None, help="Batch size of the GAN [default: the preset's].", minimum=1)
-    samples: int | None = option(None, help="Synthetic images to draw [default: the preset's].", minimum=1)
+    gan_size: int | None = option(None, help="Size of the GAN's images (default: the preset's).", minimum=8)
+    gan_epochs: int | None = option(None, help="Epochs of the GAN (default: the preset's).", minimum=1)
+    gan_batch_size: int | None = option(None, help="Batch size of the GAN (default: the preset's).", minimum=1)
+    samples: int | None = option(None, help="Synthetic images to draw (default: the preset's).", minimum=1)
     features: Literal["inception", "random", "none"] | None = option(
-        None, help="Features of the distances; none leaves them out [default: the preset's]."
+        None, help="Features of the distances; none leaves them out (default: the preset's)."
     )
-    fid_weights: Path | None = option(
-        None, help="pytorch-fid's Inception weights file.", role=Role.INPUT
-    )
+    fid_weights: Path | None = option(None, help="pytorch-fid's Inception weights file.", role=Role.INPUT)
     split_by: Literal["patient", "image"] | None = option(
-        None, help="How the validation images are held out [default: the preset's]."
+        None, help="How the validation images are held out (default: the preset's)."
     )
-    classifier_arch: str | None = option(
-        None, help="Classification network [default: the preset's].", metavar="NAME"
-    )
+    classifier_arch: str | None = option(None, help="Classification network (default: the preset's).", metavar="NAME")
     classifier_weights: str | None = option(
-        None, help="Where the classifier starts from [default: the preset's].", metavar="imagenet|none|FILE"
+        None, help="Where the classifier starts from (default: the preset's).", metavar="imagenet|none|FILE"
     )
-    classifier_size: int | None = option(None, help="Size the classifier sees [default: the preset's].", minimum=16)
-    classifier_epochs: int | None = option(None, help="Epochs of the classifier [default: the preset's].", minimum=1)
+    classifier_size: int | None = option(None, help="Size the classifier sees (default: the preset's).", minimum=16)
+    classifier_epochs: int | None = option(None, help="Epochs of the classifier (default: the preset's).", minimum=1)
     classifier_batch_size: int | None = option(
-        None, help="Batch size of the classifier [default: the preset's].", minimum=1
+        None, help="Batch size of the classifier (default: the preset's).", minimum=1
     )
     workers: int = option(
-        0, help="Images decoded at a time [default: 0, one per processor].", role=Role.EXECUTION, minimum=0
+        0, help="Images decoded at a time (default: 0, one per processor).", role=Role.EXECUTION, minimum=0
     )
     device: str = _device()
 

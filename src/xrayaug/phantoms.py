@@ -45,13 +45,13 @@ RAYS = {
     THUMB: Ray(0.178 + 0.135j, 39, 33, 50, (0.190, 0.140, 0.098), (0.036, 0.034, 0.029), 1.16),
     INDEX: Ray(0.088 + 0.182j, 7, 4, 14, (0.308, 0.192, 0.118, 0.085), (0.037, 0.035, 0.029, 0.023), 1.0),
     MIDDLE: Ray(0.014 + 0.180j, 0, 0, 1, (0.292, 0.216, 0.140, 0.090), (0.034, 0.035, 0.030, 0.024), 1.03),
-    RING: Ray(-0.055 + 0.172j, -8, -5, -11, (0.262, 0.200, 0.132, 0.090), (0.029, 0.033, 0.028, 0.023), 0.97),
-    LITTLE: Ray(-0.098 + 0.145j, -19, -9, -26, (0.244, 0.156, 0.090, 0.078), (0.031, 0.030, 0.024, 0.019), 0.84),
+    RING: Ray(-0.055 + 0.172j, -8, -5, -11, (0.262, 0.2, 0.132, 0.09), (0.027, 0.033, 0.028, 0.023), 0.97),
+    LITTLE: Ray(-0.101 + 0.145j, -19, -9, -26, (0.244, 0.156, 0.09, 0.078), (0.028, 0.03, 0.024, 0.019), 0.84),
 }
-PHALANX_NAMES = ("metacarpal", "proximal phalanx", "middle phalanx", "distal phalanx")
+BONE_NAMES = ("metacarpal", "proximal phalanx", "middle phalanx", "distal phalanx")
 
-# Outlines traced on an adult wrist, in thousandths of a hand length. Later bones need a moment to appear:
-# the number is the age in years at which ossification starts.
+# Outlines traced on an adult wrist, in thousandths of a hand length. The number before
+# each outline is the age in years at which the bone starts to ossify, and so to show.
 CARPALS: dict[str, tuple[float, tuple[tuple[int, int], ...]]] = {
     "capitate": (0.3, ((-18, 165), (8, 170), (38, 170), (56, 152), (50, 119), (55, 93), (50, 61), (25, 45),
                        (5, 50), (-7, 73), (-7, 102), (-17, 131))),
@@ -61,12 +61,12 @@ CARPALS: dict[str, tuple[float, tuple[tuple[int, int], ...]]] = {
                          (-88, 26), (-96, 53), (-109, 74), (-109, 89))),
     "lunate": (3.5, ((-55, 12), (-53, 31), (-38, 50), (-15, 60), (7, 45), (20, 35), (23, 17), (13, 2),
                      (-15, -2), (-41, 3))),
-    "trapezium": (5.0, ((81, 127), (102, 145), (126, 160), (136, 145), (147, 119), (145, 94), (132, 79),
-                        (114, 79), (93, 98))),
+    "trapezium": (5.0, ((90, 118), (110, 136), (134, 150), (144, 136), (154, 111), (152, 87), (140, 72),
+                        (122, 72), (101, 90))),
     "trapezoid": (5.5, ((63, 149), (73, 165), (96, 170), (121, 170), (129, 152), (111, 134), (88, 116),
                         (63, 127))),
-    "scaphoid": (5.5, ((25, 8), (33, 26), (55, 41), (68, 68), (69, 98), (84, 104), (102, 86), (122, 60),
-                       (117, 45), (93, 26), (63, 7), (36, 3))),
+    "scaphoid": (5.5, ((25, 8), (31, 28), (47, 42), (59, 60), (66, 86), (82, 102), (101, 86), (121, 60),
+                       (117, 42), (93, 22), (63, 5), (36, 1))),
     "pisiform": (9.5, ((-119, 30), (-112, 48), (-99, 55), (-86, 48), (-79, 30), (-86, 12), (-99, 5),
                        (-112, 12))),
 }  # fmt: skip
@@ -87,20 +87,20 @@ class Shape:
     ossifies: float = 0.0  # age in years at which the epiphysis starts to show
 
 
-_METACARPAL = ((0, 1), (0.08, 1), (0.30, 0.64), (0.52, 0.55), (0.70, 0.62), (0.87, 0.97), (1, 0.95))
-_PHALANX = ((0, 1), (0.07, 1), (0.34, 0.63), (0.62, 0.54), (0.82, 0.66), (0.92, 0.74), (1, 0.72))
-_TUFTED = ((0, 1), (0.10, 1), (0.38, 0.50), (0.68, 0.36), (0.84, 0.52), (0.94, 0.55), (1, 0.5))
+_METACARPAL = ((0, 1), (0.08, 1), (0.28, 0.64), (0.50, 0.52), (0.70, 0.60), (0.87, 0.95), (1, 0.95))
+_PHALANX = ((0, 1), (0.07, 1), (0.32, 0.61), (0.60, 0.50), (0.80, 0.63), (0.92, 0.76), (1, 0.72))
+_TUFTED = ((0, 1), (0.10, 1), (0.36, 0.52), (0.66, 0.38), (0.84, 0.58), (0.94, 0.62), (1, 0.55))
 # The forearm is drawn two hand lengths long, so that it always leaves the picture.
 _RADIUS = ((0, 0.97), (0.02, 1), (0.04, 0.95), (0.085, 0.62), (0.14, 0.49), (0.22, 0.45), (1, 0.5))
 _ULNA = ((0, 0.9), (0.015, 1), (0.04, 0.95), (0.09, 0.73), (0.25, 0.72), (1, 0.9))
 SHAPES = {
-    "metacarpal": Shape(_METACARPAL, (0.03, 0.10), 0.26, 0.86, 16),
-    "first metacarpal": Shape(_METACARPAL, (0.06, 0.12), 0.26, 0.13, 16),
-    "proximal phalanx": Shape(_PHALANX, (0.04, 0.06), 0.22, 0.10, 16),
-    "middle phalanx": Shape(_PHALANX, (0.06, 0.08), 0.22, 0.12, 16),
+    "metacarpal": Shape(_METACARPAL, (0.03, 0.10), 0.21, 0.86, 16),
+    "first metacarpal": Shape(_METACARPAL, (0.06, 0.12), 0.21, 0.13, 16),
+    "proximal phalanx": Shape(_PHALANX, (0.04, 0.06), 0.19, 0.10, 16),
+    "middle phalanx": Shape(_PHALANX, (0.06, 0.08), 0.19, 0.12, 16),
     "distal phalanx": Shape(_TUFTED, (0.08, 0.12), 0.20, 0.15, 15.5),
-    "radius": Shape(_RADIUS, (0.012, 0.01), 0.17, 0.033, 18, hollow=0.007, tilt=-0.006),
-    "ulna": Shape(_ULNA, (0.014, 0.01), 0.24, 0.027, 17.5, hollow=-0.004, tilt=0.004, ossifies=6),
+    "radius": Shape(_RADIUS, (0.012, 0.01), 0.15, 0.033, 18, hollow=0.007, tilt=-0.009),
+    "ulna": Shape(_ULNA, (0.014, 0.01), 0.20, 0.027, 17.5, hollow=-0.004, tilt=0.004, ossifies=6),
 }
 
 # Soft tissue around each bone of a ray: radius at its start and end, half its depth along the beam.
@@ -110,11 +110,13 @@ SKIN_SMOOTHING = 0.010  # distance over which neighbouring tissues melt together
 # --- Physics -------------------------------------------------------------------------------------------
 
 MU_SOFT = 5.2  # attenuation per hand length
-MU_CORTICAL = 22.0
-MARROW = 0.32  # attenuation of spongy bone relative to cortical bone
-METAL_DEPTH = 3.0  # optical depth of an implant or of the lead marker
+MU_CORTICAL = 26.0
+MARROW = 0.21  # attenuation of spongy bone relative to cortical bone
+TRABECULAR_CONTRAST = 0.09  # standard deviation relative to the mean
+METAL_DEPTH = 4.5  # optical depth of an implant or of the lead marker
 SCATTER = 0.04  # scattered share of the beam, which limits the contrast of dense parts
 PHOTONS = 9000.0  # per pixel
+COLLIMATED = 0.10  # share of images with a shuttered margin
 WORKING_SIZE = 256  # smaller images are drawn at least this large (pixels) and averaged down
 
 MARKER_STROKES: dict[str, tuple[tuple[complex, complex], ...]] = {
@@ -180,7 +182,7 @@ class Frame:
         return span(a.imag, b.imag, self.height), span(a.real, b.real, self.width)
 
     def local(self, window: Window, start: complex, end: complex) -> tuple[Floats, Floats]:
-        """Coordinates of a window's pixels along start-to-end and to its thumb side, from `start`."""
+        """Coordinates of a window's pixels along start-to-end and to the right of it, from `start`."""
         corner = self.pixel(start)
         rows = np.arange(window[0].start, window[0].stop, dtype=np.float32)[:, None] - np.float32(corner.imag)
         cols = np.arange(window[1].start, window[1].stop, dtype=np.float32)[None, :] - np.float32(corner.real)
@@ -216,16 +218,14 @@ def _grow_hand(rng: np.random.Generator) -> Hand:
     bones = [bone for digit in RAYS for bone in _grow_ray(rng, digit, youth, spread, build)]
     bones += _grow_forearm(rng, youth, build)
     shift = complex(rng.normal(0, 0.003), rng.normal(0, 0.003))
-    return Hand(age, tuple(bones), shift, plumpness=float(rng.uniform(0.94, 1.08)) + 0.05 * youth)
+    return Hand(age, tuple(bones), shift, plumpness=float(rng.uniform(0.94, 1.08)) + 0.12 * youth)
 
 
-def _grow_ray(
-    rng: np.random.Generator, digit: int, youth: float, spread: float, build: float
-) -> Iterator[Bone]:
+def _grow_ray(rng: np.random.Generator, digit: int, youth: float, spread: float, build: float) -> Iterator[Bone]:
     """Metacarpal and phalanges of one digit, each starting a joint space beyond the last."""
     ray = RAYS[digit]
     joint_space = 0.008 + 0.010 * youth
-    point = ray.base + 0.004j
+    point = ray.base - 0.004j * (1 - youth)
     angle = ray.angle + rng.normal(0, 1.5) + (8.0 * (spread - 0.5) if digit == THUMB else 0.0)
     for index, (length, half_width) in enumerate(zip(ray.lengths, ray.half_widths, strict=True)):
         order = index if digit != THUMB or index < 2 else DISTAL
@@ -233,7 +233,7 @@ def _grow_ray(
             angle = ray.closed + (ray.spread - ray.closed) * spread
         angle += rng.normal(0, 2.0)
         end = point + length * rng.normal(1.0, 0.02) * _direction(angle)
-        shape = PHALANX_NAMES[order] if (digit, order) != (THUMB, METACARPAL) else "first metacarpal"
+        shape = BONE_NAMES[order] if (digit, order) != (THUMB, METACARPAL) else "first metacarpal"
         bow = {METACARPAL: 0.004 if digit in (THUMB, LITTLE) else -0.002}.get(order, 0.0)
         bend = bow + rng.normal(0, 0.0012)
         yield Bone(digit, order, shape, point, end, half_width * build * (1 - 0.08 * youth), bend)
@@ -264,19 +264,23 @@ def _injure(rng: np.random.Generator, hand: Hand) -> tuple[Hand, list[Rod]]:
 
 def _pick(rng: np.random.Generator, hand: Hand) -> Bone:
     """A random bone large enough to injure."""
-    return hand.bones[rng.choice([i for i, b in enumerate(hand.bones) if b.order < MIDDLE_PHALANX])]
+    candidates = [bone for bone in hand.bones if bone.order < MIDDLE_PHALANX]
+    return candidates[int(rng.integers(len(candidates)))]
 
 
 def _fracture(rng: np.random.Generator, hand: Hand) -> Hand:
     """Cut a bone obliquely; what lies beyond the cut shifts and angulates with the rest of its digit."""
     broken = _pick(rng, hand)
-    t = float(rng.uniform(0.06, 0.15) if broken.digit == FOREARM else rng.uniform(0.35, 0.65))
+    t = float(rng.uniform(0.05, 0.11) if broken.digit == FOREARM else rng.uniform(0.35, 0.65))
     axis = broken.end - broken.start
     along = axis / abs(axis)
     side = float(rng.choice([-1.0, 1.0]))
+    # A metacarpal swings its whole finger, so it angulates less than other bones.
+    angulation = rng.uniform(12, 22) if broken.order == METACARPAL else rng.uniform(15, 30)  # degrees
     hinge = broken.at(t)
-    shift = along * (-1j * side * rng.uniform(0.7, 1.2) * 0.55 * broken.half_width - rng.uniform(-0.004, 0.014))
-    swing = complex(np.exp(1j * side * math.radians(rng.uniform(14, 30))))
+    sideways = side * rng.uniform(0.38, 0.66) * broken.half_width  # a mid-shaft is half as wide as the base
+    shift = along * complex(-rng.uniform(-0.004, 0.014), -sideways)
+    swing = complex(np.exp(1j * side * math.radians(angulation)))
     slant = float(rng.uniform(0.3, 0.9) * rng.choice([-1.0, 1.0])) / abs(axis)
 
     def move(point: complex) -> complex:
@@ -306,10 +310,10 @@ def _plate(rng: np.random.Generator, hand: Hand) -> list[Rod]:
     start, end = bone.at(low) + seat, bone.at(high) + seat
     count = int(rng.integers(4, 7))
     screws = [
-        Rod(head, head - across * rng.uniform(0.9, 1.3) * bone.half_width, 0.0055)
+        Rod(head, head - across * rng.uniform(0.75, 1.05) * bone.half_width, 0.0055)
         for head in (start + (end - start) * (k + 0.5) / count for k in range(count))
     ]
-    return [Rod(start, end, width, 0.8 * METAL_DEPTH), *screws]
+    return [Rod(start, end, width, 0.85 * METAL_DEPTH), *screws]
 
 
 def _wire(rng: np.random.Generator, hand: Hand) -> list[Rod]:
@@ -352,9 +356,11 @@ def _project_soft_tissue(frame: Frame, hand: Hand) -> Floats:
         weight += share
         weighted += share * np.float32(depth)
     full = (frame.width, frame.height)
-    inside = SKIN_SMOOTHING * np.asarray(Image.fromarray(np.log(weight)).resize(full, Image.Resampling.BICUBIC))
-    depth_map = np.asarray(Image.fromarray(weighted / weight).resize(full, Image.Resampling.BILINEAR))
-    rim = 1 - np.clip(inside / (0.7 * depth_map + 1e-6), 0, 1)
+    inside, depth_map = (
+        np.asarray(Image.fromarray(coarse).resize(full, Image.Resampling.BICUBIC))
+        for coarse in (SKIN_SMOOTHING * np.log(weight), weighted / weight)
+    )
+    rim = 1 - np.clip(inside / (0.58 * depth_map + 1e-6), 0, 1)  # flat beyond a rounded edge
     thickness: Floats = 2 * depth_map * np.sqrt(1 - rim * rim)
     return MU_SOFT * thickness
 
@@ -368,19 +374,21 @@ def _flesh(hand: Hand) -> Iterator[tuple[complex, complex, float, float, float]]
         girth = RAYS[bone.digit].flesh if bone.order != METACARPAL else 1.0
         first, last = max(bone.span[0], 0.0), min(bone.span[1], 1.0)
         yield bone.at(first), bone.at(last), start * girth, end * girth, depth * girth
-    head = {(bone.digit, bone.order): bone for bone in hand.bones}
-    for digit in (INDEX, MIDDLE, RING):  # webs between the fingers
-        near, far = head[digit, PROXIMAL], head[digit + 1, PROXIMAL]
-        for t, radius in ((0.0, 0.050), (0.20, 0.036)):
-            yield near.at(t), far.at(t + 0.04), radius, radius, 0.07
-    thumb, index = head[THUMB, METACARPAL], head[INDEX, METACARPAL]
-    yield thumb.at(0.85), index.at(0.75), 0.045, 0.045, 0.065  # first web
-    yield thumb.at(0.35), index.at(0.35), 0.080, 0.080, 0.09  # thenar eminence
+    part = {(bone.digit, bone.order): bone for bone in hand.bones}
+    for digit in (INDEX, MIDDLE, RING):
+        near, far = part[digit, METACARPAL], part[digit + 1, METACARPAL]
+        for t in (0.35, 0.65, 0.95):  # palm
+            yield near.at(t), far.at(t), 0.050, 0.050, 0.085
+        near, far = part[digit, PROXIMAL], part[digit + 1, PROXIMAL]
+        yield near.at(0.20), far.at(0.24), 0.036, 0.036, 0.070  # web between two fingers
+    thumb, index = part[THUMB, METACARPAL], part[INDEX, METACARPAL]
+    for t, radius, depth in ((0.35, 0.080, 0.090), (0.58, 0.060, 0.080), (0.80, 0.045, 0.065)):
+        yield thumb.at(t), index.at(t), radius, radius, depth  # thenar eminence to first web
     yield -0.085 + 0.15j, 0.11 + 0.13j, 0.075, 0.075, 0.10  # carpus
-    radius, ulna = (bone for bone in hand.bones if bone.digit == FOREARM and bone.span[0] < 0)
-    for near_t, far_t, wide, wider in ((-0.04, 0.10, 0.140, 0.145), (0.10, 1.0, 0.145, 0.30)):
-        axis = [0.5 * (radius.at(t) + ulna.at(t)) for t in (near_t, far_t)]
-        yield axis[0], axis[1], wide, wider, 0.12
+    lateral, medial = (bone for bone in hand.bones if bone.digit == FOREARM and bone.span[0] < 0)
+    for near_t, far_t, wide, wider in ((-0.04, 0.10, 0.150, 0.150), (0.10, 1.0, 0.150, 0.30)):
+        axis = [0.7 * lateral.at(t) + 0.3 * medial.at(t) for t in (near_t, far_t)]
+        yield axis[0], axis[1], wide, wider, 0.12  # forearm
 
 
 @dataclass(frozen=True)
@@ -403,7 +411,7 @@ def _profile(shape: Shape, age: float) -> Profile:
     opened = float(np.clip((shape.closing - age) / 2.5, 0, 1))
     growth = float(np.clip(0.5 + age / 24, 0, 1))
     end = min(shape.physis, 1 - shape.physis)  # length of the epiphysis in t
-    beyond = _T < shape.physis if shape.physis < 0.5 else _T > shape.physis
+    beyond = (_T - shape.physis) * (shape.physis - 0.5) > 0  # the epiphysis
     outer[beyond] *= 1 - opened * (1 - growth)
     gap = end * (0.13 + 0.10 * opened * (1 - growth))
     away = np.abs(_T - shape.physis)
@@ -413,7 +421,7 @@ def _profile(shape: Shape, age: float) -> Profile:
     narrowness = np.clip((1 - outer) / (1 - np.array(widths).min()), 0, 1)
     marrow = np.maximum(outer - 0.07 - (shape.cortex - 0.07) * narrowness, 0)
     shell = 0.3 * min(shape.caps)
-    marrow[(shell > _T) | (1 - shell < _T)] = 0
+    marrow[np.abs(_T - 0.5) > 0.5 - shell] = 0  # subchondral bone closes both ends
     if age < shape.ossifies:
         density[beyond] = 0
     return Profile(outer, marrow, density)
@@ -433,7 +441,8 @@ def _project_bone(depth: Floats, frame: Frame, bone: Bone, profile: Profile) -> 
 
     def chord(table: npt.NDArray[np.float64]) -> Floats:
         half_width = np.interp(curved, _T, table, left=0, right=0).astype(np.float32)
-        return np.sqrt(np.maximum(half_width * half_width - v * v, 0))
+        half_chord: Floats = np.sqrt(np.maximum(half_width * half_width - v * v, 0))
+        return half_chord
 
     bony = chord(profile.outer) - np.float32(1 - MARROW) * chord(profile.marrow)
     bony *= np.interp(curved, _T, profile.density).astype(np.float32)
@@ -447,7 +456,7 @@ def _project_bone(depth: Floats, frame: Frame, bone: Bone, profile: Profile) -> 
 def _project_carpal(depth: Floats, frame: Frame, name: str, age: float, shift: complex) -> None:
     """Add one carpal bone, as large as the age has it."""
     onset, outline = CARPALS[name]
-    size = min(0.3 + 0.7 * (age - onset) / (CARPALS_GROWN - onset), 1.0)
+    size = 1.06 * min(0.3 + 0.7 * (age - onset) / (CARPALS_GROWN - onset), 1.0)
     if age < onset:
         return
     vertices = np.array([complex(x, y) for x, y in outline]) / 1000
@@ -459,15 +468,22 @@ def _project_carpal(depth: Floats, frame: Frame, name: str, age: float, shift: c
     y, x = frame.local(window, centre, centre + 1j)
     if x.size == 0 or y.size == 0:
         return
-    angles = np.linspace(-np.pi, np.pi, 181)
-    radii = np.interp(angles, np.sort(np.angle(spokes)), np.abs(spokes)[np.argsort(np.angle(spokes))], period=2 * np.pi)
-    radii = sum(np.roll(radii[:-1], k) for k in range(-7, 8)) / 15
-    rim = np.interp(np.arctan2(y, x), angles, np.append(radii, radii[0])).astype(np.float32)
+    angles = np.linspace(-np.pi, np.pi, 180, endpoint=False)
+    radii = np.interp(angles, np.angle(spokes), np.abs(spokes), period=2 * np.pi)
+    radii = np.convolve(np.pad(radii, 7, mode="wrap"), np.full(15, 1 / 15), mode="valid")  # round corners
+    rim = np.interp(np.arctan2(y, x), angles, radii, period=2 * np.pi).astype(np.float32)
     distance = np.hypot(x, y)
     outer = np.sqrt(np.maximum(1 - (distance / rim) ** 2, 0))
     core = np.maximum(rim - 0.0045, 1e-3)
     marrow = np.sqrt(np.maximum(1 - (distance / core) ** 2, 0)) * (core / rim)
     depth[window] += MU_CORTICAL * 2 * 0.8 * min(reach, 0.035) * (outer - (1 - MARROW) * marrow)
+
+
+def _trabeculae(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Relative density [height, width] of spongy bone: fine streaks along the hand."""
+    noise = rng.standard_normal((shape[0] + 4, shape[1]), dtype=np.float32)
+    streaks: Floats = sum((noise[k : k + shape[0]] for k in range(1, 5)), start=noise[: shape[0]])
+    return 1 + np.float32(TRABECULAR_CONTRAST / math.sqrt(5)) * streaks
 
 
 def _project_rod(depth: Floats, frame: Frame, rod: Rod) -> None:
@@ -482,30 +498,6 @@ def _project_rod(depth: Floats, frame: Frame, rod: Rod) -> None:
 
 
 # --- Picture -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """How the detector and its display were set."""
-
-    black: float  # optical depth shown as black
-    white: float  # optical depth shown as white
-    gamma: float
-    tilt: complex  # change of optical depth across the image: rightwards + i * downwards
-    photons: float
-    collimated: float  # grey shown outside the exposed rectangle, 0 where all is exposed
-
-
-def _choose_exposure(rng: np.random.Generator) -> Exposure:
-    """Random settings around a proper exposure."""
-    return Exposure(
-        black=-rng.uniform(0.02, 0.25),
-        white=rng.uniform(2.0, 2.9),
-        gamma=rng.uniform(0.80, 1.20),
-        tilt=complex(rng.normal(0, 0.05), rng.normal(0, 0.05)),
-        photons=PHOTONS * rng.uniform(0.4, 2.0),
-        collimated=rng.uniform(0.2, 0.45) if rng.random() < 0.10 else 0.0,
-    )
 
 
 def _choose_frame(rng: np.random.Generator, height: int, width: int) -> Frame:
@@ -542,24 +534,31 @@ def _blur(image: Floats) -> Floats:
     return image
 
 
-def _expose(rng: np.random.Generator, depth: Floats, exposure: Exposure) -> npt.NDArray[np.uint8]:
-    """Turn an optical depth map into the grey image that a detector shows."""
-    height, width = depth.shape
-    noise = rng.standard_normal(depth.shape, dtype=np.float32)
+def _expose(rng: np.random.Generator, depth: Floats) -> npt.NDArray[np.uint8]:
+    """Turn an optical depth map into the grey image of a detector with random settings."""
+    photons = np.float32(PHOTONS * rng.uniform(0.4, 2.0))
     beam = np.exp(-_blur(depth)) + np.float32(SCATTER)
-    beam += noise * np.sqrt(beam / np.float32(exposure.photons))
+    beam += rng.standard_normal(depth.shape, dtype=np.float32) * np.sqrt(beam / photons)
     signal = -np.log(np.maximum(beam, 1e-3))
-    signal += np.linspace(-exposure.tilt.imag, exposure.tilt.imag, height, dtype=np.float32)[:, None]
-    signal += np.linspace(-exposure.tilt.real, exposure.tilt.real, width, dtype=np.float32)[None, :]
-    shown = np.clip((signal - exposure.black) / (exposure.white - exposure.black), 0, 1) ** np.float32(exposure.gamma)
-    if exposure.collimated:
-        top, left = (int(size * rng.uniform(0.02, 0.06)) for size in (height, width))
-        frame = np.full_like(shown, exposure.collimated)
-        inside = (slice(top, height - top), slice(left, width - left))
-        frame[inside] = shown[inside]
-        shown = frame
+    for axis, size in enumerate(depth.shape):  # beam and detector are uneven
+        slope = np.linspace(-1, 1, size, dtype=np.float32) * np.float32(rng.normal(0, 0.05))
+        signal += np.expand_dims(slope, 1 - axis)
+    black, white = np.float32(-rng.uniform(0.02, 0.25)), np.float32(rng.uniform(2.0, 2.9))
+    gamma = np.float32(rng.uniform(0.80, 1.20))
+    shown: Floats = np.clip((signal - black) / (white - black), 0, 1) ** gamma
+    if rng.random() < COLLIMATED:
+        shown = _collimate(rng, shown)
     grey: npt.NDArray[np.uint8] = np.rint(255 * shown).astype(np.uint8)
     return grey
+
+
+def _collimate(rng: np.random.Generator, shown: Floats) -> Floats:
+    """Leave a grey margin where the beam was shuttered off."""
+    top, side = (int(size * rng.uniform(0.02, 0.06)) for size in shown.shape)
+    framed = np.full_like(shown, rng.uniform(0.2, 0.45))
+    inside = (slice(top, shown.shape[0] - top), slice(side, shown.shape[1] - side))
+    framed[inside] = shown[inside]
+    return framed
 
 
 def draw_hand(
@@ -573,19 +572,19 @@ def draw_hand(
     fine = max(1, round(WORKING_SIZE / max(height, width)))  # working pixels per pixel and axis
     hand = _grow_hand(rng)
     frame = _choose_frame(rng, height * fine, width * fine)
-    exposure = _choose_exposure(rng)
     injury_rng, marker_rng = (np.random.default_rng(rng.integers(2**63)) for _ in range(2))
     hand, metal = _injure(injury_rng, hand) if abnormal else (hand, [])
 
-    depth = _project_soft_tissue(frame, hand)
+    bony = np.zeros((frame.height, frame.width), np.float32)
     profiles = {name: _profile(shape, hand.age) for name, shape in SHAPES.items()}
     for bone in hand.bones:
-        _project_bone(depth, frame, bone, profiles[bone.shape])
+        _project_bone(bony, frame, bone, profiles[bone.shape])
     for name in CARPALS:
-        _project_carpal(depth, frame, name, hand.age, hand.carpal_shift)
+        _project_carpal(bony, frame, name, hand.age, hand.carpal_shift)
+    depth = _project_soft_tissue(frame, hand) + bony * _trabeculae(rng, bony.shape)
     for rod in metal:
         _project_rod(depth, frame, rod)
     depth = depth if left else np.ascontiguousarray(depth[:, ::-1])
     _mark_side(marker_rng, depth, "L" if left else "R")
     depth = depth.reshape(height, fine, width, fine).mean(axis=(1, 3))
-    return _expose(rng, depth, exposure)
+    return _expose(rng, depth)

@@ -8,20 +8,32 @@ contract tests read the listing.
 import importlib
 import os
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol, cast
 
-from xrayaug.errors import DataError
+from xrayaug.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from xrayaug.options import Prepare
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".jp2"})
+DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})  # listed, so that decoding refuses them by name
 
 NORMAL_NAMES = frozenset({"normal", "negative", "healthy", "no", "false", "0"})
 ABNORMAL_NAMES = frozenset({"abnormal", "positive", "fracture", "fractured", "diseased", "yes", "true", "1"})
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "valid",
+    "valid": "valid",
+    "validation": "valid",
+    "test": "test",
+    "testing": "test",
+}
+
+LEVELS = 3  # of directories in which a set's root or its lists are looked for
 
 
 @dataclass(frozen=True)
@@ -78,6 +90,52 @@ def walk(root: Path) -> Iterator[str]:
                 yield (Path(directory) / name).relative_to(root).as_posix()
 
 
+def nearby(root: Path) -> Iterator[Path]:
+    """`root` and the directories below it, nearest first, `LEVELS` deep; what cannot be listed is passed over."""
+    level = [root] if root.is_dir() else []
+    for depth in range(LEVELS):
+        yield from level
+        if depth < LEVELS - 1:
+            level = [folder for directory in level for folder in subdirectories(directory)]
+
+
+def subdirectories(directory: Path) -> list[Path]:
+    """The directories right in `directory` that are not hidden, sorted; none where it cannot be listed."""
+    try:
+        return sorted(
+            path
+            for path in directory.iterdir()
+            if not path.name.startswith(".") and path.name != "__MACOSX" and path.is_dir()
+        )
+    except OSError:
+        return []
+
+
+def files(directory: Path) -> list[Path]:
+    """The files right in `directory` that are not hidden, sorted; none where it cannot be listed."""
+    try:
+        return sorted(path for path in directory.iterdir() if not path.name.startswith(".") and path.is_file())
+    except OSError:
+        return []
+
+
+def is_picture(file: str) -> bool:
+    """Whether a file's name ends as images do (DICOM too)."""
+    return PurePosixPath(file).suffix.lower() in IMAGE_SUFFIXES | DICOM_SUFFIXES
+
+
+def require_directory(path: Path) -> None:
+    """Hold `--input` to being a directory.
+
+    Raises:
+        InputError: it is missing, or a file.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist", "check --input for a typing error")
+    if not path.is_dir():
+        raise InputError(f"{path} is a file, expected a directory", "only --source table reads a file")
+
+
 def class_label(name: str, abnormal_class: str | None) -> str:
     """A class's name as `normal` or `abnormal`.
 
@@ -92,3 +150,16 @@ def class_label(name: str, abnormal_class: str | None) -> str:
     if plain in ABNORMAL_NAMES:
         return "abnormal"
     raise DataError(f"'{name}' is neither normal nor abnormal", "name the abnormal class with --abnormal-class")
+
+
+def check_abnormal_class(classes: Iterable[str], abnormal_class: str | None) -> None:
+    """Hold `--abnormal-class` to being among `classes`: a typing error would make every image normal.
+
+    Raises:
+        DataError: it is not.
+    """
+    there = sorted(set(classes))
+    if abnormal_class is not None and abnormal_class.strip().lower() not in [name.strip().lower() for name in there]:
+        raise DataError(
+            f"no class is called '{abnormal_class}'; there are {', '.join(there)}", "check --abnormal-class"
+        )

@@ -1,0 +1,211 @@
+"""Features -> mean and covariance -> Fréchet distance between the two normal distributions. NumPy only.
+
+The squared 2-Wasserstein distance of two normal distributions (Dowson and Landau, 1982; Heusel et al., 2017, eq. 6):
+
+    d² = |m_a - m_b|² + Tr(C_a + C_b - 2 (C_a C_b)^½)
+
+Statistics lie on disk as .npz with pytorch-fid's keys `mu` and `sigma`, so that either program reads the other's.
+"""
+
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xrayaug.errors import DataError
+
+Double = npt.NDArray[np.float64]
+
+ORIGIN = ("features", "network_name", "network", "dims", "preprocessing")  # texts that tell what the features are
+WANTED = "an .npz with mu [D] and sigma [D, D] is needed"
+SYMMETRY_TOLERANCE = 1e-6  # relative to the largest entry
+READING_ERRORS = (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and covariance of features.
+
+    `count` is the number of images, None where the file does not say. `origin` tells by the names in `ORIGIN` what
+    the features are, and is empty where the file does not say.
+    """
+
+    mean: Double  # [D]
+    covariance: Double  # [D, D], with n - 1 below
+    count: int | None
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def dims(self) -> int:
+        """Features per image, D."""
+        return len(self.mean)
+
+
+class Moments:
+    """Mean and covariance of features that come in batches, in double precision.
+
+    Batches are merged by the update of Chan, Golub and LeVeque (1979), which subtracts means before it squares and so
+    does not cancel. The covariance equals `numpy.cov(rowvar=False)`, which pytorch-fid takes.
+    """
+
+    def __init__(self, dims: int) -> None:
+        self.count = 0
+        self.mean: Double = np.zeros(dims)
+        self._scatter: Double = np.zeros((dims, dims))  # sum of (x - mean)(x - mean)^T
+
+    def add(self, features: npt.NDArray[np.floating[Any]]) -> None:
+        """Take in features [N, D].
+
+        Raises:
+            DataError: some are not finite.
+        """
+        if not len(features):
+            return
+        if not np.isfinite(features).all():
+            raise DataError("some features are NaN or infinite", "the network's weights may be damaged")
+        batch = features.astype(np.float64)
+        batch_mean = batch.mean(axis=0)
+        total = self.count + len(batch)
+        step = batch_mean - self.mean
+        # The step between the means enters as one more row, so that a single product does it all.
+        weight = self.count * len(batch) / total
+        deviations = np.vstack([batch - batch_mean, np.sqrt(weight) * step])
+        self._scatter += deviations.T @ deviations
+        self.mean = self.mean + step * (len(batch) / total)
+        self.count = total
+
+    def statistics(self, origin: Mapping[str, str] | None = None) -> Statistics:
+        """What was taken in, with `origin` to say what the features are.
+
+        Raises:
+            DataError: fewer than two images.
+        """
+        if self.count < 2:
+            raise DataError(f"{self.count} images have no covariance", "at least two are needed")
+        return Statistics(self.mean.copy(), self._scatter / (self.count - 1), self.count, dict(origin or {}))
+
+
+def distance(a: Statistics, b: Statistics) -> float:
+    """The Fréchet distance d² (not its root: so is FID defined), 0 or more.
+
+    Raises:
+        DataError: the two are of different features, of fewer than two images, or not finite.
+    """
+    check_comparable(a, b)
+    difference = a.mean - b.mean
+    first, second = sorted((a, b), key=_rank_bound)
+    spread = np.trace(a.covariance) + np.trace(b.covariance) - 2 * _trace_of_root(first.covariance, second.covariance)
+    return max(0.0, float(difference @ difference + spread))
+
+
+def check_comparable(a: Statistics, b: Statistics) -> None:
+    """Hold two sides to the same features.
+
+    Raises:
+        DataError: they contradict each other, are of fewer than two images, or not finite.
+    """
+    for side in (a, b):
+        if side.count is not None and side.count < 2:
+            raise DataError(f"statistics of {side.count} images have no covariance", "at least two images are needed")
+        if not (np.isfinite(side.mean).all() and np.isfinite(side.covariance).all()):
+            raise DataError("the statistics hold NaN or infinite numbers", "make them again")
+    if a.dims != b.dims:
+        raise DataError(f"one side has {a.dims} features, the other {b.dims}", "compare like with like: see --dims")
+    for name in ORIGIN:
+        left, right = a.origin.get(name), b.origin.get(name)
+        if left and right and left != right:
+            raise DataError(
+                f"the two sides are of different features: {name.replace('_', ' ')} '{left}' and '{right}'",
+                "make the statistics of both sides with the same network",
+            )
+
+
+def save(path: Path, statistics: Statistics) -> None:
+    """Write statistics as .npz, whole or not at all, readable by pytorch-fid."""
+    arrays: dict[str, Any] = {"mu": statistics.mean, "sigma": statistics.covariance}
+    if statistics.count is not None:
+        arrays["n"] = np.int64(statistics.count)
+    arrays |= {name: np.array(text) for name, text in statistics.origin.items() if name in ORIGIN}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    neighbour = path.with_name(f".{path.name}.{os.getpid()}.new")  # of this process: jobs may share a cache
+    try:
+        with neighbour.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        neighbour.replace(path)
+    finally:
+        neighbour.unlink(missing_ok=True)
+
+
+def load(path: Path) -> Statistics:
+    """Read statistics that `save` or pytorch-fid wrote; nothing in the file is ever executed.
+
+    Raises:
+        DataError: it cannot be read, or is no mean and covariance.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if not isinstance(arrays, np.lib.npyio.NpzFile):
+                raise ValueError("it holds a single array")
+            found = {name: arrays[name] for name in arrays.files if name in ("mu", "sigma", "n", *ORIGIN)}
+    except READING_ERRORS as problem:
+        reason = " ".join(str(problem).split())[:200] or type(problem).__name__
+        raise DataError(
+            f"{path} cannot be read as statistics: {reason}", "an .npz with mu and sigma is needed"
+        ) from None
+    missing = [name for name in ("mu", "sigma") if name not in found]
+    if missing:
+        raise DataError(f"{path} holds no {' and no '.join(missing)}", WANTED)
+    reason = _what_is_wrong(found["mu"], found["sigma"])
+    if reason:
+        raise DataError(f"{path} holds no mean and covariance: {reason}", "make the statistics again")
+    origin = {name: str(found[name]) for name in ORIGIN if name in found}
+    return Statistics(
+        found["mu"].astype(np.float64), found["sigma"].astype(np.float64), _count(path, found.get("n")), origin
+    )
+
+
+def _rank_bound(side: Statistics) -> float:
+    """No more than this is the covariance's rank: the side of lower rank makes the smaller eigenproblem."""
+    return float("inf") if side.count is None else side.count - 1
+
+
+def _trace_of_root(a: Double, b: Double) -> float:
+    """Tr (A B)^½ of positive semi-definite A and B, [D, D].
+
+    A B has the eigenvalues of A^½ B A^½, which is symmetric; with A = V L V^T so has L^½ V^T B V L^½. Directions in
+    which A does not vary are left out, since there the product is zero; eigenvalues that rounding made negative count
+    as zero. Unlike a general matrix root this cannot fail, nor turn complex, where a covariance is singular.
+    """
+    values, vectors = np.linalg.eigh(a)
+    varying = values > max(values[-1], 0.0) * len(values) * np.finfo(np.float64).eps
+    half = vectors[:, varying] * np.sqrt(values[varying])
+    return float(np.sqrt(np.clip(np.linalg.eigvalsh(half.T @ b @ half), 0.0, None)).sum())
+
+
+def _what_is_wrong(mean: npt.NDArray[Any], covariance: npt.NDArray[Any]) -> str:
+    """Why these are no mean [D] and covariance [D, D]; empty where they are."""
+    if mean.dtype.kind not in "fiu" or covariance.dtype.kind not in "fiu":
+        return f"mu is of type {mean.dtype}, sigma of {covariance.dtype}"
+    if mean.ndim != 1 or not len(mean) or covariance.shape != (len(mean), len(mean)):
+        return f"mu has shape {list(mean.shape)}, sigma {list(covariance.shape)}"
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        return "some numbers are NaN or infinite"
+    if np.abs(covariance - covariance.T).max() > SYMMETRY_TOLERANCE * np.abs(covariance).max():
+        return "sigma is not symmetric"
+    return "sigma has a negative variance" if (np.diagonal(covariance) < 0).any() else ""
+
+
+def _count(path: Path, given: npt.NDArray[Any] | None) -> int | None:
+    if given is None:
+        return None
+    if given.dtype.kind not in "iu" or given.shape != () or int(given) < 2:
+        raise DataError(f"{path} holds a count of images that is none, or less than two", "make the statistics again")
+    return int(given)

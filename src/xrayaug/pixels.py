@@ -1,0 +1,279 @@
+"""Raw file -> grey picture -> square.
+
+Pillow decodes; what it does not do right for radiographs is done here: 16-bit files are scaled by their real depth
+(Pillow clips them), orientation is applied, transparency becomes black, and whatever is wrong with a file becomes one
+exception with one line of reason.
+"""
+
+import hashlib
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+from PIL.ExifTags import Base as Tag
+
+from xrayaug.sources import DICOM_SUFFIXES
+
+Grey = npt.NDArray[np.uint8]
+Raw = npt.NDArray[np.uint16 | np.int32 | np.float32]
+
+# Named, because Pillow would also hand an .eps that is called .png to Ghostscript.
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
+DICOM_MAGIC, DICOM_MAGIC_AT = b"DICM", 128
+DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")  # of more than eight bits
+FULL_SCALE = {"8": 255, "12": 4095, "16": 65535}  # white, by bit depth
+DEPTHS = {255: "8-bit in 16", 4095: "12-bit in 16", 65535: "16-bit"}
+DEEP_COLOUR = "16-bit colour"  # Pillow keeps the upper eight bits
+WHITE_IS_ZERO = 0  # of TIFF's PhotometricInterpretation
+REASON_LENGTH = 200  # characters
+
+Turn = Callable[[Grey], Grey]
+
+UPRIGHT: dict[int, Turn] = {  # EXIF orientation -> what shows the picture upright
+    2: lambda grey: grey[:, ::-1],
+    3: lambda grey: grey[::-1, ::-1],
+    4: lambda grey: grey[::-1],
+    5: lambda grey: grey.T,
+    6: lambda grey: np.rot90(grey, -1),
+    7: lambda grey: np.rot90(grey, 2).T,
+    8: np.rot90,
+}
+
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+class Unusable(Exception):  # noqa: N818 - a verdict on a file, caught per file; not an error of the program
+    """Why a file cannot be used, in one line."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture as the rest of the program knows it, and what it was."""
+
+    grey: Grey  # [H, W], 0 black to 255 white
+    depth: str  # 1-bit, 8-bit, 8-bit in 16, 12-bit in 16, 16-bit, 16-bit colour or float
+    mode: str  # Pillow's, as found
+
+
+def decode(path: Path, *, bits: str = "auto", invert: bool = False) -> Decoded:
+    """Read the first picture of a file, upright and in grey.
+
+    Args:
+        path: the file.
+        bits: depth of files of more than eight bits: 8, 12 or 16; auto takes the smallest that holds the maximum.
+        invert: turn black to white; what is transparent stays black.
+
+    Raises:
+        Unusable: whatever is wrong with the file.
+    """
+    try:
+        with path.open("rb") as stream, _quiet():
+            _check_start(path, stream)
+            with Image.open(stream, formats=FORMATS) as image:
+                return _decoded(image, bits, invert)
+    except Unusable:
+        raise
+    except Exception as problem:  # Pillow's parsers raise whatever they trip over, from zlib.error to IndexError
+        raise Unusable(_reason(problem)) from None
+
+
+def square(grey: Grey, size: int, *, fit: str, resample: str) -> Grey:
+    """Resize a picture uint8 [H, W] to [size, size].
+
+    Every filter but nearest is antialiased. `reducing_gap` would be quicker and is not used: see `docs/design.md`.
+
+    Args:
+        grey: the picture.
+        size: width and height to make, in pixels.
+        fit: squash ignores the aspect; pad keeps it and adds black; crop keeps it and cuts the long side.
+        resample: a name in `FILTERS`.
+    """
+    height, width = grey.shape
+    image, method = Image.fromarray(np.ascontiguousarray(grey)), FILTERS[resample]
+    if fit == "squash":
+        return np.array(image.resize((size, size), method))
+    if fit == "crop":
+        side = min(height, width)
+        left, top = (width - side) / 2, (height - side) / 2
+        return np.array(image.resize((size, size), method, box=(left, top, left + side, top + side)))
+    scale = size / max(height, width)
+    inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = (size - inner_width) // 2, (size - inner_height) // 2
+    padded = np.zeros((size, size), np.uint8)
+    inner = np.asarray(image.resize((inner_width, inner_height), method))
+    padded[top : top + inner_height, left : left + inner_width] = inner
+    return padded
+
+
+def checksum(grey: Grey) -> str:
+    """What tells one picture from another: sha256 of its shape and pixels."""
+    height, width = grey.shape
+    return hashlib.sha256(f"{height}x{width}\n".encode() + grey.tobytes()).hexdigest()
+
+
+def is_blank(grey: Grey) -> bool:
+    """Whether the picture has one grey level only."""
+    return bool(grey.min() == grey.max())
+
+
+def _check_start(path: Path, stream: IO[bytes]) -> None:
+    """Look at a file's first bytes.
+
+    Raises:
+        Unusable: it is empty or DICOM.
+    """
+    start = stream.read(DICOM_MAGIC_AT + len(DICOM_MAGIC))
+    stream.seek(0)
+    if not start:
+        raise Unusable("the file is empty")
+    if start[DICOM_MAGIC_AT:] == DICOM_MAGIC or path.suffix.lower() in DICOM_SUFFIXES:
+        raise Unusable("DICOM is not read yet; export it as PNG")
+
+
+def _decoded(image: Image.Image, bits: str, invert: bool) -> Decoded:
+    mode, packing = image.mode, _packing(image)
+    image.load()
+    orientation = _orientation(image)  # after load: PNG's comes late, and TIFF's is already applied by then
+    if 0 in image.size:
+        raise Unusable(f"the picture is {image.width} × {image.height}")
+    if mode in DEEP_MODES:
+        grey, depth = _scaled(np.asarray(image), bits)
+        if _is_white_zero(image):  # Pillow turns only eight-bit TIFF
+            grey = 255 - grey
+        alpha = None
+    else:
+        grey, alpha = _grey_and_alpha(image)
+        depth = "1-bit" if mode == "1" else DEEP_COLOUR if ";16" in packing else "8-bit"
+        if depth == DEEP_COLOUR:
+            _check_deep_colour(grey, bits)
+    if invert:
+        grey = 255 - grey
+    if alpha is not None:
+        grey = _over_black(grey, alpha)
+    if orientation in UPRIGHT:
+        grey = np.ascontiguousarray(UPRIGHT[orientation](grey))
+    return Decoded(grey, depth, mode)
+
+
+def _packing(image: Image.Image) -> str:
+    """Pillow's name of how the file packs pixels, like `RGB;16B`; it must be asked before `load`."""
+    tiles = getattr(image, "tile", None)
+    arguments = tiles[0][3] if tiles else ""
+    return str(arguments[0]) if isinstance(arguments, tuple) and arguments else str(arguments)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; 1, upright, where there is none or the EXIF is damaged (the pixels are not)."""
+    try:
+        value = image.getexif().get(Tag.Orientation, 1)
+    except Exception:  # as in `decode`
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _is_white_zero(image: Image.Image) -> bool:
+    tags = getattr(image, "tag_v2", {})
+    return bool(tags.get(Tag.PhotometricInterpretation, 1) == WHITE_IS_ZERO)
+
+
+def _scaled(values: Raw, bits: str) -> tuple[Grey, str]:
+    """Values [H, W] of more than eight bits as grey, rounded to nearest, and the depth they were found to have.
+
+    Raises:
+        Unusable: they are negative, not finite, or more than the depth can hold.
+    """
+    lowest, highest = float(values.min()), float(values.max())
+    if not np.isfinite([lowest, highest]).all():
+        raise Unusable("it holds values that are not finite numbers")
+    if lowest < 0:
+        raise Unusable(f"it holds negative values, down to {lowest:g}")
+    is_float = values.dtype.kind == "f"
+    scales = [FULL_SCALE[bits]] if bits != "auto" else [*([1] if is_float else []), *FULL_SCALE.values()]
+    full = next((full for full in scales if highest <= full), None)
+    if full is None:
+        raise Unusable(f"it holds values up to {highest:g}, more than {scales[-1]}, the most of its bit depth")
+    if is_float:
+        return np.rint(values * np.float32(255 / full)).astype(np.uint8), "float"
+    rounded = (values.astype(np.uint32) * np.uint32(255) + np.uint32(full // 2)) // np.uint32(full)
+    return rounded.astype(np.uint8), DEPTHS[full]
+
+
+def _grey_and_alpha(image: Image.Image) -> tuple[Grey, Grey | None]:
+    """A picture of eight bits or fewer as grey [H, W], and its opacity [H, W] where it has one."""
+    if image.mode not in ("1", "L", "LA", "RGB", "RGBA") or "transparency" in image.info:
+        # Palettes and CMYK have no direct way to grey; a transparent colour becomes alpha.
+        plain = image.mode in ("1", "L")
+        transparent = image.has_transparency_data
+        image = image.convert("LA" if plain else "RGBA" if transparent else "RGB")
+    alpha = np.asarray(image.getchannel("A")) if image.mode in ("LA", "RGBA") else None
+    return np.array(image.convert("L")), alpha
+
+
+def _over_black(grey: Grey, alpha: Grey) -> Grey:
+    """Grey composited over black: `grey * alpha / 255`, rounded."""
+    product = grey.astype(np.uint16) * alpha
+    return ((product + 127) // 255).astype(np.uint8)
+
+
+def _check_deep_colour(grey: Grey, bits: str) -> None:
+    """Refuse 16-bit colour that uses fewer bits: Pillow keeps the upper eight of the sixteen.
+
+    Raises:
+        Unusable: four bits or none would be left.
+    """
+    if bits in ("8", "12") or (bits == "auto" and 0 < grey.max() < 16):
+        raise Unusable("colour of 8 or 12 bits in 16 would lose its lower bits; export it as greyscale")
+
+
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, OSError) and problem.strerror:
+        return problem.strerror
+    if isinstance(problem, UnidentifiedImageError):
+        return "not an image, or of a format that is not read"
+    if isinstance(problem, Image.DecompressionBombError):
+        return f"too large: {problem}"
+    if isinstance(problem, MemoryError):
+        return "not enough memory to decode it"
+    text = " ".join(str(problem).split()) or type(problem).__name__
+    return f"damaged: {text}"[:REASON_LENGTH]
+
+
+_quiet_lock = threading.Lock()
+_quiet_users = 0
+_silence = warnings.catch_warnings()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Pillow's warnings on bad files, from the first thread's entry to the last one's leaving.
+
+    `warnings.catch_warnings` alone would be undone by whichever thread leaves first.
+    """
+    global _quiet_users, _silence  # noqa: PLW0603 - the filters it guards are global to the process
+    with _quiet_lock:
+        if _quiet_users == 0:
+            _silence = warnings.catch_warnings()
+            _silence.__enter__()
+            warnings.simplefilter("ignore")
+        _quiet_users += 1
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _quiet_users -= 1
+            if _quiet_users == 0:
+                _silence.__exit__(None, None, None)

@@ -1,0 +1,320 @@
+"""raw sets -> the whole study: runs the other commands in order, as a user would from a shell.
+
+Nothing happens here that the printed command lines would not do: `--dry-run` prints them, and each part keeps to its
+own contract (complete parts are skipped, changed ones refuse).
+"""
+
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from xrayaug import __version__, artifacts, console
+from xrayaug.artifacts import Result
+from xrayaug.console import Table
+from xrayaug.errors import OutputError, UsageError, XrayaugError
+from xrayaug.options import (
+    Augment,
+    Command,
+    Evaluate,
+    Experiment,
+    Fid,
+    Phantom,
+    Prepare,
+    Sample,
+    TrainClassifier,
+    TrainGan,
+)
+
+COMMANDS_FILE = "commands.sh"
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "thesis": {
+        "percents": (0.0, 10.0, 50.0, 100.0),
+        "seeds": 5,
+        "gan_size": 128,
+        "gan_epochs": 100,
+        "gan_batch_size": 100,
+        "samples": 10000,
+        "features": "inception",
+        "split_by": "image",
+        "classifier_arch": "densenet169",
+        "classifier_weights": "imagenet",
+        "classifier_size": 224,
+        "classifier_epochs": 10,
+        "classifier_batch_size": 8,
+    },
+    "demo": {
+        "percents": (0.0, 50.0, 100.0),
+        "seeds": 2,
+        "gan_size": 64,
+        "gan_epochs": 25,
+        "gan_batch_size": 25,
+        "samples": 400,
+        "features": "random",
+        "split_by": "patient",
+        "classifier_arch": "resnet18",
+        "classifier_weights": "none",
+        "classifier_size": 64,
+        "classifier_epochs": 8,
+        "classifier_batch_size": 16,
+    },
+}
+DEMO_PHANTOMS = {"rsna": 400, "mura": 500}
+DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 64 px
+SHOWN_SCORES = ("accuracy", "kappa", "auroc")
+RANDOM_DIMS = "64"  # of random features: enough for a small study, and quick
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the study is, every default of the preset filled in."""
+
+    rsna: Path
+    mura: Path
+    percents: tuple[float, ...]
+    seeds: int
+    gan_size: int
+    gan_epochs: int
+    gan_batch_size: int
+    samples: int
+    features: str
+    split_by: Literal["patient", "image"]
+    classifier_arch: str
+    classifier_weights: str
+    classifier_size: int
+    classifier_epochs: int
+    classifier_batch_size: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """The study's commands in order, and what `experiment` shows of them."""
+
+    commands: list[Command]
+    evaluation: Path
+    distances: list[Path]
+
+
+def run(options: Experiment) -> Result:
+    """Run every command that is not complete; leaves `commands.sh` and a manifest beside the parts."""
+    study = plan_study(options)
+    _check_out(options, study)
+    options.out.mkdir(parents=True, exist_ok=True)
+    artifacts.write_text(options.out / COMMANDS_FILE, _script(study))
+    started = time.time()
+    for number, command in enumerate(study.commands, start=1):
+        _run_command(command, f"[{number}/{len(study.commands)}]")
+    result = _result(study)
+    _write_manifest(options, study, result, started)
+    return result
+
+
+def plan(options: Experiment) -> Result:
+    """The exact command lines."""
+    return {"commands": [command.command_line() for command in plan_study(options).commands]}
+
+
+def tables(result: Result) -> list[Table]:
+    """The results, or for a dry run the command lines as a script."""
+    if "arms" not in result:
+        print("\n".join(result["commands"]))
+        return []
+    arms = [
+        (f"{arm['percent']:g}", str(arm["runs"]), *(_mean(arm["image"][name]) for name in SHOWN_SCORES))
+        for arm in result["arms"]
+    ]
+    distances = [(name, f"{found['metric']}, n {found['n']}", f"{found['value']:.3f}")
+                 for name, found in result["distances"].items()]  # fmt: skip
+    looks = [f"look at: {path}" for path in result["look_at"]]
+    return [
+        Table("Distances", ("between", "measure", "value"), distances),
+        Table("Results per image", ("Percent added", "Runs", "Accuracy", "Kappa", "AUROC"), arms, looks),
+    ]
+
+
+def plan_study(options: Experiment) -> Study:
+    """Every command of the study, with every default of the preset filled in.
+
+    Raises:
+        UsageError: a raw set is missing.
+    """
+    s = settings(options)
+    out, seed = options.out, options.seed
+    device: dict[str, Any] = {"device": options.device}
+    read: dict[str, Any] = {"split_by": s.split_by, "workers": options.workers, "seed": seed}
+    distances = _distances(options, s)
+    arms = {percent: out / f"arm-{percent:g}" for percent in s.percents}
+    runs = {(percent, run): out / f"classifier-{percent:g}-seed-{run}" for percent in arms for run in range(s.seeds)}
+    commands: list[Command] = [
+        *(_phantoms(options, s) if options.preset == "demo" else []),
+        Prepare(source="rsna", input=s.rsna, size=s.gan_size, out=out / "rsna", **read),
+        Prepare(source="mura", input=s.mura, size=s.classifier_size, out=out / "mura", **read),
+        TrainGan(
+            data=out / "rsna",
+            arch=options.gan_arch,
+            epochs=s.gan_epochs,
+            batch_size=s.gan_batch_size,
+            seed=seed,
+            out=out / "gan",
+            **device,
+        ),
+        Sample(run=out / "gan", count=s.samples, seed=seed, out=out / "synthetic", **device),
+        *distances,
+        *(
+            Augment(real=out / "mura", synthetic=out / "synthetic", percent=percent, seed=seed, out=arm)
+            for percent, arm in arms.items()
+        ),
+        *(
+            TrainClassifier(
+                data=arms[percent],
+                arch=s.classifier_arch,
+                weights=s.classifier_weights,
+                size=s.classifier_size,
+                epochs=s.classifier_epochs,
+                batch_size=s.classifier_batch_size,
+                seed=run,
+                out=path,
+                **device,
+            )
+            for (percent, run), path in runs.items()
+        ),
+        # Judging is quick, and its inputs grow when seeds or doses are added: so it may replace what it wrote before.
+        Evaluate(runs=tuple(runs.values()), overwrite=True, out=out / "evaluation", **device),
+    ]
+    return Study(commands, out / "evaluation", [fid.out for fid in distances if fid.out])
+
+
+def settings(options: Experiment) -> Settings:
+    """The preset's values, and those that the user gave instead.
+
+    Raises:
+        UsageError: a raw set is missing, or given to the demo.
+    """
+    given = {name: getattr(options, name) for name in PRESETS[options.preset]}
+    values = PRESETS[options.preset] | {name: value for name, value in given.items() if value is not None}
+    return Settings(**_raw_sets(options), **values)
+
+
+def _raw_sets(options: Experiment) -> dict[str, Any]:
+    given = {"rsna": options.rsna, "mura": options.mura}
+    if options.preset == "demo":
+        if any(given.values()):
+            raise UsageError("--preset demo draws its own phantoms", "leave out --rsna and --mura, or --preset thesis")
+        return {name: options.out / f"raw-{name}" for name in given}
+    missing = " and ".join(f"--{name}" for name, path in given.items() if path is None)
+    if missing:
+        raise UsageError(f"{missing} is missing", "give the raw sets, or --preset demo to try it on phantoms")
+    return given
+
+
+def _phantoms(options: Experiment, s: Settings) -> list[Command]:
+    draw: dict[str, Any] = {"height": DEMO_HEIGHT, "workers": options.workers}
+    return [
+        Phantom(layout="rsna", count=DEMO_PHANTOMS["rsna"], seed=options.seed, out=s.rsna, **draw),
+        Phantom(layout="mura", count=DEMO_PHANTOMS["mura"], seed=options.seed + 1, out=s.mura, **draw),
+    ]
+
+
+def _distances(options: Experiment, s: Settings) -> list[Fid]:
+    """Synthetic to RSNA, and RSNA to MURA, as in the thesis."""
+    chosen: dict[str, Any] = {"weights": options.fid_weights}
+    if s.features == "random":
+        chosen = {"features": "random", "dims": RANDOM_DIMS}
+    pairs = (("synthetic", "rsna"), ("rsna", "mura")) if s.features != "none" else ()
+    return [
+        Fid(a=options.out / a, b=options.out / b, out=options.out / f"fid-{a}-{b}", device=options.device, **chosen)
+        for a, b in pairs
+    ]
+
+
+def _run_command(command: Command, where: str) -> None:
+    """Run one command in a process of its own, exactly as its printed line would.
+
+    Raises:
+        XrayaugError: it failed; its own message has already been shown.
+    """
+    if command.out and not command.overwrite and _is_complete(command):
+        console.say(f"{where} complete: {command.out}")
+        return
+    console.say(f"{where} {command.command_line()}")
+    finished = subprocess.run([sys.executable, "-m", "xrayaug", *command.argv()], stdout=sys.stderr, check=False)
+    if finished.returncode:
+        raise XrayaugError(
+            f"the study stopped at '{command.name}' (exit code {finished.returncode}), see above",
+            "mend that and run the same command again: what is complete is kept",
+        )
+
+
+def _is_complete(command: Command) -> bool:
+    try:
+        return artifacts.completed(command) is not None
+    except XrayaugError:
+        return False  # the command itself says what is wrong
+
+
+def _check_out(options: Experiment, study: Study) -> None:
+    """Refuse a directory that holds anything but this study's parts.
+
+    Raises:
+        OutputError: it does.
+    """
+    if not options.out.exists():
+        return
+    parts = {command.out.name for command in study.commands if command.out}
+    known = parts | {f"{part}.partial" for part in parts} | {COMMANDS_FILE, artifacts.MANIFEST}
+    foreign = sorted(entry.name for entry in options.out.iterdir() if entry.name not in known)
+    if foreign and not (options.out / COMMANDS_FILE).is_file():
+        raise OutputError(f"--out {options.out} holds something else: {foreign[0]}", "choose another directory")
+
+
+def _script(study: Study) -> str:
+    head = ["#!/bin/sh", f"# The study, command by command; written by xrayaug {__version__}.", "set -e"]
+    return "\n".join([*head, *(command.command_line() for command in study.commands), ""])
+
+
+def _result(study: Study) -> Result:
+    evaluation = artifacts.open_artifact(study.evaluation, "evaluation")
+    distances = {}
+    for path in study.distances:
+        found = artifacts.open_artifact(path, "fid").result
+        distances[path.name.removeprefix("fid-").replace("-", " to ", 1)] = {
+            "metric": found["metric"], "value": found["value"], "n": f"{found['a']['n']} and {found['b']['n']}",
+        }  # fmt: skip
+    out = study.evaluation.parent
+    look_at = [
+        out / "gan" / "reals.png", *sorted((out / "gan" / "previews").glob("*.png"))[-1:],
+        out / "synthetic" / "contact-sheet.png", study.evaluation / "table5.md", study.evaluation / "figure7.png",
+    ]  # fmt: skip
+    return {
+        "arms": evaluation.result["arms"],
+        "distances": distances,
+        "look_at": [str(path) for path in look_at],
+        "commands": [command.command_line() for command in study.commands],
+    }
+
+
+def _write_manifest(options: Experiment, study: Study, result: Result, started: float) -> None:
+    """A study may grow (more seeds, more doses), so its manifest is rewritten; each part guards itself."""
+    parts = [command.out for command in study.commands if command.out]
+    manifest = {
+        "format": artifacts.FORMAT,
+        "kind": "experiment",
+        "stage": options.name,
+        "version": __version__,
+        "options": options.identity() | {"study": asdict(settings(options))},
+        "inputs": {part.name: {"path": part.name, "sha256": artifacts.digest(part)} for part in parts},
+        "files": {},
+        "result": result,
+        "environment": artifacts.environment(options, started),
+    }
+    artifacts.write_json(options.out / artifacts.MANIFEST, manifest)
+
+
+def _mean(summary: dict[str, Any]) -> str:
+    mean, deviation = summary["mean"], summary["sd"]
+    if mean is None:
+        return "--"
+    return f"{mean:.3f}" + (f" ± {deviation:.3f}" if deviation is not None else "")

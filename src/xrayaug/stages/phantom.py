@@ -1,0 +1,139 @@
+"""nothing -> raw set: draw practice hands and lay them on disk as RSNA or MURA would, CSV files included."""
+
+import csv
+import io
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from xrayaug import artifacts, console, pictures
+from xrayaug.artifacts import Result
+from xrayaug.console import Table
+from xrayaug.options import Phantom
+from xrayaug.phantoms import draw_hand
+
+ASPECT = 0.8  # width by height, as most hand radiographs
+LAYOUT, DRAWING = range(2)  # what a random stream is for
+
+RSNA_FIRST_ID = 1377
+MURA_TEST_SHARE = 0.2  # of the studies; MURA's own 0.08 would leave a small set hardly any
+MURA_ABNORMAL_SHARE = 0.3  # of the studies, as among MURA's hands
+MURA_VIEWS = ((1, 0.1), (2, 0.2), (3, 0.6), (4, 0.1))  # images per study, and how often
+
+CONTACT_SHEET = 30  # images
+
+
+@dataclass(frozen=True)
+class Hand:
+    """One image to draw and where it goes."""
+
+    file: str
+    abnormal: bool
+    left: bool
+
+
+def run(options: Phantom) -> Result:
+    """Draw; leaves the raw set and a contact sheet."""
+    return artifacts.produce(options, "raw", partial(_draw_set, options))
+
+
+def plan(options: Phantom) -> Result:
+    """How many of which kind would be drawn."""
+    return _summary(options, _hands(options))
+
+
+def tables(result: Result) -> list[Table]:
+    """What was drawn."""
+    return [Table("Phantoms", ("", "value"), [(name, str(value)) for name, value in result.items()])]
+
+
+def _draw_set(options: Phantom, directory: Path) -> Result:
+    hands = _hands(options)
+    thumbnails = []
+    workers = options.workers or os.cpu_count() or 1
+    with ProcessPoolExecutor(workers) as pool, console.progress(len(hands), "phantom") as advance:
+        drawn = pool.map(partial(_draw, options, directory), range(len(hands)), hands, chunksize=8)
+        for thumbnail in drawn:
+            thumbnails.append(thumbnail)
+            advance(1)
+    pictures.save_png(directory / "contact-sheet.png", pictures.grid(np.stack(thumbnails[:CONTACT_SHEET])))
+    write = {"rsna": _write_rsna_lists, "mura": _write_mura_lists}[options.layout]
+    write(directory, hands, np.random.default_rng((options.seed, LAYOUT)))
+    return _summary(options, hands)
+
+
+def _draw(options: Phantom, directory: Path, index: int, hand: Hand) -> np.ndarray:
+    """Draw one image from a random stream of its own; gives a thumbnail for the contact sheet."""
+    random = np.random.default_rng((options.seed, DRAWING, index))
+    width = round(options.height * ASPECT)
+    picture = draw_hand(random, options.height, width, abnormal=hand.abnormal, left=hand.left)
+    pictures.save_png(directory / hand.file, picture)
+    return np.asarray(Image.fromarray(picture).resize((160, 200), Image.Resampling.BOX))
+
+
+def _hands(options: Phantom) -> list[Hand]:
+    random = np.random.default_rng((options.seed, LAYOUT))
+    lay_out = {"rsna": _rsna_hands, "mura": _mura_hands}[options.layout]
+    return list(lay_out(options.count, random))
+
+
+def _rsna_hands(count: int, random: np.random.Generator) -> Iterator[Hand]:
+    """Normal left hands; ids rise from RSNA's first with gaps, in the doubled directory of the Kaggle copy."""
+    folder = "boneage-training-dataset/boneage-training-dataset"
+    for number in RSNA_FIRST_ID + np.cumsum(random.integers(1, 3, count)):
+        yield Hand(f"{folder}/{number}.png", abnormal=False, left=True)
+
+
+def _mura_hands(count: int, random: np.random.Generator) -> Iterator[Hand]:
+    """Studies of one to four views, either hand, one patient each."""
+    views, shares = zip(*MURA_VIEWS, strict=True)
+    drawn = patient = 0
+    while drawn < count:
+        patient += 1
+        split = "valid" if random.random() < MURA_TEST_SHARE else "train"
+        abnormal = bool(random.random() < MURA_ABNORMAL_SHARE)
+        left = bool(random.random() < 0.5)
+        study = f"study1_{'positive' if abnormal else 'negative'}"
+        folder = f"MURA-v1.1/{split}/XR_HAND/patient{patient:05}/{study}"
+        for view in range(1, min(int(random.choice(views, p=shares)), count - drawn) + 1):
+            drawn += 1
+            yield Hand(f"{folder}/image{view}.png", abnormal, left)
+
+
+def _write_rsna_lists(directory: Path, hands: list[Hand], random: np.random.Generator) -> None:
+    rows = [(Path(hand.file).stem, random.integers(12, 217), bool(random.random() < 0.54)) for hand in hands]
+    _write_csv(directory / "boneage-training-dataset.csv", [("id", "boneage", "male"), *rows])
+
+
+def _write_mura_lists(directory: Path, hands: list[Hand], _: np.random.Generator) -> None:
+    """MURA's four lists: no header, studies with a trailing slash."""
+    for split in ("train", "valid"):
+        chosen = [hand for hand in hands if hand.file.startswith(f"MURA-v1.1/{split}/")]
+        studies = {f"{Path(hand.file).parent.as_posix()}/": int(hand.abnormal) for hand in chosen}
+        root = directory / "MURA-v1.1"
+        root.mkdir(exist_ok=True)
+        _write_csv(root / f"{split}_image_paths.csv", [(hand.file,) for hand in chosen])
+        _write_csv(root / f"{split}_labeled_studies.csv", list(studies.items()))
+
+
+def _write_csv(path: Path, rows: list[tuple[object, ...]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    artifacts.write_text(path, text.getvalue())
+
+
+def _summary(options: Phantom, hands: list[Hand]) -> Result:
+    return {
+        "layout": options.layout,
+        "images": len(hands),
+        "normal": sum(not hand.abnormal for hand in hands),
+        "abnormal": sum(hand.abnormal for hand in hands),
+        "height": options.height,
+        "width": round(options.height * ASPECT),
+    }

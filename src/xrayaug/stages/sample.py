@@ -1,0 +1,104 @@
+"""gan run -> dataset: draw synthetic images, each from a random stream of its own."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from xrayaug import artifacts, console, dataset, device, gans, pictures, weights
+from xrayaug.artifacts import Artifact, Result
+from xrayaug.console import Table
+from xrayaug.dataset import UNLABELLED, Pixels, Row
+from xrayaug.gans import Shape
+from xrayaug.options import Sample
+
+PASS = 64  # images per pass through the generator: fixed, since rounding may differ between batch sizes
+CONTACT_SHEET = 100  # images on the contact sheet
+
+
+def run(options: Sample) -> Result:
+    """Sample; leaves a dataset whose rows are all synthetic and in train."""
+    return artifacts.produce(options, "dataset", partial(_sample, options))
+
+
+def plan(options: Sample) -> Result:
+    """What would be drawn."""
+    return _summary(options, artifacts.open_artifact(options.run, "gan-run"))
+
+
+def tables(result: Result) -> list[Table]:
+    """What was drawn."""
+    return [Table("Synthetic images", ("", "value"), [(name, str(value)) for name, value in result.items()])]
+
+
+def latents(seed: int, indices: range, length: int) -> Tensor:
+    """Latent vectors `[N, length]`: that of image i depends on (seed, i) alone."""
+    return torch.stack([torch.randn(length, generator=device.generator(seed, index)) for index in indices])
+
+
+def _sample(options: Sample, directory: Path) -> Result:
+    run = artifacts.open_artifact(options.run, "gan-run")
+    where = device.resolve(options.device)
+    g = _generator(run).to(where).to(memory_format=torch.channels_last).eval()
+    with (
+        dataset.writing_images(directory, run.result["size"]) as write,
+        console.progress(options.count, "sample") as advance,
+        torch.inference_mode(),
+    ):
+        for start in range(0, options.count, PASS):
+            drawn = _draw(g, options.seed, start, run.result["latent"], where)[: options.count - start]
+            write(drawn)
+            advance(len(drawn))
+    images = np.load(directory / dataset.IMAGES, mmap_mode="r")
+    if options.png:
+        _write_pngs(directory / "png", images)
+    pictures.save_png(directory / "contact-sheet.png", pictures.grid(images[:CONTACT_SHEET]))
+    summary = _summary(options, run)
+    dataset.write_index(directory, [_row(index, summary) for index in range(options.count)])
+    return summary
+
+
+def _draw(g: nn.Module, seed: int, start: int, length: int, where: torch.device) -> Pixels:
+    """A whole pass of images from index `start` on, uint8 `[PASS, H, W]`."""
+    z = latents(seed, range(start, start + PASS), length).to(where)
+    return device.from_unit(g(z))
+
+
+def _generator(run: Artifact) -> nn.Module:
+    arch = gans.load(run.result["arch"])
+    network = arch.generator(Shape(run.result["size"], run.result["latent"]))
+    weights.load_into(network, run.path / "generator.safetensors")
+    return network
+
+
+def _row(index: int, summary: Result) -> Row:
+    return Row(
+        image=dataset.IMAGES,
+        row=index,
+        split="train",
+        label=summary["label"],
+        patient="",
+        study="",
+        source=summary["arch"],
+        synthetic=True,
+    )
+
+
+def _summary(options: Sample, run: Artifact) -> Result:
+    learnt = list(run.result["training_images"])
+    return {
+        "images": options.count,
+        "size": run.result["size"],
+        "arch": run.result["arch"],
+        "label": learnt[0] if len(learnt) == 1 else UNLABELLED,
+        "split_by": "patient",
+    }
+
+
+def _write_pngs(directory: Path, images: Pixels) -> None:
+    with console.progress(len(images), "writing PNG files") as advance:
+        for index, picture in enumerate(images):
+            pictures.save_png(directory / f"{index:06}.png", picture)
+            advance(1)

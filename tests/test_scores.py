@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from xrayaug import scores
+from xrayaug.errors import DataError
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_scores_agree_with_scikit_learn(seed):
+    random = np.random.default_rng(seed)
+    labels = random.permutation([0, 1, *random.integers(0, 2, 78)])
+    probabilities = random.integers(0, 11, 80) / 10  # many ties, some of them at the threshold
+    called = probabilities > 0.5
+    found = scores.score(labels, probabilities)
+    tn, fp, fn, tp = metrics.confusion_matrix(labels, called).ravel()
+    assert (found.tn, found.fp, found.fn, found.tp) == (tn, fp, fn, tp)
+    assert found.accuracy == pytest.approx(metrics.accuracy_score(labels, called), abs=1e-12)
+    assert found.kappa == pytest.approx(metrics.cohen_kappa_score(labels, called), abs=1e-12)
+    assert found.auroc == pytest.approx(metrics.roc_auc_score(labels, probabilities), abs=1e-12)
+    assert found.sensitivity == pytest.approx(metrics.recall_score(labels, called), abs=1e-12)
+    assert found.specificity == pytest.approx(metrics.recall_score(labels, called, pos_label=0), abs=1e-12)
+
+
+def test_exactly_one_half_is_not_abnormal():
+    found = scores.score([1, 0], [0.5, np.nextafter(0.5, 1)])
+    assert (found.tp, found.fp, found.tn, found.fn) == (0, 1, 0, 1)
+
+
+def test_one_class_leaves_scores_undefined():
+    normal = scores.score([0, 0, 0], [0.1, 0.2, 0.9])
+    assert (normal.auroc, normal.sensitivity) == (None, None)
+    assert normal.specificity == pytest.approx(2 / 3)
+    assert normal.kappa == 0  # no better than chance, which the calls leave defined
+    assert scores.score([0, 0], [0.1, 0.2]).kappa is None
+    assert scores.score([1, 1], [0.9, 0.8]).specificity is None
+
+
+def test_no_cases_at_all():
+    nothing = scores.score([], [])
+    assert nothing.cases == 0
+    assert (nothing.accuracy, nothing.kappa, nothing.auroc) == (None, None, None)
+
+
+def test_perfect_and_reversed_order():
+    assert scores.auroc([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4]) == 1
+    assert scores.auroc([1, 1, 0, 0], [0.1, 0.2, 0.3, 0.4]) == 0
+    assert scores.auroc([1, 0, 1, 0], [0.3, 0.3, 0.3, 0.3]) == 0.5
+
+
+def test_kappa_of_cohens_kind_by_hand():
+    # 20 both say yes, 5 and 10 differ, 15 both say no: p_o 0.7, p_e 0.5, kappa 0.4
+    assert scores.kappa(tp=20, fp=5, tn=15, fn=10) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "complaint"),
+    [
+        ([0, 1], [0.5], "one length"),
+        ([0, 2], [0.5, 0.5], "0 or 1"),
+        ([0, 1], [0.5, float("nan")], r"\[0, 1\]"),
+        ([0, 1], [0.5, 1.5], r"\[0, 1\]"),
+    ],
+)
+def test_nonsense_is_refused(labels, probabilities, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        scores.score(labels, probabilities)
+
+
+def test_a_study_is_the_mean_of_its_images():
+    names, labels, probabilities = scores.by_study(["b", "a", "b", "c"], [1, 0, 1, 0], [0.9, 0.2, 0.3, 0.4])
+    assert names == ["b", "a", "c"]
+    assert labels.tolist() == [1, 0, 0]
+    assert probabilities == pytest.approx([0.6, 0.2, 0.4])
+
+
+def test_a_study_with_both_labels_is_refused():
+    with pytest.raises(DataError, match="'p1/s1'"):
+        scores.by_study(["p1/s1", "p1/s1", "p2/s1"], [0, 1, 1], [0.5, 0.5, 0.5])
+
+
+def test_summary_over_runs():
+    assert scores.summary([0.8, 0.9]) == {"mean": pytest.approx(0.85), "sd": pytest.approx(0.0707106781), "n": 2}
+    assert scores.summary([0.8]) == {"mean": 0.8, "sd": None, "n": 1}
+    assert scores.summary([None, 0.8]) == {"mean": 0.8, "sd": None, "n": 1}
+    assert scores.summary([None]) == {"mean": None, "sd": None, "n": 0}
