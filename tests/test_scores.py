@@ -7,7 +7,7 @@ from xrayaug.errors import DataError
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_scores_agree_with_scikit_learn(seed):
+def test_scores_agree_with_scikit_learn(seed: int) -> None:
     random = np.random.default_rng(seed)
     labels = random.permutation([0, 1, *random.integers(0, 2, 78)])
     probabilities = random.integers(0, 11, 80) / 10  # many ties, some of them at the threshold
@@ -22,12 +22,12 @@ def test_scores_agree_with_scikit_learn(seed):
     assert found.specificity == pytest.approx(metrics.recall_score(labels, called, pos_label=0), abs=1e-12)
 
 
-def test_exactly_one_half_is_not_abnormal():
+def test_exactly_one_half_is_not_abnormal() -> None:
     found = scores.score([1, 0], [0.5, np.nextafter(0.5, 1)])
     assert (found.tp, found.fp, found.tn, found.fn) == (0, 1, 0, 1)
 
 
-def test_one_class_leaves_scores_undefined():
+def test_one_class_leaves_scores_undefined() -> None:
     normal = scores.score([0, 0, 0], [0.1, 0.2, 0.9])
     assert (normal.auroc, normal.sensitivity) == (None, None)
     assert normal.specificity == pytest.approx(2 / 3)
@@ -36,19 +36,19 @@ def test_one_class_leaves_scores_undefined():
     assert scores.score([1, 1], [0.9, 0.8]).specificity is None
 
 
-def test_no_cases_at_all():
+def test_no_cases_at_all() -> None:
     nothing = scores.score([], [])
     assert nothing.cases == 0
     assert (nothing.accuracy, nothing.kappa, nothing.auroc) == (None, None, None)
 
 
-def test_perfect_and_reversed_order():
+def test_perfect_and_reversed_order() -> None:
     assert scores.auroc([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4]) == 1
     assert scores.auroc([1, 1, 0, 0], [0.1, 0.2, 0.3, 0.4]) == 0
     assert scores.auroc([1, 0, 1, 0], [0.3, 0.3, 0.3, 0.3]) == 0.5
 
 
-def test_kappa_of_cohens_kind_by_hand():
+def test_kappa_of_cohens_kind_by_hand() -> None:
     # 20 both say yes, 5 and 10 differ, 15 both say no: p_o 0.7, p_e 0.5, kappa 0.4
     assert scores.kappa(tp=20, fp=5, tn=15, fn=10) == pytest.approx(0.4)
 
@@ -62,24 +62,24 @@ def test_kappa_of_cohens_kind_by_hand():
         ([0, 1], [0.5, 1.5], r"\[0, 1\]"),
     ],
 )
-def test_nonsense_is_refused(labels, probabilities, complaint):
+def test_nonsense_is_refused(labels: list[int], probabilities: list[float], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         scores.score(labels, probabilities)
 
 
-def test_a_study_is_the_mean_of_its_images():
+def test_a_study_is_the_mean_of_its_images() -> None:
     names, labels, probabilities = scores.by_study(["b", "a", "b", "c"], [1, 0, 1, 0], [0.9, 0.2, 0.3, 0.4])
     assert names == ["b", "a", "c"]
     assert labels.tolist() == [1, 0, 0]
     assert probabilities == pytest.approx([0.6, 0.2, 0.4])
 
 
-def test_a_study_with_both_labels_is_refused():
+def test_a_study_with_both_labels_is_refused() -> None:
     with pytest.raises(DataError, match="'p1/s1'"):
         scores.by_study(["p1/s1", "p1/s1", "p2/s1"], [0, 1, 1], [0.5, 0.5, 0.5])
 
 
-def test_summary_over_runs():
+def test_summary_over_runs() -> None:
     assert scores.summary([0.8, 0.9]) == {"mean": pytest.approx(0.85), "sd": pytest.approx(0.0707106781), "n": 2}
     assert scores.summary([0.8]) == {"mean": 0.8, "sd": None, "n": 1}
     assert scores.summary([None, 0.8]) == {"mean": 0.8, "sd": None, "n": 1}

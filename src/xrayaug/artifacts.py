@@ -167,7 +167,10 @@ def produce(options: Command, kind: str, build: Callable[[Path], Result]) -> Res
         OutputError: `--out` holds something else.
     """
     out = options.out
-    if not (options.overwrite and is_artifact(out)):
+    _check_inputs_are_elsewhere(options)
+    if options.overwrite and is_artifact(out):
+        _check_replaceable(out)
+    else:
         made = completed(options)
         if made is not None:
             console.say(f"{out} is already complete; nothing to do")
@@ -221,6 +224,33 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
+def _check_inputs_are_elsewhere(options: Command) -> None:
+    """Refuse to write over what is read.
+
+    Raises:
+        OutputError: an input is, or lies in, `--out`.
+    """
+    for name, path in options.inputs().items():
+        if path.resolve().is_relative_to(options.out.resolve()):
+            raise OutputError(f"--out {options.out} holds the input {name}", "choose another directory")
+
+
+def _check_replaceable(out: Path) -> None:
+    """Hold `--overwrite` to what xrayaug made: the manifest there accounts for every file.
+
+    Raises:
+        OutputError: it does not.
+        ArtifactError: the manifest is none of xrayaug's.
+    """
+    known = {MANIFEST, *_read_manifest(out / MANIFEST)["files"]}
+    foreign = [name for file in _files(out) if (name := file.relative_to(out).as_posix()) not in known]
+    if foreign:
+        raise OutputError(
+            f"--overwrite would delete {out / foreign[0]}, which is not of the result there",
+            "move it away, or choose another directory",
+        )
+
+
 def _fresh_partial(out: Path) -> Path:
     partial = out.with_name(out.name + ".partial")
     if partial.exists():
@@ -234,6 +264,7 @@ def _seal(partial: Path, out: Path, manifest: dict[str, Any]) -> None:
     write_json(partial / MANIFEST, manifest)
     if out.is_dir() and is_artifact(out):
         aside = out.with_name(out.name + ".replaced")
+        shutil.rmtree(aside, ignore_errors=True)  # of a run killed between the next two lines
         out.rename(aside)
         partial.rename(out)
         shutil.rmtree(aside)

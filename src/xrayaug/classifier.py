@@ -220,7 +220,7 @@ def logits(classifier: nn.Module, pixels: Tensor, *, batch_size: int, device: to
     classifier.eval()
     with torch.inference_mode():
         parts = [classifier(images_of(part.to(device))).cpu().double() for part in torch.split(pixels, batch_size)]
-    return torch.cat(parts) if len(pixels) else torch.empty(0, dtype=torch.float64)
+    return torch.cat(parts)
 
 
 def probabilities(logits: Tensor) -> Probabilities:
@@ -288,7 +288,8 @@ def _blocks(network: nn.Module) -> list[tuple[str, nn.Module]]:
 
 def _output_layer(network: nn.Module) -> str:
     """The name of the layer that gives the output: the last with weights, a convolution in SqueezeNet."""
-    return [name for name, part in network.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)][-1]
+    weighted: list[str] = [name for name, part in network.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)]
+    return weighted[-1]
 
 
 def _start_from(network: nn.Module, file: Path, wanted: str) -> None:

@@ -23,10 +23,11 @@ class Table:
 
 
 def show(tables: Sequence[Table]) -> None:
-    """Print tables to stdout."""
+    """Print tables to stdout, their cells and notes as they stand: a file name may hold brackets."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     screen = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
     for table in tables:
@@ -34,10 +35,10 @@ def show(tables: Sequence[Table]) -> None:
         for index, column in enumerate(table.columns):
             drawn.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
         for row in table.rows:
-            drawn.add_row(*(_plain(cell) for cell in row))
+            drawn.add_row(*(Text(cell) for cell in row))
         screen.print(drawn)
         for note in table.notes:
-            screen.print(_plain(note), soft_wrap=True)
+            screen.print(Text(note), soft_wrap=True)
 
 
 def say(line: str) -> None:
@@ -81,7 +82,7 @@ def _bar(total: int, label: str, unit: str) -> Iterator[Callable[..., None]]:
         bars.MofNCompleteColumn(),
         bars.TextColumn("{task.fields[rate]}"),
         bars.TimeRemainingColumn(),
-        bars.TextColumn("{task.fields[note]}"),
+        bars.TextColumn("{task.fields[note]}", markup=False),
     )
     started = time.monotonic()
     with bars.Progress(*columns, console=Console(file=sys.stderr)) as shown:
@@ -92,7 +93,7 @@ def _bar(total: int, label: str, unit: str) -> Iterator[Callable[..., None]]:
             nonlocal done
             done += count
             rate = done / max(time.monotonic() - started, 1e-9)
-            shown.update(task, advance=count, rate=f"{rate:.0f} {unit}/s", note=_plain(note))
+            shown.update(task, advance=count, rate=f"{rate:.0f} {unit}/s", note=note)
 
         yield advance
 
@@ -122,8 +123,3 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _plain(text: str) -> str:
-    """Escape rich's markup: a file name may hold brackets."""
-    return text.replace("[", "\\[")

@@ -241,7 +241,7 @@ def _map_array(artifact: Artifact, name: str) -> Pixels:
     path = artifact.path / IMAGES
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, EOFError) as problem:
         raise ArtifactError(f"{path} cannot be read: {problem}") from None
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 3:
         raise ArtifactError(f"{path} must be uint8 [N, H, W]")

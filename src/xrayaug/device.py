@@ -51,7 +51,8 @@ def describe(device: torch.device) -> str:
 
 def generator(*seeds: int) -> torch.Generator:
     """A CPU random generator that depends on every one of `seeds`, and on nothing else."""
-    mixed = int(np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    told_apart = (len(seeds), *seeds)  # NumPy takes (1,) and (1, 0) for the same
+    mixed = int(np.random.SeedSequence(told_apart).generate_state(1, np.uint64)[0] >> np.uint64(1))
     return torch.Generator().manual_seed(mixed)
 
 

@@ -151,7 +151,7 @@ def load(path: Path) -> Statistics:
         DataError: it cannot be read, or is no mean and covariance.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # np.load leaks what it cannot read
             if not isinstance(arrays, np.lib.npyio.NpzFile):
                 raise ValueError("it holds a single array")
             found = {name: arrays[name] for name in arrays.files if name in ("mu", "sigma", "n", *ORIGIN)}

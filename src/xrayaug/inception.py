@@ -30,7 +30,8 @@ Kind = Literal["inception", "random", "custom weights"]
 
 PREPROCESSING = "v1: 8-bit RGB / 255, bilinear to 299 x 299 (align_corners=False, not antialiased), 2 x - 1"
 SIZE = 299  # pixels
-FILE_NAME = FID_WEIGHTS_URL.rsplit("/", 1)[-1]
+WEIGHTS_URL = str(FID_WEIGHTS_URL)
+FILE_NAME = WEIGHTS_URL.rsplit("/", 1)[-1]
 FILE_HASH = "6726825d"  # how the sha256 of pytorch-fid's file begins, by torch.hub's rule the end of its name
 CONNECT_SECONDS = 30.0  # a firewall that drops packets would else be waited for without end
 NOT_FEATURES = ("fc.", "num_batches_tracked")  # tensors that no feature depends on: the last layer, a training counter
@@ -74,7 +75,7 @@ class Network:
 
 def cached_file() -> Path:
     """Where torch.hub, and with it pytorch-fid, keeps the Inception weights."""
-    return Path(cast(str, torch.hub.get_dir()), "checkpoints", FILE_NAME)
+    return Path(torch.hub.get_dir(), "checkpoints", FILE_NAME)
 
 
 def load_weights(file: Path | None) -> Weights:
@@ -140,11 +141,11 @@ def _download(file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with _impatient():
-            torch.hub.download_url_to_file(FID_WEIGHTS_URL, os.fspath(file), hash_prefix=FILE_HASH, progress=False)
+            torch.hub.download_url_to_file(WEIGHTS_URL, os.fspath(file), hash_prefix=FILE_HASH, progress=False)
     except (OSError, RuntimeError) as problem:  # OSError holds URLError and its kin
         reason = " ".join(str(getattr(problem, "reason", problem)).split()) or type(problem).__name__
         raise WeightsError(
-            f"Inception's weights are not at {file} and cannot be downloaded from {FID_WEIGHTS_URL}: {reason}",
+            f"Inception's weights are not at {file} and cannot be downloaded from {WEIGHTS_URL}: {reason}",
             "download that file elsewhere, then put it there or give it as --weights FILE; "
             "or --features random for a number that is not FID",
         ) from None
@@ -224,7 +225,7 @@ def _identity(state: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(state.items()):
         digest.update(f"{name} {list(tensor.shape)}\n".encode())
-        digest.update(memoryview(tensor.contiguous().numpy()))
+        digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()
 
 

@@ -140,8 +140,14 @@ def _flag(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [flag_name(name) if value else "--no-" + flag_name(name)[2:]]
     if isinstance(value, tuple):
-        return [flag_name(name), ",".join(f"{part:g}" for part in value)]
-    return [flag_name(name), f"{value:g}" if isinstance(value, float) else str(value)]
+        return [flag_name(name), ",".join(_number(part) for part in value)]
+    return [flag_name(name), _number(value) if isinstance(value, float) else str(value)]
+
+
+def _number(value: float) -> str:
+    """As short as it can be said without becoming another number."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def _jsonable(value: Any) -> Any:
@@ -302,7 +308,9 @@ class Fid(Command):
         None, help="Write side A's statistics to this .npz, for later use as a side.", role=Role.EXECUTION
     )
     cache: Path | None = option(
-        None, help="Directory of cached statistics (default: ~/.cache/xrayaug).", role=Role.EXECUTION
+        None,
+        help="Directory of cached statistics (default: $XDG_CACHE_HOME/xrayaug, else ~/.cache/xrayaug).",
+        role=Role.EXECUTION,
     )
     device: str = _device()
 

@@ -94,7 +94,11 @@ def decode(path: Path, *, bits: str = "auto", invert: bool = False) -> Decoded:
 def square(grey: Grey, size: int, *, fit: str, resample: str) -> Grey:
     """Resize a picture uint8 [H, W] to [size, size].
 
-    Every filter but nearest is antialiased. `reducing_gap` would be quicker and is not used: see `docs/design.md`.
+    Every filter but nearest is antialiased. Measured on hand radiographs of about 630 × 790 pixels, to 128, against a
+    windowed sinc of 8 lobes (RMS error in grey levels, share of pixels more than 2 levels outside the range of what
+    they cover, milliseconds): nearest 5.2, 0 %, 0.1; box 2.1, 0 %, 0.7; bilinear 2.5, 0 %, 1.2; hamming 1.9, 0 %, 1.2;
+    bicubic 1.5, 0.07 %, 2.2; lanczos 0.9, 0.23 %, 3.7. Bicubic is near lanczos with a third of its ringing; decoding
+    takes 7 ms. Pillow's `reducing_gap=3` would save 1 of bicubic's 2.2 ms for errors of up to 17 levels: not used.
 
     Args:
         grey: the picture.
@@ -103,18 +107,17 @@ def square(grey: Grey, size: int, *, fit: str, resample: str) -> Grey:
         resample: a name in `FILTERS`.
     """
     height, width = grey.shape
-    image, method = Image.fromarray(np.ascontiguousarray(grey)), FILTERS[resample]
     if fit == "squash":
-        return np.array(image.resize((size, size), method))
+        return _resized(grey, size, size, resample)
     if fit == "crop":
         side = min(height, width)
-        left, top = (width - side) / 2, (height - side) / 2
-        return np.array(image.resize((size, size), method, box=(left, top, left + side, top + side)))
+        left, top = (width - side) // 2, (height - side) // 2
+        return _resized(grey[top : top + side, left : left + side], size, size, resample)
     scale = size / max(height, width)
     inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
     left, top = (size - inner_width) // 2, (size - inner_height) // 2
     padded = np.zeros((size, size), np.uint8)
-    inner = np.asarray(image.resize((inner_width, inner_height), method))
+    inner = _resized(grey, inner_height, inner_width, resample)
     padded[top : top + inner_height, left : left + inner_width] = inner
     return padded
 
@@ -128,6 +131,11 @@ def checksum(grey: Grey) -> str:
 def is_blank(grey: Grey) -> bool:
     """Whether the picture has one grey level only."""
     return bool(grey.min() == grey.max())
+
+
+def _resized(grey: Grey, height: int, width: int, resample: str) -> Grey:
+    image = Image.fromarray(np.ascontiguousarray(grey))
+    return np.array(image.resize((width, height), FILTERS[resample]))
 
 
 def _check_start(path: Path, stream: IO[bytes]) -> None:

@@ -76,14 +76,21 @@ def discriminator(shape: Shape) -> nn.Module:
 
 def discriminator_loss(d_real: Tensor, d_fake: Tensor) -> Tensor:
     """-log D(x) - log(1 - D(G(z))), Goodfellow et al. 2014 equation 1 as binary cross entropy."""
-    real = F.binary_cross_entropy(d_real, torch.ones_like(d_real))
-    fake = F.binary_cross_entropy(d_fake, torch.zeros_like(d_fake))
-    return real + fake
+    return _cross_entropy(d_real, 1.0) + _cross_entropy(d_fake, 0.0)
 
 
 def generator_loss(d_fake: Tensor) -> Tensor:
     """-log D(G(z)), the non-saturating form of Goodfellow et al. 2014 section 3."""
-    return F.binary_cross_entropy(d_fake, torch.ones_like(d_fake))
+    return _cross_entropy(d_fake, 1.0)
+
+
+def _cross_entropy(d: Tensor, target: float) -> Tensor:
+    """Mean binary cross entropy of probabilities `[N]`; NaN stays NaN.
+
+    PyTorch's own raises on NaN, on CUDA by an assertion that ends the process: training could not say what happened.
+    """
+    loss = F.binary_cross_entropy(d.nan_to_num(), torch.full_like(d, target))
+    return torch.where(d.isnan().any(), torch.nan, loss)
 
 
 def _doublings(size: int) -> int:

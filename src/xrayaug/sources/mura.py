@@ -65,20 +65,27 @@ def read(options: "Prepare") -> Listing:
     found = _Found()
     for split in SPLITS:
         files = [file for file in on_disk if file.startswith(f"{split}/")]
-        _check_labels(_read_list(lists, f"{split}_labeled_studies.csv", found, options.part))
-        entries = _read_list(lists, f"{split}_image_paths.csv", found, options.part)
-        if entries is None:
-            entries = _read_list(lists, f"{split}.csv", found, options.part)
-            _check_labels(entries)
-        if entries is None:
-            _take_all(files, found)
-            if files:
-                found.notes.append(f"no {split}_image_paths.csv: every image under {split}/ is read")
-        else:
-            _take_listed(entries, files, found)
+        _take_split(split, files, lists, options.part, found)
     if not found.records:
         raise InputError(_nothing_found(root, options.part, found), "unpack the images beside their lists")
     return Listing(root, list(found.records.values()), found.skipped, found.notes)
+
+
+def _take_split(split: str, files: list[str], lists: list[Path], part: str, found: _Found) -> None:
+    """Take the images of MURA's `train` or `valid`, `files` being what lies there."""
+    _check_labels(_read_list(lists, f"{split}_labeled_studies.csv", found, part))
+    entries = _read_list(lists, f"{split}_image_paths.csv", found, part)
+    if entries is None:
+        entries = _read_list(lists, f"{split}.csv", found, part)
+        _check_labels(entries)
+    if entries is not None:
+        _take_listed(entries, files, found)
+    elif files:
+        found.notes.append(f"no {split}_image_paths.csv: every image under {split}/ is read")
+        for file in files:
+            _take(file, found)
+    else:
+        found.notes.append(f"neither images nor a list of MURA's {split}: there is no {SPLITS[split]} split")
 
 
 def _find_root(path: Path) -> Path:
@@ -91,7 +98,7 @@ def _find_root(path: Path) -> Path:
     nearest = [root for root in roots if len(root.parts) == len(roots[0].parts)]
     if len(nearest) > 1:
         raise InputError(
-            f"{path} holds {len(nearest)} MURA trees: {', '.join(root.name for root in nearest)}",
+            f"{path} holds {len(nearest)} MURA trees: {', '.join(str(root.relative_to(path)) for root in nearest)}",
             "point --input at one of them",
         )
     return roots[0]
@@ -188,11 +195,6 @@ def _label_of(path: str) -> str:
     steps = path.split("/")
     match = STUDY.fullmatch(steps[3]) if len(steps) > 3 else None
     return LABELS[match[1].lower()] if match else ""
-
-
-def _take_all(files: Iterable[str], found: _Found) -> None:
-    for file in files:
-        _take(file, found)
 
 
 def _take_listed(entries: Iterable[_Entry], files: list[str], found: _Found) -> None:

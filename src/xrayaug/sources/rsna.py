@@ -60,7 +60,7 @@ class _Found:
 def detect(path: Path) -> bool:
     """Whether one of the CSV files, or a directory of their name, lies at `path` or little below."""
     return any(
-        DIRECTORY.fullmatch(directory.name) or any(_kind_of(csvfile.header(file)) for file in _csv_files(directory))
+        _is_named_after_set(directory) or any(_kind_of(csvfile.header(file)) for file in _csv_files(directory))
         for directory in sources.nearby(path)
     )
 
@@ -84,8 +84,8 @@ def read(options: "Prepare") -> Listing:
     ]
     if sheets:
         _take_listed(sheets, files, found)
-    elif any(DIRECTORY.fullmatch(directory.name) for directory in sources.nearby(root)):
-        _take_all(files, found)
+    elif any(_is_named_after_set(directory) for directory in sources.nearby(root)):
+        _take_all(files, root.absolute().name, found)
         found.notes.append("no CSV of ages: every image is read, and age and sex are unknown")
     else:
         raise InputError(
@@ -99,6 +99,10 @@ def read(options: "Prepare") -> Listing:
             "unpack the images beside the CSV",
         )
     return Listing(root, list(found.records.values()), list(found.skipped.items()), found.notes)
+
+
+def _is_named_after_set(directory: Path) -> bool:
+    return bool(DIRECTORY.fullmatch(directory.absolute().name))
 
 
 def _csv_files(directory: Path) -> list[Path]:
@@ -125,9 +129,7 @@ def _take_listed(sheets: list[tuple[_Kind, Sheet]], files: list[str], found: _Fo
     for file in files:
         if file not in found.records:
             found.skipped.setdefault(file, "not in the CSV")
-    copies = sum(reason.startswith(COPY) for reason in found.skipped.values())
-    if copies:
-        found.notes.append(f"{copies} images are further files of an id; that in the set's own directory is read")
+    _note_copies(found)
 
 
 def _add_rows(kind: _Kind, sheet: Sheet, rows: Rows, found: _Found) -> None:
@@ -140,6 +142,9 @@ def _add_rows(kind: _Kind, sheet: Sheet, rows: Rows, found: _Found) -> None:
     repeated = 0
     for line in sheet.lines:
         number = _id_of(line.cell(columns[0]))
+        if not number:
+            found.skipped[f"{sheet.path.name} line {line.number}"] = "names no image"
+            continue
         extra = _extra(line, age=columns[1], sex=columns[2])
         if rows.get(number, extra) != extra:
             raise DataError(
@@ -199,8 +204,22 @@ def _set_named_by(file: str) -> str:
     return next((SPLIT_NAMES[word] for word in reversed(words) if word in SPLIT_NAMES), "")
 
 
-def _take_all(files: Iterable[str], found: _Found) -> None:
+def _take_all(files: Iterable[str], root_name: str, found: _Found) -> None:
+    """Take one file of each id, in a telling directory rather than elsewhere; the directory tells the split."""
     split_of = {kind.name: kind.split for kind in KINDS}
-    for file in files:
+    taken: dict[str, str] = {}
+    for file in sorted(files, key=lambda file: (not _set_named_by(file), file)):
         number = _id_of(Path(file).name)
-        found.records[file] = Record(file, "normal", number, number, split_of.get(_set_named_by(file), ""))
+        if number in taken:
+            found.skipped[file] = f"{COPY}: {taken[number]}"
+            continue
+        taken[number] = file
+        split = split_of.get(_set_named_by(f"{root_name}/{file}"), "")
+        found.records[file] = Record(file, "normal", number, number, split)
+    _note_copies(found)
+
+
+def _note_copies(found: _Found) -> None:
+    copies = sum(reason.startswith(COPY) for reason in found.skipped.values())
+    if copies:
+        found.notes.append(f"{copies} images are further files of an id; that in the set's own directory is read")

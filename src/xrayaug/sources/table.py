@@ -104,7 +104,7 @@ def _find_file(options: "Prepare") -> Path:
     Raises:
         UsageError: two files are given.
         InputError: there is none.
-        DataError: several fit.
+        DataError: several fit, or none has the columns.
     """
     if options.input.is_file():
         if options.table not in (None, options.input):
@@ -118,11 +118,13 @@ def _find_file(options: "Prepare") -> Path:
     if len(fitting) > 1:
         names = ", ".join(file.name for file in fitting)
         raise DataError(f"{options.input} holds {len(fitting)} tables of images: {names}", "choose one with --table")
+    if not files:
+        raise InputError(f"{options.input} holds no CSV file", "name one elsewhere with --table")
     if not fitting:
-        names = ", ".join(file.name for file in files) or "no CSV file at all"
-        raise InputError(
-            f"{options.input} holds no CSV file with columns of images and labels; there is {names}",
-            "name it with --table, its columns with --image-column and --label-column",
+        there = "; ".join(f"{file.name} has {', '.join(csvfile.header(file))}" for file in files)
+        raise DataError(
+            f"no CSV file in {options.input} has the columns of images and labels: {there}",
+            "name them with --image-column and --label-column, or give every image one --label",
         )
     return fitting[0]
 
@@ -253,7 +255,10 @@ def _inside(named: str, where: str) -> PurePosixPath:
 
 def _on_disk(path: PurePosixPath, root: Path) -> str | None:
     """The path, or with `.png` after it, where such a file is."""
-    return next((name for name in (str(path), f"{path}.png") if (root / name).is_file()), None)
+    try:
+        return next((name for name in (str(path), f"{path}.png") if (root / name).is_file()), None)
+    except OSError:  # a name too long to be one
+        return None
 
 
 def _first_reasons(found: _Found) -> str:

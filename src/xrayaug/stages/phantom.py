@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from xrayaug import artifacts, console, pictures
 from xrayaug.artifacts import Result
@@ -26,8 +25,6 @@ MURA_TEST_SHARE = 0.2  # of the studies; MURA's own 0.08 would leave a small set
 MURA_ABNORMAL_SHARE = 0.3  # of the studies, as among MURA's hands
 MURA_VIEWS = ((1, 0.1), (2, 0.2), (3, 0.6), (4, 0.1))  # images per study, and how often
 
-CONTACT_SHEET = 30  # images
-
 
 @dataclass(frozen=True)
 class Hand:
@@ -39,7 +36,7 @@ class Hand:
 
 
 def run(options: Phantom) -> Result:
-    """Draw; leaves the raw set and a contact sheet."""
+    """Draw; leaves the raw set."""
     return artifacts.produce(options, "raw", partial(_draw_set, options))
 
 
@@ -55,26 +52,22 @@ def tables(result: Result) -> list[Table]:
 
 def _draw_set(options: Phantom, directory: Path) -> Result:
     hands = _hands(options)
-    thumbnails = []
     workers = options.workers or os.cpu_count() or 1
     with ProcessPoolExecutor(workers) as pool, console.progress(len(hands), "phantom") as advance:
         drawn = pool.map(partial(_draw, options, directory), range(len(hands)), hands, chunksize=8)
-        for thumbnail in drawn:
-            thumbnails.append(thumbnail)
+        for _ in drawn:
             advance(1)
-    pictures.save_png(directory / "contact-sheet.png", pictures.grid(np.stack(thumbnails[:CONTACT_SHEET])))
     write = {"rsna": _write_rsna_lists, "mura": _write_mura_lists}[options.layout]
     write(directory, hands, np.random.default_rng((options.seed, LAYOUT)))
     return _summary(options, hands)
 
 
-def _draw(options: Phantom, directory: Path, index: int, hand: Hand) -> np.ndarray:
-    """Draw one image from a random stream of its own; gives a thumbnail for the contact sheet."""
+def _draw(options: Phantom, directory: Path, index: int, hand: Hand) -> None:
+    """Draw one image from a random stream of its own."""
     random = np.random.default_rng((options.seed, DRAWING, index))
     width = round(options.height * ASPECT)
     picture = draw_hand(random, options.height, width, abnormal=hand.abnormal, left=hand.left)
     pictures.save_png(directory / hand.file, picture)
-    return np.asarray(Image.fromarray(picture).resize((160, 200), Image.Resampling.BOX))
 
 
 def _hands(options: Phantom) -> list[Hand]:

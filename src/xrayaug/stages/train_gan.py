@@ -91,6 +91,14 @@ class Adversaries:
 
         return torch.stack([d_loss.detach(), g_loss.detach(), d_real.detach().mean(), d_fake.detach().mean()])
 
+    def largest_weights(self) -> dict[str, float]:
+        """Each network's largest weight or statistic; NaN or infinite once a step has broken any."""
+        found = {}
+        for name, network in (("generator", self.g), ("discriminator", self.d)):
+            tensors = [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
+            found[f"the {name}'s weights"] = torch.stack([tensor.abs().max() for tensor in tensors]).max().item()
+        return found
+
 
 def layers(build: Any, shape: Shape, input_shape: tuple[int, ...]) -> list[dict[str, Any]]:
     """Every layer of a network with its output shape and parameters, found without computing anything."""
@@ -126,7 +134,7 @@ def _train(options: TrainGan, directory: Path) -> Result:
         for epoch in range(1, options.epochs + 1):
             started = time.monotonic()
             last = _epoch(options, adversaries, reals, epoch, advance)
-            _stop_on_nan(last, epoch)
+            _stop_on_nan(last | adversaries.largest_weights(), epoch)
             _log(directory, epoch, len(rows), last, time.monotonic() - started)
             if epoch == options.epochs or (options.preview_every and epoch % options.preview_every == 0):
                 _preview(directory / "previews" / f"epoch-{epoch:04}.png", adversaries.g, fixed)

@@ -1,0 +1,37 @@
+# Set up, try, test. Needs python3 (3.11 or newer) and make.
+PYTHON ?= python3
+BIN = .venv/bin
+DEMO ?= demo
+
+.PHONY: demo test lint completions clean
+
+demo: .venv/installed
+	$(BIN)/xrayaug experiment --preset demo --out $(DEMO)
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/mypy
+
+completions: .venv/installed
+	$(BIN)/python completions/generate.py
+
+clean:
+	rm -rf .venv demo
+
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "xrayaug needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@

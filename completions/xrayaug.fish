@@ -1,0 +1,1 @@
+complete --command xrayaug --no-files --arguments "(env _XRAYAUG_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) xrayaug)" --condition "env _XRAYAUG_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) xrayaug"

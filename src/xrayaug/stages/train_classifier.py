@@ -1,0 +1,322 @@
+"""dataset or arm -> classifier run: train the abnormality classifier; the test split is never looked at.
+
+The thesis's and Rajpurkar et al. 2018's (MURA, section 3.1) recipe: Adam, binary cross-entropy weighted by class, the
+learning rate divided by ten when the validation loss stands still, the network of the best validation loss kept.
+
+Arms are paired: a seed gives every arm the same initial weights, and in every epoch shows the real images in the same
+relative order, mirrored and rotated by the same draws, whatever is added to them.
+"""
+
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xrayaug import artifacts, classifier, console, device, scores
+from xrayaug.artifacts import Result
+from xrayaug.classifier import Classifier
+from xrayaug.console import Table
+from xrayaug.dataset import LABELS, Dataset, Row, open_dataset
+from xrayaug.errors import DataError, TrainingError, UsageError
+from xrayaug.options import TrainClassifier
+
+INITIAL, DRAWS, DROPOUT = range(3)  # what a random stream is for
+BETAS = (0.9, 0.999)  # Adam's, as in Rajpurkar et al. 2018
+PLATEAU_FACTOR = 0.1
+LOOK_BATCH = 32  # validation images per pass
+BASELINE = {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0}  # the arm of a dataset that is none
+WEIGHTS = "weights.safetensors"
+LOG = "log.jsonl"
+
+
+def run(options: TrainClassifier) -> Result:
+    """Train; leaves the best epoch's weights and a log in the run directory."""
+    return artifacts.produce(options, "classifier-run", partial(_train, options))
+
+
+def plan(options: TrainClassifier) -> Result:
+    """The network block by block, the data's counts, and how long the training is; no weights are fetched."""
+    data, train, valid = _rows(options)
+    outline = classifier.outline(options.arch, size=options.size)
+    _check_batch_size(options, outline)
+    steps = len(_batches(torch.arange(len(train)), options.batch_size, outline))
+    return _summary(options, data, train, valid, outline) | {
+        "steps_per_epoch": steps,
+        "steps": steps * options.epochs,
+        "network": classifier.layers(options.arch, size=options.size),
+    }
+
+
+def tables(result: Result) -> list[Table]:
+    """The dry run's network, the training images, and the run in a few lines."""
+    network = [_network_table(result)] if "network" in result else []
+    shown = {name: value for name, value in result.items() if name not in ("network", "train", "valid")}
+    rows = [(name.replace("_", " "), _text(value)) for name, value in shown.items()]
+    notes = [] if result["split_by"] == "patient" else ["split by image: patients leak between train and validation"]
+    return [*network, _images_table(result), Table("Classifier", ("", "value"), rows, notes)]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What a network is shown: pictures uint8 `[N, S, S]` and labels float `[N]`, 1.0 abnormal, on one device."""
+
+    pixels: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the validation images say of the network after an epoch."""
+
+    loss: float
+    accuracy: float | None
+    auroc: float | None
+
+
+@dataclass
+class Trainer:
+    """The network, its optimiser and what it learns from."""
+
+    options: TrainClassifier
+    network: Classifier
+    optimiser: torch.optim.Adam
+    train: Pictures
+    valid: Pictures
+    w0: float
+    w1: float
+
+    def epoch(self, number: int, advance: Callable[..., None]) -> float:
+        """Pass once over the training images; the mean loss of an image.
+
+        Raises:
+            TrainingError: the loss became NaN or infinite.
+        """
+        self.network.train()
+        draws = _draws(len(self.train.labels), self.options.seed, number)
+        total = 0.0
+        for batch in _batches(draws[:, 0].argsort(stable=True), self.options.batch_size, self.network):
+            loss = self._step(batch.to(self.train.labels.device), draws[batch, 1:])
+            _stop_on_nan(loss, f"the training loss became {loss}", number)
+            total += loss * len(batch)
+            advance(len(batch), f"epoch {number}, loss {loss:.4f}")
+        return total / len(self.train.labels)
+
+    def judge(self, number: int) -> Judgement:
+        """Look at the validation images, without augmentation.
+
+        Raises:
+            TrainingError: the loss became NaN or infinite.
+        """
+        where = self.train.labels.device
+        logits = classifier.logits(self.network, self.valid.pixels, batch_size=LOOK_BATCH, device=where)
+        labels = self.valid.labels.cpu().double()
+        loss = classifier.weighted_bce(logits, labels, self.w0, self.w1).item()
+        _stop_on_nan(loss, f"the validation loss became {loss}", number)
+        found = scores.score(labels.numpy(), classifier.probabilities(logits))
+        return Judgement(loss, found.accuracy, found.auroc)
+
+    def _step(self, batch: Tensor, draws: Tensor) -> float:
+        """One optimiser step on the pictures numbered `batch`; the loss before it."""
+        images = classifier.images_of(self.train.pixels[batch])
+        images = classifier.augment_batch(images, draws, flip=self.options.flip, rotation=self.options.rotation)
+        loss = classifier.weighted_bce(self.network(images), self.train.labels[batch], self.w0, self.w1)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return loss.item()
+
+
+def _train(options: TrainClassifier, directory: Path) -> Result:
+    data, train, valid = _rows(options)
+    where = device.resolve(options.device)
+    trainer = _trainer(options, data, train, valid, where)
+    console.say(f"training {options.arch} on {len(train)} images of {options.size} px on {device.describe(where)}")
+    with _own_randomness(where):
+        best = _fit(trainer, directory)
+    return _summary(options, data, train, valid, trainer.network) | best
+
+
+def _fit(trainer: Trainer, directory: Path) -> Result:
+    """Train epoch by epoch, keeping the weights of the lowest validation loss, the first of equals."""
+    options, count = trainer.options, len(trainer.train.labels)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        trainer.optimiser, factor=PLATEAU_FACTOR, patience=options.patience
+    )
+    best_epoch, best = 0, Judgement(math.inf, None, None)
+    with console.progress(options.epochs * count, "train-classifier") as advance:
+        for epoch in range(1, options.epochs + 1):
+            started = time.monotonic()
+            torch.manual_seed(device.generator(options.seed, DROPOUT, epoch).initial_seed())
+            loss = trainer.epoch(epoch, advance)
+            seconds = time.monotonic() - started
+            judged = trainer.judge(epoch)
+            _append(directory / LOG, _line(trainer, epoch, loss, judged, seconds))
+            if judged.loss < best.loss:
+                best_epoch, best = epoch, judged
+                classifier.save(directory / WEIGHTS, trainer.network)
+            plateau.step(judged.loss)
+    return {"best_epoch": best_epoch} | {f"valid_{name}": value for name, value in asdict(best).items()}
+
+
+def _rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
+    """The arm and its training rows, real ones first, and validation rows.
+
+    Raises:
+        DataError: a split is empty, a class is absent from training, or an image bears no label.
+    """
+    data = open_dataset(options.data)
+    train = sorted(data.select(split="train"), key=lambda row: row.synthetic)
+    valid = data.select(split="valid")
+    if not valid:
+        raise DataError(
+            f"{options.data} has no validation images, by which the best epoch is chosen",
+            "xrayaug prepare --holdout 0.1",
+        )
+    unlabelled = sum(row.label not in LABELS for row in train)
+    if unlabelled:
+        raise DataError(f"{unlabelled} training images of {options.data} bear no label", "xrayaug augment --label")
+    found = {row.label for row in train}
+    if len(found) < len(LABELS):
+        raise DataError(
+            f"{options.data} has {' and '.join(found) or 'no'} training images only",
+            "a classifier needs normal and abnormal ones",
+        )
+    return data, train, valid
+
+
+def _trainer(
+    options: TrainClassifier, data: Dataset, train: list[Row], valid: list[Row], where: torch.device
+) -> Trainer:
+    """Everything that training needs, on the device; the pictures are read once and stay."""
+    seed = device.generator(options.seed, INITIAL).initial_seed()
+    network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed).to(where)
+    _check_batch_size(options, network)
+    fused = where.type in ("cpu", "cuda")  # one pass over the weights, several times as fast as one per tensor
+    adam = torch.optim.Adam(network.parameters(), lr=options.lr, betas=BETAS, fused=fused)
+    learnt, held_out = (_pictures(data, rows, options.size, where) for rows in (train, valid))
+    w0, w1 = _class_weights(train)
+    return Trainer(options, network, adam, learnt, held_out, w0, w1)
+
+
+def _pictures(data: Dataset, rows: list[Row], size: int, where: torch.device) -> Pictures:
+    labels = torch.tensor([float(row.label == "abnormal") for row in rows])
+    return Pictures(torch.from_numpy(data.pixels(rows, size)).to(where), labels.to(where))
+
+
+def _class_weights(train: list[Row]) -> tuple[float, float]:
+    of = Counter(row.label for row in train)
+    return classifier.class_weights(of["normal"], of["abnormal"])
+
+
+def _draws(count: int, seed: int, epoch: int) -> Tensor:
+    """Three uniform numbers for every training image `[N, 3]`: its place in the order, its flip, its angle.
+
+    Drawn image by image, so that the first rows do not depend on how many follow: the real images come first, and
+    have the same draws in every arm.
+    """
+    return torch.rand(count, 3, dtype=torch.float64, generator=device.generator(seed, DRAWS, epoch))
+
+
+def _batches(order: Tensor, batch_size: int, network: Classifier) -> list[Tensor]:
+    """The order in batches; a last one of a single image, which batch norm cannot take, joins the one before."""
+    batches = list(torch.split(order, batch_size))
+    if len(batches) > 1 and len(batches[-1]) == 1 and classifier.has_batch_norm(network):
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def _check_batch_size(options: TrainClassifier, network: Classifier) -> None:
+    if options.batch_size == 1 and classifier.has_batch_norm(network):
+        raise UsageError(f"--batch-size 1 is too small for {options.arch}, which has batch norm", "take 2 or more")
+
+
+def _own_randomness(where: torch.device) -> Any:
+    """A context in which dropout is drawn from our seeds, and the caller's random state is left alone."""
+    return torch.random.fork_rng(devices=[where] if where.type == "cuda" else [])
+
+
+def _stop_on_nan(value: float, what: str, epoch: int) -> None:
+    if not math.isfinite(value):
+        raise TrainingError(f"{what} in epoch {epoch}", "a lower --lr usually helps; nothing was kept")
+
+
+def _line(trainer: Trainer, epoch: int, loss: float, judged: Judgement, seconds: float) -> dict[str, Any]:
+    """What the log says of an epoch; seconds and images a second are of training alone."""
+    count = len(trainer.train.labels)
+    return {
+        "epoch": epoch,
+        "images": epoch * count,
+        "train_loss": loss,
+        **{f"valid_{name}": value for name, value in asdict(judged).items()},
+        "lr": trainer.optimiser.param_groups[0]["lr"],
+        "seconds": round(seconds, 3),
+        "images_per_second": round(count / max(seconds, 1e-9), 1),
+    }
+
+
+def _append(log: Path, line: dict[str, Any]) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _summary(
+    options: TrainClassifier, data: Dataset, train: list[Row], valid: list[Row], network: Classifier
+) -> Result:
+    w0, w1 = _class_weights(train)
+    return {
+        "arch": options.arch,
+        "weights": options.weights,
+        "size": options.size,
+        "parameters": classifier.count(network),
+        "class_weights": {"normal": w0, "abnormal": w1},
+        "train": {
+            "real": _counts(row for row in train if not row.synthetic),
+            "synthetic": _counts(row for row in train if row.synthetic),
+        },
+        "valid": {"real": _counts(valid)},
+        "epochs": options.epochs,
+        "arm": BASELINE | data.artifact.result.get("arm", {}),
+        "seed": options.seed,
+        "split_by": data.split_by,
+    }
+
+
+def _counts(rows: Any) -> dict[str, int]:
+    of = Counter(row.label for row in rows)
+    return {label: of[label] for label in LABELS}
+
+
+def _images_table(result: Result) -> Table:
+    rows = [
+        (f"{split}, {origin}", *(f"{number:,}" for number in of.values()), f"{sum(of.values()):,}")
+        for split in ("train", "valid")
+        for origin, of in result[split].items()
+    ]
+    return Table("Images", ("", *(label.capitalize() for label in LABELS), "Total"), rows)
+
+
+def _network_table(result: Result) -> Table:
+    rows = [
+        (block["layer"], block["kind"], str(block["output"]), f"{block['parameters']:,}") for block in result["network"]
+    ]
+    return Table(
+        f"{result['arch']}, one output",
+        ("Layer", "Kind", "Output shape", "Parameters"),
+        [*rows, ("Total", "", "", f"{result['parameters']:,}")],
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_text(inner)}" for name, inner in value.items())
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else "--" if value is None else str(value)

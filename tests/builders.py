@@ -1,0 +1,77 @@
+"""Small datasets with rows of the test's own choosing."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from xrayaug import artifacts, dataset
+from xrayaug.artifacts import MANIFEST
+from xrayaug.dataset import Pixels, Row
+from xrayaug.options import Prepare
+
+PLAIN = Row("images.npy", 0, "train", "normal", "p0", "p0/s1", "folder", False)
+
+
+def row(**changes: Any) -> Row:
+    """A real, normal training image of patient p0, but for the changes."""
+    return replace(PLAIN, **changes)
+
+
+def grey(count: int, size: int = 8) -> Pixels:
+    """Pictures of one grey each, 0, 1, 2, ..., so that a picture tells which it is."""
+    return np.broadcast_to(np.arange(count).astype(np.uint8)[:, None, None], (count, size, size))
+
+
+def write_dataset(
+    out: Path, rows: Sequence[Row], *, pixels: Pixels | None = None, numbered: bool = True, split_by: str = "patient"
+) -> Path:
+    """A finished dataset of `rows`, numbered in order unless told otherwise; its pixels are `grey` by default."""
+    given = [replace(each, row=place) for place, each in enumerate(rows)] if numbered else list(rows)
+    pictures = grey(len(given)) if pixels is None else pixels
+
+    def build(directory: Path) -> dict[str, Any]:
+        with dataset.writing_images(directory, pictures.shape[1]) as write:
+            write(pictures)
+        dataset.write_index(directory, given, split_by=split_by)
+        return {"split_by": split_by}
+
+    raw = out.parent / "raw"
+    raw.mkdir(parents=True, exist_ok=True)
+    artifacts.produce(Prepare(input=raw, out=out), "dataset", build)
+    return out
+
+
+def tamper(path: Path, name: str, change: Callable[[bytes], bytes]) -> None:
+    """Change a file of a finished artifact and its manifest with it, as a hand that seals again."""
+    file = path / name
+    file.write_bytes(change(file.read_bytes()))
+    manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    manifest["files"][name] = {
+        "bytes": file.stat().st_size,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+    }
+    artifacts.write_json(path / MANIFEST, manifest)
+
+
+def edit_index(path: Path, line: int, **cells: str) -> None:
+    """Change cells of one row (counted from 0) in a finished dataset's index."""
+
+    def change(content: bytes) -> bytes:
+        rows = list(csv.DictReader(content.decode().splitlines()))
+        rows[line] |= cells
+        return "\n".join(",".join(each) for each in (rows[0].keys(), *(r.values() for r in rows)))[:].encode() + b"\n"
+
+    tamper(path, dataset.INDEX, change)
+
+
+def write_png(path: Path, pixels: Pixels) -> None:
+    """Write a picture, making its directories."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, compress_level=1)

@@ -1,0 +1,72 @@
+"""Tiny datasets for the stages that read one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from xrayaug import artifacts, dataset
+from xrayaug.dataset import Row
+from xrayaug.options import Prepare
+
+MakeDataset = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    """Tiny networks are slower on many threads than on one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
+    """`make_dataset(path, studies=4, ...)` writes a dataset whose abnormal images are bright, and gives its path."""
+    raw = tmp_path_factory.mktemp("raw")
+
+    def make(
+        path: Path,
+        *,
+        studies: int = 4,
+        synthetic: int = 0,
+        synthetic_label: str = "normal",
+        size: int = 32,
+        splits: Sequence[str] = dataset.SPLITS,
+        labels: Sequence[str] = dataset.LABELS,
+        result: dict[str, Any] | None = None,
+        seed: int = 0,
+    ) -> Path:
+        """Per split and label `studies` studies of two images, one study per patient."""
+        rows = [
+            _row(split, label, study, synthetic=False)
+            for split in splits
+            for label in labels
+            for study in range(studies)
+            for _ in range(2)
+        ]
+        rows += [_row("train", synthetic_label, number, synthetic=True) for number in range(synthetic)]
+        rows = [Row(**{**vars(row), "row": number, "file": f"{number}.png"}) for number, row in enumerate(rows)]
+
+        def build(directory: Path) -> dict[str, Any]:
+            bright = np.array([170 if row.label == "abnormal" else 60 for row in rows])[:, None, None]
+            noise = np.random.default_rng(seed).integers(-40, 41, (len(rows), size, size))
+            np.save(directory / dataset.IMAGES, (bright + noise).astype(np.uint8))
+            dataset.write_index(directory, rows)
+            return {"split_by": "patient", **(result or {})}
+
+        artifacts.produce(Prepare(source="folder", input=raw, out=path, size=size), "dataset", build)
+        return path
+
+    return make
+
+
+def _row(split: str, label: str, number: int, *, synthetic: bool) -> Row:
+    patient = "" if synthetic else f"{split}-{label}-{number}"
+    source = "gan" if synthetic else "folder"
+    study = f"{patient}/study1" if patient else ""
+    return Row("images.npy", 0, split, label, patient, study, source, synthetic)

@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from xrayaug.errors import DataError, InputError
+from xrayaug.options import Prepare
+from xrayaug.sources import Listing, folder
+
+
+def tree(root: Path, *files: str) -> Path:
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4)).save(root / file, format="PNG")
+    return root
+
+
+def read(path: Path, **options: object) -> Listing:
+    return folder.read(Prepare(input=path, out=path / "out", **options))  # type: ignore[arg-type]
+
+
+def told(listing: Listing) -> dict[str, tuple[str, str]]:
+    return {record.file: (record.split, record.label) for record in listing.records}
+
+
+def test_classes_without_splits(tmp_path: Path) -> None:
+    listing = read(tree(tmp_path, "Normal/a.png", "Fractured/deep/er/b.JPG"))
+    assert told(listing) == {"Normal/a.png": ("", "normal"), "Fractured/deep/er/b.JPG": ("", "abnormal")}
+    record = listing.records[0]
+    assert record.patient == record.study == "Fractured/deep/er/b"
+    assert listing.notes == [
+        "classes: 'Fractured' is abnormal, 'Normal' is normal",
+        "patients are unknown: each of the 2 images counts as a patient of its own",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "test"),
+    [("train", "valid", "test"), ("Training", "VAL", "testing"), ("train", "validation", "Test")],
+)
+def test_splits_are_kept_as_given(tmp_path: Path, train: str, valid: str, test: str) -> None:
+    tree(tmp_path, f"{train}/0/a.png", f"{train}/1/a.png", f"{valid}/0/b.png", f"{test}/1/x/c.png")
+    assert folder.detect(tmp_path)
+    assert told(read(tmp_path)) == {
+        f"{train}/0/a.png": ("train", "normal"),
+        f"{train}/1/a.png": ("train", "abnormal"),
+        f"{valid}/0/b.png": ("valid", "normal"),
+        f"{test}/1/x/c.png": ("test", "abnormal"),
+    }
+
+
+def test_the_abnormal_class_can_be_named(tmp_path: Path) -> None:
+    tree(tmp_path, "cat/a.png", "dog/b.png")
+    with pytest.raises(DataError, match="'cat' is neither normal nor abnormal"):
+        read(tmp_path)
+    assert told(read(tmp_path, abnormal_class="Dog")) == {"cat/a.png": ("", "normal"), "dog/b.png": ("", "abnormal")}
+    with pytest.raises(DataError, match="no class is called 'dgo'; there are cat, dog"):
+        read(tmp_path, abnormal_class="dgo")
+
+
+def test_a_flat_folder_needs_a_label(tmp_path: Path) -> None:
+    tree(tmp_path, "a.png", "site/b.png")
+    (tmp_path / "site" / "b.png").unlink()
+    assert not folder.detect(tmp_path)
+    with pytest.raises(DataError, match="lie in no directory of a class") as problem:
+        read(tmp_path)
+    assert "--label" in problem.value.hint
+    tree(tmp_path, "site/b.png")
+    assert told(read(tmp_path, label="abnormal")) == {"a.png": ("", "abnormal"), "site/b.png": ("", "abnormal")}
+
+
+def test_a_label_for_all_keeps_the_splits(tmp_path: Path) -> None:
+    tree(tmp_path, "train/a.png", "test/b.png")
+    assert told(read(tmp_path, label="normal")) == {
+        "train/a.png": ("train", "normal"),
+        "test/b.png": ("test", "normal"),
+    }
+
+
+def test_a_label_against_the_classes_is_refused(tmp_path: Path) -> None:
+    tree(tmp_path, "normal/a.png", "abnormal/b.png")
+    with pytest.raises(DataError, match="--label is normal, but the images lie in classes: abnormal, normal"):
+        read(tmp_path, label="normal")
+
+
+def test_other_files_are_skipped_hidden_ones_not_seen_and_dicom_left_to_decoding(tmp_path: Path) -> None:
+    tree(tmp_path, "normal/a.png", "stray.png", "normal/._a.png", "__MACOSX/normal/a.png")
+    (tmp_path / "readme.txt").write_text("x")
+    (tmp_path / "normal" / "b.DCM").write_bytes(b"x")
+    listing = read(tmp_path)
+    assert set(told(listing)) == {"normal/a.png", "normal/b.DCM"}
+    assert listing.skipped == [("readme.txt", "not an image"), ("stray.png", "not in a class's directory")]
+
+
+def test_classes_beside_splits_are_refused(tmp_path: Path) -> None:
+    tree(tmp_path, "normal/a.png", "abnormal/b.png", "test/c.png")
+    with pytest.raises(DataError, match="side by side: abnormal, normal"):
+        read(tmp_path)
+
+
+def test_doubled_directories_are_walked_through(tmp_path: Path) -> None:
+    tree(tmp_path, "set/set/normal/a.png", "set/set/abnormal/b.png")
+    assert folder.detect(tmp_path)
+    listing = read(tmp_path)
+    assert listing.root == tmp_path / "set" / "set"
+    assert set(told(listing)) == {"normal/a.png", "abnormal/b.png"}
+
+
+def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("x")
+    with pytest.raises(InputError, match="holds no image among 1 files"):
+        read(tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        read(tmp_path / "gone")

@@ -1,0 +1,171 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from xrayaug.errors import DataError, InputError, UsageError
+from xrayaug.options import Prepare
+from xrayaug.sources import Listing, Record, table
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A set of three images, two of them in a directory."""
+    (tmp_path / "x").mkdir()
+    for file in ("a.png", "x/b.png", "x/c.jpg"):
+        Image.new("L", (4, 4)).save(tmp_path / file)
+    return tmp_path
+
+
+def read(path: Path, text: str | None = None, **options: object) -> Listing:
+    """Read the table at `path`, written there first where a text is given."""
+    if text is not None:
+        path.write_text(text)
+    return table.read(Prepare(input=path, out=path.parent / "out", **options))  # type: ignore[arg-type]
+
+
+def told(listing: Listing) -> dict[str, str]:
+    return {record.file: record.label for record in listing.records}
+
+
+def test_every_column(root: Path) -> None:
+    text = "Image,Label,Patient,Study,Split,Age\na.png,0,p1,s1,train,9\nx/b.png,1,p2,s1,val,8\nx/c.jpg,1,p2,s2,,7\n"
+    assert read(root / "t.csv", text).records == [
+        Record("a.png", "normal", "p1", "p1/s1", "train"),
+        Record("x/b.png", "abnormal", "p2", "p2/s1", "valid"),
+        Record("x/c.jpg", "abnormal", "p2", "p2/s2", ""),
+    ]
+
+
+def test_what_is_unknown_is_the_image_s_own(root: Path) -> None:
+    listing = read(root / "t.csv", "file,class,patient\na.png,normal,p1\nx/b.png,abnormal,\n")
+    assert [(r.patient, r.study) for r in listing.records] == [("p1", "a"), ("x/b", "x/b")]
+    assert listing.notes == [
+        "the patient of 1 lines is unknown: each image counts as a patient of its own",
+        "the study of 2 lines is unknown: each image counts as a study of its own",
+    ]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_columns_can_be_named(root: Path, delimiter: str) -> None:
+    text = "Bild,Befund,Wer,Serie,Teil\nx\\b.png,krank,p,s,testing\na,gesund,q,s,training\n".replace(",", delimiter)
+    listing = read(
+        root / "t.csv",
+        text,
+        image_column="bild",
+        label_column="befund",
+        patient_column="wer",
+        study_column="serie",
+        split_column="teil",
+        abnormal_class="krank",
+    )
+    assert listing.records == [
+        Record("x/b.png", "abnormal", "p", "p/s", "test"),
+        Record("a.png", "normal", "q", "q/s", "train"),
+    ]
+
+
+def test_a_directory_and_the_table_in_it(root: Path) -> None:
+    (root / "t.csv").write_text("path,target\na.png,0\n")
+    (root / "other.csv").write_text("name,value\n1,2\n")
+    assert table.detect(root)
+    assert told(read(root)) == {"a.png": "normal"}
+    (root / "u.csv").write_text("path,target\na.png,1\n")
+    with pytest.raises(DataError, match=r"2 tables of images: t\.csv, u\.csv"):
+        read(root)
+    assert told(read(root, table=Path("u.csv"))) == {"a.png": "abnormal"}
+
+
+def test_a_table_apart_from_the_images(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    apart = tmp_path_factory.mktemp("apart") / "t.csv"
+    apart.write_text("path,label\nb.png,0\n")
+    listing = read(root / "x", table=apart)
+    assert (listing.root, told(listing)) == (root / "x", {"b.png": "normal"})
+    with pytest.raises(InputError, match=r"gone\.csv does not exist, neither here nor in"):
+        read(root / "x", table=Path("gone.csv"))
+    with pytest.raises(UsageError, match="and --table another"):
+        read(apart, table=root / "t.csv")
+
+
+def test_missing_columns_name_those_that_are_there(root: Path) -> None:
+    with pytest.raises(DataError, match="no column of images; there are scan, label"):
+        read(root / "t.csv", "scan,label\na.png,0\n")
+    with pytest.raises(DataError, match="no column of labels; there are image, age"):
+        read(root / "t.csv", "image,age\na.png,0\n")
+    with pytest.raises(DataError, match="no column 'who'; there are image, label"):
+        read(root / "t.csv", "image,label\na.png,0\n", patient_column="who")
+    with pytest.raises(DataError, match=r"no CSV file in .* t\.csv has image, label"):
+        read(root, image_column="scan")
+
+
+def test_one_label_for_all(root: Path) -> None:
+    assert told(read(root / "t.csv", "image,age\na.png,0\n", label="normal")) == {"a.png": "normal"}
+    listing = read(root / "t.csv", "image,target\na.png,\n", label="abnormal")
+    assert told(listing) == {"a.png": "abnormal"}
+    assert listing.notes[0] == "--label is given: the column 'target' is not read"
+    with pytest.raises(UsageError, match="--label and --label-column"):
+        read(root / "t.csv", label="normal", label_column="target")
+
+
+@pytest.mark.parametrize(("no", "yes"), [("0", "1"), ("0.0", "1.0"), ("False", "True"), ("negative", "Positive")])
+def test_usual_words_for_labels(root: Path, no: str, yes: str) -> None:
+    listing = read(root / "t.csv", f"image,abnormal\na.png,{no}\nx/b.png,{yes}\n")
+    assert told(listing) == {"a.png": "normal", "x/b.png": "abnormal"}
+
+
+def test_labels_and_splits_that_say_nothing_are_errors_with_a_line(root: Path) -> None:
+    with pytest.raises(DataError, match="line 3: 'maybe' is neither normal nor abnormal"):
+        read(root / "t.csv", "image,label\na.png,0\nx/b.png,maybe\n")
+    with pytest.raises(DataError, match="line 2: 'A' is no split"):
+        read(root / "t.csv", "image,label,split\na.png,0,A\n")
+    with pytest.raises(DataError, match="no class is called 'ill'; there are sick, well"):
+        read(root / "t.csv", "image,label\na.png,sick\nx/b.png,well\n", abnormal_class="ill")
+
+
+@pytest.mark.parametrize("path", ["../a.png", "x/../../a.png", "/a.png", "C:\\a.png", "x\\..\\..\\a.png"])
+def test_paths_that_lead_out_are_refused_with_their_line(root: Path, path: str) -> None:
+    with pytest.raises(DataError, match=r"line 3: the path .* leads out of the set"):
+        read(root / "t.csv", f"image,label\na.png,0\n{path},0\n")
+
+
+def test_lines_without_use_are_skipped_with_the_reason(root: Path) -> None:
+    text = f"image,label\na.png,0\ngone.png,0\n,1\nx/b.png,\nx,0\n{'n' * 400},0\n"
+    assert read(root / "t.csv", text).skipped == [
+        ("gone.png", "listed but not on disk"),
+        ("line 4", "names no image"),
+        ("x/b.png", "no label"),
+        ("x", "listed but not on disk"),
+        ("n" * 400, "listed but not on disk"),
+    ]
+
+
+def test_none_of_the_listed_images_on_disk_is_an_error(root: Path) -> None:
+    with pytest.raises(InputError, match=r"none of the 1 images .* is usable: gone\.png: listed but not on disk"):
+        read(root / "t.csv", "image,label\ngone.png,0\n")
+    with pytest.raises(InputError, match="only a header"):
+        read(root / "t.csv", "image,label\n")
+
+
+def test_lines_that_repeat_an_image_are_noted_or_refused(root: Path) -> None:
+    listing = read(root / "t.csv", "image,label,patient,study\na.png,0,p,s\n./a.png,0,p,s\na,0,p,s\n")
+    assert len(listing.records) == 1
+    assert listing.notes == ["2 lines repeat an image, with the same values"]
+    with pytest.raises(DataError, match=r"line 3 contradicts an earlier line on a\.png"):
+        read(root / "t.csv", "image,label\na.png,0\na.png,1\n")
+
+
+def test_detection_wants_a_column_of_images(root: Path) -> None:
+    (root / "t.csv").write_text("name,label\na.png,0\n")
+    assert not table.detect(root)
+    assert not table.detect(root / "t.csv")
+    assert not table.detect(root / "a.png")
+    (root / "t.csv").write_text("FILENAME\na.png\n")
+    assert table.detect(root)
+    assert table.detect(root / "t.csv")
+
+
+def test_nothing_there_is_an_error(root: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        read(root / "gone.csv")
+    with pytest.raises(InputError, match="holds no CSV file"):
+        read(root / "x")

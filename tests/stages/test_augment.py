@@ -1,0 +1,207 @@
+"""Arms hold exactly the thesis's Table 4, nest, and leave everything but training as it is."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import grey, row, write_dataset
+
+from xrayaug import artifacts
+from xrayaug.artifacts import open_artifact
+from xrayaug.dataset import Dataset, Row, open_dataset
+from xrayaug.errors import ArtifactError, DataError, UsageError
+from xrayaug.options import Augment
+from xrayaug.stages import augment
+
+TABLE_3 = {"train": (3653, 1336), "valid": (406, 148), "test": (271, 189)}
+TABLE_4 = [(0, 0, 3653), (10, 365, 4018), (50, 1827, 5480), (100, 3653, 7306)]  # percent, added, normals in all
+
+
+def real_rows() -> list[Row]:
+    """The thesis's real images, a patient each, as Table 3 counts them."""
+    labels = [
+        (split, label)
+        for split, numbers in TABLE_3.items()
+        for label, number in zip(("normal", "abnormal"), numbers, strict=True)
+        for _ in range(number)
+    ]
+    return [
+        row(split=split, label=label, patient=f"p{place}", study=f"p{place}/s1", file=f"{place}.png")
+        for place, (split, label) in enumerate(labels)
+    ]
+
+
+def synthetic_rows(count: int, **changes: Any) -> list[Row]:
+    return [row(**{"patient": "", "study": "", "source": "dcgan", "synthetic": True, **changes})] * count
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the thesis's sets as `real` and `synthetic`, and ten unlabelled images as `unlabelled`."""
+    folder = tmp_path_factory.mktemp("sets")
+    write_dataset(folder / "real", real_rows())
+    write_dataset(folder / "synthetic", synthetic_rows(4000), pixels=grey(4000, 4))
+    write_dataset(folder / "unlabelled", synthetic_rows(10, label=""))
+    return folder
+
+
+@pytest.fixture
+def arm(sets: Path, tmp_path: Path) -> Callable[..., Dataset]:
+    """`arm(percent, ...)`: the opened arm."""
+    made = 0
+
+    def make(percent: float, **changes: Any) -> Dataset:
+        nonlocal made
+        made += 1
+        out = tmp_path / f"arm-{made}"
+        given = {"real": sets / "real", "synthetic": sets / "synthetic", "percent": percent, "out": out}
+        augment.run(Augment(**(given | changes)))
+        return open_dataset(out)
+
+    return make
+
+
+def synthetic_of(opened: Dataset) -> list[int]:
+    return [each.row for each in opened.rows if each.synthetic]
+
+
+@pytest.mark.parametrize(("percent", "added", "normals"), TABLE_4)
+def test_table_4(arm: Callable[..., Dataset], percent: float, added: int, normals: int) -> None:
+    opened = arm(percent)
+    assert len(synthetic_of(opened)) == added
+    assert len(opened.select(split="train", label="normal")) == normals
+    assert opened.artifact.result["counts"]["train"] == {"normal": normals, "abnormal": 1336}
+    assert augment.tables(opened.artifact.result)[0].rows == [
+        (f"{percent}", f"{added:,}", f"{normals:,}", "1,336"),
+    ]
+
+
+def test_arms_nest_and_draw_without_replacement(arm: Callable[..., Dataset]) -> None:
+    drawn = [synthetic_of(arm(percent)) for percent, *_ in TABLE_4]
+    for smaller, larger in zip(drawn, drawn[1:], strict=False):
+        assert larger[: len(smaller)] == smaller
+    assert len(set(drawn[-1])) == len(drawn[-1])
+    assert drawn[-1] != sorted(drawn[-1])
+
+
+def test_the_seed_decides_which_images_are_drawn(arm: Callable[..., Dataset]) -> None:
+    assert synthetic_of(arm(10)) == synthetic_of(arm(10))
+    assert set(synthetic_of(arm(10))) != set(synthetic_of(arm(10, seed=1)))
+
+
+def test_real_images_stay_as_they_are(arm: Callable[..., Dataset], sets: Path) -> None:
+    def without_place(each: Row) -> dict[str, Any]:
+        return {name: value for name, value in vars(each).items() if name != "image"}
+
+    real = open_dataset(sets / "real").rows
+    kept = [each for each in arm(50).rows if not each.synthetic]
+    assert [without_place(each) for each in kept] == [without_place(each) for each in real]
+
+
+def test_no_pixel_is_copied(arm: Callable[..., Dataset], sets: Path) -> None:
+    opened = arm(10)
+    assert sorted(file.name for file in opened.path.iterdir()) == ["index.csv", "manifest.json"]
+    rows = [opened.rows[5], *[each for each in opened.rows if each.synthetic][:3]]
+    np.testing.assert_array_equal(opened.pixels(rows, 4)[:, 0, 0], [each.row % 256 for each in rows])
+
+
+def test_the_manifest_chains_to_both_sets(arm: Callable[..., Dataset], sets: Path) -> None:
+    recorded = arm(10).artifact.manifest["inputs"]
+    assert {name: entry["sha256"] for name, entry in recorded.items()} == {
+        name: artifacts.digest(sets / name) for name in ("real", "synthetic")
+    }
+
+
+def test_asking_for_more_than_there_are_is_an_error(arm: Callable[..., Dataset]) -> None:
+    with pytest.raises(DataError, match="asks for 4018 synthetic images, .* holds 4000") as refusal:
+        arm(110)
+    assert refusal.value.hint == "sample at least 4018"
+
+
+def test_no_synthetic_set_is_needed_for_none(arm: Callable[..., Dataset]) -> None:
+    opened = arm(0, synthetic=None)
+    assert list(opened.artifact.manifest["inputs"]) == ["real"]
+    assert len(opened.select(split="train", label="normal")) == 3653
+
+
+def test_a_dose_without_a_synthetic_set_is_a_usage_error(arm: Callable[..., Dataset]) -> None:
+    with pytest.raises(UsageError, match="--percent 10 needs --synthetic"):
+        arm(10, synthetic=None)
+
+
+def test_a_fraction_of_the_real_images_is_stratified_and_nests(arm: Callable[..., Dataset]) -> None:
+    kept = {}
+    for fraction in (0.1, 0.5):
+        opened = arm(100, real_fraction=fraction)
+        train = opened.select(split="train", synthetic=False)
+        kept[fraction] = {each.patient for each in train}
+        wanted = {0.1: {"normal": 365, "abnormal": 134}, 0.5: {"normal": 1827, "abnormal": 668}}[fraction]
+        assert Counter(each.label for each in train) == wanted
+        assert len(synthetic_of(opened)) == wanted["normal"]  # percent of the normals that are left
+        assert [len(opened.select(split=split)) for split in ("valid", "test")] == [554, 460]
+    assert kept[0.1] < kept[0.5]
+
+
+def test_a_fraction_keeps_patients_whole(tmp_path: Path) -> None:
+    rows = [row(patient=f"p{patient}", file=f"{view}") for patient in range(20) for view in range(3)]
+    write_dataset(tmp_path / "real", rows)
+    augment.run(Augment(real=tmp_path / "real", percent=0, real_fraction=0.5, out=tmp_path / "arm"))
+    views = Counter(each.patient for each in open_dataset(tmp_path / "arm").rows)
+    assert set(views.values()) == {3}
+    assert len(views) == 10
+
+
+def test_what_the_images_are_can_be_said(arm: Callable[..., Dataset]) -> None:
+    opened = arm(1, label="abnormal")
+    assert {each.label for each in opened.rows if each.synthetic} == {"abnormal"}
+    assert opened.artifact.result["arm"]["label"] == "abnormal"
+
+
+def test_images_without_a_label_need_one(arm: Callable[..., Dataset], sets: Path) -> None:
+    with pytest.raises(DataError, match="bear no label"):
+        arm(0.1, synthetic=sets / "unlabelled")
+    opened = arm(0.1, synthetic=sets / "unlabelled", label="normal")
+    assert len(opened.select(label="normal", synthetic=True)) == 4
+
+
+def test_a_synthetic_set_given_as_real_is_refused(arm: Callable[..., Dataset], sets: Path) -> None:
+    with pytest.raises(DataError, match="already holds synthetic images"):
+        arm(0, real=sets / "synthetic", synthetic=None)
+
+
+def test_an_arm_given_as_real_is_refused(arm: Callable[..., Dataset]) -> None:
+    first = arm(10)
+    with pytest.raises(DataError, match="already holds synthetic images"):
+        arm(10, real=first.path)
+
+
+def test_a_real_set_given_as_synthetic_adds_nothing(arm: Callable[..., Dataset], sets: Path) -> None:
+    with pytest.raises(DataError, match="holds 0"):
+        arm(10, synthetic=sets / "real")
+
+
+def test_a_set_without_training_images_is_refused(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "real", [row(split="test")])
+    with pytest.raises(DataError, match="no training images"):
+        augment.run(Augment(real=tmp_path / "real", percent=0, out=tmp_path / "arm"))
+
+
+def test_a_split_by_image_is_carried_on(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "real", [row(), row(split="test")], split_by="image")
+    augment.run(Augment(real=tmp_path / "real", percent=0, out=tmp_path / "arm"))
+    assert open_dataset(tmp_path / "arm").split_by == "image"
+
+
+def test_a_missing_set_is_explained(sets: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no finished dataset: nothing there"):
+        augment.plan(Augment(real=sets / "none", percent=0, out=tmp_path / "arm"))
+
+
+def test_a_plan_writes_nothing(sets: Path, tmp_path: Path) -> None:
+    options = Augment(real=sets / "real", synthetic=sets / "synthetic", percent=10, out=tmp_path / "arm")
+    planned = augment.plan(options)
+    assert list(tmp_path.iterdir()) == []
+    assert planned == augment.run(options) == open_artifact(tmp_path / "arm").result

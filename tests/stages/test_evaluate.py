@@ -1,0 +1,209 @@
+import csv
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import MakeDataset
+from sklearn import metrics
+
+from xrayaug import artifacts, classifier, dataset
+from xrayaug.errors import ArtifactError, DataError, UsageError
+from xrayaug.options import Evaluate, TrainClassifier
+from xrayaug.stages import evaluate
+
+
+def arm_of(percent: float, added: int, **changes: Any) -> dict[str, Any]:
+    label = "normal" if added else None
+    return {"percent": percent, "real_fraction": 1.0, "label": label, "added": added, **changes}
+
+
+def train(data: Path, out: Path, seed: int, **changes: Any) -> Path:
+    """A classifier run as train-classifier writes it, its network untrained."""
+    options = TrainClassifier(data=data, out=out, arch="squeezenet1_1", weights="none", size=32, seed=seed, **changes)
+
+    def build(directory: Path) -> dict[str, Any]:
+        classifier.save(directory / "weights.safetensors", classifier.build(options.arch, size=32, seed=seed))
+        return {"arm": arm_of(0, 0) | dataset.open_dataset(data).artifact.result.get("arm", {}), "seed": seed}
+
+    artifacts.produce(options, "classifier-run", build)
+    return out
+
+
+def options(runs: Sequence[Path], out: Path) -> Evaluate:
+    return Evaluate(runs=tuple(runs), out=out, device="cpu", batch_size=5)
+
+
+@pytest.fixture(scope="module")
+def runs(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two arms of two seeds, given in no order."""
+    home = tmp_path_factory.mktemp("study")
+    ten = make_dataset(home / "arm10", synthetic=1, result={"arm": arm_of(10.0, 1)})
+    none = make_dataset(home / "arm0", result={"arm": arm_of(0.0, 0)})
+    return [train(data, home / f"{data.name}-{seed}", seed) for data in (ten, none) for seed in (1, 0)]
+
+
+@pytest.fixture(scope="module")
+def evaluation(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("evaluation") / "out"
+    evaluate.run(options(runs, out))
+    return out
+
+
+def predictions_of(evaluation: Path) -> list[dict[str, str]]:
+    with (evaluation / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_writes_what_it_promises(evaluation: Path) -> None:
+    made = artifacts.open_artifact(evaluation, "evaluation")
+    assert sorted(made.manifest["files"]) == [
+        "figure7.png", "figure7.svg", "metrics.json", "predictions.csv", "table5.csv", "table5.md",
+    ]  # fmt: skip
+    assert json.loads((evaluation / "metrics.json").read_text()) == made.result
+    assert len([name for name in made.manifest["inputs"] if name.startswith("runs/")]) == 4
+
+
+def test_scores_follow_from_the_predictions(evaluation: Path) -> None:
+    rows = predictions_of(evaluation)
+    assert len(rows) == 4 * 16
+    for each in artifacts.open_artifact(evaluation).result["runs"]:
+        own = [row for row in rows if row["run"] == each["run"]]
+        labels = [int(row["label"] == "abnormal") for row in own]
+        probabilities = [float(row["probability"]) for row in own]
+        called = [probability > 0.5 for probability in probabilities]
+        assert each["image"]["accuracy"] == pytest.approx(metrics.accuracy_score(labels, called))
+        assert each["image"]["auroc"] == pytest.approx(metrics.roc_auc_score(labels, probabilities))
+        studies = {row["study"]: row["label"] for row in own}
+        means = [sum(p for p, row in zip(probabilities, own, strict=True) if row["study"] == study) / 2
+                 for study in studies]  # fmt: skip
+        assert each["study"]["cases"] == 8
+        assert each["study"]["auroc"] == pytest.approx(
+            metrics.roc_auc_score([label == "abnormal" for label in studies.values()], means)
+        )
+
+
+def test_runs_are_gathered_into_arms(evaluation: Path) -> None:
+    result = artifacts.open_artifact(evaluation).result
+    assert [(arm["name"], arm["seeds"]) for arm in result["arms"]] == [("0", [0, 1]), ("10", [0, 1])]
+    assert [arm["thesis_accuracy"] for arm in result["arms"]] == [0.831, 0.826]
+    of_ten = [each["image"]["accuracy"] for each in result["runs"] if each["arm_name"] == "10"]
+    assert result["arms"][1]["image"]["accuracy"]["mean"] == pytest.approx(sum(of_ten) / 2)
+    assert result["arms"][1]["image"]["accuracy"]["n"] == 2
+    assert result["test"] == {"images": 16, "studies": 8, "normal": 8, "abnormal": 8}
+    assert result["split_by"] == "patient"
+
+
+def test_table5_sets_the_thesis_apart(evaluation: Path) -> None:
+    with (evaluation / "table5.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["level"], row["percent_added"]) for row in rows] == [
+        ("image", "0"), ("image", "10"), ("study", "0"), ("study", "10"),
+    ]  # fmt: skip
+    assert [row["thesis_accuracy_reported"] for row in rows] == ["0.831", "0.826"] * 2
+    assert rows[0]["runs"] == "2"
+    assert rows[0]["accuracy_sd"] != ""
+    markdown = (evaluation / "table5.md").read_text()
+    assert "thesis (reported)" in markdown
+    assert "not measured here" in markdown
+    assert "| 10 | 1 | 2 |" in markdown
+
+
+def test_figure7_shows_both_and_says_which_is_whose(evaluation: Path) -> None:
+    drawn = (evaluation / "figure7.svg").read_text()
+    for text in ("Platin (reported)", "Accuracy", "normal images added", "16 test images"):
+        assert text in drawn
+    assert "<dc:date>" not in drawn
+
+
+def test_the_same_runs_give_the_same_bytes(runs: list[Path], evaluation: Path, tmp_path: Path) -> None:
+    evaluate.run(options(list(reversed(runs)), tmp_path / "again"))
+    for name in artifacts.open_artifact(evaluation).manifest["files"]:
+        assert (tmp_path / "again" / name).read_bytes() == (evaluation / name).read_bytes(), name
+
+
+def test_a_plan_writes_nothing(runs: list[Path], tmp_path: Path) -> None:
+    planned = evaluate.plan(options(runs, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    assert [(each["arm"], each["seed"]) for each in planned["planned"]] == [("0", 0), ("0", 1), ("10", 0), ("10", 1)]
+    assert "16 images of 8 studies" in evaluate.tables(planned)[0].notes[0]
+
+
+def test_a_single_seed_is_warned_about(runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = evaluate.run(options(runs[:1], tmp_path / "out"))
+    assert "warning: arm 10 has one seed" in capsys.readouterr().err
+    assert result["arms"][0]["image"]["accuracy"]["sd"] is None
+    assert all("± --" in evaluate.tables(result)[level].rows[0][3] for level in (0, 1))
+
+
+def test_an_image_level_split_is_warned_about(
+    make_dataset: MakeDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = make_dataset(tmp_path / "data", result={"split_by": "image"})
+    result = evaluate.run(options([train(data, tmp_path / "run", 0)], tmp_path / "out"))
+    assert "patients leak between train and validation" in capsys.readouterr().err
+    assert any("patients leak" in note for note in evaluate.tables(result)[0].notes)
+
+
+def test_no_test_images_is_one_line(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", splits=("train", "valid"))
+    with pytest.raises(DataError, match="no test images") as caught:
+        evaluate.run(options([train(data, tmp_path / "run", 0)], tmp_path / "out"))
+    assert "--test 0.2" in caught.value.hint
+
+
+def test_other_test_images_are_refused(make_dataset: MakeDataset, runs: list[Path], tmp_path: Path) -> None:
+    other = train(make_dataset(tmp_path / "data", studies=5), tmp_path / "other", 7)
+    with pytest.raises(DataError, match=r"other and .*arm10-1 have different test images"):
+        evaluate.run(options([*runs, other], tmp_path / "out"))
+
+
+def test_a_run_twice_is_refused(runs: list[Path], tmp_path: Path) -> None:
+    shutil.copytree(runs[0], runs[0].with_name("copy"))
+    with pytest.raises(DataError, match="same arm and seed 1"):
+        evaluate.run(options([*runs, runs[0].with_name("copy")], tmp_path / "out"))
+
+
+def test_an_arm_trained_in_two_ways_is_refused(runs: list[Path], tmp_path: Path) -> None:
+    data = artifacts.open_artifact(runs[0]).input("data")
+    other = train(data, tmp_path / "other", 5, epochs=99)
+    with pytest.raises(DataError, match="trained differently: epochs is 10 and 99"):
+        evaluate.run(options([*runs, other], tmp_path / "out"))
+
+
+def test_a_damaged_run_is_refused(runs: list[Path], tmp_path: Path) -> None:
+    broken = shutil.copytree(runs[0], runs[0].with_name("broken"))
+    (broken / "weights.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ArtifactError, match="changed since it was made"):
+        evaluate.run(options([broken], tmp_path / "out"))
+
+
+def test_no_runs_at_all(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no runs"):
+        evaluate.run(options([], tmp_path / "out"))
+
+
+def test_arms_of_every_kind_have_their_line(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    """Fewer real images, and abnormal images added: other arms, and no value of the thesis beside them."""
+    arms = {
+        "all": arm_of(0.0, 0),
+        "half": arm_of(0.0, 0, real_fraction=0.5),
+        "half10": arm_of(10.0, 1, real_fraction=0.5),
+        "ill": arm_of(10.0, 1, label="abnormal"),
+    }
+    made = [
+        train(make_dataset(tmp_path / name, synthetic=arm["added"], result={"arm": arm}), tmp_path / f"run-{name}", 0)
+        for name, arm in arms.items()
+    ]
+    result = evaluate.run(options(made, tmp_path / "out"))
+    assert [(arm["name"], arm["thesis_accuracy"]) for arm in result["arms"]] == [
+        ("0, of 50% of the real images", None),
+        ("10, of 50% of the real images", None),
+        ("0", 0.831),
+        ("10 abnormal", None),
+    ]
+    drawn = (tmp_path / "out" / "figure7.svg").read_text()
+    assert "abnormal images added:" in drawn
+    assert "normal images added to 50% of the real ones" in drawn

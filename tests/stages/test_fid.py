@@ -1,0 +1,385 @@
+"""The distance end to end: pytorch-fid's own number, the cache, what is refused, and what may be called FID."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from PIL import Image
+
+from xrayaug import artifacts, dataset, frechet, inception
+from xrayaug.dataset import IMAGES, Pixels, Row
+from xrayaug.errors import ArtifactError, DataError, InputError, OutputError, UsageError, WeightsError
+from xrayaug.inception import Network, Weights
+from xrayaug.options import Augment, Fid, Prepare
+from xrayaug.stages import fid
+
+COUNT, SIZE = 12, 48
+
+
+@pytest.fixture(autouse=True)
+def homes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the user's caches, or the network."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+
+
+@pytest.fixture(scope="module")
+def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Random weights under the name and in the place of pytorch-fid's file."""
+    file = tmp_path_factory.mktemp("torch-home") / "hub" / "checkpoints" / inception.FILE_NAME
+    file.parent.mkdir(parents=True)
+    state = inception.random_weights(11).state
+    torch.save(state | {"fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}, file)
+    yield file
+    file.unlink()  # pytest keeps the directories of three sessions; this is 90 MB
+
+
+@pytest.fixture(scope="module")
+def weights() -> Weights:
+    return inception.random_weights(0)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, weights: Weights) -> None:
+    """`--features random` without drawing the same weights for every test."""
+    monkeypatch.setattr(inception, "random_weights", lambda seed: weights if seed == 0 else pytest.fail("seed"))
+
+
+@pytest.fixture
+def a(tmp_path: Path) -> Path:
+    return write_pngs(tmp_path / "a", drawn(1))
+
+
+@pytest.fixture
+def b(tmp_path: Path) -> Path:
+    return write_pngs(tmp_path / "b", drawn(2, brightness=0.6))
+
+
+def refuse(*_: Any, **__: Any) -> Any:
+    raise OSError("no network in tests")
+
+
+def drawn(seed: int, *, brightness: float = 1.0, count: int = COUNT) -> Pixels:
+    """Smooth grey pictures uint8 [N, H, W], for noise alone looks the same to every filter."""
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (count, 6, 6), dtype=np.uint8)
+    pictures = [np.asarray(Image.fromarray(one).resize((SIZE, SIZE), Image.Resampling.BICUBIC)) for one in coarse]
+    return (np.stack(pictures) * brightness).astype(np.uint8)
+
+
+def write_pngs(folder: Path, pictures: Pixels) -> Path:
+    folder.mkdir()
+    for index, picture in enumerate(pictures):
+        Image.fromarray(picture).save(folder / f"{index:03}.png")
+    return folder
+
+
+def write_dataset(path: Path, pictures: Pixels) -> Path:
+    """A dataset whose first picture is in test and whose others are in train; every second is abnormal."""
+
+    def build(directory: Path) -> dict[str, Any]:
+        np.save(directory / IMAGES, pictures)
+        dataset.write_index(directory, [row(index) for index in range(len(pictures))])
+        return {"images": len(pictures)}
+
+    raw = path.with_name(f"{path.name}-raw")
+    raw.mkdir()
+    artifacts.produce(Prepare(input=raw, out=path), "dataset", build)
+    return path
+
+
+def row(index: int) -> Row:
+    label = "abnormal" if index % 2 else "normal"
+    return Row(IMAGES, index, "train" if index else "test", label, f"p{index}", f"s{index}", "test", synthetic=False)
+
+
+def options(a: Path, b: Path, **changes: Any) -> Fid:
+    return Fid(**{"a": a, "b": b, "features": "random", "dims": "64", "device": "cpu", **changes})
+
+
+def pytorch_fid(a: Path, b: Path, dims: int, monkeypatch: pytest.MonkeyPatch) -> float:
+    """pytorch-fid's own number; where SciPy no longer gives its matrix root two values, it is given them."""
+    from pytorch_fid import fid_score
+
+    root = scipy.linalg.sqrtm
+    monkeypatch.setattr(fid_score.linalg, "sqrtm", lambda m, disp=True: root(m) if disp else (root(m), 0.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return float(
+            fid_score.calculate_fid_given_paths([str(a), str(b)], COUNT, torch.device("cpu"), dims, num_workers=0)
+        )
+
+
+@pytest.mark.parametrize("dims", inception.DIMS)
+def test_the_number_is_pytorch_fids(
+    monkeypatch: pytest.MonkeyPatch, a: Path, b: Path, weights_file: Path, dims: int
+) -> None:
+    found = fid.run(options(a, b, features="inception", weights=weights_file, dims=str(dims)))
+    monkeypatch.setenv("TORCH_HOME", str(weights_file.parents[2]))
+    assert found["value"] == pytest.approx(pytorch_fid(a, b, dims, monkeypatch), rel=1e-3)
+    assert found["features"] == "custom weights"
+    assert "fid" not in found
+    assert found["network"] == f"custom weights, sha256 {inception.file_hash(weights_file)}"
+
+
+def test_only_inceptions_2048_features_make_fid(
+    monkeypatch: pytest.MonkeyPatch, a: Path, b: Path, weights: Weights
+) -> None:
+    named = Weights("inception", "Inception", weights.state, weights.identity)
+    monkeypatch.setattr(inception, "load_weights", lambda _: named)
+    monkeypatch.setattr(Network, "features", lambda network, batch: np.ones((len(batch), network.dims)))
+    monkeypatch.setattr(frechet, "distance", lambda *_: 12.5)
+    whole = fid.run(options(a, b, features="inception", dims="2048"))
+    assert (whole["metric"], whole["description"]) == ("fid", "FID")
+    assert whole["fid"] == whole["value"] == 12.5
+    assert sum("rank-deficient" in line for line in whole["warnings"]) == 2
+    part = fid.run(options(a, b, features="inception"))
+    assert (part["metric"], part["description"]) == ("frechet distance", "Fréchet distance, Inception 64 features")
+    assert "fid" not in part
+
+
+@pytest.mark.usefixtures("quick")
+def test_random_features_are_named_so_everywhere(a: Path, b: Path) -> None:
+    found = fid.run(options(a, b))
+    assert found["metric"] == "frechet distance"
+    assert found["description"] == "Fréchet distance over 64 random features (not FID)"
+    assert (found["features"], found["network"]) == ("random", "random weights, seed 0")
+    assert "fid" not in found
+    assert found["a"]["n"] == found["b"]["n"] == COUNT
+    (table,) = fid.tables(found)
+    text = str([*table.rows, *table.notes, table.title]).replace(str(a.parent), "")
+    assert "random" in text
+    assert "FID" not in text.replace("(not FID)", "")
+    assert f"{COUNT} images" in text
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_second_run_takes_both_sides_from_the_cache(monkeypatch: pytest.MonkeyPatch, a: Path, b: Path) -> None:
+    first = fid.run(options(a, b))
+    monkeypatch.setattr(Network, "features", refuse)
+    second = fid.run(options(a, b))
+    assert second["value"] == first["value"]
+    assert [side["cached"] for run in (first, second) for side in (run["a"], run["b"])] == [False, False, True, True]
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_cache_knows_pixels_and_not_paths_names_or_modes(tmp_path: Path, a: Path, b: Path) -> None:
+    first = fid.run(options(a, b))
+    moved = tmp_path / "moved" / "deep"
+    moved.mkdir(parents=True)
+    for index, file in enumerate(sorted(a.iterdir(), reverse=True)):
+        Image.open(file).convert("RGB" if index % 2 else "P").save(moved / f"{index}.TIFF")
+    second = fid.run(options(tmp_path / "moved", write_dataset(tmp_path / "data", drawn(2, brightness=0.6))))
+    assert second["a"]["cached"]
+    assert second["b"]["cached"]
+    assert second["value"] == first["value"]
+    changed = np.asarray(Image.open(a / "000.png")).copy()
+    changed[0, 0] ^= 1
+    Image.fromarray(changed).save(a / "000.png")
+    assert not fid.run(options(a, b))["a"]["cached"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_other_features_are_cached_apart(a: Path, b: Path) -> None:
+    fid.run(options(a, b))
+    assert not fid.run(options(a, b, dims="192"))["a"]["cached"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_damaged_cache_is_made_again(a: Path, b: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = fid.run(options(a, b))
+    files = sorted(fid.cache_directory(options(a, b)).iterdir())
+    assert len(files) == 2
+    files[0].write_bytes(b"half a fi")
+    files[1].write_bytes(b"")
+    assert fid.run(options(a, b))["value"] == first["value"]
+    assert capsys.readouterr().err.count("the cache is damaged and is made again") == 2
+    assert fid.run(options(a, b))["a"]["cached"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_cache_that_cannot_be_written_is_done_without(
+    tmp_path: Path, a: Path, b: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert fid.run(options(a, b, cache=tmp_path / "file"))["value"] > 0
+    assert "not cached" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("quick")
+def test_nested_folders_hidden_files_and_strangers(tmp_path: Path, a: Path) -> None:
+    nested = tmp_path / "nested"
+    (nested / "patient1" / "study1").mkdir(parents=True)
+    for index, file in enumerate(sorted(a.iterdir())):
+        (nested / ("patient1/study1" if index % 2 else "patient1") / f"{file.stem}.PNG").write_bytes(file.read_bytes())
+    for stranger in ("._001.png", "notes.txt", "patient1/._0.png", ".hidden.png"):
+        (nested / stranger).write_bytes(b"not an image")
+    found = fid.run(options(a, nested))
+    assert found["b"]["n"] == COUNT
+    assert found["value"] == pytest.approx(0, abs=1e-9)
+
+
+def test_deep_files_are_scaled_and_coloured_ones_kept(tmp_path: Path) -> None:
+    grey = drawn(3, count=1)[0]
+    grey[0, 0], grey[0, 1] = 255, 0
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    np.testing.assert_array_equal(fid.read_picture(tmp_path / "deep.png"), grey)
+    colour = np.stack([grey, grey.T, 255 - grey], axis=2)
+    Image.fromarray(colour).save(tmp_path / "colour.png")
+    np.testing.assert_array_equal(fid.read_picture(tmp_path / "colour.png"), colour)
+
+
+def test_orientation_is_applied(tmp_path: Path) -> None:
+    grey = drawn(3, count=1)[0][:30]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(grey).save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(fid.read_picture(tmp_path / "turned.png"), np.rot90(grey, -1))
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_unreadable_file_is_named(a: Path, b: Path) -> None:
+    (a / "005.png").write_bytes((a / "005.png").read_bytes()[:200])
+    with pytest.raises(DataError, match=r"005\.png cannot be read"):
+        fid.run(options(a, b))
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_dataset_by_split_and_label_and_an_arm(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data", drawn(1))
+
+    def build(directory: Path) -> dict[str, Any]:
+        rows = dataset.open_dataset(data).rows
+        dataset.write_index(directory, [dataset.borrowed(row, "real") for row in rows])
+        return {}
+
+    arm = Augment(real=data, percent=0, out=tmp_path / "arm")
+    artifacts.produce(arm, "dataset", build)
+    found = fid.run(options(data, arm.out))
+    assert (found["a"]["kind"], found["b"]["n"], found["b"]["cached"]) == ("dataset", COUNT, True)
+    assert fid.plan(options(data, arm.out, split="train"))["a"]["n"] == COUNT - 1
+    assert fid.plan(options(data, arm.out, only_label="normal"))["b"]["n"] == COUNT // 2
+    with pytest.raises(DataError, match="no valid images"):
+        fid.run(options(data, arm.out, split="valid"))
+    with pytest.raises(DataError, match="one image"):
+        fid.run(options(data, arm.out, split="test"))
+
+
+@pytest.mark.usefixtures("quick")
+def test_saved_statistics_stand_for_the_images(tmp_path: Path, a: Path, b: Path) -> None:
+    stats = tmp_path / "a.npz"
+    first = fid.run(options(a, b, save_stats=stats))
+    assert fid.run(options(a, b, save_stats=stats))["value"] == first["value"]
+    second = fid.run(options(stats, b))
+    assert second["value"] == first["value"]
+    assert (second["a"]["kind"], second["a"]["n"]) == ("statistics", COUNT)
+    both = fid.run(options(stats, stats, features="inception"))
+    assert (both["features"], both["network"], both["dims"]) == ("random", "random weights, seed 0", 64)
+    assert "fid" not in both
+    with pytest.raises(OutputError, match="holds something else"):
+        fid.run(options(b, a, save_stats=stats))
+    fid.run(options(b, a, save_stats=stats, overwrite=True))
+    assert fid.run(options(stats, a))["value"] == pytest.approx(first["value"])
+
+
+@pytest.mark.usefixtures("quick")
+def test_statistics_of_other_features_are_refused(tmp_path: Path, a: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stats, anonymous = tmp_path / "a.npz", tmp_path / "theirs.npz"
+    fid.run(options(a, a, save_stats=stats))
+    np.savez(anonymous, mu=np.zeros(64), sigma=np.eye(64))
+    with pytest.raises(DataError, match="64 features per image, not 192"):
+        fid.run(options(a, stats, dims="192"))
+    with pytest.raises(DataError, match="no statistics of random features"):
+        fid.run(options(a, anonymous))
+    origin = frechet.load(stats).origin
+    frechet.save(stats, frechet.Statistics(np.zeros(64), np.eye(64), 9, {**origin, "network": "another"}))
+    with pytest.raises(DataError, match="different features"):
+        fid.run(options(a, stats))
+    monkeypatch.setattr(Network, "features", refuse)
+    np.savez(tmp_path / "wide.npz", mu=np.zeros(192), sigma=np.eye(192))
+    with pytest.raises(DataError, match="one side has 64 features, the other 192"):
+        fid.run(options(anonymous, tmp_path / "wide.npz", features="inception"))
+
+
+def test_pytorch_fids_statistics_are_taken_with_a_warning(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "x.npz", mu=np.zeros(64), sigma=np.eye(64))
+    found = fid.run(options(tmp_path / "x.npz", tmp_path / "x.npz", features="inception"))
+    assert (found["a"]["n"], found["value"]) == (None, pytest.approx(0, abs=1e-9))
+    assert sum("does not say of which network" in line for line in found["warnings"]) == 2
+    assert "unknown number of images" in str(fid.tables(found)[0].rows)
+
+
+def test_what_can_be_no_side_says_so(tmp_path: Path, a: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "x.dcm").touch()
+    (tmp_path / "damaged.npz").write_bytes(b"PK")
+    np.savez(tmp_path / "hostile.npz", mu=np.array([print], dtype=object), sigma=np.eye(1))
+    one = write_pngs(tmp_path / "one", drawn(1, count=1))
+    run = artifacts.produce
+    run(Prepare(input=a, out=tmp_path / "gan"), "gan-run", lambda _: {})
+    expected: dict[str, tuple[type[InputError], str]] = {
+        "empty": (DataError, "holds no images: it is empty"),
+        "text": (DataError, r"holds no images: it holds 1 other files \(\.dcm\)"),
+        "damaged.npz": (DataError, "cannot be read as statistics"),
+        "hostile.npz": (DataError, "cannot be read as statistics"),
+        "missing": (InputError, "does not exist"),
+        "text/x.dcm": (InputError, "is a file"),
+        "gan": (ArtifactError, "is a gan-run"),
+        one.name: (DataError, "one image"),
+    }
+    for name, (error, message) in expected.items():
+        with pytest.raises(error, match=message):
+            fid.run(options(a, tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"weights": Path("x.pth")}, {"save_stats": Path("x.txt")}, {"split": "train"}, {"only_label": "normal"}],
+)
+def test_options_that_make_no_sense_together(a: Path, b: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        fid.run(options(a, b, **changes))
+
+
+def test_offline_without_weights_is_an_error_before_anything_is_read(
+    monkeypatch: pytest.MonkeyPatch, a: Path, b: Path
+) -> None:
+    monkeypatch.setattr(fid, "read_picture", refuse)
+    with pytest.raises(WeightsError, match="no network in tests"):
+        fid.run(options(a, b, features="inception"))
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_artifact_holds_the_result_and_is_found_complete(tmp_path: Path, a: Path, b: Path) -> None:
+    asked = options(a, b, out=tmp_path / "out")
+    result = fid.run(asked)
+    made = artifacts.open_artifact(tmp_path / "out", "fid")
+    assert made.result == result
+    assert list(made.manifest["files"]) == ["fid.json"]
+    assert set(made.manifest["inputs"]) == {"a", "b"}
+    assert fid.plan(asked)["complete"]
+    assert fid.run(asked) == result
+
+
+def test_a_dry_run_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, a: Path, b: Path) -> None:
+    monkeypatch.setattr(Network, "features", refuse)
+    before = sorted(tmp_path.rglob("*"))
+    asked = options(a, b, features="inception", dims="2048", out=tmp_path / "out", save_stats=tmp_path / "a.npz")
+    planned = fid.plan(asked)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert planned["weights"].startswith(f"would be downloaded from {inception.WEIGHTS_URL}")
+    assert (planned["a"]["kind"], planned["b"]["n"]) == ("folder", COUNT)
+    assert "not FID" in fid.plan(options(a, b))["weights"]
+    assert "folder" in str(fid.tables(planned)[0].rows)
+
+
+def test_a_dry_run_names_custom_weights(a: Path, b: Path, weights_file: Path) -> None:
+    planned = fid.plan(options(a, b, features="inception", weights=weights_file))
+    assert planned["weights"].startswith("custom weights (not FID)")

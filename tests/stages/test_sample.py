@@ -1,0 +1,115 @@
+"""A synthetic image depends on the run, the seed and its number alone."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from conftest import MakeDataset
+from PIL import Image
+
+from xrayaug import artifacts, weights
+from xrayaug.artifacts import open_artifact
+from xrayaug.dataset import open_dataset
+from xrayaug.errors import ArtifactError, WeightsError
+from xrayaug.options import Sample, TrainGan
+from xrayaug.stages import sample, train_gan
+
+
+@pytest.fixture(scope="module")
+def runs(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two GANs of one epoch: of the normal images, and of all."""
+    folder = tmp_path_factory.mktemp("runs")
+    data = make_dataset(folder / "data")
+    options = TrainGan(data=data, epochs=1, latent=4, batch_size=8, device="cpu", out=folder / "all")
+    train_gan.run(options)
+    train_gan.run(replace(options, only_label="normal", out=folder / "normal"))
+    return {name: folder / name for name in ("all", "normal")}
+
+
+def images(out: Path) -> npt.NDArray[np.uint8]:
+    found: npt.NDArray[np.uint8] = np.load(out / "images.npy")
+    return found
+
+
+def command(run: Path, out: Path, **changes: Any) -> Sample:
+    return Sample(**{"run": run, "count": 3, "device": "cpu", "out": out, **changes})
+
+
+def test_an_image_is_the_same_whatever_the_count(runs: dict[str, Path], tmp_path: Path) -> None:
+    """Counts below, above and far above one pass through the generator."""
+    drawn = {}
+    for count in (3, sample.PASS + 6, 2 * sample.PASS + 2):
+        sample.run(command(runs["normal"], tmp_path / str(count), count=count))
+        drawn[count] = images(tmp_path / str(count))
+        assert drawn[count].shape == (count, 32, 32)
+    few, more, many = drawn.values()
+    np.testing.assert_array_equal(few, many[: len(few)])
+    np.testing.assert_array_equal(more, many[: len(more)])
+    assert len({picture.tobytes() for picture in many}) == len(many)
+
+
+def test_a_latent_vector_depends_on_seed_and_number_alone() -> None:
+    torch.testing.assert_close(sample.latents(5, range(2, 4), 7), sample.latents(5, range(4), 7)[2:], rtol=0, atol=0)
+    assert not torch.equal(sample.latents(5, range(1), 7), sample.latents(6, range(1), 7))
+
+
+def test_another_seed_draws_other_images(runs: dict[str, Path], tmp_path: Path) -> None:
+    for seed in (0, 1):
+        sample.run(command(runs["normal"], tmp_path / str(seed), seed=seed))
+    first, second = images(tmp_path / "0"), images(tmp_path / "1")
+    assert not any(np.array_equal(a, b) for a in first for b in second)
+
+
+def test_png_files_hold_the_same_pixels(runs: dict[str, Path], tmp_path: Path) -> None:
+    sample.run(command(runs["normal"], tmp_path / "out", png=True))
+    files = sorted((tmp_path / "out" / "png").iterdir())
+    assert [file.name for file in files] == ["000000.png", "000001.png", "000002.png"]
+    for file, picture in zip(files, images(tmp_path / "out"), strict=True):
+        with Image.open(file) as image:
+            np.testing.assert_array_equal(np.asarray(image), picture)
+
+
+@pytest.mark.parametrize(("learnt", "label"), [("normal", "normal"), ("all", "")])
+def test_the_label_is_what_the_generator_learnt(
+    runs: dict[str, Path], tmp_path: Path, learnt: str, label: str
+) -> None:
+    sample.run(command(runs[learnt], tmp_path / "out"))
+    opened = open_dataset(tmp_path / "out")
+    assert [(each.split, each.label, each.synthetic, each.patient, each.source) for each in opened.rows] == [
+        ("train", label, True, "", "dcgan")
+    ] * 3
+    np.testing.assert_array_equal(opened.pixels(opened.rows), images(tmp_path / "out"))
+
+
+def test_the_manifest_chains_to_the_run(runs: dict[str, Path], tmp_path: Path) -> None:
+    sample.run(command(runs["normal"], tmp_path / "out"))
+    made = open_artifact(tmp_path / "out", "dataset")
+    assert made.manifest["inputs"]["run"]["sha256"] == artifacts.digest(runs["normal"])
+    assert set(made.manifest["files"]) == {"images.npy", "index.csv", "contact-sheet.png"}
+
+
+def test_a_dataset_is_no_run(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", studies=1)
+    with pytest.raises(ArtifactError, match="is a dataset .* expected a gan-run") as refusal:
+        sample.run(command(data, tmp_path / "out"))
+    assert refusal.value.hint == "make one with: xrayaug train-gan"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_broken_generator_draws_nothing(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "read", lambda path: {"w": torch.tensor([float("nan")])})
+    with pytest.raises(WeightsError, match="NaN"):
+        sample.run(command(runs["normal"], tmp_path / "out"))
+
+
+def test_a_plan_writes_nothing(runs: dict[str, Path], tmp_path: Path) -> None:
+    planned = sample.plan(command(runs["normal"], tmp_path / "out"))
+    assert list(tmp_path.iterdir()) == []
+    assert planned == sample.run(command(runs["normal"], tmp_path / "out"))
+    assert sample.tables(planned)[0].rows[0] == ("images", "3")

@@ -1,0 +1,239 @@
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import MakeDataset
+from torch import Tensor
+
+from xrayaug import artifacts, classifier
+from xrayaug.dataset import Dataset, Row, open_dataset
+from xrayaug.errors import DataError, TrainingError, UsageError
+from xrayaug.options import TrainClassifier
+from xrayaug.stages import train_classifier
+
+ARM = {"percent": 50.0, "real_fraction": 1.0, "label": "normal", "added": 3, "real": 16}
+
+
+def options(data: Path, out: Path, **changes: Any) -> TrainClassifier:
+    quick: dict[str, Any] = {
+        "arch": "squeezenet1_1", "weights": "none", "size": 32, "epochs": 2, "batch_size": 8, "lr": 1e-3,
+    }  # fmt: skip
+    return TrainClassifier(data=data, out=out, device="cpu", **(quick | changes))
+
+
+def log_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def arm(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_dataset(tmp_path_factory.mktemp("data") / "arm", synthetic=3, result={"arm": ARM})
+
+
+def test_a_run_says_what_it_learnt_from(arm: Path, tmp_path: Path) -> None:
+    result = train_classifier.run(options(arm, tmp_path / "run", seed=3))
+    assert result["train"] == {
+        "real": {"normal": 8, "abnormal": 8},
+        "synthetic": {"normal": 3, "abnormal": 0},
+    }
+    assert result["valid"] == {"real": {"normal": 8, "abnormal": 8}}
+    assert result["class_weights"] == {"normal": 8 / 19, "abnormal": 11 / 19}
+    assert (result["arm"], result["seed"], result["split_by"]) == (ARM, 3, "patient")
+    made = artifacts.open_artifact(tmp_path / "run", "classifier-run")
+    assert made.result == result
+    assert sorted(made.manifest["files"]) == ["log.jsonl", "weights.safetensors"]
+    assert made.open_input("data", "dataset").path == arm
+
+
+def test_the_log_has_a_line_per_epoch_and_the_best_is_kept(arm: Path, tmp_path: Path) -> None:
+    result = train_classifier.run(options(arm, tmp_path / "run", epochs=3))
+    log = log_of(tmp_path / "run")
+    assert [line["epoch"] for line in log] == [1, 2, 3]
+    assert [line["images"] for line in log] == [19, 38, 57]
+    best = min(log, key=lambda line: float(line["valid_loss"]))
+    assert result["best_epoch"] == best["epoch"]
+    assert result["valid_loss"] == best["valid_loss"]
+    assert set(log[0]) == {
+        "epoch", "images", "train_loss", "valid_loss", "valid_accuracy", "valid_auroc", "lr", "seconds",
+        "images_per_second",
+    }  # fmt: skip
+    network = classifier.restore(tmp_path / "run" / "weights.safetensors", "squeezenet1_1", size=32)
+    assert reloaded_loss(network, arm, result["class_weights"]) == pytest.approx(result["valid_loss"], rel=1e-4)
+
+
+def reloaded_loss(network: torch.nn.Module, arm: Path, weights: dict[str, float]) -> float:
+    data = open_dataset(arm)
+    rows = data.select(split="valid")
+    pixels = torch.from_numpy(data.pixels(rows, 32))
+    logits = classifier.logits(network, pixels, batch_size=4, device=torch.device("cpu"))
+    labels = torch.tensor([float(row.label == "abnormal") for row in rows], dtype=torch.float64)
+    return classifier.weighted_bce(logits, labels, weights["normal"], weights["abnormal"]).item()
+
+
+def test_it_learns_what_is_easy(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", studies=8)
+    result = train_classifier.run(options(data, tmp_path / "run", arch="resnet18", epochs=3))
+    assert result["valid_auroc"] == 1
+    assert result["valid_accuracy"] > 0.9
+
+
+def test_same_seed_same_bytes_and_another_seed_others(arm: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)  # what the caller drew before must not matter
+    train_classifier.run(options(arm, tmp_path / "one", seed=1))
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    train_classifier.run(options(arm, tmp_path / "again", seed=1))
+    assert torch.equal(before, torch.get_rng_state())
+    train_classifier.run(options(arm, tmp_path / "other", seed=2))
+    one, again, other = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("one", "again", "other"))
+    assert one == again
+    assert one != other
+    manifests = [artifacts.open_artifact(tmp_path / name).manifest for name in ("one", "again")]
+    assert manifests[0]["result"] == manifests[1]["result"]
+
+
+def test_the_test_split_is_never_looked_at(arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Row] = []
+    read = Dataset.pixels
+
+    def watched(self: Dataset, rows: list[Row], size: int | None = None) -> Any:
+        seen.extend(rows)
+        return read(self, rows, size)
+
+    monkeypatch.setattr(Dataset, "pixels", watched)
+    train_classifier.run(options(arm, tmp_path / "run", epochs=1))
+    assert {row.split for row in seen} == {"train", "valid"}
+    assert len(seen) == 19 + 16
+
+
+def test_arms_are_paired(make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same weights at the start; the real images in the same relative order, with the same draws."""
+    shown: dict[str, list[tuple[bytes, bytes]]] = {}
+    started: dict[str, Tensor] = {}
+    augment, build = classifier.augment_batch, classifier.build
+
+    def watch(images: Tensor, draws: Tensor, **settings: Any) -> Tensor:
+        shown[dose] += [(image.numpy().tobytes(), draw.numpy().tobytes())
+                       for image, draw in zip(images, draws, strict=True)]  # fmt: skip
+        return augment(images, draws, **settings)
+
+    def watch_build(*given: Any, **settings: Any) -> classifier.Classifier:
+        network = build(*given, **settings)
+        started[dose] = torch.cat([parameter.flatten() for parameter in network.parameters()]).detach().clone()
+        return network
+
+    monkeypatch.setattr(classifier, "augment_batch", watch)
+    monkeypatch.setattr(classifier, "build", watch_build)
+    for dose, synthetic in (("0", 0), ("100", 8)):
+        shown[dose] = []
+        data = make_dataset(tmp_path / f"data{dose}", synthetic=synthetic, splits=("train", "valid"))
+        train_classifier.run(options(data, tmp_path / f"run{dose}", epochs=2))
+    reals = {image for image, _ in shown["0"]}
+    assert torch.equal(started["0"], started["100"])
+    assert (len(shown["0"]), len(shown["100"])) == (2 * 16, 2 * 24)
+    assert [each for each in shown["100"] if each[0] in reals] == shown["0"]
+
+
+def test_the_rate_falls_when_the_validation_loss_stands_still(
+    arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flat = train_classifier.Judgement(1.0, 0.5, 0.5)
+    monkeypatch.setattr(train_classifier.Trainer, "judge", lambda self, number: flat)
+    result = train_classifier.run(options(arm, tmp_path / "run", epochs=4, patience=1))
+    assert [line["lr"] for line in log_of(tmp_path / "run")] == pytest.approx([1e-3, 1e-3, 1e-3, 1e-4])
+    assert result["best_epoch"] == 1  # the first of equals
+
+
+def test_a_loss_that_is_no_number_stops_training(arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(logits: Tensor, *_: Any) -> Tensor:
+        return logits.sum() * math.nan
+
+    monkeypatch.setattr(classifier, "weighted_bce", broken)
+    with pytest.raises(TrainingError, match="training loss became nan in epoch 1"):
+        train_classifier.run(options(arm, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_validation_images_is_one_line(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", splits=("train", "test"))
+    with pytest.raises(DataError, match="no validation images") as caught:
+        train_classifier.run(options(data, tmp_path / "run"))
+    assert "--holdout 0.1" in caught.value.hint
+
+
+def test_one_class_is_one_line(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", labels=("normal",))
+    with pytest.raises(DataError, match="normal training images only"):
+        train_classifier.run(options(data, tmp_path / "run"))
+
+
+def test_images_without_label_are_one_line(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", synthetic=2, synthetic_label="")
+    with pytest.raises(DataError, match=r"2 training images .* no label"):
+        train_classifier.run(options(data, tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("arch", "count", "sizes"),
+    [("resnet18", 9, [4, 5]), ("resnet18", 10, [4, 4, 2]), ("squeezenet1_1", 9, [4, 4, 1]), ("resnet18", 1, [1])],
+)
+def test_a_last_batch_of_one_image(arch: str, count: int, sizes: list[int]) -> None:
+    batches = train_classifier._batches(torch.arange(count), 4, classifier.outline(arch, size=64))
+    assert [len(batch) for batch in batches] == sizes
+    assert torch.equal(torch.cat(batches), torch.arange(count))
+
+
+def test_batch_norm_needs_two_images(arm: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--batch-size 1"):
+        train_classifier.run(options(arm, tmp_path / "run", arch="resnet18", batch_size=1))
+
+
+def test_every_image_has_its_own_draws_whatever_follows() -> None:
+    few, many = (train_classifier._draws(count, seed=0, epoch=1) for count in (5, 4000))
+    assert torch.equal(few, many[:5])
+    assert not torch.equal(few, train_classifier._draws(5, seed=0, epoch=2))
+    assert not torch.equal(few, train_classifier._draws(5, seed=1, epoch=1))
+
+
+def test_a_plan_writes_nothing_and_counts_the_steps(arm: Path, tmp_path: Path) -> None:
+    planned = train_classifier.plan(
+        options(arm, tmp_path / "run", arch="densenet169", weights="imagenet", batch_size=6)
+    )
+    assert not (tmp_path / "run").exists()
+    assert planned["parameters"] == 12_486_145
+    assert (planned["steps_per_epoch"], planned["steps"]) == (3, 6)  # the last image joins the third batch
+    shown = train_classifier.tables(json.loads(json.dumps(planned)))
+    assert shown[0].title == "densenet169, one output"
+    assert shown[0].rows[-1][-1] == "12,486,145"
+    assert ("train, synthetic", "3", "0", "3") in shown[1].rows
+
+
+def test_the_table_of_a_run(arm: Path, tmp_path: Path) -> None:
+    shown = train_classifier.tables(train_classifier.run(options(arm, tmp_path / "run", epochs=1)))
+    names = [row[0] for table in shown for row in table.rows]
+    assert {"train, real", "arch", "class weights", "best epoch", "valid auroc"} <= set(names)
+    assert all(isinstance(cell, str) for table in shown for row in table.rows for cell in row)
+
+
+def test_a_dataset_that_is_no_arm_is_the_baseline(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", result={"split_by": "image"})
+    result = train_classifier.run(options(data, tmp_path / "run", epochs=1))
+    assert result["arm"] == {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0}
+    assert "patients leak" in train_classifier.tables(result)[-1].notes[0]
+
+
+def test_it_starts_from_a_weights_file(arm: Path, tmp_path: Path) -> None:
+    train_classifier.run(options(arm, tmp_path / "first", epochs=1))
+    weights = tmp_path / "first" / "weights.safetensors"
+    train_classifier.run(options(arm, tmp_path / "second", epochs=1, weights=str(weights), lr=1e-12))
+    first, second = (
+        classifier.restore(tmp_path / name / "weights.safetensors", "squeezenet1_1", size=32).network.state_dict()
+        for name in ("first", "second")
+    )
+    assert np.allclose(first["features.0.weight"], second["features.0.weight"], atol=1e-6)
+    recorded = artifacts.open_artifact(tmp_path / "second").manifest["inputs"]
+    assert set(recorded) == {"data", "weights"}

@@ -1,0 +1,208 @@
+"""Training leaves a whole run or none; the same seed gives the same bytes."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import MakeDataset
+from PIL import Image
+from torch import Tensor
+
+from xrayaug import artifacts, gans, weights
+from xrayaug.artifacts import open_artifact
+from xrayaug.errors import DataError, TrainingError
+from xrayaug.gans import Shape
+from xrayaug.options import TrainGan
+from xrayaug.stages import train_gan
+from xrayaug.stages.train_gan import Adversaries
+
+LATENT = 4
+
+
+@pytest.fixture(scope="module")
+def data(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """8 normal and 8 abnormal training images of 32 px, and as many of validation and test."""
+    return make_dataset(tmp_path_factory.mktemp("data") / "hands")
+
+
+def command(data: Path, out: Path, **changes: Any) -> TrainGan:
+    settings: dict[str, Any] = {"epochs": 2, "batch_size": 6, "latent": LATENT, "preview_every": 0, "device": "cpu"}
+    return TrainGan(data=data, out=out, **(settings | changes))
+
+
+@pytest.fixture(scope="module")
+def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainGan:
+    """A finished run of two epochs, a preview after each."""
+    options = command(data, tmp_path_factory.mktemp("runs") / "gan", preview_every=1)
+    train_gan.run(options)
+    return options
+
+
+def test_a_run_holds_weights_log_previews_and_reals(made: TrainGan) -> None:
+    assert set(open_artifact(made.out, "gan-run").manifest["files"]) == {
+        "generator.safetensors",
+        "discriminator.safetensors",
+        "log.jsonl",
+        "previews/epoch-0001.png",
+        "previews/epoch-0002.png",
+        "reals.png",
+    }
+
+
+def test_the_log_has_a_line_per_epoch(made: TrainGan) -> None:
+    lines = [json.loads(line) for line in (made.out / "log.jsonl").read_text().splitlines()]
+    assert [(line["epoch"], line["images"]) for line in lines] == [(1, 16), (2, 32)]
+    for line in lines:
+        assert list(line) == ["epoch", "images", *train_gan.METRICS, "seconds", "images_per_second"]
+        assert 0 < line["d_real"] < 1
+        assert 0 < line["d_fake"] < 1
+        assert min(line["d_loss"], line["g_loss"], line["seconds"], line["images_per_second"]) > 0
+
+
+def test_the_result_says_what_was_trained_on_what(made: TrainGan) -> None:
+    run = open_artifact(made.out, "gan-run")
+    expected = {
+        "arch": "dcgan",
+        "size": 32,
+        "latent": LATENT,
+        "training_images": {"abnormal": 8, "normal": 8},
+        "epochs": 2,
+        "steps": 6,
+        "images_seen": 32,
+    }
+    assert run.result.items() >= expected.items()
+    last = json.loads((made.out / "log.jsonl").read_text().splitlines()[-1])
+    assert run.result["last_epoch"] == {name: last[name] for name in train_gan.METRICS}
+
+
+def test_the_manifest_chains_to_the_dataset(made: TrainGan, data: Path) -> None:
+    run = open_artifact(made.out, "gan-run")
+    assert run.manifest["inputs"]["data"]["sha256"] == artifacts.digest(data)
+    assert run.open_input("data", "dataset").path.resolve() == data.resolve()
+
+
+def test_the_networks_can_be_built_again(made: TrainGan) -> None:
+    arch, shape = gans.load("dcgan"), Shape(32, LATENT)
+    weights.load_into(arch.generator(shape), made.out / "generator.safetensors")
+    weights.load_into(arch.discriminator(shape), made.out / "discriminator.safetensors")
+
+
+def test_pictures_are_grids(made: TrainGan) -> None:
+    for name in ("reals.png", "previews/epoch-0002.png"):
+        with Image.open(made.out / name) as image:
+            assert image.mode == "L"
+            assert len(set(image.tobytes())) > 10
+
+
+def test_the_same_seed_gives_the_same_bytes(made: TrainGan, tmp_path: Path) -> None:
+    torch.manual_seed(99)  # of the process, which must not matter
+    train_gan.run(replace(made, out=tmp_path / "again"))
+    for name in ("generator.safetensors", "discriminator.safetensors", "previews/epoch-0002.png"):
+        assert (tmp_path / "again" / name).read_bytes() == (made.out / name).read_bytes()
+
+
+def test_another_seed_gives_another_generator(made: TrainGan, tmp_path: Path) -> None:
+    train_gan.run(replace(made, out=tmp_path / "other", seed=1))
+    name = "generator.safetensors"
+    assert (tmp_path / "other" / name).read_bytes() != (made.out / name).read_bytes()
+
+
+def test_previews_change_nothing(made: TrainGan, tmp_path: Path) -> None:
+    train_gan.run(replace(made, out=tmp_path / "fewer", preview_every=0))
+    assert [file.name for file in (tmp_path / "fewer" / "previews").iterdir()] == ["epoch-0002.png"]
+    name = "generator.safetensors"
+    assert (tmp_path / "fewer" / name).read_bytes() == (made.out / name).read_bytes()
+
+
+def test_only_one_label_is_learnt_if_asked(data: Path, tmp_path: Path) -> None:
+    result = train_gan.run(command(data, tmp_path / "gan", epochs=1, only_label="normal"))
+    assert result["training_images"] == {"normal": 8}
+    assert result["images_seen"] == 8
+
+
+def test_validation_and_test_images_are_not_seen(made: TrainGan, make_dataset: MakeDataset, tmp_path: Path) -> None:
+    alone = make_dataset(tmp_path / "train-only", splits=["train"])
+    train_gan.run(replace(made, data=alone, out=tmp_path / "gan"))
+    name = "generator.safetensors"
+    assert (tmp_path / "gan" / name).read_bytes() == (made.out / name).read_bytes()
+
+
+def test_a_last_batch_of_one_image_trains(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "few", studies=1, labels=["normal"])
+    assert train_gan.run(command(data, tmp_path / "gan", epochs=1, batch_size=1))["steps"] == 2
+
+
+@pytest.mark.parametrize("lr", [1e30, 1e38])
+def test_nan_stops_the_training_and_leaves_no_run(data: Path, tmp_path: Path, lr: float) -> None:
+    with pytest.raises(TrainingError, match="NaN or infinite in epoch 1"):
+        train_gan.run(command(data, tmp_path / "gan", lr=lr))
+    assert not (tmp_path / "gan").exists()
+    assert not artifacts.is_artifact(tmp_path / "gan.partial")
+
+
+def test_weights_that_break_in_the_very_last_step_are_not_kept(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Adversaries.step
+
+    def last_step(self: Adversaries, real: Tensor, z: Tensor) -> Tensor:
+        metrics = step(self, real, z)
+        torch.nn.init.constant_(next(iter(self.g.parameters())), float("nan"))
+        return metrics
+
+    monkeypatch.setattr(Adversaries, "step", last_step)
+    with pytest.raises(TrainingError, match="the generator's weights became NaN or infinite in epoch 1"):
+        train_gan.run(command(data, tmp_path / "gan", epochs=1, batch_size=100))
+    assert not (tmp_path / "gan").exists()
+
+
+def test_nan_names_the_epoch_and_what_broke(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epoch = train_gan._epoch
+
+    def breaks_in_second(options: TrainGan, adversaries: Any, reals: Any, number: int, advance: Any) -> Any:
+        last = epoch(options, adversaries, reals, number, advance)
+        return last | {"g_loss": float("nan")} if number == 2 else last
+
+    monkeypatch.setattr(train_gan, "_epoch", breaks_in_second)
+    with pytest.raises(TrainingError, match="g_loss became NaN or infinite in epoch 2"):
+        train_gan.run(command(data, tmp_path / "gan"))
+    assert len((tmp_path / "gan.partial" / "log.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_size_that_is_not_offered_is_explained(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", studies=1, size=48)
+    with pytest.raises(DataError, match="holds images of 48 px; dcgan makes 32, 64, 128, 256 px") as refusal:
+        train_gan.run(command(data, tmp_path / "gan"))
+    assert "--size" in refusal.value.hint
+
+
+def test_a_label_that_is_not_there_is_explained(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", labels=["normal"])
+    with pytest.raises(DataError, match="no abnormal images in its train split"):
+        train_gan.run(command(data, tmp_path / "gan", only_label="abnormal"))
+
+
+def test_a_plan_shows_the_networks_and_writes_nothing(data: Path, tmp_path: Path) -> None:
+    result = train_gan.plan(command(data, tmp_path / "gan"))
+    assert list(tmp_path.iterdir()) == []
+    networks = result["networks"]
+    assert networks["generator"][-1]["output"] == [6, 1, 32, 32]
+    assert networks["discriminator"][0]["output"] == [6, 1, 32, 32]
+    for name, found in networks.items():
+        assert sum(entry["parameters"] for entry in found) == result[f"{name}_parameters"]
+    shown = train_gan.tables(result)
+    assert [table.title for table in shown] == ["Generator", "Discriminator", "GAN"]
+
+
+@pytest.mark.parametrize("show", [train_gan.run, train_gan.plan])
+def test_every_result_can_be_shown(
+    data: Path, tmp_path: Path, show: Callable[[TrainGan], dict[str, Any]]
+) -> None:
+    for table in train_gan.tables(show(command(data, tmp_path / "gan", epochs=1))):
+        assert all(len(row) == len(table.columns) for row in table.rows)

@@ -1,0 +1,135 @@
+"""Which way imports run: read from the source, nothing is imported here."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import xrayaug
+
+ROOT = Path(xrayaug.__file__).parent
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
+HEAVY = {"torch", "torchvision", "numpy", "scipy", "matplotlib", "PIL", "safetensors", "pytorch_fid"}
+
+
+def name_of(file: Path) -> str:
+    """``src/xrayaug/gans/__init__.py`` as ``xrayaug.gans``."""
+    parts = (ROOT.name, *file.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {name_of(file): file for file in sorted(ROOT.rglob("*.py"))}
+
+
+def statements(node: ast.AST, *, within_functions: bool) -> Iterator[ast.stmt]:
+    """Every statement that runs on import, or with functions every one that can run."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not within_functions:
+            continue
+        if isinstance(child, ast.stmt):
+            yield child
+        yield from statements(child, within_functions=within_functions)
+
+
+@cache
+def imports(module: str, *, within_functions: bool = False) -> frozenset[str]:
+    """The modules that `module` names: `from xrayaug import gans` names `xrayaug` and `xrayaug.gans`."""
+    found: set[str] = set()
+    for statement in statements(ast.parse(FILES[module].read_text(encoding="utf-8")), within_functions=within_functions):
+        if isinstance(statement, ast.Import):
+            found |= {alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom):
+            assert statement.level == 0, f"{module} imports relatively"
+            assert statement.module is not None
+            found |= {statement.module, *(f"{statement.module}.{alias.name}" for alias in statement.names)}
+    return frozenset(name for name in found if name.split(".")[0] != "xrayaug" or name in FILES)
+
+
+def everything_imported_by(module: str) -> set[str]:
+    """What importing `module` imports, through the package's own modules and the packages they lie in."""
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in FILES:
+            waiting += [*imports(name), *([name.rpartition(".")[0]] if "." in name else [])]
+    return seen - {module}
+
+
+def tops(names: set[str] | frozenset[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
+
+
+def importers_of(package: str) -> set[str]:
+    """The modules that import it, at the top or in a function."""
+    return {module for module in FILES if package in tops(imports(module, within_functions=True))}
+
+
+def test_stages_are_imported_by_name_alone() -> None:
+    for module in FILES:
+        named = {name for name in imports(module, within_functions=True) if name.startswith("xrayaug.stages")}
+        assert not named, f"{module} imports {named}"
+
+
+def test_nothing_imports_the_command_line_but_main() -> None:
+    assert {module for module in FILES if "xrayaug.cli" in imports(module, within_functions=True)} == {
+        "xrayaug.__main__"
+    }
+
+
+@pytest.mark.parametrize(
+    ("package", "only"), [("typer", "cli"), ("click", None), ("rich", "console"), ("matplotlib", "plots")]
+)
+def test_a_package_has_one_importer(package: str, only: str | None) -> None:
+    assert importers_of(package) <= {f"xrayaug.{only}"}
+
+
+@pytest.mark.parametrize(
+    "module", ["__main__", "cli", "options", "errors", "console", "artifacts", "gans", "sources", "stages"]
+)
+def test_what_help_and_completion_load_is_light(module: str) -> None:
+    assert not HEAVY & tops(everything_imported_by(f"xrayaug.{module}"))
+
+
+PIXELS_ONLY = ["pixels", "dataset", "splits", "phantoms", "scores", "stages.prepare", "stages.augment", "stages.phantom"]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [*PIXELS_ONLY, *(name.removeprefix("xrayaug.") for name in FILES if name.startswith("xrayaug.sources."))],
+)
+def test_what_needs_no_network_loads_no_torch(module: str) -> None:
+    assert not {"torch", "torchvision"} & tops(everything_imported_by(f"xrayaug.{module}"))
+
+
+LAYERS = ("errors", "gans", "sources", "options", "console", "artifacts", "dataset")
+
+
+@pytest.mark.parametrize("module", LAYERS)
+def test_lower_layers_do_not_import_upper_ones(module: str) -> None:
+    lower = {f"xrayaug.{name}" for name in LAYERS[: LAYERS.index(module)]} | {"xrayaug"}
+    own = {name for name in imports(f"xrayaug.{module}", within_functions=True) if name.startswith("xrayaug")}
+    assert own <= lower
+
+
+def test_plug_ins_know_only_their_own_contract() -> None:
+    for module in FILES:
+        if module.startswith("xrayaug.gans."):
+            own = {name for name in imports(module, within_functions=True) if name.startswith("xrayaug")}
+            assert own <= {"xrayaug.gans"}, module
+
+
+def test_every_file_has_a_name_of_its_own() -> None:
+    assert not FORBIDDEN_NAMES & {name.rpartition(".")[2] for name in FILES}
+
+
+def test_this_reads_what_it_should() -> None:
+    assert {"torch", "numpy"} <= tops(everything_imported_by("xrayaug.stages.train_gan"))
+    assert "rich" in tops(imports("xrayaug.console", within_functions=True)) - tops(imports("xrayaug.console"))

@@ -1,0 +1,298 @@
+import hashlib
+import math
+import pickle
+import urllib.error
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torchvision import models  # type: ignore[import-untyped]
+
+from xrayaug import classifier, scores
+from xrayaug.errors import UsageError, WeightsError
+
+ANANDA = (  # the eleven of Ananda et al. 2021 that torchvision has, and MURA's
+    "googlenet", "vgg19", "alexnet", "squeezenet1_0", "resnet18", "inception_v3", "resnet50", "vgg16", "resnet101",
+    "densenet201", "densenet169",
+)  # fmt: skip
+OTHER_KINDS = ("vit_b_32", "maxvit_t", "swin_t", "regnet_y_400mf", "mnasnet0_5", "convnext_tiny", "efficientnet_b0")
+CPU = torch.device("cpu")
+
+
+def state_of(arch: str, classes: int, seed: int = 1, **settings: Any) -> dict[str, Tensor]:
+    """A state dict as torchvision's own network has it, from random weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = models.get_model(arch, weights=None, num_classes=classes, **settings)
+    return dict(network.state_dict())
+
+
+def as_of_2017(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """DenseNet's names as torchvision's files still have them, without the counters that came later."""
+    renamed = {}
+    for name, tensor in state.items():
+        if not name.endswith("num_batches_tracked"):
+            for part in ("norm1", "norm2", "conv1", "conv2"):
+                if "denselayer" in name:
+                    name = name.replace(f".{part}.", f".{part[:4]}.{part[4]}.")  # noqa: PLW2901
+            renamed[name] = tensor
+    return renamed
+
+
+@pytest.mark.parametrize("arch", [*ANANDA, *OTHER_KINDS])
+def test_any_network_has_one_output(arch: str) -> None:
+    sketch = classifier.outline(arch, size=224)
+    output = sketch.network.get_submodule(classifier._output_layer(sketch.network))
+    assert isinstance(output.weight, Tensor)
+    assert output.weight.shape[0] == 1
+    with torch.inference_mode():
+        assert sketch(torch.empty(3, 1, 224, 224, device="meta")).shape == (3,)
+
+
+def test_densenet169_counts_as_published() -> None:
+    assert classifier.count(classifier.outline("densenet169", size=224)) == 12_484_480 + 1664 + 1
+    blocks = classifier.layers("densenet169", size=224)
+    assert blocks[0]["output"] == [1, 224, 224]
+    assert blocks[-1] == {"layer": "classifier", "kind": "Linear", "output": [1], "parameters": 1665}
+    assert sum(block["parameters"] for block in blocks) == 12_486_145
+
+
+def test_an_unknown_network_names_its_neighbours() -> None:
+    with pytest.raises(UsageError, match="densenet170") as caught:
+        classifier.build("densenet170", size=64)
+    assert "densenet169" in caught.value.hint
+    with pytest.raises(UsageError):
+        classifier.build("fasterrcnn_resnet50_fpn", size=64)  # a detector is no classifier
+
+
+@pytest.mark.parametrize(("arch", "size"), [("alexnet", 32), ("inception_v3", 64), ("vit_b_16", 60), ("maxvit_t", 64)])
+def test_a_size_that_does_not_fit_is_one_line(arch: str, size: int) -> None:
+    with pytest.raises(UsageError, match=f"{arch} cannot take images of {size} pixels") as caught:
+        classifier.build(arch, size=size)
+    assert "\n" not in caught.value.message
+    assert "--size" in caught.value.hint
+
+
+def test_grey_is_normalised_and_repeated() -> None:
+    network = classifier.build("resnet18", size=32).eval()
+    grey = torch.rand(2, 1, 32, 32)
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+    std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(grey), network.network((grey.expand(-1, 3, -1, -1) - mean) / std)[:, 0])
+
+
+def test_squeezenet_can_say_normal() -> None:
+    network = classifier.build("squeezenet1_1", size=32, seed=3).eval()
+    with torch.inference_mode():
+        logits = torch.cat([network(torch.rand(8, 1, 32, 32)) for _ in range(2)])
+    torch.nn.init.constant_(network.network.get_submodule("classifier.1").bias, -1)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        assert bool((network(torch.rand(8, 1, 32, 32)) < 0).all())
+    assert logits.shape == (16,)
+
+
+def test_the_seed_decides_the_initial_weights() -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    one, same, other = (classifier.build("squeezenet1_1", size=32, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_densenet169_from_a_file_with_the_old_names(tmp_path: Path) -> None:
+    state = state_of("densenet169", 1000)
+    torch.save(as_of_2017(state), tmp_path / "densenet169.pth")
+    fresh = classifier.build("densenet169", size=32, seed=4)
+    loaded = classifier.build("densenet169", size=32, weights=str(tmp_path / "densenet169.pth"), seed=4)
+    own = loaded.network.state_dict()
+    for name, tensor in state.items():
+        if not name.startswith("classifier."):
+            assert torch.equal(own[name], tensor), name
+    assert torch.equal(own["classifier.weight"], fresh.network.state_dict()["classifier.weight"])
+
+
+@pytest.mark.parametrize(
+    ("arch", "settings"),
+    [("squeezenet1_1", {}), ("googlenet", {"init_weights": False}), ("mnasnet0_5", {}), ("resnet18", {})],
+)
+def test_a_file_gives_all_but_the_output_layer(arch: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    state = state_of(arch, 7, **settings)
+    assert arch != "googlenet" or any(name.startswith("aux1.") for name in state)
+    save_file(state, tmp_path / "seven.safetensors")
+    loaded = classifier.build(arch, size=64, weights=str(tmp_path / "seven.safetensors"))
+    output = classifier._output_layer(loaded.network)
+    for name, tensor in loaded.network.state_dict().items():
+        if name.startswith(f"{output}."):
+            assert tensor.shape[0] == 1
+        else:
+            assert torch.equal(tensor, state[name]), name
+
+
+def test_vit_from_a_file_with_the_old_names(tmp_path: Path) -> None:
+    settings = {"image_size": 32, "patch_size": 32, "num_layers": 1, "num_heads": 1, "hidden_dim": 8, "mlp_dim": 16}
+    network = models.VisionTransformer(**settings)
+    old = {name.replace(".mlp.0.", ".mlp.linear_1.").replace(".mlp.3.", ".mlp.linear_2."): tensor + 1
+           for name, tensor in network.state_dict().items()}  # fmt: skip
+    torch.save(old, tmp_path / "vit.pth")
+    classifier._start_from(network, tmp_path / "vit.pth", "vit")
+    block = network.state_dict()["encoder.layers.encoder_layer_0.mlp.3.weight"]
+    assert torch.equal(block, old["encoder.layers.encoder_layer_0.mlp.linear_2.weight"])
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "squeezenet.pth"
+    torch.save(state_of("squeezenet1_0", 1000), file)
+    with pytest.raises(WeightsError, match=r"does not fit squeezenet1_1.*'features.0.weight' is \[96, 3, 7, 7\]"):
+        classifier.build("squeezenet1_1", size=32, weights=str(file))
+    with pytest.raises(WeightsError, match=r"'conv1\.weight' is missing"):
+        classifier.build("resnet18", size=32, weights=str(file))
+    more = {**state_of("squeezenet1_1", 1000), "stowaway": torch.zeros(1)}
+    torch.save(more, file)
+    with pytest.raises(WeightsError, match="'stowaway' is not of it"):
+        classifier.build("squeezenet1_1", size=32, weights=str(file))
+
+
+class Hostile:
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.victim,)
+
+
+@pytest.mark.parametrize(
+    "write", [torch.save, lambda state, file: Path(file).write_bytes(pickle.dumps(state, protocol=2))]
+)
+def test_a_hostile_file_is_refused_and_not_executed(write: Any, tmp_path: Path) -> None:
+    write({"features.0.weight": Hostile(tmp_path / "executed")}, tmp_path / "hostile.pth")
+    with pytest.raises(WeightsError, match=r"hostile\.pth"):
+        classifier.build("squeezenet1_1", size=32, weights=str(tmp_path / "hostile.pth"))
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_missing_file_is_one_line() -> None:
+    with pytest.raises(WeightsError, match=r"no weights file nowhere\.pth"):
+        classifier.build("squeezenet1_1", size=32, weights="nowhere.pth")
+
+
+def test_offline_says_what_to_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    with pytest.raises(WeightsError, match=r"cannot be had.*not known") as caught:
+        classifier.build("densenet169", size=32, weights="imagenet")
+    for part in (
+        "https://download.pytorch.org/models/densenet169-",
+        str(tmp_path / "hub" / "checkpoints" / "densenet169-"),
+        "--weights FILE",
+        "--weights none",
+    ):
+        assert part in caught.value.hint
+    assert "\n" not in caught.value.message + caught.value.hint
+
+
+def test_imagenet_weights_from_the_cache_are_held_to_their_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    url = models.SqueezeNet1_1_Weights.IMAGENET1K_V1.url
+    file = tmp_path / "hub" / "checkpoints" / url.rpartition("/")[2]
+    file.parent.mkdir(parents=True)
+    torch.save(state_of("squeezenet1_1", 1000), file)
+    with pytest.raises(WeightsError, match="is damaged"):
+        classifier.build("squeezenet1_1", size=32, weights="imagenet")
+    monkeypatch.setattr(classifier, "_sha256", lambda _: file.stem.rpartition("-")[2] + "00")
+    assert classifier.imagenet_file("squeezenet1_1") == file
+    classifier.build("squeezenet1_1", size=32, weights="imagenet")
+
+
+def test_a_download_is_held_to_the_hash_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *given, **_: asked.extend(given))
+    file = classifier.imagenet_file("resnet50")
+    assert asked[0] == models.ResNet50_Weights.IMAGENET1K_V1.url  # not V2, whose recipe is another
+    assert (asked[1], asked[2]) == (str(file), "0676ba61")
+
+
+def test_saved_and_restored(tmp_path: Path) -> None:
+    network = classifier.build("mnasnet0_5", size=32, seed=9)
+    classifier.save(tmp_path / "weights.safetensors", network)
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (5, 32, 32), np.uint8))
+    restored = classifier.restore(tmp_path / "weights.safetensors", "mnasnet0_5", size=32)
+    found = [classifier.predict(each, pixels, batch_size=2, device=CPU) for each in (network, restored)]
+    assert np.array_equal(found[0], found[1])
+    assert found[0].dtype == np.dtype(np.float64)
+    assert found[0].shape == (5,)
+    with pytest.raises(WeightsError, match="does not fit mnasnet1_0"):
+        classifier.restore(tmp_path / "weights.safetensors", "mnasnet1_0", size=32)
+
+
+def test_nan_probabilities_are_an_error() -> None:
+    network = torch.nn.Sequential(torch.nn.Flatten(0), torch.nn.Threshold(2.0, math.nan))
+    with pytest.raises(WeightsError, match="NaN"):
+        classifier.predict(network, torch.zeros(2, 1, 1, dtype=torch.uint8), batch_size=2, device=CPU)
+
+
+def arrow() -> Tensor:
+    """One image `[1, 1, 9, 9]`, bright on its left edge's middle."""
+    image = torch.zeros(1, 1, 9, 9)
+    image[..., 3:6, :3] = 1
+    return image
+
+
+def test_augmentation_mirrors_by_the_first_draw() -> None:
+    images = arrow().repeat(2, 1, 1, 1)
+    draws = torch.tensor([[0.2, 0.5], [0.7, 0.5]], dtype=torch.float64)
+    found = classifier.augment_batch(images, draws, flip=True, rotation=0)
+    torch.testing.assert_close(found[0], images[0].flip(-1))
+    torch.testing.assert_close(found[1], images[1])
+    torch.testing.assert_close(classifier.augment_batch(images, draws, flip=False, rotation=10), images)
+
+
+def test_augmentation_rotates_by_the_second_draw() -> None:
+    images = arrow().repeat(2, 1, 1, 1)
+    draws = torch.tensor([[0.9, 0.0], [0.9, 1.0]], dtype=torch.float64)
+    found = classifier.augment_batch(images, draws, flip=True, rotation=90)
+    torch.testing.assert_close(found[0, 0], torch.rot90(images[0, 0], -1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found[1, 0], torch.rot90(images[1, 0], 1), atol=1e-5, rtol=0)
+
+
+def test_augmentation_turns_black_into_the_corners_and_can_be_off() -> None:
+    images, draws = torch.ones(3, 1, 16, 16), torch.rand(3, 2, dtype=torch.float64)
+    assert classifier.augment_batch(images, draws, flip=False, rotation=0) is images
+    turned = classifier.augment_batch(images, torch.ones_like(draws), flip=True, rotation=45)
+    assert turned[0, 0, 0, 0] == 0
+    assert turned[0, 0, 8, 8] == 1
+
+
+def test_class_weights_of_the_thesis() -> None:
+    w0, w1 = classifier.class_weights(3653, 1336)
+    assert (w0, w1) == (1336 / 4989, 3653 / 4989)
+
+
+def test_weighted_bce_by_hand() -> None:
+    p = torch.tensor([0.8, 0.3, 0.6])
+    loss = classifier.weighted_bce(torch.logit(p), torch.tensor([1.0, 0.0, 1.0]), w0=0.25, w1=0.75)
+    expected = -(0.75 * math.log(0.8) + 0.25 * math.log(0.7) + 0.75 * math.log(0.6)) / 3
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_logit_zero_is_not_abnormal() -> None:
+    probabilities = classifier.probabilities(torch.zeros(1, dtype=torch.float64))
+    assert scores.score([0], probabilities).tn == 1
+
+
+def test_hash_names_follow_torch_hub() -> None:
+    for arch in classifier.names():
+        for offered in models.get_model_weights(arch):
+            assert classifier.HASH_IN_NAME.search(offered.url.rpartition("/")[2]), offered.url
+    assert classifier._sha256(Path(__file__)) == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from xrayaug import csvfile
+from xrayaug.errors import DataError, InputError
+
+
+def write(tmp_path: Path, data: bytes) -> Path:
+    path = tmp_path / "sheet.csv"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"file,label\na.png,1\n",
+        b"file;label\r\na.png;1\r\n",
+        b"file\tlabel\na.png\t1",
+        b"\xef\xbb\xbffile,label\na.png,1\n",
+        "file,label\na.png,1\n".encode("utf-16"),
+        b"\n\n File , label \n\n a.png , 1 \n,\n",
+        b'"file","label"\n"a.png","1"\n',
+    ],
+)
+def test_every_usual_form_is_read_alike(tmp_path: Path, data: bytes) -> None:
+    path = write(tmp_path, data)
+    sheet = csvfile.read_sheet(path)
+    assert [title.lower() for title in sheet.header] == ["file", "label"]
+    assert [line.cells for line in sheet.lines] == [("a.png", "1")]
+    assert csvfile.header(path) == sheet.header
+
+
+def test_latin_1_is_read_where_the_bytes_are_no_utf_8(tmp_path: Path) -> None:
+    assert csvfile.read_sheet(write(tmp_path, b"file\nm\xfcller.png\n")).lines[0].cell(0) == "müller.png"
+
+
+def test_lines_are_numbered_as_an_editor_does(tmp_path: Path) -> None:
+    assert [line.number for line in csvfile.read_lines(write(tmp_path, b"a\n\nb\n"))] == [1, 3]
+
+
+def test_columns_are_found_by_name_in_the_order_of_the_names(tmp_path: Path) -> None:
+    sheet = csvfile.read_sheet(write(tmp_path, b"Path,IMAGE\nx,y\n"))
+    assert sheet.column(["image", "path"]) == 1
+    assert sheet.column(["nothing"]) is None
+    assert sheet.lines[0].cell(None) == ""
+    assert sheet.lines[0].cell(7) == ""
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="2 columns called 'id'"):
+        csvfile.read_sheet(write(tmp_path, b"id,ID\n1,2\n")).column(["id"])
+
+
+def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        csvfile.read_sheet(tmp_path / "gone.csv")
+    with pytest.raises(DataError, match="is empty"):
+        csvfile.read_sheet(write(tmp_path, b"\n"))
+    assert csvfile.header(tmp_path / "gone.csv") == ()
+
+
+def test_a_cell_beyond_the_limit_is_an_error_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, b'a\n"' + b"x" * 200_000)
+    with pytest.raises(DataError, match="no CSV file"):
+        csvfile.read_lines(path)
