@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,6 +16,8 @@ from xrayaug import artifacts, dataset
 from xrayaug.artifacts import MANIFEST
 from xrayaug.dataset import Pixels, Row
 from xrayaug.options import Prepare
+
+MakeDataset = Callable[..., Path]  # conftest's fixture
 
 PLAIN = Row("images.npy", 0, "train", "normal", "p0", "p0/s1", "folder", False)
 
@@ -64,9 +67,13 @@ def edit_index(path: Path, line: int, **cells: str) -> None:
     """Change cells of one row (counted from 0) in a finished dataset's index."""
 
     def change(content: bytes) -> bytes:
-        rows = list(csv.DictReader(content.decode().splitlines()))
+        rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
         rows[line] |= cells
-        return "\n".join(",".join(each) for each in (rows[0].keys(), *(r.values() for r in rows)))[:].encode() + b"\n"
+        text = io.StringIO()
+        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue().encode()
 
     tamper(path, dataset.INDEX, change)
 

@@ -177,7 +177,7 @@ def test_a_foreign_directory_is_refused_whatever_is_asked(
     out.mkdir()
     for name, text in content.items():
         (out / name).write_text(text)
-    with pytest.raises((OutputError, ArtifactError), match="not made by xrayaug|not an xrayaug manifest"):
+    with pytest.raises((OutputError, ArtifactError), match=r"not made by xrayaug|not an xrayaug manifest"):
         produce(phantom(out, overwrite=overwrite), "raw", never)
     assert {file.name: file.read_text() for file in out.iterdir()} == content
 

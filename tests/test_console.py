@@ -33,7 +33,7 @@ def test_progress_off_a_terminal_is_plain_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = iter([0.0, 1.0, 11.0, 12.0, 20.0])
-    monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr("xrayaug.console.time.monotonic", lambda: next(seconds))
     with console.progress(40, "sample") as advance:
         advance(10)  # too soon for a line
         advance(12, "epoch [2]")

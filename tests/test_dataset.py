@@ -191,7 +191,7 @@ def test_an_array_that_is_none_of_its_own_is_refused(tmp_path: Path, name: str) 
     real = write_dataset(tmp_path / "real", [row(), row()])
     arm = arm_of(tmp_path / "arm", real=real)
     edit_index(arm, 1, image=name)
-    with pytest.raises(ArtifactError, match="no array of its own or of an input|names no input"):
+    with pytest.raises(ArtifactError, match=r"no array of its own or of an input|names no input"):
         open_dataset(arm)
 
 

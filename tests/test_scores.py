@@ -3,7 +3,6 @@ import pytest
 from sklearn import metrics
 
 from xrayaug import scores
-from xrayaug.errors import DataError
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -74,9 +73,9 @@ def test_a_study_is_the_mean_of_its_images() -> None:
     assert probabilities == pytest.approx([0.6, 0.2, 0.4])
 
 
-def test_a_study_with_both_labels_is_refused() -> None:
-    with pytest.raises(DataError, match="'p1/s1'"):
-        scores.by_study(["p1/s1", "p1/s1", "p2/s1"], [0, 1, 1], [0.5, 0.5, 0.5])
+def test_a_study_is_abnormal_if_any_of_its_images_is() -> None:
+    names, labels, _ = scores.by_study(["p1/s1", "p1/s1", "p2/s1"], [0, 1, 0], [0.5, 0.5, 0.5])
+    assert dict(zip(names, labels.tolist(), strict=True)) == {"p1/s1": 1, "p2/s1": 0}
 
 
 def test_summary_over_runs() -> None:

@@ -1,6 +1,7 @@
 """Shares round half up; draws are stratified, seeded, nested and keep groups whole."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_single_images_are_drawn_exactly() -> None:
 def test_smaller_draws_are_part_of_larger_ones(by_image: bool) -> None:
     groups, labels = patients(60)
     drawn = [draw(range(len(labels)) if by_image else groups, labels, fraction, 3) for fraction in FRACTIONS]
-    assert all(smaller <= larger for smaller, larger in zip(drawn, drawn[1:], strict=False))
+    assert all(smaller <= larger for smaller, larger in pairwise(drawn))
     assert drawn[0] == set()
     assert drawn[-1] == set(range(len(labels)))
 

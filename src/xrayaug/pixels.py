@@ -94,11 +94,8 @@ def decode(path: Path, *, bits: str = "auto", invert: bool = False) -> Decoded:
 def square(grey: Grey, size: int, *, fit: str, resample: str) -> Grey:
     """Resize a picture uint8 [H, W] to [size, size].
 
-    Every filter but nearest is antialiased. Measured on hand radiographs of about 630 × 790 pixels, to 128, against a
-    windowed sinc of 8 lobes (RMS error in grey levels, share of pixels more than 2 levels outside the range of what
-    they cover, milliseconds): nearest 5.2, 0 %, 0.1; box 2.1, 0 %, 0.7; bilinear 2.5, 0 %, 1.2; hamming 1.9, 0 %, 1.2;
-    bicubic 1.5, 0.07 %, 2.2; lanczos 0.9, 0.23 %, 3.7. Bicubic is near lanczos with a third of its ringing; decoding
-    takes 7 ms. Pillow's `reducing_gap=3` would save 1 of bicubic's 2.2 ms for errors of up to 17 levels: not used.
+    Every filter but nearest is antialiased; benchmarks/README.md has their errors and times. Pillow's `reducing_gap`
+    would save a third of bicubic's time, itself a fraction of decoding, for errors of up to 17 levels: not used.
 
     Args:
         grey: the picture.

@@ -11,8 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from xrayaug.errors import DataError
-
 THRESHOLD = 0.5  # abnormal above it, strictly: Rajpurkar et al. 2018, section 3.1
 METRICS = ("accuracy", "kappa", "auroc", "sensitivity", "specificity")
 
@@ -89,13 +87,12 @@ def auroc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float | None:
 def by_study(
     studies: Sequence[str], labels: npt.ArrayLike, probabilities: npt.ArrayLike
 ) -> tuple[list[str], Labels, Probabilities]:
-    """One case per study: its label, and the mean probability over its images (Rajpurkar et al. 2018, section 3.1).
+    """One case per study: the mean probability over its images (Rajpurkar et al. 2018, section 3.1).
+
+    A study is abnormal if any of its images is: where labels are per image, some views may not show the finding.
 
     Returns:
         The studies in the order in which they first appear, their labels and their probabilities, `[M]` each.
-
-    Raises:
-        DataError: the images of one study have different labels.
     """
     truth, given = _checked(labels, probabilities)
     names = list(dict.fromkeys(studies))
@@ -103,12 +100,6 @@ def by_study(
     member = np.array([place[study] for study in studies], np.int64)
     images = np.bincount(member, minlength=len(names))
     abnormal = np.bincount(member, truth, len(names))
-    mixed = np.flatnonzero((abnormal > 0) & (abnormal < images))
-    if len(mixed):
-        raise DataError(
-            f"{len(mixed)} studies hold normal and abnormal images, '{names[mixed[0]]}' the first",
-            "a study has one label; see the columns study and label of index.csv",
-        )
     return names, (abnormal > 0).astype(np.int64), np.bincount(member, given, len(names)) / images
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,8 @@ def arm(sets: Path, tmp_path: Path) -> Callable[..., Dataset]:
         nonlocal made
         made += 1
         out = tmp_path / f"arm-{made}"
-        given = {"real": sets / "real", "synthetic": sets / "synthetic", "percent": percent, "out": out}
-        augment.run(Augment(**(given | changes)))
+        given: dict[str, Any] = {"real": sets / "real", "synthetic": sets / "synthetic", "percent": percent}
+        augment.run(Augment(**(given | {"out": out} | changes)))
         return open_dataset(out)
 
     return make
@@ -81,7 +82,7 @@ def test_table_4(arm: Callable[..., Dataset], percent: float, added: int, normal
 
 def test_arms_nest_and_draw_without_replacement(arm: Callable[..., Dataset]) -> None:
     drawn = [synthetic_of(arm(percent)) for percent, *_ in TABLE_4]
-    for smaller, larger in zip(drawn, drawn[1:], strict=False):
+    for smaller, larger in pairwise(drawn):
         assert larger[: len(smaller)] == smaller
     assert len(set(drawn[-1])) == len(drawn[-1])
     assert drawn[-1] != sorted(drawn[-1])
@@ -116,7 +117,7 @@ def test_the_manifest_chains_to_both_sets(arm: Callable[..., Dataset], sets: Pat
 
 
 def test_asking_for_more_than_there_are_is_an_error(arm: Callable[..., Dataset]) -> None:
-    with pytest.raises(DataError, match="asks for 4018 synthetic images, .* holds 4000") as refusal:
+    with pytest.raises(DataError, match=r"asks for 4018 synthetic images, .* holds 4000") as refusal:
         arm(110)
     assert refusal.value.hint == "sample at least 4018"
 

@@ -1,18 +1,19 @@
 import csv
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MakeDataset
 from sklearn import metrics
 
 from xrayaug import artifacts, classifier, dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.options import Evaluate, TrainClassifier
 from xrayaug.stages import evaluate
+
+MakeDataset = Callable[..., Path]  # conftest's fixture
 
 
 def arm_of(percent: float, added: int, **changes: Any) -> dict[str, Any]:

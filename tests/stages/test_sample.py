@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from conftest import MakeDataset
+from builders import MakeDataset
 from PIL import Image
 
 from xrayaug import artifacts, weights
@@ -94,7 +94,7 @@ def test_the_manifest_chains_to_the_run(runs: dict[str, Path], tmp_path: Path) -
 
 def test_a_dataset_is_no_run(make_dataset: MakeDataset, tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", studies=1)
-    with pytest.raises(ArtifactError, match="is a dataset .* expected a gan-run") as refusal:
+    with pytest.raises(ArtifactError, match=r"is a dataset .* expected a gan-run") as refusal:
         sample.run(command(data, tmp_path / "out"))
     assert refusal.value.hint == "make one with: xrayaug train-gan"
     assert not (tmp_path / "out").exists()

@@ -1,12 +1,12 @@
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from conftest import MakeDataset
 from torch import Tensor
 
 from xrayaug import artifacts, classifier
@@ -14,6 +14,8 @@ from xrayaug.dataset import Dataset, Row, open_dataset
 from xrayaug.errors import DataError, TrainingError, UsageError
 from xrayaug.options import TrainClassifier
 from xrayaug.stages import train_classifier
+
+MakeDataset = Callable[..., Path]  # conftest's fixture
 
 ARM = {"percent": 50.0, "real_fraction": 1.0, "label": "normal", "added": 3, "real": 16}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import MakeDataset
+from builders import MakeDataset
 from PIL import Image
 from torch import Tensor
 

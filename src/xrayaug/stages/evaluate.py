@@ -326,7 +326,7 @@ def _table5(result: Result, level: str) -> Table:
 def _spread(summary: dict[str, Any]) -> str:
     if summary["mean"] is None:
         return UNDEFINED
-    return f"{summary['mean']:.3f} ± " + (UNDEFINED if summary["sd"] is None else f"{summary['sd']:.3f}")
+    return f"{summary['mean']:.3f}" + ("" if summary["sd"] is None else f" ± {summary['sd']:.3f}")
 
 
 def _notes(result: Result) -> list[str]:

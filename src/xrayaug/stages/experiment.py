@@ -4,6 +4,7 @@ Nothing happens here that the printed command lines would not do: `--dry-run` pr
 own contract (complete parts are skipped, changed ones refuse).
 """
 
+import json
 import subprocess
 import sys
 import time
@@ -123,7 +124,7 @@ def tables(result: Result) -> list[Table]:
         print("\n".join(result["commands"]))
         return []
     arms = [
-        (f"{arm['percent']:g}", str(arm["runs"]), *(_mean(arm["image"][name]) for name in SHOWN_SCORES))
+        (f"{arm['percent']:g}", str(len(arm["seeds"])), *(_mean(arm["image"][name]) for name in SHOWN_SCORES))
         for arm in result["arms"]
     ]
     distances = [(name, f"{found['metric']}, n {found['n']}", f"{found['value']:.3f}")
@@ -236,7 +237,7 @@ def _run_command(command: Command, where: str) -> None:
     Raises:
         XrayaugError: it failed; its own message has already been shown.
     """
-    if command.out and not command.overwrite and _is_complete(command):
+    if _is_complete(command):
         console.say(f"{where} complete: {command.out}")
         return
     console.say(f"{where} {command.command_line()}")
@@ -304,7 +305,7 @@ def _write_manifest(options: Experiment, study: Study, result: Result, started: 
         "kind": "experiment",
         "stage": options.name,
         "version": __version__,
-        "options": options.identity() | {"study": asdict(settings(options))},
+        "options": json.loads(json.dumps(asdict(settings(options)), default=str)),
         "inputs": {part.name: {"path": part.name, "sha256": artifacts.digest(part)} for part in parts},
         "files": {},
         "result": result,

@@ -2,7 +2,11 @@
 
 import csv
 import io
+import itertools
+import math
+import multiprocessing
 import os
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -53,7 +57,8 @@ def tables(result: Result) -> list[Table]:
 def _draw_set(options: Phantom, directory: Path) -> Result:
     hands = _hands(options)
     workers = options.workers or os.cpu_count() or 1
-    with ProcessPoolExecutor(workers) as pool, console.progress(len(hands), "phantom") as advance:
+    fresh = multiprocessing.get_context("spawn")  # forking a process that has threads is unsafe, and Python 3.12 warns
+    with ProcessPoolExecutor(workers, fresh) as pool, console.progress(len(hands), "phantom") as advance:
         drawn = pool.map(partial(_draw, options, directory), range(len(hands)), hands, chunksize=8)
         for _ in drawn:
             advance(1)
@@ -86,17 +91,25 @@ def _rsna_hands(count: int, random: np.random.Generator) -> Iterator[Hand]:
 def _mura_hands(count: int, random: np.random.Generator) -> Iterator[Hand]:
     """Studies of one to four views, either hand, one patient each."""
     views, shares = zip(*MURA_VIEWS, strict=True)
-    drawn = patient = 0
-    while drawn < count:
-        patient += 1
-        split = "valid" if random.random() < MURA_TEST_SHARE else "train"
-        abnormal = bool(random.random() < MURA_ABNORMAL_SHARE)
+    studies: Counter[str] = Counter()
+    drawn = 0
+    for patient in itertools.count(1):
+        split = "valid" if _every(MURA_TEST_SHARE, patient) else "train"
+        studies[split] += 1
+        abnormal = _every(MURA_ABNORMAL_SHARE, studies[split])
         left = bool(random.random() < 0.5)
         study = f"study1_{'positive' if abnormal else 'negative'}"
         folder = f"MURA-v1.1/{split}/XR_HAND/patient{patient:05}/{study}"
         for view in range(1, min(int(random.choice(views, p=shares)), count - drawn) + 1):
             drawn += 1
             yield Hand(f"{folder}/image{view}.png", abnormal, left)
+        if drawn == count:
+            return
+
+
+def _every(share: float, number: int) -> bool:
+    """Whether the `number`-th, from 1, is of a share spread evenly, the first included: small sets get every kind."""
+    return math.ceil(share * number) > math.ceil(share * (number - 1))
 
 
 def _write_rsna_lists(directory: Path, hands: list[Hand], random: np.random.Generator) -> None:

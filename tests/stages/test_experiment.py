@@ -1,0 +1,190 @@
+"""The study is the commands that it prints, with the thesis's numbers in them."""
+
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from xrayaug import cli
+from xrayaug.artifacts import MANIFEST
+from xrayaug.errors import OutputError, UsageError, XrayaugError
+from xrayaug.options import (
+    Augment,
+    Command,
+    Evaluate,
+    Experiment,
+    Fid,
+    Phantom,
+    Prepare,
+    Sample,
+    TrainClassifier,
+    TrainGan,
+)
+from xrayaug.stages import experiment, phantom
+
+OUT = Path("my study")
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[Command]:
+    """Filled with the options of every line that `read` parses."""
+    seen: list[Command] = []
+    monkeypatch.setattr(cli, "run", seen.append)
+    return seen
+
+
+def thesis(out: Path = OUT, **changes: Any) -> Experiment:
+    return Experiment(**{"rsna": Path("raw/rsna"), "mura": Path("raw/MURA-v1.1"), "out": out, **changes})
+
+
+def demo(out: Path = OUT, **changes: Any) -> Experiment:
+    return Experiment(**{"preset": "demo", "out": out, **changes})
+
+
+def read(options: Experiment, parsed: list[Command]) -> list[Command]:
+    """The commands that the printed lines are."""
+    program = typer.main.get_command(cli.app)
+    for line in experiment.plan(options)["commands"]:
+        name, *words = shlex.split(line)
+        assert name == "xrayaug"
+        program(words, standalone_mode=False)
+    return parsed
+
+
+def of(kind: type[Command], commands: list[Command]) -> list[Any]:
+    return [command for command in commands if isinstance(command, kind)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        thesis(),
+        thesis(seed=3, device="cpu", workers=2, percents=(0.0, 12.5), seeds=1, fid_weights=Path("in ception.pth")),
+        thesis(features="random", split_by="patient", classifier_weights="my weights.pth", gan_size=64),
+        demo(),
+        demo(features="none", samples=7),
+    ],
+    ids=["thesis", "thesis, changed", "thesis, other classifier", "demo", "demo, changed"],
+)
+def test_the_printed_lines_are_the_commands(options: Experiment, parsed: list[Command]) -> None:
+    assert read(options, parsed) == experiment.plan_study(options).commands
+
+
+def test_the_thesiss_numbers(parsed: list[Command]) -> None:
+    commands = read(thesis(), parsed)
+    names = [command.name for command in commands]
+    assert names == [
+        *("prepare", "prepare", "train-gan", "sample", "fid", "fid"),
+        *["augment"] * 4,
+        *["train-classifier"] * 20,
+        "evaluate",
+    ]
+    rsna, mura = of(Prepare, commands)
+    assert (rsna.source, rsna.size, rsna.fit, rsna.input) == ("rsna", 128, "squash", Path("raw/rsna"))
+    assert (mura.source, mura.part, mura.size, mura.fit, mura.split_by) == ("mura", "hand", 224, "squash", "image")
+    assert mura.holdout is None  # a tenth, where there are two classes
+    (gan,) = of(TrainGan, commands)
+    assert (gan.arch, gan.epochs, gan.batch_size, gan.latent) == ("dcgan", 100, 100, 100)
+    assert (gan.lr, gan.beta1, gan.beta2, gan.data) == (3.4e-4, 0.5, 0.999, OUT / "rsna")
+    (sampled,) = of(Sample, commands)
+    assert (sampled.count, sampled.run) == (10_000, OUT / "gan")
+    assert [(fid.a, fid.b, fid.features, fid.dims) for fid in of(Fid, commands)] == [
+        (OUT / "synthetic", OUT / "rsna", "inception", "2048"),
+        (OUT / "rsna", OUT / "mura", "inception", "2048"),
+    ]
+    assert [(arm.percent, arm.real, arm.synthetic, arm.real_fraction) for arm in of(Augment, commands)] == [
+        (percent, OUT / "mura", OUT / "synthetic", 1.0) for percent in (0, 10, 50, 100)
+    ]
+    for run in of(TrainClassifier, commands):
+        assert (run.arch, run.weights, run.size, run.batch_size) == ("densenet169", "imagenet", 224, 8)
+        assert (run.lr, run.flip) == (1e-4, True)
+        assert run.rotation > 0
+
+
+def test_every_dose_has_as_many_classifiers_of_different_seeds(parsed: list[Command]) -> None:
+    commands = read(thesis(), parsed)
+    trained = of(TrainClassifier, commands)
+    arms = {arm.out: arm.percent for arm in of(Augment, commands)}
+    assert sorted((arms[run.data], run.seed) for run in trained) == [
+        (percent, seed) for percent in (0, 10, 50, 100) for seed in range(5)
+    ]
+    (judged,) = of(Evaluate, commands)
+    assert judged.runs == tuple(run.out for run in trained)
+    assert len(set(judged.runs)) == 20
+
+
+def test_arms_share_one_seed_so_that_they_nest(parsed: list[Command]) -> None:
+    assert {arm.seed for arm in of(Augment, read(thesis(seed=4), parsed))} == {4}
+
+
+@pytest.mark.parametrize("options", [thesis(), demo()], ids=["thesis", "demo"])
+def test_every_input_is_raw_or_made_by_an_earlier_command(options: Experiment) -> None:
+    made = {options.rsna, options.mura}
+    for command in experiment.plan_study(options).commands:
+        assert set(command.inputs().values()) <= made
+        assert command.out not in made
+        made.add(command.out)
+
+
+def test_the_demo_draws_its_own_raw_sets(parsed: list[Command]) -> None:
+    commands = read(demo(), parsed)
+    rsna, mura = of(Phantom, commands)
+    assert (rsna.layout, mura.layout) == ("rsna", "mura")
+    assert rsna.seed != mura.seed
+    assert [prepared.input for prepared in of(Prepare, commands)] == [rsna.out, mura.out]
+    assert {fid.features for fid in of(Fid, commands)} == {"random"}
+    assert {run.weights for run in of(TrainClassifier, commands)} == {"none"}
+    (sampled,) = of(Sample, commands)
+    assert sampled.count >= phantom.plan(mura)["normal"]  # enough for the dose of 100 percent
+
+
+def test_a_plan_writes_nothing_and_shows_bare_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planned = experiment.plan(demo(tmp_path / "study"))
+    assert list(tmp_path.iterdir()) == []
+    assert experiment.tables(planned) == []
+    assert capsys.readouterr().out.splitlines() == planned["commands"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [({"rsna": None}, "--rsna is"), ({"mura": None}, "--mura is"), ({"rsna": None, "mura": None}, "--rsna and --mura")],
+)
+def test_a_missing_raw_set_is_a_usage_error(changes: dict[str, Any], missing: str) -> None:
+    with pytest.raises(UsageError, match=missing) as refusal:
+        experiment.plan(thesis(**changes))
+    assert "--preset demo" in refusal.value.hint
+
+
+def test_the_demo_refuses_real_sets() -> None:
+    with pytest.raises(UsageError, match="draws its own phantoms"):
+        experiment.plan(demo(rsna=Path("raw/rsna")))
+
+
+@pytest.mark.parametrize("percents", [(-1.0,), (float("nan"),)])
+def test_a_dose_that_is_none_is_a_usage_error(percents: tuple[float, ...]) -> None:
+    with pytest.raises(UsageError, match="--percent is"):
+        experiment.plan(thesis(percents=percents))
+
+
+def test_a_foreign_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.docx").write_text("years of work")
+    with pytest.raises(OutputError, match=r"holds something else: thesis\.docx"):
+        experiment.run(demo(tmp_path))
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.docx"]
+
+
+def test_a_command_that_fails_stops_the_study(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    options = thesis(tmp_path / "study", rsna=tmp_path / "nowhere", mura=tmp_path / "nowhere")
+    with pytest.raises(XrayaugError, match=r"stopped at 'prepare' \(exit code 1\)"):
+        experiment.run(options)
+    said = capfd.readouterr()
+    assert said.err.splitlines()[0].startswith("[1/31] xrayaug prepare --input")
+    assert "nowhere does not exist" in said.err
+    assert said.out == ""
+    assert not (tmp_path / "study" / MANIFEST).exists()
+    script = (tmp_path / "study" / "commands.sh").read_text()
+    assert [line for line in script.splitlines() if line.startswith("xrayaug")] == experiment.plan(options)["commands"]
+    subprocess.run(["sh", "-n", tmp_path / "study" / "commands.sh"], check=True)

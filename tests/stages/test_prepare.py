@@ -1,0 +1,346 @@
+"""Prepare counts as the thesis does, splits without leaks, and leaves out nothing in silence."""
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import write_png
+
+from xrayaug.artifacts import open_artifact
+from xrayaug.dataset import Pixels, open_dataset
+from xrayaug.errors import DataError, InputError
+from xrayaug.options import Prepare
+from xrayaug.stages import prepare
+
+# MURA's hands: (split, label) -> images, studies
+MURA_HANDS = {
+    ("train", "negative"): (4059, 1497),
+    ("train", "positive"): (1484, 521),
+    ("valid", "negative"): (271, 101),
+    ("valid", "positive"): (189, 66),
+}
+SEVERAL, BOTH_LABELS = 70, 25  # patients of train with two studies, and those of them with both labels
+
+TABLE_1 = {"train_normal": 1497, "train_abnormal": 521, "test_normal": 101, "test_abnormal": 66}
+TABLE_2 = {"train_normal": 4059, "train_abnormal": 1484, "test_normal": 271, "test_abnormal": 189}
+TABLE_3 = {
+    "train": {"normal": 3653, "abnormal": 1336},
+    "valid": {"normal": 406, "abnormal": 148},
+    "test": {"normal": 271, "abnormal": 189},
+}
+
+
+def picture(number: int, size: int = 8) -> Pixels:
+    """A picture like no other of another number."""
+    return np.random.default_rng(number).integers(0, 256, (size, size)).astype(np.uint8)
+
+
+def patients_of(split: str, label: str, studies: int) -> Iterator[tuple[int, int]]:
+    """Patient and study number of each study."""
+    for study in range(studies):
+        if split == "valid":
+            yield 11_000 + study + (1000 if label == "positive" else 0), 1
+        elif label == "positive" and study < BOTH_LABELS:
+            yield study, 2  # the patients of the first negative studies
+        elif label == "negative" and BOTH_LABELS <= study < 2 * SEVERAL - BOTH_LABELS:
+            yield BOTH_LABELS + (study - BOTH_LABELS) // 2, 1 + (study - BOTH_LABELS) % 2
+        else:
+            yield study + (5000 if label == "positive" else 0), 1
+
+
+def write_mura_hands(root: Path) -> None:
+    """A MURA tree with as many images, studies and patients of several studies as the real one has of hands."""
+    number = 0
+    for (split, label), (images, studies) in MURA_HANDS.items():
+        least, more = divmod(images, studies)  # so many studies have one image more
+        for place, (patient, study) in enumerate(patients_of(split, label, studies)):
+            folder = root / f"MURA-v1.1/{split}/XR_HAND/patient{patient:05}/study{study}_{label}"
+            for view in range(1, least + (place < more) + 1):
+                write_png(folder / f"image{view}.png", picture(number))
+                number += 1
+
+
+@pytest.fixture(scope="module")
+def mura(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree of `write_mura_hands`."""
+    root = tmp_path_factory.mktemp("mura")
+    write_mura_hands(root)
+    return root
+
+
+def write_folder(
+    root: Path, per_class: int = 20, classes: tuple[str, ...] = ("normal", "abnormal"), first: int = 0
+) -> Path:
+    """One directory per class, every picture different."""
+    for place, name in enumerate(classes):
+        for number in range(per_class):
+            write_png(root / name / f"{number:02}.png", picture(first + 1000 * place + number))
+    return root
+
+
+def command(raw: Path, out: Path, **changes: Any) -> Prepare:
+    return Prepare(**{"input": raw, "size": 8, "out": out, **changes})
+
+
+def splits_of_patients(out: Path) -> dict[str, set[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for row in open_dataset(out).rows:
+        found[row.patient].add(row.split)
+    return found
+
+
+def test_the_thesiss_tables_exactly(mura: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = prepare.run(command(mura, tmp_path / "out", source="mura", split_by="image"))
+    assert result["studies_by_part"] == {"hand": TABLE_1}
+    assert result["images_by_part"] == {"hand": TABLE_2}
+    assert result["counts"] == TABLE_3
+    assert (result["images"], result["skipped"], result["duplicates"]["pictures"]) == (6003, 0, 0)
+    assert result["patients_in_two_splits"] > 0
+    assert f"--split-by image: {result['patients_in_two_splits']} patients are in more" in capsys.readouterr().err
+    opened = open_dataset(tmp_path / "out")
+    assert opened.split_by == "image"
+    np.testing.assert_array_equal(opened.arrays["images.npy"].shape, (6003, 8, 8))
+    shown = {table.title.split(":")[0]: table.rows for table in prepare.tables(result)}
+    assert shown["Table 1"] == [("hand", "1,497", "521", "101", "66", "2,185")]
+    assert shown["Table 2"] == [("hand", "4,059", "1,484", "271", "189", "6,003")]
+    assert shown["Table 3"] == [("3,653", "1,336", "406", "148", "271", "189", "6,003")]
+
+
+def test_by_patient_no_patient_is_in_two_splits(mura: Path, tmp_path: Path) -> None:
+    result = prepare.run(command(mura, tmp_path / "out", source="mura"))
+    assert result["patients_in_two_splits"] == 0
+    assert all(len(splits) == 1 for splits in splits_of_patients(tmp_path / "out").values())
+    for split, wanted in TABLE_3.items():
+        for label, number in wanted.items():
+            assert abs(result["counts"][split][label] - number) <= 4, (split, label)
+    assert result["counts"]["test"] == TABLE_3["test"]
+
+
+def test_a_plan_is_what_a_run_gives(tmp_path: Path) -> None:
+    options = command(write_folder(tmp_path / "raw"), tmp_path / "out", test=0.2)
+    planned = prepare.plan(options)
+    made = prepare.run(options)
+    assert {name: made[name] for name in planned} == planned
+    assert made == open_artifact(tmp_path / "out", "dataset").result
+
+
+def test_patients_stay_together(tmp_path: Path) -> None:
+    for patient in range(30):
+        for study in (1, 2):
+            for view in (1, 2):
+                label = "positive" if patient % 3 == 0 and study == 1 else "negative"
+                file = f"train/XR_HAND/patient{patient:05}/study{study}_{label}/image{view}.png"
+                write_png(tmp_path / "raw" / file, picture(patient * 10 + study * 2 + view))
+    prepare.run(command(tmp_path / "raw", tmp_path / "out", source="mura", holdout=0.3, test=0.2))
+    assert all(len(splits) == 1 for splits in splits_of_patients(tmp_path / "out").values())
+    assert {row.split for row in open_dataset(tmp_path / "out").rows} == {"train", "valid", "test"}
+
+
+def test_test_and_holdout_shares(tmp_path: Path) -> None:
+    raw = write_folder(tmp_path / "raw", 50)
+    result = prepare.run(command(raw, tmp_path / "out", test=0.2, holdout=0.25))
+    assert result["counts"] == {
+        "train": {"normal": 30, "abnormal": 30},
+        "valid": {"normal": 10, "abnormal": 10},  # of the 40 that are not test
+        "test": {"normal": 10, "abnormal": 10},
+    }
+
+
+def test_the_default_holdout_is_a_tenth_where_there_are_two_classes(tmp_path: Path) -> None:
+    raw = write_folder(tmp_path / "raw")
+    assert prepare.run(command(raw, tmp_path / "out"))["counts"]["valid"] == {"normal": 2, "abnormal": 2}
+
+
+def test_the_default_holdout_is_none_where_there_is_one_class(tmp_path: Path) -> None:
+    raw = write_folder(tmp_path / "raw", classes=("normal",))
+    assert prepare.run(command(raw, tmp_path / "out"))["counts"] == {"train": {"normal": 20}}
+    assert prepare.plan(command(raw, tmp_path / "out", holdout=0.1))["counts"]["valid"] == {"normal": 2}
+
+
+@pytest.mark.parametrize(("given", "flag"), [("valid", "holdout"), ("test", "test")])
+def test_a_split_that_the_set_names_is_not_added_to(tmp_path: Path, given: str, flag: str) -> None:
+    raw = tmp_path / "raw"
+    write_folder(raw / "train")
+    write_png(raw / given / "normal" / "0.png", picture(9999))
+    kept = prepare.plan(command(raw, tmp_path / "out"))["counts"]
+    assert kept[given]["normal"] >= 1
+    with pytest.raises(DataError, match=f"the set has {given} images of its own") as refusal:
+        prepare.run(command(raw, tmp_path / "out", **{flag: 0.1}))
+    assert refusal.value.hint == f"--{flag} 0"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path: Path, workers: int) -> None:
+    raw = write_folder(tmp_path / "raw")
+    (raw / "normal" / "bad.png").write_bytes(b"no picture")
+    names = ("images.npy", "index.csv", "skipped.csv")
+    prepare.run(command(raw, tmp_path / "first", workers=1))
+    prepare.run(command(raw, tmp_path / "second", workers=workers))
+    for name in names:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_another_seed_gives_another_split_of_the_same_images(tmp_path: Path) -> None:
+    raw = write_folder(tmp_path / "raw")
+    valid = []
+    for seed in (0, 1):
+        prepare.run(command(raw, tmp_path / f"{seed}", seed=seed))
+        valid.append({row.file for row in open_dataset(tmp_path / f"{seed}").select(split="valid")})
+    assert valid[0] != valid[1]
+    assert (tmp_path / "0" / "images.npy").read_bytes() == (tmp_path / "1" / "images.npy").read_bytes()
+
+
+def test_pictures_and_rows_belong_together(tmp_path: Path) -> None:
+    raw = write_folder(tmp_path / "raw")
+    prepare.run(command(raw, tmp_path / "out", workers=2))
+    opened = open_dataset(tmp_path / "out")
+    for row, pixels in zip(opened.rows, opened.pixels(opened.rows), strict=True):
+        label, name = Path(row.file).parts[-2:]
+        number = 1000 * (label == "abnormal") + int(Path(name).stem)
+        np.testing.assert_array_equal(pixels, picture(number))
+        assert (row.label, row.source, row.synthetic) == (label, "folder", False)
+
+
+def test_a_layout_that_was_detected_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare.plan(command(write_folder(tmp_path / "raw"), tmp_path / "out"))
+    assert f"{tmp_path / 'raw'} looks like a 'folder' set" in capsys.readouterr().err
+
+
+def test_a_layout_that_is_none_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "notes.txt").write_text("nothing here")
+    with pytest.raises(InputError, match="looks like none of folder, mura, rsna, table"):
+        prepare.run(command(tmp_path / "raw", tmp_path / "out"))
+
+
+def test_a_missing_input_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        prepare.run(command(tmp_path / "raw", tmp_path / "out"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n half a file"])
+def test_an_unusable_file_is_skipped_and_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    raw = write_folder(tmp_path / "raw")
+    (raw / "normal" / "bad.png").write_bytes(content)
+    result = prepare.run(command(raw, tmp_path / "out"))
+    assert (result["images"], result["skipped"]) == (40, 1)
+    with (tmp_path / "out" / "skipped.csv").open(newline="") as file:
+        (listed,) = csv.DictReader(file)
+    assert listed["file"] == "normal/bad.png"
+    assert listed["reason"]
+    assert f"skipped normal/bad.png: {listed['reason']}" in capsys.readouterr().err
+
+
+def test_strictly_an_unusable_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    raw = write_folder(tmp_path / "raw")
+    (raw / "normal" / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"normal/bad\.png: "):
+        prepare.run(command(raw, tmp_path / "out", strict=True))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_set_without_one_usable_image_is_an_error(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    for name in ("normal", "abnormal"):
+        (raw / name).mkdir(parents=True)
+        (raw / name / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"no usable image .*bad\.png"):
+        prepare.run(command(raw, tmp_path / "out"))
+
+
+def test_hidden_copies_of_another_system_are_not_there(tmp_path: Path) -> None:
+    raw = write_folder(tmp_path / "raw")
+    (raw / "normal" / "._00.png").write_bytes(b"AppleDouble")
+    result = prepare.run(command(raw, tmp_path / "out", strict=True))
+    assert (result["images"], result["skipped"]) == (40, 0)
+
+
+def write_with_copies(root: Path, file: str, copy: str) -> Path:
+    """A set with splits in which `copy` has the pixels of `file`."""
+    for place, split in enumerate(("train", "valid", "test")):
+        write_folder(root / split, 3, first=100 * place)
+    write_png(root / file, picture(7777))
+    write_png(root / copy, picture(7777))
+    return root
+
+
+def test_copies_within_a_split_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_with_copies(tmp_path / "raw", "train/normal/a.png", "train/normal/b.png")
+    result = prepare.run(command(raw, tmp_path / "out"))
+    assert result["duplicates"] == {"pictures": 1, "across_splits": 0, "with_both_labels": 0}
+    assert "train/normal/a.png and train/normal/b.png" in capsys.readouterr().err
+
+
+def test_copies_with_both_labels_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_with_copies(tmp_path / "raw", "train/normal/a.png", "train/abnormal/b.png")
+    assert prepare.run(command(raw, tmp_path / "out"))["duplicates"]["with_both_labels"] == 1
+    assert "1 of them bear both labels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", ["valid", "test"])
+def test_copies_across_splits_are_an_error(tmp_path: Path, other: str) -> None:
+    raw = write_with_copies(tmp_path / "raw", "train/normal/a.png", f"{other}/normal/b.png")
+    with pytest.raises(DataError, match="1 pictures are in two splits") as refusal:
+        prepare.run(command(raw, tmp_path / "out"))
+    assert "train/normal/a.png (train)" in refusal.value.message
+    assert f"{other}/normal/b.png ({other})" in refusal.value.message
+    assert not (tmp_path / "out").exists()
+
+
+def test_copies_across_splits_may_be_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_with_copies(tmp_path / "raw", "train/normal/a.png", "test/normal/b.png")
+    result = prepare.run(command(raw, tmp_path / "out", duplicates="warn"))
+    assert result["duplicates"]["across_splits"] == 1
+    assert "warning: 1 pictures are in two splits" in capsys.readouterr().err
+
+
+def test_patients_who_share_a_picture_are_held_out_together(tmp_path: Path) -> None:
+    """So that a random split never tears copies apart."""
+    raw = tmp_path / "raw"
+    for number in range(40):
+        label = "normal" if number % 2 else "abnormal"
+        write_png(raw / label / f"{number:02}.png", picture(number // 4 * 2 + number % 2))  # each twice
+    prepare.run(command(raw, tmp_path / "out", holdout=0.5))
+    splits: defaultdict[str, set[str]] = defaultdict(set)
+    for row in open_dataset(tmp_path / "out").rows:
+        splits[row.sha256].add(row.split)
+    assert len(splits) == 20
+    assert all(len(found) == 1 for found in splits.values())
+    assert Counter(row.split for row in open_dataset(tmp_path / "out").rows) == {"train": 20, "valid": 20}
+
+
+def test_copies_torn_apart_by_a_split_by_image_are_only_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The thesis's split, which scores its classifier on neither."""
+    for number in range(40):
+        write_png(tmp_path / "raw" / "normal" / f"{number:02}.png", picture(number // 2))
+    result = prepare.run(command(tmp_path / "raw", tmp_path / "out", holdout=0.5, split_by="image"))
+    assert result["duplicates"]["across_splits"] > 0
+    assert "scores will flatter" in capsys.readouterr().err
+    with pytest.raises(DataError, match="are in two splits"):
+        prepare.run(command(tmp_path / "raw", tmp_path / "other", test=0.5, split_by="image"))
+
+
+def test_blank_images_are_no_copies_of_each_other(tmp_path: Path) -> None:
+    raw = write_with_copies(tmp_path / "raw", "train/normal/a.png", "train/normal/b.png")
+    for split in ("train", "valid", "test"):
+        for number in range(2):
+            write_png(raw / split / "normal" / f"blank{number}.png", np.zeros((8, 8), np.uint8))
+    result = prepare.run(command(raw, tmp_path / "out"))
+    assert result["blank"] == 6
+    assert result["duplicates"] == {"pictures": 1, "across_splits": 0, "with_both_labels": 0}
+
+
+def test_pictures_that_differ_before_resizing_are_no_copies(tmp_path: Path) -> None:
+    raw = write_folder(tmp_path / "raw")
+    for number, shape in enumerate([(4, 8), (8, 4)]):
+        write_png(raw / "normal" / f"flat{number}.png", np.arange(32, dtype=np.uint8).reshape(shape))
+    assert prepare.run(command(raw, tmp_path / "out"))["duplicates"]["pictures"] == 0

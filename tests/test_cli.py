@@ -1,0 +1,268 @@
+"""The command line: help, exit codes, what goes to stdout and what to stderr."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from builders import MakeDataset
+from typer.testing import CliRunner
+
+import xrayaug
+from xrayaug import artifacts, cli
+from xrayaug.options import COMMANDS
+
+HEAVY = ("torch", "numpy", "scipy", "matplotlib", "PIL")
+SECONDS = 0.5  # that --help may take
+
+# A tiny study by the words of a user, in order; {} is its directory
+STUDY = {
+    "phantom": "--layout rsna --count 12 --height 40 --workers 1 --out {}/raw",
+    "prepare": "--source rsna --input {}/raw --size 32 --workers 1 --out {}/rsna",
+    "train-gan": "--data {}/rsna --epochs 1 --batch-size 6 --latent 4 --device cpu --out {}/gan",
+    "sample": "--run {}/gan --count 10 --device cpu --out {}/synthetic",
+    "fid": "{}/synthetic {}/rsna --features random --dims 64 --cache {}/cache --device cpu --out {}/fid",
+    "augment": "--real {}/hands --synthetic {}/synthetic --percent 50 --out {}/arm",
+    "train-classifier": "--data {}/arm --arch resnet18 --weights none --size 32 --epochs 1 --device cpu --out {}/run",
+    "evaluate": "{}/run --device cpu --out {}/evaluation",
+    "experiment": "--preset demo --out {}/study",
+}
+RUN = [name for name in STUDY if name != "experiment"]  # which the pipeline test runs
+
+
+def words(name: str, folder: Path) -> list[str]:
+    return [name, *(word.replace("{}", str(folder)) for word in STUDY[name].split())]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command line gave."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    exception: BaseException | None
+
+
+def run(*argv: str, **environment: str) -> Answer:
+    found = CliRunner(env=environment).invoke(cli.app, list(argv), prog_name="xrayaug")
+    return Answer(found.exit_code, found.stdout, found.stderr, found.exception)
+
+
+@pytest.fixture(scope="module")
+def study(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_dataset(tmp_path_factory.mktemp("study") / "hands").parent
+
+
+@pytest.fixture(scope="module")
+def answers(study: Path) -> dict[str, Answer]:
+    """What each command of the study answered, run in order with --json."""
+    return {name: run(*words(name, study), "--json") for name in RUN}
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+def fresh(code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run code in an interpreter of its own."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+HELP_AND_MODULES = """
+import sys
+sys.argv = ["xrayaug", *{argv}]
+from xrayaug.cli import main
+try:
+    main()
+finally:
+    print(*sorted({{name.split(".")[0] for name in sys.modules}}), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["train-gan", "--help"], ["--version"]])
+def test_help_loads_nothing_heavy(argv: list[str]) -> None:
+    answer = fresh(HELP_AND_MODULES.format(argv=argv))
+    assert answer.returncode == 0
+    assert "xrayaug" in answer.stdout
+    assert not set(HEAVY) & set(answer.stderr.split())
+
+
+def test_completion_offers_the_commands_and_loads_nothing_heavy() -> None:
+    code = HELP_AND_MODULES.format(argv=[])
+    answer = fresh(code, _XRAYAUG_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS="xrayaug ")
+    assert all(name in answer.stdout for name in COMMANDS)
+    assert not set(HEAVY) & set(answer.stderr.split())
+
+
+def test_help_answers_at_once() -> None:
+    def seconds() -> float:
+        started = time.monotonic()
+        subprocess.run([sys.executable, "-m", "xrayaug", "--help"], capture_output=True, check=True)
+        return time.monotonic() - started
+
+    assert any(seconds() < SECONDS for _ in range(12)), "a busy machine is given twelve tries"
+
+
+def test_commands_and_stages_bear_the_same_names() -> None:
+    stages = {file.stem for file in (Path(xrayaug.__file__).parent / "stages").glob("*.py")} - {"__init__"}
+    assert {name.replace("-", "_") for name in COMMANDS} == stages
+    assert list(COMMANDS) == [command.name for command in COMMANDS.values()]
+    for stage in stages:
+        module = importlib.import_module(f"xrayaug.stages.{stage}")
+        assert all(callable(getattr(module, name)) for name in ("run", "plan", "tables"))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_shows_its_example_and_every_flag(name: str) -> None:
+    answer = run(name, "--help", COLUMNS="500")
+    assert answer.exit_code == 0
+    assert COMMANDS[name].example in " ".join(answer.stdout.split())
+    for knob in COMMANDS[name].knobs():
+        if not knob.metadata["positional"]:
+            assert f"--{knob.name.replace('_', '-')}" in answer.stdout
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"xrayaug {xrayaug.__version__}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_unknown_option_is_wrong_usage(name: str) -> None:
+    answer = run(name, "--no-such-option")
+    assert answer.exit_code == 2
+    assert "--no-such-option" in answer.stderr
+    assert answer.stdout == ""
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    assert run("make-coffee").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "flag", "value"),
+    [
+        ("prepare", "--size", "0"),
+        ("prepare", "--holdout", "1"),
+        ("train-gan", "--lr", "nan"),
+        ("train-gan", "--seed", "-1"),
+        ("augment", "--percent", "-1"),
+        ("sample", "--count", "0"),
+        ("train-gan", "--device", "cuda:99"),
+        ("sample", "--device", "gpu"),
+        ("experiment", "--percents", "0;10"),
+    ],
+)
+def test_a_bad_value_is_one_line(answers: dict[str, Answer], study: Path, name: str, flag: str, value: str) -> None:
+    given = [word for word in words(name, study) if flag != "--device" or word not in ("--device", "cpu")]
+    answer = run(*given, "--overwrite", flag, value)
+    assert answer.exit_code == 2
+    assert answer.stdout == ""
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert value in line
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--size", "big"), ("--fit", "stretch"), ("--source", "kaggle")])
+def test_a_value_of_another_type_is_wrong_usage(tmp_path: Path, flag: str, value: str) -> None:
+    answer = run("prepare", "--input", str(tmp_path), "--out", str(tmp_path / "out"), flag, value)
+    assert answer.exit_code == 2
+    assert flag in answer.stderr
+
+
+INPUTS = {
+    "prepare": "rsna", "train-gan": "data", "sample": "gan", "fid": "synthetic", "augment": "hands",
+    "train-classifier": "arm", "evaluate": "run",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry run"])
+@pytest.mark.parametrize("name", INPUTS)
+def test_a_missing_input_is_one_line(tmp_path: Path, name: str, dry: list[str]) -> None:
+    answer = run(*words(name, tmp_path / "nowhere"), *dry)
+    assert answer.exit_code == 1
+    assert answer.stdout == ""
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert str(tmp_path / "nowhere") in line
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_json_is_one_object_and_nothing_else(answers: dict[str, Answer], study: Path, name: str) -> None:
+    answer = answers[name]
+    assert answer.exit_code == 0, answer.stderr
+    assert json.loads(answer.stdout) == artifacts.open_artifact(Path(words(name, study)[-1])).result
+    assert len(answer.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_the_same_command_again_is_complete(answers: dict[str, Answer], study: Path, name: str) -> None:
+    again = run(*words(name, study), "--json")
+    assert again.exit_code == 0, again.stderr
+    assert again.stdout == answers[name].stdout
+    assert "already complete" in again.stderr
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_results_are_tables_on_stdout(answers: dict[str, Answer], study: Path, name: str) -> None:
+    shown = run(*words(name, study))
+    assert shown.exit_code == 0, shown.stderr
+    assert len(shown.stdout.splitlines()) > 3
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
+@pytest.mark.parametrize("name", STUDY)
+def test_a_dry_run_writes_nothing(answers: dict[str, Answer], study: Path, name: str, form: list[str]) -> None:
+    before = files(study)
+    argv = [word.replace(f"{study}/cache", f"{study}/other-cache") for word in words(name, study)[:-1]]
+    answer = run(*argv, str(study / "new" / "out"), "--dry-run", *form)
+    assert answer.exit_code == 0, answer.stderr
+    assert answer.stdout.strip()
+    if form:
+        assert isinstance(json.loads(answer.stdout), dict)
+    assert files(study) == before
+
+
+def test_an_out_that_holds_another_result_is_one_line(answers: dict[str, Answer], study: Path) -> None:
+    answer = run(*words("sample", study), "--seed", "5")
+    assert answer.exit_code == 1
+    (line,) = answer.stderr.splitlines()
+    assert "seed was 0, is now 5" in line
+    assert "--overwrite" in line
+
+
+def test_an_out_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    answer = run(*words("phantom", tmp_path / "file"))
+    assert answer.exit_code == 1
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert str(tmp_path / "file") in line
+
+
+@pytest.mark.parametrize(("raised", "code"), [(KeyboardInterrupt, 130), (BrokenPipeError, 1)])
+def test_an_interruption_has_its_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException], code: int
+) -> None:
+    def interrupted(_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("xrayaug.stages.phantom.run", interrupted)
+    answer = run(*words("phantom", tmp_path))
+    assert answer.exit_code == code
+    assert len(answer.stderr.splitlines()) <= 1
+
+
+def test_a_bug_keeps_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def buggy(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("xrayaug.stages.phantom.run", buggy)
+    assert isinstance(run(*words("phantom", tmp_path)).exception, ZeroDivisionError)

@@ -1,0 +1,122 @@
+"""The README is held to the program: its commands run, its files exist, its study is the one that is printed."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xrayaug import artifacts, stages
+from xrayaug.dataset import open_dataset
+from xrayaug.options import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def xrayaug(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(line)
+    assert words[0] == "xrayaug", line
+    environment = os.environ | {"XDG_CACHE_HOME": str(directory / "cache")}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", *words],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The README's command-by-command study, run in an empty directory."""
+    directory = tmp_path_factory.mktemp("study")
+    (lines,) = [text.splitlines() for language, text in BLOCKS if language == "sh"]
+    for line in lines:
+        finished = xrayaug(line, directory)
+        assert finished.returncode == 0, f"{line}\n{finished.stderr}"
+    return directory
+
+
+def test_the_commands_of_the_readme_make_a_results_table(study: Path) -> None:
+    metrics = json.loads((study / "evaluation" / "metrics.json").read_text())
+    assert [arm["percent"] for arm in metrics["arms"]] == [0, 50]
+    assert (study / "evaluation" / "figure7.png").stat().st_size > 1000
+    assert (study / "evaluation" / "figure7.svg").read_text().startswith("<?xml")
+
+
+def test_the_evaluation_chains_back_to_the_raw_set(study: Path) -> None:
+    evaluation = artifacts.open_artifact(study / "evaluation", "evaluation")
+    run = evaluation.open_input("runs/1", "classifier-run")
+    arm = run.open_input("data", "dataset")
+    assert arm.open_input("synthetic", "dataset").open_input("run", "gan-run").open_input("data", "dataset")
+    assert arm.open_input("real", "dataset").open_input("input", "raw").path == study / "raw" / "mura"
+
+
+def test_the_dose_is_half_of_the_real_normals(study: Path) -> None:
+    arm = open_dataset(study / "arms" / "050")
+    normals = len(arm.select(split="train", label="normal", synthetic=False))
+    assert len(arm.select(synthetic=True)) == (normals + 1) // 2
+
+
+def test_the_experiment_runs_the_same_commands_and_then_finds_them_complete(study: Path) -> None:
+    line = (
+        "xrayaug experiment --rsna raw/rsna --mura raw/mura --percents 0,50 --seeds 1 --gan-size 32 --gan-epochs 1 "
+        "--gan-batch-size 30 --samples 60 --features random --classifier-arch squeezenet1_1 --classifier-weights none "
+        "--classifier-size 32 --classifier-epochs 1 --classifier-batch-size 16 --out whole"
+    )
+    printed = xrayaug(f"{line} --dry-run", study)
+    assert printed.returncode == 0, printed.stderr
+    assert not (study / "whole").exists()
+    ran = xrayaug(line, study)
+    assert ran.returncode == 0, ran.stderr
+    script = (study / "whole" / "commands.sh").read_text().splitlines()
+    assert script[-len(printed.stdout.splitlines()) :] == printed.stdout.splitlines()
+    again = xrayaug(f"{line} --json", study)
+    assert again.returncode == 0, again.stderr
+    # judging may replace itself; everything else is complete
+    assert again.stderr.count("complete: ") == len(printed.stdout.splitlines()) - 1
+    assert [arm["percent"] for arm in json.loads(again.stdout)["arms"]] == [0, 50]
+
+
+def test_the_thesis_in_the_readme_is_what_the_experiment_prints(tmp_path: Path) -> None:
+    line = "xrayaug experiment --preset thesis --rsna raw/rsna --mura raw/MURA-v1.1 --out study"
+    assert line in README
+    printed = xrayaug(f"{line} --dry-run", tmp_path).stdout
+    assert any(text == printed for _, text in BLOCKS)
+
+
+def test_every_command_in_the_readme_is_known() -> None:
+    named = set(re.findall(r"^xrayaug ([a-z-]+)", README, re.MULTILINE))
+    assert named <= set(COMMANDS)
+    assert set(COMMANDS) == set(re.findall(r"^\| `([a-z-]+)` \|", README, re.MULTILINE))
+
+
+def test_every_option_in_the_readme_is_known() -> None:
+    for line in re.findall(r"^xrayaug ((?:.*\\\n)*.*)", README, re.MULTILINE):
+        command, *words = shlex.split(line.replace("\\\n", " "))
+        flags = {knob.name.replace("_", "-") for knob in COMMANDS[command].knobs()}
+        assert {word[2:] for word in words if word.startswith("--")} <= flags, line
+
+
+def test_every_source_file_has_its_line() -> None:
+    package = ROOT / "src" / "xrayaug"
+    tree = next(text for _, text in BLOCKS if text.startswith("src/xrayaug/"))
+    named = {line.split()[0] for line in tree.splitlines() if line.split()}
+    for file in package.rglob("*.py"):
+        if file.name in ("__init__.py", "__main__.py") or file.parent.name == "phantoms":
+            continue
+        assert file.name in named, f"{file.name} has no line in README"
+    gone = {name for name in named if name.endswith(".py") and not list(package.rglob(name))}
+    assert not gone
+
+
+def test_every_stage_is_a_command() -> None:
+    files = {file.stem for file in Path(stages.__file__).parent.glob("*.py")} - {"__init__"}
+    assert files == {name.replace("-", "_") for name in COMMANDS}
