@@ -273,9 +273,7 @@ def test_inputs_are_found_after_the_whole_tree_moved(chain: tuple[Path, Path], t
     assert moved.open_input("run", "gan-run").path == tmp_path / "moved" / run.relative_to(tree)
 
 
-def test_inputs_are_found_from_any_working_directory(
-    chain: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_inputs_are_found_from_any_working_directory(chain: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     run, out = chain
     for directory in (out, run, out.parent):
         monkeypatch.chdir(directory)
@@ -315,3 +313,11 @@ def test_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_every_kind_has_a_command_that_makes_one() -> None:
     made = {word.strip(",") for line in artifacts.KINDS.values() for word in line.split()} - {"xrayaug", "or"}
     assert made == set(COMMANDS)
+
+
+def test_an_output_inside_a_raw_input_is_refused(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    with pytest.raises(OutputError, match="lies in the input"):
+        artifacts.produce(Prepare(input=raw, out=raw / "prepared"), "dataset", lambda _: {})
+    assert not list(raw.iterdir())

@@ -79,9 +79,7 @@ def awkward(command: type[Command], knob: Knob) -> Iterator[Any]:
 
 
 def required(command: type[Command]) -> dict[str, Any]:
-    return {
-        knob.name: next(awkward(command, knob)) for knob in command.knobs() if knob.default is dataclasses.MISSING
-    }
+    return {knob.name: next(awkward(command, knob)) for knob in command.knobs() if knob.default is dataclasses.MISSING}
 
 
 def every_knob_set(command: type[Command]) -> dict[str, Any]:

@@ -59,9 +59,7 @@ def test_injury_changes_part_of_the_same_hand() -> None:
 
 def test_injuries_include_metal_and_fractures() -> None:
     """Some injuries add much saturated metal, others none."""
-    added = [
-        int((hand(seed, abnormal=True) > 245).sum()) - int((hand(seed) > 245).sum()) for seed in range(16)
-    ]
+    added = [int((hand(seed, abnormal=True) > 245).sum()) - int((hand(seed) > 245).sum()) for seed in range(16)]
     assert max(added) > 40
     assert min(added) < 10
 

@@ -225,14 +225,17 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _check_inputs_are_elsewhere(options: Command) -> None:
-    """Refuse to write over what is read.
+    """Refuse to write over what is read, or into it.
 
     Raises:
-        OutputError: an input is, or lies in, `--out`.
+        OutputError: an input is, or lies in, `--out`; or is a raw directory in which `--out` lies.
     """
+    out = options.out.resolve()
     for name, path in options.inputs().items():
-        if path.resolve().is_relative_to(options.out.resolve()):
+        if path.resolve().is_relative_to(out):
             raise OutputError(f"--out {options.out} holds the input {name}", "choose another directory")
+        if out.is_relative_to(path.resolve()) and not is_artifact(path):
+            raise OutputError(f"--out {options.out} lies in the input {path}", "choose a directory outside it")
 
 
 def _check_replaceable(out: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from xrayaug.errors import XrayaugError
 
 LINE_EVERY_SECONDS = 10.0  # of plain progress, where stderr is no terminal
-PLAIN_WIDTH = 132  # columns, where stdout is no terminal
+PLAIN_WIDTH = 160  # columns, where stdout is no terminal
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,12 @@ def numbers(text: str) -> tuple[float, ...]:
         UsageError: a part is not a number.
     """
     try:
-        return tuple(float(part) for part in text.split(",") if part.strip())
+        values = tuple(float(part) for part in text.split(",") if part.strip())
     except ValueError:
-        raise UsageError(f"'{text}' is not a list of numbers", "separate them by commas: 0,10,50,100") from None
+        values = ()
+    if not values:
+        raise UsageError(f"'{text}' is not a list of numbers", "separate them by commas: 0,10,50,100")
+    return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,6 +356,10 @@ class TrainClassifier(Command):
     flip: bool = option(True, help="Mirror training images left to right, at random.")
     rotation: float = option(10.0, help="Rotate training images by up to so many degrees.", minimum=0, maximum=180)
     device: str = _device()
+
+    def identity(self) -> dict[str, Any]:
+        """The settings; of a weights file the content decides, which `inputs` holds."""
+        return super().identity() | ({"weights": "file"} if self.weights not in ("imagenet", "none") else {})
 
     def inputs(self) -> dict[str, Path]:
         """The arm, and the weights where they are a file."""

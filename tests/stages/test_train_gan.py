@@ -160,9 +160,7 @@ def test_weights_that_break_in_the_very_last_step_are_not_kept(
     assert not (tmp_path / "gan").exists()
 
 
-def test_nan_names_the_epoch_and_what_broke(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nan_names_the_epoch_and_what_broke(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     epoch = train_gan._epoch
 
     def breaks_in_second(options: TrainGan, adversaries: Any, reals: Any, number: int, advance: Any) -> Any:
@@ -201,8 +199,6 @@ def test_a_plan_shows_the_networks_and_writes_nothing(data: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("show", [train_gan.run, train_gan.plan])
-def test_every_result_can_be_shown(
-    data: Path, tmp_path: Path, show: Callable[[TrainGan], dict[str, Any]]
-) -> None:
+def test_every_result_can_be_shown(data: Path, tmp_path: Path, show: Callable[[TrainGan], dict[str, Any]]) -> None:
     for table in train_gan.tables(show(command(data, tmp_path / "gan", epochs=1))):
         assert all(len(row) == len(table.columns) for row in table.rows)

@@ -51,7 +51,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "percents": (0.0, 50.0, 100.0),
         "seeds": 2,
         "gan_size": 64,
-        "gan_epochs": 25,
+        "gan_epochs": 20,
         "gan_batch_size": 25,
         "samples": 400,
         "features": "random",
@@ -59,11 +59,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "classifier_arch": "resnet18",
         "classifier_weights": "none",
         "classifier_size": 64,
-        "classifier_epochs": 8,
+        "classifier_epochs": 5,
         "classifier_batch_size": 16,
     },
 }
-DEMO_PHANTOMS = {"rsna": 400, "mura": 500}
+DEMO_PHANTOMS = {"rsna": 400, "mura": 400}
 DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 64 px
 SHOWN_SCORES = ("accuracy", "kappa", "auroc")
 RANDOM_DIMS = "64"  # of random features: enough for a small study, and quick

@@ -273,7 +273,7 @@ def _summary(
     w0, w1 = _class_weights(train)
     return {
         "arch": options.arch,
-        "weights": options.weights,
+        "weights": options.identity()["weights"],
         "size": options.size,
         "parameters": classifier.count(network),
         "class_weights": {"normal": w0, "abnormal": w1},
