@@ -225,24 +225,6 @@ def test_nested_folders_hidden_files_and_strangers(tmp_path: Path, a: Path) -> N
     assert found["value"] == pytest.approx(0, abs=1e-9)
 
 
-def test_deep_files_are_scaled_and_coloured_ones_kept(tmp_path: Path) -> None:
-    grey = drawn(3, count=1)[0]
-    grey[0, 0], grey[0, 1] = 255, 0
-    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
-    np.testing.assert_array_equal(fid.read_picture(tmp_path / "deep.png"), grey)
-    colour = np.stack([grey, grey.T, 255 - grey], axis=2)
-    Image.fromarray(colour).save(tmp_path / "colour.png")
-    np.testing.assert_array_equal(fid.read_picture(tmp_path / "colour.png"), colour)
-
-
-def test_orientation_is_applied(tmp_path: Path) -> None:
-    grey = drawn(3, count=1)[0][:30]
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(grey).save(tmp_path / "turned.png", exif=exif)
-    np.testing.assert_array_equal(fid.read_picture(tmp_path / "turned.png"), np.rot90(grey, -1))
-
-
 @pytest.mark.usefixtures("quick")
 def test_an_unreadable_file_is_named(a: Path, b: Path) -> None:
     (a / "005.png").write_bytes((a / "005.png").read_bytes()[:200])

@@ -7,45 +7,25 @@ cached by what they depend on (pixels, network, features, preprocessing) and nev
 import hashlib
 import itertools
 import os
-import warnings
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from xrayaug import artifacts, console, dataset, device, frechet, inception, pixels
+from xrayaug import artifacts, console, device, frechet, imagesets, inception
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import Dataset
 from xrayaug.errors import DataError, InputError, OutputError, UsageError
 from xrayaug.frechet import Moments, Statistics
-from xrayaug.inception import Network, Pixels, Weights
+from xrayaug.imagesets import Pictures
+from xrayaug.inception import Network, Weights
 from xrayaug.options import Fid
-from xrayaug.sources import IMAGE_SUFFIXES
 
 FID_DIMS = 2048
-SUFFIXES = IMAGE_SUFFIXES | {".ppm", ".pnm"}
-AHEAD = 32  # pictures decoded before they are asked for
-KEPT_BYTES = 1 << 29  # of each folder's decoded pictures, kept from hashing them to the network's pass
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """A side whose images are at hand."""
-
-    path: Path
-    kind: str  # dataset or folder
-    count: int
-    read: Callable[[int], Pixels]
 
 
 @dataclass(frozen=True)
@@ -160,8 +140,8 @@ class Measurement:
         if isinstance(side, Stored):
             return Measured(side, side.statistics, None, cached=False)
         origin = self._origin  # first of all: weights that are not to be had would else be missed after a long reading
-        with _quiet_pillow():
-            hashed = _pixels_hash(side)
+        with imagesets.quiet_pillow():
+            hashed = imagesets.pixels_hash(side)
             file = cache_directory(self.options) / f"{_cache_key(hashed, origin)}.npz"
             found = _from_cache(file, origin, side.count)
             statistics = found or self._computed(side)
@@ -171,7 +151,7 @@ class Measurement:
 
     def _computed(self, side: Pictures) -> Statistics:
         moments = Moments(int(self.options.dims))
-        pictures = _in_threads(side.read, side.count)
+        pictures = imagesets.in_threads(side.read, side.count)
         with console.progress(side.count, f"features of {side.path.name}") as advance:
             while batch := list(itertools.islice(pictures, self.options.batch_size)):
                 moments.add(self.network.features(batch))
@@ -238,43 +218,6 @@ def cache_directory(options: Fid) -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "xrayaug" / "fid"
 
 
-def read_picture(path: Path) -> Pixels:
-    """One file, upright: [H, W], or [H, W, 3] where it is coloured.
-
-    Eight bits go to RGB by Pillow as in pytorch-fid; deeper files, which Pillow would clip, are scaled to eight bits.
-
-    Raises:
-        DataError: it cannot be read; the message names it.
-    """
-    try:
-        with Image.open(path, formats=pixels.FORMATS) as image:
-            if image.mode not in pixels.DEEP_MODES:
-                image.load()
-                return _grey_if_grey(np.asarray(_upright(image).convert("RGB")))
-        return pixels.decode(path).grey
-    except pixels.Unusable as problem:
-        raise DataError(f"{path} cannot be read: {problem}", "mend it or take it out") from None
-    except Exception as problem:  # Pillow's parsers raise whatever they trip over, from zlib.error to IndexError
-        reason = " ".join(str(problem).split())[:200] or type(problem).__name__
-        raise DataError(f"{path} cannot be read: {reason}", "mend it or take it out") from None
-
-
-def list_pictures(folder: Path) -> list[Path]:
-    """The image files under `folder`, sorted; what is hidden (`._*` among it) is left out.
-
-    Raises:
-        DataError: there is none.
-    """
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    found = [path for path in shown if path.suffix.lower() in SUFFIXES]
-    if not found:
-        others = ", ".join(suffix or "no suffix" for suffix, _ in Counter(p.suffix for p in shown).most_common(3))
-        there = f"it holds {len(shown)} other files ({others})" if shown else "it is empty"
-        raise DataError(f"{folder} holds no images: {there}", f"images end in {', '.join(sorted(SUFFIXES))}")
-    return found
-
-
 def _check_options(options: Fid) -> None:
     if options.features == "random" and options.weights is not None:
         raise UsageError("--weights and --features random exclude each other", "drop one of them")
@@ -324,84 +267,8 @@ def _open_side(path: Path, options: Fid) -> Side:
     if artifacts.is_artifact(path):
         artifact = artifacts.open_artifact(path, "dataset", "raw")
         if artifact.kind == "dataset":
-            return _open_dataset(Dataset(artifact), options)
-    files = list_pictures(path)
-    return Pictures(path, "folder", len(files), _remembering(lambda index: read_picture(files[index])))
-
-
-def _open_dataset(data: Dataset, options: Fid) -> Pictures:
-    rows = data.select(split=options.split, label=options.only_label)
-    if not rows:
-        asked = " ".join(part for part in (options.split, options.only_label) if part)
-        raise DataError(f"{data.path} holds no {asked} images", f"it holds {dataset.counts(data.rows)}")
-    return Pictures(data.path, "dataset", len(rows), lambda index: data.pixels([rows[index]])[0])
-
-
-def _remembering(read: Callable[[int], Pixels]) -> Callable[[int], Pixels]:
-    """`read`, keeping pictures while there is room: each is decoded for its hash, and again for its features."""
-    kept: dict[int, Pixels] = {}
-    room = KEPT_BYTES
-
-    def remembered(index: int) -> Pixels:
-        nonlocal room
-        if index in kept:
-            return kept[index]
-        picture = read(index)
-        if picture.nbytes <= room:
-            room -= picture.nbytes
-            kept[index] = picture
-        return picture
-
-    return remembered
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # the EXIF is damaged; the pixels are not
-        return image
-
-
-def _grey_if_grey(coloured: Pixels) -> Pixels:
-    """[H, W, 3] as [H, W] where the channels are one: less to keep, and the same picture whatever mode it lay in."""
-    first = coloured[..., :1]
-    return np.ascontiguousarray(first[..., 0]) if (coloured == first).all() else coloured
-
-
-def _in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
-    """`function` of 0, 1, ... in order, a few computed ahead."""
-    pending: deque[Future[T]] = deque()
-    with ThreadPoolExecutor() as pool:
-        for index in range(count):
-            pending.append(pool.submit(function, index))
-            if len(pending) > AHEAD:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-
-
-@contextmanager
-def _quiet_pillow() -> Iterator[None]:
-    """Without Pillow's remarks on odd files, set for all decoding threads from the one that starts them."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield
-
-
-def _pixels_hash(side: Pictures) -> str:
-    """sha256 over the pictures' own hashes in sorted order: the order and the names of files do not matter."""
-    hashes = []
-    with console.progress(side.count, f"reading {side.path.name}") as advance:
-        for digest in _in_threads(lambda index: _picture_hash(side.read(index)), side.count):
-            hashes.append(digest)
-            advance(1)
-    return hashlib.sha256(b"".join(sorted(hashes))).hexdigest()
-
-
-def _picture_hash(picture: Pixels) -> bytes:
-    digest = hashlib.sha256(f"{list(picture.shape)}\n".encode())
-    digest.update(np.ascontiguousarray(picture).data)
-    return digest.digest()
+            return imagesets.of_dataset(Dataset(artifact), split=options.split, label=options.only_label)
+    return imagesets.of_folder(path)
 
 
 def _cache_key(pixels_sha256: str, origin: dict[str, str]) -> str:

@@ -1,0 +1,165 @@
+"""Sets of images to be measured: a dataset, or a folder as people have them; hashed by their pixels."""
+
+import hashlib
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from xrayaug import console, dataset, pixels
+from xrayaug.dataset import Dataset
+from xrayaug.errors import DataError
+from xrayaug.sources import IMAGE_SUFFIXES
+
+Pixels = npt.NDArray[np.uint8]  # [H, W], or [H, W, 3] where it is coloured
+
+SUFFIXES = IMAGE_SUFFIXES | {".ppm", ".pnm"}
+AHEAD = 32  # pictures decoded before they are asked for
+KEPT_BYTES = 1 << 29  # of each folder's decoded pictures, kept from hashing them to the network's pass
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A side whose images are at hand."""
+
+    path: Path
+    kind: str  # dataset or folder
+    count: int
+    read: Callable[[int], Pixels]
+
+
+def of_dataset(data: Dataset, *, split: str | None, label: str | None) -> Pictures:
+    """The pictures of a dataset's split and label.
+
+    Raises:
+        DataError: there is none.
+    """
+    rows = data.select(split=split, label=label)
+    if not rows:
+        asked = " ".join(part for part in (split, label) if part)
+        raise DataError(f"{data.path} holds no {asked} images", f"it holds {dataset.counts(data.rows)}")
+    return Pictures(data.path, "dataset", len(rows), lambda index: data.pixels([rows[index]])[0])
+
+
+def of_folder(folder: Path) -> Pictures:
+    """The image files under a folder.
+
+    Raises:
+        DataError: there is none.
+    """
+    files = list_pictures(folder)
+    return Pictures(folder, "folder", len(files), _remembering(lambda index: read_picture(files[index])))
+
+
+def read_picture(path: Path) -> Pixels:
+    """One file, upright: [H, W], or [H, W, 3] where it is coloured.
+
+    Eight bits go to RGB by Pillow as in pytorch-fid; deeper files, which Pillow would clip, are scaled to eight bits.
+
+    Raises:
+        DataError: it cannot be read; the message names it.
+    """
+    try:
+        with Image.open(path, formats=pixels.FORMATS) as image:
+            if image.mode not in pixels.DEEP_MODES:
+                image.load()
+                return _grey_if_grey(np.asarray(_upright(image).convert("RGB")))
+        return pixels.decode(path).grey
+    except pixels.Unusable as problem:
+        raise DataError(f"{path} cannot be read: {problem}", "mend it or take it out") from None
+    except Exception as problem:  # Pillow's parsers raise whatever they trip over, from zlib.error to IndexError
+        reason = " ".join(str(problem).split())[:200] or type(problem).__name__
+        raise DataError(f"{path} cannot be read: {reason}", "mend it or take it out") from None
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """The image files under `folder`, sorted; what is hidden (`._*` among it) is left out.
+
+    Raises:
+        DataError: there is none.
+    """
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    found = [path for path in shown if path.suffix.lower() in SUFFIXES]
+    if not found:
+        others = ", ".join(suffix or "no suffix" for suffix, _ in Counter(p.suffix for p in shown).most_common(3))
+        there = f"it holds {len(shown)} other files ({others})" if shown else "it is empty"
+        raise DataError(f"{folder} holds no images: {there}", f"images end in {', '.join(sorted(SUFFIXES))}")
+    return found
+
+
+def in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
+    """`function` of 0, 1, ... in order, a few computed ahead."""
+    pending: deque[Future[T]] = deque()
+    with ThreadPoolExecutor() as pool:
+        for index in range(count):
+            pending.append(pool.submit(function, index))
+            if len(pending) > AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Without Pillow's remarks on odd files, set for all decoding threads from the one that starts them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+def pixels_hash(side: Pictures) -> str:
+    """sha256 over the pictures' own hashes in sorted order: the order and the names of files do not matter."""
+    hashes = []
+    with console.progress(side.count, f"reading {side.path.name}") as advance:
+        for digest in in_threads(lambda index: _picture_hash(side.read(index)), side.count):
+            hashes.append(digest)
+            advance(1)
+    return hashlib.sha256(b"".join(sorted(hashes))).hexdigest()
+
+
+def _picture_hash(picture: Pixels) -> bytes:
+    digest = hashlib.sha256(f"{list(picture.shape)}\n".encode())
+    digest.update(np.ascontiguousarray(picture).data)
+    return digest.digest()
+
+
+def _remembering(read: Callable[[int], Pixels]) -> Callable[[int], Pixels]:
+    """`read`, keeping pictures while there is room: each is decoded for its hash, and again for its features."""
+    kept: dict[int, Pixels] = {}
+    room = KEPT_BYTES
+
+    def remembered(index: int) -> Pixels:
+        nonlocal room
+        if index in kept:
+            return kept[index]
+        picture = read(index)
+        if picture.nbytes <= room:
+            room -= picture.nbytes
+            kept[index] = picture
+        return picture
+
+    return remembered
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # the EXIF is damaged; the pixels are not
+        return image
+
+
+def _grey_if_grey(coloured: Pixels) -> Pixels:
+    """[H, W, 3] as [H, W] where the channels are one: less to keep, and the same picture whatever mode it lay in."""
+    first = coloured[..., :1]
+    return np.ascontiguousarray(first[..., 0]) if (coloured == first).all() else coloured
