@@ -14,8 +14,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
-from xrayaug import gans, sources
+from xrayaug import listing
 from xrayaug.errors import UsageError
+
+SOURCES = listing.names("sources")
+ARCHITECTURES = listing.names("gans")
 
 Part = Literal["elbow", "finger", "forearm", "hand", "humerus", "shoulder", "wrist", "all"]
 Label = Literal["normal", "abnormal"]
@@ -195,7 +198,7 @@ class Prepare(Command):
     example = "xrayaug prepare --source mura --input MURA-v1.1 --part hand --size 224 --out data/mura"
 
     input: Path = option(help="Directory of the raw set; for --source table also the CSV file itself.", role=Role.INPUT)
-    source: Literal[("auto", *sources.names())] = option(  # type: ignore[valid-type]
+    source: Literal[("auto", *SOURCES)] = option(  # type: ignore[valid-type]
         "auto", help="How the raw set lies on disk; auto looks and says what it found."
     )
     part: Part = option("hand", help="MURA: the body part to read, or all seven.")
@@ -254,7 +257,7 @@ class TrainGan(Command):
     example = "xrayaug train-gan --data data/rsna --arch dcgan --epochs 100 --out runs/gan"
 
     data: Path = option(help="Dataset to learn from; only its train split is seen.", role=Role.INPUT)
-    arch: Literal[gans.names()] = option("dcgan", help="Architecture; one file each in xrayaug/gans.")  # type: ignore[valid-type]
+    arch: Literal[ARCHITECTURES] = option("dcgan", help="Architecture; one file each in xrayaug/gans.")  # type: ignore[valid-type]
     only_label: Label | None = option(None, help="Learn from the images of this label alone.")
     epochs: int = option(100, help="Passes over the training images.", minimum=1)
     batch_size: int = option(100, help="Images per optimiser step.", minimum=1)
@@ -410,7 +413,7 @@ class Experiment(Command):
         None, help="Doses of synthetic images, in percent of the real normals (default: the preset's).", parse=numbers
     )
     seeds: int | None = option(None, help="Classifiers trained per dose (default: the preset's).", minimum=1)
-    gan_arch: Literal[gans.names()] = option("dcgan", help="Architecture of the GAN.")  # type: ignore[valid-type]
+    gan_arch: Literal[ARCHITECTURES] = option("dcgan", help="Architecture of the GAN.")  # type: ignore[valid-type]
     gan_size: int | None = option(None, help="Size of the GAN's images (default: the preset's).", minimum=8)
     gan_epochs: int | None = option(None, help="Epochs of the GAN (default: the preset's).", minimum=1)
     gan_batch_size: int | None = option(None, help="Batch size of the GAN (default: the preset's).", minimum=1)

@@ -11,7 +11,7 @@ import scipy.linalg
 import torch
 from PIL import Image
 
-from xrayaug import artifacts, dataset, frechet, inception
+from xrayaug import artifacts, dataset, frechet, imagesets, inception
 from xrayaug.dataset import IMAGES, Pixels, Row
 from xrayaug.errors import ArtifactError, DataError, InputError, OutputError, UsageError, WeightsError
 from xrayaug.inception import Network, Weights
@@ -333,7 +333,7 @@ def test_options_that_make_no_sense_together(a: Path, b: Path, changes: dict[str
 def test_offline_without_weights_is_an_error_before_anything_is_read(
     monkeypatch: pytest.MonkeyPatch, a: Path, b: Path
 ) -> None:
-    monkeypatch.setattr(fid, "read_picture", refuse)
+    monkeypatch.setattr(imagesets, "read_picture", refuse)
     with pytest.raises(WeightsError, match="no network in tests"):
         fid.run(options(a, b, features="inception"))
 

@@ -4,10 +4,10 @@ To add one, write `gans/<arch>.py` with the members of `Architecture` below, its
 Nothing else has to be told: the flag, the manifest and the contract tests read the listing.
 """
 
-import importlib
-import pkgutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
+
+from xrayaug import listing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -45,9 +45,9 @@ class Architecture(Protocol):
 
 def names() -> tuple[str, ...]:
     """Every architecture's name, sorted; imports none of them."""
-    return tuple(sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__)))
+    return listing.names("gans")
 
 
 def load(name: str) -> Architecture:
     """The module of that name (imports torch)."""
-    return cast(Architecture, importlib.import_module(f"{__name__}.{name.replace('-', '_')}"))
+    return cast(Architecture, listing.load("gans", name))

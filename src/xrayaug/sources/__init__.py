@@ -5,18 +5,15 @@ decoding, splitting and checking are the same for all and lie elsewhere. Nothing
 contract tests read the listing.
 """
 
-import importlib
 import os
-import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
+from xrayaug import listing
 from xrayaug.errors import DataError, InputError
-
-if TYPE_CHECKING:
-    from xrayaug.options import Prepare
+from xrayaug.options import Prepare
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".jp2"})
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})  # listed, so that decoding refuses them by name
@@ -64,18 +61,18 @@ class Source(Protocol):
     def detect(self, path: Path) -> bool:
         """Whether `--input path` looks like this set; cheap, and False rather than an error."""
 
-    def read(self, options: "Prepare") -> Listing:
+    def read(self, options: Prepare) -> Listing:
         """List the set at `options.input`; raises InputError where it is not one."""
 
 
 def names() -> tuple[str, ...]:
     """Every source's name, sorted; imports none of them."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+    return listing.names("sources")
 
 
 def load(name: str) -> Source:
     """The module of that name."""
-    return cast(Source, importlib.import_module(f"{__name__}.{name}"))
+    return cast(Source, listing.load("sources", name))
 
 
 def walk(root: Path) -> Iterator[str]:

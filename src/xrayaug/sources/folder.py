@@ -5,14 +5,11 @@ normal/a.png  abnormal/b.png        or        train/normal/a.png  test/abnormal/
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from xrayaug import sources
 from xrayaug.errors import DataError, InputError
+from xrayaug.options import Prepare
 from xrayaug.sources import ABNORMAL_NAMES, NORMAL_NAMES, SPLIT_NAMES, Listing, Record
-
-if TYPE_CHECKING:
-    from xrayaug.options import Prepare
 
 CLASS_NAMES = NORMAL_NAMES | ABNORMAL_NAMES
 
@@ -34,7 +31,7 @@ def detect(path: Path) -> bool:
     return any(folder.name.strip().lower() in CLASS_NAMES for folder in folders + below)
 
 
-def read(options: "Prepare") -> Listing:
+def read(options: Prepare) -> Listing:
     """List the images by class and split; `--label` stands in for classes where there are none.
 
     Raises:
@@ -78,7 +75,7 @@ def _place(file: str, has_splits: bool) -> _Place:
     return _Place(file, split, folders[0] if folders else "")
 
 
-def _labels(root: Path, places: list[_Place], options: "Prepare") -> dict[str, str]:
+def _labels(root: Path, places: list[_Place], options: Prepare) -> dict[str, str]:
     """Every class and its label; with `--label` that label for all, and for images without a class.
 
     Raises:

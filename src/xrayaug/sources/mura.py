@@ -11,15 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from xrayaug import csvfile, sources
 from xrayaug.csvfile import Line
 from xrayaug.errors import DataError, InputError
+from xrayaug.options import Prepare
 from xrayaug.sources import Listing, Record
-
-if TYPE_CHECKING:
-    from xrayaug.options import Prepare
 
 SPLITS = {"train": "train", "valid": "test"}  # MURA's own name -> ours
 PART_PREFIX = "XR_"
@@ -51,7 +48,7 @@ def detect(path: Path) -> bool:
     return any(_is_root(directory) for directory in sources.nearby(path))
 
 
-def read(options: "Prepare") -> Listing:
+def read(options: Prepare) -> Listing:
     """List the images of `options.part`, by the lists where they are, else by walking the tree.
 
     Raises:

@@ -10,15 +10,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from xrayaug import csvfile, sources
 from xrayaug.csvfile import Line, Sheet
 from xrayaug.errors import DataError, InputError
+from xrayaug.options import Prepare
 from xrayaug.sources import SPLIT_NAMES, Listing, Record
-
-if TYPE_CHECKING:
-    from xrayaug.options import Prepare
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ def detect(path: Path) -> bool:
     )
 
 
-def read(options: "Prepare") -> Listing:
+def read(options: Prepare) -> Listing:
     """List the images that the CSV files name; without any CSV, all images.
 
     Raises:

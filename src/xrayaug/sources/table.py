@@ -4,15 +4,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from xrayaug import csvfile, sources
 from xrayaug.csvfile import Line, Sheet
 from xrayaug.errors import DataError, InputError, UsageError
+from xrayaug.options import Prepare
 from xrayaug.sources import SPLIT_NAMES, Listing, Record
-
-if TYPE_CHECKING:
-    from xrayaug.options import Prepare
 
 USUAL_NAMES = {
     "image": ("image", "file", "filename", "path", "image_path", "img"),
@@ -62,7 +59,7 @@ def detect(path: Path) -> bool:
     return not any(sources.load(name).detect(path) for name in ("mura", "rsna"))
 
 
-def read(options: "Prepare") -> Listing:
+def read(options: Prepare) -> Listing:
     """List the images that the sheet names, with its labels, patients, studies and splits as far as it has them.
 
     Raises:
@@ -83,7 +80,7 @@ def read(options: "Prepare") -> Listing:
     return Listing(table.root, list(found.records.values()), found.skipped, _notes(table, found))
 
 
-def _open_table(options: "Prepare") -> _Table:
+def _open_table(options: Prepare) -> _Table:
     if options.label and options.label_column:
         raise UsageError("--label and --label-column are both given", "leave out one")
     sheet = csvfile.read_sheet(_find_file(options))
@@ -98,7 +95,7 @@ def _open_table(options: "Prepare") -> _Table:
     return table
 
 
-def _find_file(options: "Prepare") -> Path:
+def _find_file(options: Prepare) -> Path:
     """The CSV file: `--table`, `--input` itself, or the one in `--input` that has the columns.
 
     Raises:
@@ -144,7 +141,7 @@ def _names_images(file: Path) -> bool:
     return file.suffix.lower() in csvfile.SUFFIXES and _has(csvfile.header(file), USUAL_NAMES["image"])
 
 
-def _fits(header: tuple[str, ...], options: "Prepare") -> bool:
+def _fits(header: tuple[str, ...], options: Prepare) -> bool:
     image = [options.image_column] if options.image_column else USUAL_NAMES["image"]
     label = [options.label_column] if options.label_column else USUAL_NAMES["label"]
     return _has(header, image) and (options.label is not None or _has(header, label))
