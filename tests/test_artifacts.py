@@ -321,3 +321,13 @@ def test_an_output_inside_a_raw_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="lies in the input"):
         artifacts.produce(Prepare(input=raw, out=raw / "prepared"), "dataset", lambda _: {})
     assert not list(raw.iterdir())
+
+
+def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
+    def build(directory: Path) -> artifacts.Result:
+        (directory / "half").write_text("written")
+        raise InputError("no images")
+
+    with pytest.raises(InputError):
+        produce(Phantom(layout="rsna", count=1, out=tmp_path / "out"), "raw", build)
+    assert not list(tmp_path.iterdir())

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from xrayaug import __version__, console
-from xrayaug.errors import ArtifactError, InputError, OutputError
+from xrayaug.errors import ArtifactError, InputError, OutputError, TrainingError, XrayaugError
 from xrayaug.options import COMMANDS, Command
 
 FORMAT = 1
@@ -180,7 +180,13 @@ def produce(options: Command, kind: str, build: Callable[[Path], Result]) -> Res
     }
     started = time.time()
     partial = _fresh_partial(out)
-    result = build(partial)
+    try:
+        result = build(partial)
+    except TrainingError:
+        raise  # its log tells more
+    except XrayaugError:
+        shutil.rmtree(partial)
+        raise
     manifest = {
         "format": FORMAT,
         "kind": kind,

@@ -245,7 +245,9 @@ def _own_randomness(where: torch.device) -> Any:
 
 def _stop_on_nan(value: float, what: str, epoch: int) -> None:
     if not math.isfinite(value):
-        raise TrainingError(f"{what} in epoch {epoch}", "a lower --lr usually helps; nothing was kept")
+        raise TrainingError(
+            f"{what} in epoch {epoch}", "a lower --lr usually helps; the log is in the .partial directory beside --out"
+        )
 
 
 def _line(trainer: Trainer, epoch: int, loss: float, judged: Judgement, seconds: float) -> dict[str, Any]:

@@ -196,7 +196,7 @@ def _stop_on_nan(metrics: dict[str, float], epoch: int) -> None:
     if broken:
         raise TrainingError(
             f"{' and '.join(broken)} became NaN or infinite in epoch {epoch}",
-            "a lower --lr or another --seed usually helps; nothing was kept",
+            "a lower --lr or another --seed usually helps; the log is in the .partial directory beside --out",
         )
 
 
