@@ -112,3 +112,11 @@ def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
         read(tmp_path)
     with pytest.raises(InputError, match="does not exist"):
         read(tmp_path / "gone")
+
+
+def test_names_of_classes_may_be_written_in_many_ways(tmp_path: Path) -> None:
+    tree(tmp_path, "Non_fractured/a.png", "Fractured/b.png")
+    assert folder.detect(tmp_path)
+    assert [record.label for record in read(tmp_path).records] == ["abnormal", "normal"]
+    tree(tmp_path / "other", "normal/a.png", "Bone-Lesion/b.png")
+    assert [r.label for r in read(tmp_path / "other", abnormal_class="bone lesion").records] == ["abnormal", "normal"]

@@ -18,7 +18,10 @@ from xrayaug.options import Prepare
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".jp2"})
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})  # listed, so that decoding refuses them by name
 
-NORMAL_NAMES = frozenset({"normal", "negative", "healthy", "no", "false", "0"})
+# Names of classes as people give them, in `plain` form.
+NORMAL_NAMES = frozenset(
+    {"normal", "negative", "healthy", "no", "false", "0", "not fractured", "non fractured", "no fracture", "no finding"}
+)
 ABNORMAL_NAMES = frozenset({"abnormal", "positive", "fracture", "fractured", "diseased", "yes", "true", "1"})
 SPLIT_NAMES = {
     "train": "train",
@@ -133,18 +136,27 @@ def require_directory(path: Path) -> None:
         raise InputError(f"{path} is a file, expected a directory", "only --source table reads a file")
 
 
+def plain(name: str) -> str:
+    """A name as it is compared: `Non_fractured` and `non-fractured` are both `non fractured`."""
+    return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
+
+
+def tells_label(name: str) -> bool:
+    """Whether a class's name says by itself which label it is."""
+    return plain(name) in NORMAL_NAMES | ABNORMAL_NAMES
+
+
 def class_label(name: str, abnormal_class: str | None) -> str:
     """A class's name as `normal` or `abnormal`.
 
     Raises:
         DataError: the name tells neither and `--abnormal-class` does not say.
     """
-    plain = name.strip().lower()
     if abnormal_class is not None:
-        return "abnormal" if plain == abnormal_class.strip().lower() else "normal"
-    if plain in NORMAL_NAMES:
+        return "abnormal" if plain(name) == plain(abnormal_class) else "normal"
+    if plain(name) in NORMAL_NAMES:
         return "normal"
-    if plain in ABNORMAL_NAMES:
+    if plain(name) in ABNORMAL_NAMES:
         return "abnormal"
     raise DataError(f"'{name}' is neither normal nor abnormal", "name the abnormal class with --abnormal-class")
 
@@ -156,7 +168,7 @@ def check_abnormal_class(classes: Iterable[str], abnormal_class: str | None) -> 
         DataError: it is not.
     """
     there = sorted(set(classes))
-    if abnormal_class is not None and abnormal_class.strip().lower() not in [name.strip().lower() for name in there]:
+    if abnormal_class is not None and plain(abnormal_class) not in map(plain, there):
         raise DataError(
             f"no class is called '{abnormal_class}'; there are {', '.join(there)}", "check --abnormal-class"
         )

@@ -9,9 +9,7 @@ from pathlib import Path, PurePosixPath
 from xrayaug import sources
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
-from xrayaug.sources import ABNORMAL_NAMES, NORMAL_NAMES, SPLIT_NAMES, Listing, Record
-
-CLASS_NAMES = NORMAL_NAMES | ABNORMAL_NAMES
+from xrayaug.sources import SPLIT_NAMES, Listing, Record
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ def detect(path: Path) -> bool:
     root = _root(path)
     folders = sources.subdirectories(root)
     below = [folder for split in folders if _is_split(split) for folder in sources.subdirectories(split)]
-    return any(folder.name.strip().lower() in CLASS_NAMES for folder in folders + below)
+    return any(sources.tells_label(folder.name) for folder in folders + below)
 
 
 def read(options: Prepare) -> Listing:
@@ -56,7 +54,7 @@ def _root(path: Path) -> Path:
     """Where the classes or splits begin: below directories that hold nothing but one other (copies double them)."""
     for _ in range(sources.LEVELS):
         folders = sources.subdirectories(path)
-        telling = any(_is_split(folder) or folder.name.strip().lower() in CLASS_NAMES for folder in folders)
+        telling = any(_is_split(folder) or sources.tells_label(folder.name) for folder in folders)
         if len(folders) != 1 or telling or any(sources.is_picture(file.name) for file in sources.files(path)):
             break
         path = folders[0]
@@ -101,7 +99,7 @@ def _labels(root: Path, places: list[_Place], options: Prepare) -> dict[str, str
 
 def _one_label(classes: list[str], label: str) -> dict[str, str]:
     for name in classes:
-        if name.strip().lower() in CLASS_NAMES and sources.class_label(name, None) != label:
+        if sources.tells_label(name) and sources.class_label(name, None) != label:
             raise DataError(f"--label is {label}, but the images lie in classes: {', '.join(classes)}", "leave it out")
     return dict.fromkeys([*classes, ""], label)
 
