@@ -425,6 +425,9 @@ class Experiment(Command):
     split_by: Literal["patient", "image"] | None = option(
         None, help="How the validation images are held out (default: the preset's)."
     )
+    duplicates: Literal["error", "warn"] = option(
+        "error", help="What the same pixels in two splits are; within one split they are only reported."
+    )
     classifier_arch: str | None = option(None, help="Classification network (default: the preset's).", metavar="NAME")
     classifier_weights: str | None = option(
         None, help="Where the classifier starts from (default: the preset's).", metavar="imagenet|none|FILE"

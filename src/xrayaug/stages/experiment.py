@@ -145,7 +145,12 @@ def plan_study(options: Experiment) -> Study:
     s = settings(options)
     out, seed = options.out, options.seed
     device: dict[str, Any] = {"device": options.device}
-    read: dict[str, Any] = {"split_by": s.split_by, "workers": options.workers, "seed": seed}
+    read: dict[str, Any] = {
+        "split_by": s.split_by,
+        "duplicates": options.duplicates,
+        "workers": options.workers,
+        "seed": seed,
+    }
     distances = _distances(options, s)
     arms = {percent: out / f"arm-{percent:g}" for percent in s.percents}
     runs = {(percent, run): out / f"classifier-{percent:g}-seed-{run}" for percent in arms for run in range(s.seeds)}
