@@ -121,5 +121,5 @@ def draw_hand(
         project_rod(depth, frame, rod)
     depth = depth if left else np.ascontiguousarray(depth[:, ::-1])
     _mark_side(marker_rng, depth, "L" if left else "R")
-    depth = depth.reshape(height, fine, width, fine).mean(axis=(1, 3))
+    depth = depth.reshape(height, fine, width, fine).mean(axis=(1, 3), dtype=np.float32)
     return _expose(rng, depth)
