@@ -6,7 +6,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +36,23 @@ class Picture:
     blank: bool
 
 
+@dataclass
+class Reading:
+    """What has been read so far."""
+
+    skipped: list[Skipped]
+    rows: list[Row] = field(default_factory=list)
+    depths: Counter[str] = field(default_factory=Counter)
+    blank: set[str] = field(default_factory=set)  # sha256 of pictures of one grey level: equal, but no copies
+
+    def add(self, picture: Picture, source: str) -> None:
+        """Take a picture that has just been written."""
+        self.rows.append(_row(picture.record, source, len(self.rows), picture.sha256))
+        self.depths[picture.depth] += 1
+        if picture.blank:
+            self.blank.add(picture.sha256)
+
+
 def run(options: Prepare) -> Result:
     """Prepare; leaves `images.npy`, `index.csv` and `skipped.csv`."""
     return artifacts.produce(options, "dataset", partial(_prepare, options))
@@ -59,39 +76,53 @@ def tables(result: Result) -> list[Table]:
 
 def _prepare(options: Prepare, directory: Path) -> Result:
     name, listing = _listing(options)
-    console.say(f"reading {len(listing.records)} images of a '{name}' set under {listing.root}")
+    reading = _read(options, name, listing, directory)
+    rows = _split(reading.rows, options, frozenset(reading.blank))
+    duplicates = _report_duplicates(rows, options, reading.blank)
+    dataset.write_index(directory, rows, split_by=options.split_by)
+    artifacts.write_text(directory / "skipped.csv", _skipped_csv(reading.skipped))
+    _say_what_was_left_out(reading.skipped)
+    return _summary(options, name, rows) | {
+        "bit_depths": dict(sorted(reading.depths.items())),
+        "blank": sum(row.sha256 in reading.blank for row in rows),
+        "duplicates": duplicates,
+        "skipped": len(reading.skipped),
+        "notes": listing.notes,
+    }
+
+
+def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> Reading:
+    """Decode every record, writing `images.npy` as the pictures come.
+
+    Raises:
+        DataError: a file is unusable and the user asked for `--strict`.
+        InputError: no file is usable.
+    """
+    console.say(f"reading {len(listing.records)} images of a '{source}' set under {listing.root}")
     for note in listing.notes:
         console.say(note)
-    skipped = list(listing.skipped)
-    rows: list[Row] = []
-    depths: Counter[str] = Counter()
-    blank: set[str] = set()
+    reading = Reading(skipped=list(listing.skipped))
+    _check_strict(options, reading.skipped)
     with dataset.writing_images(directory, options.size) as write:
         for found in _decode_all(options, listing):
             if isinstance(found, Picture):
                 write(found.square[None])
-                rows.append(_row(found.record, name, len(rows), found.sha256))
-                depths[found.depth] += 1
-                blank |= {found.sha256} if found.blank else set()
+                reading.add(found, source)
             else:
-                skipped.append(found)
-            if skipped and options.strict:
-                raise DataError(f"{skipped[0][0]}: {skipped[0][1]}", "without --strict it would be skipped")
-    if not rows:
-        reason = f"; the first: {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
-        raise InputError(f"no usable image under {listing.root}{reason}", "check --input and --source")
-    rows = _split(rows, options, frozenset(blank))
-    duplicates = _report_duplicates(rows, options, blank)
-    dataset.write_index(directory, rows, split_by=options.split_by)
-    artifacts.write_text(directory / "skipped.csv", _skipped_csv(skipped))
-    _say_what_was_left_out(skipped)
-    return _summary(options, name, rows) | {
-        "bit_depths": dict(sorted(depths.items())),
-        "blank": sum(row.sha256 in blank for row in rows),
-        "duplicates": duplicates,
-        "skipped": len(skipped),
-        "notes": listing.notes,
-    }
+                reading.skipped.append(found)
+                _check_strict(options, reading.skipped)
+    if not reading.rows:
+        file, reason = reading.skipped[0]
+        raise InputError(
+            f"no usable image under {listing.root}; the first: {file}: {reason}", "check --input and --source"
+        )
+    return reading
+
+
+def _check_strict(options: Prepare, skipped: list[Skipped]) -> None:
+    if options.strict and skipped:
+        file, reason = skipped[0]
+        raise DataError(f"{file}: {reason}", "without --strict it would be skipped")
 
 
 def _listing(options: Prepare) -> tuple[str, Listing]:
