@@ -22,23 +22,31 @@ class Table:
     notes: Sequence[str] = field(default=())
 
 
-def show(tables: Sequence[Table]) -> None:
-    """Print tables to stdout, their cells and notes as they stand: a file name may hold brackets."""
+def show(parts: Sequence[Table | str]) -> None:
+    """Print tables, and plain lines ready to paste, to stdout."""
+    for part in parts:
+        if isinstance(part, str):
+            print(part)
+        else:
+            _draw(part)
+
+
+def _draw(table: Table) -> None:
+    """Draw a table, its cells and notes as they stand: a file name may hold brackets."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
     screen = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
-    for table in tables:
-        drawn = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-        for index, column in enumerate(table.columns):
-            drawn.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
-        for row in table.rows:
-            drawn.add_row(*(Text(cell) for cell in row))
-        screen.print(drawn)
-        for note in table.notes:
-            screen.print(Text(note), soft_wrap=True)
+    drawn = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for index, column in enumerate(table.columns):
+        drawn.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    screen.print(drawn)
+    for note in table.notes:
+        screen.print(Text(note), soft_wrap=True)
 
 
 def say(line: str) -> None:

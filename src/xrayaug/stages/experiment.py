@@ -118,16 +118,15 @@ def plan(options: Experiment) -> Result:
     return {"commands": [command.command_line() for command in plan_study(options).commands]}
 
 
-def tables(result: Result) -> list[Table]:
-    """The results, or for a dry run the command lines as a script."""
+def tables(result: Result) -> list[Table | str]:
+    """The results, or for a dry run the command lines, ready to paste."""
     if "arms" not in result:
-        print("\n".join(result["commands"]))
-        return []
+        return list(result["commands"])
     arms = [
         (f"{arm['percent']:g}", str(len(arm["seeds"])), *(_mean(arm["image"][name]) for name in SHOWN_SCORES))
         for arm in result["arms"]
     ]
-    distances = [(name, f"{found['metric']}, n {found['n']}", f"{found['value']:.3f}")
+    distances = [(name, f"{found['measure']}, n {found['n']}", f"{found['value']:.3f}")
                  for name, found in result["distances"].items()]  # fmt: skip
     looks = [f"look at: {path}" for path in result["look_at"]]
     return [
@@ -287,7 +286,7 @@ def _result(study: Study) -> Result:
     for path in study.distances:
         found = artifacts.open_artifact(path, "fid").result
         distances[path.name.removeprefix("fid-").replace("-", " to ", 1)] = {
-            "metric": found["metric"], "value": found["value"], "n": f"{found['a']['n']} and {found['b']['n']}",
+            "measure": found["description"], "value": found["value"], "n": f"{found['a']['n']} and {found['b']['n']}",
         }  # fmt: skip
     out = study.evaluation.parent
     look_at = [
