@@ -70,12 +70,13 @@ def _keep(real: Dataset, fraction: float, seed: int) -> list[Row]:
     """The real rows without those that the low-data sweep leaves out of training, whole patients at a time."""
     if any(row.synthetic for row in real.rows):
         raise DataError(f"{real.path} already holds synthetic images", "give the real dataset as --real")
-    training = real.select(split="train")
+    training = [place for place, row in enumerate(real.rows) if row.split == "train"]
     if not training:
         raise DataError(f"{real.path} has no training images", "see its index.csv")
-    drawn = splits.draw([row.patient for row in training], [row.label for row in training], fraction, seed)
-    kept = {id(training[index]) for index in drawn}
-    return [row for row in real.rows if row.split != "train" or id(row) in kept]
+    patients = [real.rows[place].patient or place for place in training]  # an unknown patient is one of its own
+    labels = [real.rows[place].label for place in training]
+    kept = {training[index] for index in splits.draw(patients, labels, fraction, seed)}
+    return [row for place, row in enumerate(real.rows) if row.split != "train" or place in kept]
 
 
 def _draw(options: Augment, wanted: int) -> list[Row]:
