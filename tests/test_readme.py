@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from xrayaug import artifacts, stages
-from xrayaug.dataset import open_dataset
+from xrayaug.dataset import COLUMNS, open_dataset
 from xrayaug.options import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -119,3 +119,13 @@ def test_every_source_file_has_its_line() -> None:
 def test_every_stage_is_a_command() -> None:
     files = {file.stem for file in Path(stages.__file__).parent.glob("*.py")} - {"__init__"}
     assert files == {name.replace("-", "_") for name in COMMANDS}
+
+
+def test_the_design_names_every_kind_and_every_field_of_a_manifest(study: Path) -> None:
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    manifest = json.loads((study / "data" / "mura" / "manifest.json").read_text())
+    assert {f"`{name}`" for name in (*artifacts.KINDS, *manifest)} <= set(re.findall(r"`[^`]*`", design))
+
+
+def test_the_readme_names_every_column_of_an_index() -> None:
+    assert {f"`{name}`" for name in COLUMNS} <= set(re.findall(r"`[^`]*`", README))

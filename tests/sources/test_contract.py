@@ -76,3 +76,10 @@ def test_an_empty_or_missing_directory_is_no_set(name: str, tmp_path: Path) -> N
         assert not source.detect(path)
         with pytest.raises(InputError):
             source.read(Prepare(input=path, out=tmp_path / "out"))
+
+
+def test_a_link_to_a_directory_above_ends(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "one.png").write_bytes(b"")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    assert list(sources.walk(tmp_path)) == ["a/one.png"]

@@ -81,9 +81,15 @@ def load(name: str) -> Source:
 def walk(root: Path) -> Iterator[str]:
     """Every file under `root` as a relative path with forward slashes, sorted.
 
-    Hidden files (AppleDouble `._*`, `.DS_Store`) and `__MACOSX` are not there for us.
+    Hidden files (AppleDouble `._*`, `.DS_Store`) and `__MACOSX` are not there for us. Links are followed, but a
+    directory is entered once: a link to one above would otherwise never end.
     """
+    entered: set[str] = set()
     for directory, folders, files in os.walk(root, followlinks=True):
+        if (real := os.path.realpath(directory)) in entered:
+            folders.clear()
+            continue
+        entered.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         for name in sorted(files):
             if not name.startswith("."):
