@@ -365,3 +365,11 @@ def test_a_dry_run_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_a_dry_run_names_custom_weights(a: Path, b: Path, weights_file: Path) -> None:
     planned = fid.plan(options(a, b, features="inception", weights=weights_file))
     assert planned["weights"].startswith("custom weights (not FID)")
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_is_written_does_not_depend_on_the_cache(tmp_path: Path, a: Path, b: Path) -> None:
+    first = fid.run(options(a, b, out=tmp_path / "first"))
+    assert fid.run(options(a, b, out=tmp_path / "second")) == first
+    texts = [(tmp_path / name / "fid.json").read_text() for name in ("first", "second")]
+    assert texts[0] == texts[1]

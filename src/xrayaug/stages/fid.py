@@ -121,8 +121,10 @@ class Measurement:
         }
 
     def write(self, directory: Path) -> Result:
-        """Write fid.json into `directory`."""
+        """Write fid.json into `directory`: what depends on the inputs alone, so not what was found in the cache."""
         result = self.result()
+        for side in ("a", "b"):
+            del result[side]["cached"]
         artifacts.write_json(directory / "fid.json", result)
         return result
 
