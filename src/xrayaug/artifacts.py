@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from xrayaug import __version__, console
+from xrayaug import __version__, console, lock
 from xrayaug.errors import ArtifactError, InputError, OutputError, TrainingError, XrayaugError
 from xrayaug.options import COMMANDS, Command
 
@@ -164,20 +164,38 @@ def produce(options: Command, kind: str, build: Callable[[Path], Result]) -> Res
         The numbers, as they stand in the manifest.
 
     Raises:
-        OutputError: `--out` holds something else.
+        OutputError: `--out` holds something else, or another process is writing it.
     """
-    out = options.out
     _check_inputs_are_elsewhere(options)
-    if options.overwrite and is_artifact(out):
-        _check_replaceable(out)
-    else:
-        made = completed(options)
-        if made is not None:
-            console.say(f"{out} is already complete; nothing to do")
-            return made.result
-    inputs = {
-        name: {"path": os.path.relpath(path, out), "sha256": digest(path)} for name, path in options.inputs().items()
+    if (made := _found_complete(options)) is not None:
+        return made
+    inputs = _describe_inputs(options)
+    with lock.held(options.out):
+        if (made := _found_complete(options)) is not None:  # by a process that held the lock until now
+            return made
+        return _make(options, kind, inputs, build)
+
+
+def _found_complete(options: Command) -> Result | None:
+    if options.overwrite and is_artifact(options.out):
+        _check_replaceable(options.out)
+        return None
+    made = completed(options)
+    if made is None:
+        return None
+    console.say(f"{options.out} is already complete; nothing to do")
+    return made.result
+
+
+def _describe_inputs(options: Command) -> dict[str, dict[str, str]]:
+    return {
+        name: {"path": os.path.relpath(path, options.out), "sha256": digest(path)}
+        for name, path in options.inputs().items()
     }
+
+
+def _make(options: Command, kind: str, inputs: dict[str, dict[str, str]], build: Callable[[Path], Result]) -> Result:
+    out = options.out
     started = time.time()
     partial = _fresh_partial(out)
     try:

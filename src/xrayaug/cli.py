@@ -21,7 +21,16 @@ from xrayaug.errors import OutputError, XrayaugError
 from xrayaug.options import COMMANDS, Command, flag_name
 
 INTERRUPTED = 130
-STORAGE_ERRORS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR}
+STORAGE_ERRORS = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.ENOTDIR,
+    errno.EEXIST,
+}
 
 EPILOG = (
     "The study, in order: prepare (twice: RSNA and MURA), train-gan, sample, fid, augment, train-classifier, "

@@ -269,7 +269,10 @@ def _check_out(options: Experiment, study: Study) -> None:
     if not options.out.exists():
         return
     parts = {command.out.name for command in study.commands if command.out}
-    known = parts | {f"{part}.partial" for part in parts} | {COMMANDS_FILE, artifacts.MANIFEST}
+    known = {f"{part}{ending}" for part in parts for ending in ("", ".partial", ".lock")} | {
+        COMMANDS_FILE,
+        artifacts.MANIFEST,
+    }
     foreign = sorted(entry.name for entry in options.out.iterdir() if entry.name not in known)
     if foreign and not (options.out / COMMANDS_FILE).is_file():
         raise OutputError(f"--out {options.out} holds something else: {foreign[0]}", "choose another directory")
