@@ -5,6 +5,7 @@ step; networks and losses come from `gans/`, Adam and its settings from Radford 
 """
 
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -192,7 +193,7 @@ def _adversaries(options: TrainGan, arch: Architecture, shape: Shape, where: tor
 
 
 def _stop_on_nan(metrics: dict[str, float], epoch: int) -> None:
-    broken = [name for name, value in metrics.items() if value != value or abs(value) == float("inf")]  # noqa: PLR0124
+    broken = [name for name, value in metrics.items() if not math.isfinite(value)]
     if broken:
         raise TrainingError(
             f"{' and '.join(broken)} became NaN or infinite in epoch {epoch}",
