@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from torchvision import models  # type: ignore[import-untyped]
+from torchvision import models
 
 from xrayaug import classifier, scores
 from xrayaug.errors import UsageError, WeightsError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torchvision.transforms import functional as tv  # type: ignore[import-untyped]
+from torchvision.transforms import functional as tv
 
 from xrayaug import device
 from xrayaug.errors import UsageError

@@ -11,9 +11,10 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import pytest
 import typer.main
 
-from xrayaug import cli, options
+from xrayaug import cli
+from xrayaug.command import Command, Role, flag_name, numbers
 from xrayaug.errors import UsageError
-from xrayaug.options import COMMANDS, Command, Phantom, Prepare, Role, TrainClassifier, TrainGan, flag_name
+from xrayaug.options import COMMANDS, Phantom, Prepare, TrainClassifier, TrainGan
 
 Knob = dataclasses.Field[Any]
 Parse = Callable[[list[str]], Command]
@@ -44,6 +45,8 @@ def parse(monkeypatch: pytest.MonkeyPatch) -> Parse:
 
 def kind(command: type[Command], knob: Knob) -> Any:
     """The knob's type without None; a choice is `Literal`."""
+    if knob.metadata["choices"]:
+        return Literal
     hint = get_type_hints(command)[knob.name]
     if get_origin(hint) in (Union, types.UnionType):
         hint = next(part for part in get_args(hint) if part is not type(None))
@@ -51,6 +54,8 @@ def kind(command: type[Command], knob: Knob) -> Any:
 
 
 def choices(command: type[Command], knob: Knob) -> tuple[str, ...]:
+    if knob.metadata["choices"]:
+        return tuple(knob.metadata["choices"])
     hint = get_type_hints(command)[knob.name]
     texts = [part for part in get_args(hint) if isinstance(part, str)]
     return tuple(texts) or next(get_args(part) for part in get_args(hint) if get_origin(part) is Literal)
@@ -183,11 +188,11 @@ def test_numbers_are_finite(value: float) -> None:
 @pytest.mark.parametrize("text", ["0,ten", "0;10", "0, ,x"])
 def test_a_list_that_holds_no_number_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="is not a list of numbers"):
-        options.numbers(text)
+        numbers(text)
 
 
 def test_a_list_of_numbers() -> None:
-    assert options.numbers("0, 10,50.5,") == (0.0, 10.0, 50.5)
+    assert numbers("0, 10,50.5,") == (0.0, 10.0, 50.5)
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
@@ -227,3 +232,9 @@ def test_the_defaults_of_the_classifier_are_the_thesiss() -> None:
     made = TrainClassifier(data=Path("data"), out=Path("out"))
     assert (made.arch, made.weights, made.size) == ("densenet169", "imagenet", 224)
     assert (made.batch_size, made.lr, made.flip) == (8, 1e-4, True)
+
+
+def test_a_choice_is_held_to_what_there_is() -> None:
+    with pytest.raises(UsageError, match="--arch is nothing") as refusal:
+        TrainGan(data=Path("data"), out=Path("out"), arch="nothing")
+    assert "dcgan" in refusal.value.hint

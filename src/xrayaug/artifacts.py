@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from xrayaug import __version__, console, lock
+from xrayaug.command import Command
 from xrayaug.errors import ArtifactError, InputError, OutputError, TrainingError, XrayaugError
-from xrayaug.options import COMMANDS, Command
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -337,7 +337,7 @@ def _differences(made: Artifact, options: Command) -> list[str]:
     before, now = made.options, json.loads(json.dumps(options.identity()))
     found = [
         f"{name} was {before.get(name)}, is now {now.get(name)}"
-        for name in COMMANDS[options.name].__dataclass_fields__
+        for name in now | before
         if before.get(name) != now.get(name)
     ]
     recorded = {name: entry["sha256"] for name, entry in made.manifest["inputs"].items()}

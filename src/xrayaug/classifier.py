@@ -18,7 +18,7 @@ import torch
 from scipy.special import expit
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torchvision import models  # type: ignore[import-untyped]
+from torchvision import models
 
 from xrayaug import console
 from xrayaug import weights as weights_files

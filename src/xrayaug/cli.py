@@ -12,13 +12,14 @@ import os
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
 from xrayaug import __version__, console
+from xrayaug.command import Command, flag_name
 from xrayaug.errors import OutputError, XrayaugError
-from xrayaug.options import COMMANDS, Command, flag_name
+from xrayaug.options import COMMANDS
 
 INTERRUPTED = 130
 STORAGE_ERRORS = {
@@ -104,6 +105,8 @@ def callback(command: type[Command]) -> Callable[..., None]:
 def _parameter(knob: "Field[Any]", hint: Any) -> inspect.Parameter:
     """One field as a keyword parameter annotated for Typer."""
     settings = {"help": knob.metadata["help"], "metavar": knob.metadata["metavar"]}
+    if knob.metadata["choices"]:
+        hint = Literal[tuple(knob.metadata["choices"])]
     if knob.metadata["parse"]:
         hint = str | None if knob.default is None else str
     default = inspect.Parameter.empty if knob.default is MISSING else knob.default

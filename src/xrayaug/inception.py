@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - as everyone writes it
 from pytorch_fid.inception import FID_WEIGHTS_URL, FIDInceptionA, FIDInceptionC, FIDInceptionE_1, FIDInceptionE_2
 from torch import Tensor, nn
-from torchvision.models.inception import Inception3, inception_v3  # type: ignore[import-untyped]
+from torchvision.models.inception import Inception3, inception_v3
 
 from xrayaug import device, weights
 from xrayaug.errors import WeightsError

@@ -10,10 +10,10 @@ import typer.main
 
 from xrayaug import cli, console
 from xrayaug.artifacts import MANIFEST
+from xrayaug.command import Command
 from xrayaug.errors import OutputError, UsageError, XrayaugError
 from xrayaug.options import (
     Augment,
-    Command,
     Evaluate,
     Experiment,
     Fid,

@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from xrayaug import __version__, artifacts, console
 from xrayaug.artifacts import Result
+from xrayaug.command import Command
 from xrayaug.console import Table
 from xrayaug.errors import OutputError, UsageError, XrayaugError
 from xrayaug.options import (
     Augment,
-    Command,
     Evaluate,
     Experiment,
     Fid,
