@@ -84,6 +84,24 @@ def test_the_experiment_runs_the_same_commands_and_then_finds_them_complete(stud
     assert [arm["percent"] for arm in json.loads(again.stdout)["arms"]] == [0, 50]
 
 
+def test_the_lines_run_by_hand_give_the_same_study(study: Path) -> None:
+    """Every file byte for byte, but for times: run after, and held to, the experiment above."""
+    (study / "whole").rename(study / "by-experiment")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"XDG_CACHE_HOME": str(study / "cache"), "PATH": path}
+    subprocess.run(["sh", "by-experiment/commands.sh"], cwd=study, env=environment, check=True, capture_output=True)
+    timed = {"manifest.json", "log.jsonl", "commands.sh"}
+    made = {file.relative_to(study / "by-experiment") for file in (study / "by-experiment").rglob("*.*")}
+    compared = sorted(file for file in made if file.name not in timed and (study / "by-experiment" / file).is_file())
+    assert {file.suffix for file in compared} >= {".npy", ".csv", ".safetensors", ".json", ".png", ".svg", ".md"}
+    differing = [
+        str(file)
+        for file in compared
+        if (study / "by-experiment" / file).read_bytes() != (study / "whole" / file).read_bytes()
+    ]
+    assert not differing
+
+
 def test_the_thesis_in_the_readme_is_what_the_experiment_prints(tmp_path: Path) -> None:
     line = "xrayaug experiment --preset thesis --rsna raw/rsna --mura raw/MURA-v1.1 --out study"
     assert line in README

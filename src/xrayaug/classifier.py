@@ -148,11 +148,6 @@ def count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def has_batch_norm(network: nn.Module) -> bool:
-    """Whether it normalises over the batch, and so cannot train on a batch of one image."""
-    return any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in network.modules())
-
-
 def save(path: Path, classifier: Classifier) -> None:
     """Write the weights as safetensors, by torchvision's names."""
     weights_files.save(path, classifier.network)

@@ -191,7 +191,7 @@ class TrainClassifier(Command):
     )
     size: int = option(224, help="Width and height that the network sees, in pixels.", minimum=16, maximum=4096)
     epochs: int = option(10, help="Passes over the training images.", minimum=1)
-    batch_size: int = option(8, help="Images per optimiser step.", minimum=1)
+    batch_size: int = option(8, help="Images per optimiser step; batch norm needs two.", minimum=2)
     lr: float = option(1e-4, help="Adam's learning rate at the start.", above=0)
     patience: int = option(1, help="Epochs without a better validation loss before the rate falls tenfold.", minimum=0)
     flip: bool = option(True, help="Mirror training images left to right, at random.")
@@ -273,7 +273,7 @@ class Experiment(Command):
     classifier_size: int | None = option(None, help="Size the classifier sees (default: the preset's).", minimum=16)
     classifier_epochs: int | None = option(None, help="Epochs of the classifier (default: the preset's).", minimum=1)
     classifier_batch_size: int | None = option(
-        None, help="Batch size of the classifier (default: the preset's).", minimum=1
+        None, help="Batch size of the classifier (default: the preset's).", minimum=2
     )
     workers: int = option(
         0, help="Images decoded at a time (default: 0, one per processor).", role=Role.EXECUTION, minimum=0

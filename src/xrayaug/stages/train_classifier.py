@@ -25,7 +25,7 @@ from xrayaug.artifacts import Result
 from xrayaug.classifier import Classifier
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Dataset, Row, open_dataset
-from xrayaug.errors import DataError, TrainingError, UsageError
+from xrayaug.errors import DataError, TrainingError
 from xrayaug.options import TrainClassifier
 
 INITIAL, DRAWS, DROPOUT = range(3)  # what a random stream is for
@@ -46,8 +46,7 @@ def plan(options: TrainClassifier) -> Result:
     """The network block by block, the data's counts, and how long the training is; no weights are fetched."""
     data, train, valid = _rows(options)
     outline = classifier.outline(options.arch, size=options.size)
-    _check_batch_size(options, outline)
-    steps = len(_batches(torch.arange(len(train)), options.batch_size, outline))
+    steps = len(_batches(torch.arange(len(train)), options.batch_size))
     return _summary(options, data, train, valid, outline) | {
         "steps_per_epoch": steps,
         "steps": steps * options.epochs,
@@ -102,7 +101,7 @@ class Trainer:
         self.network.train()
         draws = _draws(len(self.train.labels), self.options.seed, number)
         total = 0.0
-        for batch in _batches(draws[:, 0].argsort(stable=True), self.options.batch_size, self.network):
+        for batch in _batches(draws[:, 0].argsort(stable=True), self.options.batch_size):
             loss = self._step(batch.to(self.train.labels.device), draws[batch, 1:])
             _stop_on_nan(loss, f"the training loss became {loss}", number)
             total += loss * len(batch)
@@ -198,7 +197,6 @@ def _trainer(
     """Everything that training needs, on the device; the pictures are read once and stay."""
     seed = device.generator(options.seed, INITIAL).initial_seed()
     network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed).to(where)
-    _check_batch_size(options, network)
     fused = where.type in ("cpu", "cuda")  # one pass over the weights, several times as fast as one per tensor
     adam = torch.optim.Adam(network.parameters(), lr=options.lr, betas=BETAS, fused=fused)
     learnt, held_out = (_pictures(data, rows, options.size, where) for rows in (train, valid))
@@ -225,17 +223,15 @@ def _draws(count: int, seed: int, epoch: int) -> Tensor:
     return torch.rand(count, 3, dtype=torch.float64, generator=device.generator(seed, DRAWS, epoch))
 
 
-def _batches(order: Tensor, batch_size: int, network: Classifier) -> list[Tensor]:
-    """The order in batches; a last one of a single image, which batch norm cannot take, joins the one before."""
+def _batches(order: Tensor, batch_size: int) -> list[Tensor]:
+    """The order in batches; a last one of a single image joins the one before.
+
+    Batch norm cannot take it alone, and SqueezeNet's gradients then round differently from process to process.
+    """
     batches = list(torch.split(order, batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1 and classifier.has_batch_norm(network):
+    if len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
-
-
-def _check_batch_size(options: TrainClassifier, network: Classifier) -> None:
-    if options.batch_size == 1 and classifier.has_batch_norm(network):
-        raise UsageError(f"--batch-size 1 is too small for {options.arch}, which has batch norm", "take 2 or more")
 
 
 def _own_randomness(where: torch.device) -> Any:
