@@ -14,6 +14,7 @@ from torchvision import models
 
 from xrayaug import classifier, scores
 from xrayaug.errors import UsageError, WeightsError
+from xrayaug.weights import file_hash
 
 ANANDA = (  # the eleven of Ananda et al. 2021 that torchvision has, and MURA's
     "googlenet", "vgg19", "alexnet", "squeezenet1_0", "resnet18", "inception_v3", "resnet50", "vgg16", "resnet101",
@@ -209,7 +210,7 @@ def test_imagenet_weights_from_the_cache_are_held_to_their_hash(
     torch.save(state_of("squeezenet1_1", 1000), file)
     with pytest.raises(WeightsError, match="is damaged"):
         classifier.build("squeezenet1_1", size=32, weights="imagenet")
-    monkeypatch.setattr(classifier, "_sha256", lambda _: file.stem.rpartition("-")[2] + "00")
+    monkeypatch.setattr("xrayaug.weights.file_hash", lambda _: file.stem.rpartition("-")[2] + "00")
     assert classifier.imagenet_file("squeezenet1_1") == file
     classifier.build("squeezenet1_1", size=32, weights="imagenet")
 
@@ -295,4 +296,4 @@ def test_hash_names_follow_torch_hub() -> None:
     for arch in classifier.names():
         for offered in models.get_model_weights(arch):
             assert classifier.HASH_IN_NAME.search(offered.url.rpartition("/")[2]), offered.url
-    assert classifier._sha256(Path(__file__)) == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    assert file_hash(Path(__file__)) == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()

@@ -12,6 +12,7 @@ from pytorch_fid.inception import InceptionV3
 from xrayaug import inception
 from xrayaug.errors import WeightsError
 from xrayaug.inception import DIMS, Network, Pixels, Weights
+from xrayaug.weights import file_hash
 
 CPU = torch.device("cpu")
 
@@ -78,13 +79,13 @@ def test_a_file_of_another_hash_is_custom_and_named_so(torch_home: Path, weights
     file = torch_home / "hub" / "checkpoints" / inception.FILE_NAME
     loaded = inception.load_weights(file)
     assert loaded.kind == "custom weights"
-    assert loaded.name == f"custom weights, sha256 {inception.file_hash(file)}"
+    assert loaded.name == f"custom weights, sha256 {file_hash(file)}"
     assert loaded.identity == weights.identity
 
 
 def test_pytorch_fids_hash_makes_inception(monkeypatch: pytest.MonkeyPatch, torch_home: Path, weights: Weights) -> None:
     monkeypatch.setenv("TORCH_HOME", str(torch_home))
-    monkeypatch.setattr(inception, "FILE_HASH", inception.file_hash(inception.cached_file())[:8])
+    monkeypatch.setattr(inception, "FILE_HASH", file_hash(inception.cached_file())[:8])
     loaded = inception.load_weights(None)
     assert (loaded.kind, loaded.name, loaded.identity) == ("inception", "Inception", weights.identity)
 

@@ -278,6 +278,12 @@ def _check_replaceable(out: Path) -> None:
         )
 
 
+def append_json(path: Path, value: Any) -> None:
+    """Append `value` as one line of JSON: what a training run logs per tick."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(value) + "\n")
+
+
 def _fresh_partial(out: Path) -> Path:
     partial = out.with_name(out.name + ".partial")
     if partial.exists():

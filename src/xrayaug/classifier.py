@@ -5,7 +5,6 @@ its last layer replaced by one output, and a loss weighted by class.
 """
 
 import difflib
-import hashlib
 import math
 import re
 from collections.abc import Mapping
@@ -179,7 +178,7 @@ def imagenet_file(arch: str) -> Path:
     prefix = wanted.group(1) if wanted else ""
     if not file.exists():
         _download(url, file, prefix)
-    elif not _sha256(file).startswith(prefix):
+    elif not weights_files.file_hash(file).startswith(prefix):
         raise WeightsError(f"{file} is damaged: its sha256 does not begin with {prefix}", "delete it and run again")
     return file
 
@@ -343,8 +342,3 @@ def _download(url: str, file: Path, prefix: str) -> None:
             f"the ImageNet weights cannot be had: {str(problem).partition(chr(10))[0]}",
             f"download {url} elsewhere and save it as {file}; or give --weights FILE; or --weights none",
         ) from None
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -92,7 +92,7 @@ def load_weights(file: Path | None) -> Weights:
             _download(file)
         check_cached(file)
     kept = _fitting(weights.read(file), file)
-    sha256 = file_hash(file)
+    sha256 = weights.file_hash(file)
     if sha256.startswith(FILE_HASH):
         return Weights("inception", "Inception", kept, _identity(kept), file)
     return Weights("custom weights", f"custom weights, sha256 {sha256}", kept, _identity(kept), file)
@@ -111,25 +111,12 @@ def check_cached(file: Path) -> None:
     Raises:
         WeightsError: it is another file, or damaged.
     """
-    sha256 = file_hash(file)
+    sha256 = weights.file_hash(file)
     if not sha256.startswith(FILE_HASH):
         raise WeightsError(
             f"{file} is not pytorch-fid's Inception weights: its sha256 begins with {sha256[:8]}, not {FILE_HASH}",
             "delete it to have it downloaded again; or --weights FILE, and the number is not called FID",
         )
-
-
-def file_hash(file: Path) -> str:
-    """The file's sha256.
-
-    Raises:
-        WeightsError: it cannot be read.
-    """
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as problem:
-        raise WeightsError(f"the weights file {file} cannot be read: {problem.strerror}", "check the path") from None
 
 
 def _download(file: Path) -> None:

@@ -1,5 +1,6 @@
 """Weights on disk: safetensors or a state dict, numbers and names, never code."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -58,3 +59,16 @@ def check_finite(state: Mapping[str, Tensor], path: Path) -> None:
     for name, tensor in state.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise WeightsError(f"{path} holds NaN or infinite numbers in '{name}'", "train again")
+
+
+def file_hash(file: Path) -> str:
+    """The file's sha256.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as problem:
+        raise WeightsError(f"the weights file {file} cannot be read: {problem.strerror}", "check the path") from None

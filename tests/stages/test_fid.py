@@ -17,6 +17,7 @@ from xrayaug.errors import ArtifactError, DataError, InputError, OutputError, Us
 from xrayaug.inception import Network, Weights
 from xrayaug.options import Augment, Fid, Prepare
 from xrayaug.stages import fid
+from xrayaug.weights import file_hash
 
 COUNT, SIZE = 12, 48
 
@@ -125,7 +126,7 @@ def test_the_number_is_pytorch_fids(
     assert found["value"] == pytest.approx(pytorch_fid(a, b, dims, monkeypatch), rel=1e-3)
     assert found["features"] == "custom weights"
     assert "fid" not in found
-    assert found["network"] == f"custom weights, sha256 {inception.file_hash(weights_file)}"
+    assert found["network"] == f"custom weights, sha256 {file_hash(weights_file)}"
 
 
 def test_only_inceptions_2048_features_make_fid(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import artifacts, console, device, frechet, imagesets, inception
+from xrayaug import artifacts, console, device, frechet, imagesets, inception, weights
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import Dataset
@@ -347,7 +347,7 @@ def _planned_weights(options: Fid) -> str:
         if not file.exists():
             return f"would be downloaded from {inception.WEIGHTS_URL} to {file}"
         inception.check_cached(file)
-    sha256 = inception.file_hash(file)
+    sha256 = weights.file_hash(file)
     kind = "Inception" if sha256.startswith(inception.FILE_HASH) else "custom weights (not FID)"
     return f"{kind}, {file}, sha256 {sha256}"
 

@@ -7,7 +7,6 @@ Arms are paired: a seed gives every arm the same initial weights, and in every e
 relative order, mirrored and rotated by the same draws, whatever is added to them.
 """
 
-import json
 import math
 import time
 from collections import Counter
@@ -128,7 +127,7 @@ class Trainer:
         images = classifier.augment_batch(images, draws, flip=self.options.flip, rotation=self.options.rotation)
         loss = classifier.weighted_bce(self.network(images), self.train.labels[batch], self.w0, self.w1)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         self.optimiser.step()
         return loss.item()
 
@@ -157,7 +156,7 @@ def _fit(trainer: Trainer, directory: Path) -> Result:
             loss = trainer.epoch(epoch, advance)
             seconds = time.monotonic() - started
             judged = trainer.judge(epoch)
-            _append(directory / LOG, _line(trainer, epoch, loss, judged, seconds))
+            artifacts.append_json(directory / LOG, _line(trainer, epoch, loss, judged, seconds))
             if judged.loss < best.loss:
                 best_epoch, best = epoch, judged
                 classifier.save(directory / WEIGHTS, trainer.network)
@@ -258,11 +257,6 @@ def _line(trainer: Trainer, epoch: int, loss: float, judged: Judgement, seconds:
         "seconds": round(seconds, 3),
         "images_per_second": round(count / max(seconds, 1e-9), 1),
     }
-
-
-def _append(log: Path, line: dict[str, Any]) -> None:
-    with log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
 
 
 def _summary(

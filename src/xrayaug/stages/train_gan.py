@@ -4,7 +4,6 @@ Goodfellow et al., Generative Adversarial Nets, NeurIPS 2014, Algorithm 1 with o
 step; networks and losses come from `gans/`, Adam and its settings from Radford et al. 2016.
 """
 
-import json
 import math
 import time
 from collections import Counter
@@ -204,8 +203,7 @@ def _stop_on_nan(metrics: dict[str, float], epoch: int) -> None:
 def _log(directory: Path, epoch: int, count: int, metrics: dict[str, float], seconds: float) -> None:
     line = {"epoch": epoch, "images": epoch * count, **{name: round(value, 6) for name, value in metrics.items()}}
     line |= {"seconds": round(seconds, 3), "images_per_second": round(count / seconds, 1)}
-    with (directory / "log.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    artifacts.append_json(directory / "log.jsonl", line)
 
 
 def _preview(path: Path, g: nn.Module, z: Tensor) -> None:
