@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from xrayaug import artifacts, dataset
-from xrayaug.artifacts import MANIFEST
+from xrayaug import dataset, files, production
 from xrayaug.dataset import Pixels, Row
+from xrayaug.manifests import MANIFEST
 from xrayaug.options import Prepare
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
@@ -40,14 +40,14 @@ def write_dataset(
     pictures = grey(len(given)) if pixels is None else pixels
 
     def build(directory: Path) -> dict[str, Any]:
-        with dataset.writing_images(directory, pictures.shape[1]) as write:
-            write(pictures)
+        with dataset.writing_images(directory, pictures.shape[1]) as writer:
+            writer.write(pictures)
         dataset.write_index(directory, given, split_by=split_by)
         return {"split_by": split_by}
 
     raw = out.parent / "raw"
     raw.mkdir(parents=True, exist_ok=True)
-    artifacts.produce(Prepare(input=raw, out=out), "dataset", build)
+    production.produce(Prepare(input=raw, out=out), "dataset", build)
     return out
 
 
@@ -60,7 +60,7 @@ def tamper(path: Path, name: str, change: Callable[[bytes], bytes]) -> None:
         "bytes": file.stat().st_size,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
     }
-    artifacts.write_json(path / MANIFEST, manifest)
+    files.write_json(path / MANIFEST, manifest)
 
 
 def edit_index(path: Path, line: int, **cells: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from xrayaug import artifacts, dataset
+from xrayaug import dataset, production
 from xrayaug.dataset import Row
 from xrayaug.options import Prepare
 
@@ -59,7 +59,7 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
             dataset.write_index(directory, rows)
             return {"split_by": "patient", **(result or {})}
 
-        artifacts.produce(Prepare(source="folder", input=raw, out=path, size=size), "dataset", build)
+        production.produce(Prepare(source="folder", input=raw, out=path, size=size), "dataset", build)
         return path
 
     return make

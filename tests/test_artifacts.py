@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from xrayaug import __version__, artifacts
-from xrayaug.artifacts import MANIFEST, open_artifact, produce
+from xrayaug import __version__, artifacts, files, manifests
+from xrayaug.artifacts import open_artifact
 from xrayaug.errors import ArtifactError, InputError, OutputError
+from xrayaug.manifests import MANIFEST
 from xrayaug.options import COMMANDS, Augment, Phantom, Prepare, Sample
+from xrayaug.production import produce
 
 RESULT = {"images": 3, "mean": 0.5}
 
@@ -72,7 +74,7 @@ def test_the_manifest_says_how_it_was_made_and_what_it_holds(chain: tuple[Path, 
     manifest = json.loads((out / MANIFEST).read_text())
     environment = manifest.pop("environment")
     assert manifest == {
-        "format": artifacts.FORMAT,
+        "format": manifests.FORMAT,
         "kind": "dataset",
         "stage": "sample",
         "version": __version__,
@@ -227,7 +229,7 @@ def test_a_missing_file_is_found_when_opened(made: Path) -> None:
         open_artifact(made, "raw")
 
 
-@pytest.mark.parametrize("kind", artifacts.KINDS)
+@pytest.mark.parametrize("kind", manifests.KINDS)
 def test_a_wrong_kind_is_explained_with_the_command_that_makes_one(made: Path, kind: str) -> None:
     if kind == "raw":
         assert open_artifact(made, kind).kind == kind
@@ -235,12 +237,12 @@ def test_a_wrong_kind_is_explained_with_the_command_that_makes_one(made: Path, k
     with pytest.raises(ArtifactError) as refusal:
         open_artifact(made, kind)
     assert refusal.value.message == f"{made} is a raw (made by phantom), expected a {kind}"
-    assert refusal.value.hint == f"make one with: {artifacts.KINDS[kind]}"
+    assert refusal.value.hint == f"make one with: {manifests.KINDS[kind]}"
 
 
 def test_another_format_is_refused(made: Path) -> None:
     edit_manifest(made, lambda manifest: manifest.update(format=99))
-    with pytest.raises(ArtifactError, match=f"format 99, this xrayaug reads format {artifacts.FORMAT}"):
+    with pytest.raises(ArtifactError, match=f"format 99, this xrayaug reads format {manifests.FORMAT}"):
         open_artifact(made, "raw")
 
 
@@ -304,14 +306,14 @@ def test_the_digest_of_a_raw_directory_follows_its_files(tmp_path: Path) -> None
 
 def test_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
-    artifacts.write_text(file, "before\n")
+    files.write_text(file, "before\n")
     with pytest.raises(UnicodeEncodeError):
-        artifacts.write_text(file, "after \ud800")
+        files.write_text(file, "after \ud800")
     assert file.read_text() == "before\n"
 
 
 def test_every_kind_has_a_command_that_makes_one() -> None:
-    made = {word.strip(",") for line in artifacts.KINDS.values() for word in line.split()} - {"xrayaug", "or"}
+    made = {word.strip(",") for line in manifests.KINDS.values() for word in line.split()} - {"xrayaug", "or"}
     assert made == set(COMMANDS)
 
 
@@ -319,7 +321,7 @@ def test_an_output_inside_a_raw_input_is_refused(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()
     with pytest.raises(OutputError, match="lies in the input"):
-        artifacts.produce(Prepare(input=raw, out=raw / "prepared"), "dataset", lambda _: {})
+        produce(Prepare(input=raw, out=raw / "prepared"), "dataset", lambda _: {})
     assert not list(raw.iterdir())
 
 

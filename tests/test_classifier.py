@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torchvision import models
 
-from xrayaug import classifier, scores
+from xrayaug import classifier, scores, weights
 from xrayaug.errors import UsageError, WeightsError
 from xrayaug.weights import file_hash
 
@@ -226,7 +226,7 @@ def test_a_download_is_held_to_the_hash_in_its_name(tmp_path: Path, monkeypatch:
 
 def test_saved_and_restored(tmp_path: Path) -> None:
     network = classifier.build("mnasnet0_5", size=32, seed=9)
-    classifier.save(tmp_path / "weights.safetensors", network)
+    weights.save(tmp_path / "weights.safetensors", classifier.state_of(network))
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (5, 32, 32), np.uint8))
     restored = classifier.restore(tmp_path / "weights.safetensors", "mnasnet0_5", size=32)
     found = [classifier.predict(each, pixels, batch_size=2, device=CPU) for each in (network, restored)]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from builders import edit_index, grey, row, tamper, write_dataset
 
-from xrayaug import artifacts, dataset
-from xrayaug.artifacts import produce
+from xrayaug import dataset, manifests
 from xrayaug.dataset import IMAGES, INDEX, Row, borrowed, open_dataset
 from xrayaug.errors import ArtifactError, DataError
 from xrayaug.options import Augment
+from xrayaug.production import produce
 
 ROWS = [
     row(patient="p1", study="p1/s1", file="a,b.png", sha256="ab", extra={"age": "120"}),
@@ -45,9 +45,9 @@ def test_anyone_can_read_it_with_numpy_and_csv(tmp_path: Path) -> None:
 
 def test_images_written_piece_by_piece_are_one_array(tmp_path: Path) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (1234, 5, 5)).astype(np.uint8)
-    with dataset.writing_images(tmp_path, 5) as write:
+    with dataset.writing_images(tmp_path, 5) as writer:
         for start in range(0, len(pictures), 100):
-            write(pictures[start : start + 100])
+            writer.write(pictures[start : start + 100])
     np.testing.assert_array_equal(np.load(tmp_path / IMAGES), pictures)
 
 
@@ -253,7 +253,7 @@ def test_an_index_that_is_none_is_refused(tmp_path: Path, content: bytes, compla
 
 def test_an_unfinished_dataset_is_refused(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "set", [row()])
-    (path / artifacts.MANIFEST).unlink()
+    (path / manifests.MANIFEST).unlink()
     with pytest.raises(ArtifactError, match="no finished dataset"):
         open_dataset(path)
 

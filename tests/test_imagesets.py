@@ -34,14 +34,17 @@ def test_orientation_is_applied(tmp_path: Path) -> None:
 
 
 def test_the_hash_is_of_the_pixels_whatever_the_names_and_the_order(tmp_path: Path) -> None:
-    for folder, names in (("one", "ab"), ("other", "zy")):
+    for folder, names in (("one", "ab"), ("other", "yz")):
         (tmp_path / folder).mkdir()
         for seed, name in enumerate(names):
             Image.fromarray(noise(seed)).save(tmp_path / folder / f"{name}.png")
-    one, other = (imagesets.pixels_hash(imagesets.of_folder(tmp_path / name)) for name in ("one", "other"))
+    one, other = (imagesets.pixel_hash(imagesets.of_folder(tmp_path / name)) for name in ("one", "other"))
     assert one == other
+    (tmp_path / "other" / "y.png").rename(tmp_path / "other" / "{.png")
+    swapped = imagesets.pixel_hash(imagesets.of_folder(tmp_path / "other"))
+    assert (swapped.content == one.content, swapped.sequence == one.sequence) == (True, False)
     Image.fromarray(noise(9)).save(tmp_path / "one" / "a.png")
-    assert imagesets.pixels_hash(imagesets.of_folder(tmp_path / "one")) != one
+    assert imagesets.pixel_hash(imagesets.of_folder(tmp_path / "one")) != one
 
 
 def test_a_folder_without_images_says_what_it_holds(tmp_path: Path) -> None:

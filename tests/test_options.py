@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from xrayaug import cli
-from xrayaug.command import Command, Role, flag_name, numbers
+from xrayaug.command import Command, Interval, Role, flag_name, numbers
 from xrayaug.errors import UsageError
 from xrayaug.options import COMMANDS, Phantom, Prepare, TrainClassifier, TrainGan
 
@@ -77,6 +77,8 @@ def awkward(command: type[Command], knob: Knob) -> Iterator[Any]:
         yield from ((0.0,), (0.1, 33.333333333333336, 1e-07), (1234567.0,))
     elif of == tuple[Path, ...]:
         yield (Path("runs/a b"), Path("/x/ü'"))
+    elif of is Interval:
+        yield from (Interval(images=20000), Interval(seconds=90.0), Interval(seconds=7200.0), Interval(seconds=0.5))
     elif of is Path:
         yield from (Path("a b/ü"), Path("it's"))
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from xrayaug import artifacts, stages
+from xrayaug import artifacts, manifests, stages
 from xrayaug.dataset import COLUMNS, open_dataset
 from xrayaug.options import COMMANDS
 
@@ -142,7 +142,7 @@ def test_every_stage_is_a_command() -> None:
 def test_the_design_names_every_kind_and_every_field_of_a_manifest(study: Path) -> None:
     design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
     manifest = json.loads((study / "data" / "mura" / "manifest.json").read_text())
-    assert {f"`{name}`" for name in (*artifacts.KINDS, *manifest)} <= set(re.findall(r"`[^`]*`", design))
+    assert {f"`{name}`" for name in (*manifests.KINDS, *manifest)} <= set(re.findall(r"`[^`]*`", design))
 
 
 def test_the_readme_names_every_column_of_an_index() -> None:

@@ -26,7 +26,7 @@ class Hostile:
 def test_weights_come_back_exactly(tmp_path: Path) -> None:
     saved, loaded = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
     nn.init.normal_(saved.weight)
-    weights.save(tmp_path / "w.safetensors", saved)
+    weights.save(tmp_path / "w.safetensors", weights.state_of(saved))
     weights.load_into(loaded, tmp_path / "w.safetensors")
     assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in saved.state_dict().items())
 
@@ -74,7 +74,7 @@ def test_more_than_tensors_is_refused(tmp_path: Path, content: Any) -> None:
 
 @pytest.mark.parametrize("other", [nn.Linear(2, 4), nn.Linear(2, 3, bias=False), nn.Conv2d(1, 1, 1)])
 def test_another_networks_weights_are_refused(tmp_path: Path, other: nn.Module) -> None:
-    weights.save(tmp_path / "w.safetensors", other)
+    weights.save(tmp_path / "w.safetensors", weights.state_of(other))
     with pytest.raises(WeightsError, match="does not fit"):
         weights.load_into(nn.Linear(2, 3), tmp_path / "w.safetensors")
 
@@ -83,6 +83,6 @@ def test_another_networks_weights_are_refused(tmp_path: Path, other: nn.Module) 
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
     broken = nn.Linear(2, 3)
     nn.init.constant_(broken.bias, value)
-    weights.save(tmp_path / "w.safetensors", broken)
+    weights.save(tmp_path / "w.safetensors", weights.state_of(broken))
     with pytest.raises(WeightsError, match="NaN or infinite numbers in 'bias'"):
         weights.load_into(nn.Linear(2, 3), tmp_path / "w.safetensors")

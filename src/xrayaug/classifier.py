@@ -7,7 +7,7 @@ its last layer replaced by one output, and a loss weighted by class.
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -147,13 +147,13 @@ def count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def save(path: Path, classifier: Classifier) -> None:
-    """Write the weights as safetensors, by torchvision's names."""
-    weights_files.save(path, classifier.network)
+def state_of(classifier: Classifier) -> dict[str, Tensor]:
+    """A copy of the weights, on the CPU, by torchvision's names."""
+    return weights_files.state_of(classifier.network)
 
 
 def restore(path: Path, arch: str, *, size: int) -> Classifier:
-    """The network that `save` wrote, output layer and all.
+    """The network whose `state_of` was saved to `path`, output layer and all.
 
     Raises:
         WeightsError: the file is missing, damaged, or of another network.
@@ -209,11 +209,24 @@ def images_of(pixels: Tensor) -> Tensor:
     return pixels[:, None].float() / 255
 
 
-def logits(classifier: nn.Module, pixels: Tensor, *, batch_size: int, device: torch.device) -> Tensor:
-    """Logits float64 `[N]`, on the CPU, of pictures uint8 `[N, S, S]`, in evaluation mode."""
+def logits(
+    classifier: nn.Module,
+    pixels: Tensor,
+    *,
+    batch_size: int,
+    device: torch.device,
+    after_each: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """Logits float64 `[N]`, on the CPU, of pictures uint8 `[N, S, S]`, in evaluation mode.
+
+    `after_each` is called after each batch.
+    """
     classifier.eval()
-    with torch.inference_mode():
-        parts = [classifier(images_of(part.to(device))).cpu().double() for part in torch.split(pixels, batch_size)]
+    parts = []
+    for part in torch.split(pixels, batch_size):
+        with torch.inference_mode():
+            parts.append(classifier(images_of(part.to(device))).cpu().double())
+        after_each()
     return torch.cat(parts)
 
 

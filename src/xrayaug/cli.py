@@ -16,12 +16,11 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from xrayaug import __version__, console
+from xrayaug import __version__, console, stopping
 from xrayaug.command import Command, flag_name
-from xrayaug.errors import OutputError, XrayaugError
+from xrayaug.errors import OutputError, ResourceError, XrayaugError
 from xrayaug.options import COMMANDS
 
-INTERRUPTED = 130
 STORAGE_ERRORS = {
     errno.EACCES,
     errno.EPERM,
@@ -31,6 +30,15 @@ STORAGE_ERRORS = {
     errno.EIO,
     errno.ENOTDIR,
     errno.EEXIST,
+    errno.EFBIG,  # a file size limit
+    errno.ENOENT,  # a directory, or a mount, that vanished
+    errno.ENOTCONN,
+    errno.ESTALE,
+    errno.ENODEV,
+    errno.EHOSTDOWN,
+    errno.ETIMEDOUT,
+    errno.EMFILE,
+    errno.ENFILE,
 }
 
 EPILOG = (
@@ -63,24 +71,30 @@ def run(options: Command) -> None:
         typer.Exit: with the exit code, where it is not 0.
     """
     try:
-        stage = importlib.import_module(f"xrayaug.stages.{options.name.replace('-', '_')}")
-        result = stage.plan(options) if options.dry_run else stage.run(options)
-        if options.json:
-            print(json.dumps(result, ensure_ascii=False))
-        else:
-            console.show(stage.tables(result))
+        with stopping.watching(options.max_minutes):
+            stage = importlib.import_module(f"xrayaug.stages.{options.name.replace('-', '_')}")
+            result = stage.plan(options) if options.dry_run else stage.run(options)
+            if options.json:
+                print(json.dumps(result, ensure_ascii=False))
+            else:
+                console.show(stage.tables(result))
+    except stopping.Stopped as stop:
+        console.say(f"stopped ({stop.cause}); to go on, run the same command again")
+        raise typer.Exit(stop.exit_code) from None
     except XrayaugError as problem:
         console.report(problem)
         raise typer.Exit(problem.exit_code) from None
-    except KeyboardInterrupt:
-        console.say("interrupted; what was unfinished is not kept, run the same command again")
-        raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         raise typer.Exit(1) from None
+    except MemoryError as problem:
+        console.report(ResourceError(f"out of memory: {problem}", "free some, or take a machine with more"))
+        raise typer.Exit(ResourceError.exit_code) from None
     except OSError as problem:
         if problem.errno not in STORAGE_ERRORS:
             raise
-        console.report(OutputError(f"{problem.strerror}: {problem.filename or options.out}"))
+        where = problem.filename or options.out
+        hint = "what was saved before is kept: mend that and run the same command again"
+        console.report(OutputError(f"{problem.strerror}: {where}", hint))
         raise typer.Exit(OutputError.exit_code) from None
 
 

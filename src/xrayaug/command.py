@@ -7,6 +7,7 @@ input (`inputs`); `experiment` writes commands as shell lines (`argv`).
 import dataclasses
 import enum
 import math
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from xrayaug.errors import UsageError
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+INTERVAL = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
 
 
 class Role(enum.Enum):
@@ -67,6 +71,35 @@ def numbers(text: str) -> tuple[float, ...]:
     return values
 
 
+@dataclass(frozen=True)
+class Interval:
+    """How far apart two moments are: in seconds, or in images."""
+
+    seconds: float | None = None
+    images: int | None = None
+
+    def __str__(self) -> str:
+        if self.images is not None:
+            return str(self.images)
+        seconds = self.seconds or 0.0
+        unit = next((unit for unit in "hm" if seconds % UNITS[unit] == 0), "s")
+        return _number(seconds / UNITS[unit]) + unit
+
+
+def interval(text: str) -> Interval:
+    """``"90s"``, ``"5m"`` or ``"1h"`` as time, ``"20000"`` as images.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    given = INTERVAL.fullmatch(text.strip())
+    if not given or not float(given[1]) or (not given[2] and "." in given[1]):
+        raise UsageError(f"'{text}' is no interval", "give a time, such as 90s, 5m or 1h, or a number of images")
+    if given[2]:
+        return Interval(seconds=float(given[1]) * UNITS[given[2]])
+    return Interval(images=int(given[1]))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Command:
     """What every command takes."""
@@ -80,6 +113,12 @@ class Command:
         False, help="Replace what an earlier run with other options left in --out.", role=Role.EXECUTION
     )
     dry_run: bool = option(False, help="Resolve and print everything, write nothing.", role=Role.EXECUTION)
+    max_minutes: float | None = option(
+        None,
+        help="Stop after so many minutes with exit code 75, all saved; run the same command again to go on.",
+        role=Role.EXECUTION,
+        above=0,
+    )
     json: bool = option(False, help="Print the result as one JSON object on stdout.", role=Role.EXECUTION)
 
     def __post_init__(self) -> None:

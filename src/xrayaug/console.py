@@ -65,22 +65,28 @@ def report(problem: XrayaugError) -> None:
 
 
 @contextmanager
-def progress(total: int, label: str, unit: str = "images") -> Iterator[Callable[..., None]]:
+def progress(total: int, label: str, unit: str = "images", *, done: int = 0) -> Iterator[Callable[..., None]]:
     """Show how far `total` has come: a bar on a terminal, a line every ten seconds elsewhere.
+
+    Args:
+        total: how many there are.
+        label: what is being done.
+        unit: of what.
+        done: how many an earlier run has done.
 
     Yields:
         `advance(count, note="")`, to call as the work goes on.
     """
     if sys.stderr.isatty():
-        with _bar(total, label, unit) as advance:
+        with _bar(total, label, unit, done) as advance:
             yield advance
     else:
-        with _lines(total, label, unit) as advance:
+        with _lines(total, label, unit, done) as advance:
             yield advance
 
 
 @contextmanager
-def _bar(total: int, label: str, unit: str) -> Iterator[Callable[..., None]]:
+def _bar(total: int, label: str, unit: str, before: int) -> Iterator[Callable[..., None]]:
     from rich import progress as bars
     from rich.console import Console
 
@@ -94,7 +100,7 @@ def _bar(total: int, label: str, unit: str) -> Iterator[Callable[..., None]]:
     )
     started = time.monotonic()
     with bars.Progress(*columns, console=Console(file=sys.stderr)) as shown:
-        task = shown.add_task(label, total=total, rate="", note="")
+        task = shown.add_task(label, total=total, completed=before, rate="", note="")
         done = 0
 
         def advance(count: int, note: str = "") -> None:
@@ -107,7 +113,7 @@ def _bar(total: int, label: str, unit: str) -> Iterator[Callable[..., None]]:
 
 
 @contextmanager
-def _lines(total: int, label: str, unit: str) -> Iterator[Callable[..., None]]:
+def _lines(total: int, label: str, unit: str, before: int) -> Iterator[Callable[..., None]]:
     started = last = time.monotonic()
     done = 0
 
@@ -119,8 +125,9 @@ def _lines(total: int, label: str, unit: str) -> Iterator[Callable[..., None]]:
             return
         last = now
         rate = done / (now - started)
-        left = (total - done) / rate if rate else 0.0
-        say(f"{label}: {done}/{total} {unit}, {rate:.1f} {unit}/s, {_clock(left)} left{'; ' + note if note else ''}")
+        left = _clock((total - before - done) / rate) if rate else "unknown time"
+        said = f"{label}: {before + done}/{total} {unit}, {rate:.1f} {unit}/s, {left} left"
+        say(f"{said}; {note}" if note else said)
 
     yield advance
     seconds = max(time.monotonic() - started, 1e-9)

@@ -6,26 +6,34 @@ the array: `images.npy` for the dataset's own, `real/images.npy` for that of the
 """
 
 import csv
+import hashlib
 import io
+import json
+import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from xrayaug import artifacts
+from xrayaug import artifacts, console, files, production, stopping
 from xrayaug.artifacts import Artifact
+from xrayaug.command import Interval
 from xrayaug.errors import ArtifactError, DataError
+from xrayaug.stopping import Pace
 
 IMAGES = "images.npy"
 INDEX = "index.csv"
 SPLITS = ("train", "valid", "test")
 LABELS = ("normal", "abnormal")
+JOURNAL = "images.jsonl"  # beside what else a stopped run needs
+FREQUENT = Interval(seconds=60)  # between lines of the journal
+CHUNK_BYTES = 1 << 26  # pixels of one line, at most
 UNLABELLED = ""  # synthetic images of a generator that learnt both labels without telling them apart
 
 Pixels = npt.NDArray[np.uint8]
@@ -133,28 +141,122 @@ def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patien
         cells = [getattr(row, name) for name in COLUMNS]
         writer.writerow([int(cell) if isinstance(cell, bool) else cell for cell in cells]
                         + [row.extra.get(name, "") for name in extras])  # fmt: skip
-    artifacts.write_text(directory / INDEX, text.getvalue())
+    files.write_text(directory / INDEX, text.getvalue())
 
 
 @contextmanager
-def writing_images(directory: Path, size: int) -> Iterator[Callable[[Pixels], None]]:
+def writing_images(directory: Path, size: int, every: Interval = FREQUENT) -> Iterator["ImageWriter"]:
     """Write `images.npy` picture by picture; how many there are need not be known before the end.
 
     Yields:
-        `write(pictures)`, which appends uint8 `[N, size, size]`.
+        The writer, which has already what a stopped run wrote into this directory.
+
+    Raises:
+        Stopped: the run was asked to stop; what was written is kept.
     """
-    count = 0
-    with (directory / IMAGES).open("wb") as file:
-        _write_header(file, count, size)
+    writer = ImageWriter(directory, size, every)
+    try:
+        with stopping.deferred():
+            yield writer
+            writer.finish()
+    finally:
+        writer.close()
 
-        def write(pictures: Pixels) -> None:
-            nonlocal count
-            file.write(np.ascontiguousarray(pictures).data)
-            count += len(pictures)
 
-        yield write
-        file.seek(0)
-        _write_header(file, count, size)  # of the same length: NumPy leaves room for the first axis to grow
+class ImageWriter:
+    """`images.npy` as it grows, with a journal beside it: what a killed run wrote since its last line is cut off.
+
+    Each line of the journal stands for the pictures since the line before and holds the notes that came with them,
+    and a hash of both.
+    """
+
+    def __init__(self, directory: Path, size: int, every: Interval) -> None:
+        self.size = size
+        self.count = 0  # pictures written
+        self.notes: list[Any] = []  # what was noted of them, in order
+        self._pace = Pace(every)
+        self._journal = directory / production.RESUME / JOURNAL
+        self._journal.parent.mkdir(parents=True, exist_ok=True)
+        self._file = (directory / IMAGES).open("r+b" if (directory / IMAGES).exists() else "w+b")
+        self._file.seek(len(_header(0, size)))
+        self._take_up()
+        self._begin_chunk()
+
+    def write(self, pictures: Pixels, *notes: Any) -> None:
+        """Append pictures uint8 `[N, size, size]` and what is to be known of them, as JSON; a stop waits for this.
+
+        Raises:
+            Stopped: the run was asked to stop, and everything up to here is kept.
+        """
+        content = np.ascontiguousarray(pictures).data
+        self._file.write(content)
+        self._hash.update(content)
+        self._added += len(pictures)
+        self._new_notes += notes
+        full = self._added * self.size**2 >= CHUNK_BYTES
+        if full or stopping.requested() or self._pace.due(self.count + self._added):
+            self._commit()
+        stopping.check()
+
+    def finish(self) -> None:
+        """Commit what is left, and have the array's header say how many pictures there are."""
+        self._commit()
+        self._file.seek(0)
+        self._file.write(_header(self.count, self.size))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def _take_up(self) -> None:
+        """Read the journal and cut off what it does not vouch for."""
+        lines = self._journal.read_bytes().splitlines(keepends=True) if self._journal.exists() else []
+        vouched = 0
+        for line in lines:
+            if not self._holds(line):
+                break
+            vouched += len(line)
+        if lines:
+            os.truncate(self._journal, vouched)
+            console.say(f"going on after {self.count:,} images")
+        self._file.seek(len(_header(0, self.size)) + self.count * self.size**2)
+        self._file.truncate()
+
+    def _holds(self, line: bytes) -> bool:
+        """Whether the next pictures are those that the line is of; if so, they are taken."""
+        try:
+            entry = json.loads(line)
+            pixels = self._file.read(entry["images"] * self.size**2)
+            holds = bool(_chunk_hash(hashlib.sha256(pixels), entry["notes"]) == entry["sha256"])
+        except (ValueError, KeyError, TypeError):  # the run was killed while it wrote the line
+            return False
+        if holds:
+            self.count += entry["images"]
+            self.notes += entry["notes"]
+        else:
+            console.warn(f"{self._file.name} is damaged after {self.count} images, and is made again from there")
+        return holds
+
+    def _commit(self) -> None:
+        if self._added or self._new_notes:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            line = {"images": self._added, "notes": self._new_notes, "sha256": _chunk_hash(self._hash, self._new_notes)}
+            with self._journal.open("ab") as journal:
+                journal.write(json.dumps(line).encode() + b"\n")
+                journal.flush()
+                os.fsync(journal.fileno())
+            self.count += self._added
+            self.notes += self._new_notes
+        self._begin_chunk()
+
+    def _begin_chunk(self) -> None:
+        self._hash = hashlib.sha256()
+        self._added = 0
+        self._new_notes: list[Any] = []
+        self._pace.restart(self.count)
 
 
 def borrowed(row: Row, input_name: str, **changes: Any) -> Row:
@@ -248,9 +350,16 @@ def _map_array(artifact: Artifact, name: str) -> Pixels:
     return array
 
 
-def _write_header(file: IO[bytes], count: int, size: int) -> None:
-    header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size)}
-    np.lib.format.write_array_header_1_0(file, header)
+def _header(count: int, size: int) -> bytes:
+    """The first bytes of `images.npy`; their length does not depend on the count: NumPy leaves room for it to grow."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (count, size, size)})
+    return header.getvalue()
+
+
+def _chunk_hash(pixels: "hashlib._Hash", notes: list[Any]) -> str:
+    pixels.update(json.dumps(notes).encode())
+    return pixels.hexdigest()
 
 
 def _resized(picture: Pixels, shape: tuple[int, ...]) -> Pixels:

@@ -1,7 +1,11 @@
 """Where tensors live, how pixels become tensors, and where randomness comes from."""
 
 import ctypes
+import os
 import platform
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -9,18 +13,26 @@ import torch
 from torch import Tensor
 
 from xrayaug.dataset import Pixels
-from xrayaug.errors import UsageError
+from xrayaug.errors import ResourceError, UsageError
 
+OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory|CUDA_ERROR_OUT_OF_MEMORY")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
-def resolve(name: str) -> torch.device:
+def resolve(name: str, *, deterministic: bool = False) -> torch.device:
     """`auto`, `cpu`, `cuda`, `cuda:1` or `mps` as a device that is really here.
+
+    Args:
+        name: of the device.
+        deterministic: have CUDA use only algorithms that give the same bytes each time; a CPU does anyway.
 
     Raises:
         UsageError: no such device; the message says which there are.
     """
     keep_freed_memory()
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts, without which it refuses
+        torch.use_deterministic_algorithms(True)
     here = available()
     if name == "auto":
         return torch.device(here[0])
@@ -43,10 +55,34 @@ def available() -> list[str]:
 
 
 def describe(device: torch.device) -> str:
-    """`cuda:0 (NVIDIA H200)`, `cpu (2 threads)`."""
+    """`cuda:0 (NVIDIA H200)`, `cpu (2 threads, AVX512)`: what sums in another order, and so rounds otherwise."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"{device} ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+    if device.type == "cpu":
+        return f"{device} ({torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()})"
+    return str(device)
+
+
+@contextmanager
+def naming_limits(batch_size: int, *, deterministic: bool = False) -> Iterator[None]:
+    """Have what a device cannot do end in one line that says what to try.
+
+    Raises:
+        ResourceError: memory ran out.
+        UsageError: a network needs an algorithm that `--deterministic` forbids.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as problem:
+        reason = str(problem).partition("\n")[0]
+        if isinstance(problem, torch.OutOfMemoryError | MemoryError) or OUT_OF_MEMORY.search(reason):
+            raise ResourceError(
+                f"out of memory at --batch-size {batch_size}: {reason or 'nothing is left'}",
+                f"try --batch-size {max(1, batch_size // 2)}, or a device with more memory",
+            ) from None
+        if deterministic and "deterministic implementation" in str(problem):
+            raise UsageError(f"--deterministic cannot be kept: {reason}", "leave it out, or --device cpu") from None
+        raise
 
 
 def generator(*seeds: int) -> torch.Generator:

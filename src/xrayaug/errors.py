@@ -7,7 +7,8 @@ XrayaugError            one clear line and a hint; exit code 1, no traceback
 │   └── DataError       labels, splits or pixels that cannot stand
 ├── OutputError         --out holds something else, or cannot be written
 ├── WeightsError        pretrained weights are not here, damaged, or of another network
-└── TrainingError       training broke down (NaN, too little data)
+├── TrainingError       training broke down (NaN, collapse)
+└── ResourceError       memory, shared memory or worker processes ran out
 
 Anything else is a bug and keeps its traceback.
 """
@@ -51,4 +52,8 @@ class WeightsError(XrayaugError):
 
 
 class TrainingError(XrayaugError):
-    """Training broke down: NaN losses, or too little data to train on."""
+    """Training broke down: NaN losses or weights, or a collapsed network."""
+
+
+class ResourceError(XrayaugError):
+    """Memory, shared memory or worker processes ran out."""

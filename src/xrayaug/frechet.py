@@ -7,7 +7,7 @@ The squared 2-Wasserstein distance of two normal distributions (Dowson and Landa
 Statistics lie on disk as .npz with pytorch-fid's keys `mu` and `sigma`, so that either program reads the other's.
 """
 
-import os
+import io
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xrayaug import files
 from xrayaug.errors import DataError
 
 Double = npt.NDArray[np.float64]
@@ -57,7 +58,7 @@ class Moments:
     def __init__(self, dims: int) -> None:
         self.count = 0
         self.mean: Double = np.zeros(dims)
-        self._scatter: Double = np.zeros((dims, dims))  # sum of (x - mean)(x - mean)^T
+        self.scatter: Double = np.zeros((dims, dims))  # sum of (x - mean)(x - mean)^T
 
     def add(self, features: npt.NDArray[np.floating[Any]]) -> None:
         """Take in features [N, D].
@@ -76,7 +77,7 @@ class Moments:
         # The step between the means enters as one more row, so that a single product does it all.
         weight = self.count * len(batch) / total
         deviations = np.vstack([batch - batch_mean, np.sqrt(weight) * step])
-        self._scatter += deviations.T @ deviations
+        self.scatter += deviations.T @ deviations
         self.mean = self.mean + step * (len(batch) / total)
         self.count = total
 
@@ -88,7 +89,7 @@ class Moments:
         """
         if self.count < 2:
             raise DataError(f"{self.count} images have no covariance", "at least two are needed")
-        return Statistics(self.mean.copy(), self._scatter / (self.count - 1), self.count, dict(origin or {}))
+        return Statistics(self.mean.copy(), self.scatter / (self.count - 1), self.count, dict(origin or {}))
 
 
 def distance(a: Statistics, b: Statistics) -> float:
@@ -132,16 +133,9 @@ def save(path: Path, statistics: Statistics) -> None:
     if statistics.count is not None:
         arrays["n"] = np.int64(statistics.count)
     arrays |= {name: np.array(text) for name, text in statistics.origin.items() if name in ORIGIN}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    neighbour = path.with_name(f".{path.name}.{os.getpid()}.new")  # of this process: jobs may share a cache
-    try:
-        with neighbour.open("wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        neighbour.replace(path)
-    finally:
-        neighbour.unlink(missing_ok=True)
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    files.write_bytes(path, content.getbuffer())
 
 
 def load(path: Path) -> Statistics:

@@ -98,11 +98,11 @@ def list_pictures(folder: Path) -> list[Path]:
     return found
 
 
-def in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
-    """`function` of 0, 1, ... in order, a few computed ahead."""
+def in_threads(function: Callable[[int], T], indices: range) -> Iterator[T]:
+    """`function` of each index in order, a few computed ahead."""
     pending: deque[Future[T]] = deque()
     with ThreadPoolExecutor() as pool:
-        for index in range(count):
+        for index in indices:
             pending.append(pool.submit(function, index))
             if len(pending) > AHEAD:
                 yield pending.popleft().result()
@@ -118,14 +118,23 @@ def quiet_pillow() -> Iterator[None]:
         yield
 
 
-def pixels_hash(side: Pictures) -> str:
-    """sha256 over the pictures' own hashes in sorted order: the order and the names of files do not matter."""
+@dataclass(frozen=True)
+class PixelHash:
+    """What tells one set of pictures from another: sha256 over the pictures' own hashes."""
+
+    content: str  # in sorted order: neither the order nor the names of files matter
+    sequence: str  # in the order in which they are read
+
+
+def pixel_hash(side: Pictures) -> PixelHash:
+    """The hash of a side's pictures, every one of them read."""
     hashes = []
     with console.progress(side.count, f"reading {side.path.name}") as advance:
-        for digest in in_threads(lambda index: _picture_hash(side.read(index)), side.count):
+        for digest in in_threads(lambda index: _picture_hash(side.read(index)), range(side.count)):
             hashes.append(digest)
             advance(1)
-    return hashlib.sha256(b"".join(sorted(hashes))).hexdigest()
+    content, sequence = (hashlib.sha256(b"".join(each)).hexdigest() for each in (sorted(hashes), hashes))
+    return PixelHash(content, sequence)
 
 
 def _picture_hash(picture: Pixels) -> bytes:

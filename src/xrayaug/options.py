@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from xrayaug import listing
-from xrayaug.command import Command, Role, numbers, option
+from xrayaug.command import Command, Interval, Role, interval, numbers, option
 
 SOURCES = listing.names("sources")
 ARCHITECTURES = listing.names("gans")
@@ -25,6 +25,24 @@ def _device() -> Any:
         help="Where to compute: auto, cpu, cuda, cuda:1, ... or mps.",
         role=Role.EXECUTION,
         metavar="DEVICE",
+    )
+
+
+def _deterministic() -> Any:
+    return option(
+        False,
+        help="On CUDA, only algorithms that give the same bytes each time; on a CPU that is always so.",
+        role=Role.EXECUTION,
+    )
+
+
+def _checkpoint_every() -> Any:
+    return option(
+        Interval(seconds=300),
+        help="How often to save what a killed run needs to go on: a time (90s, 5m, 1h) or a number of images.",
+        role=Role.EXECUTION,
+        metavar="TIME|IMAGES",
+        parse=interval,
     )
 
 
@@ -85,6 +103,7 @@ class Prepare(Command):
     workers: int = option(
         0, help="Images decoded at a time (default: 0, one per processor).", role=Role.EXECUTION, minimum=0
     )
+    checkpoint_every: Interval = _checkpoint_every()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +125,14 @@ class TrainGan(Command):
     preview_every: int = option(
         5, help="Epochs between preview grids on fixed noise; 0 draws only the last.", minimum=0
     )
+    on_collapse: Literal["stop", "warn"] = option(
+        "stop",
+        help="What to do when the discriminator's loss or the variety of the generated images stays near zero.",
+        role=Role.EXECUTION,
+    )
+    checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
+    deterministic: bool = _deterministic()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +145,9 @@ class Sample(Command):
     run: Path = option(help="GAN run to sample from.", role=Role.INPUT)
     count: int = option(10000, help="Images to draw; image i is the same whatever the count.", minimum=1)
     png: bool = option(False, help="Also write every image as a PNG file.")
+    checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
+    deterministic: bool = _deterministic()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +184,9 @@ class Fid(Command):
         help="Directory of cached statistics (default: $XDG_CACHE_HOME/xrayaug, else ~/.cache/xrayaug).",
         role=Role.EXECUTION,
     )
+    checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
+    deterministic: bool = _deterministic()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +226,9 @@ class TrainClassifier(Command):
     patience: int = option(1, help="Epochs without a better validation loss before the rate falls tenfold.", minimum=0)
     flip: bool = option(True, help="Mirror training images left to right, at random.")
     rotation: float = option(10.0, help="Rotate training images by up to so many degrees.", minimum=0, maximum=180)
+    checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
+    deterministic: bool = _deterministic()
 
     def identity(self) -> dict[str, Any]:
         """The settings; of a weights file the content decides, which `inputs` holds."""
@@ -218,6 +250,7 @@ class Evaluate(Command):
     runs: tuple[Path, ...] = option(help="Classifier runs to judge.", role=Role.INPUT, positional=True)
     batch_size: int = option(32, help="Images per pass through the network.", role=Role.EXECUTION, minimum=1)
     device: str = _device()
+    deterministic: bool = _deterministic()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,7 +311,12 @@ class Experiment(Command):
     workers: int = option(
         0, help="Images decoded at a time (default: 0, one per processor).", role=Role.EXECUTION, minimum=0
     )
+    on_collapse: Literal["stop", "warn"] = option(
+        "stop", help="What to do when the GAN collapses; see train-gan.", role=Role.EXECUTION
+    )
+    checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
+    deterministic: bool = _deterministic()
 
 
 COMMANDS: dict[str, type[Command]] = {

@@ -1,11 +1,13 @@
 """Grids of images as PNG files: previews, contact sheets, strips of reals."""
 
+import io
 import math
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from xrayaug import files
 from xrayaug.dataset import Pixels
 
 GAP = 2  # pixels between pictures
@@ -25,6 +27,7 @@ def grid(pictures: Pixels, columns: int | None = None) -> Pixels:
 
 
 def save_png(path: Path, picture: Pixels) -> None:
-    """Write one grey picture uint8 `[H, W]`, making its directory if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path, format="PNG")
+    """Write one grey picture uint8 `[H, W]`, whole or not at all, making its directory if need be."""
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, format="PNG")
+    files.write_bytes(path, content.getbuffer(), durable=False)

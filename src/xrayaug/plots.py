@@ -1,5 +1,6 @@
 """Figures as PNG and SVG, the same bytes for the same numbers. The only importer of matplotlib."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from xrayaug import files
 
 UNDATED: Mapping[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
 INCHES = (6.4, 5.0)
@@ -63,7 +66,9 @@ def figure7(stem: Path, series: Sequence[Series], reported: Mapping[float, float
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(frameon=False, fontsize="small", loc="outside lower center")  # clear of every line
         for suffix, metadata in UNDATED.items():
-            figure.savefig(f"{stem}.{suffix}", dpi=DOTS_PER_INCH, metadata=metadata)
+            content = io.BytesIO()
+            figure.savefig(content, format=suffix, dpi=DOTS_PER_INCH, metadata=metadata)
+            files.write_bytes(stem.with_name(f"{stem.name}.{suffix}"), content.getbuffer(), durable=False)
 
 
 def _draw(axes: Axes, series: Series, colour: str) -> None:

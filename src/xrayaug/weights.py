@@ -1,19 +1,25 @@
 """Weights on disk: safetensors or a state dict, numbers and names, never code."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
+from xrayaug import files
 from xrayaug.errors import WeightsError
 
 
-def save(path: Path, network: nn.Module) -> None:
-    """Write a network's weights as safetensors."""
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}, path)
+def save(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Write weights as safetensors, whole or not at all."""
+    files.write_bytes(path, serialise(dict(state)))
+
+
+def state_of(network: nn.Module) -> dict[str, Tensor]:
+    """A copy of a network's weights and statistics, on the CPU."""
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in network.state_dict().items()}
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -42,12 +48,24 @@ def load_into(network: nn.Module, path: Path) -> None:
     """
     state = read(path)
     check_finite(state, path)
-    expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    put(state, network, path)
+
+
+def put(state: Mapping[str, Tensor], network: nn.Module, origin: Path | str) -> None:
+    """Give a network the weights that `origin` holds, in the layout that its own have.
+
+    Raises:
+        WeightsError: they are of another network.
+    """
+    own = network.state_dict()
+    shapes = {name: tensor.shape for name, tensor in own.items()}
     given = {name: tensor.shape for name, tensor in state.items()}
-    differing = sorted(name for name in expected.keys() | given.keys() if expected.get(name) != given.get(name))
+    differing = sorted(name for name in shapes.keys() | given.keys() if shapes.get(name) != given.get(name))
     if differing:
-        raise WeightsError(f"{path} is of another network: '{differing[0]}' does not fit", "check the run")
-    network.load_state_dict(state)
+        raise WeightsError(f"{origin} is of another network: '{differing[0]}' does not fit", "check the run")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(state[name])
 
 
 def check_finite(state: Mapping[str, Tensor], path: Path) -> None:
@@ -68,7 +86,6 @@ def file_hash(file: Path) -> str:
         WeightsError: it cannot be read.
     """
     try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return files.sha256(file)
     except OSError as problem:
         raise WeightsError(f"the weights file {file} cannot be read: {problem.strerror}", "check the path") from None

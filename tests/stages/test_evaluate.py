@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sklearn import metrics
 
-from xrayaug import artifacts, classifier, dataset
+from xrayaug import artifacts, classifier, dataset, production, weights
 from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.options import Evaluate, TrainClassifier
 from xrayaug.stages import evaluate
@@ -26,10 +26,11 @@ def train(data: Path, out: Path, seed: int, **changes: Any) -> Path:
     options = TrainClassifier(data=data, out=out, arch="squeezenet1_1", weights="none", size=32, seed=seed, **changes)
 
     def build(directory: Path) -> dict[str, Any]:
-        classifier.save(directory / "weights.safetensors", classifier.build(options.arch, size=32, seed=seed))
+        network = classifier.build(options.arch, size=32, seed=seed)
+        weights.save(directory / "weights.safetensors", classifier.state_of(network))
         return {"arm": arm_of(0, 0) | dataset.open_dataset(data).artifact.result.get("arm", {}), "seed": seed}
 
-    artifacts.produce(options, "classifier-run", build)
+    production.produce(options, "classifier-run", build)
     return out
 
 

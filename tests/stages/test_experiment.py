@@ -9,9 +9,9 @@ import pytest
 import typer.main
 
 from xrayaug import cli, console
-from xrayaug.artifacts import MANIFEST
 from xrayaug.command import Command
 from xrayaug.errors import OutputError, UsageError, XrayaugError
+from xrayaug.manifests import MANIFEST
 from xrayaug.options import (
     Augment,
     Evaluate,

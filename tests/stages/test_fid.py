@@ -11,13 +11,13 @@ import scipy.linalg
 import torch
 from PIL import Image
 
-from xrayaug import artifacts, dataset, frechet, imagesets, inception
+from xrayaug import artifacts, dataset, frechet, imagesets, inception, production
 from xrayaug.dataset import IMAGES, Pixels, Row
 from xrayaug.errors import ArtifactError, DataError, InputError, OutputError, UsageError, WeightsError
+from xrayaug.files import sha256
 from xrayaug.inception import Network, Weights
 from xrayaug.options import Augment, Fid, Prepare
 from xrayaug.stages import fid
-from xrayaug.weights import file_hash
 
 COUNT, SIZE = 12, 48
 
@@ -91,7 +91,7 @@ def write_dataset(path: Path, pictures: Pixels) -> Path:
 
     raw = path.with_name(f"{path.name}-raw")
     raw.mkdir()
-    artifacts.produce(Prepare(input=raw, out=path), "dataset", build)
+    production.produce(Prepare(input=raw, out=path), "dataset", build)
     return path
 
 
@@ -126,7 +126,7 @@ def test_the_number_is_pytorch_fids(
     assert found["value"] == pytest.approx(pytorch_fid(a, b, dims, monkeypatch), rel=1e-3)
     assert found["features"] == "custom weights"
     assert "fid" not in found
-    assert found["network"] == f"custom weights, sha256 {file_hash(weights_file)}"
+    assert found["network"] == f"custom weights, sha256 {sha256(weights_file)}"
 
 
 def test_only_inceptions_2048_features_make_fid(
@@ -243,7 +243,7 @@ def test_a_dataset_by_split_and_label_and_an_arm(tmp_path: Path) -> None:
         return {}
 
     arm = Augment(real=data, percent=0, out=tmp_path / "arm")
-    artifacts.produce(arm, "dataset", build)
+    production.produce(arm, "dataset", build)
     found = fid.run(options(data, arm.out))
     assert (found["a"]["kind"], found["b"]["n"], found["b"]["cached"]) == ("dataset", COUNT, True)
     assert fid.plan(options(data, arm.out, split="train"))["a"]["n"] == COUNT - 1
@@ -305,7 +305,7 @@ def test_what_can_be_no_side_says_so(tmp_path: Path, a: Path) -> None:
     (tmp_path / "damaged.npz").write_bytes(b"PK")
     np.savez(tmp_path / "hostile.npz", mu=np.array([print], dtype=object), sigma=np.eye(1))
     one = write_pngs(tmp_path / "one", drawn(1, count=1))
-    run = artifacts.produce
+    run = production.produce
     run(Prepare(input=a, out=tmp_path / "gan"), "gan-run", lambda _: {})
     expected: dict[str, tuple[type[InputError], str]] = {
         "empty": (DataError, "holds no images: it is empty"),

@@ -144,7 +144,7 @@ def test_the_rate_falls_when_the_validation_loss_stands_still(
     arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flat = train_classifier.Judgement(1.0, 0.5, 0.5)
-    monkeypatch.setattr(train_classifier.Trainer, "judge", lambda self, number: flat)
+    monkeypatch.setattr(train_classifier.Training, "_judge", lambda self: flat)
     result = train_classifier.run(options(arm, tmp_path / "run", epochs=4, patience=1))
     assert [line["lr"] for line in log_of(tmp_path / "run")] == pytest.approx([1e-3, 1e-3, 1e-3, 1e-4])
     assert result["best_epoch"] == 1  # the first of equals

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xrayaug import artifacts, dataset, splits
+from xrayaug import dataset, production, splits
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import Dataset, Row, borrowed, open_dataset
@@ -15,7 +15,7 @@ from xrayaug.options import Augment
 
 def run(options: Augment) -> Result:
     """Write the arm: an index whose rows point into the arrays of its inputs."""
-    return artifacts.produce(options, "dataset", partial(_augment, options))
+    return production.produce(options, "dataset", partial(_augment, options))
 
 
 def plan(options: Augment) -> Result:

@@ -15,8 +15,10 @@ from typing import Any
 
 import torch
 
-from xrayaug import artifacts, classifier, console, device, plots, scores
+from xrayaug import artifacts, classifier, console, device, files, plots, production, scores
 from xrayaug.artifacts import Artifact, Result
+from xrayaug.checkpoints import Checkpoints
+from xrayaug.command import Interval
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Dataset, Row
 from xrayaug.errors import DataError, UsageError
@@ -33,13 +35,17 @@ TITLES = {"accuracy": "Accuracy", "kappa": "Kappa", "auroc": "AUROC", "sensitivi
           "specificity": "Specificity"}  # fmt: skip
 UNDEFINED = "--"
 WEIGHTS = "weights.safetensors"
+AFTER_EACH_RUN = Interval(images=1)  # predictions are kept
 
 ArmKey = tuple[float, float, str]  # share of real images, percent added, label of what was added
 
 
 def run(options: Evaluate) -> Result:
     """Judge; leaves predictions, metrics, Table 5 and Figure 7 in the output directory."""
-    return artifacts.produce(options, "evaluation", partial(_evaluate, options))
+    where = device.resolve(options.device, deterministic=options.deterministic)
+    return production.produce(
+        options, "evaluation", partial(_evaluate, options, where), computing=device.describe(where)
+    )
 
 
 def plan(options: Evaluate) -> Result:
@@ -102,11 +108,12 @@ class Run:
         return f"{self.arm['percent']:g}{label}{kept}"
 
 
-def _evaluate(options: Evaluate, directory: Path) -> Result:
-    where = device.resolve(options.device)
+def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result:
     runs = _open_runs(options)
     _warn(runs)
-    predictions = _predict(runs, options.batch_size, where)
+    kept = Checkpoints(directory / production.RESUME / "predictions", AFTER_EACH_RUN)
+    with device.naming_limits(options.batch_size, deterministic=options.deterministic):
+        predictions = _predict(runs, options.batch_size, where, kept)
     judged = [_judge(each, found) for each, found in zip(runs, predictions, strict=True)]
     result = {
         "threshold": scores.THRESHOLD,
@@ -117,7 +124,7 @@ def _evaluate(options: Evaluate, directory: Path) -> Result:
         "thesis": {"accuracy": {str(percent): value for percent, value in REPORTED.items()}, "note": REPORTED_NOTE},
     }
     _write_predictions(directory / "predictions.csv", runs, predictions)
-    artifacts.write_json(directory / "metrics.json", result)
+    files.write_json(directory / "metrics.json", result)
     _write_table5(directory, result)
     _draw_figure7(directory / "figure7", result)
     return result
@@ -202,17 +209,23 @@ def _warn(runs: Sequence[Run]) -> None:
         console.warn("split by image: patients leak between train and validation")
 
 
-def _predict(runs: Sequence[Run], batch_size: int, where: torch.device) -> list[Probabilities]:
-    """The probability of every test image `[N]`, for each run, on the pictures of its own dataset."""
-    found = []
-    with console.progress(sum(len(each.test) for each in runs), "evaluate") as advance:
-        for each in runs:
-            settings = each.artifact.options
-            network = classifier.restore(each.artifact.path / WEIGHTS, settings["arch"], size=settings["size"])
-            pixels = torch.from_numpy(each.data.pixels(each.test, settings["size"]))
-            found.append(classifier.predict(network.to(where), pixels, batch_size=batch_size, device=where))
-            advance(len(pixels), each.name)
-    return found
+def _predict(runs: Sequence[Run], batch_size: int, where: torch.device, kept: Checkpoints) -> list[Probabilities]:
+    """The probability of every test image `[N]`, for each run, on the pictures of its own dataset.
+
+    Of a run that was stopped the networks that it had judged are not asked again.
+    """
+    found: list[torch.Tensor] = kept.restore() or []
+    count = len(runs[0].test)
+    with console.progress(len(runs) * count, "evaluate", done=len(found) * count) as advance:
+        for each in runs[len(found) :]:
+            arch, size = each.artifact.said(str, "options", "arch"), each.artifact.said(int, "options", "size")
+            network = classifier.restore(each.artifact.path / WEIGHTS, arch, size=size)
+            pixels = torch.from_numpy(each.data.pixels(each.test, size))
+            predicted = classifier.predict(network.to(where), pixels, batch_size=batch_size, device=where)
+            found.append(torch.from_numpy(predicted))
+            advance(count, each.name)
+            kept.visit(len(found) * count, lambda: found)
+    return [predicted.numpy() for predicted in found]
 
 
 def _judge(each: Run, probabilities: Probabilities) -> dict[str, Any]:
@@ -280,7 +293,7 @@ def _write_predictions(path: Path, runs: Sequence[Run], predictions: Sequence[Pr
         for row, probability in zip(each.test, probabilities.tolist(), strict=True):
             known = (row.image, row.row, row.file, row.patient, row.study, row.label)
             writer.writerow((each.name, each.arm_name, each.seed, *known, repr(probability)))
-    artifacts.write_text(path, text.getvalue())
+    files.write_text(path, text.getvalue())
 
 
 def _write_table5(directory: Path, result: Result) -> None:
@@ -304,8 +317,8 @@ def _write_table5(directory: Path, result: Result) -> None:
         numbers = [arm[level][metric][part] for metric in scores.METRICS for part in ("mean", "sd")]
         about = (f"{arm['percent']:g}", f"{arm['real_fraction']:g}", arm["label"], arm["added"], len(arm["seeds"]))
         writer.writerow((level, *about, *numbers, arm["thesis_accuracy"]))
-    artifacts.write_text(directory / "table5.csv", text.getvalue())
-    artifacts.write_text(directory / "table5.md", "\n".join(_markdown(table) for table in tables(result)))
+    files.write_text(directory / "table5.csv", text.getvalue())
+    files.write_text(directory / "table5.md", "\n".join(_markdown(table) for table in tables(result)))
 
 
 def _table5(result: Result, level: str) -> Table:

@@ -5,14 +5,15 @@ own contract (complete parts are skipped, changed ones refuse).
 """
 
 import json
+import os
+import signal
 import subprocess
 import sys
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from xrayaug import __version__, artifacts, console
+from xrayaug import __version__, artifacts, console, files, lock, manifests, production, stopping
 from xrayaug.artifacts import Result
 from xrayaug.command import Command
 from xrayaug.console import Table
@@ -102,14 +103,16 @@ class Study:
 def run(options: Experiment) -> Result:
     """Run every command that is not complete; leaves `commands.sh` and a manifest beside the parts."""
     study = plan_study(options)
-    _check_out(options, study)
-    options.out.mkdir(parents=True, exist_ok=True)
-    artifacts.write_text(options.out / COMMANDS_FILE, _script(study))
-    started = time.time()
-    for number, command in enumerate(study.commands, start=1):
-        _run_command(command, f"[{number}/{len(study.commands)}]")
-    result = _result(study)
-    _write_manifest(options, study, result, started)
+    with lock.held(options.out):
+        _check_out(options, study)
+        options.out.mkdir(parents=True, exist_ok=True)
+        files.sweep(options.out, deep=False)
+        files.write_text(options.out / COMMANDS_FILE, _script(study))
+        started = production.environment(options.device)
+        for number, command in enumerate(study.commands, start=1):
+            _run_command(command, f"[{number}/{len(study.commands)}]")
+        result = _result(study)
+        _write_manifest(options, study, result, started)
     return result
 
 
@@ -143,12 +146,14 @@ def plan_study(options: Experiment) -> Study:
     """
     s = settings(options)
     out, seed = options.out, options.seed
-    device: dict[str, Any] = {"device": options.device}
+    pace: dict[str, Any] = {"checkpoint_every": options.checkpoint_every}
+    device: dict[str, Any] = {"device": options.device, "deterministic": options.deterministic}
     read: dict[str, Any] = {
         "split_by": s.split_by,
         "duplicates": options.duplicates,
         "workers": options.workers,
         "seed": seed,
+        **pace,
     }
     distances = _distances(options, s)
     arms = {percent: out / f"arm-{percent:g}" for percent in s.percents}
@@ -163,10 +168,12 @@ def plan_study(options: Experiment) -> Study:
             epochs=s.gan_epochs,
             batch_size=s.gan_batch_size,
             seed=seed,
+            on_collapse=options.on_collapse,
             out=out / "gan",
             **device,
+            **pace,
         ),
-        Sample(run=out / "gan", count=s.samples, seed=seed, out=out / "synthetic", **device),
+        Sample(run=out / "gan", count=s.samples, seed=seed, out=out / "synthetic", **device, **pace),
         *distances,
         *(
             Augment(real=out / "mura", synthetic=out / "synthetic", percent=percent, seed=seed, out=arm)
@@ -183,6 +190,7 @@ def plan_study(options: Experiment) -> Study:
                 seed=run,
                 out=path,
                 **device,
+                **pace,
             )
             for (percent, run), path in runs.items()
         ),
@@ -228,11 +236,13 @@ def _distances(options: Experiment, s: Settings) -> list[Fid]:
     chosen: dict[str, Any] = {"weights": options.fid_weights}
     if s.features == "random":
         chosen = {"features": "random", "dims": RANDOM_DIMS}
+    chosen |= {
+        "device": options.device,
+        "deterministic": options.deterministic,
+        "checkpoint_every": options.checkpoint_every,
+    }
     pairs = (("synthetic", "rsna"), ("rsna", "mura")) if s.features != "none" else ()
-    return [
-        Fid(a=options.out / a, b=options.out / b, out=options.out / f"fid-{a}-{b}", device=options.device, **chosen)
-        for a, b in pairs
-    ]
+    return [Fid(a=options.out / a, b=options.out / b, out=options.out / f"fid-{a}-{b}", **chosen) for a, b in pairs]
 
 
 def _run_command(command: Command, where: str) -> None:
@@ -240,22 +250,37 @@ def _run_command(command: Command, where: str) -> None:
 
     Raises:
         XrayaugError: it failed; its own message has already been shown.
+        Stopped: the study was asked to stop, or the command alone was; it has saved what it had.
     """
     if _is_complete(command):
         console.say(f"{where} complete: {command.out}")
         return
     console.say(f"{where} {command.command_line()}")
-    finished = subprocess.run([sys.executable, "-m", "xrayaug", *command.argv()], stdout=sys.stderr, check=False)
-    if finished.returncode:
+    environment = os.environ | {stopping.PARENT: str(os.getpid())}  # a killed study leaves nothing running
+    words = [sys.executable, "-m", "xrayaug", *command.argv()]
+    with subprocess.Popen(words, stdout=sys.stderr, env=environment) as running:
+        try:
+            code = running.wait()
+        except stopping.Stopped:
+            running.send_signal(signal.SIGTERM)  # after Ctrl-C on a terminal it knows already
+            running.wait()
+            raise
+    if code in (stopping.STOPPED_EARLY, stopping.INTERRUPTED):
+        raise stopping.Stopped(f"{command.name} was stopped", code)
+    if code:
         raise XrayaugError(
-            f"the study stopped at '{command.name}' (exit code {finished.returncode}), see above",
+            f"the study stopped at '{command.name}' ({_ending(code)}), see above",
             "mend that and run the same command again: what is complete is kept",
         )
 
 
+def _ending(code: int) -> str:
+    return f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
+
+
 def _is_complete(command: Command) -> bool:
     try:
-        return artifacts.completed(command) is not None
+        return production.completed(command) is not None
     except XrayaugError:
         return False  # the command itself says what is wrong
 
@@ -269,9 +294,9 @@ def _check_out(options: Experiment, study: Study) -> None:
     if not options.out.exists():
         return
     parts = {command.out.name for command in study.commands if command.out}
-    known = {f"{part}{ending}" for part in parts for ending in ("", ".partial", ".lock")} | {
+    known = {f"{part}{ending}" for part in parts for ending in ("", ".partial", ".lock", ".replaced")} | {
         COMMANDS_FILE,
-        artifacts.MANIFEST,
+        manifests.MANIFEST,
     }
     foreign = sorted(entry.name for entry in options.out.iterdir() if entry.name not in known)
     if foreign and not (options.out / COMMANDS_FILE).is_file():
@@ -304,11 +329,11 @@ def _result(study: Study) -> Result:
     }
 
 
-def _write_manifest(options: Experiment, study: Study, result: Result, started: float) -> None:
+def _write_manifest(options: Experiment, study: Study, result: Result, started: dict[str, Any]) -> None:
     """A study may grow (more seeds, more doses), so its manifest is rewritten; each part guards itself."""
     parts = [command.out for command in study.commands if command.out]
     manifest = {
-        "format": artifacts.FORMAT,
+        "format": manifests.FORMAT,
         "kind": "experiment",
         "stage": options.name,
         "version": __version__,
@@ -316,9 +341,9 @@ def _write_manifest(options: Experiment, study: Study, result: Result, started: 
         "inputs": {part.name: {"path": part.name, "sha256": artifacts.digest(part)} for part in parts},
         "files": {},
         "result": result,
-        "environment": artifacts.environment(options, started),
+        "environment": started,
     }
-    artifacts.write_json(options.out / artifacts.MANIFEST, manifest)
+    files.write_json(options.out / manifests.MANIFEST, manifest)
 
 
 def _mean(summary: dict[str, Any]) -> str:

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from xrayaug import artifacts, console, device, frechet, imagesets, inception, weights
+from xrayaug import artifacts, console, device, files, frechet, imagesets, inception, production, stopping, weights
 from xrayaug.artifacts import Result
+from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.console import Table
 from xrayaug.dataset import Dataset
 from xrayaug.errors import DataError, InputError, OutputError, UsageError
@@ -88,7 +90,8 @@ class Measurement:
     @cached_property
     def network(self) -> Network:
         """The network, where it computes."""
-        return Network(self.weights, int(self.options.dims), device.resolve(self.options.device))
+        where = device.resolve(self.options.device, deterministic=self.options.deterministic)
+        return Network(self.weights, int(self.options.dims), where)
 
     @cached_property
     def a(self) -> Measured:
@@ -125,7 +128,7 @@ class Measurement:
         result = self.result()
         for side in ("a", "b"):
             del result[side]["cached"]
-        artifacts.write_json(directory / "fid.json", result)
+        files.write_json(directory / "fid.json", result)
         return result
 
     def save_a(self, path: Path) -> None:
@@ -143,22 +146,35 @@ class Measurement:
             return Measured(side, side.statistics, None, cached=False)
         origin = self._origin  # first of all: weights that are not to be had would else be missed after a long reading
         with imagesets.quiet_pillow():
-            hashed = imagesets.pixels_hash(side)
-            file = cache_directory(self.options) / f"{_cache_key(hashed, origin)}.npz"
+            hashed = imagesets.pixel_hash(side)
+            file = cache_directory(self.options) / f"{_cache_key(hashed.content, origin)}.npz"
             found = _from_cache(file, origin, side.count)
-            statistics = found or self._computed(side)
-        if found is None:
-            _into_cache(file, statistics)
-        return Measured(side, statistics, hashed, cached=found is not None)
+            statistics = found or self._computed(side, file, hashed.sequence)
+        return Measured(side, statistics, hashed.content, cached=found is not None)
 
-    def _computed(self, side: Pictures) -> Statistics:
-        moments = Moments(int(self.options.dims))
-        pictures = imagesets.in_threads(side.read, side.count)
-        with console.progress(side.count, f"features of {side.path.name}") as advance:
+    def _computed(self, side: Pictures, file: Path, sequence: str) -> Statistics:
+        """The statistics of a side, which go to the cache: half-done ones for a run that is stopped, then whole."""
+        kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence)), self.options.checkpoint_every)
+        moments = _moments(int(self.options.dims), kept.restore())
+        pictures = imagesets.in_threads(side.read, range(moments.count, side.count))
+        with (
+            device.naming_limits(self.options.batch_size, deterministic=self.options.deterministic),
+            stopping.deferred(),
+            console.progress(side.count, f"features of {side.path.name}", done=moments.count) as advance,
+        ):
             while batch := list(itertools.islice(pictures, self.options.batch_size)):
                 moments.add(self.network.features(batch))
                 advance(len(batch))
-        return moments.statistics(self._origin)
+                _keep(kept, moments)
+        statistics = moments.statistics(self._origin)
+        _into_cache(file, statistics)
+        kept.clear()
+        return statistics
+
+    def _unfinished_name(self, file: Path, sequence: str) -> str:
+        """Told apart by what rounding depends on: the order of the pictures, the batches, the device."""
+        depends = (file.name, sequence, str(self.options.batch_size), device.describe(self.network.where))
+        return hashlib.sha256("\n".join(depends).encode()).hexdigest() + ".partial"
 
     @property
     def _origin(self) -> dict[str, str]:
@@ -178,13 +194,13 @@ def run(options: Fid) -> Result:
         measurement.save_a(options.save_stats)
     if options.out is None:
         return measurement.result()
-    return artifacts.produce(options, "fid", measurement.write)
+    return production.produce(options, "fid", measurement.write, computing=options.device)
 
 
 def plan(options: Fid) -> Result:
     """What the sides are and which weights would be used; nothing is computed, written or downloaded."""
     sides = Measurement(options).sides
-    complete = options.out is not None and not options.overwrite and artifacts.completed(options) is not None
+    complete = options.out is not None and not options.overwrite and production.completed(options) is not None
     return {
         "plan": True,
         "features": options.features,
@@ -291,6 +307,27 @@ def _from_cache(file: Path, origin: dict[str, str], count: int) -> Statistics | 
         console.warn(f"the cache is damaged and is made again: {file} holds other statistics than its name says")
         return None
     return found
+
+
+def _moments(dims: int, state: State | None) -> Moments:
+    """Those of a run that was stopped, else empty ones."""
+    moments = Moments(dims)
+    if state:
+        moments.count, moments.mean, moments.scatter = state[0], state[1].numpy(), state[2].numpy()
+    return moments
+
+
+def _keep(kept: Checkpoints, moments: Moments) -> None:
+    """A point at which the run may stop."""
+    try:
+        kept.visit(
+            moments.count,
+            lambda: [moments.count, torch.from_numpy(moments.mean), torch.from_numpy(moments.scatter)],
+        )
+    except OSError as problem:
+        console.warn(f"the unfinished statistics are not kept: {problem.strerror}: {kept.directory}")
+        kept.pace.restart(moments.count)
+        stopping.check()
 
 
 def _into_cache(file: Path, statistics: Statistics) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xrayaug import artifacts, console, pictures
+from xrayaug import console, files, pictures, production
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.options import Phantom
@@ -41,7 +41,7 @@ class Hand:
 
 def run(options: Phantom) -> Result:
     """Draw; leaves the raw set."""
-    return artifacts.produce(options, "raw", partial(_draw_set, options))
+    return production.produce(options, "raw", partial(_draw_set, options))
 
 
 def plan(options: Phantom) -> Result:
@@ -131,7 +131,7 @@ def _write_mura_lists(directory: Path, hands: list[Hand], _: np.random.Generator
 def _write_csv(path: Path, rows: list[tuple[object, ...]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    artifacts.write_text(path, text.getvalue())
+    files.write_text(path, text.getvalue())
 
 
 def _summary(options: Phantom, hands: list[Hand]) -> Result:

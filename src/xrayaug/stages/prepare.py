@@ -4,13 +4,15 @@ import csv
 import io
 import os
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from xrayaug import artifacts, console, dataset, pixels, sources, splits
+import numpy as np
+
+from xrayaug import console, dataset, files, pixels, production, sources, splits
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Pixels, Row
@@ -29,33 +31,44 @@ Skipped = tuple[str, str]  # file and reason
 class Picture:
     """One usable image, ready to be written."""
 
-    record: Record
-    square: Pixels  # uint8 [size, size]
-    sha256: str
-    depth: str
-    blank: bool
+    square: Pixels  # uint8 [1, size, size]
+    note: "Note"
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is to be known of a record once it was read: of a usable image, or why it is none."""
+
+    sha256: str = ""
+    depth: str = ""
+    blank: bool = False
+    unusable: str = ""
 
 
 @dataclass
 class Reading:
     """What has been read so far."""
 
+    source: str
     skipped: list[Skipped]
     rows: list[Row] = field(default_factory=list)
     depths: Counter[str] = field(default_factory=Counter)
     blank: set[str] = field(default_factory=set)  # sha256 of pictures of one grey level: equal, but no copies
 
-    def add(self, picture: Picture, source: str) -> None:
-        """Take a picture that has just been written."""
-        self.rows.append(_row(picture.record, source, len(self.rows), picture.sha256))
-        self.depths[picture.depth] += 1
-        if picture.blank:
-            self.blank.add(picture.sha256)
+    def add(self, record: Record, note: Note) -> None:
+        """Take a record that has just been read, its picture written if it has a usable one."""
+        if note.unusable:
+            self.skipped.append((record.file, note.unusable))
+            return
+        self.rows.append(_row(record, self.source, len(self.rows), note.sha256))
+        self.depths[note.depth] += 1
+        if note.blank:
+            self.blank.add(note.sha256)
 
 
 def run(options: Prepare) -> Result:
     """Prepare; leaves `images.npy`, `index.csv` and `skipped.csv`."""
-    return artifacts.produce(options, "dataset", partial(_prepare, options))
+    return production.produce(options, "dataset", partial(_prepare, options))
 
 
 def plan(options: Prepare) -> Result:
@@ -80,7 +93,7 @@ def _prepare(options: Prepare, directory: Path) -> Result:
     rows = _split(reading.rows, options, frozenset(reading.blank))
     duplicates = _report_duplicates(rows, options, reading.blank)
     dataset.write_index(directory, rows, split_by=options.split_by)
-    artifacts.write_text(directory / "skipped.csv", _skipped_csv(reading.skipped))
+    files.write_text(directory / "skipped.csv", _skipped_csv(reading.skipped))
     _say_what_was_left_out(reading.skipped)
     return _summary(options, name, rows) | {
         "bit_depths": dict(sorted(reading.depths.items())),
@@ -101,16 +114,16 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
     console.say(f"reading {len(listing.records)} images of a '{source}' set under {listing.root}")
     for note in listing.notes:
         console.say(note)
-    reading = Reading(skipped=list(listing.skipped))
+    reading = Reading(source, list(listing.skipped))
     _check_strict(options, reading.skipped)
-    with dataset.writing_images(directory, options.size) as write:
-        for found in _decode_all(options, listing):
-            if isinstance(found, Picture):
-                write(found.square[None])
-                reading.add(found, source)
-            else:
-                reading.skipped.append(found)
-                _check_strict(options, reading.skipped)
+    with dataset.writing_images(directory, options.size, options.checkpoint_every) as writer:
+        for record, note in zip(listing.records, writer.notes, strict=False):  # of a run that was stopped
+            reading.add(record, Note(**note))
+        left = listing.records[len(writer.notes) :]
+        for record, picture in zip(left, _decode_all(options, listing, left), strict=True):
+            reading.add(record, picture.note)
+            _check_strict(options, reading.skipped)
+            writer.write(picture.square, vars(picture.note))
     if not reading.rows:
         file, reason = reading.skipped[0]
         raise InputError(
@@ -148,33 +161,30 @@ def _detect(path: Path) -> str:
     )
 
 
-def _decode_all(options: Prepare, listing: Listing) -> Iterator[Picture | Skipped]:
-    """Decode in parallel, in the listing's order. Threads do: Pillow lets go of the interpreter while it works."""
+def _decode_all(options: Prepare, listing: Listing, records: Sequence[Record]) -> Iterator[Picture]:
+    """Decode in parallel, in the order given. Threads do: Pillow lets go of the interpreter while it works."""
     workers = options.workers or os.cpu_count() or 1
+    count = len(listing.records)
     with (
         ThreadPoolExecutor(workers) as pool,
-        console.progress(len(listing.records), "prepare") as advance,
+        console.progress(count, "prepare", done=count - len(records)) as advance,
     ):
         try:
-            for found in pool.map(partial(_decode, options, listing.root), listing.records):
+            for picture in pool.map(partial(_decode, options, listing.root), records):
                 advance(1)
-                yield found
+                yield picture
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _decode(options: Prepare, root: Path, record: Record) -> Picture | Skipped:
+def _decode(options: Prepare, root: Path, record: Record) -> Picture:
     try:
         decoded = pixels.decode(root / record.file, bits=options.bits, invert=options.invert)
     except pixels.Unusable as reason:
-        return record.file, str(reason)
-    return Picture(
-        record=record,
-        square=pixels.square(decoded.grey, options.size, fit=options.fit, resample=options.resample),
-        sha256=pixels.checksum(decoded.grey),
-        depth=decoded.depth,
-        blank=pixels.is_blank(decoded.grey),
-    )
+        return Picture(np.empty((0, options.size, options.size), np.uint8), Note(unusable=str(reason)))
+    square = pixels.square(decoded.grey, options.size, fit=options.fit, resample=options.resample)
+    note = Note(pixels.checksum(decoded.grey), decoded.depth, pixels.is_blank(decoded.grey))
+    return Picture(square[None], note)
 
 
 def _row(record: Record, source: str, place: int, sha256: str) -> Row:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xrayaug import artifacts, console, dataset, device, gans, pictures, weights
+from xrayaug import artifacts, console, dataset, device, gans, pictures, production, weights
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.console import Table
 from xrayaug.dataset import UNLABELLED, Pixels, Row
@@ -20,7 +20,8 @@ CONTACT_SHEET = 100  # images on the contact sheet
 
 def run(options: Sample) -> Result:
     """Sample; leaves a dataset whose rows are all synthetic and in train."""
-    return artifacts.produce(options, "dataset", partial(_sample, options))
+    where = device.resolve(options.device, deterministic=options.deterministic)
+    return production.produce(options, "dataset", partial(_sample, options, where), computing=device.describe(where))
 
 
 def plan(options: Sample) -> Result:
@@ -38,18 +39,18 @@ def latents(seed: int, indices: range, length: int) -> Tensor:
     return torch.stack([torch.randn(length, generator=device.generator(seed, index)) for index in indices])
 
 
-def _sample(options: Sample, directory: Path) -> Result:
+def _sample(options: Sample, where: torch.device, directory: Path) -> Result:
     run = artifacts.open_artifact(options.run, "gan-run")
-    where = device.resolve(options.device)
     g = _generator(run).to(where).to(memory_format=torch.channels_last).eval()
+    size, length = run.said(int, "result", "size"), run.said(int, "result", "latent")
     with (
-        dataset.writing_images(directory, run.result["size"]) as write,
-        console.progress(options.count, "sample") as advance,
+        dataset.writing_images(directory, size, options.checkpoint_every) as writer,
+        console.progress(options.count, "sample", done=writer.count) as advance,
         torch.inference_mode(),
     ):
-        for start in range(0, options.count, PASS):
-            drawn = _draw(g, options.seed, start, run.result["latent"], where)[: options.count - start]
-            write(drawn)
+        for start in range(writer.count, options.count, PASS):
+            drawn = _draw(g, options.seed, start, length, where)[: options.count - start]
+            writer.write(drawn)
             advance(len(drawn))
     images = np.load(directory / dataset.IMAGES, mmap_mode="r")
     if options.png:

@@ -11,7 +11,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug import artifacts, classifier, console, device, scores
+from xrayaug import classifier, console, device, production, scores, stopping, weights
 from xrayaug.artifacts import Result
+from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.classifier import Classifier
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Dataset, Row, open_dataset
 from xrayaug.errors import DataError, TrainingError
+from xrayaug.files import Log
 from xrayaug.options import TrainClassifier
 
 INITIAL, DRAWS, DROPOUT = range(3)  # what a random stream is for
@@ -38,7 +40,10 @@ LOG = "log.jsonl"
 
 def run(options: TrainClassifier) -> Result:
     """Train; leaves the best epoch's weights and a log in the run directory."""
-    return artifacts.produce(options, "classifier-run", partial(_train, options))
+    where = device.resolve(options.device, deterministic=options.deterministic)
+    return production.produce(
+        options, "classifier-run", partial(_train, options, where), computing=device.describe(where)
+    )
 
 
 def plan(options: TrainClassifier) -> Result:
@@ -80,46 +85,77 @@ class Judgement:
 
 
 @dataclass
-class Trainer:
-    """The network, its optimiser and what it learns from."""
+class Position:
+    """How far the run has come: so many batches into an epoch, and what their losses add up to."""
 
-    options: TrainClassifier
-    network: Classifier
-    optimiser: torch.optim.Adam
-    train: Pictures
-    valid: Pictures
-    w0: float
-    w1: float
+    epoch: int = 1
+    batches: int = 0
+    images: int = 0  # in those batches
+    total: float = 0.0
+    seconds: float = 0.0  # spent training in this epoch
 
-    def epoch(self, number: int, advance: Callable[..., None]) -> float:
-        """Pass once over the training images; the mean loss of an image.
+
+@dataclass
+class Best:
+    """The epoch of the lowest validation loss, the first of equals."""
+
+    epoch: int = 0
+    loss: float = math.inf
+    accuracy: float | None = None
+    auroc: float | None = None
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Training:
+    """A run from its first step or from where it was stopped to its last."""
+
+    def __init__(self, options: TrainClassifier, where: torch.device, directory: Path) -> None:
+        self.options = options
+        self.directory = directory
+        self.data, train, valid = self.rows = _rows(options)
+        self.train, self.valid = (_pictures(self.data, rows, options.size, where) for rows in (train, valid))
+        self.w0, self.w1 = _class_weights(train)
+        seed = device.generator(options.seed, INITIAL).initial_seed()
+        network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed)
+        self.network = network.to(where)
+        fused = where.type in ("cpu", "cuda")  # one pass over the weights, several times as fast as one per tensor
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=options.lr, betas=BETAS, fused=fused)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimiser, factor=PLATEAU_FACTOR, patience=options.patience
+        )
+        self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
+        self.at, self.best = Position(), Best()
+        self._take_up(self.checkpoints.restore())
+
+    def run(self) -> None:
+        """Train to the end."""
+        total = self.options.epochs * len(self.train.labels)
+        with stopping.deferred(), console.progress(total, "train-classifier", done=self._seen()) as advance:
+            while self.at.epoch <= self.options.epochs:
+                self._epoch(advance)
+                self._end_epoch(self._judge())
+            self._visit()
+
+    def _epoch(self, advance: Callable[..., None]) -> None:
+        """Pass once over the training images, or over those left of them, in the epoch's order.
 
         Raises:
             TrainingError: the loss became NaN or infinite.
         """
+        at = self.at
         self.network.train()
-        draws = _draws(len(self.train.labels), self.options.seed, number)
-        total = 0.0
-        for batch in _batches(draws[:, 0].argsort(stable=True), self.options.batch_size):
+        draws = _draws(len(self.train.labels), self.options.seed, at.epoch)
+        for batch in _batches(draws[:, 0].argsort(stable=True), self.options.batch_size)[at.batches :]:
+            started = time.monotonic()
+            torch.manual_seed(device.generator(self.options.seed, DROPOUT, at.epoch, at.batches).initial_seed())
             loss = self._step(batch.to(self.train.labels.device), draws[batch, 1:])
-            _stop_on_nan(loss, f"the training loss became {loss}", number)
-            total += loss * len(batch)
-            advance(len(batch), f"epoch {number}, loss {loss:.4f}")
-        return total / len(self.train.labels)
-
-    def judge(self, number: int) -> Judgement:
-        """Look at the validation images, without augmentation.
-
-        Raises:
-            TrainingError: the loss became NaN or infinite.
-        """
-        where = self.train.labels.device
-        logits = classifier.logits(self.network, self.valid.pixels, batch_size=LOOK_BATCH, device=where)
-        labels = self.valid.labels.cpu().double()
-        loss = classifier.weighted_bce(logits, labels, self.w0, self.w1).item()
-        _stop_on_nan(loss, f"the validation loss became {loss}", number)
-        found = scores.score(labels.numpy(), classifier.probabilities(logits))
-        return Judgement(loss, found.accuracy, found.auroc)
+            _stop_on_nan(loss, f"the training loss became {loss}", at.epoch)
+            at.total += loss * len(batch)
+            at.batches += 1
+            at.images += len(batch)
+            at.seconds += time.monotonic() - started
+            advance(len(batch), f"epoch {at.epoch}, loss {loss:.4f}")
+            self._visit()
 
     def _step(self, batch: Tensor, draws: Tensor) -> float:
         """One optimiser step on the pictures numbered `batch`; the loss before it."""
@@ -131,37 +167,77 @@ class Trainer:
         self.optimiser.step()
         return loss.item()
 
+    def _judge(self) -> Judgement:
+        """Look at the validation images, without augmentation; a stop is possible after each batch of them.
 
-def _train(options: TrainClassifier, directory: Path) -> Result:
-    data, train, valid = _rows(options)
-    where = device.resolve(options.device)
-    trainer = _trainer(options, data, train, valid, where)
-    console.say(f"training {options.arch} on {len(train)} images of {options.size} px on {device.describe(where)}")
-    with _own_randomness(where):
-        best = _fit(trainer, directory)
-    return _summary(options, data, train, valid, trainer.network) | best
+        Raises:
+            TrainingError: the loss became NaN or infinite.
+        """
+        where = self.train.labels.device
+        logits = classifier.logits(
+            self.network, self.valid.pixels, batch_size=LOOK_BATCH, device=where, after_each=self._visit
+        )
+        labels = self.valid.labels.cpu().double()
+        loss = classifier.weighted_bce(logits, labels, self.w0, self.w1).item()
+        _stop_on_nan(loss, f"the validation loss became {loss}", self.at.epoch)
+        found = scores.score(labels.numpy(), classifier.probabilities(logits))
+        return Judgement(loss, found.accuracy, found.auroc)
+
+    def _end_epoch(self, judged: Judgement) -> None:
+        """Log, keep the weights if they are the best so far, and let the rate fall if they have not been for long."""
+        self.log.append(self._line(judged))
+        if judged.loss < self.best.loss:
+            self.best = Best(self.at.epoch, **asdict(judged), weights=classifier.state_of(self.network))
+        self.plateau.step(judged.loss)
+        self.at = Position(self.at.epoch + 1)
+
+    def _line(self, judged: Judgement) -> dict[str, Any]:
+        """What the log says of an epoch; seconds and images a second are of training alone."""
+        at, count = self.at, len(self.train.labels)
+        return {
+            "epoch": at.epoch,
+            "images": at.epoch * count,
+            "train_loss": at.total / count,
+            **{f"valid_{name}": value for name, value in asdict(judged).items()},
+            "lr": self.optimiser.param_groups[0]["lr"],
+            "seconds": round(at.seconds, 3),
+            "images_per_second": round(count / max(at.seconds, 1e-9), 1),
+        }
+
+    def _visit(self) -> None:
+        self.checkpoints.visit(self._seen(), self._state)
+
+    def _seen(self) -> int:
+        return (self.at.epoch - 1) * len(self.train.labels) + self.at.images
+
+    def _state(self) -> State:
+        return {
+            "at": vars(self.at),
+            "best": vars(self.best),
+            "log": self.log.lines,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "plateau": self.plateau.state_dict(),
+        }
+
+    def _take_up(self, state: State | None) -> None:
+        self.log = Log(self.directory / LOG, state["log"] if state else ())
+        if state:
+            weights.put(state["network"], self.network, "the checkpoint")
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.plateau.load_state_dict(state["plateau"])
+            self.at, self.best = Position(**state["at"]), Best(**state["best"])
 
 
-def _fit(trainer: Trainer, directory: Path) -> Result:
-    """Train epoch by epoch, keeping the weights of the lowest validation loss, the first of equals."""
-    options, count = trainer.options, len(trainer.train.labels)
-    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        trainer.optimiser, factor=PLATEAU_FACTOR, patience=options.patience
-    )
-    best_epoch, best = 0, Judgement(math.inf, None, None)
-    with console.progress(options.epochs * count, "train-classifier") as advance:
-        for epoch in range(1, options.epochs + 1):
-            started = time.monotonic()
-            torch.manual_seed(device.generator(options.seed, DROPOUT, epoch).initial_seed())
-            loss = trainer.epoch(epoch, advance)
-            seconds = time.monotonic() - started
-            judged = trainer.judge(epoch)
-            artifacts.append_json(directory / LOG, _line(trainer, epoch, loss, judged, seconds))
-            if judged.loss < best.loss:
-                best_epoch, best = epoch, judged
-                classifier.save(directory / WEIGHTS, trainer.network)
-            plateau.step(judged.loss)
-    return {"best_epoch": best_epoch} | {f"valid_{name}": value for name, value in asdict(best).items()}
+def _train(options: TrainClassifier, where: torch.device, directory: Path) -> Result:
+    with device.naming_limits(options.batch_size, deterministic=options.deterministic), _own_randomness(where):
+        training = Training(options, where, directory)
+        count = len(training.train.labels)
+        console.say(f"training {options.arch} on {count} images of {options.size} px on {device.describe(where)}")
+        training.run()
+    weights.save(directory / WEIGHTS, training.best.weights)
+    best = {f"valid_{name}": getattr(training.best, name) for name in ("loss", "accuracy", "auroc")}
+    return _summary(options, *training.rows, training.network) | {"best_epoch": training.best.epoch} | best
 
 
 def _rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
@@ -188,19 +264,6 @@ def _rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
             "a classifier needs normal and abnormal ones",
         )
     return data, train, valid
-
-
-def _trainer(
-    options: TrainClassifier, data: Dataset, train: list[Row], valid: list[Row], where: torch.device
-) -> Trainer:
-    """Everything that training needs, on the device; the pictures are read once and stay."""
-    seed = device.generator(options.seed, INITIAL).initial_seed()
-    network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed).to(where)
-    fused = where.type in ("cpu", "cuda")  # one pass over the weights, several times as fast as one per tensor
-    adam = torch.optim.Adam(network.parameters(), lr=options.lr, betas=BETAS, fused=fused)
-    learnt, held_out = (_pictures(data, rows, options.size, where) for rows in (train, valid))
-    w0, w1 = _class_weights(train)
-    return Trainer(options, network, adam, learnt, held_out, w0, w1)
 
 
 def _pictures(data: Dataset, rows: list[Row], size: int, where: torch.device) -> Pictures:
@@ -243,20 +306,6 @@ def _stop_on_nan(value: float, what: str, epoch: int) -> None:
         raise TrainingError(
             f"{what} in epoch {epoch}", "a lower --lr usually helps; the log is in the .partial directory beside --out"
         )
-
-
-def _line(trainer: Trainer, epoch: int, loss: float, judged: Judgement, seconds: float) -> dict[str, Any]:
-    """What the log says of an epoch; seconds and images a second are of training alone."""
-    count = len(trainer.train.labels)
-    return {
-        "epoch": epoch,
-        "images": epoch * count,
-        "train_loss": loss,
-        **{f"valid_{name}": value for name, value in asdict(judged).items()},
-        "lr": trainer.optimiser.param_groups[0]["lr"],
-        "seconds": round(seconds, 3),
-        "images_per_second": round(count / max(seconds, 1e-9), 1),
-    }
 
 
 def _summary(

@@ -7,8 +7,8 @@ step; networks and losses come from `gans/`, Adam and its settings from Radford 
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xrayaug import artifacts, console, device, gans, pictures, weights
+from xrayaug import collapse, console, device, gans, pictures, production, stopping, weights
 from xrayaug.artifacts import Result
+from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.console import Table
 from xrayaug.dataset import Dataset, Row, open_dataset
 from xrayaug.errors import DataError, TrainingError
+from xrayaug.files import Log
 from xrayaug.gans import Architecture, Shape
 from xrayaug.options import TrainGan
 
@@ -31,7 +33,8 @@ METRICS = ("d_loss", "g_loss", "d_real", "d_fake")  # d_real is D(x), d_fake D(G
 
 def run(options: TrainGan) -> Result:
     """Train; leaves weights, log, previews and a grid of reals in the run directory."""
-    return artifacts.produce(options, "gan-run", partial(_train, options))
+    where = device.resolve(options.device, deterministic=options.deterministic)
+    return production.produce(options, "gan-run", partial(_train, options, where), computing=device.describe(where))
 
 
 def plan(options: TrainGan) -> Result:
@@ -91,6 +94,22 @@ class Adversaries:
 
         return torch.stack([d_loss.detach(), g_loss.detach(), d_real.detach().mean(), d_fake.detach().mean()])
 
+    def state(self) -> State:
+        """What both networks and optimisers are now."""
+        return {
+            "g": self.g.state_dict(),
+            "d": self.d.state_dict(),
+            "g_optimiser": self.g_optimiser.state_dict(),
+            "d_optimiser": self.d_optimiser.state_dict(),
+        }
+
+    def load(self, state: State) -> None:
+        """Be what `state` was."""
+        weights.put(state["g"], self.g, "the checkpoint")
+        weights.put(state["d"], self.d, "the checkpoint")
+        self.g_optimiser.load_state_dict(state["g_optimiser"])
+        self.d_optimiser.load_state_dict(state["d_optimiser"])
+
     def largest_weights(self) -> dict[str, float]:
         """Each network's largest weight or statistic; NaN or infinite once a step has broken any."""
         found = {}
@@ -119,47 +138,123 @@ def layers(build: Any, shape: Shape, input_shape: tuple[int, ...]) -> list[dict[
     return found
 
 
-def _train(options: TrainGan, directory: Path) -> Result:
-    data, rows = _training_rows(options)
-    arch, shape = _architecture(options, data)
-    where = device.resolve(options.device)
-    reals = torch.from_numpy(data.pixels(rows, shape.size)).to(where)  # resident: [N, H, W] uint8
-    adversaries = _adversaries(options, arch, shape, where)
-    fixed = torch.randn(PREVIEWS, shape.latent, generator=device.generator(options.seed, FIXED_NOISE)).to(where)
-    console.say(f"training {options.arch} on {len(rows)} images of {shape.size} px on {device.describe(where)}")
-    pictures.save_png(directory / "reals.png", pictures.grid(reals[:PREVIEWS].cpu().numpy()))
+@dataclass
+class Position:
+    """How far the run has come: so many batches into an epoch, and what they add up to."""
 
-    last: dict[str, float] = {}
-    with console.progress(options.epochs * len(rows), "train-gan") as advance:
-        for epoch in range(1, options.epochs + 1):
+    epoch: int = 1
+    batches: int = 0
+    sums: Tensor = field(default_factory=lambda: torch.zeros(len(METRICS)))
+    seconds: float = 0.0  # spent on this epoch
+
+
+class Training:
+    """A run from its first step or from where it was stopped to its last."""
+
+    def __init__(self, options: TrainGan, where: torch.device, directory: Path) -> None:
+        self.options = options
+        self.directory = directory
+        self.data, self.rows = _training_rows(options)
+        self.arch, self.shape = _architecture(options, self.data)
+        reals = torch.from_numpy(self.data.pixels(self.rows, self.shape.size))
+        self.reals = reals.to(where)  # resident: [N, H, W] uint8
+        self.adversaries = _adversaries(options, self.arch, self.shape, where)
+        fixed = torch.randn(PREVIEWS, self.shape.latent, generator=device.generator(options.seed, FIXED_NOISE))
+        self.fixed = fixed.to(where)
+        self.spread_of_reals = collapse.spread(device.to_unit(reals[: collapse.LOOKED_AT]))
+        self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
+        self.at = Position(sums=torch.zeros(len(METRICS), device=where))
+        self._take_up(self.checkpoints.restore())
+
+    def run(self) -> Result:
+        """Train to the end; the last epoch's line of the log."""
+        pictures.save_png(self.directory / "reals.png", pictures.grid(self.reals[:PREVIEWS].cpu().numpy()))
+        total = self.options.epochs * len(self.rows)
+        with stopping.deferred(), console.progress(total, "train-gan", done=self._seen()) as advance:
+            while self.at.epoch <= self.options.epochs:
+                self._epoch(advance)
+                self._end_epoch()
+            self.checkpoints.visit(self._seen(), self._state)
+        return self.log.lines[-1]
+
+    def _epoch(self, advance: Callable[..., None]) -> None:
+        """Pass once over the reals, or over those left of them, in the epoch's order."""
+        at = self.at
+        order = torch.randperm(len(self.reals), generator=device.generator(self.options.seed, ORDER, at.epoch))
+        batches = torch.split(order, self.options.batch_size)
+        for batch in batches[at.batches :]:
             started = time.monotonic()
-            last = _epoch(options, adversaries, reals, epoch, advance)
-            _stop_on_nan(last | adversaries.largest_weights(), epoch)
-            _log(directory, epoch, len(rows), last, time.monotonic() - started)
-            if epoch == options.epochs or (options.preview_every and epoch % options.preview_every == 0):
-                _preview(directory / "previews" / f"epoch-{epoch:04}.png", adversaries.g, fixed)
+            noise = device.generator(self.options.seed, NOISE, at.epoch, at.batches)
+            z = torch.randn(len(batch), self.options.latent, generator=noise).to(self.reals.device)
+            at.sums += len(batch) * self.adversaries.step(device.to_unit(self.reals[batch.to(self.reals.device)]), z)
+            at.batches += 1
+            at.seconds += time.monotonic() - started
+            advance(len(batch), f"epoch {at.epoch}")
+            self.checkpoints.visit(self._seen(), self._state, suspect=collapse.is_suspect(self.log.lines))
 
-    weights.save(directory / "generator.safetensors", adversaries.g)
-    weights.save(directory / "discriminator.safetensors", adversaries.d)
-    return _summary(options, rows, shape, arch) | {"last_epoch": {name: round(last[name], 6) for name in METRICS}}
+    def _end_epoch(self) -> None:
+        """Log, look for a breakdown, draw a preview.
+
+        Raises:
+            TrainingError: NaN, or a collapse that `--on-collapse stop` ends the run for.
+        """
+        at, options = self.at, self.options
+        means = dict(zip(METRICS, (at.sums / len(self.reals)).tolist(), strict=True))
+        _stop_on_nan(means | self.adversaries.largest_weights(), at.epoch)
+        generated = self._generated()
+        spread = collapse.spread(generated[: collapse.LOOKED_AT]) / max(self.spread_of_reals, 1e-9)
+        self.log.append(_line(at.epoch, len(self.rows), means | {"spread": spread}, at.seconds))
+        if (options.preview_every and at.epoch % options.preview_every == 0) or at.epoch == options.epochs:
+            preview = self.directory / "previews" / f"epoch-{at.epoch:04}.png"
+            pictures.save_png(preview, pictures.grid(device.from_unit(generated)))
+        alarm = collapse.alarm(self.log.lines, len(self.rows))
+        if alarm:
+            self._alarm(alarm)
+        self.at = Position(at.epoch + 1, sums=torch.zeros_like(at.sums))
+
+    def _alarm(self, alarm: str) -> None:
+        kept = self.checkpoints.last_good()
+        where = f"the last checkpoint from before is {kept}" if kept else "no checkpoint from before was kept"
+        if self.options.on_collapse == "stop":
+            raise TrainingError(
+                f"the GAN collapsed by epoch {self.at.epoch}: {alarm}; {where}",
+                "--on-collapse warn goes on from there; a lower --lr or another --seed may not collapse",
+            )
+        console.warn(f"the GAN has collapsed by epoch {self.at.epoch}: {alarm}; {where}")
+
+    def _generated(self) -> Tensor:
+        """The fixed noise's images `[N, 1, H, W]`, as sampling would make them."""
+        self.adversaries.g.eval()
+        with torch.inference_mode():
+            images: Tensor = self.adversaries.g(self.fixed)
+        self.adversaries.g.train()
+        return images
+
+    def _seen(self) -> int:
+        return (self.at.epoch - 1) * len(self.rows) + min(self.at.batches * self.options.batch_size, len(self.rows))
+
+    def _state(self) -> State:
+        return {**vars(self.at), "adversaries": self.adversaries.state(), "log": self.log.lines}
+
+    def _take_up(self, state: State | None) -> None:
+        state = state or {"log": []}
+        self.log = Log(self.directory / "log.jsonl", state.pop("log"))
+        if state:
+            self.adversaries.load(state.pop("adversaries"))
+            self.at = Position(**state)
+            self.at.sums = self.at.sums.to(self.reals.device)
 
 
-def _epoch(options: TrainGan, adversaries: Adversaries, reals: Tensor, epoch: int, advance: Any) -> dict[str, float]:
-    """Pass once over the reals in a new order; the epoch's mean of each metric."""
-    sums = torch.zeros(len(METRICS), device=reals.device)
-    noise = device.generator(options.seed, NOISE, epoch)
-    for batch in _batches(len(reals), options, epoch):
-        z = torch.randn(len(batch), options.latent, generator=noise).to(reals.device)
-        sums += len(batch) * adversaries.step(device.to_unit(reals[batch.to(reals.device)]), z)
-        advance(len(batch), f"epoch {epoch}")
-    return dict(zip(METRICS, (sums / len(reals)).tolist(), strict=True))
-
-
-def _batches(count: int, options: TrainGan, epoch: int) -> Iterator[Tensor]:
-    """The epoch's order in batches; the last may be smaller."""
-    order = torch.randperm(count, generator=device.generator(options.seed, ORDER, epoch))
-    for start in range(0, count, options.batch_size):
-        yield order[start : start + options.batch_size]
+def _train(options: TrainGan, where: torch.device, directory: Path) -> Result:
+    with device.naming_limits(options.batch_size, deterministic=options.deterministic):
+        training = Training(options, where, directory)
+        images = f"{len(training.rows)} images of {training.shape.size} px"
+        console.say(f"training {options.arch} on {images} on {device.describe(where)}")
+        last = training.run()
+    weights.save(directory / "generator.safetensors", weights.state_of(training.adversaries.g))
+    weights.save(directory / "discriminator.safetensors", weights.state_of(training.adversaries.d))
+    summary = _summary(options, training.rows, training.shape, training.arch)
+    return summary | {"last_epoch": {name: last[name] for name in (*METRICS, "spread")}}
 
 
 def _training_rows(options: TrainGan) -> tuple[Dataset, list[Row]]:
@@ -200,17 +295,15 @@ def _stop_on_nan(metrics: dict[str, float], epoch: int) -> None:
         )
 
 
-def _log(directory: Path, epoch: int, count: int, metrics: dict[str, float], seconds: float) -> None:
-    line = {"epoch": epoch, "images": epoch * count, **{name: round(value, 6) for name, value in metrics.items()}}
-    line |= {"seconds": round(seconds, 3), "images_per_second": round(count / seconds, 1)}
-    artifacts.append_json(directory / "log.jsonl", line)
-
-
-def _preview(path: Path, g: nn.Module, z: Tensor) -> None:
-    g.eval()
-    with torch.inference_mode():
-        pictures.save_png(path, pictures.grid(device.from_unit(g(z))))
-    g.train()
+def _line(epoch: int, count: int, metrics: dict[str, float], seconds: float) -> dict[str, Any]:
+    """What the log says of an epoch."""
+    return {
+        "epoch": epoch,
+        "images": epoch * count,
+        **{name: round(value, 6) for name, value in metrics.items()},
+        "seconds": round(seconds, 3),
+        "images_per_second": round(count / max(seconds, 1e-9), 1),
+    }
 
 
 def _summary(options: TrainGan, rows: list[Row], shape: Shape, arch: Architecture) -> Result:

@@ -1,0 +1,101 @@
+"""Files written whole or not at all, and told apart by their content."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+NEW = ".new"  # ends the name of a file that is being written
+
+
+def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
+    """Write a file whole or not at all: to a neighbour, flushed to disk, then renamed.
+
+    Args:
+        path: the file; its directory is made if it is not there.
+        content: all of it.
+        durable: flush to disk before renaming. Not needed where `production` flushes the whole artifact in the end.
+
+    Raises:
+        OSError: it cannot be written; what was there before still is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    neighbour = path.with_name(f".{path.name}.{os.getpid()}{NEW}")  # of this process: jobs may share a cache
+    try:
+        with neighbour.open("wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        neighbour.replace(path)
+    except BaseException:
+        neighbour.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_directory(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, UTF-8, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def sync(file: Path) -> None:
+    """Have the disk hold what was written to a file."""
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def sync_directory(directory: Path) -> None:
+    """Have the disk hold which files a directory has: renaming is else forgotten when the power fails."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep(directory: Path, *, deep: bool = True) -> None:
+    """Delete what killed processes were writing in `directory`, and below it if `deep`."""
+    for neighbour in directory.glob(f"{'**/' if deep else ''}.*{NEW}"):
+        neighbour.unlink(missing_ok=True)
+
+
+def sha256(file: Path) -> str:
+    """The sha256 of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_of(content: bytes) -> str:
+    """The sha256 of bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+class Log:
+    """`log.jsonl`: one JSON object per tick of a training run.
+
+    `lines` is all of it, so that a checkpoint can hold the log and a run that goes on rewrites it as it was then.
+    """
+
+    def __init__(self, path: Path, lines: Iterable[dict[str, Any]] = ()) -> None:
+        self.path = path
+        self.lines = list(lines)
+        write_text(path, "".join(_json_line(line) for line in self.lines))
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Add what is to be said of a tick."""
+        self.lines.append(line)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(_json_line(line))
+
+
+def _json_line(line: dict[str, Any]) -> str:
+    return json.dumps(line) + "\n"

@@ -1,0 +1,131 @@
+"""Stopping on purpose: a signal or a time limit asks, and a run stops where nothing is lost.
+
+Everywhere else the request is raised at once, as Ctrl-C is: what lies on disk stands a kill at any moment. While a run
+holds work that only memory has (`deferred`), it waits until the run has saved (`check`).
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from xrayaug.command import Interval
+
+STOPPED_EARLY = 75  # EX_TEMPFAIL of sysexits.h: run the same command again
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+CAUSES = {
+    signal.SIGTERM: ("SIGTERM", STOPPED_EARLY),
+    signal.SIGUSR1: ("SIGUSR1", STOPPED_EARLY),
+    signal.SIGALRM: ("--max-minutes", STOPPED_EARLY),
+    signal.SIGINT: ("Ctrl-C", INTERRUPTED),
+}
+
+
+PARENT = "XRAYAUG_PARENT"  # environment variable: the process without which this one is to stop
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+class Stopped(BaseException):
+    """The run was asked to stop, and has saved what it had."""
+
+    def __init__(self, cause: str, exit_code: int) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.exit_code = exit_code
+
+
+_request: Stopped | None = None
+_deferrals = 0
+
+
+@contextmanager
+def watching(max_minutes: float | None = None) -> Iterator[None]:
+    """Take SIGTERM, SIGUSR1, Ctrl-C and the time limit as requests to stop; for the main thread of a program.
+
+    A second Ctrl-C ends the process at once.
+    """
+    global _request  # noqa: PLW0603 - signals are of the process
+    before = {number: signal.signal(number, _receive) for number in CAUSES}
+    _stop_with_parent()
+    if max_minutes is not None:
+        signal.setitimer(signal.ITIMER_REAL, max_minutes * 60)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _request = None
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """While inside, a request waits for `check`."""
+    global _deferrals  # noqa: PLW0603
+    _deferrals += 1
+    try:
+        yield
+    finally:
+        _deferrals -= 1
+    check()
+
+
+def requested() -> bool:
+    """Whether the run was asked to stop."""
+    return _request is not None
+
+
+def check() -> None:
+    """Stop here, if asked to.
+
+    Raises:
+        Stopped: the run was asked to stop.
+    """
+    if _request is not None:
+        raise _request
+
+
+class Pace:
+    """When it is time to save again, by the clock or by images."""
+
+    def __init__(self, interval: Interval, seen: int = 0) -> None:
+        self.interval = interval
+        self.restart(seen)
+
+    def due(self, seen: int) -> bool:
+        """Whether it is, `seen` images into the run."""
+        if self.interval.images is not None:
+            return seen - self._seen >= self.interval.images
+        return time.monotonic() - self._since >= (self.interval.seconds or 0.0)
+
+    def restart(self, seen: int) -> None:
+        """It has just been saved."""
+        self._seen = seen
+        self._since = time.monotonic()
+
+
+def _stop_with_parent() -> None:
+    """Be sent SIGTERM when the process named in the environment ends, where Linux is asked; else do nothing."""
+    parent = os.environ.pop(PARENT, "")
+    if not parent or not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != int(parent):  # it has ended already
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _receive(number: int, _: FrameType | None) -> None:
+    global _request  # noqa: PLW0603
+    if number == signal.SIGINT:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the next one ends the process, whatever it is doing
+    if _request is None:
+        cause, exit_code = CAUSES[signal.Signals(number)]
+        _request = Stopped(cause, exit_code)
+        os.write(2, f"\n{cause}: saving, then stopping\n".encode())  # print is not for signal handlers
+    if not _deferrals:
+        raise _request
