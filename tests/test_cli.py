@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import xrayaug
 from xrayaug import artifacts, cli
 from xrayaug.options import COMMANDS
+from xrayaug.stopping import Stopped
 
 HEAVY = ("torch", "numpy", "scipy", "matplotlib", "PIL")
 SECONDS = 0.5  # that --help may take
@@ -247,9 +248,12 @@ def test_an_out_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     assert str(tmp_path / "file") in line
 
 
-@pytest.mark.parametrize(("raised", "code"), [(KeyboardInterrupt, 130), (BrokenPipeError, 1)])
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [(Stopped("SIGTERM", 75), 75), (Stopped("Ctrl-C", 130), 130), (BrokenPipeError, 1), (MemoryError, 1)],
+)
 def test_an_interruption_has_its_exit_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException], code: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException | type[BaseException], code: int
 ) -> None:
     def interrupted(_: object) -> None:
         raise raised

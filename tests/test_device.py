@@ -1,12 +1,14 @@
 """Devices that are really here; pixels to tensors and back without loss; random streams of their own."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 from torchvision.transforms import functional as tv
 
 from xrayaug import device
-from xrayaug.errors import UsageError
+from xrayaug.errors import ResourceError, UsageError
 
 EVERY_GREY = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
 
@@ -53,3 +55,37 @@ def test_a_stream_depends_on_nothing_else() -> None:
     first = torch.randn(4, generator=device.generator(3, 1))
     torch.rand(7)
     assert torch.equal(first, torch.randn(4, generator=device.generator(3, 1)))
+
+
+def test_memory_that_runs_out_is_one_line_with_the_batch_size() -> None:
+    with pytest.raises(ResourceError, match="out of memory at --batch-size 64") as refusal, device.naming_limits(64):
+        torch.empty(10**15)
+    assert "--batch-size 32" in refusal.value.hint
+    assert "\n" not in refusal.value.message
+
+
+@pytest.mark.parametrize("problem", [torch.OutOfMemoryError("CUDA out of memory. Tried"), MemoryError()])
+def test_memory_of_every_kind(problem: Exception) -> None:
+    with pytest.raises(ResourceError, match="out of memory"), device.naming_limits(1):
+        raise problem
+
+
+def test_other_errors_are_left_as_they_are() -> None:
+    with pytest.raises(RuntimeError, match="shapes differ"), device.naming_limits(1, deterministic=True):
+        raise RuntimeError("shapes differ")
+
+
+def test_what_cannot_be_deterministic_says_so() -> None:
+    problem = RuntimeError("adaptive_avg_pool2d_backward_cuda does not have a deterministic implementation, but you")
+    with pytest.raises(UsageError, match="--deterministic cannot be kept"), device.naming_limits(1, deterministic=True):
+        raise problem
+
+
+def test_deterministic_asks_torch_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")  # a user's own choice stays
+    try:
+        device.resolve("cpu", deterministic=True)
+        assert torch.are_deterministic_algorithms_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+    finally:
+        torch.use_deterministic_algorithms(False)

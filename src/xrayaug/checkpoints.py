@@ -37,7 +37,7 @@ class Checkpoints:
         self.directory = directory
         self.pace = Pace(every)
 
-    def restore(self) -> State | None:
+    def restore(self) -> State:
         """The newest state that is whole, on the CPU; None where there is none.
 
         A file that is not what its name says is set aside with a warning, and the one before it is taken.

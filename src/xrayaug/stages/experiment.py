@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -108,11 +109,12 @@ def run(options: Experiment) -> Result:
         options.out.mkdir(parents=True, exist_ok=True)
         files.sweep(options.out, deep=False)
         files.write_text(options.out / COMMANDS_FILE, _script(study))
-        started = production.environment(options.device)
+        environment, started = production.environment(options.device), time.monotonic()
         for number, command in enumerate(study.commands, start=1):
             _run_command(command, f"[{number}/{len(study.commands)}]")
         result = _result(study)
-        _write_manifest(options, study, result, started)
+        environment["seconds"] = round(time.monotonic() - started, 1)
+        _write_manifest(options, study, result, environment)
     return result
 
 
@@ -329,7 +331,7 @@ def _result(study: Study) -> Result:
     }
 
 
-def _write_manifest(options: Experiment, study: Study, result: Result, started: dict[str, Any]) -> None:
+def _write_manifest(options: Experiment, study: Study, result: Result, environment: dict[str, Any]) -> None:
     """A study may grow (more seeds, more doses), so its manifest is rewritten; each part guards itself."""
     parts = [command.out for command in study.commands if command.out]
     manifest = {
@@ -341,7 +343,7 @@ def _write_manifest(options: Experiment, study: Study, result: Result, started: 
         "inputs": {part.name: {"path": part.name, "sha256": artifacts.digest(part)} for part in parts},
         "files": {},
         "result": result,
-        "environment": started,
+        "environment": environment,
     }
     files.write_json(options.out / manifests.MANIFEST, manifest)
 

@@ -194,7 +194,8 @@ def run(options: Fid) -> Result:
         measurement.save_a(options.save_stats)
     if options.out is None:
         return measurement.result()
-    return production.produce(options, "fid", measurement.write, computing=options.device)
+    where = device.resolve(options.device, deterministic=options.deterministic)
+    return production.produce(options, "fid", measurement.write, computing=device.describe(where))
 
 
 def plan(options: Fid) -> Result:

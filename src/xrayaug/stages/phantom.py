@@ -6,9 +6,11 @@ import itertools
 import math
 import multiprocessing
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +20,7 @@ import numpy as np
 from xrayaug import console, files, pictures, production
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
+from xrayaug.errors import ResourceError
 from xrayaug.options import Phantom
 from xrayaug.phantoms import draw_hand
 
@@ -56,15 +59,45 @@ def tables(result: Result) -> list[Table]:
 
 def _draw_set(options: Phantom, directory: Path) -> Result:
     hands = _hands(options)
-    workers = options.workers or os.cpu_count() or 1
-    fresh = multiprocessing.get_context("spawn")  # forking a process that has threads is unsafe, and Python 3.12 warns
-    with ProcessPoolExecutor(workers, fresh) as pool, console.progress(len(hands), "phantom") as advance:
-        drawn = pool.map(partial(_draw, options, directory), range(len(hands)), hands, chunksize=8)
-        for _ in drawn:
+    with console.progress(len(hands), "phantom") as advance:
+        for _ in _draw_all(options, directory, hands):
             advance(1)
     write = {"rsna": _write_rsna_lists, "mura": _write_mura_lists}[options.layout]
     write(directory, hands, np.random.default_rng((options.seed, LAYOUT)))
     return _summary(options, hands)
+
+
+def _draw_all(options: Phantom, directory: Path, hands: list[Hand]) -> Iterator[None]:
+    """Draw every hand, in processes of their own.
+
+    Raises:
+        ResourceError: they cannot be had, or one of them died.
+    """
+    draw = partial(_draw, options, directory)
+    workers = options.workers or os.cpu_count() or 1
+    if workers == 1:
+        yield from map(draw, range(len(hands)), hands)
+        return
+    with _processes(workers) as pool:
+        try:
+            yield from pool.map(draw, range(len(hands)), hands, chunksize=8)
+        except BrokenProcessPool:
+            raise ResourceError(
+                "a process that draws was killed, most likely for want of memory", "--workers 1 needs no others"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _processes(workers: int) -> ProcessPoolExecutor:
+    fresh = multiprocessing.get_context("spawn")  # forking a process that has threads is unsafe, and Python 3.12 warns
+    try:  # Ctrl-C goes to every process on the terminal; this one alone is to answer it
+        return ProcessPoolExecutor(workers, fresh, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    except OSError as problem:
+        raise ResourceError(
+            f"too little shared memory (/dev/shm) for {workers} processes: {problem.strerror}",
+            "--workers 1 needs none",
+        ) from None
 
 
 def _draw(options: Phantom, directory: Path, index: int, hand: Hand) -> None:

@@ -161,7 +161,7 @@ class Training:
         self.adversaries = _adversaries(options, self.arch, self.shape, where)
         fixed = torch.randn(PREVIEWS, self.shape.latent, generator=device.generator(options.seed, FIXED_NOISE))
         self.fixed = fixed.to(where)
-        self.spread_of_reals = collapse.spread(device.to_unit(reals[: collapse.LOOKED_AT]))
+        self.spread_of_reals = collapse.spread(device.to_unit(reals[: collapse.LOOKED_AT])) or 1.0
         self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
         self.at = Position(sums=torch.zeros(len(METRICS), device=where))
         self._take_up(self.checkpoints.restore())
@@ -202,7 +202,7 @@ class Training:
         means = dict(zip(METRICS, (at.sums / len(self.reals)).tolist(), strict=True))
         _stop_on_nan(means | self.adversaries.largest_weights(), at.epoch)
         generated = self._generated()
-        spread = collapse.spread(generated[: collapse.LOOKED_AT]) / max(self.spread_of_reals, 1e-9)
+        spread = collapse.spread(generated[: collapse.LOOKED_AT]) / self.spread_of_reals
         self.log.append(_line(at.epoch, len(self.rows), means | {"spread": spread}, at.seconds))
         if (options.preview_every and at.epoch % options.preview_every == 0) or at.epoch == options.epochs:
             preview = self.directory / "previews" / f"epoch-{at.epoch:04}.png"

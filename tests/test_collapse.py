@@ -1,0 +1,50 @@
+"""A collapse is told from the log: near zero for long, not once."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from xrayaug import collapse
+
+HEALTHY = {"d_loss": 0.4, "spread": 0.6}
+STRONG_D = HEALTHY | {"d_loss": 1e-5}
+ONE_IMAGE = HEALTHY | {"spread": 0.001}
+THOUSANDS = 5000  # images of an epoch, so that three epochs are long enough
+
+
+def test_spread_is_the_mean_distance_of_two_images() -> None:
+    black, white = torch.full((1, 1, 4, 4), -1.0), torch.full((1, 1, 4, 4), 1.0)
+    assert collapse.spread(torch.cat([black, white])) == pytest.approx(2.0)
+    assert collapse.spread(torch.cat([black, black, white])) == pytest.approx((0 + 2 + 2) / 3)
+    assert collapse.spread(white.repeat(5, 1, 1, 1)) == 0.0
+    assert collapse.spread(white) == 0.0
+
+
+@pytest.mark.parametrize(("line", "what"), [(STRONG_D, "discriminator's loss"), (ONE_IMAGE, "generated images")])
+def test_near_zero_for_long_is_an_alarm(line: dict[str, Any], what: str) -> None:
+    assert what in collapse.alarm([HEALTHY, line, line, line], THOUSANDS)
+    assert "for 3 epochs" in collapse.alarm([line] * 3, THOUSANDS)
+    assert collapse.is_suspect([HEALTHY, line])
+
+
+@pytest.mark.parametrize("line", [STRONG_D, ONE_IMAGE])
+def test_a_moment_near_zero_is_none(line: dict[str, Any]) -> None:
+    for lines in ([], [line], [line, line], [line, HEALTHY, line, line], [line, line, line, HEALTHY]):
+        assert collapse.alarm(lines, THOUSANDS) == ""
+    assert not collapse.is_suspect([])
+    assert not collapse.is_suspect([line, HEALTHY])
+
+
+def test_epochs_of_few_images_must_be_more() -> None:
+    assert collapse.alarm([STRONG_D] * 99, 100) == ""
+    assert "for 100 epochs" in collapse.alarm([STRONG_D] * 100, 100)
+
+
+def test_two_different_suspicions_do_not_add_up() -> None:
+    assert collapse.alarm([STRONG_D, ONE_IMAGE, STRONG_D], THOUSANDS) == ""
+
+
+def test_both_are_named() -> None:
+    both = STRONG_D | ONE_IMAGE | {"d_loss": 0.0}
+    assert " and " in collapse.alarm([both] * 3, THOUSANDS)
