@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO ?= demo
 
-.PHONY: demo test lint completions clean
+.PHONY: demo test test-faults lint completions clean
 
 demo: .venv/installed
 	$(BIN)/xrayaug experiment --preset demo --out $(DEMO)
@@ -13,6 +13,9 @@ test: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test-faults: .venv/installed-dev
+	$(BIN)/python -m pytest tests/faults -m 'faults or not faults'
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check --fix .

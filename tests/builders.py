@@ -63,6 +63,13 @@ def tamper(path: Path, name: str, change: Callable[[bytes], bytes]) -> None:
     files.write_json(path / MANIFEST, manifest)
 
 
+def edit_manifest(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Change what a finished artifact says of itself."""
+    manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    change(manifest)
+    (path / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+
+
 def edit_index(path: Path, line: int, **cells: str) -> None:
     """Change cells of one row (counted from 0) in a finished dataset's index."""
 

@@ -109,8 +109,8 @@ def test_what_needs_no_network_loads_no_torch(module: str) -> None:
     assert not {"torch", "torchvision"} & tops(everything_imported_by(f"xrayaug.{module}"))
 
 
-LAYERS = ("errors", "listing", "gans", "command", "options", "sources", "console", "stopping", "files", "lock",
-          "manifests", "artifacts", "production", "dataset")  # fmt: skip
+LAYERS = ("errors", "listing", "csvfile", "gans", "command", "options", "sources", "console", "stopping", "files",
+          "lock", "manifests", "artifacts", "production", "dataset")  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LAYERS)

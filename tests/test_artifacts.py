@@ -2,15 +2,16 @@
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import edit_manifest
 
 from xrayaug import __version__, artifacts, files, manifests
-from xrayaug.artifacts import open_artifact
+from xrayaug.artifacts import Artifact, open_artifact
 from xrayaug.errors import ArtifactError, InputError, OutputError
 from xrayaug.manifests import MANIFEST
 from xrayaug.options import COMMANDS, Augment, Phantom, Prepare, Sample
@@ -57,12 +58,6 @@ def chain(tmp_path: Path) -> tuple[Path, Path]:
     produce(phantom(run), "gan-run", build)
     produce(Sample(run=run, out=out), "dataset", build)
     return run, out
-
-
-def edit_manifest(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    manifest = json.loads((path / MANIFEST).read_text())
-    change(manifest)
-    (path / MANIFEST).write_text(json.dumps(manifest))
 
 
 def sha256(file: Path) -> str:
@@ -333,3 +328,50 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         produce(Phantom(layout="rsna", count=1, out=tmp_path / "out"), "raw", build)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "bounds", "complaint"),
+    [
+        (int, 10**9, {"minimum": 8, "maximum": 4096}, "is 1000000000, must be from 8 to 4096"),
+        (int, -1, {"minimum": 8}, "is -1, must be from 8 to inf"),
+        (float, 1.5, {"maximum": 1}, "is 1.5, must be from -inf to 1"),
+        (str, "wgan", {"among": ("dcgan", "other")}, "is wgan, must be one of dcgan, other"),
+        (int, "8", {}, "is missing or of another type"),
+        (int, True, {}, "is missing or of another type"),
+        (int, 8.0, {}, "is missing or of another type"),
+        (dict, [], {}, "is missing or of another type"),
+    ],
+)
+def test_what_a_manifest_says_is_held_to_its_bounds(
+    kind: Any, value: Any, bounds: dict[str, Any], complaint: str
+) -> None:
+    said = Artifact(Path("a"), {"result": {"size": value}})
+    with pytest.raises(ArtifactError, match=rf"manifest\.json: 'result/size' {complaint}"):
+        said.said(kind, "result", "size", **bounds)
+
+
+def test_what_a_manifest_says_within_its_bounds_is_given() -> None:
+    said = Artifact(Path("a"), {"result": {"size": 8, "arch": "dcgan"}})
+    assert said.said(int, "result", "size", minimum=8, maximum=8) == 8
+    assert said.said(float, "result", "size") == 8
+    assert said.said(str, "result", "arch", among=["dcgan"]) == "dcgan"
+
+
+def test_only_a_listed_file_is_the_artifacts(made: Path) -> None:
+    opened = open_artifact(made)
+    assert opened.file("png/0.png") == made / "png" / "0.png"
+    with pytest.raises(ArtifactError, match=r"lists no file 'notes\.txt'"):
+        opened.file("notes.txt")
+
+
+def test_the_digest_of_a_directory_takes_any_name(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"h\xff.png")).write_text("x")
+    assert len(artifacts.digest(tmp_path)) == 64
+
+
+def test_an_input_whose_name_is_too_long_is_refused(chain: tuple[Path, Path]) -> None:
+    _, out = chain
+    edit_manifest(out, lambda manifest: manifest["inputs"]["run"].update(path="n" * 5000))
+    with pytest.raises(ArtifactError, match="cannot be read: File name too long"):
+        open_artifact(out).open_input("run")

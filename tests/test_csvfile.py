@@ -1,6 +1,10 @@
+import csv
+import io
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xrayaug import csvfile
 from xrayaug.errors import DataError, InputError
@@ -65,3 +69,43 @@ def test_a_cell_beyond_the_limit_is_an_error_of_the_file(tmp_path: Path) -> None
     path = write(tmp_path, b'a\n"' + b"x" * 200_000)
     with pytest.raises(DataError, match="no CSV file"):
         csvfile.read_lines(path)
+
+
+@pytest.mark.parametrize("data", [b"a\n\0b\n", "a\nb\n".encode("utf-16-le")])
+def test_nul_bytes_are_no_csv(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(DataError, match="NUL bytes"):
+        csvfile.read_lines(write(tmp_path, data))
+
+
+def test_what_is_no_list_of_images_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, b"a,b\n" * 10)
+    monkeypatch.setattr(csvfile, "MOST_CELLS", 29)
+    with pytest.raises(DataError, match="more than 29 cells"):
+        csvfile.read_lines(path)
+    monkeypatch.setattr(csvfile, "MOST_BYTES", 39)
+    with pytest.raises(DataError, match="more than 39 bytes"):
+        csvfile.read_lines(path)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''-1"])
+def test_text_that_begins_as_a_formula_does_is_guarded_and_comes_back(text: str) -> None:
+    assert csvfile.guarded(text) == f"'{text}"
+    assert csvfile.unguarded(f"'{text}") == text
+
+
+@pytest.mark.parametrize("text", ["", "a=1", "'", "'tis", "1-2", " =1", "''"])
+def test_other_text_is_left_alone(text: str) -> None:
+    assert csvfile.guarded(text) == csvfile.unguarded(text) == text
+
+
+def test_numbers_are_written_as_they_are_and_text_is_guarded() -> None:
+    rows = [("=a", -1, -0.5, None, True), ["b,c", 'd"e', "f\ng", "h\ri", "-"]]
+    assert csvfile.dump(rows) == "'=a,-1,-0.5,,True\n" + '"b,c","d""e","f\ng","h\ri",' + "'-\n"
+
+
+@given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=2, max_size=4), max_size=4))
+def test_what_is_dumped_is_read_back_by_pythons_own_reader(rows: list[list[str]]) -> None:
+    read = csv.reader(io.StringIO(csvfile.dump(rows), newline=""), strict=True)
+    assert [[csvfile.unguarded(cell) for cell in cells] for cells in read] == rows

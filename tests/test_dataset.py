@@ -1,19 +1,23 @@
 """A dataset comes back as it was written; rows that cannot stand, and arrays that are none of it, are refused."""
 
+import csv
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import edit_index, grey, row, tamper, write_dataset
+from builders import edit_index, edit_manifest, grey, row, tamper, write_dataset
 
 from xrayaug import dataset, manifests
+from xrayaug.artifacts import Artifact
 from xrayaug.dataset import IMAGES, INDEX, Row, borrowed, open_dataset
 from xrayaug.errors import ArtifactError, DataError
 from xrayaug.options import Augment
 from xrayaug.production import produce
 
+HEADER = b"image,row,split,label,patient,study,source,synthetic\n"
 ROWS = [
     row(patient="p1", study="p1/s1", file="a,b.png", sha256="ab", extra={"age": "120"}),
     row(patient="p1", study="p1/s2", label="abnormal", extra={"sex": 'quote " and, comma'}),
@@ -219,15 +223,24 @@ def saved(array: object) -> bytes:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda content: content[:-1], "cannot be read"),
+        (lambda content: content[:-1], "not the file's size"),
+        (lambda content: content + b"x", "not the file's size"),
+        (lambda content: content.replace(b"(2, 8, 8)", b"(2, 8, 4)"), "not the file's size"),
+        (lambda content: content.replace(b"(2, 8, 8)", b"(2, 8 8,)"), "cannot be read"),
+        (lambda content: content.replace(b"(2, 8, 8)", b"(0, 8, 8)"), "sides are from 1 to 4096"),
+        (lambda content: content.replace(b"(2, 8, 8)", b"(2,-8,-8)"), "sides are from 1 to 4096"),
+        (lambda content: content.replace(b"(2, 8, 8)", b"(1,1,10**9)"), "cannot be read"),
+        (lambda _: saved(np.asfortranarray(np.arange(128, dtype=np.uint8).reshape(2, 8, 8))), "must be uint8"),
+        (lambda _: saved(np.zeros((1, 1, 5000), np.uint8)), "sides are from 1 to 4096"),
         (lambda _: b"", "cannot be read"),
         (lambda _: b"no array", "cannot be read"),
         (lambda _: saved(np.array([{"a": 1}, None], dtype=object)), "cannot be read"),
         (lambda _: saved(grey(2).astype(np.float32)), "must be uint8"),
         (lambda _: saved(grey(2)[0]), "must be uint8"),
     ],
-    ids=["truncated", "empty", "text", "pickled", "float", "one picture"],
-)
+    ids=["truncated", "longer", "other shape", "odd shape", "none", "negative", "formula", "columns", "wide",
+         "empty", "text", "pickled", "float", "one picture"],
+)  # fmt: skip
 def test_an_array_that_is_none_is_refused(tmp_path: Path, change: Callable[[bytes], bytes], complaint: str) -> None:
     path = write_dataset(tmp_path / "set", [row(), row()])
     tamper(path, IMAGES, change)
@@ -242,6 +255,14 @@ def test_an_array_that_is_none_is_refused(tmp_path: Path, change: Callable[[byte
         (b"image,row,split,label,patient,study,source,synthetic\n", "lists no images"),
         (b"image,row\nimages.npy,0\n", "lacks the columns split, label"),
         (b"\xff\xfe\x00", "cannot be read"),
+        (b"a\0b", "NUL bytes"),
+        (b'"' + b"x" * 200_000, "cannot be read"),
+        (b'image"a"b,"\n"x"y', "cannot be read"),
+        (HEADER[:-1] + b",label\n", "two columns of one name"),
+        (HEADER + b"images.npy,0,train,normal,,,,0,more\n", "line 2 has 9 cells, not 8"),
+        (HEADER + b"images.npy,0,train\n", "line 2 has 3 cells, not 8"),
+        (HEADER + b"images.npy," + b"1" * 5000 + b",train,normal,,,,0\n", "row must be a number"),
+        (HEADER + "images.npy,١,train,normal,,,,0\n".encode(), "row must be a number"),
     ],
 )
 def test_an_index_that_is_none_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
@@ -256,6 +277,72 @@ def test_an_unfinished_dataset_is_refused(tmp_path: Path) -> None:
     (path / manifests.MANIFEST).unlink()
     with pytest.raises(ArtifactError, match="no finished dataset"):
         open_dataset(path)
+
+
+def test_a_picture_that_is_there_twice_is_neither_written_nor_read(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path / "set", [row(), row(), row()])
+    edit_index(path, 2, row="0")
+    with pytest.raises(DataError, match=r"lines 2 and 4 are both picture 0 of images\.npy"):
+        open_dataset(path)
+    with pytest.raises(DataError, match="lines 2 and 3 are both picture 0"):
+        dataset.write_index(tmp_path, [row(), row()])
+
+
+@pytest.mark.parametrize("text", ["=1+1", "'=1", "-7", "\t@x", "\rr", "a\r\nb", "'tis", '"', "+", "Häⁿd"])
+def test_text_that_a_spreadsheet_would_run_is_guarded_and_comes_back(tmp_path: Path, text: str) -> None:
+    each = row(patient=text, file=text, extra={f"{text}!": text})
+    path = write_dataset(tmp_path / "set", [each])
+    (found,) = open_dataset(path).rows
+    assert (found.patient, found.file, dict(found.extra)) == (text, text, {f"{text}!": text})
+    cells = next(csv.DictReader(io.StringIO((path / INDEX).read_bytes().decode(), newline="")))
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in (*cells, *cells.values()))
+
+
+@pytest.mark.parametrize("name", [IMAGES, INDEX])
+def test_a_file_that_the_manifest_does_not_list_is_not_read(tmp_path: Path, name: str) -> None:
+    path = write_dataset(tmp_path / "set", [row()])
+    edit_manifest(path, lambda manifest: manifest["files"].pop(name))
+    with pytest.raises(ArtifactError, match=rf"lists no file '{re.escape(name)}'"):
+        open_dataset(path)
+
+
+def test_an_array_that_is_a_link_out_of_the_dataset_is_refused(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path / "set", [row()])
+    (path / IMAGES).rename(tmp_path / IMAGES)
+    (path / IMAGES).symlink_to(tmp_path / IMAGES)
+    with pytest.raises(ArtifactError, match=r"images\.npy is a link"):
+        open_dataset(path)
+
+
+@pytest.mark.parametrize("said", ["images", 7, None])
+def test_what_the_split_is_by_is_known_or_refused(tmp_path: Path, said: object) -> None:
+    path = write_dataset(tmp_path / "set", [row()])
+    edit_manifest(path, lambda manifest: manifest["result"].update(split_by=said))
+    with pytest.raises(ArtifactError, match="'result/split_by' is"):
+        open_dataset(path)
+
+
+ARM = {"percent": 50, "real_fraction": 1.0, "label": "normal", "added": 3}
+
+
+def artifact_saying(**arm: object) -> Artifact:
+    return Artifact(Path("set"), {"result": {"arm": ARM | arm}})
+
+
+def test_an_arm_is_told_in_full() -> None:
+    assert dataset.arm_of(artifact_saying()) == {**ARM, "percent": 50.0}
+    assert dataset.arm_of(artifact_saying(added=0, label="whatever"))["label"] is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"percent": -1}, {"percent": 1e9}, {"percent": "10"}, {"real_fraction": 2}, {"label": "broken"}, {"label": None},
+     {"added": -1}, {"added": 1.5}, {"added": True}],
+    ids=str,
+)  # fmt: skip
+def test_an_absurd_arm_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ArtifactError, match=f"'result/arm/{next(iter(wrong))}' is"):
+        dataset.arm_of(artifact_saying(**wrong))
 
 
 def test_a_row_says_where_its_pixels_are_and_what_it_is() -> None:

@@ -39,7 +39,7 @@ def test_a_file_is_on_disk_before_it_bears_its_name(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os, "fsync", syncing)
     monkeypatch.setattr(os, "replace", renaming)
     files.write_bytes(tmp_path / "new" / "file", b"content")
-    assert order == ["sync", "rename", "sync"]  # the content, the name, the directory
+    assert order == ["sync", "sync", "rename", "sync"]  # the directory's own name; the content; its name
     assert (tmp_path / "new" / "file").read_bytes() == b"content"
 
 

@@ -1,5 +1,7 @@
 """The Fréchet distance against closed forms and a general matrix root."""
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "negative": ({"mu": np.zeros(D), "sigma": -np.eye(D)}, "negative variance"),
     "text": ({"mu": np.array(["a"]), "sigma": np.eye(1)}, "type"),
     "count": ({"mu": np.zeros(D), "sigma": np.eye(D), "n": np.int64(1)}, "less than two"),
+    "vast": ({"mu": np.zeros(2), "sigma": np.eye(2) * 1e200}, "beyond 1e\\+100"),
+    "long": ({"mu": np.zeros(4097, np.uint8), "sigma": np.zeros((4097, 4097), np.uint8)}, "4097 features, more than"),
+    "origin": ({"mu": np.zeros(2), "sigma": np.eye(2), "network": np.zeros(3)}, "a text is float64"),
+    "origins": ({"mu": np.zeros(2), "sigma": np.eye(2), "network": np.array(["a", "b"])}, "a text is <U1"),
     "pickle": ({"mu": np.array([{}], dtype=object), "sigma": np.eye(1)}, "Object arrays cannot be loaded"),
 }
 
@@ -192,3 +198,32 @@ def test_a_flipped_byte_says_so(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError, match="cannot be read"):
         load(path)
+
+
+@pytest.mark.parametrize("kind", [np.longdouble, np.float16, np.int8, np.uint64])
+def test_numbers_of_any_width_are_read_without_a_warning(tmp_path: Path, kind: Any) -> None:
+    np.savez(tmp_path / "stats.npz", mu=np.ones(2, kind), sigma=np.asfortranarray(np.eye(2, dtype=kind)))
+    assert load(tmp_path / "stats.npz").covariance.tolist() == [[1, 0], [0, 1]]
+
+
+def test_an_array_shorter_than_its_header_says_is_refused(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    np.save(content, np.zeros(4))
+    with zipfile.ZipFile(tmp_path / "stats.npz", "w") as archive:
+        archive.writestr("mu.npy", content.getvalue().replace(b"(4,)", b"(9**9,)".ljust(4)))
+        archive.writestr("sigma.npy", content.getvalue()[:-8])
+    with pytest.raises(DataError, match="cannot be read"):
+        load(tmp_path / "stats.npz")
+
+
+@pytest.mark.parametrize("kind", [MemoryError, RecursionError, OverflowError, TypeError, RuntimeError])
+def test_whatever_the_reader_raises_is_about_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise kind
+
+    save(tmp_path / "stats.npz", statistics(np.zeros(D), np.eye(D)))
+    monkeypatch.setattr(np.lib.format, "read_array", broken)
+    with pytest.raises(DataError, match=rf"cannot be read as statistics: {kind.__name__}"):
+        load(tmp_path / "stats.npz")

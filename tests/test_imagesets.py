@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xrayaug import imagesets
+from xrayaug import imagesets, pixels
 from xrayaug.dataset import Pixels
 from xrayaug.errors import DataError
 
@@ -51,3 +51,28 @@ def test_a_folder_without_images_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(DataError, match=r"holds 1 other files \(\.txt\)"):
         imagesets.of_folder(tmp_path)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_lying_on_its_side_is_as_prepare_sees_it(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(noise()[:30]).save(tmp_path / "a.tif", exif=exif)
+    np.testing.assert_array_equal(imagesets.read_picture(tmp_path / "a.tif"), pixels.decode(tmp_path / "a.tif").grey)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\0" * 128 + b"DICM" + b"\0" * 9])
+def test_what_is_no_picture_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.png cannot be read: [^\n]+$"):
+        imagesets.read_picture(tmp_path / "a.png")
+
+
+def test_one_coloured_row_makes_a_picture_coloured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixels, "BAND_PIXELS", 100)
+    colour = np.repeat(noise()[..., None], 3, axis=2)
+    Image.fromarray(colour).save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(imagesets.read_picture(tmp_path / "grey.png"), colour[..., 0])
+    colour[40, 7, 1] ^= 1
+    Image.fromarray(colour).save(tmp_path / "colour.png")
+    np.testing.assert_array_equal(imagesets.read_picture(tmp_path / "colour.png"), colour)

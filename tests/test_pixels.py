@@ -1,5 +1,8 @@
 import hashlib
 import io
+import os
+import subprocess
+import sys
 import threading
 import warnings
 import zlib
@@ -342,6 +345,96 @@ def test_decompression_bombs_are_refused_before_they_unfold(tmp_path: Path) -> N
     (tmp_path / "text.png").write_bytes(png(1, 1, 8, 0, b"\0\0", text))
     with pytest.raises(Unusable, match="Decompressed data too large"):
         pixels.decode(tmp_path / "text.png")
+
+
+def test_a_size_beyond_the_limit_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(8193, 8192, 16, 0, b"\0"))
+    with pytest.raises(Unusable, match="too large: 8193 × 8192 pixels, more than 64 megapixels"):
+        pixels.decode(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.jp2"])
+def test_formats_whose_decoders_are_greedy_have_a_lower_limit(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path, Image.fromarray(PICTURE), name)
+    assert grey_of(path).shape == PICTURE.shape
+    monkeypatch.setattr(pixels, "MOST_PIXELS_OF", dict.fromkeys(pixels.MOST_PIXELS_OF, PICTURE.size - 1))
+    with pytest.raises(Unusable, match="too large: 6 × 4"):
+        pixels.decode(path)
+
+
+def test_a_picture_is_the_same_whatever_the_bands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    clear = Image.fromarray(random.integers(0, 256, (31, 17, 4), np.uint8))
+    palette = clear.convert("RGB").convert("P")
+    made = [
+        save(tmp_path, clear, "clear.png"),
+        save(tmp_path, palette, "palette.png", transparency=7, exif=oriented(6)),
+        save(tmp_path, Image.fromarray(random.integers(0, 65536, (31, 17)).astype(np.uint16)), "deep.png"),
+        save(tmp_path, Image.fromarray(random.integers(0, 4096, (31, 17)).astype(np.int32)), "wide.tif"),
+        save(tmp_path, Image.fromarray(random.random((31, 17)).astype(np.float32)), "float.tif"),
+        save(tmp_path, clear.convert("CMYK"), "ink.tif", exif=oriented(8)),
+    ]
+    whole = [pixels.decode(path, invert=True) for path in made]
+    monkeypatch.setattr(pixels, "BAND_PIXELS", 40)
+    for path, expected in zip(made, whole, strict=True):
+        found = pixels.decode(path, invert=True)
+        assert np.array_equal(found.grey, expected.grey), path.name
+        assert (found.depth, found.mode) == (expected.depth, expected.mode)
+
+
+def test_a_nan_in_any_band_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixels, "BAND_PIXELS", 4)
+    values = np.zeros((6, 4), np.float32)
+    values[3, 2] = np.nan
+    with pytest.raises(Unusable, match="not finite"):
+        pixels.decode(save(tmp_path, Image.fromarray(values), "a.tif"))
+
+
+LARGEST = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from xrayaug import imagesets, pixels
+read = {"decode": pixels.decode, "read_picture": imagesets.read_picture}[sys.argv[2]]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+read(Path(sys.argv[1]))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+"""
+
+
+def test_the_largest_deep_picture_takes_less_than_a_gibibyte(tmp_path: Path) -> None:
+    """64 megapixels of 16 bits, lying on their side; in a process of its own, whose peak is then the reader's."""
+    rows = np.zeros((8192, 1 + 2 * 8192), np.uint8)  # each with its filter byte
+    rows[:, 1::2] = np.arange(8192) % 251
+    exif = png_chunk(b"eXIf", oriented(6).tobytes()[6:])
+    path = tmp_path / "a.png"
+    path.write_bytes(png(8192, 8192, 16, 0, rows.tobytes(), exif))
+    del rows
+    for reader in ("decode", "read_picture"):
+        command = [sys.executable, "-c", LARGEST, str(path), reader]
+        mebibytes = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        assert mebibytes < 1024, f"{reader} took {mebibytes} MiB"
+
+
+@pytest.mark.parametrize("kind", [MemoryError, RecursionError, OverflowError, KeyError, IndexError, SyntaxError])
+def test_whatever_pillow_raises_makes_the_file_unusable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise kind("in\ntwo lines")
+
+    path = save(tmp_path, Image.fromarray(PICTURE))
+    monkeypatch.setattr(Image.Image, "crop", broken)
+    with pytest.raises(Unusable, match=r"^[^\n]+$"):
+        pixels.decode(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(Unusable, match="no regular file"):
+        pixels.decode(tmp_path / "a.png")
 
 
 def test_large_but_possible_pictures_raise_no_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,3 +86,30 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -
     weights.save(tmp_path / "w.safetensors", weights.state_of(broken))
     with pytest.raises(WeightsError, match="NaN or infinite numbers in 'bias'"):
         weights.load_into(nn.Linear(2, 3), tmp_path / "w.safetensors")
+
+
+def test_numbers_that_share_a_storage_are_read(tmp_path: Path) -> None:
+    both = torch.arange(6.0)
+    torch.save({"a": both[:3], "b": both[3:], "same": both, "turned": both.view(2, 3).T}, tmp_path / "w.pth")
+    assert weights.read(tmp_path / "w.pth")["turned"].tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_a_sketch_without_memory_tells_whether_weights_fit(tmp_path: Path) -> None:
+    with torch.device("meta"):
+        sketch = nn.Linear(2, 3)
+    weights.check_fit(weights.state_of(nn.Linear(2, 3)), sketch, "w")
+    with pytest.raises(WeightsError, match="w is of another network: 'bias' does not fit"):
+        weights.check_fit({"weight": torch.ones(3, 2)}, sketch, "w")
+
+
+@pytest.mark.parametrize("kind", [MemoryError, RecursionError, OverflowError, KeyError])
+def test_whatever_the_reader_raises_is_about_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise kind
+
+    torch.save({"w": torch.ones(2)}, tmp_path / "w.pth")
+    monkeypatch.setattr(torch, "load", broken)
+    with pytest.raises(WeightsError, match=rf"w\.pth cannot be read as weights: {kind.__name__}"):
+        weights.read(tmp_path / "w.pth")

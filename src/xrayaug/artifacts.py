@@ -1,7 +1,9 @@
 """A directory with a manifest: opened only if it is what it says. `production.py` makes them."""
 
 import hashlib
+import math
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -36,21 +38,47 @@ class Artifact:
         """The settings it was made with."""
         return dict(self.manifest["options"])
 
-    def said(self, kind: type[T], *names: str) -> T:
+    def said(
+        self,
+        kind: type[T],
+        *names: str,
+        minimum: float = -math.inf,
+        maximum: float = math.inf,
+        among: Collection[Any] | None = None,
+    ) -> T:
         """What stands in the manifest under `names`, such as `"result", "size"`; an int counts as a float.
 
+        Args:
+            kind: its type.
+            names: where it stands.
+            minimum: of a number, inclusive.
+            maximum: of a number, inclusive: so that no absurd one takes all memory.
+            among: what it may be.
+
         Raises:
-            ArtifactError: nothing, or something of another type.
+            ArtifactError: nothing, something of another type, or out of those bounds.
         """
         value: Any = self.manifest
         for name in names:
             value = value.get(name) if isinstance(value, dict) else None
         fits = isinstance(value, int | float if kind is float else kind) and not isinstance(value, bool)
         if not fits:
-            raise ArtifactError(
-                f"{self.path / MANIFEST}: '{'/'.join(names)}' is missing or of another type", f"make {self.path} again"
-            )
+            raise self._wrong(names, "is missing or of another type")
+        if isinstance(value, int | float) and not minimum <= value <= maximum:
+            raise self._wrong(names, f"is {value}, must be from {minimum:g} to {maximum:g}")
+        if among is not None and value not in among:
+            raise self._wrong(names, f"is {value}, must be one of {', '.join(map(str, among))}")
         return cast(T, value)
+
+    def file(self, name: str) -> Path:
+        """The file of that name, which the manifest lists and whose hash was therefore checked.
+
+        Raises:
+            ArtifactError: the manifest does not list it.
+        """
+        if name not in self.manifest["files"]:
+            raise ArtifactError(f"{self.path / MANIFEST} lists no file '{name}'", f"make {self.path} again")
+        return self.path / name
 
     def input(self, name: str) -> Path:
         """Where the input of that name lies, as the manifest gives it.
@@ -76,6 +104,9 @@ class Artifact:
             )
         return found
 
+    def _wrong(self, names: tuple[str, ...], problem: str) -> ArtifactError:
+        return ArtifactError(f"{self.path / MANIFEST}: '{'/'.join(names)}' {problem}", f"make {self.path} again")
+
 
 def open_artifact(path: Path, *kinds: str) -> Artifact:
     """Open a finished artifact of one of `kinds` (any, if none is given), every file's size and hash checked.
@@ -85,8 +116,12 @@ def open_artifact(path: Path, *kinds: str) -> Artifact:
     """
     expected = " or ".join(kinds) or "artifact"
     makers = "; or ".join(KINDS[kind] for kind in kinds) or "an xrayaug command"
-    if not is_artifact(path):
-        raise ArtifactError(f"{path} is no finished {expected}: {what_is_there(path)}", f"make one with: {makers}")
+    try:
+        lacking = "" if is_artifact(path) else what_is_there(path)
+    except OSError as problem:  # no permission to look, or a name too long to be one
+        raise ArtifactError(f"{path} cannot be read: {problem.strerror}") from None
+    if lacking:
+        raise ArtifactError(f"{path} is no finished {expected}: {lacking}", f"make one with: {makers}")
     manifest = manifests.read(path / MANIFEST)
     if manifest["format"] != FORMAT:
         raise ArtifactError(
@@ -120,7 +155,7 @@ def digest(path: Path) -> str:
         return files.sha256(path)
     if path.is_dir():
         lines = sorted(f"{file.relative_to(path).as_posix()}\t{file.stat().st_size}" for file in files_in(path))
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
     raise InputError(f"{path} does not exist", "check the path for a typing error")
 
 

@@ -48,7 +48,7 @@ class Checkpoints:
             if named is None or not files.sha256_of(content).startswith(named[2]):
                 aside = file.with_name(file.name + DAMAGED)
                 file.rename(aside)
-                console.warn(f"the checkpoint {file} is damaged; it is now {aside.name}, and the one before is used")
+                console.warn(f"the checkpoint {file} is damaged; it is now {aside.name}, {self._left()}")
                 continue
             seen = int(named[1])
             self.pace.restart(seen)
@@ -91,6 +91,9 @@ class Checkpoints:
         for file in older:
             if file != good:
                 file.unlink(missing_ok=True)
+
+    def _left(self) -> str:
+        return "and the one before is used" if self._files() else "and none is left: the run begins anew"
 
     def _files(self) -> list[Path]:
         if not self.directory.is_dir():

@@ -155,12 +155,18 @@ def state_of(classifier: Classifier) -> dict[str, Tensor]:
 def restore(path: Path, arch: str, *, size: int) -> Classifier:
     """The network whose `state_of` was saved to `path`, output layer and all.
 
+    It is built only once its outline fits the weights: what a manifest says may name a network of gigabytes.
+
     Raises:
+        UsageError: as `outline`.
         WeightsError: the file is missing, damaged, or of another network.
     """
-    classifier = build(arch, size=size)
-    _copy(_readable(path), classifier.network, path, f"{arch} at {size} pixels")
-    return classifier
+    state, wanted = _readable(path), f"{arch} at {size} pixels"
+    _check_fit(state, outline(arch, size=size).network, path, wanted)
+    with torch.random.fork_rng(devices=[]):
+        network = _construct(arch, size)
+    _copy(state, network, path, wanted)
+    return Classifier(network).to(memory_format=torch.channels_last)
 
 
 def imagenet_file(arch: str) -> Path:
@@ -325,14 +331,19 @@ def _copy(state: Mapping[str, Tensor], network: nn.Module, file: Path, wanted: s
 
     Not `load_state_dict`: MNASNet's refuses any mapping without torch's version marks, as safetensors has none.
     """
+    _check_fit(state, network, file, wanted)
+    own = network.state_dict()
+    with torch.no_grad():
+        for name in own.keys() & state.keys():
+            own[name].copy_(state[name])
+
+
+def _check_fit(state: Mapping[str, Tensor], network: nn.Module, file: Path, wanted: str) -> None:
     own = network.state_dict()
     for name in [*own, *(name for name in state if name not in own)]:
         problem = _misfit(name, own.get(name), state.get(name))
         if problem:
             raise WeightsError(f"{file} does not fit {wanted}: {problem}", "give weights of that very network")
-    with torch.no_grad():
-        for name in own.keys() & state.keys():
-            own[name].copy_(state[name])
 
 
 def _misfit(name: str, own: Tensor | None, given: Tensor | None) -> str:

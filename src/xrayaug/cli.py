@@ -30,6 +30,7 @@ STORAGE_ERRORS = {
     errno.EIO,
     errno.ENOTDIR,
     errno.EEXIST,
+    errno.ENOTEMPTY,  # NFS keeps what another process has open
     errno.EFBIG,  # a file size limit
     errno.ENOENT,  # a directory, or a mount, that vanished
     errno.ENOTCONN,

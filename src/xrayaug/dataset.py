@@ -9,7 +9,10 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
+import re
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from xrayaug import artifacts, console, files, production, stopping
+from xrayaug import artifacts, console, csvfile, files, production, stopping
 from xrayaug.artifacts import Artifact
 from xrayaug.command import Interval
 from xrayaug.errors import ArtifactError, DataError
@@ -34,6 +37,9 @@ LABELS = ("normal", "abnormal")
 JOURNAL = "images.jsonl"  # beside what else a stopped run needs
 FREQUENT = Interval(seconds=60)  # between lines of the journal
 CHUNK_BYTES = 1 << 26  # pixels of one line, at most
+LARGEST = 4096  # pixels of a picture's side, as `prepare --size` allows
+MOST_PERCENT = 1e6  # added to an arm: more no figure can show
+ROW_NUMBER = re.compile(r"[0-9]{1,40}")
 UNLABELLED = ""  # synthetic images of a generator that learnt both labels without telling them apart
 
 Pixels = npt.NDArray[np.uint8]
@@ -66,14 +72,21 @@ class Dataset:
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
         self.path = artifact.path
-        self.rows = _read_index(artifact.path / INDEX)
+        found = _read_index(artifact.file(INDEX))
+        self.rows = list(found.values())
         self.arrays = {name: _map_array(artifact, name) for name in sorted({row.image for row in self.rows})}
-        self._check_rows()
+        self._check_rows(found)
 
     @property
     def split_by(self) -> str:
-        """`patient`, or `image` where the user asked for the thesis's split, which lets patients leak."""
-        return str(self.artifact.result.get("split_by", "patient"))
+        """`patient`, or `image` where the user asked for the thesis's split, which lets patients leak.
+
+        Raises:
+            ArtifactError: the manifest says something else.
+        """
+        if "split_by" not in self.artifact.result:
+            return "patient"
+        return self.artifact.said(str, "result", "split_by", among=("patient", "image"))
 
     @property
     def size(self) -> int:
@@ -106,8 +119,8 @@ class Dataset:
             gathered[place] = picture if picture.shape == shape else _resized(picture, shape)
         return gathered
 
-    def _check_rows(self) -> None:
-        for number, row in enumerate(self.rows, start=2):
+    def _check_rows(self, found: Mapping[int, Row]) -> None:
+        for number, row in found.items():
             if not 0 <= row.row < len(self.arrays[row.image]):
                 raise ArtifactError(
                     f"{self.path / INDEX} line {number}: row {row.row} is outside {row.image}, "
@@ -130,18 +143,18 @@ def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patien
     """Write `index.csv`, after checking that the rows can stand.
 
     Raises:
-        DataError: a synthetic row outside `train`, or a patient in two splits without `split_by="image"`.
+        DataError: a synthetic row outside `train`, a patient in two splits without `split_by="image"`, or a picture
+            that is there twice.
     """
     check_splits(rows, split_by=split_by)
+    _check_unique(enumerate(rows, start=2), directory / INDEX)
     extras = sorted({name for row in rows for name in row.extra})
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *extras])
+    lines: list[list[object]] = [[*COLUMNS, *extras]]
     for row in rows:
         cells = [getattr(row, name) for name in COLUMNS]
-        writer.writerow([int(cell) if isinstance(cell, bool) else cell for cell in cells]
-                        + [row.extra.get(name, "") for name in extras])  # fmt: skip
-    files.write_text(directory / INDEX, text.getvalue())
+        lines.append([int(cell) if isinstance(cell, bool) else cell for cell in cells]
+                     + [row.extra.get(name, "") for name in extras])  # fmt: skip
+    files.write_text(directory / INDEX, csvfile.dump(lines))
 
 
 @contextmanager
@@ -226,11 +239,13 @@ class ImageWriter:
 
     def _holds(self, line: bytes) -> bool:
         """Whether the next pictures are those that the line is of; if so, they are taken."""
+        if not line.endswith(b"\n"):  # the run was killed while it wrote the line
+            return False
         try:
             entry = json.loads(line)
             pixels = self._file.read(entry["images"] * self.size**2)
             holds = bool(_chunk_hash(hashlib.sha256(pixels), entry["notes"]) == entry["sha256"])
-        except (ValueError, KeyError, TypeError):  # the run was killed while it wrote the line
+        except (ValueError, KeyError, TypeError):
             return False
         if holds:
             self.count += entry["images"]
@@ -305,49 +320,130 @@ def counts(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
     }
 
 
-def _read_index(path: Path) -> list[Row]:
+def arm_of(artifact: Artifact) -> dict[str, Any]:
+    """What the manifest of an arm, or of a run on it, says was added: `percent`, `real_fraction`, `label`, `added`.
+
+    Raises:
+        ArtifactError: it does not say so, or something absurd.
+    """
+    where = ("result", "arm")
+    arm = artifact.said(dict, *where)
+    added = artifact.said(int, *where, "added", minimum=0)
+    return arm | {
+        "percent": float(artifact.said(float, *where, "percent", minimum=0, maximum=MOST_PERCENT)),
+        "real_fraction": float(artifact.said(float, *where, "real_fraction", minimum=0, maximum=1)),
+        "label": artifact.said(str, *where, "label", among=LABELS) if added else None,
+        "added": added,
+    }
+
+
+def _read_index(path: Path) -> dict[int, Row]:
+    """Every row by the number of its line.
+
+    Raises:
+        ArtifactError: it is no index.
+        DataError: a split or label that is none, or a picture that is there twice.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
+        lines = dict(_numbered_lines(path))
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise ArtifactError(f"{path} cannot be read: {problem}") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    missing = [name for name in REQUIRED if name not in (reader.fieldnames or [])]
-    if missing:
-        raise ArtifactError(f"{path} lacks the columns {', '.join(missing)}", "its first line names the columns")
-    rows = [_parse_row(cells, f"{path} line {number}") for number, cells in enumerate(reader, start=2)]
+    header = lines.pop(next(iter(lines), 0), [])
+    _check_header(header, path)
+    rows = {number: _parse_row(header, cells, f"{path} line {number}") for number, cells in lines.items()}
     if not rows:
         raise ArtifactError(f"{path} lists no images")
+    _check_unique(rows.items(), path)
     return rows
 
 
-def _parse_row(cells: Mapping[str | None, str | None], where: str) -> Row:
-    known = {name: cells.get(name) or "" for name in COLUMNS}
+def _numbered_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    with path.open(encoding="utf-8", newline="") as text:
+        reader = csv.reader(text, strict=True)
+        for cells in reader:
+            if any("\0" in cell for cell in cells):
+                raise csv.Error("it holds NUL bytes")
+            if cells:
+                yield reader.line_num, [csvfile.unguarded(cell) for cell in cells]
+
+
+def _check_header(header: Sequence[str], path: Path) -> None:
+    missing = [name for name in REQUIRED if name not in header]
+    if missing:
+        raise ArtifactError(f"{path} lacks the columns {', '.join(missing)}", "its first line names the columns")
+    if len(set(header)) < len(header):
+        raise ArtifactError(f"{path} has two columns of one name", "its first line names the columns")
+
+
+def _parse_row(header: Sequence[str], cells: Sequence[str], where: str) -> Row:
+    if len(cells) != len(header):
+        raise ArtifactError(f"{where} has {len(cells)} cells, not {len(header)}")
+    given = dict(zip(header, cells, strict=True))
+    known = {name: given.pop(name, "") for name in COLUMNS}
     if known["split"] not in SPLITS:
         raise DataError(f"{where}: the split is '{known['split']}'", f"splits are {', '.join(SPLITS)}")
     if known["label"] not in (*LABELS, UNLABELLED):
         raise DataError(f"{where}: the label is '{known['label']}'", f"labels are {' and '.join(LABELS)}")
-    if not known["row"].isdecimal() or known["synthetic"] not in ("0", "1"):
+    if not ROW_NUMBER.fullmatch(known["row"]) or known["synthetic"] not in ("0", "1"):
         raise ArtifactError(f"{where}: row must be a number, synthetic 0 or 1")
-    extra = {name: value or "" for name, value in cells.items() if name is not None and name not in COLUMNS}
     texts = {name: value for name, value in known.items() if name not in ("row", "synthetic")}
-    return Row(**texts, row=int(known["row"]), synthetic=known["synthetic"] == "1", extra=extra)
+    return Row(**texts, row=int(known["row"]), synthetic=known["synthetic"] == "1", extra=given)
+
+
+def _check_unique(rows: Iterable[tuple[int, Row]], path: Path) -> None:
+    """Hold each picture to one row; `rows` come with the numbers of their lines.
+
+    Raises:
+        DataError: one is there twice.
+    """
+    first: dict[tuple[str, int], int] = {}
+    for number, row in rows:
+        before = first.setdefault((row.image, row.row), number)
+        if before != number:
+            raise DataError(
+                f"{path} lines {before} and {number} are both picture {row.row} of {row.image}",
+                "a picture that is there twice would count twice",
+            )
 
 
 def _map_array(artifact: Artifact, name: str) -> Pixels:
-    """Map the array called `name`, through the inputs it is borrowed from."""
+    """Map the array called `name`, through the inputs it is borrowed from.
+
+    Raises:
+        ArtifactError: there is none of that name, or it is not what it should be.
+    """
     *borrowed_from, file = name.split("/")
     if file != IMAGES or any(part not in artifact.manifest["inputs"] for part in borrowed_from[:1]):
         raise ArtifactError(f"{artifact.path / INDEX} names '{name}', which is no array of its own or of an input")
     if borrowed_from:
         return _map_array(artifact.open_input(borrowed_from[0], "dataset"), name.partition("/")[2])
-    path = artifact.path / IMAGES
+    path = artifact.file(IMAGES)
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as problem:
-        raise ArtifactError(f"{path} cannot be read: {problem}") from None
-    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 3:
-        raise ArtifactError(f"{path} must be uint8 [N, H, W]")
-    return array
+        shape, start = _read_header(path)
+        return np.memmap(path, np.uint8, "r", start, shape)
+    except Exception as problem:  # NumPy's parser of damaged headers raises whatever it trips over
+        raise ArtifactError(f"{path} cannot be read: {problem}", f"make {artifact.path} again") from None
+
+
+def _read_header(path: Path) -> tuple[tuple[int, ...], int]:
+    """Shape of the array and where its pixels begin.
+
+    Raises:
+        ValueError: it is no array of pictures, or the file has not the size that its header says.
+    """
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("error")  # NumPy mends headers that Python 2 wrote; ours it did not
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, in_columns, dtype = read(file)
+        start = file.tell()
+    if dtype != np.uint8 or len(shape) != 3 or in_columns:
+        raise ValueError(f"it holds {dtype} {list(shape)}, must be uint8 [N, H, W] in rows")
+    if min(shape) < 1 or max(shape[1:]) > LARGEST:
+        raise ValueError(f"its shape is {list(shape)}, and a picture's sides are from 1 to {LARGEST} pixels")
+    if path.stat().st_size != start + math.prod(shape):
+        raise ValueError(f"its header says {list(shape)}, which is not the file's size")
+    return shape, start
 
 
 def _header(count: int, size: int) -> bytes:

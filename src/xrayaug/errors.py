@@ -13,6 +13,11 @@ XrayaugError            one clear line and a hint; exit code 1, no traceback
 Anything else is a bug and keeps its traceback.
 """
 
+import re
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")  # of damaged files: terminals obey some of them
+LONGEST = 2000  # characters of a message
+
 
 class XrayaugError(Exception):
     """What happened, in one line, and a hint that says what to do about it."""
@@ -20,9 +25,16 @@ class XrayaugError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = one_line(message)
         self.hint = hint
+        super().__init__(self.message)
+
+
+def one_line(text: str) -> str:
+    """A text that may quote a damaged file, fit for one line of a terminal."""
+    line = CONTROL.sub(" ", text)
+    half = LONGEST // 2  # the end is what says what is wrong with what begins it
+    return line if len(line) <= LONGEST else f"{line[:half]} ... {line[-half:]}"
 
 
 class UsageError(XrayaugError):

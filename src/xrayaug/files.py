@@ -21,7 +21,7 @@ def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True
     Raises:
         OSError: it cannot be written; what was there before still is.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_directory(path.parent, durable=durable)
     neighbour = path.with_name(f".{path.name}.{os.getpid()}{NEW}")  # of this process: jobs may share a cache
     try:
         with neighbour.open("wb") as file:
@@ -45,6 +45,13 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def _make_directory(directory: Path, *, durable: bool) -> None:
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for made in missing if durable else []:
+        sync_directory(made.parent)
 
 
 def sync(file: Path) -> None:

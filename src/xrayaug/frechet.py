@@ -8,8 +8,8 @@ Statistics lie on disk as .npz with pytorch-fid's keys `mu` and `sigma`, so that
 """
 
 import io
+import warnings
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,14 +19,17 @@ import numpy as np
 import numpy.typing as npt
 
 from xrayaug import files
-from xrayaug.errors import DataError
+from xrayaug.errors import DataError, one_line
 
 Double = npt.NDArray[np.float64]
 
 ORIGIN = ("features", "network_name", "network", "dims", "preprocessing")  # texts that tell what the features are
 WANTED = "an .npz with mu [D] and sigma [D, D] is needed"
 SYMMETRY_TOLERANCE = 1e-6  # relative to the largest entry
-READING_ERRORS = (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+MOST_BYTES = 160 << 20  # of a file, and of what it unfolds to: 4096 features in double precision are 128 MiB
+MOST_DIMS = 4096
+LARGEST = 1e100  # features are of the order of one; of what lies far beyond, no distance can be computed
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 
 
 @dataclass(frozen=True)
@@ -145,25 +148,53 @@ def load(path: Path) -> Statistics:
         DataError: it cannot be read, or is no mean and covariance.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # np.load leaks what it cannot read
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise ValueError("it holds a single array")
-            found = {name: arrays[name] for name in arrays.files if name in ("mu", "sigma", "n", *ORIGIN)}
-    except READING_ERRORS as problem:
+        found = _read(path)
+        origin = {name: _text(found[name]) for name in ORIGIN if name in found}
+    except Exception as problem:  # NumPy's and zipfile's parsers raise whatever they trip over
         reason = " ".join(str(problem).split())[:200] or type(problem).__name__
-        raise DataError(
-            f"{path} cannot be read as statistics: {reason}", "an .npz with mu and sigma is needed"
-        ) from None
+        raise DataError(f"{path} cannot be read as statistics: {reason}", WANTED) from None
     missing = [name for name in ("mu", "sigma") if name not in found]
     if missing:
         raise DataError(f"{path} holds no {' and no '.join(missing)}", WANTED)
     reason = _what_is_wrong(found["mu"], found["sigma"])
     if reason:
         raise DataError(f"{path} holds no mean and covariance: {reason}", "make the statistics again")
-    origin = {name: str(found[name]) for name in ORIGIN if name in found}
-    return Statistics(
-        found["mu"].astype(np.float64), found["sigma"].astype(np.float64), _count(path, found.get("n")), origin
-    )
+    mean, covariance = found["mu"].astype(np.float64), found["sigma"].astype(np.float64)
+    return Statistics(mean, covariance, _count(path, found.get("n")), origin)
+
+
+def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The arrays that statistics are made of, those of them that the file holds.
+
+    Raises:
+        ValueError: it is larger than any statistics, or not packed as NumPy packs.
+        Exception: it is damaged.
+    """
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+    with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
+        warnings.simplefilter("error")  # NumPy mends headers that Python 2 wrote, for which there are no statistics
+        wanted = [name for name in ("mu", "sigma", "n", *ORIGIN) if f"{name}.npy" in archive.namelist()]
+        entries = {name: archive.getinfo(f"{name}.npy") for name in wanted}
+        if sum(entry.file_size for entry in entries.values()) > MOST_BYTES:  # zipfile reads no more than it declares
+            raise ValueError(f"it would unfold to more than {MOST_BYTES:,} bytes")
+        if any(entry.compress_type not in COMPRESSIONS for entry in entries.values()):
+            raise ValueError("it is compressed otherwise than NumPy does")
+        return {name: _array(archive.read(entry)) for name, entry in entries.items()}
+
+
+def _array(content: bytes) -> npt.NDArray[Any]:
+    """The array in an .npy file, which must be as long as its header says; never a pickle."""
+    array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    if array.nbytes > len(content):
+        raise ValueError("an array is longer than its file")
+    return array
+
+
+def _text(array: npt.NDArray[Any]) -> str:
+    if array.shape != () or array.dtype.kind != "U":
+        raise ValueError(f"a text is {array.dtype} {list(array.shape)}")
+    return one_line(str(array))
 
 
 def _rank_bound(side: Statistics) -> float:
@@ -190,8 +221,17 @@ def _what_is_wrong(mean: npt.NDArray[Any], covariance: npt.NDArray[Any]) -> str:
         return f"mu is of type {mean.dtype}, sigma of {covariance.dtype}"
     if mean.ndim != 1 or not len(mean) or covariance.shape != (len(mean), len(mean)):
         return f"mu has shape {list(mean.shape)}, sigma {list(covariance.shape)}"
+    if len(mean) > MOST_DIMS:
+        return f"{len(mean)} features, more than {MOST_DIMS}"
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         return "some numbers are NaN or infinite"
+    return _what_is_wrong_with_numbers(mean.astype(np.float64), covariance.astype(np.float64))
+
+
+def _what_is_wrong_with_numbers(mean: Double, covariance: Double) -> str:
+    largest = max(np.abs(mean).max(), np.abs(covariance).max())
+    if largest > LARGEST:
+        return f"some numbers are beyond {LARGEST:g}"
     if np.abs(covariance - covariance.T).max() > SYMMETRY_TOLERANCE * np.abs(covariance).max():
         return "sigma is not symmetric"
     return "sigma has a negative variance" if (np.diagonal(covariance) < 0).any() else ""

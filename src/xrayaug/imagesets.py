@@ -1,18 +1,15 @@
 """Sets of images to be measured: a dataset, or a folder as people have them; hashed by their pixels."""
 
 import hashlib
-import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
 
 from xrayaug import console, dataset, pixels
 from xrayaug.dataset import Dataset
@@ -70,16 +67,10 @@ def read_picture(path: Path) -> Pixels:
         DataError: it cannot be read; the message names it.
     """
     try:
-        with Image.open(path, formats=pixels.FORMATS) as image:
-            if image.mode not in pixels.DEEP_MODES:
-                image.load()
-                return _grey_if_grey(np.asarray(_upright(image).convert("RGB")))
-        return pixels.decode(path).grey
+        with pixels.opened(path) as image:
+            return pixels.decoded(image).grey if image.mode in pixels.DEEP_MODES else _lean(pixels.coloured(image))
     except pixels.Unusable as problem:
         raise DataError(f"{path} cannot be read: {problem}", "mend it or take it out") from None
-    except Exception as problem:  # Pillow's parsers raise whatever they trip over, from zlib.error to IndexError
-        reason = " ".join(str(problem).split())[:200] or type(problem).__name__
-        raise DataError(f"{path} cannot be read: {reason}", "mend it or take it out") from None
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -108,14 +99,6 @@ def in_threads(function: Callable[[int], T], indices: range) -> Iterator[T]:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
-
-
-@contextmanager
-def quiet_pillow() -> Iterator[None]:
-    """Without Pillow's remarks on odd files, set for all decoding threads from the one that starts them."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield
 
 
 @dataclass(frozen=True)
@@ -161,14 +144,7 @@ def _remembering(read: Callable[[int], Pixels]) -> Callable[[int], Pixels]:
     return remembered
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # the EXIF is damaged; the pixels are not
-        return image
-
-
-def _grey_if_grey(coloured: Pixels) -> Pixels:
+def _lean(coloured: Pixels) -> Pixels:
     """[H, W, 3] as [H, W] where the channels are one: less to keep, and the same picture whatever mode it lay in."""
-    first = coloured[..., :1]
-    return np.ascontiguousarray(first[..., 0]) if (coloured == first).all() else coloured
+    grey = all((row == row[:, :1]).all() for row in coloured)
+    return np.ascontiguousarray(coloured[..., 0]) if grey else coloured

@@ -26,8 +26,11 @@ def grid(pictures: Pixels, columns: int | None = None) -> Pixels:
     return sheet
 
 
-def save_png(path: Path, picture: Pixels) -> None:
-    """Write one grey picture uint8 `[H, W]`, whole or not at all, making its directory if need be."""
+def save_png(path: Path, picture: Pixels, *, durable: bool = False) -> None:
+    """Write one grey picture uint8 `[H, W]`, whole or not at all, making its directory if need be.
+
+    It is to be durable where a run that goes on does not write it again.
+    """
     content = io.BytesIO()
     Image.fromarray(picture).save(content, format="PNG")
-    files.write_bytes(path, content.getbuffer(), durable=False)
+    files.write_bytes(path, content.getbuffer(), durable=durable)

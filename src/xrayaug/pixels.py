@@ -2,10 +2,12 @@
 
 Pillow decodes; what it does not do right for radiographs is done here: 16-bit files are scaled by their real depth
 (Pillow clips them), orientation is applied, transparency becomes black, and whatever is wrong with a file becomes one
-exception with one line of reason.
+exception with one line of reason. A file may claim any size, so that is held to a limit before memory is taken, and
+what is made of a picture is made some rows at a time.
 """
 
 import hashlib
+import stat
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,9 +21,11 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base as Tag
 
+from xrayaug.errors import one_line
 from xrayaug.sources import DICOM_SUFFIXES
 
 Grey = npt.NDArray[np.uint8]
+Colour = npt.NDArray[np.uint8]  # [H, W, 3]
 Raw = npt.NDArray[np.uint16 | np.int32 | np.float32]
 
 # Named, because Pillow would also hand an .eps that is called .png to Ghostscript.
@@ -33,16 +37,19 @@ DEPTHS = {255: "8-bit in 16", 4095: "12-bit in 16", 65535: "16-bit"}
 DEEP_COLOUR = "16-bit colour"  # Pillow keeps the upper eight bits
 WHITE_IS_ZERO = 0  # of TIFF's PhotometricInterpretation
 REASON_LENGTH = 200  # characters
+MOST_PIXELS = 1 << 26  # 64 megapixels; radiographs have up to 30
+MOST_PIXELS_OF = {"JPEG2000": 1 << 24, "WEBP": 1 << 24}  # whose decoders took up to 25 bytes a pixel
+BAND_PIXELS = 1 << 20  # converted at a time
 
 Turn = Callable[[Grey], Grey]
 
 UPRIGHT: dict[int, Turn] = {  # EXIF orientation -> what shows the picture upright
-    2: lambda grey: grey[:, ::-1],
-    3: lambda grey: grey[::-1, ::-1],
-    4: lambda grey: grey[::-1],
-    5: lambda grey: grey.T,
-    6: lambda grey: np.rot90(grey, -1),
-    7: lambda grey: np.rot90(grey, 2).T,
+    2: lambda picture: picture[:, ::-1],
+    3: lambda picture: picture[::-1, ::-1],
+    4: lambda picture: picture[::-1],
+    5: lambda picture: picture.swapaxes(0, 1),
+    6: lambda picture: np.rot90(picture, -1),
+    7: lambda picture: np.rot90(picture, 2).swapaxes(0, 1),
     8: np.rot90,
 }
 
@@ -80,15 +87,64 @@ def decode(path: Path, *, bits: str = "auto", invert: bool = False) -> Decoded:
     Raises:
         Unusable: whatever is wrong with the file.
     """
+    with opened(path) as image:
+        return decoded(image, bits, invert)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A file's first picture, its pixels not read yet.
+
+    Pillow is given a stream: what it opens by its name it maps into memory, and then leaves a TIFF that lies on its
+    side as it lies.
+
+    Raises:
+        Unusable: whatever is wrong with the file, found here or while the picture is used.
+    """
     try:
-        with path.open("rb") as stream, _quiet():
+        with _open(path) as stream, _quiet():
             _check_start(path, stream)
             with Image.open(stream, formats=FORMATS) as image:
-                return _decoded(image, bits, invert)
+                _check_size(image)
+                yield image
     except Unusable:
         raise
     except Exception as problem:  # Pillow's parsers raise whatever they trip over, from zlib.error to IndexError
         raise Unusable(_reason(problem)) from None
+
+
+def decoded(image: Image.Image, bits: str = "auto", invert: bool = False) -> Decoded:
+    """A picture that was `opened`, upright and in grey; for the arguments see `decode`.
+
+    Raises:
+        Unusable: its values cannot be shown in grey.
+    """
+    mode, packing = image.mode, _packing(image)
+    image.load()
+    if mode in DEEP_MODES:
+        grey, depth = _scaled(image, bits)
+        if _is_white_zero(image):  # Pillow turns only eight-bit TIFF
+            np.subtract(255, grey, out=grey)
+        alpha = None
+    else:
+        grey, alpha = _grey_and_alpha(image)
+        depth = "1-bit" if mode == "1" else DEEP_COLOUR if ";16" in packing else "8-bit"
+        if depth == DEEP_COLOUR:
+            _check_deep_colour(grey, bits)
+    if invert:
+        np.subtract(255, grey, out=grey)
+    if alpha is not None:
+        _lay_over_black(grey, alpha)
+    return Decoded(_upright(grey, image), depth, mode)
+
+
+def coloured(image: Image.Image) -> Colour:
+    """A picture of eight bits or fewer that was `opened`, upright and in RGB as Pillow makes it, `[H, W, 3]`."""
+    image.load()
+    picture = np.empty((image.height, image.width, 3), np.uint8)
+    for rows, band in _bands(image):
+        picture[rows] = np.asarray(band.convert("RGB"))
+    return _upright(picture, image)
 
 
 def square(grey: Grey, size: int, *, fit: str, resample: str) -> Grey:
@@ -135,6 +191,14 @@ def _resized(grey: Grey, height: int, width: int, resample: str) -> Grey:
     return np.array(image.resize((width, height), FILTERS[resample]))
 
 
+def _open(path: Path) -> IO[bytes]:
+    """The file, if it is one: a pipe would be waited for without end."""
+    kind = path.stat().st_mode
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # a directory says so itself
+        raise Unusable("it is no regular file")
+    return path.open("rb")
+
+
 def _check_start(path: Path, stream: IO[bytes]) -> None:
     """Look at a file's first bytes.
 
@@ -149,29 +213,31 @@ def _check_start(path: Path, stream: IO[bytes]) -> None:
         raise Unusable("DICOM is not read yet; export it as PNG")
 
 
-def _decoded(image: Image.Image, bits: str, invert: bool) -> Decoded:
-    mode, packing = image.mode, _packing(image)
-    image.load()
-    orientation = _orientation(image)  # after load: PNG's comes late, and TIFF's is already applied by then
-    if 0 in image.size:
+def _check_size(image: Image.Image) -> None:
+    """Hold the size that the file claims to the limit; no pixel has been read.
+
+    Raises:
+        Unusable: it is larger, or empty.
+    """
+    pixels, most = image.width * image.height, MOST_PIXELS_OF.get(image.format or "", MOST_PIXELS)
+    if pixels == 0:
         raise Unusable(f"the picture is {image.width} × {image.height}")
-    if mode in DEEP_MODES:
-        grey, depth = _scaled(np.asarray(image), bits)
-        if _is_white_zero(image):  # Pillow turns only eight-bit TIFF
-            grey = 255 - grey
-        alpha = None
-    else:
-        grey, alpha = _grey_and_alpha(image)
-        depth = "1-bit" if mode == "1" else DEEP_COLOUR if ";16" in packing else "8-bit"
-        if depth == DEEP_COLOUR:
-            _check_deep_colour(grey, bits)
-    if invert:
-        grey = 255 - grey
-    if alpha is not None:
-        grey = _over_black(grey, alpha)
-    if orientation in UPRIGHT:
-        grey = np.ascontiguousarray(UPRIGHT[orientation](grey))
-    return Decoded(grey, depth, mode)
+    if pixels > most:
+        raise Unusable(f"too large: {image.width} × {image.height} pixels, more than {most >> 20} megapixels")
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """The picture in parts of some whole rows, and which rows they are."""
+    step = max(1, BAND_PIXELS // image.width)
+    for top in range(0, image.height, step):
+        bottom = min(top + step, image.height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def _upright(picture: Grey, image: Image.Image) -> Grey:
+    """The picture as the file's EXIF wants it shown; asked for after `load`: PNG's comes late, TIFF is turned by it."""
+    turn = UPRIGHT.get(_orientation(image))
+    return picture if turn is None else np.ascontiguousarray(turn(picture))
 
 
 def _packing(image: Image.Image) -> str:
@@ -195,43 +261,67 @@ def _is_white_zero(image: Image.Image) -> bool:
     return bool(tags.get(Tag.PhotometricInterpretation, 1) == WHITE_IS_ZERO)
 
 
-def _scaled(values: Raw, bits: str) -> tuple[Grey, str]:
-    """Values [H, W] of more than eight bits as grey, rounded to nearest, and the depth they were found to have.
+def _scaled(image: Image.Image, bits: str) -> tuple[Grey, str]:
+    """A picture of more than eight bits as grey, rounded to nearest, and the depth it was found to have.
 
     Raises:
-        Unusable: they are negative, not finite, or more than the depth can hold.
+        Unusable: its values are negative, not finite, or more than the depth can hold.
     """
-    lowest, highest = float(values.min()), float(values.max())
+    ends = [(values.min(), values.max()) for _, values in _values(image)]
+    lowest, highest = float(np.min(ends)), float(np.max(ends))
     if not np.isfinite([lowest, highest]).all():
         raise Unusable("it holds values that are not finite numbers")
     if lowest < 0:
         raise Unusable(f"it holds negative values, down to {lowest:g}")
-    is_float = values.dtype.kind == "f"
+    is_float = image.mode == "F"
     scales = [FULL_SCALE[bits]] if bits != "auto" else [*([1] if is_float else []), *FULL_SCALE.values()]
     full = next((full for full in scales if highest <= full), None)
     if full is None:
         raise Unusable(f"it holds values up to {highest:g}, more than {scales[-1]}, the most of its bit depth")
-    if is_float:
-        return np.rint(values * np.float32(255 / full)).astype(np.uint8), "float"
-    rounded = (values.astype(np.uint32) * np.uint32(255) + np.uint32(full // 2)) // np.uint32(full)
-    return rounded.astype(np.uint8), DEPTHS[full]
+    grey = np.empty((image.height, image.width), np.uint8)
+    for rows, values in _values(image):
+        grey[rows] = np.rint(values * np.float32(255 / full)) if is_float else _rounded(values, full)
+    return grey, "float" if is_float else DEPTHS[full]
+
+
+def _values(image: Image.Image) -> Iterator[tuple[slice, Raw]]:
+    return ((rows, np.asarray(band)) for rows, band in _bands(image))
+
+
+def _rounded(values: Raw, full: int) -> npt.NDArray[np.uint32]:
+    """`255 * values / full`, half going up."""
+    return (values.astype(np.uint32) * np.uint32(255) + np.uint32(full // 2)) // np.uint32(full)
 
 
 def _grey_and_alpha(image: Image.Image) -> tuple[Grey, Grey | None]:
     """A picture of eight bits or fewer as grey [H, W], and its opacity [H, W] where it has one."""
-    if image.mode not in ("1", "L", "LA", "RGB", "RGBA") or "transparency" in image.info:
-        # Palettes and CMYK have no direct way to grey; a transparent colour becomes alpha.
-        plain = image.mode in ("1", "L")
-        transparent = image.has_transparency_data
-        image = image.convert("LA" if plain else "RGBA" if transparent else "RGB")
-    alpha = np.asarray(image.getchannel("A")) if image.mode in ("LA", "RGBA") else None
-    return np.array(image.convert("L")), alpha
+    shape = (image.height, image.width)
+    target = _target(image)
+    grey = np.empty(shape, np.uint8)
+    alpha = np.empty(shape, np.uint8) if target in ("LA", "RGBA") else None
+    for rows, band in _bands(image):
+        plain = band if band.mode == target else band.convert(target)
+        grey[rows] = np.asarray(plain.convert("L"))
+        if alpha is not None:
+            alpha[rows] = np.asarray(plain.getchannel("A"))
+    return grey, alpha
 
 
-def _over_black(grey: Grey, alpha: Grey) -> Grey:
-    """Grey composited over black: `grey * alpha / 255`, rounded."""
-    product = grey.astype(np.uint16) * alpha
-    return ((product + 127) // 255).astype(np.uint8)
+def _target(image: Image.Image) -> str:
+    """The mode on a picture's way to grey: palettes and CMYK have no direct one; a transparent colour becomes alpha."""
+    if image.mode in ("1", "L", "LA", "RGB", "RGBA") and "transparency" not in image.info:
+        return image.mode
+    if image.mode in ("1", "L"):
+        return "LA"
+    return "RGBA" if image.has_transparency_data else "RGB"
+
+
+def _lay_over_black(grey: Grey, alpha: Grey) -> None:
+    """Make grey what it is over black, `grey * alpha / 255` rounded, in place."""
+    step = max(1, BAND_PIXELS // grey.shape[1])
+    for top in range(0, len(grey), step):
+        rows = slice(top, top + step)
+        grey[rows] = (grey[rows].astype(np.uint16) * alpha[rows] + 127) // 255
 
 
 def _check_deep_colour(grey: Grey, bits: str) -> None:
@@ -253,7 +343,7 @@ def _reason(problem: Exception) -> str:
         return f"too large: {problem}"
     if isinstance(problem, MemoryError):
         return "not enough memory to decode it"
-    text = " ".join(str(problem).split()) or type(problem).__name__
+    text = " ".join(one_line(str(problem)).split()) or type(problem).__name__
     return f"damaged: {text}"[:REASON_LENGTH]
 
 

@@ -170,6 +170,7 @@ def _make(options: Command, head: Manifest, build: Callable[[Path], Result], now
     """Build in the partial directory, seal it and publish it; or publish what was sealed already."""
     started = time.monotonic()
     partial = artifacts.partial_of(options.out)
+    _delete(_discarded(partial))
     before = _unfinished(partial, options)
     if before is None or not is_artifact(partial):
         sessions = _begin_session(partial, head, before, now)
@@ -196,7 +197,7 @@ def _unfinished(partial: Path, options: Command) -> Manifest | None:
         return None
     found = next((file for file in (partial / MANIFEST, partial / RESUME / RUN) if file.is_file()), None)
     if found is None:
-        foreign = [file for file in artifacts.files_in(partial) if RESUME not in file.parts]
+        foreign = [file for file in artifacts.files_in(partial) if not file.is_relative_to(partial / RESUME)]
         if foreign:
             raise OutputError(f"{partial} was not made by xrayaug: it holds {foreign[0].name}", "move it away")
         return None
@@ -208,7 +209,7 @@ def _unfinished(partial: Path, options: Command) -> Manifest | None:
         return before
     if options.overwrite:
         console.say(f"starting again: {partial} was left by another run")
-        shutil.rmtree(partial)
+        _discard(partial)
         return None
     raise OutputError(
         f"{partial} holds an unfinished run of another kind: {'; '.join(differing)}",
@@ -258,30 +259,49 @@ def _build(partial: Path, build: Callable[[Path], Result]) -> Result:
         nothing_kept = [file.name for file in (partial / RESUME).rglob("*")] == [RUN]
         is_final = isinstance(problem, DataError | UsageError)  # the same command could only fail again
         if is_final or (nothing_kept and not isinstance(problem, TrainingError)):  # training's log tells more
-            shutil.rmtree(partial)
+            _discard(partial)
         raise
 
 
 def _inventory(partial: Path) -> dict[str, dict[str, Any]]:
-    """Size and hash of every file but those of `resume`, each flushed to disk."""
+    """Size and hash of every file but those of `resume`, each flushed to disk, and so the directories they are in."""
     found = {}
     for file in artifacts.files_in(partial):
         name = file.relative_to(partial)
         if name.parts[0] != RESUME:
             files.sync(file)
             found[name.as_posix()] = {"bytes": file.stat().st_size, "sha256": files.sha256(file)}
+    for directory in {(partial / name).parent for name in found}:
+        files.sync_directory(directory)
     return found
 
 
 def _publish(partial: Path, out: Path) -> None:
     """Rename the sealed partial directory to `out`, in place of an older result that `--overwrite` gave up."""
-    shutil.rmtree(partial / RESUME, ignore_errors=True)
+    _delete(partial / RESUME)
     aside = out.with_name(out.name + ".replaced")
     if is_artifact(out):
-        shutil.rmtree(aside, ignore_errors=True)  # of a run killed before it could delete it
+        _delete(aside)  # of a run killed before it could
         out.rename(aside)
     elif out.is_dir():
         out.rmdir()  # empty, or `completed` had refused
     partial.rename(out)
     files.sync_directory(out.parent)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _discard(partial: Path) -> None:
+    """Delete an unfinished run, under another name: killed on the way, it would leave files of nobody knows what."""
+    aside = _discarded(partial)
+    _delete(aside)
+    partial.rename(aside)
+    _delete(aside)
+
+
+def _discarded(partial: Path) -> Path:
+    return partial.with_name(partial.name + ".discarded")
+
+
+def _delete(directory: Path) -> None:
+    if directory.exists():
+        shutil.rmtree(directory)

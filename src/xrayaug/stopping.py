@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from xrayaug.command import Interval
@@ -51,7 +51,8 @@ def watching(max_minutes: float | None = None) -> Iterator[None]:
     """
     global _request  # noqa: PLW0603 - signals are of the process
     before = {number: signal.signal(number, _receive) for number in CAUSES}
-    _stop_with_parent()
+    if parent := os.environ.pop(PARENT, ""):
+        end_with(int(parent), signal.SIGTERM)
     if max_minutes is not None:
         signal.setitimer(signal.ITIMER_REAL, max_minutes * 60)
     try:
@@ -109,14 +110,13 @@ class Pace:
         self._since = time.monotonic()
 
 
-def _stop_with_parent() -> None:
-    """Be sent SIGTERM when the process named in the environment ends, where Linux is asked; else do nothing."""
-    parent = os.environ.pop(PARENT, "")
-    if not parent or not sys.platform.startswith("linux"):
+def end_with(parent: int, number: signal.Signals) -> None:
+    """Be sent that signal when the parent process ends, where Linux is asked; elsewhere do nothing."""
+    if not sys.platform.startswith("linux"):
         return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != int(parent):  # it has ended already
-        os.kill(os.getpid(), signal.SIGTERM)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:  # it has ended already
+        os.kill(os.getpid(), number)
 
 
 def _receive(number: int, _: FrameType | None) -> None:
@@ -126,6 +126,7 @@ def _receive(number: int, _: FrameType | None) -> None:
     if _request is None:
         cause, exit_code = CAUSES[signal.Signals(number)]
         _request = Stopped(cause, exit_code)
-        os.write(2, f"\n{cause}: saving, then stopping\n".encode())  # print is not for signal handlers
+        with suppress(OSError):  # whoever listened may be gone
+            os.write(2, f"\n{cause}: saving, then stopping\n".encode())  # print is not for signal handlers
     if not _deferrals:
         raise _request

@@ -1,5 +1,6 @@
 """What every module in `sources/` must keep; it is found by listing, and needs a tiny tree here."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -83,3 +84,9 @@ def test_a_link_to_a_directory_above_ends(tmp_path: Path) -> None:
     (tmp_path / "a" / "one.png").write_bytes(b"")
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
     assert list(sources.walk(tmp_path)) == ["a/one.png"]
+
+
+def test_a_name_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", os.fsdecode(b"h\xff.png"))
+    with pytest.raises(InputError, match=r"not UTF-8: 'h\\udcff\.png'"):
+        list(sources.walk(tmp_path))

@@ -138,3 +138,10 @@ def test_what_is_no_such_set_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
     with pytest.raises(InputError, match="is a file"):
         read(tmp_path / "a.csv")
+
+
+def test_a_long_run_of_zeros_is_read_at_once(tmp_path: Path) -> None:
+    images(tmp_path, 7)
+    zeros = "0" * 130_000
+    (tmp_path / "a.csv").write_text(f"id,boneage,male\n{zeros}7,12,True\n{zeros}x,12,True\n000,12,True\n")
+    assert [record.patient for record in read(tmp_path).records] == ["7"]

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import edit_index, edit_manifest
 from sklearn import metrics
 
 from xrayaug import artifacts, classifier, dataset, production, weights
-from xrayaug.errors import ArtifactError, DataError, UsageError
+from xrayaug.errors import ArtifactError, DataError, UsageError, WeightsError
 from xrayaug.options import Evaluate, TrainClassifier
 from xrayaug.stages import evaluate
 
@@ -209,3 +210,46 @@ def test_arms_of_every_kind_have_their_line(make_dataset: MakeDataset, tmp_path:
     drawn = (tmp_path / "out" / "figure7.svg").read_text()
     assert "abnormal images added:" in drawn
     assert "normal images added to 50% of the real ones" in drawn
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"options": {"seed": "first"}}, "'options/seed' is missing or of another type"),
+        ({"options": {"size": 10**9}}, "'options/size' is 1000000000, must be from 1 to 4096"),
+        ({"options": {"size": -1}}, "'options/size' is -1"),
+        ({"options": {"arch": 7}}, "'options/arch' is missing or of another type"),
+        ({"result": {"arm": [1]}}, "'result/arm' is missing or of another type"),
+        ({"result": {"arm": {"percent": -3}}}, "'result/arm/added' is missing"),
+    ],
+    ids=str,
+)
+def test_an_absurd_run_is_refused(
+    runs: list[Path], tmp_path: Path, change: dict[str, dict[str, Any]], complaint: str
+) -> None:
+    home = tmp_path / "study"
+    shutil.copytree(runs[0].parent, home)
+    ((where, values),) = change.items()
+    edit_manifest(home / runs[0].name, lambda manifest: manifest[where].update(values))
+    with pytest.raises(ArtifactError, match=complaint):
+        evaluate.run(options([home / runs[0].name], tmp_path / "out"))
+
+
+def test_a_run_that_names_a_larger_network_is_refused_before_that_is_built(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "study"
+    shutil.copytree(runs[0].parent, home)
+    edit_manifest(home / runs[0].name, lambda manifest: manifest["options"].update(arch="squeezenet1_0"))
+    monkeypatch.setattr(classifier, "_copy", None)
+    with pytest.raises(WeightsError, match="does not fit squeezenet1_0"):
+        evaluate.run(options([home / runs[0].name], tmp_path / "out"))
+
+
+def test_text_in_the_predictions_is_no_formula(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data")
+    edit_index(data, 32, patient="'=cmd()", study="'-1")
+    run = train(data, tmp_path / "run", 0)
+    evaluate.run(options([run], tmp_path / "out"))
+    assert {"'=cmd()"} <= {row["patient"] for row in predictions_of(tmp_path / "out")}
+    assert {"'-1"} <= {row["study"] for row in predictions_of(tmp_path / "out")}

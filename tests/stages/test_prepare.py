@@ -344,3 +344,10 @@ def test_pictures_that_differ_before_resizing_are_no_copies(tmp_path: Path) -> N
     for number, shape in enumerate([(4, 8), (8, 4)]):
         write_png(raw / "normal" / f"flat{number}.png", np.arange(32, dtype=np.uint8).reshape(shape))
     assert prepare.run(command(raw, tmp_path / "out"))["duplicates"]["pictures"] == 0
+
+
+def test_skipped_files_are_no_formulas(tmp_path: Path) -> None:
+    write_png(tmp_path / "raw" / "normal" / "a.png", picture(1))
+    (tmp_path / "raw" / "=cmd().txt").write_text("x")
+    prepare.run(Prepare(source="folder", input=tmp_path / "raw", size=8, out=tmp_path / "out"))
+    assert (tmp_path / "out" / "skipped.csv").read_text() == "file,reason\n'=cmd().txt,not an image\n"

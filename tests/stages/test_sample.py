@@ -1,5 +1,7 @@
 """A synthetic image depends on the run, the seed and its number alone."""
 
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from builders import MakeDataset
+from builders import MakeDataset, edit_manifest
 from PIL import Image
 
 from xrayaug import artifacts, weights
@@ -124,3 +126,32 @@ def test_a_plan_writes_nothing(runs: dict[str, Path], tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     assert planned == sample.run(command(runs["normal"], tmp_path / "out"))
     assert sample.tables(planned)[0].rows[0] == ("images", "3")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("size", 10**9, "'result/size' is 1000000000, must be one of 32, 64, 128, 256"),
+        ("size", -1, "'result/size' is -1"),
+        ("latent", 10**12, "'result/latent' is 1000000000000, must be from 1 to"),
+        ("latent", 0, "'result/latent' is 0"),
+        ("latent", None, "'result/latent' is missing"),
+        ("arch", "../secret", "'result/arch' is ../secret, must be one of dcgan"),
+        ("training_images", ["normal"], "'result/training_images' is missing or of another type"),
+        ("training_images", {"=cmd": 3}, "learnt images labelled =cmd"),
+    ],
+)
+def test_an_absurd_run_is_refused(runs: dict[str, Path], tmp_path: Path, name: str, value: Any, complaint: str) -> None:
+    shutil.copytree(runs["normal"], tmp_path / "run")
+    edit_manifest(tmp_path / "run", lambda manifest: manifest["result"].update({name: value}))
+    with pytest.raises(ArtifactError, match=re.escape(complaint)):
+        sample.run(command(tmp_path / "run", tmp_path / "out"))
+
+
+def test_a_latent_that_the_weights_do_not_have_is_refused_before_the_network_is_made(
+    runs: dict[str, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(runs["normal"], tmp_path / "run")
+    edit_manifest(tmp_path / "run", lambda manifest: manifest["result"].update(latent=1 << 20))  # 68 GB of weights
+    with pytest.raises(WeightsError, match="does not fit"):
+        sample.run(command(tmp_path / "run", tmp_path / "out"))

@@ -83,6 +83,9 @@ def walk(root: Path) -> Iterator[str]:
 
     Hidden files (AppleDouble `._*`, `.DS_Store`) and `__MACOSX` are not there for us. Links are followed, but a
     directory is entered once: a link to one above would otherwise never end.
+
+    Raises:
+        InputError: a name is no UTF-8, which no list of ours could hold.
     """
     entered: set[str] = set()
     for directory, folders, files in os.walk(root, followlinks=True):
@@ -93,7 +96,13 @@ def walk(root: Path) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         for name in sorted(files):
             if not name.startswith("."):
-                yield (Path(directory) / name).relative_to(root).as_posix()
+                yield _speakable((Path(directory) / name).relative_to(root).as_posix(), root)
+
+
+def _speakable(name: str, root: Path) -> str:
+    if any("\udc80" <= letter <= "\udcff" for letter in name):  # how Python hands on bytes that are no UTF-8
+        raise InputError(f"{root} holds a file whose name is not UTF-8: {name!a}", "rename it")
+    return name
 
 
 def nearby(root: Path) -> Iterator[Path]:

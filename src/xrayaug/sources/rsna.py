@@ -36,7 +36,7 @@ KINDS = (
 )
 DIRECTORY = re.compile(r"boneage-(training|validation|test)-dataset.*", re.IGNORECASE)
 WORD = re.compile(r"[a-z]+")
-ID = re.compile(r"0*(\d+)(?:\.0+)?")
+ID = re.compile(r"([0-9]+)(?:\.0+)?")
 MALE = {"true": "1", "1": "1", "1.0": "1", "m": "1", "male": "1"}
 FEMALE = {"false": "0", "0": "0", "0.0": "0", "f": "0", "female": "0"}
 SEX = MALE | FEMALE
@@ -167,7 +167,7 @@ def _id_of(text: str) -> str:
     """``1377.png``, ``1377.0`` and ``01377`` as ``1377``; other names without the suffix."""
     name = Path(text).stem if sources.is_picture(text) else text
     match = ID.fullmatch(name)
-    return match[1] if match else name
+    return (match[1].lstrip("0") or "0") if match else name  # the pattern's own 0* would try every split of a long run
 
 
 def _candidates(kind: _Kind, files: Iterable[str], others: Collection[str]) -> list[str]:

@@ -4,8 +4,6 @@ A study's probability is the mean over its images, abnormal above 0.5 (Rajpurkar
 gathered into arms: the same share of real images, dose and label; a score of an arm is the mean over its seeds.
 """
 
-import csv
-import io
 import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,12 +13,12 @@ from typing import Any
 
 import torch
 
-from xrayaug import artifacts, classifier, console, device, files, plots, production, scores
+from xrayaug import artifacts, classifier, console, csvfile, device, files, plots, production, scores
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
 from xrayaug.console import Table
-from xrayaug.dataset import LABELS, Dataset, Row
+from xrayaug.dataset import LABELS, LARGEST, Dataset, Row, arm_of
 from xrayaug.errors import DataError, UsageError
 from xrayaug.options import Evaluate
 from xrayaug.scores import Probabilities
@@ -75,18 +73,13 @@ class Run:
     @property
     def seed(self) -> int:
         """The seed it was trained with."""
-        return int(self.artifact.options["seed"])
+        return self.artifact.said(int, "options", "seed", minimum=0)
 
     @property
     def arm(self) -> dict[str, Any]:
         """Percent, share of real images, label and number of the images added."""
-        arm = self.artifact.result["arm"]
-        return {
-            "real_fraction": float(arm["real_fraction"]),
-            "percent": float(arm["percent"]),
-            "label": arm["label"] if arm["added"] else None,
-            "added": int(arm["added"]),
-        }
+        arm = arm_of(self.artifact)
+        return {name: arm[name] for name in ("real_fraction", "percent", "label", "added")}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -218,8 +211,9 @@ def _predict(runs: Sequence[Run], batch_size: int, where: torch.device, kept: Ch
     count = len(runs[0].test)
     with console.progress(len(runs) * count, "evaluate", done=len(found) * count) as advance:
         for each in runs[len(found) :]:
-            arch, size = each.artifact.said(str, "options", "arch"), each.artifact.said(int, "options", "size")
-            network = classifier.restore(each.artifact.path / WEIGHTS, arch, size=size)
+            arch = each.artifact.said(str, "options", "arch")
+            size = each.artifact.said(int, "options", "size", minimum=1, maximum=LARGEST)
+            network = classifier.restore(each.artifact.file(WEIGHTS), arch, size=size)
             pixels = torch.from_numpy(each.data.pixels(each.test, size))
             predicted = classifier.predict(network.to(where), pixels, batch_size=batch_size, device=where)
             found.append(torch.from_numpy(predicted))
@@ -286,38 +280,26 @@ def _split_by(runs: Sequence[Run]) -> str:
 
 
 def _write_predictions(path: Path, runs: Sequence[Run], predictions: Sequence[Probabilities]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("run", "arm", "seed", "image", "row", "file", "patient", "study", "label", "probability"))
+    lines: list[tuple[object, ...]] = [
+        ("run", "arm", "seed", "image", "row", "file", "patient", "study", "label", "probability")
+    ]
     for each, probabilities in zip(runs, predictions, strict=True):
         for row, probability in zip(each.test, probabilities.tolist(), strict=True):
             known = (row.image, row.row, row.file, row.patient, row.study, row.label)
-            writer.writerow((each.name, each.arm_name, each.seed, *known, repr(probability)))
-    files.write_text(path, text.getvalue())
+            lines.append((each.name, each.arm_name, each.seed, *known, probability))
+    files.write_text(path, csvfile.dump(lines))
 
 
 def _write_table5(directory: Path, result: Result) -> None:
     """Table 5 as CSV, one line per level and arm, and as Markdown, one table per level."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     spread = [f"{metric}_{part}" for metric in scores.METRICS for part in ("mean", "sd")]
-    writer.writerow(
-        (
-            "level",
-            "percent_added",
-            "real_fraction",
-            "label",
-            "images_added",
-            "runs",
-            *spread,
-            "thesis_accuracy_reported",
-        )
-    )
+    about = ("level", "percent_added", "real_fraction", "label", "images_added", "runs")
+    lines: list[tuple[object, ...]] = [(*about, *spread, "thesis_accuracy_reported")]
     for level, arm in itertools.product(LEVELS, result["arms"]):
         numbers = [arm[level][metric][part] for metric in scores.METRICS for part in ("mean", "sd")]
-        about = (f"{arm['percent']:g}", f"{arm['real_fraction']:g}", arm["label"], arm["added"], len(arm["seeds"]))
-        writer.writerow((level, *about, *numbers, arm["thesis_accuracy"]))
-    files.write_text(directory / "table5.csv", text.getvalue())
+        told = (f"{arm['percent']:g}", f"{arm['real_fraction']:g}", arm["label"], arm["added"], len(arm["seeds"]))
+        lines.append((level, *told, *numbers, arm["thesis_accuracy"]))
+    files.write_text(directory / "table5.csv", csvfile.dump(lines))
     files.write_text(directory / "table5.md", "\n".join(_markdown(table) for table in tables(result)))
 
 

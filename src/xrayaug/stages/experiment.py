@@ -300,7 +300,9 @@ def _check_out(options: Experiment, study: Study) -> None:
         COMMANDS_FILE,
         manifests.MANIFEST,
     }
-    foreign = sorted(entry.name for entry in options.out.iterdir() if entry.name not in known)
+    foreign = sorted(
+        entry.name for entry in options.out.iterdir() if entry.name not in known and not entry.name.endswith(files.NEW)
+    )
     if foreign and not (options.out / COMMANDS_FILE).is_file():
         raise OutputError(f"--out {options.out} holds something else: {foreign[0]}", "choose another directory")
 
@@ -314,17 +316,20 @@ def _result(study: Study) -> Result:
     evaluation = artifacts.open_artifact(study.evaluation, "evaluation")
     distances = {}
     for path in study.distances:
-        found = artifacts.open_artifact(path, "fid").result
+        found = artifacts.open_artifact(path, "fid")
+        counts = " and ".join(str(found.said(dict, "result", side).get("n")) for side in ("a", "b"))
         distances[path.name.removeprefix("fid-").replace("-", " to ", 1)] = {
-            "measure": found["description"], "value": found["value"], "n": f"{found['a']['n']} and {found['b']['n']}",
-        }  # fmt: skip
+            "measure": found.said(str, "result", "description"),
+            "value": found.said(float, "result", "value"),
+            "n": counts,
+        }
     out = study.evaluation.parent
     look_at = [
         out / "gan" / "reals.png", *sorted((out / "gan" / "previews").glob("*.png"))[-1:],
         out / "synthetic" / "contact-sheet.png", study.evaluation / "table5.md", study.evaluation / "figure7.png",
     ]  # fmt: skip
     return {
-        "arms": evaluation.result["arms"],
+        "arms": evaluation.said(list, "result", "arms"),
         "distances": distances,
         "look_at": [str(path) for path in look_at],
         "commands": [command.command_line() for command in study.commands],

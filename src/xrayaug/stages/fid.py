@@ -145,11 +145,10 @@ class Measurement:
         if isinstance(side, Stored):
             return Measured(side, side.statistics, None, cached=False)
         origin = self._origin  # first of all: weights that are not to be had would else be missed after a long reading
-        with imagesets.quiet_pillow():
-            hashed = imagesets.pixel_hash(side)
-            file = cache_directory(self.options) / f"{_cache_key(hashed.content, origin)}.npz"
-            found = _from_cache(file, origin, side.count)
-            statistics = found or self._computed(side, file, hashed.sequence)
+        hashed = imagesets.pixel_hash(side)
+        file = cache_directory(self.options) / f"{_cache_key(hashed.content, origin)}.npz"
+        found = _from_cache(file, origin, side.count)
+        statistics = found or self._computed(side, file, hashed.sequence)
         return Measured(side, statistics, hashed.content, cached=found is not None)
 
     def _computed(self, side: Pictures, file: Path, sequence: str) -> Statistics:

@@ -1,7 +1,5 @@
 """nothing -> raw set: draw practice hands and lay them on disk as RSNA or MURA would, CSV files included."""
 
-import csv
-import io
 import itertools
 import math
 import multiprocessing
@@ -17,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xrayaug import console, files, pictures, production
+from xrayaug import console, csvfile, files, pictures, production, stopping
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.errors import ResourceError
@@ -91,13 +89,19 @@ def _draw_all(options: Phantom, directory: Path, hands: list[Hand]) -> Iterator[
 
 def _processes(workers: int) -> ProcessPoolExecutor:
     fresh = multiprocessing.get_context("spawn")  # forking a process that has threads is unsafe, and Python 3.12 warns
-    try:  # Ctrl-C goes to every process on the terminal; this one alone is to answer it
-        return ProcessPoolExecutor(workers, fresh, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    try:
+        return ProcessPoolExecutor(workers, fresh, _belong_to, (os.getpid(),))
     except OSError as problem:
         raise ResourceError(
             f"too little shared memory (/dev/shm) for {workers} processes: {problem.strerror}",
             "--workers 1 needs none",
         ) from None
+
+
+def _belong_to(parent: int) -> None:
+    """Leave Ctrl-C, which every process on the terminal gets, to the parent, and do not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopping.end_with(parent, signal.SIGKILL)
 
 
 def _draw(options: Phantom, directory: Path, index: int, hand: Hand) -> None:
@@ -147,7 +151,7 @@ def _every(share: float, number: int) -> bool:
 
 def _write_rsna_lists(directory: Path, hands: list[Hand], random: np.random.Generator) -> None:
     rows = [(Path(hand.file).stem, random.integers(12, 217), bool(random.random() < 0.54)) for hand in hands]
-    _write_csv(directory / "boneage-training-dataset.csv", [("id", "boneage", "male"), *rows])
+    files.write_text(directory / "boneage-training-dataset.csv", csvfile.dump([("id", "boneage", "male"), *rows]))
 
 
 def _write_mura_lists(directory: Path, hands: list[Hand], _: np.random.Generator) -> None:
@@ -157,14 +161,8 @@ def _write_mura_lists(directory: Path, hands: list[Hand], _: np.random.Generator
         studies = {f"{Path(hand.file).parent.as_posix()}/": int(hand.abnormal) for hand in chosen}
         root = directory / "MURA-v1.1"
         root.mkdir(exist_ok=True)
-        _write_csv(root / f"{split}_image_paths.csv", [(hand.file,) for hand in chosen])
-        _write_csv(root / f"{split}_labeled_studies.csv", list(studies.items()))
-
-
-def _write_csv(path: Path, rows: list[tuple[object, ...]]) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    files.write_text(path, text.getvalue())
+        files.write_text(root / f"{split}_image_paths.csv", csvfile.dump((hand.file,) for hand in chosen))
+        files.write_text(root / f"{split}_labeled_studies.csv", csvfile.dump(studies.items()))
 
 
 def _summary(options: Phantom, hands: list[Hand]) -> Result:

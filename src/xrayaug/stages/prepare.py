@@ -1,7 +1,6 @@
 """raw images + labels -> dataset: decode, make grey and square, split, check."""
 
-import csv
-import io
+import errno
 import os
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xrayaug import console, dataset, files, pixels, production, sources, splits
+from xrayaug import console, csvfile, dataset, files, pixels, production, sources, splits
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Pixels, Row
@@ -22,6 +21,10 @@ from xrayaug.sources import Listing, Record
 
 DETECTION_ORDER = ("rsna", "mura", "table", "folder")  # the most particular first
 DEFAULT_HOLDOUT = 0.1  # the thesis, where there are two classes to validate a classifier on
+LOST = {  # what a disk or a mount that fails says of a file that was there when the set was listed
+    errno.EIO, errno.ENOENT, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.EHOSTDOWN, errno.ETIMEDOUT,
+    errno.EMFILE, errno.ENFILE,
+}  # fmt: skip
 TEST, VALID = range(2)  # what a random split is for
 
 Skipped = tuple[str, str]  # file and reason
@@ -93,7 +96,7 @@ def _prepare(options: Prepare, directory: Path) -> Result:
     rows = _split(reading.rows, options, frozenset(reading.blank))
     duplicates = _report_duplicates(rows, options, reading.blank)
     dataset.write_index(directory, rows, split_by=options.split_by)
-    files.write_text(directory / "skipped.csv", _skipped_csv(reading.skipped))
+    files.write_text(directory / "skipped.csv", csvfile.dump([("file", "reason"), *reading.skipped]))
     _say_what_was_left_out(reading.skipped)
     return _summary(options, name, rows) | {
         "bit_depths": dict(sorted(reading.depths.items())),
@@ -181,10 +184,22 @@ def _decode(options: Prepare, root: Path, record: Record) -> Picture:
     try:
         decoded = pixels.decode(root / record.file, bits=options.bits, invert=options.invert)
     except pixels.Unusable as reason:
+        _raise_if_lost(reason, root / record.file)
         return Picture(np.empty((0, options.size, options.size), np.uint8), Note(unusable=str(reason)))
     square = pixels.square(decoded.grey, options.size, fit=options.fit, resample=options.resample)
     note = Note(pixels.checksum(decoded.grey), decoded.depth, pixels.is_blank(decoded.grey))
     return Picture(square[None], note)
+
+
+def _raise_if_lost(reason: pixels.Unusable, file: Path) -> None:
+    """Stop where storage fails: without the pictures that cannot be read just now it would be another dataset.
+
+    Raises:
+        OSError: it does.
+    """
+    problem = reason.__context__
+    if isinstance(problem, OSError) and problem.errno in LOST:
+        raise OSError(problem.errno, problem.strerror, str(file)) from None
 
 
 def _row(record: Record, source: str, place: int, sha256: str) -> Row:
@@ -331,13 +346,6 @@ def _table_of_splits(result: Result) -> Table:
     if result["patients_in_two_splits"]:
         notes.append(f"{result['patients_in_two_splits']} patients are in more than one split")
     return Table("Table 3: images per split", (*columns, "Total"), [(*cells, f"{result['images']:,}")], notes)
-
-
-def _skipped_csv(skipped: list[Skipped]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([("file", "reason"), *skipped])
-    return text.getvalue()
 
 
 def _say_what_was_left_out(skipped: list[Skipped]) -> None:

@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from xrayaug import artifacts, console, dataset, device, gans, pictures, production, weights
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.console import Table
-from xrayaug.dataset import UNLABELLED, Pixels, Row
-from xrayaug.gans import Shape
+from xrayaug.dataset import LABELS, UNLABELLED, Pixels, Row
+from xrayaug.errors import ArtifactError
+from xrayaug.gans import Architecture, Shape
 from xrayaug.options import Sample
 
 PASS = 64  # images per pass through the generator: fixed, since rounding may differ between batch sizes
 CONTACT_SHEET = 100  # images on the contact sheet
+LONGEST_LATENT = 1 << 20  # a generator for it has a thousand times the usual weights
 
 
 def run(options: Sample) -> Result:
@@ -68,10 +70,28 @@ def _draw(g: nn.Module, seed: int, start: int, length: int, where: torch.device)
 
 
 def _generator(run: Artifact) -> nn.Module:
-    arch = gans.load(run.result["arch"])
-    network = arch.generator(Shape(run.result["size"], run.result["latent"]))
-    weights.load_into(network, run.path / "generator.safetensors")
+    """The generator with its weights; built only once a sketch of it, which takes no memory, fits them."""
+    arch = _architecture(run)
+    shape = Shape(run.said(int, "result", "size"), run.said(int, "result", "latent", minimum=1, maximum=LONGEST_LATENT))
+    file = run.file("generator.safetensors")
+    state = weights.read(file)
+    weights.check_finite(state, file)
+    with torch.device("meta"):
+        weights.check_fit(state, arch.generator(shape), file)
+    network = arch.generator(shape)
+    weights.put(state, network, file)
     return network
+
+
+def _architecture(run: Artifact) -> Architecture:
+    """What the run trained.
+
+    Raises:
+        ArtifactError: it names an architecture that is not there, or a size that it does not make.
+    """
+    arch = gans.load(run.said(str, "result", "arch", among=gans.names()))
+    run.said(int, "result", "size", among=arch.SIZES)
+    return arch
 
 
 def _row(index: int, summary: Result) -> Row:
@@ -88,11 +108,14 @@ def _row(index: int, summary: Result) -> Row:
 
 
 def _summary(options: Sample, run: Artifact) -> Result:
-    learnt = list(run.result["training_images"])
+    _architecture(run)
+    learnt = list(run.said(dict, "result", "training_images"))
+    if not set(learnt) <= {*LABELS, UNLABELLED}:
+        raise ArtifactError(f"{run.path} learnt images labelled {', '.join(learnt)}", f"make {run.path} again")
     return {
         "images": options.count,
-        "size": run.result["size"],
-        "arch": run.result["arch"],
+        "size": run.said(int, "result", "size"),
+        "arch": run.said(str, "result", "arch"),
         "label": learnt[0] if len(learnt) == 1 else UNLABELLED,
         "split_by": "patient",
     }

@@ -24,7 +24,7 @@ from xrayaug.artifacts import Result
 from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.classifier import Classifier
 from xrayaug.console import Table
-from xrayaug.dataset import LABELS, Dataset, Row, open_dataset
+from xrayaug.dataset import LABELS, Dataset, Row, arm_of, open_dataset
 from xrayaug.errors import DataError, TrainingError
 from xrayaug.files import Log
 from xrayaug.options import TrainClassifier
@@ -324,7 +324,7 @@ def _summary(
         },
         "valid": {"real": _counts(valid)},
         "epochs": options.epochs,
-        "arm": BASELINE | data.artifact.result.get("arm", {}),
+        "arm": arm_of(data.artifact) if "arm" in data.artifact.result else BASELINE,
         "seed": options.seed,
         "split_by": data.split_by,
     }

@@ -206,7 +206,7 @@ class Training:
         self.log.append(_line(at.epoch, len(self.rows), means | {"spread": spread}, at.seconds))
         if (options.preview_every and at.epoch % options.preview_every == 0) or at.epoch == options.epochs:
             preview = self.directory / "previews" / f"epoch-{at.epoch:04}.png"
-            pictures.save_png(preview, pictures.grid(device.from_unit(generated)))
+            pictures.save_png(preview, pictures.grid(device.from_unit(generated)), durable=True)
         alarm = collapse.alarm(self.log.lines, len(self.rows))
         if alarm:
             self._alarm(alarm)

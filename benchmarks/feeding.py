@@ -1,0 +1,66 @@
+"""What does it cost to feed a GAN? ImageFolder and DataLoader with two workers, against `train-gan`'s batches.
+
+    python benchmarks/feeding.py [--images DATASET] [--size 128] [--count 2000] [--batch-size 100]
+
+Every image is read once a round, shuffled, as float in [-1, 1]. Without a dataset it is noise.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from interleaved import Round, compare
+from PIL import Image
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+from xrayaug import device
+from xrayaug.dataset import Pixels, open_dataset
+
+
+def pixels(arguments: argparse.Namespace) -> Pixels:
+    """Uint8 `[N, S, S]`."""
+    if arguments.images:
+        data = open_dataset(arguments.images)
+        return data.pixels(data.rows[: arguments.count], arguments.size)
+    shape = (arguments.count, arguments.size, arguments.size)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def folder(arguments: argparse.Namespace) -> Round:
+    """PNG files, decoded anew each epoch by two processes."""
+    root = Path(tempfile.mkdtemp())
+    (root / "all").mkdir()
+    for place, picture in enumerate(pixels(arguments)):
+        Image.fromarray(picture).save(root / "all" / f"{place:06}.png")
+    steps = [transforms.Grayscale(), transforms.ToTensor(), transforms.Normalize([0.5], [0.5])]
+    images = datasets.ImageFolder(str(root), transforms.Compose(steps))
+    loader = DataLoader(images, arguments.batch_size, shuffle=True, num_workers=2, persistent_workers=True)
+    return lambda: sum(len(batch) for batch, _ in loader)
+
+
+def resident(arguments: argparse.Namespace) -> Round:
+    """Uint8 in memory, gathered and scaled."""
+    where = device.resolve("cpu")
+    reals = torch.from_numpy(pixels(arguments)).to(where)
+
+    def run() -> int:
+        order = torch.randperm(len(reals))
+        return sum(len(device.to_unit(reals[batch])) for batch in torch.split(order, arguments.batch_size))
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, help="a prepared dataset")
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--batch-size", type=int, default=100)
+    compare("feeding", parser, {"ImageFolder, 2 workers": folder, "train-gan": resident})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Two or more ways to do the same work, timed in turns, each in a process of its own.
+
+Machines are noisy and drift, so what counts is the ratio within a round: every side runs once per round, one after the
+other, while the others wait. A process of its own, because the C library's and the OpenMP settings are per process.
+
+A benchmark gives `compare` its sides by name: functions that set up and return the work of one round, which returns how
+many images it was. The first side is what the others are compared with.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+Round = Callable[[], int]  # does the work of one round and returns how many images it was
+Side = Callable[[argparse.Namespace], Round]
+
+OURS = {"GOMP_SPINCOUNT": "1000"}  # as the command line sets it
+
+
+def compare(title: str, parser: argparse.ArgumentParser, sides: Mapping[str, Side], *, rounds: int = 7) -> None:
+    """Parse the command line, run the sides in turns and print a table of rates and ratios."""
+    parser.add_argument("--rounds", type=int, default=rounds, help="how often each side runs")
+    parser.add_argument("--side", choices=sides, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.side:
+        _serve(sides[arguments.side](arguments))
+        return
+    processes = {name: _start(name, first=place == 0) for place, name in enumerate(sides)}
+    for process in processes.values():
+        _ask(process)  # the first round warms up
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(arguments.rounds):
+        for name, process in processes.items():
+            rates[name].append(_ask(process))
+    for process in processes.values():
+        process.communicate()
+    _print(title, rates)
+
+
+def _serve(work: Round) -> None:
+    for _ in sys.stdin:
+        started = time.perf_counter()
+        count = work()
+        print(json.dumps(count / (time.perf_counter() - started)), flush=True)
+
+
+def _start(name: str, *, first: bool) -> "subprocess.Popen[str]":
+    words = [sys.executable, *sys.argv, f"--side={name}"]
+    environment = os.environ | ({} if first else OURS)
+    return subprocess.Popen(
+        words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+
+def _ask(process: "subprocess.Popen[str]") -> float:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    return float(process.stdout.readline())
+
+
+def _print(title: str, rates: Mapping[str, list[float]]) -> None:
+    first = next(iter(rates))
+    print(f"| {title} | images/s, median | ratio to {first}: median (lowest to highest) |\n|---|---|---|")
+    for name, found in rates.items():
+        ratios = [ours / theirs for ours, theirs in zip(found, rates[first], strict=True)]
+        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        print(f"| {name} | {statistics.median(found):.1f} | {spread if name != first else '1'} |")

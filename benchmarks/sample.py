@@ -1,0 +1,71 @@
+"""What does `sample` add to the generator's own time? Forward passes alone, against the whole stage without PNG files.
+
+    python benchmarks/sample.py [--size 128] [--count 1280]
+
+The stage draws latent vectors, rounds to uint8, writes and flushes `images.npy`, hashes it and writes the index.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import torch
+from interleaved import Round, compare
+
+from xrayaug import device, gans, production, weights
+from xrayaug.gans import Shape
+from xrayaug.options import Phantom, Sample
+from xrayaug.stages import sample
+
+LATENT = 100
+
+
+def forward(arguments: argparse.Namespace) -> Round:
+    """The generator on latent vectors that are there already."""
+    where = device.resolve("cpu")
+    g = (
+        gans.load("dcgan")
+        .generator(Shape(arguments.size, LATENT))
+        .to(where)
+        .to(memory_format=torch.channels_last)
+        .eval()
+    )
+    z = torch.randn(sample.PASS, LATENT)
+
+    def run() -> int:
+        with torch.inference_mode():
+            for _ in range(0, arguments.count, sample.PASS):
+                g(z)
+        return int(arguments.count)
+
+    return run
+
+
+def stage(arguments: argparse.Namespace) -> Round:
+    """`sample` from a run of random weights."""
+    root = Path(tempfile.mkdtemp())
+
+    def build(directory: Path) -> dict[str, object]:
+        g = gans.load("dcgan").generator(Shape(arguments.size, LATENT))
+        weights.save(directory / "generator.safetensors", weights.state_of(g))
+        return {"arch": "dcgan", "size": arguments.size, "latent": LATENT, "training_images": {"normal": 1}}
+
+    production.produce(Phantom(layout="rsna", count=1, out=root / "gan"), "gan-run", build)
+    options = Sample(run=root / "gan", count=arguments.count, device="cpu", overwrite=True, out=root / "out")
+
+    def run() -> int:
+        sample.run(options)
+        return int(arguments.count)
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--count", type=int, default=1280)
+    compare("sample", parser, {"generator alone": forward, "sample": stage})
+
+
+if __name__ == "__main__":
+    main()

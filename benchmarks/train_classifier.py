@@ -1,0 +1,100 @@
+"""How fast does the classifier train? A plain torchvision loop with DataLoader, against `train-classifier`'s step.
+
+    python benchmarks/train_classifier.py [--arch densenet169] [--size 224] [--batch-size 8] [--steps 2]
+
+Forward, backward and optimiser step, images included: the plain loop decodes, flips, rotates and normalises PNG files
+of the network's size in two workers, ours keeps them in memory.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from interleaved import Round, compare
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader
+from torchvision import datasets, models, transforms
+
+from xrayaug import classifier, device
+from xrayaug.classifier import IMAGENET_MEAN, IMAGENET_STD
+from xrayaug.dataset import Pixels
+
+W0, W1 = 0.3, 0.7
+
+
+def pixels(arguments: argparse.Namespace) -> Pixels:
+    """Noise as uint8 `[N, S, S]`."""
+    shape = (arguments.batch_size * arguments.steps, arguments.size, arguments.size)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def plain(arguments: argparse.Namespace) -> Round:
+    """Torchvision's network and transforms, as its tutorials have them."""
+    root = Path(tempfile.mkdtemp())
+    for place, picture in enumerate(pixels(arguments)):
+        folder = root / ("normal", "abnormal")[place % 2]
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(picture).save(folder / f"{place:06}.png")
+    steps = [
+        transforms.RandomHorizontalFlip(),
+        transforms.RandomRotation(10),
+        transforms.ToTensor(),
+        transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+    ]
+    images = datasets.ImageFolder(str(root), transforms.Compose(steps))
+    loader = DataLoader(images, arguments.batch_size, shuffle=True, num_workers=2, persistent_workers=True)
+    network = models.get_model(arguments.arch, weights=None, num_classes=1).train()
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-4)
+
+    def run() -> int:
+        count = 0
+        for batch, labels in loader:
+            target = labels.float()
+            weight = target * W1 + (1 - target) * W0
+            loss = nn.functional.binary_cross_entropy_with_logits(network(batch)[:, 0], target, weight)
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            optimiser.step()
+            loss.item()
+            count += len(batch)
+        return count
+
+    return run
+
+
+def ours(arguments: argparse.Namespace) -> Round:
+    """What `train-classifier` does with a batch."""
+    where = device.resolve("cpu")
+    network = classifier.build(arguments.arch, size=arguments.size).to(where).train()
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
+    images = torch.from_numpy(pixels(arguments))
+    labels = torch.arange(len(images)).remainder(2).float()
+
+    def run() -> int:
+        for batch in torch.split(torch.randperm(len(images)), arguments.batch_size):
+            shown = classifier.images_of(images[batch])
+            shown = classifier.augment_batch(shown, torch.rand(len(batch), 2), flip=True, rotation=10.0)
+            loss = classifier.weighted_bce(network(shown), labels[batch], W0, W1)
+            optimiser.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            optimiser.step()
+            loss.item()
+        return len(images)
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arch", default="densenet169")
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=4, help="per round")
+    compare("classifier step", parser, {"plain loop": plain, "train-classifier": ours})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""How fast is a GAN step? The loop of PyTorch's DCGAN example with the thesis's networks, against `train-gan`'s.
+
+    python benchmarks/train_gan.py [--size 128] [--batch-size 100] [--steps 2]
+
+Both have their images in memory; feeding is measured by `feeding.py`.
+"""
+
+import argparse
+
+import torch
+from interleaved import Round, compare
+from torch import Tensor, nn
+
+from xrayaug import device, gans
+from xrayaug.gans import Shape
+from xrayaug.options import TrainGan
+from xrayaug.stages import train_gan
+
+LR, BETAS = 3.4e-4, (0.5, 0.999)
+
+
+def reals(arguments: argparse.Namespace) -> Tensor:
+    """Noise as uint8 `[N, S, S]`: time does not depend on what is to be seen."""
+    count, size = arguments.batch_size * arguments.steps, arguments.size
+    return torch.randint(0, 256, (count, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def plain(arguments: argparse.Namespace) -> Round:
+    """One step of D on real and on generated images, one of G, losses read after each step, as the example does."""
+    arch, shape = gans.load("dcgan"), Shape(arguments.size, 100)
+    g, d = arch.generator(shape), arch.discriminator(shape)
+    optimisers = [torch.optim.Adam(network.parameters(), lr=LR, betas=BETAS) for network in (d, g)]
+    criterion = nn.BCELoss()
+    images = device.to_unit(reals(arguments))
+    batches = torch.split(images, arguments.batch_size)
+
+    def run() -> int:
+        for real in batches:
+            d.zero_grad()
+            error_real = criterion(d(real), torch.ones(len(real)))
+            error_real.backward()
+            fake = g(torch.randn(len(real), 100))
+            error_fake = criterion(d(fake.detach()), torch.zeros(len(real)))
+            error_fake.backward()
+            (error_real + error_fake).item()
+            optimisers[0].step()
+            g.zero_grad()
+            error = criterion(d(fake), torch.ones(len(real)))
+            error.backward()
+            error.item()
+            optimisers[1].step()
+        return len(images)
+
+    return run
+
+
+def ours(arguments: argparse.Namespace, **changes: str) -> Round:
+    """`train-gan`'s step, from uint8."""
+    options = TrainGan(data="unused", out="unused", batch_size=arguments.batch_size, **changes)  # type: ignore[arg-type]
+    where = device.resolve("cpu")
+    adversaries = train_gan._adversaries(options, gans.load("dcgan"), Shape(arguments.size, 100), where)
+    images = reals(arguments)
+
+    def run() -> int:
+        for real in torch.split(images, arguments.batch_size):
+            adversaries.step(device.to_unit(real), torch.randn(len(real), 100))
+        return len(images)
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--batch-size", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=2, help="per round")
+    compare("GAN step", parser, {"plain loop": plain, "train-gan": ours})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""A command in a process that is forked and not started anew; also those that `experiment` starts."""
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from types import ModuleType, SimpleNamespace
+from typing import Any, NoReturn
+
+from xrayaug import cli
+from xrayaug.stages import experiment
+
+
+def become(words: list[str], then: Callable[[], object] = lambda: None) -> NoReturn:
+    """Be the program, with these words on its command line, to the process's end; `then` comes last."""
+    code: int | str | None = 1
+    try:
+        sys.argv = ["xrayaug", *words]
+        main = ModuleType("__main__")
+        main.__spec__ = ModuleSpec("xrayaug.__main__", None)  # processes that it spawns are not to import the server
+        sys.modules["__main__"] = main
+        cli.main()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        threading._shutdown()  # type: ignore[attr-defined] # as at an interpreter's end, which itself takes long
+        then()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def install() -> None:
+    """Have `experiment` fork its parts."""
+    vars(experiment)["subprocess"] = SimpleNamespace(Popen=Forked)
+
+
+class Forked:
+    """What `experiment` needs of `subprocess.Popen`, for a process that has everything imported already."""
+
+    def __init__(self, words: list[str], *, stdout: Any, env: dict[str, str]) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGALRM):
+                signal.signal(number, signal.SIG_DFL)
+            os.closerange(3, 64)  # the study's lock is its own
+            os.dup2(stdout.fileno(), 1)
+            os.environ.clear()
+            os.environ.update(env)
+            become(words[words.index("xrayaug") + 1 :])
+
+    def __enter__(self) -> "Forked":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wait()
+
+    def wait(self) -> int:
+        """Wait for its end."""
+        if self.returncode is None:
+            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.returncode is None:
+            os.kill(self.pid, number)

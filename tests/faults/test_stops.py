@@ -1,0 +1,186 @@
+"""Asked to stop, a command saves and ends soon; the same command again ends with the bytes of a run never stopped."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from faults import trees
+from faults.killing import spread
+from faults.program import Ended, Program, Running
+from faults.shim import Plan
+from faults.specimens import COMMANDS, Reference, References
+
+STOPPED, INTERRUPTED = 75, 130
+SOON = 10.0  # seconds, on a loaded machine
+NAMES = ("train-gan", "train-classifier", "prepare", "sample", "fid", "evaluate", "experiment", "phantom-2", "augment")
+
+
+def check_stopped(ended: Ended, code: int = STOPPED) -> None:
+    assert ended.code == code, ended.stderr
+    assert "run the same command again" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not ended.errors
+
+
+def check_goes_on(program: Program, reference: Reference, directory: Path) -> None:
+    """The same command ends with the reference's bytes."""
+    ended = program.run(reference.words, directory)
+    assert ended.code == 0, ended.stderr
+    out = directory / reference.words[-1]
+    assert (trees.differences(trees.read(out), reference.tree), trees.leftovers(out)) == ([], [])
+    shutil.rmtree(directory)
+
+
+def stop_at_boundaries(program: Program, reference: Reference, wanted: int, signals: tuple[str, ...]) -> None:
+    for number, sent in zip(spread(reference.ended.boundaries, wanted)[:-1], signals * wanted, strict=False):
+        directory = program.new_directory("stopped")
+        started = time.monotonic()
+        ended = program.run(reference.words, directory, Plan(at=number, act=sent))
+        assert time.monotonic() - started < reference.seconds + SOON
+        check_stopped(ended, INTERRUPTED if sent == "SIGINT" else STOPPED)
+        assert not trees.unfinished_that_looks_finished(directory / reference.words[-1])
+        check_goes_on(program, reference, directory)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "experiment"])
+def test_a_signal(name: str, xrayaug: Program, references: References) -> None:
+    stop_at_boundaries(xrayaug, references.get(name), 3, ("SIGTERM", "SIGUSR1"))
+
+
+def test_ctrl_c(xrayaug: Program, references: References) -> None:
+    stop_at_boundaries(xrayaug, references.get("train-gan"), 3, ("SIGINT",))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", NAMES)
+def test_a_signal_anywhere(name: str, xrayaug: Program, references: References) -> None:
+    stop_at_boundaries(xrayaug, references.get(name), 8, ("SIGTERM", "SIGINT", "SIGUSR1"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "train-gan",
+        *(pytest.param(name, marks=pytest.mark.faults) for name in NAMES if name not in ("train-gan", "augment")),
+    ],
+)
+def test_time_is_up_again_and_again(name: str, xrayaug: Program, references: References) -> None:
+    reference = references.get(name)
+    directory = xrayaug.new_directory(name)
+    minutes, stops = reference.seconds * 0.2 / 60, 0
+    while (ended := xrayaug.run([*limited(name, minutes), "--out", reference.words[-1]], directory)).code:
+        check_stopped(ended)
+        stops, minutes = stops + 1, minutes * 1.2
+    assert stops
+    check_goes_on(xrayaug, reference, directory)
+
+
+def limited(name: str, minutes: float) -> list[str]:
+    """The command, saving only when it is stopped."""
+    words = COMMANDS[name]
+    return [*(words[:-2] if "--checkpoint-every" in words else words), "--max-minutes", f"{minutes:.5f}"]
+
+
+def test_a_second_ctrl_c_ends_it_at_once(xrayaug: Program, references: References) -> None:
+    reference = references.get("train-gan")
+    directory = xrayaug.new_directory("impatient")
+    running = xrayaug.start(reference.words, directory, Plan(at=30, act="SIGINT", slow=2))
+    running.wait_for("Ctrl-C: saving")
+    sent = time.monotonic()
+    running.send(signal.SIGINT)
+    ended = running.wait()
+    assert ended.code in (-signal.SIGINT, INTERRUPTED)
+    assert time.monotonic() - sent < 1
+    check_goes_on(xrayaug, reference, directory)
+
+
+def in_the_midst(program: Program, reference: Reference) -> Running:
+    """A study that has begun its third part."""
+    running = program.start(reference.words, program.new_directory("study"))
+    running.wait_for("[3/")
+    running.wait_until(running.children)
+    return running
+
+
+def test_a_study_passes_a_stop_on(xrayaug: Program, references: References) -> None:
+    reference = references.get("experiment")
+    running = in_the_midst(xrayaug, reference)
+    running.send(signal.SIGTERM)
+    check_stopped(running.wait(SOON))
+    assert running.group_is_gone(1)
+    check_goes_on(xrayaug, reference, xrayaug.directory / f"study-{xrayaug.made}")
+
+
+@pytest.mark.faults
+def test_a_study_stops_when_its_part_was_stopped(xrayaug: Program, references: References) -> None:
+    reference = references.get("experiment")
+    running = in_the_midst(xrayaug, reference)
+    time.sleep(0.1)  # for the part to watch signals
+    os.kill(running.children()[0], signal.SIGUSR1)
+    check_stopped(running.wait(SOON))
+    check_goes_on(xrayaug, reference, xrayaug.directory / f"study-{xrayaug.made}")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, STOPPED)])
+def test_a_study_of_true_subprocesses_leaves_nothing_running(
+    number: int, code: int, xrayaug: Program, references: References
+) -> None:
+    reference = references.get("experiment")
+    directory = xrayaug.new_directory("subprocesses")
+    with (directory / "stderr").open("wb") as stderr:
+        words = [sys.executable, "-m", "xrayaug", *reference.words]
+        process = subprocess.Popen(
+            words, cwd=directory, stderr=stderr, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+    running = Running(xrayaug, process.pid, directory)
+    running.wait_for("training dcgan")
+    running.send(number)
+    assert process.wait(SOON) == code, running.stderr
+    assert running.group_is_gone(SOON)
+    check_goes_on(xrayaug, reference, directory)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_a_true_process_imports_torch(number: int, xrayaug: Program, references: References) -> None:
+    reference = references.get("train-gan")
+    directory = xrayaug.new_directory("importing")
+    words = [sys.executable, "-m", "xrayaug", *reference.words]
+    for moment in (0.7, 1.1, 1.5, 1.9, 2.3, 2.7):
+        process = subprocess.Popen(words, cwd=directory, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        time.sleep(moment)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=SOON)
+        if process.returncode:
+            check_stopped(Ended(process.returncode, "", stderr), INTERRUPTED if number == signal.SIGINT else STOPPED)
+
+
+def test_a_second_writer_is_told_who_the_first_is(xrayaug: Program, references: References) -> None:
+    reference = references.get("prepare")
+    directory = xrayaug.new_directory("two")
+    first = xrayaug.start(reference.words, directory, Plan(at=40, act="SIGCHLD", slow=0.02))
+    first.wait_until((directory / "out.partial" / "images.npy").exists)
+    second = xrayaug.run(reference.words, directory)
+    assert second.code == 1
+    assert len(second.stderr.splitlines()) == 1
+    named = rf"error: out is being written by process {first.pid} on {socket.gethostname()} since \d{{4}}-\d\d-\d\dT"
+    assert re.match(named, second.stderr)
+    assert first.wait().code == 0
+    assert trees.read(directory / "out") == reference.tree
+    shutil.rmtree(directory)
+
+
+def test_the_lock_of_a_killed_writer_is_taken_over(xrayaug: Program, references: References) -> None:
+    reference = references.get("augment")
+    directory = xrayaug.new_directory("dead")
+    assert xrayaug.run(reference.words, directory, Plan(at=10)).was_killed
+    assert (directory / "out.lock").exists()
+    check_goes_on(xrayaug, reference, directory)

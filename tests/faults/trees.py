@@ -1,0 +1,69 @@
+"""What two runs left, held against each other byte by byte, apart from times."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from xrayaug import artifacts
+from xrayaug.errors import XrayaugError
+
+TIMES = ("seconds", "images_per_second")  # of a line of log.jsonl
+
+UNFINISHED = (".partial", ".replaced", ".discarded", ".new")
+
+Tree = dict[str, bytes]
+
+
+def read(directory: Path) -> Tree:
+    """Every file under `directory`, without times and, in a study, the parts' hashes, which depend on them."""
+    is_study = (directory / "commands.sh").exists()
+    return {
+        file.relative_to(directory).as_posix(): _without_times(file, is_study=is_study)
+        for file in sorted(directory.rglob("*"))
+        if not file.is_dir()
+    }
+
+
+def differences(found: Tree, expected: Tree) -> list[str]:
+    """Which files are missing, too many, or other."""
+    return [
+        f"{name} {'differs' if name in found and name in expected else 'is missing' if name in expected else 'is new'}"
+        for name in sorted(found.keys() | expected.keys())
+        if found.get(name) != expected.get(name)
+    ]
+
+
+def unfinished_that_looks_finished(out: Path) -> str:
+    """Why what lies at `out`, if anything, is no finished artifact; empty where it is one or nothing is there."""
+    if not out.exists():
+        return ""
+    if (out / "commands.sh").exists() or out.name == "study":  # grows part by part
+        parts = [part for part in out.iterdir() if part.is_dir() and "." not in part.name]
+        return "; ".join(filter(None, map(unfinished_that_looks_finished, parts)))
+    try:
+        artifacts.open_artifact(out)
+    except XrayaugError as problem:
+        return problem.message
+    return ""
+
+
+def leftovers(out: Path) -> list[str]:
+    """What lies in and beside `out` and should not any more; a dead process's lock may, nobody minds it."""
+    beside = [path for path in out.parent.iterdir() if path.name.startswith(out.name + ".")]
+    within = [path for path in out.rglob("*") if path.name.endswith(UNFINISHED)]
+    return [path.name for path in (*beside, *within) if path.suffix != ".lock"]
+
+
+def _without_times(file: Path, *, is_study: bool) -> bytes:
+    if file.name == "log.jsonl":
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        return json.dumps([{name: line[name] for name in line if name not in TIMES} for line in lines]).encode()
+    if file.name == "manifest.json":
+        return json.dumps(_manifest(json.loads(file.read_bytes()), is_study=is_study)).encode()
+    return file.read_bytes()
+
+
+def _manifest(manifest: dict[str, Any], *, is_study: bool) -> dict[str, Any]:
+    files = {name: entry for name, entry in manifest["files"].items() if name != "log.jsonl"}
+    inputs = {name: entry["path"] if is_study else entry for name, entry in manifest["inputs"].items()}
+    return manifest | {"environment": {}, "files": files, "inputs": inputs}
