@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from xrayaug import device
-from xrayaug.dataset import Pixels, open_dataset
+from xrayaug.arrays import Pixels
+from xrayaug.dataset import open_dataset
 
 
 def pixels(arguments: argparse.Namespace) -> Pixels:

@@ -1,4 +1,4 @@
-"""Small datasets with rows of the test's own choosing."""
+"""Small datasets with rows of the test's own choosing, and artifacts of any kind."""
 
 import csv
 import hashlib
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from xrayaug import dataset, files, production
-from xrayaug.dataset import Pixels, Row
+from xrayaug import arrays, dataset, manifests, production
+from xrayaug.arrays import Pixels
+from xrayaug.dataset import Row
 from xrayaug.manifests import MANIFEST
-from xrayaug.options import Prepare
+from xrayaug.options import Phantom, Prepare
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
 
@@ -40,7 +41,7 @@ def write_dataset(
     pictures = grey(len(given)) if pixels is None else pixels
 
     def build(directory: Path) -> dict[str, Any]:
-        with dataset.writing_images(directory, pictures.shape[1]) as writer:
+        with arrays.writing_images(directory, pictures.shape[1]) as writer:
             writer.write(pictures)
         dataset.write_index(directory, given, split_by=split_by)
         return {"split_by": split_by}
@@ -60,14 +61,14 @@ def tamper(path: Path, name: str, change: Callable[[bytes], bytes]) -> None:
         "bytes": file.stat().st_size,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
     }
-    files.write_json(path / MANIFEST, manifest)
+    manifests.write(path, manifest)
 
 
 def edit_manifest(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    """Change what a finished artifact says of itself."""
+    """Change what a finished artifact says of itself, and seal it again."""
     manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     change(manifest)
-    (path / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    manifests.write(path, manifest)
 
 
 def edit_index(path: Path, line: int, **cells: str) -> None:
@@ -89,3 +90,19 @@ def write_png(path: Path, pixels: Pixels) -> None:
     """Write a picture, making its directories."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, compress_level=1)
+
+
+RESULT = {"images": 3, "mean": 0.5}
+
+
+def build(directory: Path) -> dict[str, Any]:
+    """Make an artifact of two files, one in a directory of its own."""
+    (directory / "images.npy").write_bytes(b"pixels")
+    (directory / "png").mkdir()
+    (directory / "png" / "0.png").write_bytes(b"a picture")
+    return dict(RESULT)
+
+
+def phantom(out: Path, **changes: Any) -> Phantom:
+    """A command without inputs."""
+    return Phantom(**{"layout": "rsna", "count": 3, "out": out, **changes})

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from builders import build, phantom
 
-from xrayaug import dataset, production
+from xrayaug import arrays, dataset, production
 from xrayaug.dataset import Row
-from xrayaug.options import Prepare
+from xrayaug.options import Prepare, Sample
+from xrayaug.production import produce
 
 MakeDataset = Callable[..., Path]
 
@@ -55,7 +57,7 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
         def build(directory: Path) -> dict[str, Any]:
             bright = np.array([170 if row.label == "abnormal" else 60 for row in rows])[:, None, None]
             noise = np.random.default_rng(seed).integers(-40, 41, (len(rows), size, size))
-            np.save(directory / dataset.IMAGES, (bright + noise).astype(np.uint8))
+            np.save(directory / arrays.IMAGES, (bright + noise).astype(np.uint8))
             dataset.write_index(directory, rows)
             return {"split_by": "patient", **(result or {})}
 
@@ -70,3 +72,19 @@ def _row(split: str, label: str, number: int, *, synthetic: bool) -> Row:
     source = "gan" if synthetic else "folder"
     study = f"{patient}/study1" if patient else ""
     return Row("images.npy", 0, split, label, patient, study, source, synthetic)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A finished raw set."""
+    produce(phantom(tmp_path / "made"), "raw", build)
+    return tmp_path / "made"
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> tuple[Path, Path]:
+    """A finished GAN run and the finished dataset that was sampled from it."""
+    run, out = tmp_path / "tree" / "runs" / "gan", tmp_path / "tree" / "data" / "synthetic"
+    produce(phantom(run), "gan-run", build)
+    produce(Sample(run=run, out=out), "dataset", build)
+    return run, out

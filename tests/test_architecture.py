@@ -99,7 +99,7 @@ def test_what_help_and_completion_load_is_light(module: str) -> None:
     assert not HEAVY & tops(everything_imported_by(f"xrayaug.{module}"))
 
 
-PIXELS_ONLY = ["pixels", "dataset", "splits", "phantoms", "scores"]
+PIXELS_ONLY = ["pixels", "arrays", "dataset", "splits", "phantoms", "scores"]
 STAGES_WITHOUT_NETWORKS = ["stages.prepare", "stages.augment", "stages.phantom", "stages.experiment"]
 SOURCES = [name.removeprefix("xrayaug.") for name in FILES if name.startswith("xrayaug.sources.")]
 
@@ -110,7 +110,7 @@ def test_what_needs_no_network_loads_no_torch(module: str) -> None:
 
 
 LAYERS = ("errors", "listing", "csvfile", "gans", "command", "options", "sources", "console", "stopping", "files",
-          "lock", "manifests", "artifacts", "production", "dataset")  # fmt: skip
+          "lock", "manifests", "artifacts", "production", "arrays", "dataset")  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LAYERS)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from xrayaug import stopping
+from xrayaug import files, stopping
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
 from xrayaug.errors import TrainingError
@@ -108,6 +108,14 @@ def test_a_damaged_one_is_set_aside_and_the_one_before_is_used(
     assert newest.with_name(newest.name + ".damaged").exists()
     kept.visit(2, lambda: state(2.0))
     assert kept.restore()["weight"].unique().tolist() == [2.0]
+
+
+def test_one_of_the_right_hash_and_another_content_is_damaged_too(kept: Checkpoints) -> None:
+    kept.visit(1, lambda: state(1.0))
+    for content in (b"", b"\xff" * 40, (9).to_bytes(8, "little") + b'{"a": 1}'):
+        name = f"000000000002-{files.sha256_of(content)[:16]}.safetensors"
+        (kept.directory / name).write_bytes(content)
+        assert kept.restore()["weight"].unique().tolist() == [1.0]
 
 
 def test_a_file_that_is_no_checkpoint_is_left_alone(kept: Checkpoints) -> None:

@@ -67,3 +67,11 @@ def test_a_log_that_goes_on_forgets_what_came_after(tmp_path: Path) -> None:
     again.append({"epoch": 2, "loss": 0.5})
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == again.lines == [{"epoch": 1}, {"epoch": 2, "loss": 0.5}]
+
+
+def test_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    files.write_text(file, "before\n")
+    with pytest.raises(UnicodeEncodeError):
+        files.write_text(file, "after \ud800")
+    assert file.read_text() == "before\n"

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from xrayaug import imagesets, pixels
-from xrayaug.dataset import Pixels
+from xrayaug.arrays import Pixels
 from xrayaug.errors import DataError
 
 

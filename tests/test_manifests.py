@@ -30,7 +30,22 @@ def write(tmp_path: Path, content: bytes) -> Path:
 
 
 def test_a_good_one_is_read(tmp_path: Path) -> None:
-    assert read(write(tmp_path, json.dumps(GOOD).encode())) == GOOD
+    manifests.write(tmp_path, GOOD)
+    found = read(tmp_path / MANIFEST)
+    assert {name: found[name] for name in GOOD} == GOOD
+
+
+@pytest.mark.parametrize(("old", "new"), [("0.5", "0.7"), ('"seed": 0', '"seed": 1'), ("../real", "../fake")])
+def test_a_digit_that_changed_is_found(tmp_path: Path, old: str, new: str) -> None:
+    manifests.write(tmp_path, GOOD)
+    file = tmp_path / MANIFEST
+    file.write_text(file.read_text().replace(old, new))
+    with pytest.raises(ArtifactError, match="changed since it was sealed"):
+        read(file)
+
+
+def test_one_of_another_format_is_left_to_whoever_knows_it(tmp_path: Path) -> None:
+    assert read(write(tmp_path, json.dumps(GOOD | {"format": 2}).encode()))["format"] == 2
 
 
 @pytest.mark.parametrize(

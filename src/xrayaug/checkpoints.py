@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -45,7 +46,9 @@ class Checkpoints:
         for file in reversed(self._files()):
             content = file.read_bytes()
             named = NAME.fullmatch(file.name)
-            if named is None or not files.sha256_of(content).startswith(named[2]):
+            whole = named is not None and files.sha256_of(content).startswith(named[2])
+            state = _unpacked(content) if whole else None
+            if named is None or state is None:
                 aside = file.with_name(file.name + DAMAGED)
                 file.rename(aside)
                 console.warn(f"the checkpoint {file} is damaged; it is now {aside.name}, {self._left()}")
@@ -53,7 +56,7 @@ class Checkpoints:
             seen = int(named[1])
             self.pace.restart(seen)
             console.say(f"going on after {seen:,} images, from {file.name}")
-            return _unpacked(content)
+            return state
         return None
 
     def visit(self, seen: int, state: Callable[[], State], *, suspect: bool = False) -> None:
@@ -120,10 +123,14 @@ def _packed(state: State) -> bytes:
     return save(tensors, {HEADER: json.dumps(described)})
 
 
-def _unpacked(content: bytes) -> State:
+def _unpacked(content: bytes) -> State | None:
+    """The state that these bytes hold; None where they are no checkpoint of ours."""
     length = int.from_bytes(content[:8], "little")  # safetensors: 8 bytes of length, the JSON header, the numbers
-    header = json.loads(content[8 : 8 + length])
-    return _rebuilt(json.loads(header["__metadata__"][HEADER]), load(content))
+    try:
+        header = json.loads(content[8 : 8 + length])
+        return _rebuilt(json.loads(header["__metadata__"][HEADER]), load(content))
+    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError):
+        return None
 
 
 def _described(state: State, tensors: dict[str, Tensor]) -> Any:

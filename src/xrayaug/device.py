@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xrayaug.dataset import Pixels
+from xrayaug.arrays import Pixels
 from xrayaug.errors import ResourceError, UsageError
 
 OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory|CUDA_ERROR_OUT_OF_MEMORY")

@@ -27,6 +27,8 @@ OF_INPUT = {"path": str, "sha256": str}
 OF_SESSION = {"started": str, "packages": dict}
 OF_FILE = {"bytes": int, "sha256": str}
 
+SEAL = "seal"  # the field that holds the hash of all others
+
 MOST_BYTES = 32 << 20  # 250,000 files are listed in that; Python takes up to 24 times as much memory
 LONGEST_NUMBER = 40  # characters
 DEEPEST = 20  # objects and lists within each other; ours have five
@@ -36,10 +38,12 @@ Manifest = dict[str, Any]
 
 
 def read(file: Path) -> Manifest:
-    """The manifest, its fields of the types and its texts of the forms they must have; its format is not looked at.
+    """The manifest, its fields of the types and its texts of the forms they must have, as it was when it was sealed.
+
+    One of another format is given as it is.
 
     Raises:
-        ArtifactError: it is no manifest of xrayaug's.
+        ArtifactError: it is no manifest of xrayaug's, or not what was written.
     """
     manifest = _read_object(file, FIELDS)
     for name, entry in manifest["files"].items():
@@ -47,7 +51,15 @@ def read(file: Path) -> Manifest:
         _check(_stays_inside(name), file, f"it lists '{name}', which is not inside the artifact")
         _check(entry["bytes"] >= 0, file, f"'files/{name}/bytes' is {entry['bytes']}")
         _check_hash(entry, file, f"files/{name}")
+    if manifest["format"] == FORMAT and manifest.get(SEAL) != _seal_of(manifest):
+        raise ArtifactError(f"{file} changed since it was sealed", f"delete {file.parent} and make it again")
     return manifest
+
+
+def write(directory: Path, manifest: Manifest) -> None:
+    """Write a manifest, whole or not at all, sealed by a hash of all that it says."""
+    plain = json.loads(json.dumps(manifest))
+    files.write_json(directory / MANIFEST, plain | {SEAL: _seal_of(plain)})
 
 
 def read_run(file: Path) -> Manifest:
@@ -60,6 +72,11 @@ def read_run(file: Path) -> Manifest:
     for place, session in enumerate(manifest["sessions"]):
         _check_fields(session, OF_SESSION, file, f"sessions/{place}/")
     return manifest
+
+
+def _seal_of(manifest: Manifest) -> str:
+    said = {name: value for name, value in manifest.items() if name != SEAL}
+    return files.sha256_of(json.dumps(said, sort_keys=True).encode())
 
 
 def check_files(path: Path, listed: dict[str, dict[str, Any]]) -> None:

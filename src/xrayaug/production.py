@@ -182,7 +182,7 @@ def _make(options: Command, head: Manifest, build: Callable[[Path], Result], now
             "result": result,
             "environment": sessions[0] | lasted | history,
         }
-        files.write_json(partial / MANIFEST, manifest)
+        manifests.write(partial, manifest)
     _publish(partial, options.out)
     return open_artifact(options.out).result
 

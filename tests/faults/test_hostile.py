@@ -15,9 +15,10 @@ import torch
 from builders import MakeDataset, grey, row, tamper, write_dataset
 
 from xrayaug import frechet, weights
+from xrayaug.arrays import IMAGES
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
-from xrayaug.dataset import IMAGES, open_dataset
+from xrayaug.dataset import open_dataset
 from xrayaug.errors import ArtifactError, DataError, WeightsError, XrayaugError
 from xrayaug.files import sha256_of
 from xrayaug.options import Fid, TrainClassifier

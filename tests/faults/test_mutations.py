@@ -3,7 +3,9 @@
 The quick share is the same in every run; the long one (`make test-faults`) draws anew each time.
 """
 
+import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from xrayaug import artifacts, dataset, frechet, gans, imagesets, pixels, sources, weights
-from xrayaug.dataset import IMAGES, INDEX, borrowed, open_dataset
+from xrayaug import artifacts, dataset, frechet, gans, imagesets, manifests, pixels, sources, weights
+from xrayaug.arrays import IMAGES
+from xrayaug.dataset import INDEX, borrowed, open_dataset
 from xrayaug.frechet import Moments
 from xrayaug.gans import Shape
 from xrayaug.manifests import MANIFEST
@@ -46,6 +49,15 @@ class Reader:
 def seal(file: Path, content: bytes) -> None:
     """Replace a file of an artifact and its hash with it, so that the hash does not hide the reader."""
     tamper(file.parent, file.name, lambda _: content)
+
+
+def seal_again(file: Path, content: bytes) -> None:
+    """Replace a manifest and its seal with it."""
+    file.write_bytes(content)
+    with suppress(ValueError, RecursionError, UnicodeEncodeError):
+        said = json.loads(content)
+        if isinstance(said, dict):
+            manifests.write(file.parent, said)
 
 
 def build_sets(root: Path) -> tuple[Path, Path]:
@@ -80,7 +92,7 @@ def dataset_manifest(root: Path) -> Reader:
         opened.pixels(opened.rows, 16)
         assert file.parent.name != "arm" or dataset.arm_of(opened.artifact)
 
-    return Reader([path / MANIFEST for path in build_sets(root)], read, text=True)
+    return Reader([path / MANIFEST for path in build_sets(root)], read, text=True, put=seal_again)
 
 
 def gan_run(root: Path) -> Reader:
@@ -97,7 +109,7 @@ def gan_run(root: Path) -> Reader:
         sample._generator(artifacts.open_artifact(file.parent, "gan-run"))
 
     produce(TrainGan(data=real, out=root / "gan"), "gan-run", build)
-    return Reader([root / "gan" / MANIFEST], read, text=True)
+    return Reader([root / "gan" / MANIFEST], read, text=True, put=seal_again)
 
 
 def classifier_run(root: Path) -> Reader:
@@ -109,7 +121,8 @@ def classifier_run(root: Path) -> Reader:
 
     produce(TrainClassifier(data=arm, out=root / "run"), "classifier-run", build)
     options = Evaluate(runs=(root / "run",), out=root / "out")
-    return Reader([root / "run" / MANIFEST], lambda _: evaluate.tables(evaluate.plan(options)), text=True)
+    manifest = root / "run" / MANIFEST
+    return Reader([manifest], lambda _: evaluate.tables(evaluate.plan(options)), text=True, put=seal_again)
 
 
 def read_set(file: Path) -> None:

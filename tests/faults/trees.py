@@ -66,4 +66,4 @@ def _without_times(file: Path, *, is_study: bool) -> bytes:
 def _manifest(manifest: dict[str, Any], *, is_study: bool) -> dict[str, Any]:
     files = {name: entry for name, entry in manifest["files"].items() if name != "log.jsonl"}
     inputs = {name: entry["path"] if is_study else entry for name, entry in manifest["inputs"].items()}
-    return manifest | {"environment": {}, "files": files, "inputs": inputs}
+    return manifest | {"environment": {}, "seal": "", "files": files, "inputs": inputs}

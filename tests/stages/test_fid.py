@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from xrayaug import artifacts, dataset, frechet, imagesets, inception, production
-from xrayaug.dataset import IMAGES, Pixels, Row
+from xrayaug.arrays import IMAGES, Pixels
+from xrayaug.dataset import Row
 from xrayaug.errors import ArtifactError, DataError, InputError, OutputError, UsageError, WeightsError
 from xrayaug.files import sha256
 from xrayaug.inception import Network, Weights

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from builders import write_png
 
+from xrayaug.arrays import Pixels
 from xrayaug.artifacts import open_artifact
-from xrayaug.dataset import Pixels, open_dataset
+from xrayaug.dataset import open_dataset
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
 from xrayaug.stages import prepare

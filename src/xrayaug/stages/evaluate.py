@@ -14,11 +14,12 @@ from typing import Any
 import torch
 
 from xrayaug import artifacts, classifier, console, csvfile, device, files, plots, production, scores
+from xrayaug.arrays import LARGEST
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
 from xrayaug.console import Table
-from xrayaug.dataset import LABELS, LARGEST, Dataset, Row, arm_of
+from xrayaug.dataset import LABELS, Dataset, Row, arm_of
 from xrayaug.errors import DataError, UsageError
 from xrayaug.options import Evaluate
 from xrayaug.scores import Probabilities

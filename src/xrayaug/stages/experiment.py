@@ -350,7 +350,7 @@ def _write_manifest(options: Experiment, study: Study, result: Result, environme
         "result": result,
         "environment": environment,
     }
-    files.write_json(options.out / manifests.MANIFEST, manifest)
+    manifests.write(options.out, manifest)
 
 
 def _mean(summary: dict[str, Any]) -> str:

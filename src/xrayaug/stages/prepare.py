@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from xrayaug import console, csvfile, dataset, files, pixels, production, sources, splits
+from xrayaug import arrays, console, csvfile, dataset, files, pixels, production, sources, splits
+from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
-from xrayaug.dataset import LABELS, Pixels, Row
+from xrayaug.dataset import LABELS, Row
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
 from xrayaug.sources import Listing, Record
@@ -119,7 +120,7 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
         console.say(note)
     reading = Reading(source, list(listing.skipped))
     _check_strict(options, reading.skipped)
-    with dataset.writing_images(directory, options.size, options.checkpoint_every) as writer:
+    with arrays.writing_images(directory, options.size, options.checkpoint_every) as writer:
         for record, note in zip(listing.records, writer.notes, strict=False):  # of a run that was stopped
             reading.add(record, Note(**note))
         left = listing.records[len(writer.notes) :]
@@ -192,19 +193,22 @@ def _decode(options: Prepare, root: Path, record: Record) -> Picture:
 
 
 def _raise_if_lost(reason: pixels.Unusable, file: Path) -> None:
-    """Stop where storage fails: without the pictures that cannot be read just now it would be another dataset.
+    """Stop where storage or memory fails: without the pictures that it hides it would be another dataset.
 
     Raises:
         OSError: it does.
+        MemoryError: there is none left for the picture.
     """
     problem = reason.__context__
+    if isinstance(problem, MemoryError):
+        raise MemoryError(f"decoding {file}") from None
     if isinstance(problem, OSError) and problem.errno in LOST:
         raise OSError(problem.errno, problem.strerror, str(file)) from None
 
 
 def _row(record: Record, source: str, place: int, sha256: str) -> Row:
     return Row(
-        image=dataset.IMAGES,
+        image=arrays.IMAGES,
         row=place,
         split=record.split,
         label=record.label,

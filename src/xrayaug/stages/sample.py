@@ -7,21 +7,27 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xrayaug import artifacts, console, dataset, device, gans, pictures, production, weights
+from xrayaug import arrays, artifacts, console, dataset, device, gans, pictures, production, weights
+from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.console import Table
-from xrayaug.dataset import LABELS, UNLABELLED, Pixels, Row
-from xrayaug.errors import ArtifactError
+from xrayaug.dataset import LABELS, UNLABELLED, Row
+from xrayaug.errors import ArtifactError, UsageError
 from xrayaug.gans import Architecture, Shape
 from xrayaug.options import Sample
 
 PASS = 64  # images per pass through the generator: fixed, since rounding may differ between batch sizes
 CONTACT_SHEET = 100  # images on the contact sheet
+MOST_PNGS = 200_000  # files that a manifest has room for
 LONGEST_LATENT = 1 << 20  # a generator for it has a thousand times the usual weights
 
 
 def run(options: Sample) -> Result:
     """Sample; leaves a dataset whose rows are all synthetic and in train."""
+    if options.png and options.count > MOST_PNGS:
+        raise UsageError(
+            f"--png with --count {options.count} makes too many files", f"at most {MOST_PNGS}, or no --png"
+        )
     where = device.resolve(options.device, deterministic=options.deterministic)
     return production.produce(options, "dataset", partial(_sample, options, where), computing=device.describe(where))
 
@@ -46,7 +52,7 @@ def _sample(options: Sample, where: torch.device, directory: Path) -> Result:
     g = _generator(run).to(where).to(memory_format=torch.channels_last).eval()
     size, length = run.said(int, "result", "size"), run.said(int, "result", "latent")
     with (
-        dataset.writing_images(directory, size, options.checkpoint_every) as writer,
+        arrays.writing_images(directory, size, options.checkpoint_every) as writer,
         console.progress(options.count, "sample", done=writer.count) as advance,
         torch.inference_mode(),
     ):
@@ -54,7 +60,7 @@ def _sample(options: Sample, where: torch.device, directory: Path) -> Result:
             drawn = _draw(g, options.seed, start, length, where)[: options.count - start]
             writer.write(drawn)
             advance(len(drawn))
-    images = np.load(directory / dataset.IMAGES, mmap_mode="r")
+    images = np.load(directory / arrays.IMAGES, mmap_mode="r")
     if options.png:
         _write_pngs(directory / "png", images)
     pictures.save_png(directory / "contact-sheet.png", pictures.grid(images[:CONTACT_SHEET]))
@@ -96,7 +102,7 @@ def _architecture(run: Artifact) -> Architecture:
 
 def _row(index: int, summary: Result) -> Row:
     return Row(
-        image=dataset.IMAGES,
+        image=arrays.IMAGES,
         row=index,
         split="train",
         label=summary["label"],

@@ -1,0 +1,199 @@
+"""An artifact is made whole or not at all, once, and never written over something else."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import RESULT, build, phantom
+
+from xrayaug import __version__, artifacts, manifests
+from xrayaug.artifacts import open_artifact
+from xrayaug.errors import ArtifactError, InputError, OutputError
+from xrayaug.manifests import MANIFEST
+from xrayaug.options import Augment, Phantom, Prepare, Sample
+from xrayaug.production import produce
+
+
+def never(directory: Path) -> dict[str, Any]:
+    """A build that must not be run."""
+    raise AssertionError(f"{directory} was built again")
+
+
+def breaks(directory: Path) -> dict[str, Any]:
+    """A build that fails half-way."""
+    (directory / "images.npy").write_bytes(b"half")
+    raise RuntimeError("killed")
+
+
+def sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_the_manifest_says_how_it_was_made_and_what_it_holds(chain: tuple[Path, Path]) -> None:
+    run, out = chain
+    manifest = json.loads((out / MANIFEST).read_text())
+    environment = manifest.pop("environment")
+    assert len(manifest.pop(manifests.SEAL)) == 64
+    assert manifest == {
+        "format": manifests.FORMAT,
+        "kind": "dataset",
+        "stage": "sample",
+        "version": __version__,
+        "options": {"seed": 0, "count": 10000, "png": False},
+        "inputs": {"run": {"path": "../../runs/gan", "sha256": sha256(run / MANIFEST)}},
+        "files": {
+            name: {"bytes": (out / name).stat().st_size, "sha256": sha256(out / name)}
+            for name in ("images.npy", "png/0.png")
+        },
+        "result": RESULT,
+    }
+    assert environment.keys() >= {"python", "packages", "device", "started", "seconds"}
+
+
+def test_produce_gives_the_result_of_the_manifest(tmp_path: Path) -> None:
+    def with_tuple(_: Path) -> dict[str, Any]:
+        return {"shape": (1, 2), "label": None}
+
+    given = produce(phantom(tmp_path / "out"), "raw", with_tuple)
+    assert given == {"shape": [1, 2], "label": None}
+    assert given == open_artifact(tmp_path / "out", "raw").result
+
+
+def test_two_runs_differ_in_nothing_but_the_environment(tmp_path: Path) -> None:
+    found = []
+    for name in ("first", "second"):
+        produce(phantom(tmp_path / name), "raw", build)
+        found.append(json.loads((tmp_path / name / MANIFEST).read_text()))
+        assert found[-1].pop("environment")
+        assert found[-1].pop(manifests.SEAL)
+    assert found[0] == found[1]
+
+
+def test_what_breaks_never_looks_finished(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(RuntimeError, match="killed"):
+        produce(phantom(out), "raw", breaks)
+    assert not out.exists()
+    assert not artifacts.is_artifact(tmp_path / "out.partial")
+    with pytest.raises(ArtifactError, match=r"only .*out\.partial is there"):
+        open_artifact(out, "raw")
+    assert produce(phantom(out), "raw", build) == RESULT
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_a_failed_overwrite_keeps_what_was_there(made: Path) -> None:
+    with pytest.raises(RuntimeError, match="killed"):
+        produce(phantom(made, count=4, overwrite=True), "raw", breaks)
+    assert open_artifact(made, "raw").options["count"] == 3
+
+
+def test_a_complete_command_is_not_run_again(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert produce(phantom(made), "raw", never) == RESULT
+    assert produce(phantom(made, workers=7, dry_run=True, json=True), "raw", never) == RESULT
+    assert "already complete" in capsys.readouterr().err
+
+
+def test_every_difference_is_named(made: Path) -> None:
+    with pytest.raises(OutputError) as refusal:
+        produce(phantom(made, count=4, layout="mura"), "raw", never)
+    assert "count was 3, is now 4" in refusal.value.message
+    assert "layout was rsna, is now mura" in refusal.value.message
+    assert "height" not in refusal.value.message
+    assert "--overwrite" in refusal.value.hint
+
+
+def test_inputs_that_changed_came_or_went_are_named(tmp_path: Path) -> None:
+    real, other, synthetic, out = (tmp_path / name for name in ("real", "other", "synthetic", "arm"))
+    for seed, path in enumerate((real, other, synthetic)):
+        produce(phantom(path, seed=seed), "dataset", build)
+    produce(Augment(real=real, percent=0, out=out), "dataset", build)
+    with pytest.raises(OutputError, match="input real has another content; input synthetic is new"):
+        produce(Augment(real=other, synthetic=synthetic, percent=0, out=out), "dataset", never)
+    produce(Augment(real=real, synthetic=synthetic, percent=0, out=out, overwrite=True), "dataset", build)
+    with pytest.raises(OutputError, match="input synthetic is no longer given"):
+        produce(Augment(real=real, percent=0, out=out), "dataset", never)
+
+
+def test_the_content_of_an_input_counts_and_not_its_path(chain: tuple[Path, Path]) -> None:
+    run, out = chain
+    shutil.copytree(run, run.with_name("copy"))
+    assert produce(Sample(run=run.with_name("copy"), out=out), "dataset", never) == RESULT
+
+
+def test_another_commands_result_is_refused(made: Path) -> None:
+    (made.parent / "raw").mkdir()
+    with pytest.raises(OutputError, match="made by phantom, not prepare"):
+        produce(Prepare(input=made.parent / "raw", out=made), "dataset", never)
+
+
+def test_overwrite_replaces_our_own_result(made: Path) -> None:
+    produce(phantom(made, count=4, overwrite=True), "raw", build)
+    assert open_artifact(made).options["count"] == 4
+    assert [path.name for path in made.parent.iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("content", [{"thesis.docx": "years of work"}, {MANIFEST: '{"name": "a web extension"}'}])
+def test_a_foreign_directory_is_refused_whatever_is_asked(
+    tmp_path: Path, content: dict[str, str], overwrite: bool
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name, text in content.items():
+        (out / name).write_text(text)
+    with pytest.raises((OutputError, ArtifactError), match=r"not made by xrayaug|not an xrayaug manifest"):
+        produce(phantom(out, overwrite=overwrite), "raw", never)
+    assert {file.name: file.read_text() for file in out.iterdir()} == content
+
+
+def test_overwrite_never_deletes_what_the_result_does_not_list(made: Path) -> None:
+    (made / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"would delete .*notes\.txt"):
+        produce(phantom(made, count=4, overwrite=True), "raw", never)
+    assert (made / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_input_is_never_written_over(made: Path, overwrite: bool) -> None:
+    for inside in (made, made / "png"):
+        with pytest.raises(OutputError, match="holds the input"):
+            produce(Prepare(input=inside, out=made, overwrite=overwrite), "dataset", never)
+    assert open_artifact(made, "raw").result == RESULT
+
+
+def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(OutputError, match="it is a file"):
+        produce(phantom(tmp_path / "out"), "raw", never)
+
+
+def test_an_empty_directory_may_be_filled(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    assert produce(phantom(tmp_path / "out"), "raw", build) == RESULT
+
+
+def test_a_missing_input_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        produce(Sample(run=tmp_path / "nowhere", out=tmp_path / "out"), "dataset", never)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_inside_a_raw_input_is_refused(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    with pytest.raises(OutputError, match="lies in the input"):
+        produce(Prepare(input=raw, out=raw / "prepared"), "dataset", lambda _: {})
+    assert not list(raw.iterdir())
+
+
+def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
+    def build(directory: Path) -> artifacts.Result:
+        (directory / "half").write_text("written")
+        raise InputError("no images")
+
+    with pytest.raises(InputError):
+        produce(Phantom(layout="rsna", count=1, out=tmp_path / "out"), "raw", build)
+    assert not list(tmp_path.iterdir())
