@@ -8,11 +8,12 @@ of the network's size in two workers, ours keeps them in memory.
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from interleaved import Round, compare
+from interleaved import Round, Side, compare
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader
@@ -65,7 +66,7 @@ def plain(arguments: argparse.Namespace) -> Round:
     return run
 
 
-def ours(arguments: argparse.Namespace) -> Round:
+def ours(arguments: argparse.Namespace, precision: str = "fp32") -> Round:
     """What `train-classifier` does with a batch."""
     where = device.resolve("cpu")
     network = classifier.build(arguments.arch, size=arguments.size).to(where).train()
@@ -76,8 +77,10 @@ def ours(arguments: argparse.Namespace) -> Round:
     def run() -> int:
         for batch in torch.split(torch.randperm(len(images)), arguments.batch_size):
             shown = classifier.images_of(images[batch])
-            shown = classifier.augment_batch(shown, torch.rand(len(batch), 2), flip=True, rotation=10.0)
-            loss = classifier.weighted_bce(network(shown), labels[batch], W0, W1)
+            theta = classifier.transforms(torch.rand(len(batch), 2), flip=True, rotation=10.0)
+            with device.autocast(where, precision):
+                logits = network(classifier.warp(shown, theta))
+            loss = classifier.weighted_bce(logits, labels[batch], W0, W1)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimiser.step()
@@ -93,7 +96,12 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--steps", type=int, default=4, help="per round")
-    compare("classifier step", parser, {"plain loop": plain, "train-classifier": ours})
+    sides: dict[str, Side] = {
+        "plain loop": plain,
+        "train-classifier": ours,
+        "train-classifier --precision bf16": partial(ours, precision="bf16"),
+    }
+    compare("classifier step", parser, sides)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,12 @@ Both have their images in memory; feeding is measured by `feeding.py`.
 """
 
 import argparse
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
-from interleaved import Round, compare
+from interleaved import Round, Side, compare
 from torch import Tensor, nn
 
 from xrayaug import device, gans
@@ -54,9 +57,9 @@ def plain(arguments: argparse.Namespace) -> Round:
     return run
 
 
-def ours(arguments: argparse.Namespace, **changes: str) -> Round:
+def ours(arguments: argparse.Namespace, **changes: Any) -> Round:
     """`train-gan`'s step, from uint8."""
-    options = TrainGan(data="unused", out="unused", batch_size=arguments.batch_size, **changes)  # type: ignore[arg-type]
+    options = TrainGan(data=Path("unused"), out=Path("unused"), batch_size=arguments.batch_size, **changes)
     where = device.resolve("cpu")
     adversaries = train_gan._adversaries(options, gans.load("dcgan"), Shape(arguments.size, 100), where)
     images = reals(arguments)
@@ -74,7 +77,12 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=100)
     parser.add_argument("--steps", type=int, default=2, help="per round")
-    compare("GAN step", parser, {"plain loop": plain, "train-gan": ours})
+    sides: dict[str, Side] = {
+        "plain loop": plain,
+        "train-gan": ours,
+        "train-gan --precision bf16": partial(ours, precision="bf16"),
+    }
+    compare("GAN step", parser, sides)
 
 
 if __name__ == "__main__":

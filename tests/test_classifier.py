@@ -250,27 +250,31 @@ def arrow() -> Tensor:
     return image
 
 
+def augment(images: Tensor, draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
+    return classifier.warp(images, classifier.transforms(draws, flip=flip, rotation=rotation))
+
+
 def test_augmentation_mirrors_by_the_first_draw() -> None:
     images = arrow().repeat(2, 1, 1, 1)
     draws = torch.tensor([[0.2, 0.5], [0.7, 0.5]], dtype=torch.float64)
-    found = classifier.augment_batch(images, draws, flip=True, rotation=0)
+    found = augment(images, draws, flip=True, rotation=0)
     torch.testing.assert_close(found[0], images[0].flip(-1))
     torch.testing.assert_close(found[1], images[1])
-    torch.testing.assert_close(classifier.augment_batch(images, draws, flip=False, rotation=10), images)
+    torch.testing.assert_close(augment(images, draws, flip=False, rotation=10), images)
 
 
 def test_augmentation_rotates_by_the_second_draw() -> None:
     images = arrow().repeat(2, 1, 1, 1)
     draws = torch.tensor([[0.9, 0.0], [0.9, 1.0]], dtype=torch.float64)
-    found = classifier.augment_batch(images, draws, flip=True, rotation=90)
+    found = augment(images, draws, flip=True, rotation=90)
     torch.testing.assert_close(found[0, 0], torch.rot90(images[0, 0], -1), atol=1e-5, rtol=0)
     torch.testing.assert_close(found[1, 0], torch.rot90(images[1, 0], 1), atol=1e-5, rtol=0)
 
 
 def test_augmentation_turns_black_into_the_corners_and_can_be_off() -> None:
     images, draws = torch.ones(3, 1, 16, 16), torch.rand(3, 2, dtype=torch.float64)
-    assert classifier.augment_batch(images, draws, flip=False, rotation=0) is images
-    turned = classifier.augment_batch(images, torch.ones_like(draws), flip=True, rotation=45)
+    torch.testing.assert_close(augment(images, draws, flip=False, rotation=0), images)
+    turned = augment(images, torch.ones_like(draws), flip=True, rotation=45)
     assert turned[0, 0, 0, 0] == 0
     assert turned[0, 0, 8, 8] == 1
 

@@ -1,6 +1,7 @@
 """Devices that are really here; pixels to tensors and back without loss; random streams of their own."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,3 +90,28 @@ def test_deterministic_asks_torch_for_it(monkeypatch: pytest.MonkeyPatch) -> Non
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+def test_arithmetic_is_fp32_unless_asked() -> None:
+    where = device.resolve("cpu")
+    assert torch.backends.cuda.matmul.fp32_precision == "ieee"  # torch's own default for convolutions is tf32
+    assert torch.backends.cudnn.conv.fp32_precision == "ieee"  # type: ignore[attr-defined]
+    with device.autocast(where, "fp32"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+    with device.autocast(where, "bf16"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+
+
+def test_tf32_is_refused_where_there_is_none() -> None:
+    with pytest.raises(UsageError, match="--precision tf32 is for NVIDIA GPUs, not for cpu"):
+        device.resolve("cpu", precision="tf32")
+
+
+@pytest.mark.parametrize(("flags", "warned"), [("flags\t: fpu avx512_bf16 amx_tile", 0), ("flags: fpu avx2 xbf16", 1)])
+def test_bf16_without_units_for_it_is_warned_of(
+    flags: str, warned: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cpuinfo").write_text(flags)
+    monkeypatch.setattr(device, "PROCESSOR", tmp_path / "cpuinfo")
+    device.resolve("cpu", precision="bf16")
+    assert capsys.readouterr().err.count("no units for bf16") == warned

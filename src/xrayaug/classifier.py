@@ -54,7 +54,7 @@ class Classifier(nn.Module):
         """Images `[N, 1, S, S]` in [0, 1] -> logits `[N]`; the grey channel is repeated to three."""
         colour = (images - self.mean) / self.std  # [N, 3, S, S]
         logits: Tensor = self.network(colour.contiguous(memory_format=torch.channels_last))
-        return logits[:, 0]
+        return logits[:, 0].float()
 
 
 class _WithoutMemory(TorchFunctionMode):
@@ -189,23 +189,24 @@ def imagenet_file(arch: str) -> Path:
     return file
 
 
-def augment_batch(images: Tensor, draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
-    """Mirror and rotate each image by its own draw, bilinear, black where nothing was.
+def transforms(draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
+    """What mirrors and rotates each image by its own draw, as `warp` takes it: float32 `[N, 2, 3]`.
 
     Args:
-        images: `[N, 1, S, S]`, on any device.
         draws: `[N, 2]` uniform in [0, 1), on the CPU, so that they do not depend on the device: the first decides
             whether an image is mirrored left to right (one half of them are), the second its angle.
         flip: whether to mirror at all.
         rotation: the largest angle, in degrees, either way.
     """
-    if not flip and not rotation:
-        return images
     mirror = 1 - 2 * (draws[:, 0] < 0.5).to(draws.dtype) if flip else torch.ones_like(draws[:, 0])
     angle = (2 * draws[:, 1] - 1) * math.radians(rotation)
     nothing = torch.zeros_like(angle)
     rows = (mirror * angle.cos(), -angle.sin(), nothing, mirror * angle.sin(), angle.cos(), nothing)
-    theta = torch.stack(rows, dim=1).view(-1, 2, 3).to(images)
+    return torch.stack(rows, dim=1).view(-1, 2, 3).float()
+
+
+def warp(images: Tensor, theta: Tensor) -> Tensor:
+    """Images `[N, 1, S, S]` each by its own affine transform `[N, 2, 3]`, bilinear, black where nothing was."""
     grid = nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
     return nn.functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
@@ -231,9 +232,9 @@ def logits(
     parts = []
     for part in torch.split(pixels, batch_size):
         with torch.inference_mode():
-            parts.append(classifier(images_of(part.to(device))).cpu().double())
+            parts.append(classifier(images_of(part.to(device))))
         after_each()
-    return torch.cat(parts)
+    return torch.cat(parts).cpu().double()
 
 
 def probabilities(logits: Tensor) -> Probabilities:

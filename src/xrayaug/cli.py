@@ -73,7 +73,8 @@ def run(options: Command) -> None:
     """
     try:
         with stopping.watching(options.max_minutes):
-            stage = importlib.import_module(f"xrayaug.stages.{options.name.replace('-', '_')}")
+            with stopping.deferred():  # torch clears what is raised while it imports NumPy, and goes on without
+                stage = importlib.import_module(f"xrayaug.stages.{options.name.replace('-', '_')}")
             result = stage.plan(options) if options.dry_run else stage.run(options)
             if options.json:
                 print(json.dumps(result, ensure_ascii=False))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TextIO
 
 from xrayaug.errors import XrayaugError
 
@@ -28,17 +29,22 @@ def show(parts: Sequence[Table | str]) -> None:
         if isinstance(part, str):
             print(part)
         else:
-            _draw(part)
+            _draw(part, sys.stdout)
 
 
-def _draw(table: Table) -> None:
+def show_aside(table: Table) -> None:
+    """Print a table to stderr: something to know while the command runs, no result."""
+    _draw(table, sys.stderr)
+
+
+def _draw(table: Table, stream: TextIO) -> None:
     """Draw a table, its cells and notes as they stand: a file name may hold brackets."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    screen = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    screen = Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH, highlight=False)
     drawn = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for index, column in enumerate(table.columns):
         drawn.add_column(column, justify="left" if index == 0 else "right", overflow="fold")

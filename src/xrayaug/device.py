@@ -5,34 +5,62 @@ import os
 import platform
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from xrayaug import console
 from xrayaug.arrays import Pixels
 from xrayaug.errors import ResourceError, UsageError
 
 OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory|CUDA_ERROR_OUT_OF_MEMORY")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+PROCESSOR = Path("/proc/cpuinfo")
+BF16_UNITS = re.compile(r"\b(amx_bf16|avx512_bf16|bf16)\b")  # as Linux names them, on x86 and on ARM
+TENSOR_CORES = (8, 0)  # CUDA's compute capability from which there are tf32 and bf16: Ampere
 
 
-def resolve(name: str, *, deterministic: bool = False) -> torch.device:
-    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps` as a device that is really here.
+def resolve(name: str, *, deterministic: bool = False, precision: str = "fp32") -> torch.device:
+    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps` as a device that is really here, set to compute as asked.
 
     Args:
         name: of the device.
         deterministic: have CUDA use only algorithms that give the same bytes each time; a CPU does anyway.
+        precision: `fp32`, `tf32` or `bf16`; the last takes effect only within `autocast`.
 
     Raises:
-        UsageError: no such device; the message says which there are.
+        UsageError: no such device, the message says which there are; or it has not that precision.
     """
     keep_freed_memory()
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts, without which it refuses
         torch.use_deterministic_algorithms(True)
+    where = _found(name)
+    torch.backends.cudnn.benchmark = not deterministic
+    backends: Any = torch.backends
+    for products in (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul):
+        products.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    _check_precision(where, precision)
+    return where
+
+
+def autocast(where: torch.device, precision: str) -> AbstractContextManager[object]:
+    """A context in which networks multiply in bfloat16, if `precision` says so; their weights stay float32."""
+    return torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def wait(where: torch.device) -> None:
+    """Until all is computed that was asked of the device."""
+    if where.type == "cuda":
+        torch.cuda.synchronize(where)
+
+
+def _found(name: str) -> torch.device:
     here = available()
     if name == "auto":
         return torch.device(here[0])
@@ -44,6 +72,23 @@ def resolve(name: str, *, deterministic: bool = False) -> torch.device:
     if wanted not in (*here, "cpu"):
         raise UsageError(f"--device {name} is not available", f"here: {', '.join(here)}")
     return device
+
+
+def _check_precision(where: torch.device, precision: str) -> None:
+    """Hold the device to what is asked of it; where it can but not well, say so."""
+    if precision == "fp32":
+        return
+    if precision == "tf32" and where.type != "cuda":
+        raise UsageError(f"--precision tf32 is for NVIDIA GPUs, not for {where}", "fp32 or bf16")
+    if where.type == "cuda" and torch.cuda.get_device_capability(where) < TENSOR_CORES:
+        raise UsageError(f"--precision {precision} is not what {describe(where)} computes in", "--precision fp32")
+    if where.type == "cpu" and not _has_bf16_units():
+        console.warn("this processor has no units for bf16: --precision bf16 is slower here than fp32")
+
+
+def _has_bf16_units() -> bool:
+    """Whether the processor has them, as far as Linux says; elsewhere nobody is warned."""
+    return not PROCESSOR.exists() or bool(BF16_UNITS.search(PROCESSOR.read_text(encoding="utf-8")))
 
 
 def available() -> list[str]:

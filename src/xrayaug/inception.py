@@ -66,7 +66,7 @@ class Network:
 
     def features(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
         """Features [N, D] of pictures of any size."""
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with torch.inference_mode():
             prepared = torch.stack([_prepared(picture, self.where) for picture in pictures])
             activations = self.layers(prepared.contiguous(memory_format=torch.channels_last))  # [N, D, h, w]
             averages = F.adaptive_avg_pool2d(activations, (1, 1)).flatten(1)

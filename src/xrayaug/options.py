@@ -36,6 +36,22 @@ def _deterministic() -> Any:
     )
 
 
+def _precision() -> Any:
+    return option(
+        "fp32",
+        choices=("fp32", "tf32", "bf16"),
+        help="What training multiplies: fp32; tf32, rounded to 10 bits (NVIDIA GPUs); bf16, to 7; weights stay fp32.",
+    )
+
+
+def _profile() -> Any:
+    return option(
+        None,
+        help="Trace some steps to this file (.json or .json.gz) for ui.perfetto.dev, and say where their time went.",
+        role=Role.EXECUTION,
+    )
+
+
 def _checkpoint_every() -> Any:
     return option(
         Interval(seconds=300),
@@ -122,6 +138,7 @@ class TrainGan(Command):
     beta1: float = option(0.5, help="Adam's decay of the first moment.", minimum=0, maximum=0.9999)
     beta2: float = option(0.999, help="Adam's decay of the second moment.", minimum=0, maximum=0.999999)
     latent: int = option(100, help="Length of the latent vector z.", minimum=1)
+    precision: str = _precision()
     preview_every: int = option(
         5, help="Epochs between preview grids on fixed noise; 0 draws only the last.", minimum=0
     )
@@ -133,6 +150,7 @@ class TrainGan(Command):
     checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
     deterministic: bool = _deterministic()
+    profile: Path | None = _profile()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,9 +244,11 @@ class TrainClassifier(Command):
     patience: int = option(1, help="Epochs without a better validation loss before the rate falls tenfold.", minimum=0)
     flip: bool = option(True, help="Mirror training images left to right, at random.")
     rotation: float = option(10.0, help="Rotate training images by up to so many degrees.", minimum=0, maximum=180)
+    precision: str = _precision()
     checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
     deterministic: bool = _deterministic()
+    profile: Path | None = _profile()
 
     def identity(self) -> dict[str, Any]:
         """The settings; of a weights file the content decides, which `inputs` holds."""
@@ -314,6 +334,7 @@ class Experiment(Command):
     on_collapse: Literal["stop", "warn"] = option(
         "stop", help="What to do when the GAN collapses; see train-gan.", role=Role.EXECUTION
     )
+    precision: str = _precision()
     checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
     deterministic: bool = _deterministic()

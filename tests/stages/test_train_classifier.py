@@ -116,19 +116,19 @@ def test_arms_are_paired(make_dataset: MakeDataset, tmp_path: Path, monkeypatch:
     """The same weights at the start; the real images in the same relative order, with the same draws."""
     shown: dict[str, list[tuple[bytes, bytes]]] = {}
     started: dict[str, Tensor] = {}
-    augment, build = classifier.augment_batch, classifier.build
+    warp, build = classifier.warp, classifier.build
 
-    def watch(images: Tensor, draws: Tensor, **settings: Any) -> Tensor:
-        shown[dose] += [(image.numpy().tobytes(), draw.numpy().tobytes())
-                       for image, draw in zip(images, draws, strict=True)]  # fmt: skip
-        return augment(images, draws, **settings)
+    def watch(images: Tensor, theta: Tensor) -> Tensor:
+        shown[dose] += [(image.numpy().tobytes(), drawn.numpy().tobytes())
+                       for image, drawn in zip(images, theta, strict=True)]  # fmt: skip
+        return warp(images, theta)
 
     def watch_build(*given: Any, **settings: Any) -> classifier.Classifier:
         network = build(*given, **settings)
         started[dose] = torch.cat([parameter.flatten() for parameter in network.parameters()]).detach().clone()
         return network
 
-    monkeypatch.setattr(classifier, "augment_batch", watch)
+    monkeypatch.setattr(classifier, "warp", watch)
     monkeypatch.setattr(classifier, "build", watch_build)
     for dose, synthetic in (("0", 0), ("100", 8)):
         shown[dose] = []
@@ -236,3 +236,39 @@ def test_it_starts_from_a_weights_file(arm: Path, tmp_path: Path) -> None:
     assert np.allclose(first["features.0.weight"], second["features.0.weight"], atol=1e-6)
     recorded = artifacts.open_artifact(tmp_path / "second").manifest["inputs"]
     assert set(recorded) == {"data", "weights"}
+
+
+def plain_losses(arm: Path, given: TrainClassifier) -> list[float]:
+    """Those of a plain loop over the same batches: what ours is held to."""
+    training = train_classifier.Training(given, torch.device("cpu"), arm.parent / "plain")
+    network = training.network.to(memory_format=torch.contiguous_format).train()
+    optimiser = torch.optim.Adam(network.parameters(), lr=given.lr)
+    draws = train_classifier._draws(19, given.seed, 1)
+    found = []
+    for batch in train_classifier._batches(draws[:, 0].argsort(stable=True), given.batch_size):
+        shown = training.train.pixels[batch][:, None].float() / 255
+        theta = classifier.transforms(draws[batch, 1:], flip=True, rotation=given.rotation)
+        labels = training.train.labels[batch]
+        weight = labels * training.w1 + (1 - labels) * training.w0
+        logits = network(classifier.warp(shown, theta))
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, weight)
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+        found.append(loss.item())
+    return found
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 0.1)])
+def test_training_is_that_of_a_plain_loop(arm: Path, tmp_path: Path, precision: str, tolerance: float) -> None:
+    given = options(arm, tmp_path / "run", epochs=1, arch="resnet18", batch_size=8, precision=precision)
+    train_classifier.run(given)
+    found = log_of(tmp_path / "run")[0]["train_loss"]
+    first, second, last = plain_losses(arm, given)
+    assert found == pytest.approx((8 * first + 8 * second + 3 * last) / 19, rel=tolerance)
+    assert artifacts.open_artifact(tmp_path / "run").options["precision"] == precision
+
+
+def test_a_trace_is_written(arm: Path, tmp_path: Path) -> None:
+    train_classifier.run(options(arm, tmp_path / "run", epochs=3, profile=tmp_path / "trace.json"))
+    assert (tmp_path / "trace.json").exists()

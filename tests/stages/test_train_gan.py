@@ -203,3 +203,61 @@ def test_a_plan_shows_the_networks_and_writes_nothing(data: Path, tmp_path: Path
 def test_every_result_can_be_shown(data: Path, tmp_path: Path, show: Callable[[TrainGan], dict[str, Any]]) -> None:
     for table in train_gan.tables(show(command(data, tmp_path / "gan", epochs=1))):
         assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def plain_losses(options: TrainGan, real: Tensor, zs: list[Tensor]) -> list[list[float]]:
+    """Those of the loop of PyTorch's DCGAN example on the same networks: what ours is held to."""
+    adversaries = train_gan._adversaries(options, gans.load("dcgan"), Shape(32, LATENT), torch.device("cpu"))
+    g, d = (network.to(memory_format=torch.contiguous_format) for network in (adversaries.g, adversaries.d))
+    betas = (options.beta1, options.beta2)
+    of_d, of_g = (torch.optim.Adam(network.parameters(), lr=options.lr, betas=betas) for network in (d, g))
+    found, criterion = [], torch.nn.BCELoss()
+    for z in zs:
+        d.zero_grad()
+        error_real = criterion(d(real), torch.ones(len(real)))
+        error_real.backward()
+        fake = g(z)
+        error_fake = criterion(d(fake.detach()), torch.zeros(len(real)))
+        error_fake.backward()
+        of_d.step()
+        g.zero_grad()
+        error = criterion(d(fake), torch.ones(len(real)))
+        error.backward()
+        of_g.step()
+        found.append([(error_real + error_fake).item(), error.item()])
+    return found
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 0.05)])
+def test_a_step_is_that_of_a_plain_loop(data: Path, tmp_path: Path, precision: str, tolerance: float) -> None:
+    options = command(data, tmp_path / "gan", precision=precision)
+    source = torch.Generator().manual_seed(1)
+    real = torch.rand(8, 1, 32, 32, generator=source) * 2 - 1
+    zs = [torch.randn(8, LATENT, generator=source) for _ in range(4)]
+    adversaries = train_gan._adversaries(options, gans.load("dcgan"), Shape(32, LATENT), torch.device("cpu"))
+    found = [adversaries.step(real, z)[:2].tolist() for z in zs]
+    expected = plain_losses(options, real, zs)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours == pytest.approx(theirs, rel=tolerance)
+    assert precision == "fp32" or found[-1] != pytest.approx(expected[-1], rel=1e-6)  # it was not in fp32
+
+
+def test_networks_in_bf16_give_images_and_judgements_in_fp32(data: Path, tmp_path: Path) -> None:
+    result = train_gan.run(command(data, tmp_path / "gan", precision="bf16"))
+    assert all(torch.tensor(value).isfinite() for value in result["last_epoch"].values())
+    kept = weights.read(tmp_path / "gan" / "generator.safetensors")
+    assert all(tensor.dtype in (torch.float32, torch.int64) for tensor in kept.values())
+    assert open_artifact(tmp_path / "gan").options["precision"] == "bf16"
+    adversaries = train_gan._adversaries(
+        command(data, tmp_path, precision="bf16"), gans.load("dcgan"), Shape(32, LATENT), torch.device("cpu")
+    )
+    with adversaries.autocast():
+        images = adversaries.g(torch.randn(2, LATENT))
+        assert (images.dtype, adversaries.d(images).dtype) == (torch.float32, torch.float32)
+
+
+def test_a_trace_changes_nothing(made: TrainGan, tmp_path: Path) -> None:
+    train_gan.run(replace(made, out=tmp_path / "gan", profile=tmp_path / "trace.json"))
+    name = "generator.safetensors"
+    assert (tmp_path / "gan" / name).read_bytes() == (made.out / name).read_bytes()
+    assert (tmp_path / "trace.json").exists()

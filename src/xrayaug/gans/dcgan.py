@@ -24,13 +24,28 @@ D_CHANNELS = 32  # of the discriminator's first layer
 SLOPE = 0.2  # of LeakyReLU, Radford et al. section 4
 
 
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """PyTorch's, but that a single pixel `[N, C, 1, 1]` without padding is one matrix product, as it ought to be.
+
+    PyTorch's own takes a fifth of the whole training step for it in bfloat16, on a CPU.
+    """
+
+    def forward(self, images: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Images `[N, C, H, W]` -> `[N, D, H', W']`."""
+        if images.shape[2:] != (1, 1) or self.padding != (0, 0) or self.bias is not None:
+            return super().forward(images, output_size)
+        product = images[:, :, 0, 0] @ self.weight.flatten(1)
+        grown = product.reshape(len(product), *self.weight.shape[1:])
+        return grown.contiguous(memory_format=torch.channels_last)
+
+
 class Generator(nn.Module):
     """Latent vectors `[N, latent]` -> images `[N, 1, size, size]` in [-1, 1]."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         widths = [G_CHANNELS * 2**i for i in reversed(range(_doublings(shape.size)))]
-        layers: list[nn.Module] = [nn.ConvTranspose2d(shape.latent, widths[0], 4, 1, 0, bias=False)]  # [N, C, 4, 4]
+        layers: list[nn.Module] = [ConvTranspose2d(shape.latent, widths[0], 4, 1, 0, bias=False)]  # [N, C, 4, 4]
         for before, after in pairwise(widths):
             layers += [nn.BatchNorm2d(before), nn.ReLU(inplace=True)]
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]  # twice the height and width
@@ -40,7 +55,8 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Generate one image per latent vector."""
-        images: Tensor = self.layers(z[:, :, None, None])
+        hidden = self.layers[:-1](z[:, :, None, None])
+        images: Tensor = self.layers[-1](hidden.float())  # in full precision, whatever the layers before were in
         return images
 
 
@@ -60,7 +76,8 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Judge each image."""
-        probabilities: Tensor = self.layers(images)
+        hidden = self.layers[:-1](images)
+        probabilities: Tensor = self.layers[-1](hidden.float())  # of eight bits would be 0 or 1 too soon
         return probabilities.flatten()
 
 

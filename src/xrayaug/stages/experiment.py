@@ -150,6 +150,7 @@ def plan_study(options: Experiment) -> Study:
     out, seed = options.out, options.seed
     pace: dict[str, Any] = {"checkpoint_every": options.checkpoint_every}
     device: dict[str, Any] = {"device": options.device, "deterministic": options.deterministic}
+    training: dict[str, Any] = {"precision": options.precision, **device, **pace}
     read: dict[str, Any] = {
         "split_by": s.split_by,
         "duplicates": options.duplicates,
@@ -172,8 +173,7 @@ def plan_study(options: Experiment) -> Study:
             seed=seed,
             on_collapse=options.on_collapse,
             out=out / "gan",
-            **device,
-            **pace,
+            **training,
         ),
         Sample(run=out / "gan", count=s.samples, seed=seed, out=out / "synthetic", **device, **pace),
         *distances,
@@ -191,8 +191,7 @@ def plan_study(options: Experiment) -> Study:
                 batch_size=s.classifier_batch_size,
                 seed=run,
                 out=path,
-                **device,
-                **pace,
+                **training,
             )
             for (percent, run), path in runs.items()
         ),

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug import classifier, console, device, production, scores, stopping, weights
+from xrayaug import classifier, console, device, production, scores, stopping, training, weights
 from xrayaug.artifacts import Result
 from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.classifier import Classifier
@@ -28,6 +28,9 @@ from xrayaug.dataset import LABELS, Dataset, Row, arm_of, open_dataset
 from xrayaug.errors import DataError, TrainingError
 from xrayaug.files import Log
 from xrayaug.options import TrainClassifier
+from xrayaug.profiling import Profile
+from xrayaug.stopping import Pace
+from xrayaug.training import LOOK, Step
 
 INITIAL, DRAWS, DROPOUT = range(3)  # what a random stream is for
 BETAS = (0.9, 0.999)  # Adam's, as in Rajpurkar et al. 2018
@@ -40,7 +43,7 @@ LOG = "log.jsonl"
 
 def run(options: TrainClassifier) -> Result:
     """Train; leaves the best epoch's weights and a log in the run directory."""
-    where = device.resolve(options.device, deterministic=options.deterministic)
+    where = device.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
     return production.produce(
         options, "classifier-run", partial(_train, options, where), computing=device.describe(where)
     )
@@ -112,17 +115,21 @@ class Training:
     def __init__(self, options: TrainClassifier, where: torch.device, directory: Path) -> None:
         self.options = options
         self.directory = directory
+        self.profile = Profile(options.profile, where, overwrite=options.overwrite)
         self.data, train, valid = self.rows = _rows(options)
         self.train, self.valid = (_pictures(self.data, rows, options.size, where) for rows in (train, valid))
         self.w0, self.w1 = _class_weights(train)
         seed = device.generator(options.seed, INITIAL).initial_seed()
         network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed)
         self.network = network.to(where)
-        fused = where.type in ("cpu", "cuda")  # one pass over the weights, several times as fast as one per tensor
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=options.lr, betas=BETAS, fused=fused)
+        self.optimiser = training.adam(self.network.parameters(), where, lr=options.lr, betas=BETAS)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimiser, factor=PLATEAU_FACTOR, patience=options.patience
         )
+        self.step = Step(self._step, where)
+        self.losses: list[tuple[Tensor, int]] = []  # of the steps since the last look, and their images
+        self.look = Pace(LOOK)
+        self.note = ""  # what the progress says beside its figures
         self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
         self.at, self.best = Position(), Best()
         self._take_up(self.checkpoints.restore())
@@ -130,7 +137,11 @@ class Training:
     def run(self) -> None:
         """Train to the end."""
         total = self.options.epochs * len(self.train.labels)
-        with stopping.deferred(), console.progress(total, "train-classifier", done=self._seen()) as advance:
+        with (
+            stopping.deferred(),
+            self.profile,
+            console.progress(total, "train-classifier", done=self._seen()) as advance,
+        ):
             while self.at.epoch <= self.options.epochs:
                 self._epoch(advance)
                 self._end_epoch(self._judge())
@@ -142,30 +153,53 @@ class Training:
         Raises:
             TrainingError: the loss became NaN or infinite.
         """
-        at = self.at
+        at, options, where = self.at, self.options, self.train.labels.device
         self.network.train()
-        draws = _draws(len(self.train.labels), self.options.seed, at.epoch)
-        for batch in _batches(draws[:, 0].argsort(stable=True), self.options.batch_size)[at.batches :]:
+        draws = _draws(len(self.train.labels), options.seed, at.epoch)
+        theta = classifier.transforms(draws[:, 1:], flip=options.flip, rotation=options.rotation).to(where)
+        order = draws[:, 0].argsort(stable=True).to(where)
+        for batch in _batches(order, options.batch_size)[at.batches :]:
             started = time.monotonic()
-            torch.manual_seed(device.generator(self.options.seed, DROPOUT, at.epoch, at.batches).initial_seed())
-            loss = self._step(batch.to(self.train.labels.device), draws[batch, 1:])
-            _stop_on_nan(loss, f"the training loss became {loss}", at.epoch)
-            at.total += loss * len(batch)
+            torch.manual_seed(device.generator(options.seed, DROPOUT, at.epoch, at.batches).initial_seed())
+            self.losses.append((self.step(batch, theta[batch]), len(batch)))
             at.batches += 1
             at.images += len(batch)
+            if self.look.due(0):
+                self._look()
             at.seconds += time.monotonic() - started
-            advance(len(batch), f"epoch {at.epoch}, loss {loss:.4f}")
+            self.profile.step(len(batch))
+            advance(len(batch), self.note)
             self._visit()
+        started = time.monotonic()
+        self._look()
+        at.seconds += time.monotonic() - started
 
-    def _step(self, batch: Tensor, draws: Tensor) -> float:
-        """One optimiser step on the pictures numbered `batch`; the loss before it."""
+    def _step(self, batch: Tensor, theta: Tensor) -> Tensor:
+        """One optimiser step on the pictures numbered `batch`, each transformed; the loss before it."""
         images = classifier.images_of(self.train.pixels[batch])
-        images = classifier.augment_batch(images, draws, flip=self.options.flip, rotation=self.options.rotation)
-        loss = classifier.weighted_bce(self.network(images), self.train.labels[batch], self.w0, self.w1)
+        if self.options.flip or self.options.rotation:
+            images = classifier.warp(images, theta)
+        with device.autocast(images.device, self.options.precision):
+            logits = self.network(images)
+        loss = classifier.weighted_bce(logits, self.train.labels[batch], self.w0, self.w1)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.optimiser.step()
-        return loss.item()
+        return loss.detach()
+
+    def _look(self) -> None:
+        """Read the losses that the device has computed since the last look, for which it must be waited for.
+
+        Raises:
+            TrainingError: one is NaN or infinite.
+        """
+        losses = torch.stack([loss for loss, _ in self.losses]).tolist() if self.losses else []
+        for loss, (_, images) in zip(losses, self.losses, strict=True):
+            _stop_on_nan(loss, f"the training loss became {loss}", self.at.epoch)
+            self.at.total += loss * images
+            self.note = f"epoch {self.at.epoch}, loss {loss:.4f}"
+        self.losses.clear()
+        self.look.restart(0)
 
     def _judge(self) -> Judgement:
         """Look at the validation images, without augmentation; a stop is possible after each batch of them.
@@ -186,9 +220,12 @@ class Training:
     def _end_epoch(self, judged: Judgement) -> None:
         """Log, keep the weights if they are the best so far, and let the rate fall if they have not been for long."""
         self.log.append(self._line(judged))
+        rate = self.optimiser.param_groups[0]["lr"]
         if judged.loss < self.best.loss:
             self.best = Best(self.at.epoch, **asdict(judged), weights=classifier.state_of(self.network))
         self.plateau.step(judged.loss)
+        if self.optimiser.param_groups[0]["lr"] != rate:
+            self.step.forget()
         self.at = Position(self.at.epoch + 1)
 
     def _line(self, judged: Judgement) -> dict[str, Any]:
@@ -211,6 +248,7 @@ class Training:
         return (self.at.epoch - 1) * len(self.train.labels) + self.at.images
 
     def _state(self) -> State:
+        self._look()
         return {
             "at": vars(self.at),
             "best": vars(self.best),
@@ -224,7 +262,7 @@ class Training:
         self.log = Log(self.directory / LOG, state["log"] if state else ())
         if state:
             weights.put(state["network"], self.network, "the checkpoint")
-            self.optimiser.load_state_dict(state["optimiser"])
+            training.put_optimiser(state["optimiser"], self.optimiser)
             self.plateau.load_state_dict(state["plateau"])
             self.at, self.best = Position(**state["at"]), Best(**state["best"])
 

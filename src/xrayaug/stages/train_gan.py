@@ -8,6 +8,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xrayaug import collapse, console, device, gans, pictures, production, stopping, weights
+from xrayaug import collapse, console, device, gans, pictures, production, stopping, training, weights
 from xrayaug.artifacts import Result
 from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.console import Table
@@ -25,6 +26,9 @@ from xrayaug.errors import DataError, TrainingError
 from xrayaug.files import Log
 from xrayaug.gans import Architecture, Shape
 from xrayaug.options import TrainGan
+from xrayaug.profiling import Profile
+from xrayaug.stopping import Pace
+from xrayaug.training import LOOK, Step
 
 PREVIEWS = 64  # pictures per preview grid
 INITIAL, ORDER, NOISE, FIXED_NOISE = range(4)  # what a random stream is for
@@ -33,7 +37,7 @@ METRICS = ("d_loss", "g_loss", "d_real", "d_fake")  # d_real is D(x), d_fake D(G
 
 def run(options: TrainGan) -> Result:
     """Train; leaves weights, log, previews and a grid of reals in the run directory."""
-    where = device.resolve(options.device, deterministic=options.deterministic)
+    where = device.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
     return production.produce(options, "gan-run", partial(_train, options, where), computing=device.describe(where))
 
 
@@ -59,13 +63,14 @@ def tables(result: Result) -> list[Table]:
 
 @dataclass
 class Adversaries:
-    """Both networks with their optimisers."""
+    """Both networks with their optimisers, and the context in which networks compute."""
 
     arch: Architecture
     g: nn.Module
     d: nn.Module
-    g_optimiser: torch.optim.Optimizer
-    d_optimiser: torch.optim.Optimizer
+    g_optimiser: torch.optim.Adam
+    d_optimiser: torch.optim.Adam
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def step(self, real: Tensor, z: Tensor) -> Tensor:
         """One optimiser step of D, then one of G.
@@ -77,18 +82,22 @@ class Adversaries:
         Returns:
             `METRICS` of this step, float32 `[4]`, still on the device.
         """
-        fake = self.g(z)
+        with self.autocast():
+            fake = self.g(z)
 
         self.d.requires_grad_(True)
         self.d_optimiser.zero_grad(set_to_none=True)
-        d_real, d_fake = self.d(real), self.d(fake.detach())
+        with self.autocast():
+            d_real, d_fake = self.d(real), self.d(fake.detach())
         d_loss = self.arch.discriminator_loss(d_real, d_fake)
         torch.autograd.backward(d_loss)
         self.d_optimiser.step()
 
         self.d.requires_grad_(False)  # G's step needs no gradient for D's weights
         self.g_optimiser.zero_grad(set_to_none=True)
-        g_loss = self.arch.generator_loss(self.d(fake))
+        with self.autocast():
+            d_generated = self.d(fake)
+        g_loss = self.arch.generator_loss(d_generated)
         torch.autograd.backward(g_loss)
         self.g_optimiser.step()
 
@@ -107,8 +116,8 @@ class Adversaries:
         """Be what `state` was."""
         weights.put(state["g"], self.g, "the checkpoint")
         weights.put(state["d"], self.d, "the checkpoint")
-        self.g_optimiser.load_state_dict(state["g_optimiser"])
-        self.d_optimiser.load_state_dict(state["d_optimiser"])
+        training.put_optimiser(state["g_optimiser"], self.g_optimiser)
+        training.put_optimiser(state["d_optimiser"], self.d_optimiser)
 
     def largest_weights(self) -> dict[str, float]:
         """Each network's largest weight or statistic; NaN or infinite once a step has broken any."""
@@ -154,15 +163,18 @@ class Training:
     def __init__(self, options: TrainGan, where: torch.device, directory: Path) -> None:
         self.options = options
         self.directory = directory
+        self.profile = Profile(options.profile, where, overwrite=options.overwrite)
         self.data, self.rows = _training_rows(options)
         self.arch, self.shape = _architecture(options, self.data)
         reals = torch.from_numpy(self.data.pixels(self.rows, self.shape.size))
         self.reals = reals.to(where)  # resident: [N, H, W] uint8
         self.adversaries = _adversaries(options, self.arch, self.shape, where)
+        self.step = Step(lambda batch, z: self.adversaries.step(device.to_unit(self.reals[batch]), z), where)
         fixed = torch.randn(PREVIEWS, self.shape.latent, generator=device.generator(options.seed, FIXED_NOISE))
         self.fixed = fixed.to(where)
         self.spread_of_reals = collapse.spread(device.to_unit(reals[: collapse.LOOKED_AT])) or 1.0
         self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
+        self.look = Pace(LOOK)
         self.at = Position(sums=torch.zeros(len(METRICS), device=where))
         self._take_up(self.checkpoints.restore())
 
@@ -170,7 +182,11 @@ class Training:
         """Train to the end; the last epoch's line of the log."""
         pictures.save_png(self.directory / "reals.png", pictures.grid(self.reals[:PREVIEWS].cpu().numpy()))
         total = self.options.epochs * len(self.rows)
-        with stopping.deferred(), console.progress(total, "train-gan", done=self._seen()) as advance:
+        with (
+            stopping.deferred(),
+            self.profile,
+            console.progress(total, "train-gan", done=self._seen()) as advance,
+        ):
             while self.at.epoch <= self.options.epochs:
                 self._epoch(advance)
                 self._end_epoch()
@@ -179,16 +195,19 @@ class Training:
 
     def _epoch(self, advance: Callable[..., None]) -> None:
         """Pass once over the reals, or over those left of them, in the epoch's order."""
-        at = self.at
+        at, where = self.at, self.reals.device
         order = torch.randperm(len(self.reals), generator=device.generator(self.options.seed, ORDER, at.epoch))
-        batches = torch.split(order, self.options.batch_size)
-        for batch in batches[at.batches :]:
+        for batch in torch.split(order.to(where), self.options.batch_size)[at.batches :]:
             started = time.monotonic()
             noise = device.generator(self.options.seed, NOISE, at.epoch, at.batches)
-            z = torch.randn(len(batch), self.options.latent, generator=noise).to(self.reals.device)
-            at.sums += len(batch) * self.adversaries.step(device.to_unit(self.reals[batch.to(self.reals.device)]), z)
+            z = torch.randn(len(batch), self.options.latent, generator=noise)
+            at.sums += len(batch) * self.step(batch, z)
             at.batches += 1
+            if self.look.due(0):  # steps are asked for faster than a GPU takes them
+                device.wait(where)
+                self.look.restart(0)
             at.seconds += time.monotonic() - started
+            self.profile.step(len(batch))
             advance(len(batch), f"epoch {at.epoch}")
             self.checkpoints.visit(self._seen(), self._state, suspect=collapse.is_suspect(self.log.lines))
 
@@ -199,6 +218,9 @@ class Training:
             TrainingError: NaN, or a collapse that `--on-collapse stop` ends the run for.
         """
         at, options = self.at, self.options
+        started = time.monotonic()
+        device.wait(self.reals.device)
+        at.seconds += time.monotonic() - started
         means = dict(zip(METRICS, (at.sums / len(self.reals)).tolist(), strict=True))
         _stop_on_nan(means | self.adversaries.largest_weights(), at.epoch)
         generated = self._generated()
@@ -282,8 +304,9 @@ def _adversaries(options: TrainGan, arch: Architecture, shape: Shape, where: tor
         torch.manual_seed(device.generator(options.seed, INITIAL).initial_seed())
         g, d = arch.generator(shape), arch.discriminator(shape)
     g, d = (network.to(where).to(memory_format=torch.channels_last) for network in (g, d))
-    adam = partial(torch.optim.Adam, lr=options.lr, betas=(options.beta1, options.beta2))
-    return Adversaries(arch, g, d, adam(g.parameters()), adam(d.parameters()))
+    adam = partial(training.adam, where=where, lr=options.lr, betas=(options.beta1, options.beta2))
+    autocast = partial(device.autocast, where, options.precision)
+    return Adversaries(arch, g, d, adam(g.parameters()), adam(d.parameters()), autocast)
 
 
 def _stop_on_nan(metrics: dict[str, float], epoch: int) -> None:

@@ -1,0 +1,96 @@
+"""Where training's time goes: a trace of some steps by torch's profiler, and its summary."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from xrayaug import console, device
+from xrayaug.console import Table
+from xrayaug.errors import OutputError
+
+PASSED_OVER = 5  # steps, in which memory, algorithms and graphs settle
+TRACED = 10  # steps
+SHOWN = 12  # operations
+ENDINGS = (".json", ".json.gz")
+
+
+class Profile:
+    """A trace of some of this process's steps, written to `file`; None traces none.
+
+    Raises:
+        OutputError: the file is there already, or its name is not a trace's.
+    """
+
+    def __init__(self, file: Path | None, where: torch.device, *, overwrite: bool = False) -> None:
+        self.file = file
+        self._where = where
+        self._steps = self._images = 0
+        self._tracing: Any = None
+        if file is not None:
+            _check(file, overwrite=overwrite)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._tracing is not None:
+            self._end()
+        elif kind is None and self.file is not None and self._steps <= PASSED_OVER:
+            console.warn(f"no trace: it begins after {PASSED_OVER} steps, and this process took {self._steps}")
+
+    def step(self, images: int) -> None:
+        """A step on so many images was taken."""
+        self._steps += 1
+        if self._tracing is not None:
+            self._images += images
+            if self._steps == PASSED_OVER + TRACED:
+                self._end()
+        elif self.file is not None and self._steps == PASSED_OVER:
+            self._begin()
+
+    def _begin(self) -> None:
+        device.wait(self._where)
+        on_device = [ProfilerActivity.CUDA] if self._where.type == "cuda" else []
+        self._tracing = profile(activities=[ProfilerActivity.CPU, *on_device])
+        self._tracing.start()
+        self._started = time.monotonic()
+
+    def _end(self) -> None:
+        device.wait(self._where)
+        seconds = time.monotonic() - self._started
+        self._tracing.stop()
+        assert self.file is not None
+        _write(self._tracing, self.file)
+        steps = self._steps - PASSED_OVER
+        title = f"{steps} steps, {self._images} images, {seconds:.2f} s: where the time went"
+        console.show_aside(_summary(title, self._tracing, self._where))
+        console.say(f"the trace is {self.file}; open it at ui.perfetto.dev or chrome://tracing")
+        self._tracing = None
+
+
+def _check(file: Path, *, overwrite: bool) -> None:
+    if not file.name.endswith(ENDINGS):
+        raise OutputError(f"--profile {file} ends in neither {' nor '.join(ENDINGS)}", "traces are known by that")
+    if file.exists() and not overwrite:
+        raise OutputError(f"--profile {file} is there already", "choose another name, or --overwrite")
+
+
+def _write(tracing: Any, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f".{os.getpid()}-{file.name}")
+    tracing.export_chrome_trace(str(unfinished))
+    unfinished.replace(file)
+
+
+def _summary(title: str, tracing: Any, where: torch.device) -> Table:
+    """The operations that took longest themselves, those that they called left out."""
+    clock = "self_device_time_total" if where.type == "cuda" else "self_cpu_time_total"
+    spent = {each.key: (getattr(each, clock), each.count) for each in tracing.key_averages()}  # microseconds
+    total = sum(time for time, _ in spent.values()) or 1.0
+    longest = sorted(spent.items(), key=lambda item: item[1], reverse=True)[:SHOWN]
+    rows = [(key, f"{time / total:.1%}", f"{time / 1000:.1f}", f"{count:,}") for key, (time, count) in longest]
+    return Table(title, ("operation", "share", "ms", "calls"), rows)
