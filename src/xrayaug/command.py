@@ -130,6 +130,10 @@ class Command:
         """The settings that decide the result, as JSON values: the manifest's `options`."""
         return {k.name: _jsonable(getattr(self, k.name)) for k in fields(self) if k.metadata["role"] is Role.SETTING}
 
+    def parts(self) -> "Sequence[Command]":
+        """The commands that make one artifact each: itself, unless it makes several."""
+        return (self,)
+
     def inputs(self) -> dict[str, Path]:
         """The paths that are read, by name; a tuple of paths becomes `runs/0`, `runs/1`, ..."""
         found: dict[str, Path] = {}

@@ -5,7 +5,7 @@ import os
 import platform
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,15 @@ def wait(where: torch.device) -> None:
     """Until all is computed that was asked of the device."""
     if where.type == "cuda":
         torch.cuda.synchronize(where)
+
+
+def own_queue(where: torch.device) -> AbstractContextManager[object]:
+    """A context, to be entered again and again, in which CUDA's work is queued beside that of other contexts."""
+    if where.type != "cuda":
+        return nullcontext()
+    stream: Any = torch.cuda.Stream(where)  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream(where))
+    return torch.cuda.stream(stream)
 
 
 def _found(name: str) -> torch.device:

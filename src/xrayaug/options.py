@@ -4,15 +4,19 @@ A field is the flag (`--batch-size`), its help, the Python API (`TrainGan(batch_
 What a field can say of itself is in `command.py`. Nothing here imports torch, typer or rich.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from xrayaug import listing
 from xrayaug.command import Command, Interval, Role, interval, numbers, option
+from xrayaug.errors import UsageError
 
 SOURCES = listing.names("sources")
 ARCHITECTURES = listing.names("gans")
+
+SEED = "{seed}"  # in an --out, what each of several seeds takes the place of
 
 Part = Literal["elbow", "finger", "forearm", "hand", "humerus", "shoulder", "wrist", "all"]
 Label = Literal["normal", "abnormal"]
@@ -244,11 +248,30 @@ class TrainClassifier(Command):
     patience: int = option(1, help="Epochs without a better validation loss before the rate falls tenfold.", minimum=0)
     flip: bool = option(True, help="Mirror training images left to right, at random.")
     rotation: float = option(10.0, help="Rotate training images by up to so many degrees.", minimum=0, maximum=180)
+    seeds: int | None = option(
+        None,
+        help="Train so many side by side on one device, by --seed and those after it, each in --out for its {seed}.",
+        role=Role.EXECUTION,
+        minimum=1,
+    )
     precision: str = _precision()
     checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
     deterministic: bool = _deterministic()
     profile: Path | None = _profile()
+
+    def parts(self) -> "Sequence[TrainClassifier]":
+        """One command for each seed, as if it were trained alone.
+
+        Raises:
+            UsageError: `--out` does not tell them apart.
+        """
+        if self.seeds is None:
+            return (self,)
+        if SEED not in str(self.out):
+            raise UsageError(f"--seeds needs an --out for each, and {self.out} has no {SEED}", f"--out 'runs/{SEED}'")
+        outs = {seed: Path(str(self.out).replace(SEED, str(seed))) for seed in range(self.seed, self.seed + self.seeds)}
+        return [replace(self, seeds=None, seed=seed, out=out) for seed, out in outs.items()]
 
     def identity(self) -> dict[str, Any]:
         """The settings; of a weights file the content decides, which `inputs` holds."""
@@ -333,6 +356,11 @@ class Experiment(Command):
     )
     on_collapse: Literal["stop", "warn"] = option(
         "stop", help="What to do when the GAN collapses; see train-gan.", role=Role.EXECUTION
+    )
+    side_by_side: bool = option(
+        False,
+        help="Train the classifiers of one dose side by side: quicker on a GPU that has the memory.",
+        role=Role.EXECUTION,
     )
     precision: str = _precision()
     checkpoint_every: Interval = _checkpoint_every()

@@ -1,6 +1,8 @@
 import json
 import math
+import signal
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from xrayaug import artifacts, classifier
+from xrayaug import artifacts, classifier, classifier_training, stopping
+from xrayaug.command import Interval
 from xrayaug.dataset import Dataset, Row, open_dataset
-from xrayaug.errors import DataError, TrainingError, UsageError
+from xrayaug.errors import DataError, OutputError, TrainingError, UsageError
 from xrayaug.options import TrainClassifier
 from xrayaug.stages import train_classifier
 
@@ -143,8 +146,8 @@ def test_arms_are_paired(make_dataset: MakeDataset, tmp_path: Path, monkeypatch:
 def test_the_rate_falls_when_the_validation_loss_stands_still(
     arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flat = train_classifier.Judgement(1.0, 0.5, 0.5)
-    monkeypatch.setattr(train_classifier.Training, "_judge", lambda self: flat)
+    flat = classifier_training.Judgement(1.0, 0.5, 0.5)
+    monkeypatch.setattr(classifier_training.Training, "_judge", lambda self: flat)
     result = train_classifier.run(options(arm, tmp_path / "run", epochs=4, patience=1))
     assert [line["lr"] for line in log_of(tmp_path / "run")] == pytest.approx([1e-3, 1e-3, 1e-3, 1e-4])
     assert result["best_epoch"] == 1  # the first of equals
@@ -179,23 +182,9 @@ def test_images_without_label_are_one_line(make_dataset: MakeDataset, tmp_path: 
         train_classifier.run(options(data, tmp_path / "run"))
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(9, [4, 5]), (8, [4, 4]), (10, [4, 4, 2]), (1, [1])])
-def test_a_last_batch_of_one_image_joins_the_one_before(count: int, sizes: list[int]) -> None:
-    batches = train_classifier._batches(torch.arange(count), 4)
-    assert [len(batch) for batch in batches] == sizes
-    assert torch.equal(torch.cat(batches), torch.arange(count))
-
-
 def test_batch_norm_needs_two_images(arm: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--batch-size is 1"):
         train_classifier.run(options(arm, tmp_path / "run", arch="resnet18", batch_size=1))
-
-
-def test_every_image_has_its_own_draws_whatever_follows() -> None:
-    few, many = (train_classifier._draws(count, seed=0, epoch=1) for count in (5, 4000))
-    assert torch.equal(few, many[:5])
-    assert not torch.equal(few, train_classifier._draws(5, seed=0, epoch=2))
-    assert not torch.equal(few, train_classifier._draws(5, seed=1, epoch=1))
 
 
 def test_a_plan_writes_nothing_and_counts_the_steps(arm: Path, tmp_path: Path) -> None:
@@ -240,16 +229,17 @@ def test_it_starts_from_a_weights_file(arm: Path, tmp_path: Path) -> None:
 
 def plain_losses(arm: Path, given: TrainClassifier) -> list[float]:
     """Those of a plain loop over the same batches: what ours is held to."""
-    training = train_classifier.Training(given, torch.device("cpu"), arm.parent / "plain")
+    material = train_classifier.Group(given, torch.device("cpu")).material
+    training = classifier_training.Training(given, torch.device("cpu"), arm.parent / "plain", material)
     network = training.network.to(memory_format=torch.contiguous_format).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=given.lr)
-    draws = train_classifier._draws(19, given.seed, 1)
+    draws = classifier_training._draws(19, given.seed, 1)
     found = []
-    for batch in train_classifier._batches(draws[:, 0].argsort(stable=True), given.batch_size):
-        shown = training.train.pixels[batch][:, None].float() / 255
+    for batch in classifier_training.batches(draws[:, 0].argsort(stable=True), given.batch_size):
+        shown = material.train.pixels[batch][:, None].float() / 255
         theta = classifier.transforms(draws[batch, 1:], flip=True, rotation=given.rotation)
-        labels = training.train.labels[batch]
-        weight = labels * training.w1 + (1 - labels) * training.w0
+        labels = material.train.labels[batch]
+        weight = labels * material.w1 + (1 - labels) * material.w0
         logits = network(classifier.warp(shown, theta))
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, weight)
         optimiser.zero_grad()
@@ -272,3 +262,101 @@ def test_training_is_that_of_a_plain_loop(arm: Path, tmp_path: Path, precision: 
 def test_a_trace_is_written(arm: Path, tmp_path: Path) -> None:
     train_classifier.run(options(arm, tmp_path / "run", epochs=3, profile=tmp_path / "trace.json"))
     assert (tmp_path / "trace.json").exists()
+
+
+def finished(run: Path) -> tuple[bytes, list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
+    """Its weights, its log apart from times, its numbers and its options."""
+    log = [{k: v for k, v in line.items() if k not in ("seconds", "images_per_second")} for line in log_of(run)]
+    made = artifacts.open_artifact(run)
+    return (run / "weights.safetensors").read_bytes(), log, made.result, made.options
+
+
+@pytest.fixture(scope="module")
+def alone(arm: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Runs of three seeds, each trained by a command of its own."""
+    home = tmp_path_factory.mktemp("alone")
+    for seed in range(3):
+        train_classifier.run(options(arm, home / f"run-{seed}", seed=seed))
+    return {seed: home / f"run-{seed}" for seed in range(3)}
+
+
+def together(arm: Path, home: Path, **changes: Any) -> TrainClassifier:
+    return options(arm, home / "run-{seed}", seeds=3, **changes)
+
+
+def test_side_by_side_each_is_what_it_is_alone(arm: Path, tmp_path: Path, alone: dict[int, Path]) -> None:
+    result = train_classifier.run(together(arm, tmp_path))
+    assert {seed: finished(tmp_path / f"run-{seed}") for seed in alone} == {
+        s: finished(run) for s, run in alone.items()
+    }
+    assert [run["seed"] for run in result["runs"]] == [0, 1, 2]
+    assert [row[0] for row in train_classifier.tables(result)[1].rows] == ["0", "1", "2"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["run-0", "run-1", "run-2"]
+
+
+@pytest.mark.parametrize("after", [2, 7])
+def test_side_by_side_they_stop_and_go_on(
+    arm: Path, tmp_path: Path, alone: dict[int, Path], monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    steps = count()
+    step = classifier_training.Training._step
+
+    def interrupted(self: Any, *given: Tensor) -> Tensor:
+        if next(steps) == after:
+            signal.raise_signal(signal.SIGTERM)
+        return step(self, *given)
+
+    monkeypatch.setattr(classifier_training.Training, "_step", interrupted)
+    given = together(arm, tmp_path, checkpoint_every=Interval(images=10**9))
+    with pytest.raises(stopping.Stopped), stopping.watching():
+        train_classifier.run(given)
+    saved = [sum(1 for _ in tmp_path.glob(f"run-{seed}.partial/resume/checkpoints/*")) for seed in alone]
+    assert saved == [1, 1, 1]
+    train_classifier.run(given)
+    assert {seed: finished(tmp_path / f"run-{seed}") for seed in alone} == {
+        s: finished(run) for s, run in alone.items()
+    }
+    assert next(steps) == 3 * 3 * 2  # none was taken twice
+
+
+def test_side_by_side_one_that_breaks_down_ends_alone(
+    arm: Path,
+    tmp_path: Path,
+    alone: dict[int, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    step = classifier_training.Training._step
+    monkeypatch.setattr(
+        classifier_training.Training,
+        "_step",
+        lambda self, *given: step(self, *given) * (math.nan if self.options.seed == 1 else 1),
+    )
+    with pytest.raises(TrainingError, match="training loss became nan"):
+        train_classifier.run(together(arm, tmp_path))
+    assert "seed 1: the training loss became nan" in capsys.readouterr().err
+    assert [finished(tmp_path / f"run-{seed}") for seed in (0, 2)] == [finished(alone[seed]) for seed in (0, 2)]
+    assert not (tmp_path / "run-1").exists()
+
+
+def test_side_by_side_what_is_complete_is_kept(arm: Path, tmp_path: Path, alone: dict[int, Path]) -> None:
+    train_classifier.run(options(arm, tmp_path / "run-1", seed=1))
+    before = (tmp_path / "run-1" / "manifest.json").stat().st_mtime_ns
+    result = train_classifier.run(together(arm, tmp_path))
+    assert (tmp_path / "run-1" / "manifest.json").stat().st_mtime_ns == before
+    assert [run["seed"] for run in result["runs"]] == [0, 1, 2]
+    assert {seed: finished(tmp_path / f"run-{seed}") for seed in alone} == {
+        s: finished(run) for s, run in alone.items()
+    }
+
+
+def test_side_by_side_nothing_begins_where_one_is_refused(arm: Path, tmp_path: Path) -> None:
+    train_classifier.run(options(arm, tmp_path / "run-2", seed=2, epochs=1))
+    with pytest.raises(OutputError, match="epochs was 1, is now 2"):
+        train_classifier.run(together(arm, tmp_path))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run-2"]
+
+
+def test_side_by_side_each_needs_a_place(arm: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="needs an --out for each"):
+        train_classifier.run(options(arm, tmp_path / "run", seeds=2))

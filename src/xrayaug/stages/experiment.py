@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from xrayaug.command import Command
 from xrayaug.console import Table
 from xrayaug.errors import OutputError, UsageError, XrayaugError
 from xrayaug.options import (
+    SEED,
     Augment,
     Evaluate,
     Experiment,
@@ -160,7 +162,6 @@ def plan_study(options: Experiment) -> Study:
     }
     distances = _distances(options, s)
     arms = {percent: out / f"arm-{percent:g}" for percent in s.percents}
-    runs = {(percent, run): out / f"classifier-{percent:g}-seed-{run}" for percent in arms for run in range(s.seeds)}
     commands: list[Command] = [
         *(_phantoms(options, s) if options.preset == "demo" else []),
         Prepare(source="rsna", input=s.rsna, size=s.gan_size, out=out / "rsna", **read),
@@ -181,24 +182,34 @@ def plan_study(options: Experiment) -> Study:
             Augment(real=out / "mura", synthetic=out / "synthetic", percent=percent, seed=seed, out=arm)
             for percent, arm in arms.items()
         ),
-        *(
-            TrainClassifier(
-                data=arms[percent],
-                arch=s.classifier_arch,
-                weights=s.classifier_weights,
-                size=s.classifier_size,
-                epochs=s.classifier_epochs,
-                batch_size=s.classifier_batch_size,
-                seed=run,
-                out=path,
-                **training,
-            )
-            for (percent, run), path in runs.items()
-        ),
-        # Judging is quick, and its inputs grow when seeds or doses are added: so it may replace what it wrote before.
-        Evaluate(runs=tuple(runs.values()), overwrite=True, out=out / "evaluation", **device),
+        *_classifiers(options, s, arms, training),
     ]
+    runs = tuple(part.out for command in commands for part in command.parts() if isinstance(part, TrainClassifier))
+    # Judging is quick, and its inputs grow when seeds or doses are added: so it may replace what it wrote before.
+    commands.append(Evaluate(runs=runs, overwrite=True, out=out / "evaluation", **device))
     return Study(commands, out / "evaluation", [fid.out for fid in distances if fid.out])
+
+
+def _classifiers(
+    options: Experiment, s: Settings, arms: dict[float, Path], training: dict[str, Any]
+) -> Iterator[TrainClassifier]:
+    """Every dose's: for each seed a command of its own, or one command for all."""
+    chosen: dict[str, Any] = {
+        "arch": s.classifier_arch,
+        "weights": s.classifier_weights,
+        "size": s.classifier_size,
+        "epochs": s.classifier_epochs,
+        "batch_size": s.classifier_batch_size,
+        **training,
+    }
+    for percent, arm in arms.items():
+        together = TrainClassifier(
+            data=arm,
+            seeds=s.seeds,
+            out=options.out / f"classifier-{percent:g}-seed-{SEED}",
+            **chosen,
+        )
+        yield from (together,) if options.side_by_side else together.parts()
 
 
 def settings(options: Experiment) -> Settings:
@@ -281,7 +292,7 @@ def _ending(code: int) -> str:
 
 def _is_complete(command: Command) -> bool:
     try:
-        return production.completed(command) is not None
+        return all(production.completed(part) is not None for part in command.parts())
     except XrayaugError:
         return False  # the command itself says what is wrong
 
@@ -294,7 +305,7 @@ def _check_out(options: Experiment, study: Study) -> None:
     """
     if not options.out.exists():
         return
-    parts = {command.out.name for command in study.commands if command.out}
+    parts = {part.name for part in _outs(study)}
     known = {f"{part}{ending}" for part in parts for ending in ("", ".partial", ".lock", ".replaced")} | {
         COMMANDS_FILE,
         manifests.MANIFEST,
@@ -304,6 +315,10 @@ def _check_out(options: Experiment, study: Study) -> None:
     )
     if foreign and not (options.out / COMMANDS_FILE).is_file():
         raise OutputError(f"--out {options.out} holds something else: {foreign[0]}", "choose another directory")
+
+
+def _outs(study: Study) -> list[Path]:
+    return [part.out for command in study.commands for part in command.parts()]
 
 
 def _script(study: Study) -> str:
@@ -337,7 +352,7 @@ def _result(study: Study) -> Result:
 
 def _write_manifest(options: Experiment, study: Study, result: Result, environment: dict[str, Any]) -> None:
     """A study may grow (more seeds, more doses), so its manifest is rewritten; each part guards itself."""
-    parts = [command.out for command in study.commands if command.out]
+    parts = _outs(study)
     manifest = {
         "format": manifests.FORMAT,
         "kind": "experiment",

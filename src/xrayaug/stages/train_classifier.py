@@ -1,281 +1,136 @@
-"""dataset or arm -> classifier run: train the abnormality classifier; the test split is never looked at.
+"""dataset or arm -> classifier run: train the abnormality classifier; the test split is never looked at."""
 
-The thesis's and Rajpurkar et al. 2018's (MURA, section 3.1) recipe: Adam, binary cross-entropy weighted by class, the
-learning rate divided by ten when the validation loss stands still, the network of the best validation loss kept.
-
-Arms are paired: a seed gives every arm the same initial weights, and in every epoch shows the real images in the same
-relative order, mirrored and rotated by the same draws, whatever is added to them.
-"""
-
-import math
-import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from xrayaug import classifier, console, device, production, scores, stopping, training, weights
+from xrayaug import classifier, console, device, production, weights
 from xrayaug.artifacts import Result
-from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.classifier import Classifier
+from xrayaug.classifier_training import Material, Pictures, Training, batches, side_by_side
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Dataset, Row, arm_of, open_dataset
 from xrayaug.errors import DataError, TrainingError
-from xrayaug.files import Log
 from xrayaug.options import TrainClassifier
 from xrayaug.profiling import Profile
-from xrayaug.stopping import Pace
-from xrayaug.training import LOOK, Step
 
-INITIAL, DRAWS, DROPOUT = range(3)  # what a random stream is for
-BETAS = (0.9, 0.999)  # Adam's, as in Rajpurkar et al. 2018
-PLATEAU_FACTOR = 0.1
-LOOK_BATCH = 32  # validation images per pass
 BASELINE = {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0}  # the arm of a dataset that is none
 WEIGHTS = "weights.safetensors"
-LOG = "log.jsonl"
+SHOWN = ("best_epoch", "valid_loss", "valid_accuracy", "valid_auroc")  # of each run, where there are several
 
 
 def run(options: TrainClassifier) -> Result:
-    """Train; leaves the best epoch's weights and a log in the run directory."""
+    """Train; leaves the best epoch's weights and a log in the run directory, or in one for each of `--seeds`."""
     where = device.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
-    return production.produce(
-        options, "classifier-run", partial(_train, options, where), computing=device.describe(where)
-    )
+    with device.naming_limits(options.batch_size, deterministic=options.deterministic), _own_randomness(where):
+        made = Group(options, where).made(options.parts())
+    return made[0] if options.seeds is None else {"runs": made}
 
 
 def plan(options: TrainClassifier) -> Result:
     """The network block by block, the data's counts, and how long the training is; no weights are fetched."""
     data, train, valid = _rows(options)
     outline = classifier.outline(options.arch, size=options.size)
-    steps = len(_batches(torch.arange(len(train)), options.batch_size))
-    return _summary(options, data, train, valid, outline) | {
-        "steps_per_epoch": steps,
-        "steps": steps * options.epochs,
-        "network": classifier.layers(options.arch, size=options.size),
-    }
+    steps = len(batches(torch.arange(len(train)), options.batch_size))
+    seeds = {"seed": ", ".join(str(part.seed) for part in options.parts())}
+    return (
+        _summary(options, data, train, valid, outline)
+        | seeds
+        | {
+            "steps_per_epoch": steps,
+            "steps": steps * options.epochs,
+            "network": classifier.layers(options.arch, size=options.size),
+        }
+    )
 
 
 def tables(result: Result) -> list[Table]:
-    """The dry run's network, the training images, and the run in a few lines."""
+    """The dry run's network, the training images, and the run in a few lines; of several, a line of each."""
+    if "runs" in result:
+        rows = [(str(run["seed"]), *(_text(run[name]) for name in SHOWN)) for run in result["runs"]]
+        columns = ("seed", *(name.replace("_", " ") for name in SHOWN))
+        return [_images_table(result["runs"][0]), Table("Classifiers", columns, rows, _notes(result["runs"][0]))]
     network = [_network_table(result)] if "network" in result else []
     shown = {name: value for name, value in result.items() if name not in ("network", "train", "valid")}
     rows = [(name.replace("_", " "), _text(value)) for name, value in shown.items()]
-    notes = [] if result["split_by"] == "patient" else ["split by image: patients leak between train and validation"]
-    return [*network, _images_table(result), Table("Classifier", ("", "value"), rows, notes)]
+    return [*network, _images_table(result), Table("Classifier", ("", "value"), rows, _notes(result))]
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """What a network is shown: pictures uint8 `[N, S, S]` and labels float `[N]`, 1.0 abnormal, on one device."""
+class Group:
+    """The runs of one command: a single one, or one for each of `--seeds`."""
 
-    pixels: Tensor
-    labels: Tensor
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What the validation images say of the network after an epoch."""
-
-    loss: float
-    accuracy: float | None
-    auroc: float | None
-
-
-@dataclass
-class Position:
-    """How far the run has come: so many batches into an epoch, and what their losses add up to."""
-
-    epoch: int = 1
-    batches: int = 0
-    images: int = 0  # in those batches
-    total: float = 0.0
-    seconds: float = 0.0  # spent training in this epoch
-
-
-@dataclass
-class Best:
-    """The epoch of the lowest validation loss, the first of equals."""
-
-    epoch: int = 0
-    loss: float = math.inf
-    accuracy: float | None = None
-    auroc: float | None = None
-    weights: dict[str, Tensor] = field(default_factory=dict)
-
-
-class Training:
-    """A run from its first step or from where it was stopped to its last."""
-
-    def __init__(self, options: TrainClassifier, where: torch.device, directory: Path) -> None:
+    def __init__(self, options: TrainClassifier, where: torch.device) -> None:
         self.options = options
-        self.directory = directory
+        self.where = where
         self.profile = Profile(options.profile, where, overwrite=options.overwrite)
-        self.data, train, valid = self.rows = _rows(options)
-        self.train, self.valid = (_pictures(self.data, rows, options.size, where) for rows in (train, valid))
-        self.w0, self.w1 = _class_weights(train)
-        seed = device.generator(options.seed, INITIAL).initial_seed()
-        network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed)
-        self.network = network.to(where)
-        self.optimiser = training.adam(self.network.parameters(), where, lr=options.lr, betas=BETAS)
-        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            self.optimiser, factor=PLATEAU_FACTOR, patience=options.patience
-        )
-        self.step = Step(self._step, where)
-        self.losses: list[tuple[Tensor, int]] = []  # of the steps since the last look, and their images
-        self.look = Pace(LOOK)
-        self.note = ""  # what the progress says beside its figures
-        self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
-        self.at, self.best = Position(), Best()
-        self._take_up(self.checkpoints.restore())
 
-    def run(self) -> None:
-        """Train to the end."""
-        total = self.options.epochs * len(self.train.labels)
-        with (
-            stopping.deferred(),
-            self.profile,
-            console.progress(total, "train-classifier", done=self._seen()) as advance,
-        ):
-            while self.at.epoch <= self.options.epochs:
-                self._epoch(advance)
-                self._end_epoch(self._judge())
-            self._visit()
+    @cached_property
+    def rows(self) -> tuple[Dataset, list[Row], list[Row]]:
+        """The arm, its training rows and its validation rows."""
+        return _rows(self.options)
 
-    def _epoch(self, advance: Callable[..., None]) -> None:
-        """Pass once over the training images, or over those left of them, in the epoch's order.
+    @cached_property
+    def material(self) -> Material:
+        """What they learn from, on the device once for all of them."""
+        data, *splits = self.rows
+        train, valid = (_pictures(data, rows, self.options.size, self.where) for rows in splits)
+        return Material(train, valid, *_class_weights(splits[0]))
+
+    def made(self, left: Sequence[TrainClassifier], begun: Sequence[Training] = ()) -> list[Result]:
+        """Make each run within the making of the one before, so that all have begun when they train, which is together.
 
         Raises:
-            TrainingError: the loss became NaN or infinite.
+            TrainingError: one broke down; the others are made.
         """
-        at, options, where = self.at, self.options, self.train.labels.device
-        self.network.train()
-        draws = _draws(len(self.train.labels), options.seed, at.epoch)
-        theta = classifier.transforms(draws[:, 1:], flip=options.flip, rotation=options.rotation).to(where)
-        order = draws[:, 0].argsort(stable=True).to(where)
-        for batch in _batches(order, options.batch_size)[at.batches :]:
-            started = time.monotonic()
-            torch.manual_seed(device.generator(options.seed, DROPOUT, at.epoch, at.batches).initial_seed())
-            self.losses.append((self.step(batch, theta[batch]), len(batch)))
-            at.batches += 1
-            at.images += len(batch)
-            if self.look.due(0):
-                self._look()
-            at.seconds += time.monotonic() - started
-            self.profile.step(len(batch))
-            advance(len(batch), self.note)
-            self._visit()
-        started = time.monotonic()
-        self._look()
-        at.seconds += time.monotonic() - started
+        if not left:
+            self._train(begun)
+            return []
+        options, *rest = left
+        results: list[Result] = []
+        problems: list[TrainingError] = []
+        have_others_begun = False
 
-    def _step(self, batch: Tensor, theta: Tensor) -> Tensor:
-        """One optimiser step on the pictures numbered `batch`, each transformed; the loss before it."""
-        images = classifier.images_of(self.train.pixels[batch])
-        if self.options.flip or self.options.rotation:
-            images = classifier.warp(images, theta)
-        with device.autocast(images.device, self.options.precision):
-            logits = self.network(images)
-        loss = classifier.weighted_bce(logits, self.train.labels[batch], self.w0, self.w1)
-        self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        self.optimiser.step()
-        return loss.detach()
+        def build(directory: Path) -> Result:
+            nonlocal have_others_begun
+            training = Training(options, self.where, directory, self.material)
+            have_others_begun = True
+            try:
+                results.extend(self.made(rest, [*begun, training]))
+            except TrainingError as problem:
+                problems.append(problem)
+            return self._finished(training)
 
-    def _look(self) -> None:
-        """Read the losses that the device has computed since the last look, for which it must be waited for.
+        computing = device.describe(self.where)
+        results.insert(0, production.produce(options, "classifier-run", build, computing=computing))
+        if not have_others_begun:  # this one was complete
+            results += self.made(rest, begun)
+        if problems:
+            raise problems[0]
+        return results
+
+    def _train(self, trainings: Sequence[Training]) -> None:
+        if trainings:
+            networks = self.options.arch if len(trainings) == 1 else f"{len(trainings)} {self.options.arch}"
+            images = f"{trainings[0].count} images of {self.options.size} px"
+            console.say(f"training {networks} on {images} on {device.describe(self.where)}")
+            side_by_side(trainings, self.profile)
+
+    def _finished(self, training: Training) -> Result:
+        """Leave the best weights; the run's numbers.
 
         Raises:
-            TrainingError: one is NaN or infinite.
+            TrainingError: it broke down.
         """
-        losses = torch.stack([loss for loss, _ in self.losses]).tolist() if self.losses else []
-        for loss, (_, images) in zip(losses, self.losses, strict=True):
-            _stop_on_nan(loss, f"the training loss became {loss}", self.at.epoch)
-            self.at.total += loss * images
-            self.note = f"epoch {self.at.epoch}, loss {loss:.4f}"
-        self.losses.clear()
-        self.look.restart(0)
-
-    def _judge(self) -> Judgement:
-        """Look at the validation images, without augmentation; a stop is possible after each batch of them.
-
-        Raises:
-            TrainingError: the loss became NaN or infinite.
-        """
-        where = self.train.labels.device
-        logits = classifier.logits(
-            self.network, self.valid.pixels, batch_size=LOOK_BATCH, device=where, after_each=self._visit
-        )
-        labels = self.valid.labels.cpu().double()
-        loss = classifier.weighted_bce(logits, labels, self.w0, self.w1).item()
-        _stop_on_nan(loss, f"the validation loss became {loss}", self.at.epoch)
-        found = scores.score(labels.numpy(), classifier.probabilities(logits))
-        return Judgement(loss, found.accuracy, found.auroc)
-
-    def _end_epoch(self, judged: Judgement) -> None:
-        """Log, keep the weights if they are the best so far, and let the rate fall if they have not been for long."""
-        self.log.append(self._line(judged))
-        rate = self.optimiser.param_groups[0]["lr"]
-        if judged.loss < self.best.loss:
-            self.best = Best(self.at.epoch, **asdict(judged), weights=classifier.state_of(self.network))
-        self.plateau.step(judged.loss)
-        if self.optimiser.param_groups[0]["lr"] != rate:
-            self.step.forget()
-        self.at = Position(self.at.epoch + 1)
-
-    def _line(self, judged: Judgement) -> dict[str, Any]:
-        """What the log says of an epoch; seconds and images a second are of training alone."""
-        at, count = self.at, len(self.train.labels)
-        return {
-            "epoch": at.epoch,
-            "images": at.epoch * count,
-            "train_loss": at.total / count,
-            **{f"valid_{name}": value for name, value in asdict(judged).items()},
-            "lr": self.optimiser.param_groups[0]["lr"],
-            "seconds": round(at.seconds, 3),
-            "images_per_second": round(count / max(at.seconds, 1e-9), 1),
-        }
-
-    def _visit(self) -> None:
-        self.checkpoints.visit(self._seen(), self._state)
-
-    def _seen(self) -> int:
-        return (self.at.epoch - 1) * len(self.train.labels) + self.at.images
-
-    def _state(self) -> State:
-        self._look()
-        return {
-            "at": vars(self.at),
-            "best": vars(self.best),
-            "log": self.log.lines,
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "plateau": self.plateau.state_dict(),
-        }
-
-    def _take_up(self, state: State | None) -> None:
-        self.log = Log(self.directory / LOG, state["log"] if state else ())
-        if state:
-            weights.put(state["network"], self.network, "the checkpoint")
-            training.put_optimiser(state["optimiser"], self.optimiser)
-            self.plateau.load_state_dict(state["plateau"])
-            self.at, self.best = Position(**state["at"]), Best(**state["best"])
-
-
-def _train(options: TrainClassifier, where: torch.device, directory: Path) -> Result:
-    with device.naming_limits(options.batch_size, deterministic=options.deterministic), _own_randomness(where):
-        training = Training(options, where, directory)
-        count = len(training.train.labels)
-        console.say(f"training {options.arch} on {count} images of {options.size} px on {device.describe(where)}")
-        training.run()
-    weights.save(directory / WEIGHTS, training.best.weights)
-    best = {f"valid_{name}": getattr(training.best, name) for name in ("loss", "accuracy", "auroc")}
-    return _summary(options, *training.rows, training.network) | {"best_epoch": training.best.epoch} | best
+        if training.problem is not None:
+            raise training.problem
+        best = training.best
+        weights.save(training.directory / WEIGHTS, best.weights)
+        found = {f"valid_{name}": getattr(best, name) for name in ("loss", "accuracy", "auroc")}
+        return _summary(training.options, *self.rows, training.network) | {"best_epoch": best.epoch} | found
 
 
 def _rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
@@ -314,36 +169,9 @@ def _class_weights(train: list[Row]) -> tuple[float, float]:
     return classifier.class_weights(of["normal"], of["abnormal"])
 
 
-def _draws(count: int, seed: int, epoch: int) -> Tensor:
-    """Three uniform numbers for every training image `[N, 3]`: its place in the order, its flip, its angle.
-
-    Drawn image by image, so that the first rows do not depend on how many follow: the real images come first, and
-    have the same draws in every arm.
-    """
-    return torch.rand(count, 3, dtype=torch.float64, generator=device.generator(seed, DRAWS, epoch))
-
-
-def _batches(order: Tensor, batch_size: int) -> list[Tensor]:
-    """The order in batches; a last one of a single image joins the one before.
-
-    Batch norm cannot take it alone, and SqueezeNet's gradients then round differently from process to process.
-    """
-    batches = list(torch.split(order, batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
-
-
 def _own_randomness(where: torch.device) -> Any:
     """A context in which dropout is drawn from our seeds, and the caller's random state is left alone."""
     return torch.random.fork_rng(devices=[where] if where.type == "cuda" else [])
-
-
-def _stop_on_nan(value: float, what: str, epoch: int) -> None:
-    if not math.isfinite(value):
-        raise TrainingError(
-            f"{what} in epoch {epoch}", "a lower --lr usually helps; the log is in the .partial directory beside --out"
-        )
 
 
 def _summary(
@@ -399,3 +227,7 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else "--" if value is None else str(value)
+
+
+def _notes(result: Result) -> list[str]:
+    return [] if result["split_by"] == "patient" else ["split by image: patients leak between train and validation"]
