@@ -1,4 +1,4 @@
-"""Features -> mean and covariance -> Fréchet distance between the two normal distributions. NumPy only.
+"""Features -> mean and covariance -> Fréchet distance between the two normal distributions.
 
 The squared 2-Wasserstein distance of two normal distributions (Dowson and Landau, 1982; Heusel et al., 2017, eq. 6):
 
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import lapack
 
 from xrayaug import files
 from xrayaug.errors import DataError, one_line
@@ -103,8 +104,7 @@ def distance(a: Statistics, b: Statistics) -> float:
     """
     check_comparable(a, b)
     difference = a.mean - b.mean
-    first, second = sorted((a, b), key=_rank_bound)
-    spread = np.trace(a.covariance) + np.trace(b.covariance) - 2 * _trace_of_root(first.covariance, second.covariance)
+    spread = np.trace(a.covariance) + np.trace(b.covariance) - 2 * _trace_of_root(a.covariance, b.covariance)
     return max(0.0, float(difference @ difference + spread))
 
 
@@ -197,22 +197,24 @@ def _text(array: npt.NDArray[Any]) -> str:
     return one_line(str(array))
 
 
-def _rank_bound(side: Statistics) -> float:
-    """No more than this is the covariance's rank: the side of lower rank makes the smaller eigenproblem."""
-    return float("inf") if side.count is None else side.count - 1
-
-
 def _trace_of_root(a: Double, b: Double) -> float:
     """Tr (A B)^½ of positive semi-definite A and B, [D, D].
 
-    A B has the eigenvalues of A^½ B A^½, which is symmetric; with A = V L V^T so has L^½ V^T B V L^½. Directions in
-    which A does not vary are left out, since there the product is zero; eigenvalues that rounding made negative count
-    as zero. Unlike a general matrix root this cannot fail, nor turn complex, where a covariance is singular.
+    With A = L L^T and B = K K^T the eigenvalues of A B are those of M M^T, M = L^T K: symmetric, and as small as the
+    lower of both ranks. Unlike a general matrix root this cannot fail, nor turn complex, where a covariance is
+    singular; eigenvalues that rounding made negative count as zero.
     """
-    values, vectors = np.linalg.eigh(a)
-    varying = values > max(values[-1], 0.0) * len(values) * np.finfo(np.float64).eps
-    half = vectors[:, varying] * np.sqrt(values[varying])
-    return float(np.sqrt(np.clip(np.linalg.eigvalsh(half.T @ b @ half), 0.0, None)).sum())
+    mixed = _factor(a).T @ _factor(b)
+    smaller = mixed if mixed.shape[0] <= mixed.shape[1] else mixed.T
+    return float(np.sqrt(np.clip(np.linalg.eigvalsh(smaller @ smaller.T), 0.0, None)).sum())
+
+
+def _factor(a: Double) -> Double:
+    """L, [D, rank], of positive semi-definite A = L L^T: Cholesky's with pivots (Higham, 1990), ended by rounding."""
+    packed, pivots, rank, _ = lapack.dpstrf(a, lower=1)
+    factor = np.empty((len(a), rank))
+    factor[pivots - 1] = np.tril(packed[:, :rank])
+    return factor
 
 
 def _what_is_wrong(mean: npt.NDArray[Any], covariance: npt.NDArray[Any]) -> str:

@@ -20,7 +20,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - as everyone writes it
 from pytorch_fid.inception import FID_WEIGHTS_URL, FIDInceptionA, FIDInceptionC, FIDInceptionE_1, FIDInceptionE_2
 from torch import Tensor, nn
-from torchvision.models.inception import Inception3, inception_v3
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models.inception import BasicConv2d, Inception3, inception_v3
 
 from xrayaug import device, weights
 from xrayaug.errors import WeightsError
@@ -172,11 +173,17 @@ def _layers(weights: Weights, dims: int) -> nn.Sequential:
     network = _blank()
     network.load_state_dict(weights.state, strict=False, assign=True)  # `_fitting` has seen that all are there
     names = [name for end, layers in LAYERS.items() if end <= dims for name in layers]
-    layers = nn.Sequential(*(getattr(network, name) for name in names))
-    for module in layers.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.num_batches_tracked = None  # left without a number, which `.to` would refuse
-    return layers.eval().requires_grad_(False)
+    layers = nn.Sequential(*(getattr(network, name) for name in names)).eval()
+    for block in layers.modules():
+        if isinstance(block, BasicConv2d):
+            _fold(block)
+    return layers.requires_grad_(False)
+
+
+def _fold(block: BasicConv2d) -> None:
+    """Multiply the block's batch normalisation, at inference one factor and one shift a channel, into its weights."""
+    fused = fuse_conv_bn_eval(block.conv.double(), block.bn.double())  # rounded once, at the end
+    block.conv, block.bn = fused.float(), nn.Identity()
 
 
 def _expected() -> dict[str, Tensor]:
