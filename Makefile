@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO ?= demo
 
-.PHONY: demo test test-faults lint completions clean
+.PHONY: demo test test-faults bench lint completions clean
 
 demo: .venv/installed
 	$(BIN)/xrayaug experiment --preset demo --out $(DEMO)
@@ -16,6 +16,14 @@ test: .venv/installed-dev
 
 test-faults: .venv/installed-dev
 	$(BIN)/python -m pytest tests/faults -m 'faults or not faults'
+
+bench: .venv/installed-dev
+	$(BIN)/python benchmarks/startup.py --rounds 5
+	$(BIN)/python benchmarks/feeding.py --rounds 5
+	$(BIN)/python benchmarks/train_gan.py --rounds 5
+	$(BIN)/python benchmarks/train_classifier.py --rounds 5
+	$(BIN)/python benchmarks/sample.py --rounds 5
+	$(BIN)/python benchmarks/fid.py --rounds 3
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check --fix .

@@ -49,7 +49,9 @@ def resident(arguments: argparse.Namespace) -> Round:
 
     def run() -> int:
         order = torch.randperm(len(reals))
-        return sum(len(device.to_unit(reals[batch])) for batch in torch.split(order, arguments.batch_size))
+        return sum(
+            len(device.to_unit(reals.index_select(0, batch))) for batch in torch.split(order, arguments.batch_size)
+        )
 
     return run
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 Round = Callable[[], int]  # does the work of one round and returns how many images it was
 Side = Callable[[argparse.Namespace], Round]
 
-OURS = {"GOMP_SPINCOUNT": "1000"}  # as the command line sets it
+OURS = {"GOMP_SPINCOUNT": "10000"}  # as the command line sets it
 
 
 def compare(title: str, parser: argparse.ArgumentParser, sides: Mapping[str, Side], *, rounds: int = 7) -> None:
@@ -29,7 +29,7 @@ def compare(title: str, parser: argparse.ArgumentParser, sides: Mapping[str, Sid
     arguments = parser.parse_args()
     if arguments.side:
         _serve(sides[arguments.side](arguments))
-        return
+        sys.exit()
     processes = {name: _start(name, first=place == 0) for place, name in enumerate(sides)}
     for process in processes.values():
         _ask(process)  # the first round warms up

@@ -161,7 +161,7 @@ class Training:
     def _step(self, batch: Tensor, theta: Tensor) -> Tensor:
         """One optimiser step on the pictures numbered `batch`, each transformed; the loss before it."""
         shown = self.material.train
-        images = classifier.images_of(shown.pixels[batch])
+        images = classifier.images_of(shown.pixels.index_select(0, batch))
         if self.options.flip or self.options.rotation:
             images = classifier.warp(images, theta)
         with device.autocast(images.device, self.options.precision):

@@ -60,8 +60,8 @@ app = typer.Typer(
 def main() -> None:
     """Run the program."""
     # Before torch loads GNU OpenMP: its threads wait for each other by spinning, and where another process holds one
-    # of the cores (a shared node, CI) every parallel loop is several times slower. Costs a tenth on an idle machine.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # of the cores (a shared node, CI) every parallel loop is several times slower. See benchmarks/README.md.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     app()
 
 

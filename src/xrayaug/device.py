@@ -148,7 +148,7 @@ def generator(*seeds: int) -> torch.Generator:
 
 def to_unit(pixels: Tensor) -> Tensor:
     """Uint8 `[N, H, W]` -> float `[N, 1, H, W]` in [-1, 1]."""
-    return pixels[:, None].float() / 127.5 - 1
+    return pixels[:, None].div(127.5).sub_(1)
 
 
 def from_unit(images: Tensor) -> Pixels:
