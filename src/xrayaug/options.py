@@ -359,7 +359,7 @@ class Experiment(Command):
     )
     side_by_side: bool = option(
         False,
-        help="Train the classifiers of one dose side by side: quicker on a GPU that has the memory.",
+        help="Train the classifiers of one dose side by side, for a GPU that has the memory.",
         role=Role.EXECUTION,
     )
     precision: str = _precision()
