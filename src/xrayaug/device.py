@@ -64,7 +64,7 @@ def own_queue(where: torch.device) -> AbstractContextManager[object]:
     """A context, to be entered again and again, in which CUDA's work is queued beside that of other contexts."""
     if where.type != "cuda":
         return nullcontext()
-    stream: Any = torch.cuda.Stream(where)  # type: ignore[no-untyped-call]
+    stream: Any = torch.cuda.Stream(where)  # type: ignore[no-untyped-call] # torch leaves it untyped
     stream.wait_stream(torch.cuda.current_stream(where))
     return torch.cuda.stream(stream)
 
