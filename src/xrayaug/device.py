@@ -1,12 +1,9 @@
 """Where tensors live, how pixels become tensors, and where randomness comes from."""
 
-import ctypes
 import os
-import platform
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xrayaug import console
+from xrayaug import console, memory
 from xrayaug.arrays import Pixels
 from xrayaug.errors import ResourceError, UsageError
 
 OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory|CUDA_ERROR_OUT_OF_MEMORY")
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 PROCESSOR = Path("/proc/cpuinfo")
 BF16_UNITS = re.compile(r"\b(amx_bf16|avx512_bf16|bf16)\b")  # as Linux names them, on x86 and on ARM
 TENSOR_CORES = (8, 0)  # CUDA's compute capability from which there are tf32 and bf16: Ampere
@@ -36,7 +32,7 @@ def resolve(name: str, *, deterministic: bool = False, precision: str = "fp32") 
     Raises:
         UsageError: no such device, the message says which there are; or it has not that precision.
     """
-    keep_freed_memory()
+    memory.keep_freed()
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts, without which it refuses
         torch.use_deterministic_algorithms(True)
@@ -155,16 +151,3 @@ def from_unit(images: Tensor) -> Pixels:
     """Float `[N, 1, H, W]` in [-1, 1] -> uint8 `[N, H, W]`, rounded to nearest."""
     pixels: Pixels = images[:, 0].add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     return pixels
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Ask glibc to keep large freed blocks instead of returning them to the system.
-
-    Every large CPU tensor is otherwise mapped, zeroed and unmapped again by the kernel; results are unchanged.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    libc = ctypes.CDLL(None)
-    libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
-    libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base as Tag
 
+from xrayaug import png
 from xrayaug.errors import one_line
 from xrayaug.sources import DICOM_SUFFIXES
 
@@ -76,23 +77,24 @@ class Decoded:
     mode: str  # Pillow's, as found
 
 
-def decode(path: Path, *, bits: str = "auto", invert: bool = False) -> Decoded:
+def decode(path: Path, *, bits: str = "auto", invert: bool = False, quick: bool = True) -> Decoded:
     """Read the first picture of a file, upright and in grey.
 
     Args:
         path: the file.
         bits: depth of files of more than eight bits: 8, 12 or 16; auto takes the smallest that holds the maximum.
         invert: turn black to white; what is transparent stays black.
+        quick: let a plain PNG take the quick way, which pays for a few threads; the picture is the same.
 
     Raises:
         Unusable: whatever is wrong with the file.
     """
-    with opened(path) as image:
+    with opened(path, quick=quick) as image:
         return decoded(image, bits, invert)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path, *, quick: bool = False) -> Iterator[Image.Image]:
     """A file's first picture, its pixels not read yet.
 
     Pillow is given a stream: what it opens by its name it maps into memory, and then leaves a TIFF that lies on its
@@ -102,11 +104,15 @@ def opened(path: Path) -> Iterator[Image.Image]:
         Unusable: whatever is wrong with the file, found here or while the picture is used.
     """
     try:
-        with _open(path) as stream, _quiet():
-            _check_start(path, stream)
-            with Image.open(stream, formats=FORMATS) as image:
-                _check_size(image)
-                yield image
+        with _open(path) as stream:
+            if quick and (plain := png.read(stream, MOST_PIXELS)) is not None:
+                yield Image.fromarray(plain)
+                return
+            with _quiet():
+                _check_start(path, stream)
+                with Image.open(stream, formats=FORMATS) as image:
+                    _check_size(image)
+                    yield image
     except Unusable:
         raise
     except Exception as problem:  # Pillow's parsers raise whatever they trip over, from zlib.error to IndexError
@@ -178,7 +184,9 @@ def square(grey: Grey, size: int, *, fit: str, resample: str) -> Grey:
 def checksum(grey: Grey) -> str:
     """What tells one picture from another: sha256 of its shape and pixels."""
     height, width = grey.shape
-    return hashlib.sha256(f"{height}x{width}\n".encode() + grey.tobytes()).hexdigest()
+    found = hashlib.sha256(f"{height}x{width}\n".encode())
+    found.update(np.ascontiguousarray(grey).data)
+    return found.hexdigest()
 
 
 def is_blank(grey: Grey) -> bool:
@@ -229,6 +237,9 @@ def _check_size(image: Image.Image) -> None:
 def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
     """The picture in parts of some whole rows, and which rows they are."""
     step = max(1, BAND_PIXELS // image.width)
+    if step >= image.height:  # a copy saved
+        yield slice(0, image.height), image
+        return
     for top in range(0, image.height, step):
         bottom = min(top + step, image.height)
         yield slice(top, bottom), image.crop((0, top, image.width, bottom))
@@ -297,6 +308,8 @@ def _grey_and_alpha(image: Image.Image) -> tuple[Grey, Grey | None]:
     """A picture of eight bits or fewer as grey [H, W], and its opacity [H, W] where it has one."""
     shape = (image.height, image.width)
     target = _target(image)
+    if image.mode == target == "L":
+        return np.array(image), None
     grey = np.empty(shape, np.uint8)
     alpha = np.empty(shape, np.uint8) if target in ("LA", "RGBA") else None
     for rows, band in _bands(image):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xrayaug import arrays, console, csvfile, dataset, files, pixels, production, sources, splits
+from xrayaug import arrays, console, csvfile, dataset, files, memory, pixels, png, production, sources, splits
 from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
@@ -92,6 +92,7 @@ def tables(result: Result) -> list[Table]:
 
 
 def _prepare(options: Prepare, directory: Path) -> Result:
+    memory.keep_freed()
     name, listing = _listing(options)
     reading = _read(options, name, listing, directory)
     rows = _split(reading.rows, options, frozenset(reading.blank))
@@ -174,16 +175,16 @@ def _decode_all(options: Prepare, listing: Listing, records: Sequence[Record]) -
         console.progress(count, "prepare", done=count - len(records)) as advance,
     ):
         try:
-            for picture in pool.map(partial(_decode, options, listing.root), records):
+            for picture in pool.map(partial(_decode, options, listing.root, workers <= png.MOST_THREADS), records):
                 advance(1)
                 yield picture
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _decode(options: Prepare, root: Path, record: Record) -> Picture:
+def _decode(options: Prepare, root: Path, quick: bool, record: Record) -> Picture:
     try:
-        decoded = pixels.decode(root / record.file, bits=options.bits, invert=options.invert)
+        decoded = pixels.decode(root / record.file, bits=options.bits, invert=options.invert, quick=quick)
     except pixels.Unusable as reason:
         _raise_if_lost(reason, root / record.file)
         return Picture(np.empty((0, options.size, options.size), np.uint8), Note(unusable=str(reason)))
