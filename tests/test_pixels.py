@@ -426,7 +426,7 @@ def test_whatever_pillow_raises_makes_the_file_unusable(
         raise kind("in\ntwo lines")
 
     path = save(tmp_path, Image.fromarray(PICTURE))
-    monkeypatch.setattr(Image.Image, "convert", broken)
+    monkeypatch.setattr(Image.Image, "load", broken)
     with pytest.raises(Unusable, match=r"^[^\n]+$"):
         pixels.decode(path)
 
