@@ -14,6 +14,7 @@ import typer.main
 from xrayaug import cli
 from xrayaug.command import Command, Interval, Role, flag_name, numbers
 from xrayaug.errors import UsageError
+from xrayaug.gans import Recipe
 from xrayaug.options import COMMANDS, Phantom, Prepare, TrainClassifier, TrainGan
 
 Knob = dataclasses.Field[Any]
@@ -224,10 +225,17 @@ def test_runs_are_inputs_by_number() -> None:
     assert made.inputs() == {"runs/0": Path("a"), "runs/1": Path("b")}
 
 
-def test_the_defaults_of_the_gan_are_the_thesiss() -> None:
+def test_the_gan_of_the_thesis_is_the_default() -> None:
     made = TrainGan(data=Path("data"), out=Path("out"))
-    assert (made.arch, made.epochs, made.batch_size, made.lr) == ("dcgan", 100, 100, 3.4e-4)
-    assert (made.beta1, made.beta2, made.latent, made.only_label) == (0.5, 0.999, 100, None)
+    assert (made.arch, made.epochs, made.only_label, made.width) == ("dcgan", 100, None, 1.0)
+
+
+def test_every_field_of_a_recipe_is_an_option_that_by_default_leaves_it_as_it_is() -> None:
+    made = TrainGan(data=Path("data"), out=Path("out"))
+    hints, of_recipe = get_type_hints(TrainGan), get_type_hints(Recipe)
+    for field in dataclasses.fields(Recipe):
+        assert getattr(made, field.name) is None
+        assert hints[field.name] == of_recipe[field.name] | None
 
 
 def test_the_defaults_of_the_classifier_are_the_thesiss() -> None:
