@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from xrayaug import listing
-from xrayaug.command import Command, Interval, Role, interval, numbers, option
+from xrayaug.command import Command, Interval, Role, interval, numbers, option, pair
 from xrayaug.errors import UsageError
 from xrayaug.gans import Augmentation, Loss
 
@@ -194,6 +194,24 @@ class Sample(Command):
 
     run: Path = option(help="GAN run to sample from.", role=Role.INPUT)
     count: int = option(10000, help="Images to draw; image i is the same whatever the count.", minimum=1)
+    label: Literal["normal", "abnormal", "balanced"] | None = option(
+        None, help="What to draw, of a run that was told labels; balanced takes turns (default: balanced there)."
+    )
+    truncation: float | None = option(
+        None,
+        help="Psi: draw latent vectors in towards the mean, for fewer odd images and less variety; 1 leaves them.",
+        minimum=0,
+        maximum=1,
+    )
+    interpolate: tuple[int, int] | None = option(
+        None,
+        help="Also draw interpolation.png, the way from one image to another: their numbers, such as 3,17.",
+        metavar="A,B",
+        parse=pair,
+    )
+    snapshot: Literal["last", "best"] = option(
+        "last", help="The generator at the end of training, or that of the smallest distance (train-gan --fid-every)."
+    )
     png: bool = option(False, help="Also write every image as a PNG file.")
     checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
@@ -251,7 +269,9 @@ class Augment(Command):
         None, help="Dataset of synthetic images to draw from; not needed for 0 percent.", role=Role.INPUT
     )
     percent: float = option(help="Synthetic images to add, in percent of the real normal training images.", minimum=0)
-    label: Label | None = option(None, help="What the synthetic images are (default: the label the generator learnt).")
+    label: Label | None = option(
+        None, help="What the synthetic images are, or which of both labels to take (default: what they were drawn as)."
+    )
     real_fraction: float = option(
         1.0, help="Share of the real training patients to keep, for the low-data sweep.", above=0, maximum=1
     )

@@ -8,7 +8,7 @@ import numpy as np
 from xrayaug import dataset, production, splits
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
-from xrayaug.dataset import Dataset, Row, borrowed, open_dataset
+from xrayaug.dataset import LABELS, MIXED, Dataset, Row, borrowed, open_dataset
 from xrayaug.errors import DataError, UsageError
 from xrayaug.options import Augment
 
@@ -55,7 +55,7 @@ def _arm(options: Augment) -> tuple[list[Row], Result]:
         "arm": {
             "percent": options.percent,
             "real_fraction": options.real_fraction,
-            "label": added[0].label if added else None,
+            "label": _label_of(added),
             "added": len(added),
             "real": sum(row.split == "train" for row in kept),
         },
@@ -85,15 +85,32 @@ def _draw(options: Augment, wanted: int) -> list[Row]:
         return []
     if options.synthetic is None:
         raise UsageError(f"--percent {options.percent:g} needs --synthetic", "a dataset that xrayaug sample wrote")
-    synthetic = open_dataset(options.synthetic).select(synthetic=True)
+    synthetic = _offered(options.synthetic, options.label)
     if wanted > len(synthetic):
+        offered = f"{len(synthetic)}" if options.label is None else f"{len(synthetic)} to take for {options.label}"
         raise DataError(
-            f"--percent {options.percent:g} asks for {wanted} synthetic images, {options.synthetic} "
-            f"holds {len(synthetic)}",
+            f"--percent {options.percent:g} asks for {wanted} synthetic images, {options.synthetic} holds {offered}",
             f"sample at least {wanted}",
         )
     order = np.random.default_rng(options.seed).permutation(len(synthetic))
     return [_labelled(synthetic[place], options) for place in order[:wanted]]
+
+
+def _offered(path: Path, label: str | None) -> list[Row]:
+    """The synthetic images to draw from: of a set that was drawn as both labels, those of the one that is wanted.
+
+    Of any other set all: there the label says what they are, which the generator was not told.
+    """
+    rows = open_dataset(path).select(synthetic=True)
+    if label is None or {row.label for row in rows} != set(LABELS):
+        return rows
+    return [row for row in rows if row.label == label]
+
+
+def _label_of(added: list[Row]) -> str | None:
+    """What was added, as the arm is named by it."""
+    labels = {row.label for row in added}
+    return MIXED if len(labels) > 1 else next(iter(labels), None)
 
 
 def _labelled(row: Row, options: Augment) -> Row:
