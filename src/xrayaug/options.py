@@ -49,6 +49,15 @@ def _precision() -> Any:
     )
 
 
+def _features(help: str) -> Any:
+    return option("inception", help=help, metavar="inception|random|RUN")
+
+
+def _run_of(features: str) -> dict[str, Path]:
+    """The classifier run that `--features` names, as an input; nothing where it names no run."""
+    return {} if features in ("inception", "random") else {"features": Path(features)}
+
+
 def _profile() -> Any:
     return option(
         None,
@@ -234,10 +243,21 @@ class Fid(Command):
     out: Path | None = option(  # type: ignore[assignment]
         None, help="Directory to write fid.json to; without it the number is only printed.", role=Role.EXECUTION
     )
-    features: Literal["inception", "random"] = option(
-        "inception", help="Trained Inception (FID), or the same network with seeded random weights (not FID)."
+    metrics: str = option(
+        "fid",
+        help="What to measure, by commas: fid, kid, prdc (precision, recall, density, coverage), fid-infinity.",
+        metavar="NAMES",
     )
-    dims: Literal["64", "192", "768", "2048"] = option("2048", help="Features per image, by layer; FID takes 2048.")
+    floor: bool = option(
+        False,
+        help="Also what halves of side B score against each other at the same n; beside other metrics it always is.",
+    )
+    features: str = _features(
+        "Trained Inception (FID), seeded random weights (not FID), or a classifier run's (not FID)."
+    )
+    dims: Literal["64", "192", "768", "2048"] = option(
+        "2048", help="Features per image, by Inception's layer; FID takes 2048."
+    )
     weights: Path | None = option(
         None, help="pytorch-fid's Inception weights file (default: $TORCH_HOME, else downloaded).", role=Role.INPUT
     )
@@ -255,6 +275,14 @@ class Fid(Command):
     checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
     deterministic: bool = _deterministic()
+
+    def identity(self) -> dict[str, Any]:
+        """The settings; of a classifier run the content decides, which `inputs` holds, and which has its own dims."""
+        return super().identity() | ({"features": "run", "dims": None} if _run_of(self.features) else {})
+
+    def inputs(self) -> dict[str, Path]:
+        """Both sides, the weights, and the classifier run whose features are taken."""
+        return super().inputs() | _run_of(self.features)
 
 
 @dataclass(frozen=True, kw_only=True)
