@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from xrayaug import adversarial, augmentation, gan_training, gans, stopping, training
 from xrayaug.artifacts import open_artifact
+from xrayaug.distances import Yardstick
 from xrayaug.errors import UsageError
 from xrayaug.gan_training import FURTHER, METRICS, Adversaries, Chances, Training
 from xrayaug.gans import Recipe, Shape
@@ -37,8 +38,9 @@ def command(data: Path, out: Path, **changes: Any) -> TrainGan:
     return TrainGan(data=data, out=out, preview_every=0, device="cpu", **(settings | changes))
 
 
+MEASURED: dict[str, Any] = {"fid_every": 1, "fid_features": "random"}
 EVERYTHING: list[dict[str, Any]] = [
-    {"d_augment": "ada", "r1": 1.0, "penalty_every": 2, "ema": 100, "mirror": True},
+    {"d_augment": "ada", "r1": 1.0, "penalty_every": 2, "ema": 100, "mirror": True, **MEASURED},
     {"arch": "acgan", "d_augment": "ada", "loss": "relativistic", "r2": 0.5, "penalty_every": 3},
     {"arch": "dcgan-plus", "loss": "wgan", "gradient_penalty": 10.0, "penalty_every": 1, "precision": "bf16"},
     {"arch": "dcgan", "batch_size": 5},
@@ -114,6 +116,35 @@ def test_the_log_says_how_heavy_penalties_and_how_strong_augmentation_was(data: 
         assert line["penalty"] > 0
         assert line["class_loss"] > 0
         assert 0 <= line["augment_p"] <= 1
+
+
+def test_the_best_snapshot_is_kept_beside_the_last(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = iter([5.0, 3.0, 4.0])
+    monkeypatch.setattr(Yardstick, "distance", lambda *_: next(measured))
+    options = command(data, tmp_path / "gan", **MEASURED)
+    result = train_gan.run(options)
+    assert result["best"] == {"epoch": 2, "distance": 3.0}
+    lines = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
+    assert [line["distance"] for line in lines] == [5.0, 3.0, 4.0]
+    files = open_artifact(options.out).manifest["files"]
+    assert files["best-generator.safetensors"]["sha256"] != files["generator.safetensors"]["sha256"]
+    two = replace(options, epochs=2, fid_every=0, out=tmp_path / "two")
+    train_gan.run(two)
+    assert files["best-generator.safetensors"] == open_artifact(two.out).manifest["files"]["generator.safetensors"]
+
+
+def test_it_is_measured_as_often_as_asked_and_at_the_end(data: Path, tmp_path: Path) -> None:
+    options = command(data, tmp_path / "gan", **(MEASURED | {"fid_every": 2}))
+    train_gan.run(options)
+    lines = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines if "distance" in line] == [2, 3]
+
+
+def test_measuring_changes_nothing_else(data: Path, tmp_path: Path) -> None:
+    for name, changes in (("measured", MEASURED), ("plain", {})):
+        train_gan.run(command(data, tmp_path / name, **changes))
+    name = "generator.safetensors"
+    assert (tmp_path / "measured" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
 
 
 def adversaries(recipe: Recipe, *, arch: str = "dcgan-plus", classes: int = 0) -> Adversaries:

@@ -183,6 +183,12 @@ class TrainGan(Command):
     preview_every: int = option(
         5, help="Epochs between preview grids on fixed noise; 0 draws only the last.", minimum=0
     )
+    fid_every: int = option(
+        0,
+        help="Epochs between measurements of the distance to the training images, the best kept; 0 for none.",
+        minimum=0,
+    )
+    fid_features: str = _features("--fid-every: trained Inception's features, random ones, or a classifier run's.")
     on_collapse: Literal["stop", "warn"] = option(
         "stop",
         help="What to do when the discriminator's loss or the variety of the generated images stays near zero.",
@@ -192,6 +198,14 @@ class TrainGan(Command):
     device: str = _device()
     deterministic: bool = _deterministic()
     profile: Path | None = _profile()
+
+    def identity(self) -> dict[str, Any]:
+        """The settings; of a classifier run whose features measure the content decides, which `inputs` holds."""
+        return super().identity() | ({"fid_features": "run"} if _run_of(self.fid_features) else {})
+
+    def inputs(self) -> dict[str, Path]:
+        """The dataset, and the classifier run whose features measure."""
+        return super().inputs() | (_run_of(self.fid_features) if self.fid_every else {})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from builders import MakeDataset, edit_manifest
+from builders import MakeDataset, edit_manifest, tamper
 from PIL import Image
+from safetensors.torch import save as serialise
 
 from xrayaug import artifacts, gans, pictures, weights
 from xrayaug.artifacts import open_artifact
@@ -218,6 +219,19 @@ def test_what_a_run_cannot_draw_is_one_clear_line(runs: dict[str, Path], told: d
             with pytest.raises(UsageError, match=complaint):
                 show(command(run, tmp_path / "out", **changes))
         assert not (tmp_path / "out").exists()
+
+
+def test_the_best_snapshot_is_drawn_if_asked(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", splits=["train"])
+    settings: dict[str, Any] = {"latent": 4, "width": 0.125, "device": "cpu", "fid_every": 1, "fid_features": "random"}
+    train_gan.run(TrainGan(data=data, epochs=2, out=tmp_path / "run", **settings))
+    names = ("generator.safetensors", "best-generator.safetensors")
+    best = weights.read(tmp_path / "run" / names[1])
+    with torch.no_grad():
+        tamper(tmp_path / "run", names[0], lambda _: serialise({name: 2 * tensor for name, tensor in best.items()}))
+    for snapshot in ("last", "best"):
+        sample.run(command(tmp_path / "run", tmp_path / snapshot, snapshot=snapshot))
+    assert not np.array_equal(images(tmp_path / "last"), images(tmp_path / "best"))
 
 
 def test_truncation_is_the_generators_own(
