@@ -29,21 +29,23 @@ class Linear(nn.Module):
         inputs: how many numbers are given.
         outputs: how many come out.
         gain: of the variance, as a factor of the standard deviation; `GAIN` where a leaky ReLU follows.
-        bias: what each output starts from.
+        bias: what each output starts from; None for none.
         rate: factor of the learning rate; what the layer computes at first does not depend on it.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, gain: float = 1.0, bias: float = 0.0, rate: float = 1.0) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, gain: float = 1.0, bias: float | None = 0.0, rate: float = 1.0
+    ) -> None:
         super().__init__()
         self.scale = gain * rate / math.sqrt(inputs)
         self.rate = rate
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
-        self.bias = nn.Parameter(torch.full((outputs,), bias / rate))
+        self.bias = None if bias is None else nn.Parameter(torch.full((outputs,), bias / rate))
 
     def forward(self, x: Tensor) -> Tensor:
         """One matrix product."""
         with full_precision(x):
-            return F.linear(x.float(), self.weight * self.scale, self.bias * self.rate)
+            return F.linear(x.float(), self.weight * self.scale, None if self.bias is None else self.bias * self.rate)
 
 
 class Conv2d(nn.Module):

@@ -178,7 +178,7 @@ def test_parameters_at_full_width() -> None:
     doublings = 3 * 2 * (c * c * 9 + c) + (c * top * 9 + top) + (top * top * 9 + top)
     assert sum(p.numel() for p in g.parameters()) == (512 * c + c) * 16 + c * c * 9 + c + doublings + ends
     halvings = 3 * 2 * (c * c * 9 + c) + (top * top * 9 + top) + (top * c * 9 + c)
-    last = ((c + 1) * c * 9 + c) + (c * 16 * c + c) + (c + 1)
+    last = ((c + 1) * c * 9 + c) + (c * 16 * c + c) + c
     assert sum(p.numel() for p in d.parameters()) == 4 * 2 * c + 2 * top + halvings + last
 
 

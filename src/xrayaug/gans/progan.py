@@ -170,7 +170,7 @@ class Discriminator(nn.Module):
         self.blocks = nn.ModuleList(DiscriminatorBlock(before, after) for after, before in pairwise(channels))
         self.convolution = Conv2d(channels[0] + 1, channels[0], 3)
         self.dense = Linear(channels[0] * FIRST**2, channels[0], gain=GAIN)
-        self.score = Linear(channels[0], 1)
+        self.score = Linear(channels[0], 1, bias=None)  # of which a difference of scores would know nothing
         self.embedding = nn.Embedding(shape.classes, channels[0]) if shape.classes else None
         self.growth = Growth(len(self.blocks))
 

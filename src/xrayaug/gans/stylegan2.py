@@ -28,7 +28,7 @@ BUDGET = 16384  # channels times pixels of a side, from where there would be mor
 MOST_CHANNELS = 512
 MAPPING_RATE = 0.01  # of the mapping network's learning rate
 MAPPING_DEPTH = 2
-AVERAGING = 0.998  # of the average style, each step
+AVERAGING = 0.998  # of the average style, each step but the first 500
 LENGTH_AVERAGING = 0.99  # of the average path length: Karras et al. 2020 section 3.2
 HALF = math.sqrt(1 / 2)  # gain of each of two ways that are added
 FIR = (1.0, 3.0, 3.0, 1.0)  # bilinear interpolation, in each direction
@@ -69,6 +69,7 @@ class Generator(nn.Module):
     """
 
     average: Tensor  # [classes or 1, latent], the mean style of each class
+    noted: Tensor  # [classes or 1, 1], the steps that had images of it
     path_length: Tensor  # the mean length so far
 
     def __init__(self, shape: Shape) -> None:
@@ -77,6 +78,7 @@ class Generator(nn.Module):
         self.constant = Constant(_channels(FIRST, shape.width))
         self.blocks = nn.ModuleList(SynthesisBlock(pixels, shape) for pixels in _resolutions(shape.size))
         self.register_buffer("average", torch.zeros(max(1, shape.classes), shape.latent))
+        self.register_buffer("noted", torch.zeros(max(1, shape.classes), 1))
         self.register_buffer("path_length", torch.zeros(()))
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -120,11 +122,14 @@ class Generator(nn.Module):
     @torch.no_grad()
     def _note(self, w: Tensor, labels: Tensor | None) -> None:
         """Move each class's average style towards that of its members here; that of a class without any stays."""
-        classes = labels if labels is not None else torch.zeros(len(w), dtype=torch.int64, device=w.device)
-        members = F.one_hot(classes, len(self.average)).to(w.dtype)  # [N, classes]
+        classes = torch.arange(len(self.average), device=w.device)
+        told = labels if labels is not None else classes.expand(len(w))  # without labels there is one class
+        members = (told[:, None] == classes).to(w.dtype)  # [N, classes]
         counts = members.sum(dim=0)[:, None]
         means = (members[:, :, None] * w[:, None]).sum(dim=0) / counts.clamp(min=1)  # [classes, latent]
-        self.average += (1 - AVERAGING) * (counts > 0) * (means - self.average)
+        self.noted += counts > 0
+        rate = (1 / self.noted.clamp(min=1)).clamp(min=1 - AVERAGING)  # at first all steps count alike
+        self.average += rate * (counts > 0) * (means - self.average)
 
 
 class Mapping(nn.Module):
