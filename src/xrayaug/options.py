@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from xrayaug import listing
-from xrayaug.command import Command, Interval, Role, interval, numbers, option
+from xrayaug.command import Command, Interval, Role, interval, numbers, option, pair
 from xrayaug.errors import UsageError
+from xrayaug.gans import Augmentation, Loss
 
 SOURCES = listing.names("sources")
 ARCHITECTURES = listing.names("gans")
@@ -73,6 +74,11 @@ def _checkpoint_every() -> Any:
         metavar="TIME|IMAGES",
         parse=interval,
     )
+
+
+def _recipe(what: str, **bounds: Any) -> Any:
+    """How a GAN is trained, which its architecture knows where the user does not say."""
+    return option(None, help=f"{what} (default: the architecture's).", **bounds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,11 +152,33 @@ class TrainGan(Command):
     arch: str = option("dcgan", choices=ARCHITECTURES, help="Architecture; one file each in xrayaug/gans.")
     only_label: Label | None = option(None, help="Learn from the images of this label alone.")
     epochs: int = option(100, help="Passes over the training images.", minimum=1)
-    batch_size: int = option(100, help="Images per optimiser step.", minimum=1)
-    lr: float = option(3.4e-4, help="Adam's learning rate, for both networks.", above=0)
-    beta1: float = option(0.5, help="Adam's decay of the first moment.", minimum=0, maximum=0.9999)
-    beta2: float = option(0.999, help="Adam's decay of the second moment.", minimum=0, maximum=0.999999)
-    latent: int = option(100, help="Length of the latent vector z.", minimum=1)
+    batch_size: int | None = _recipe("Images per optimiser step", minimum=1)
+    lr: float | None = _recipe("Adam's learning rate, for both networks", above=0)
+    beta1: float | None = _recipe("Adam's decay of the first moment", minimum=0, maximum=0.9999)
+    beta2: float | None = _recipe("Adam's decay of the second moment", minimum=0, maximum=0.999999)
+    latent: int | None = _recipe("Length of the latent vector z", minimum=1)
+    loss: Loss | None = _recipe("What the networks lower; bce is for dcgan alone, the others for all else")
+    r1: float | None = _recipe("Gamma of the penalty on D's gradient at real images; 0 for none", minimum=0)
+    r2: float | None = _recipe("Gamma of the same at generated images; 0 for none", minimum=0)
+    gradient_penalty: float | None = _recipe("Lambda of WGAN-GP's gradient penalty; 0 for none", minimum=0)
+    path_length: float | None = _recipe("Weight of the generator's path length penalty; 0 for none", minimum=0)
+    penalty_every: int | None = _recipe(
+        "Steps from one with penalties to the next; they then count as often", minimum=1
+    )
+    ema: int | None = _recipe(
+        "Images after which half of the averaged generator, which is what is sampled, is new; 0 averages nothing",
+        minimum=0,
+    )
+    d_augment: Augmentation | None = _recipe(
+        "Augment what the discriminator sees: diffaugment always as strongly, ada as it overfits"
+    )
+    width: float = option(1.0, help="Factor of the layers' usual channels.", above=0, maximum=16)
+    conditional: bool | None = option(
+        None, help="Tell the networks labels, so that either can be sampled (default: where the architecture must be)."
+    )
+    mirror: bool = option(
+        False, help="Mirror training images left to right, at random; left hands then have right ones."
+    )
     precision: str = _precision()
     preview_every: int = option(
         5, help="Epochs between preview grids on fixed noise; 0 draws only the last.", minimum=0
@@ -175,6 +203,24 @@ class Sample(Command):
 
     run: Path = option(help="GAN run to sample from.", role=Role.INPUT)
     count: int = option(10000, help="Images to draw; image i is the same whatever the count.", minimum=1)
+    label: Literal["normal", "abnormal", "balanced"] | None = option(
+        None, help="What to draw, of a run that was told labels; balanced takes turns (default: balanced there)."
+    )
+    truncation: float | None = option(
+        None,
+        help="Psi: draw latent vectors in towards the mean, for fewer odd images and less variety; 1 leaves them.",
+        minimum=0,
+        maximum=1,
+    )
+    interpolate: tuple[int, int] | None = option(
+        None,
+        help="Also draw interpolation.png, the way from one image to another: their numbers, such as 3,17.",
+        metavar="A,B",
+        parse=pair,
+    )
+    snapshot: Literal["last", "best"] = option(
+        "last", help="The generator at the end of training, or that of the smallest distance (train-gan --fid-every)."
+    )
     png: bool = option(False, help="Also write every image as a PNG file.")
     checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
@@ -288,7 +334,9 @@ class Augment(Command):
         None, help="Dataset of synthetic images to draw from; not needed for 0 percent.", role=Role.INPUT
     )
     percent: float = option(help="Synthetic images to add, in percent of the real normal training images.", minimum=0)
-    label: Label | None = option(None, help="What the synthetic images are (default: the label the generator learnt).")
+    label: Label | None = option(
+        None, help="What the synthetic images are, or which of both labels to take (default: what they were drawn as)."
+    )
     copies: Path | None = option(
         None, help="What xrayaug copies found in the synthetic set; what it set aside is left out.", role=Role.INPUT
     )

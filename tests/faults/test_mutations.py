@@ -114,11 +114,13 @@ def gan_run(root: Path) -> Reader:
     def build(directory: Path) -> dict[str, Any]:
         network = gans.load("dcgan").generator(shape)
         weights.save(directory / "generator.safetensors", weights.state_of(network))
-        return {"arch": "dcgan", "size": 32, "latent": 4, "training_images": {"normal": 1}}
+        return {
+            "arch": "dcgan", "size": 32, "latent": 4, "classes": 0, "width": 1.0, "training_images": {"normal": 1},
+        }  # fmt: skip
 
     def read(file: Path) -> None:
         sample.plan(Sample(run=file.parent, out=root / "out"))
-        sample._generator(artifacts.open_artifact(file.parent, "gan-run"))
+        sample.Source(artifacts.open_artifact(file.parent, "gan-run")).generator()
 
     produce(TrainGan(data=real, out=root / "gan"), "gan-run", build)
     return Reader([root / "gan" / MANIFEST], read, text=True, put=seal_again)

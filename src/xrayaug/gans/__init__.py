@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 CLASSES = ("normal", "abnormal")  # what a label's number means where networks are told labels
 
+Loss = Literal["bce", "nonsaturating", "hinge", "wgan", "relativistic"]
+Augmentation = Literal["none", "diffaugment", "ada"]
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -34,14 +37,14 @@ class Recipe:
     lr: float = 3.4e-4
     beta1: float = 0.5
     beta2: float = 0.999
-    loss: Literal["bce", "nonsaturating", "hinge", "wgan", "relativistic"] = "nonsaturating"
+    loss: Loss = "nonsaturating"
     r1: float = 0.0  # gamma of the gradient penalty on real images; 0 leaves it out
     r2: float = 0.0  # gamma of the same on generated images
     gradient_penalty: float = 0.0  # lambda of WGAN-GP's
     path_length: float = 0.0  # weight of the generator's own penalty
     penalty_every: int = 1  # steps between penalties, which then count as often
     ema: int = 0  # images after which half of the averaged generator is new; 0 averages nothing
-    d_augment: Literal["none", "diffaugment", "ada"] = "none"
+    d_augment: Augmentation = "none"
 
 
 class Architecture(Protocol):

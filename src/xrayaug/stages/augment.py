@@ -8,7 +8,7 @@ import numpy as np
 from xrayaug import artifacts, console, dataset, production, splits
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
-from xrayaug.dataset import Dataset, Row, borrowed, open_dataset
+from xrayaug.dataset import LABELS, MIXED, Dataset, Row, borrowed, open_dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.options import Augment
 
@@ -60,7 +60,7 @@ def _arm(options: Augment) -> tuple[list[Row], Result]:
         "arm": {
             "percent": options.percent,
             "real_fraction": options.real_fraction,
-            "label": added[0].label if added else None,
+            "label": _label_of(added),
             "added": len(added),
             "real": sum(row.split == "train" for row in kept),
         },
@@ -122,18 +122,36 @@ def _draw(options: Augment, wanted: int, left_out: set[int]) -> list[Row]:
         return []
     if options.synthetic is None:
         raise UsageError(f"--percent {options.percent:g} needs --synthetic", "a dataset that xrayaug sample wrote")
-    synthetic = open_dataset(options.synthetic).select(synthetic=True)
-    order = [
-        place for place in np.random.default_rng(options.seed).permutation(len(synthetic)) if place not in left_out
-    ]
+    rows = open_dataset(options.synthetic).select(synthetic=True)
+    aside = {(row.image, row.row) for image, row in enumerate(rows) if image in left_out}
+    synthetic = _offered(rows, options.label)
+    seeded = np.random.default_rng(options.seed).permutation(len(synthetic))
+    order = [place for place in seeded if (synthetic[place].image, synthetic[place].row) not in aside]
     if wanted > len(order):
-        without = f" without those that {options.copies} sets aside" if left_out else ""
+        offered = f"{len(order)}" if options.label is None else f"{len(order)} to take for {options.label}"
+        without = f", without those that {options.copies} sets aside" if aside else ""
         raise DataError(
             f"--percent {options.percent:g} asks for {wanted} synthetic images, {options.synthetic} "
-            f"holds {len(order)}{without}",
+            f"holds {offered}{without}",
             f"sample at least {wanted + len(synthetic) - len(order)}",
         )
     return [_labelled(synthetic[place], options) for place in order[:wanted]]
+
+
+def _offered(rows: list[Row], label: str | None) -> list[Row]:
+    """The synthetic images to draw from: of a set that was drawn as both labels, those of the one that is wanted.
+
+    Of any other set all: there the label says what they are, which the generator was not told.
+    """
+    if label is None or {row.label for row in rows} != set(LABELS):
+        return rows
+    return [row for row in rows if row.label == label]
+
+
+def _label_of(added: list[Row]) -> str | None:
+    """What was added, as the arm is named by it."""
+    labels = {row.label for row in added}
+    return MIXED if len(labels) > 1 else next(iter(labels), None)
 
 
 def _labelled(row: Row, options: Augment) -> Row:

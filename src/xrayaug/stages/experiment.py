@@ -42,7 +42,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "seeds": 5,
         "gan_size": 128,
         "gan_epochs": 100,
-        "gan_batch_size": 100,
+        "gan_batch_size": None,  # the architecture's own: the thesis's 100 for dcgan
         "samples": 10000,
         "features": "inception",
         "split_by": "image",
@@ -84,7 +84,7 @@ class Settings:
     seeds: int
     gan_size: int
     gan_epochs: int
-    gan_batch_size: int
+    gan_batch_size: int | None
     samples: int
     features: str
     split_by: Literal["patient", "image"]
