@@ -221,10 +221,28 @@ class Sample(Command):
     snapshot: Literal["last", "best"] = option(
         "last", help="The generator at the end of training, or that of the smallest distance (train-gan --fid-every)."
     )
+    reject: float = option(
+        0.0, help="Share of the images to drop, the worst; so many more are drawn first.", minimum=0, maximum=0.9
+    )
+    reject_by: str = option(
+        "discriminator",
+        help="What is worst: what the discriminator likes least, or what in features is farthest from any real image.",
+        metavar="discriminator|inception|random|RUN",
+    )
     png: bool = option(False, help="Also write every image as a PNG file.")
     checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
     deterministic: bool = _deterministic()
+
+    def identity(self) -> dict[str, Any]:
+        """The settings; of a classifier run the content decides, and nothing where no image is rejected."""
+        by = self.reject_by if self.reject_by in ("discriminator", "inception", "random") else "run"
+        return super().identity() | {"reject_by": by if self.reject else None}
+
+    def inputs(self) -> dict[str, Path]:
+        """The GAN run, and the classifier run whose features tell the worst."""
+        named = self.reject > 0 and self.reject_by != "discriminator"
+        return super().inputs() | (_run_of(self.reject_by) if named else {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -452,7 +470,7 @@ class Experiment(Command):
     features: Literal["inception", "random", "none"] | None = option(
         None, help="Features of the distances; none leaves them out (default: the preset's)."
     )
-    copies: bool = option(False, help="Screen the synthetic images for copies, and leave out what is set aside.")
+    screen: bool = option(False, help="Screen the synthetic images for copies, and leave out what is set aside.")
     fid_weights: Path | None = option(None, help="pytorch-fid's Inception weights file.", role=Role.INPUT)
     split_by: Literal["patient", "image"] | None = option(
         None, help="How the validation images are held out (default: the preset's)."

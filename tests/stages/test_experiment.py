@@ -194,7 +194,7 @@ def test_a_command_that_fails_stops_the_study(tmp_path: Path, capfd: pytest.Capt
 
 
 def test_copies_are_screened_for_where_it_is_asked(parsed: list[Command]) -> None:
-    commands = read(demo(copies=True), parsed)
+    commands = read(demo(screen=True), parsed)
     names = [command.name for command in commands]
     (screened,) = of(Copies, commands)
     assert names.index("sample") < names.index("copies") < names.index("augment")

@@ -162,7 +162,7 @@ def plan_study(options: Experiment) -> Study:
         **pace,
     }
     distances = _distances(options, s)
-    screened = out / "copies" if options.copies else None
+    screened = out / "copies" if options.screen else None
     arms = {percent: out / f"arm-{percent:g}" for percent in s.percents}
     commands: list[Command] = [
         *(_phantoms(options, s) if options.preset == "demo" else []),
