@@ -44,10 +44,15 @@ def kth(of: Matrix, to: Matrix, k: int) -> Double:
     return np.sqrt(found)
 
 
-def nearest(of: Matrix, to: Matrix) -> tuple[Places, Double]:
-    """The nearest of `[M, D]` to each of `[N, D]`: which, `[N]`, and at what Euclidean distance, `[N]`."""
+def nearest(of: Matrix, to: Matrix, apart: tuple[Places, Places] | None = None) -> tuple[Places, Double]:
+    """The nearest of `[M, D]` to each of `[N, D]`: which, `[N]`, and at what Euclidean distance, `[N]`.
+
+    `apart` numbers the groups of the first, `[N]`, and of the second, `[M]`: none is near to one of its own group.
+    """
     places, found = np.empty(len(of), np.int64), np.empty(len(of))
     for rows, distances in blocks(of, to):
+        if apart is not None:
+            distances[apart[0][rows, None] == apart[1]] = np.inf
         places[rows] = distances.argmin(axis=1)
         found[rows] = distances.min(axis=1)
     return places, np.sqrt(found)

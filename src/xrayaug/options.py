@@ -235,10 +235,28 @@ class Sample(Command):
     snapshot: Literal["last", "best"] = option(
         "last", help="The generator at the end of training, or that of the smallest distance (train-gan --fid-every)."
     )
+    reject: float = option(
+        0.0, help="Share of the images to drop, the worst; so many more are drawn first.", minimum=0, maximum=0.9
+    )
+    reject_by: str = option(
+        "discriminator",
+        help="What is worst: what the discriminator likes least, or what in features is farthest from any real image.",
+        metavar="discriminator|inception|random|RUN",
+    )
     png: bool = option(False, help="Also write every image as a PNG file.")
     checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
     deterministic: bool = _deterministic()
+
+    def identity(self) -> dict[str, Any]:
+        """The settings; of a classifier run the content decides, and nothing where no image is rejected."""
+        by = self.reject_by if self.reject_by in ("discriminator", "inception", "random") else "run"
+        return super().identity() | {"reject_by": by if self.reject else None}
+
+    def inputs(self) -> dict[str, Path]:
+        """The GAN run, and the classifier run whose features tell the worst."""
+        named = self.reject > 0 and self.reject_by != "discriminator"
+        return super().inputs() | (_run_of(self.reject_by) if named else {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,6 +318,43 @@ class Fid(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Copies(Command):
+    """Screen synthetic images for copies of training images, against real images that were never trained on."""
+
+    name = "copies"
+    example = "xrayaug copies data/synthetic --real data/rsna --features random --out copies"
+
+    synthetic: Path = option(help="Dataset of synthetic images to screen.", role=Role.INPUT, positional=True)
+    real: Path = option(help="Dataset that their generator learnt from.", role=Role.INPUT)
+    features: str = _features(
+        "What to compare beside pixels: trained Inception's features, random ones, or a classifier run's."
+    )
+    dims: Literal["64", "192", "768", "2048"] = option("2048", help="Features per image, by Inception's layer.")
+    weights: Path | None = option(
+        None, help="pytorch-fid's Inception weights file (default: $TORCH_HOME, else downloaded).", role=Role.INPUT
+    )
+    alpha: float = option(
+        0.01, help="Share of fresh real images that each comparison may set aside.", above=0, maximum=0.5
+    )
+    level: float = option(
+        0.01, help="Probability that a set of fresh real images fails; more must be set aside than that explains.",
+        above=0, maximum=0.5,
+    )  # fmt: skip
+    batch_size: int = option(50, help="Images per pass through the network.", role=Role.EXECUTION, minimum=1)
+    checkpoint_every: Interval = _checkpoint_every()
+    device: str = _device()
+    deterministic: bool = _deterministic()
+
+    def identity(self) -> dict[str, Any]:
+        """The settings; of a classifier run the content decides, as in `fid`."""
+        return super().identity() | ({"features": "run", "dims": None} if _run_of(self.features) else {})
+
+    def inputs(self) -> dict[str, Path]:
+        """Both datasets, the weights, and the classifier run whose features are taken."""
+        return super().inputs() | _run_of(self.features)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Augment(Command):
     """Add a measured dose of synthetic images to the training split: one arm of the study."""
 
@@ -314,6 +369,10 @@ class Augment(Command):
     label: Label | None = option(
         None, help="What the synthetic images are, or which of both labels to take (default: what they were drawn as)."
     )
+    copies: Path | None = option(
+        None, help="What xrayaug copies found in the synthetic set; what it set aside is left out.", role=Role.INPUT
+    )
+    keep_copies: bool = option(False, help="Add what --copies set aside all the same, knowingly.")
     real_fraction: float = option(
         1.0, help="Share of the real training patients to keep, for the low-data sweep.", above=0, maximum=1
     )
@@ -425,6 +484,7 @@ class Experiment(Command):
     features: Literal["inception", "random", "none"] | None = option(
         None, help="Features of the distances; none leaves them out (default: the preset's)."
     )
+    screen: bool = option(False, help="Screen the synthetic images for copies, and leave out what is set aside.")
     fid_weights: Path | None = option(None, help="pytorch-fid's Inception weights file.", role=Role.INPUT)
     split_by: Literal["patient", "image"] | None = option(
         None, help="How the validation images are held out (default: the preset's)."
@@ -461,6 +521,6 @@ class Experiment(Command):
 COMMANDS: dict[str, type[Command]] = {
     command.name: cast(type[Command], command)
     for command in (
-        Prepare, TrainGan, Sample, Fid, Augment, TrainClassifier, Evaluate, Phantom, Experiment,
+        Prepare, TrainGan, Sample, Fid, Copies, Augment, TrainClassifier, Evaluate, Phantom, Experiment,
     )
 }  # fmt: skip

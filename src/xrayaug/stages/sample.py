@@ -1,6 +1,6 @@
 """gan run -> dataset: draw synthetic images, each from a random stream of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -9,14 +9,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xrayaug import arrays, artifacts, console, dataset, device, gans, pictures, production, weights
+from xrayaug import (
+    arrays,
+    artifacts,
+    console,
+    dataset,
+    device,
+    features,
+    gans,
+    imagesets,
+    pictures,
+    production,
+    rejection,
+    weights,
+)
 from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Artifact, Result
+from xrayaug.checkpoints import Checkpoints
 from xrayaug.console import Table
-from xrayaug.dataset import LABELS, UNLABELLED, Row
+from xrayaug.dataset import LABELS, UNLABELLED, Dataset, Row
 from xrayaug.errors import ArtifactError, UsageError
 from xrayaug.gans import CLASSES, Architecture, Shape
 from xrayaug.options import Sample
+from xrayaug.rejection import Verdict
 
 PASS = 64  # images per pass through the generator: fixed, since rounding may differ between batch sizes
 CONTACT_SHEET = 100  # images on the contact sheet
@@ -26,6 +41,10 @@ LONGEST_LATENT = 1 << 20  # a generator for it has a thousand times the usual we
 WIDEST = 16  # as `train-gan --width` allows
 SNAPSHOTS = {"last": "generator.safetensors", "best": "best-generator.safetensors"}
 BALANCED = "balanced"
+DISCRIMINATOR = "discriminator"  # what --reject-by may be beside features
+DISCRIMINATOR_FILE = "discriminator.safetensors"
+
+Score = Callable[[int, Pixels], list[float]]  # of a pass from that image on
 
 
 @dataclass(frozen=True)
@@ -121,13 +140,17 @@ def run(options: Sample) -> Result:
         raise UsageError(
             f"--png with --count {options.count} makes too many files", f"at most {MOST_PNGS}, or no --png"
         )
+    if options.reject and options.reject_by != DISCRIMINATOR and features.is_run(options.reject_by):
+        features.open_run(options.reject_by)
     where = device.resolve(options.device, deterministic=options.deterministic)
     return production.produce(options, "dataset", partial(_sample, options, where), computing=device.describe(where))
 
 
 def plan(options: Sample) -> Result:
     """What would be drawn."""
-    return _summary(options, Source(artifacts.open_artifact(options.run, "gan-run")))
+    more = rejection.candidates(options.count, options.reject)
+    planned = _summary(options, Source(artifacts.open_artifact(options.run, "gan-run")))
+    return planned | ({"candidates": more, "rejected by": options.reject_by} if options.reject else {})
 
 
 def tables(result: Result) -> list[Table]:
@@ -163,13 +186,15 @@ def _sample(options: Sample, where: torch.device, directory: Path) -> Result:
     summary = _summary(options, source)
     g = source.generator(options.snapshot).to(where).to(memory_format=torch.channels_last).eval()
     drawing = Drawing(g, source.shape, options.seed, where, options.label or BALANCED, options.truncation)
+    verdict = _judged(options, source, drawing, summary["label"], directory) if options.reject else None
+    kept = range(options.count) if verdict is None else verdict.kept
     with (
         arrays.writing_images(directory, source.shape.size, options.checkpoint_every) as writer,
         console.progress(options.count, "sample", done=writer.count) as advance,
         torch.inference_mode(),
     ):
-        for start in range(writer.count, options.count, PASS):
-            drawn = drawing.draw(start)[: options.count - start]
+        for start, within in rejection.passes(kept[writer.count :], PASS):
+            drawn = drawing.draw(start)[within]
             writer.write(drawn)
             advance(len(drawn))
     images = np.load(directory / arrays.IMAGES, mmap_mode="r")
@@ -180,20 +205,74 @@ def _sample(options: Sample, where: torch.device, directory: Path) -> Result:
         with torch.inference_mode():
             way = drawing.way(options.interpolate)
         pictures.save_png(directory / "interpolation.png", pictures.grid(way, -(-PASS // SHOWN_EVERY)))
-    dataset.write_index(directory, [_row(index, summary) for index in range(options.count)])
+    if verdict is not None:
+        verdict.write(directory)
+        summary["rejection"] = verdict.summary()
+    told = verdict.told() if verdict else [{}] * options.count
+    rows = [_row(row, number, summary, extra) for row, (number, extra) in enumerate(zip(kept, told, strict=True))]
+    dataset.write_index(directory, rows)
     return summary
 
 
-def _row(index: int, summary: Result) -> Row:
+def _judged(options: Sample, source: Source, drawing: Drawing, label: str, directory: Path) -> Verdict:
+    """Every candidate's score, and so which are kept."""
+    count = rejection.candidates(options.count, options.reject)
+    score = (
+        _discriminator(source, drawing) if options.reject_by == DISCRIMINATOR else _nearness(options, source, directory)
+    )
+    kept = Checkpoints(directory / production.RESUME / "scores", options.checkpoint_every)
+    with torch.inference_mode():
+        scores = rejection.scores(range(0, count, PASS), lambda start: score(start, drawing.draw(start)), kept)[:count]
+    labels = [label_of(index, label) for index in range(count)]
+    return Verdict(options.reject_by, options.reject, scores, labels, labels[: options.count])
+
+
+def _discriminator(source: Source, drawing: Drawing) -> Score:
+    """How real the discriminator takes each image of a pass to be: its probability or logit."""
+    file = source.run.file(DISCRIMINATOR_FILE)
+    state = weights.read(file)
+    weights.check_finite(state, file)
+    with torch.device("meta"):
+        weights.check_fit(state, source.arch.discriminator(source.shape), file)
+    d = source.arch.discriminator(source.shape)
+    weights.put(state, d, file)
+    d = d.to(drawing.where).to(memory_format=torch.channels_last).eval()
+
+    def score(start: int, drawn: Pixels) -> list[float]:
+        labels = drawing.labels(range(start, start + PASS))
+        told = torch.tensor(labels, device=drawing.where) if labels is not None else None
+        found: Tensor = d(device.to_unit(torch.from_numpy(drawn).to(drawing.where)), told)
+        return [float(one) for one in found.reshape(PASS, -1)[:, 0].double().cpu()]
+
+    return score
+
+
+def _nearness(options: Sample, source: Source, directory: Path) -> Score:
+    """How near each image of a pass is to the images that the run learnt from, in features; negative distances."""
+    where = device.resolve(options.device, deterministic=options.deterministic)
+    network = features.load(options.reject_by, where, dims=rejection.DIMS, seed=options.seed)
+    learnt = Dataset(source.run.open_input("data", "dataset"))
+    rows = learnt.select(split="train", label=source.run.options.get("only_label"))
+    if not rows:
+        raise ArtifactError(f"{source.run.path} learnt no image of {learnt.path}", "train it again")
+    kept = Checkpoints(directory / production.RESUME / "real-features", options.checkpoint_every)
+    state = kept.restore()
+    real = features.gather(network, imagesets.of_rows(learnt, rows), PASS, state, kept.visit)
+    kept.save(len(rows), [len(rows), torch.from_numpy(real)])
+    return lambda _, drawn: rejection.nearness(network.features(list(drawn)), real)
+
+
+def _row(row: int, index: int, summary: Result, extra: dict[str, str]) -> Row:
     return Row(
         image=arrays.IMAGES,
-        row=index,
+        row=row,
         split="train",
         label=label_of(index, summary["label"]),
         patient="",
         study="",
         source=summary["arch"],
         synthetic=True,
+        extra=extra,
     )
 
 
