@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from xrayaug import cli
-from xrayaug.command import Command, Interval, Role, flag_name, numbers
+from xrayaug.command import Command, Interval, Role, flag_name, numbers, pair
 from xrayaug.errors import UsageError
 from xrayaug.gans import Recipe
 from xrayaug.options import COMMANDS, Phantom, Prepare, TrainClassifier, TrainGan
@@ -76,6 +76,8 @@ def awkward(command: type[Command], knob: Knob) -> Iterator[Any]:
         yield from (low + (high - low) * part for part in (1 / 3, 1e-7, 0.12345678901))
     elif of == tuple[float, ...]:
         yield from ((0.0,), (0.1, 33.333333333333336, 1e-07), (1234567.0,))
+    elif of == tuple[int, int]:
+        yield from ((3, 17), (0, 1_000_000))
     elif of == tuple[Path, ...]:
         yield (Path("runs/a b"), Path("/x/ü'"))
     elif of is Interval:
@@ -192,6 +194,16 @@ def test_numbers_are_finite(value: float) -> None:
 def test_a_list_that_holds_no_number_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="is not a list of numbers"):
         numbers(text)
+
+
+@pytest.mark.parametrize("text", ["3", "3,", "3,4,5", "a,b", "-1,2", "1.5,2", "", "1" * 20 + ",2"])
+def test_what_is_no_pair_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="is not two numbers"):
+        pair(text)
+
+
+def test_a_pair_of_numbers() -> None:
+    assert pair(" 3, 17 ") == (3, 17)
 
 
 def test_a_list_of_numbers() -> None:

@@ -6,8 +6,9 @@ output layer is given. (How far Inception's own classes sway FID: Kynkäänniemi
 """
 
 import hashlib
-from collections.abc import Sequence
-from functools import cached_property
+import itertools
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,17 +18,20 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from xrayaug import artifacts, classifier, frechet, inception
+from xrayaug import artifacts, classifier, console, frechet, imagesets, inception, stopping
 from xrayaug.arrays import LARGEST
 from xrayaug.artifacts import Artifact, Result
+from xrayaug.checkpoints import State
 from xrayaug.classifier import Classifier
-from xrayaug.errors import UsageError
-from xrayaug.imagesets import Pixels
+from xrayaug.errors import DataError, UsageError
+from xrayaug.imagesets import Pictures, Pixels
 from xrayaug.inception import Network, Weights
 
 Array = npt.NDArray[np.float32]  # [N, D]
+Visit = Callable[[int, Callable[[], State]], None]
 
 BY_INCEPTION = ("inception", "random")
+MOST_BYTES = 1 << 30  # of one side's features, which stay in memory: 131,072 images with 2048
 WEIGHTS = "weights.safetensors"  # of a classifier run
 PREPROCESSING = "v1: 8-bit grey, bicubic (antialiased) to {size} x {size}, / 255, ImageNet's mean and deviation"
 
@@ -162,6 +166,45 @@ def load(
     return ClassifierFeatures(open_run(name), where)
 
 
+def gather(network: Features, side: Pictures, batch_size: int, state: State, visit: Visit) -> Array:
+    """The features of every picture of a side, `[N, D]`, in order.
+
+    Args:
+        network: what makes them.
+        side: the pictures.
+        batch_size: pictures a pass.
+        state: what an earlier run had when it was stopped, else None.
+        visit: called after each pass with how many are done and what gives the state to go on from.
+
+    Raises:
+        DataError: they would not fit into `MOST_BYTES`, or some are not finite.
+    """
+    if 4 * side.count * network.dims > MOST_BYTES:
+        raise DataError(
+            f"{side.count:,} images of {side.path} with {network.dims} features are more than {MOST_BYTES >> 30} GiB",
+            "choose a part of them, or --metrics fid alone, which keeps no features",
+        )
+    found = np.empty((side.count, network.dims), np.float32)
+    done = 0 if state is None else int(state[0])
+    if state is not None:
+        found[:done] = state[1].numpy()
+    pictures = imagesets.in_threads(side.read, range(done, side.count))
+    with stopping.deferred(), console.progress(side.count, f"features of {side.path.name}", done=done) as advance:
+        while batch := list(itertools.islice(pictures, batch_size)):
+            found[done : done + len(batch)] = network.features(batch)
+            done += len(batch)
+            advance(len(batch))
+            visit(done, partial(_so_far, found, done))
+    if not np.isfinite(found).all():
+        raise DataError("some features are NaN or infinite", "the network's weights may be damaged")
+    return found
+
+
+def is_run(name: str) -> bool:
+    """Whether a name that `--features` gives is a classifier run's directory."""
+    return name not in BY_INCEPTION
+
+
 def open_run(name: str) -> Artifact:
     """The classifier run that `--features` names.
 
@@ -175,6 +218,10 @@ def open_run(name: str) -> Artifact:
             "a classifier run is what xrayaug train-classifier leaves",
         )
     return artifacts.open_artifact(Path(name), "classifier-run")
+
+
+def _so_far(found: Array, done: int) -> State:
+    return [done, torch.from_numpy(found[:done])]
 
 
 def _before_output(network: Classifier, images: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from xrayaug import (
     console,
     device,
     pictures,
+    plots,
     production,
     stopping,
     training,
@@ -35,6 +36,7 @@ from xrayaug.arrays import Pixels
 from xrayaug.augmentation import Ada
 from xrayaug.averaging import Average
 from xrayaug.checkpoints import Checkpoints, State
+from xrayaug.distances import Yardstick
 from xrayaug.errors import TrainingError, UsageError
 from xrayaug.files import Log
 from xrayaug.gans import Architecture, Recipe, Shape
@@ -44,7 +46,7 @@ from xrayaug.stopping import Pace
 from xrayaug.training import LOOK, Step
 
 PREVIEWS = 64  # pictures per preview grid
-INITIAL, ORDER, NOISE, FIXED_NOISE, WITHIN, CHANCE = range(6)  # what a random stream is for
+INITIAL, ORDER, NOISE, FIXED_NOISE, WITHIN, CHANCE, MEASURED = range(7)  # what a random stream is for
 METRICS = ("d_loss", "g_loss", "d_real", "d_fake")  # d_real is D(x), d_fake D(G(z)), averaged over the epoch
 FURTHER = ("penalty", "class_loss")  # logged where there are any
 VIEWS = 4  # of a step that are augmented: D's of real and of generated images, G's of generated and of real ones
@@ -213,7 +215,8 @@ class Adversaries:
             found.append(recipe.r1 * adversarial.zero_centred(judge, real))
         if recipe.r2:
             found.append(recipe.r2 * adversarial.zero_centred(judge, fake))
-        if recipe.gradient_penalty and chances is not None:
+        if recipe.gradient_penalty:
+            assert chances is not None
             found.append(recipe.gradient_penalty * adversarial.one_centred(judge, real, fake, chances.between))
         return recipe.penalty_every * _sum(*found) if found else None
 
@@ -251,6 +254,15 @@ class Position:
     batches: int = 0
     sums: Tensor = field(default_factory=lambda: torch.zeros(len(METRICS) + len(FURTHER)))
     seconds: float = 0.0  # spent on this epoch
+
+
+@dataclass
+class Best:
+    """The averaged generator at the smallest distance so far, the first of equals."""
+
+    epoch: int = 0
+    distance: float = math.inf
+    weights: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -299,9 +311,10 @@ class Training:
         fixed = torch.randn(PREVIEWS, self.recipe.latent, generator=device.generator(options.seed, FIXED_NOISE))
         self.fixed = fixed.to(where)
         self.spread_of_reals = collapse.spread(device.to_unit(reals[: collapse.LOOKED_AT])) or 1.0
+        self.yardstick = Yardstick(options.fid_features, material.pixels, where) if options.fid_every else None
         self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
         self.look = Pace(LOOK)
-        self.at = Position()
+        self.at, self.best = Position(), Best()
         self._take_up(self.checkpoints.restore())
 
     @property
@@ -326,6 +339,7 @@ class Training:
                 self._epoch(advance)
                 self._end_epoch()
             self.checkpoints.visit(self.seen, self._state)
+        plots.learning_curves(self.directory / "curves.png", self.log.lines, self.options.arch)
         return self.log.lines[-1]
 
     def _epoch(self, advance: Callable[..., None]) -> None:
@@ -382,7 +396,7 @@ class Training:
         return torch.tensor(averaging.share(self.recipe.ema, self.seen + images, images))
 
     def _end_epoch(self) -> None:
-        """Log, look for a breakdown, draw a preview.
+        """Measure, log, look for a breakdown, draw a preview.
 
         Raises:
             TrainingError: NaN, or a collapse that `--on-collapse stop` ends the run for.
@@ -394,8 +408,10 @@ class Training:
         means = self._means()
         _stop_on_nan(means | self.adversaries.largest_weights(), at.epoch)
         generated = self._generated()
-        spread = collapse.spread(generated[: collapse.LOOKED_AT]) / self.spread_of_reals
-        self.log.append(_line(at.epoch, len(self.reals), means | {"spread": spread}, at.seconds))
+        means["spread"] = collapse.spread(generated[: collapse.LOOKED_AT]) / self.spread_of_reals
+        if self.yardstick and (at.epoch % options.fid_every == 0 or at.epoch == options.epochs):
+            means["distance"] = self._distance(self.yardstick)
+        self.log.append(_line(at.epoch, len(self.reals), means, at.seconds))
         if (options.preview_every and at.epoch % options.preview_every == 0) or at.epoch == options.epochs:
             preview = self.directory / "previews" / f"epoch-{at.epoch:04}.png"
             pictures.save_png(preview, pictures.grid(device.from_unit(generated)), durable=True)
@@ -410,6 +426,23 @@ class Training:
         found = {name: named[name] for name in (*METRICS, *self.design.further())}
         return found | ({"augment_p": self.adversaries.ada.p.item()} if self.adversaries.ada else {})
 
+    def _distance(self, yardstick: Yardstick) -> float:
+        """How far the generator's images are from the real ones; its weights are kept if none were as near before.
+
+        A stop is possible after each pass of images: the epoch then ends anew.
+        """
+        distance = yardstick.distance(self._as_many, self._visit)
+        if distance < self.best.distance:
+            self.best = Best(self.at.epoch, distance, weights.state_of(self.adversaries.drawing))
+        return distance
+
+    def _as_many(self, start: int, count: int) -> Pixels:
+        """Generated images in place of the real ones from `start` on, with their labels: uint8 `[count, H, W]`."""
+        noise = device.generator(self.options.seed, MEASURED, start)
+        z = torch.randn(count, self.recipe.latent, generator=noise).to(self.reals.device)
+        labels = None if self.labels is None else self.labels[start : start + count]
+        return device.from_unit(self._drawn(z, labels))
+
     def _alarm(self, alarm: str) -> None:
         kept = self.checkpoints.last_good()
         where = f"the last checkpoint from before is {kept}" if kept else "no checkpoint from before was kept"
@@ -422,11 +455,15 @@ class Training:
 
     def _generated(self) -> Tensor:
         """The fixed noise's images `[N, 1, H, W]`, as sampling would make them; labels take turns."""
-        g = self.adversaries.drawing.eval()
         classes = self.design.shape.classes
         labels = torch.arange(PREVIEWS, device=self.fixed.device) % classes if classes else None
+        return self._drawn(self.fixed, labels)
+
+    def _drawn(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """Images `[N, 1, H, W]` by the generator that counts, as sampling would make them."""
+        g = self.adversaries.drawing.eval()
         with torch.inference_mode():
-            images: Tensor = g(self.fixed, labels)
+            images: Tensor = g(z, labels)
         g.train()
         return images
 
@@ -435,14 +472,18 @@ class Training:
         self.checkpoints.visit(self.seen, self._state, suspect=suspect)
 
     def _state(self) -> State:
-        return {**vars(self.at), "adversaries": self.adversaries.state(), "log": self.log.lines}
+        return {
+            "at": vars(self.at),
+            "best": vars(self.best),
+            "adversaries": self.adversaries.state(),
+            "log": self.log.lines,
+        }
 
     def _take_up(self, state: State | None) -> None:
-        state = state or {"log": []}
-        self.log = Log(self.directory / "log.jsonl", state.pop("log"))
+        self.log = Log(self.directory / "log.jsonl", state["log"] if state else ())
         if state:
-            self.adversaries.load(state.pop("adversaries"))
-            self.at = Position(**state)
+            self.adversaries.load(state["adversaries"])
+            self.at, self.best = Position(**state["at"]), Best(**state["best"])
         self.at.sums = self.at.sums.to(self.reals.device)
 
 

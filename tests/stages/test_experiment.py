@@ -16,6 +16,7 @@ from xrayaug.gans import Recipe
 from xrayaug.manifests import MANIFEST
 from xrayaug.options import (
     Augment,
+    Copies,
     Evaluate,
     Experiment,
     Fid,
@@ -190,3 +191,13 @@ def test_a_command_that_fails_stops_the_study(tmp_path: Path, capfd: pytest.Capt
     script = (tmp_path / "study" / "commands.sh").read_text()
     assert [line for line in script.splitlines() if line.startswith("xrayaug")] == experiment.plan(options)["commands"]
     subprocess.run(["sh", "-n", tmp_path / "study" / "commands.sh"], check=True)
+
+
+def test_copies_are_screened_for_where_it_is_asked(parsed: list[Command]) -> None:
+    commands = read(demo(screen=True), parsed)
+    names = [command.name for command in commands]
+    (screened,) = of(Copies, commands)
+    assert names.index("sample") < names.index("copies") < names.index("augment")
+    assert (screened.synthetic, screened.real, screened.features) == (OUT / "synthetic", OUT / "rsna", "random")
+    assert {arm.copies for arm in of(Augment, commands)} == {OUT / "copies"}
+    assert not of(Copies, experiment.plan_study(thesis()).commands)

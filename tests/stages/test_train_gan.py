@@ -48,6 +48,7 @@ def test_a_run_holds_weights_log_previews_and_reals(made: TrainGan) -> None:
         "generator.safetensors",
         "discriminator.safetensors",
         "log.jsonl",
+        "curves.png",
         "previews/epoch-0001.png",
         "previews/epoch-0002.png",
         "reals.png",

@@ -30,7 +30,8 @@ class Discriminator(nn.Module):
         """Judge each image beside its label."""
         features = self.body.features(images)
         fits = (self.embedding(labels) * features.float().mean(dim=(2, 3))).sum(1)
-        return self.body.judged(features)[:, 0] + fits
+        judgements: Tensor = self.body.judged(features)[:, 0] + fits
+        return judgements
 
 
 def recipe(size: int) -> Recipe:

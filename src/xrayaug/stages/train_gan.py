@@ -106,17 +106,23 @@ def _train(options: TrainGan, where: torch.device, directory: Path) -> Result:
         console.say(f"training {options.arch} on {images} on {device.describe(where)}")
         last = training.run()
     _save(training, directory)
-    names = (*METRICS, *chosen.further(), "spread")
-    return _summary(options, rows, chosen) | {"last_epoch": {name: last[name] for name in names}}
+    names = (*METRICS, *chosen.further(), "spread", *(["distance"] if options.fid_every else []))
+    best = {"best": {"epoch": training.best.epoch, "distance": training.best.distance}} if training.best.epoch else {}
+    return _summary(options, rows, chosen) | {"last_epoch": {name: last[name] for name in names}} | best
 
 
 def _save(training: Training, directory: Path) -> None:
-    """The weights: of the generator that is sampled, of the discriminator, and what the first is the average of."""
+    """The weights: of the generator that is sampled, of the discriminator, and what the first is the average of.
+
+    And of the generator at its best, where that was measured.
+    """
     found = {"generator": training.adversaries.drawing, "discriminator": training.adversaries.d}
     if training.adversaries.average:
         found["generator-raw"] = training.adversaries.g
     for name, network in found.items():
         weights.save(directory / f"{name}.safetensors", weights.state_of(network))
+    if training.best.epoch:
+        weights.save(directory / "best-generator.safetensors", training.best.weights)
 
 
 def _training_rows(options: TrainGan) -> tuple[Dataset, list[Row]]:
