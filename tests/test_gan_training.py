@@ -43,6 +43,8 @@ EVERYTHING: list[dict[str, Any]] = [
     {"d_augment": "ada", "r1": 1.0, "penalty_every": 2, "ema": 100, "mirror": True, **MEASURED},
     {"arch": "acgan", "d_augment": "ada", "loss": "relativistic", "r2": 0.5, "penalty_every": 3},
     {"arch": "dcgan-plus", "loss": "wgan", "gradient_penalty": 10.0, "penalty_every": 1, "precision": "bf16"},
+    {"arch": "stylegan2", "conditional": True, "width": 1 / 64, "r1": 1.0, "path_length": 2.0, "penalty_every": 2},
+    {"arch": "progan", "width": 1 / 64, "mirror": True},
     {"arch": "dcgan", "batch_size": 5},
 ]
 
