@@ -149,6 +149,14 @@ def test_measuring_changes_nothing_else(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "measured" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
 
 
+def test_one_picture_for_each_label_is_a_collapse(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def same(self: Training, z: Tensor, labels: Tensor) -> Tensor:
+        return (2 * labels.float() - 1)[:, None, None, None].expand(-1, 1, 32, 32)
+
+    monkeypatch.setattr(Training, "_drawn", same)
+    assert train_gan.run(command(data, tmp_path / "gan", epochs=1))["last_epoch"]["spread"] == 0
+
+
 def adversaries(recipe: Recipe, *, arch: str = "dcgan-plus", classes: int = 0) -> Adversaries:
     torch.manual_seed(0)
     shape = Shape(32, LATENT, classes, 0.125)

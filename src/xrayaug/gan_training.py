@@ -39,7 +39,7 @@ from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.distances import Yardstick
 from xrayaug.errors import TrainingError, UsageError
 from xrayaug.files import Log
-from xrayaug.gans import Architecture, Recipe, Shape
+from xrayaug.gans import CLASSES, Architecture, Recipe, Shape
 from xrayaug.options import TrainGan
 from xrayaug.profiling import Profile
 from xrayaug.stopping import Pace
@@ -310,7 +310,9 @@ class Training:
         self.steps = {penalised: Step(partial(self._step, penalised), where) for penalised in (False, True)}
         fixed = torch.randn(PREVIEWS, self.recipe.latent, generator=device.generator(options.seed, FIXED_NOISE))
         self.fixed = fixed.to(where)
-        self.spread_of_reals = collapse.spread(device.to_unit(reals[: collapse.LOOKED_AT])) or 1.0
+        classes = design.shape.classes
+        self.fixed_labels = torch.arange(PREVIEWS, device=where) % classes if classes else None
+        self.spreads_of_reals = [found or 1.0 for found in _spreads(self.reals, self.labels)]
         self.yardstick = Yardstick(options.fid_features, material.pixels, where) if options.fid_every else None
         self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
         self.look = Pace(LOOK)
@@ -408,7 +410,7 @@ class Training:
         means = self._means()
         _stop_on_nan(means | self.adversaries.largest_weights(), at.epoch)
         generated = self._generated()
-        means["spread"] = collapse.spread(generated[: collapse.LOOKED_AT]) / self.spread_of_reals
+        means["spread"] = self._spread(generated)
         if self.yardstick and (at.epoch % options.fid_every == 0 or at.epoch == options.epochs):
             means["distance"] = self._distance(self.yardstick)
         self.log.append(_line(at.epoch, len(self.reals), means, at.seconds))
@@ -425,6 +427,11 @@ class Training:
         named = dict(zip((*METRICS, *FURTHER), (self.at.sums / len(self.reals)).tolist(), strict=True))
         found = {name: named[name] for name in (*METRICS, *self.design.further())}
         return found | ({"augment_p": self.adversaries.ada.p.item()} if self.adversaries.ada else {})
+
+    def _spread(self, generated: Tensor) -> float:
+        """The variety of the fixed noise's images beside that of real ones; of the label that has the least."""
+        of_generated = _spreads(generated, self.fixed_labels)
+        return min(found / real for found, real in zip(of_generated, self.spreads_of_reals, strict=True))
 
     def _distance(self, yardstick: Yardstick) -> float:
         """How far the generator's images are from the real ones; its weights are kept if none were as near before.
@@ -455,9 +462,7 @@ class Training:
 
     def _generated(self) -> Tensor:
         """The fixed noise's images `[N, 1, H, W]`, as sampling would make them; labels take turns."""
-        classes = self.design.shape.classes
-        labels = torch.arange(PREVIEWS, device=self.fixed.device) % classes if classes else None
-        return self._drawn(self.fixed, labels)
+        return self._drawn(self.fixed, self.fixed_labels)
 
     def _drawn(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """Images `[N, 1, H, W]` by the generator that counts, as sampling would make them."""
@@ -523,6 +528,13 @@ def adversaries(options: TrainGan, design: Design, where: torch.device) -> Adver
         average=Average(g) if recipe.ema else None,
         ada=Ada(where) if recipe.d_augment == "ada" else None,
     )
+
+
+def _spreads(images: Tensor, labels: Tensor | None) -> list[float]:
+    """How far apart images are, uint8 `[N, H, W]` or float `[N, 1, H, W]`: of each label, or of all."""
+    parts = [images] if labels is None else [images[labels == place] for place in range(len(CLASSES))]
+    looked_at = [part[: collapse.LOOKED_AT] for part in parts]
+    return [collapse.spread(device.to_unit(part) if part.dtype == torch.uint8 else part) for part in looked_at]
 
 
 def _stop_on_nan(metrics: dict[str, float], epoch: int) -> None:
