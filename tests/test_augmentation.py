@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from xrayaug import augmentation
 from xrayaug.augmentation import CAP, DRAWS, KINDS, Ada, augment
@@ -90,6 +91,23 @@ def test_gradients_reach_the_images(strength: float) -> None:
     assert given.grad is not None
     assert given.grad.isfinite().all()
     assert given.grad.flatten(1).abs().sum(1).gt(0).all()
+
+
+def test_resampling_is_that_of_grid_sample() -> None:
+    given = images(20)
+    x, y = (SIZE * 1.5 * torch.rand(20, 1, SIZE, SIZE) - SIZE / 4 for _ in range(2))
+    grid = torch.stack([(2 * x[:, 0] + 1) / SIZE - 1, (2 * y[:, 0] + 1) / SIZE - 1], dim=-1)
+    expected = F.grid_sample(given, grid, padding_mode="reflection", align_corners=False)
+    assert torch.allclose(augmentation._sampled(given, x, y), expected, atol=1e-4)
+
+
+def test_it_is_differentiable_twice() -> None:
+    given = images(4).requires_grad_()
+    augmented = augment(given, torch.rand(4, DRAWS), 1.0)
+    (gradients,) = torch.autograd.grad(augmented.square().sum(), given, create_graph=True)
+    torch.autograd.backward(gradients.square().sum())
+    assert given.grad is not None
+    assert given.grad.isfinite().all()
 
 
 def test_an_image_is_augmented_by_its_own_draws_alone() -> None:

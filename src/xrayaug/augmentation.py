@@ -19,7 +19,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from xrayaug.checkpoints import State
 
@@ -43,7 +42,7 @@ CAP = 0.8  # of the strength, beyond which augmentations leak: Karras et al. sec
 def augment(images: Tensor, draws: Tensor, strength: Tensor | float) -> Tensor:
     """Augment each image by itself; nothing is random but `draws`, nothing depends on what the numbers are.
 
-    Differentiable once, as `grid_sample` is: a penalty on gradients is for what this gives, not for what it is given.
+    A penalty on the discriminator's gradients is best put on what this gives, which is what the discriminator sees.
 
     Args:
         images: `[N, 1, H, H]` in [-1, 1].
@@ -107,23 +106,53 @@ class Ada:
 
 
 def _moved(images: Tensor, befallen: dict[str, Tensor], signed: dict[str, Tensor]) -> Tensor:
-    """Translated, scaled and turned about the centre in one resampling; the same images where none befalls them.
-
-    What comes in at the edges mirrors what is there, as in Karras et al. Black would look like a collimated exposure:
-    a generator that drew black margins could not be told from one whose images were moved.
-    """
+    """Translated, scaled and turned about the centre in one resampling; the same images where none befalls them."""
     size = images.shape[-1]
     pixels = (TRANSLATION * size * signed["translation"]).round()  # whole ones, which do not blur
-    shift = 2 / size * pixels * befallen["translation"][:, None]  # the size is 2 for grid_sample
+    shift = pixels * befallen["translation"][:, None]
     scale = torch.exp2(SCALE * signed["scale"][:, 0] * befallen["scale"])
     angle = ROTATION * signed["rotation"][:, 0] * befallen["rotation"]
-    places = (2 * torch.arange(size, device=images.device, dtype=torch.float32) + 1) / size - 1  # of pixels' centres
-    x, y = places[None, None, None, :], places[None, None, :, None]
     cos, sin = angle.cos() / scale, angle.sin() / scale
-    grid = torch.stack([cos * x + sin * y + shift[:, 0], cos * y - sin * x + shift[:, 1]], dim=-1)[:, 0]  # [N, H, W, 2]
-    moved = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    any_befalls = befallen["translation"] | befallen["scale"] | befallen["rotation"]
-    return torch.where(any_befalls, moved, images)
+    x, y = _places(images)
+    middle = (size - 1) / 2
+    return _sampled(images, cos * x + sin * y + shift[:, 0] + middle, cos * y - sin * x + shift[:, 1] + middle)
+
+
+def _sampled(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """The images at places `[N, 1, H, H]`, in pixels, between four of which they are interpolated.
+
+    Unlike `grid_sample` this sums its gradient in a fixed order where PyTorch is asked for it, and is differentiable
+    twice.
+    """
+    size = images.shape[-1]
+    pixels = images.flatten(1)
+    (left, right, to_right), (top, bottom, to_bottom) = _neighbours(x, size), _neighbours(y, size)
+
+    def at(column: Tensor, row: Tensor) -> Tensor:
+        return pixels.gather(1, (row * size + column).flatten(1)).view_as(images)
+
+    above = torch.lerp(at(left, top), at(right, top), to_right)
+    below = torch.lerp(at(left, bottom), at(right, bottom), to_right)
+    return torch.lerp(above, below, to_bottom)
+
+
+def _neighbours(places: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The pixels before and after each place, and how far it is from the one to the other.
+
+    What comes in at the edges mirrors what is there, up to once the size, as in Karras et al. Black would look like a
+    collimated exposure: a generator that drew black margins could not be told from one whose images were moved.
+    """
+    within = size - (size - (places + 0.5).abs()).abs() - 0.5
+    within = within.clamp(0, size - 1)
+    before = within.long()  # rounds down
+    return before, (before + 1).clamp(max=size - 1), within - before
+
+
+def _places(images: Tensor) -> tuple[Tensor, Tensor]:
+    """How far each pixel is from the centre, across `[1, 1, 1, H]` and down `[1, 1, H, 1]`."""
+    size = images.shape[-1]
+    places = torch.arange(size, device=images.device, dtype=torch.float32) - (size - 1) / 2
+    return places[None, None, None, :], places[None, None, :, None]
 
 
 def _exposed(images: Tensor, befallen: dict[str, Tensor], signed: dict[str, Tensor]) -> Tensor:
@@ -136,8 +165,7 @@ def _exposed(images: Tensor, befallen: dict[str, Tensor], signed: dict[str, Tens
 
 def _uncut(images: Tensor, befallen: Tensor, signed: Tensor) -> Tensor:
     """1, but 0 in a square whose centre is anywhere in the image: `[N, 1, H, H]`."""
-    size = images.shape[-1]
-    places = (2 * torch.arange(size, device=images.device, dtype=torch.float32) + 1) / size - 1
-    x, y = places[None, None, None, :], places[None, None, :, None]
-    outside = ((x - signed[:, 0]).abs() >= CUTOUT) | ((y - signed[:, 1]).abs() >= CUTOUT)
+    half = images.shape[-1] / 2
+    x, y = _places(images)
+    outside = ((x - half * signed[:, 0]).abs() >= CUTOUT * half) | ((y - half * signed[:, 1]).abs() >= CUTOUT * half)
     return (outside | ~befallen).float()
