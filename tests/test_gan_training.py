@@ -41,8 +41,11 @@ def command(data: Path, out: Path, **changes: Any) -> TrainGan:
 MEASURED: dict[str, Any] = {"fid_every": 1, "fid_features": "random"}
 EVERYTHING: list[dict[str, Any]] = [
     {"d_augment": "ada", "r1": 1.0, "penalty_every": 2, "ema": 100, "mirror": True, **MEASURED},
-    {"arch": "acgan", "d_augment": "ada", "loss": "relativistic", "r2": 0.5, "penalty_every": 3},
+    {"arch": "acgan", "d_augment": "ada", "loss": "hinge", "r2": 0.5, "penalty_every": 3},
+    {"arch": "projection", "loss": "relativistic", "r2": 0.5, "penalty_every": 1},
     {"arch": "dcgan-plus", "loss": "wgan", "gradient_penalty": 10.0, "penalty_every": 1, "precision": "bf16"},
+    {"arch": "stylegan2", "conditional": True, "width": 1 / 64, "r1": 1.0, "path_length": 2.0, "penalty_every": 2},
+    {"arch": "progan", "width": 1 / 64, "mirror": True},
     {"arch": "dcgan", "batch_size": 5},
 ]
 
@@ -145,6 +148,14 @@ def test_measuring_changes_nothing_else(data: Path, tmp_path: Path) -> None:
         train_gan.run(command(data, tmp_path / name, **changes))
     name = "generator.safetensors"
     assert (tmp_path / "measured" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
+
+
+def test_one_picture_for_each_label_is_a_collapse(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def same(self: Training, z: Tensor, labels: Tensor) -> Tensor:
+        return (2 * labels.float() - 1)[:, None, None, None].expand(-1, 1, 32, 32)
+
+    monkeypatch.setattr(Training, "_drawn", same)
+    assert train_gan.run(command(data, tmp_path / "gan", epochs=1))["last_epoch"]["spread"] == 0
 
 
 def adversaries(recipe: Recipe, *, arch: str = "dcgan-plus", classes: int = 0) -> Adversaries:
@@ -295,7 +306,8 @@ def test_mirroring_turns_about_half_of_the_images(data: Path, tmp_path: Path, mo
         ({"arch": "dcgan", "loss": "hinge"}, "--loss hinge does not fit dcgan"),
         ({"arch": "cgan", "loss": "bce"}, "--loss bce does not fit cgan"),
         ({"arch": "dcgan", "r1": 1.0}, "--r1 is for logits, and dcgan gives probabilities"),
-        ({"arch": "dcgan", "d_augment": "ada"}, "--d-augment ada goes by logits"),
+        ({"arch": "dcgan", "d_augment": "ada"}, "--d-augment ada goes by the sign of logits, of which --loss bce"),
+        ({"arch": "cgan", "d_augment": "ada", "loss": "relativistic"}, "--d-augment ada goes by the sign"),
         ({"arch": "dcgan-plus", "path_length": 2.0}, "--path-length is not for dcgan-plus"),
         ({"arch": "dcgan", "conditional": True}, "--conditional is not for dcgan"),
         ({"arch": "cgan", "conditional": False}, "--no-conditional is not for cgan"),

@@ -35,7 +35,7 @@ def test_fresh_ones_fall_below_as_often_as_is_said_and_fail_as_seldom() -> None:
         below.append(number / 300)
         failed += found.chance(number, 300) < 0.05
     assert np.mean(below) == pytest.approx(6 / 121, rel=0.1)
-    assert failed / trials == pytest.approx(0.045, abs=0.015)  # the binomial distribution would fail a fifth
+    assert failed / trials == pytest.approx(0.045, abs=0.015)  # the binomial distribution would fail a sixth
 
 
 def test_many_below_have_no_chance() -> None:

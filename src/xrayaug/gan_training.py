@@ -39,7 +39,7 @@ from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.distances import Yardstick
 from xrayaug.errors import TrainingError, UsageError
 from xrayaug.files import Log
-from xrayaug.gans import Architecture, Recipe, Shape
+from xrayaug.gans import CLASSES, Architecture, Recipe, Shape
 from xrayaug.options import TrainGan
 from xrayaug.profiling import Profile
 from xrayaug.stopping import Pace
@@ -50,6 +50,7 @@ INITIAL, ORDER, NOISE, FIXED_NOISE, WITHIN, CHANCE, MEASURED = range(7)  # what 
 METRICS = ("d_loss", "g_loss", "d_real", "d_fake")  # d_real is D(x), d_fake D(G(z)), averaged over the epoch
 FURTHER = ("penalty", "class_loss")  # logged where there are any
 VIEWS = 4  # of a step that are augmented: D's of real and of generated images, G's of generated and of real ones
+WITH_SIGN = ("nonsaturating", "hinge")  # losses by which logits of real images come to be above 0
 MIRRORED, BETWEEN, AUGMENTED = range(3)  # columns of a step's chances: the last is the first of many
 
 
@@ -73,6 +74,16 @@ class Chances:
         """How one of the step's views is augmented, `[N, DRAWS]`."""
         first = AUGMENTED + number * augmentation.DRAWS
         return self.drawn[:, first : first + augmentation.DRAWS]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a step is taken on; see `Adversaries.step`."""
+
+    real: Tensor
+    z: Tensor
+    labels: Tensor | None = None
+    chances: Chances | None = None
 
 
 @dataclass
@@ -122,37 +133,52 @@ class Adversaries:
         Returns:
             `METRICS` and `FURTHER` of this step, float32 `[6]`, still on the device.
         """
+        batch = Batch(real, z, labels, chances)
         with self.autocast():
             fake = self.g(z, labels)
+        of_d = self._teach_d(batch, fake.detach(), penalised=penalised)
+        g_loss = self._teach_g(batch, fake, penalised=penalised)
+        if self.average and share is not None:
+            self.average.follow(share)
+        found = {"g_loss": g_loss} | of_d
+        return torch.stack([found[name].detach() for name in (*METRICS, *FURTHER)])
 
+    def _teach_d(self, batch: Batch, fake: Tensor, *, penalised: bool) -> dict[str, Tensor]:
+        """The discriminator's optimiser step, and what it found."""
         self.d.requires_grad_(True)
         self.d_optimiser.zero_grad(set_to_none=True)
-        seen = self._shown(real, chances, 0), self._shown(fake.detach(), chances, 1)
+        shown = self._shown(batch.real, batch, 0), self._shown(fake, batch, 1)
         with self.autocast():
-            on_real, on_fake = self.d(seen[0], labels), self.d(seen[1], labels)
+            on_real, on_fake = self.d(shown[0], batch.labels), self.d(shown[1], batch.labels)
         d_real, d_fake = judgement(on_real), judgement(on_fake)
-        d_loss = adversarial.discriminator_loss(self.recipe.loss, d_real, d_fake)
-        added = [class_loss(on_real, labels), class_loss(on_fake, labels)]
-        penalty = self._penalty(*seen, labels, chances) if penalised else None
-        torch.autograd.backward(_sum(d_loss, *added, penalty))
+        loss = adversarial.discriminator_loss(self.recipe.loss, d_real, d_fake)
+        of_classes = [class_loss(output, batch.labels) for output in (on_real, on_fake)]
+        penalty = self._penalty(*shown, batch) if penalised else None
+        torch.autograd.backward(_sum(loss, *of_classes, penalty))
         self.d_optimiser.step()
         if self.ada:
             self.ada.observe(d_real)
+        none = loss.new_zeros(())
+        return {
+            "d_loss": loss,
+            "d_real": d_real.mean(),
+            "d_fake": d_fake.mean(),
+            "penalty": _sum(none, penalty),
+            "class_loss": _sum(none, *of_classes),
+        }
 
+    def _teach_g(self, batch: Batch, fake: Tensor, *, penalised: bool) -> Tensor:
+        """The generator's optimiser step, and its loss."""
         self.d.requires_grad_(False)  # G's step needs no gradient for D's weights
         self.g_optimiser.zero_grad(set_to_none=True)
         with self.autocast():
-            judged = self.d(self._shown(fake, chances, 2), labels)
-            beside = self._beside(real, labels, chances)
-        g_loss = adversarial.generator_loss(self.recipe.loss, beside, judgement(judged))
-        regulariser = self._regulariser(z, labels) if penalised else None
-        torch.autograd.backward(_sum(g_loss, class_loss(judged, labels), regulariser))
+            on_fake = self.d(self._shown(fake, batch, 2), batch.labels)
+            d_real = self._beside(batch)
+        loss = adversarial.generator_loss(self.recipe.loss, d_real, judgement(on_fake))
+        penalty = self._regulariser(batch) if penalised else None
+        torch.autograd.backward(_sum(loss, class_loss(on_fake, batch.labels), penalty))
         self.g_optimiser.step()
-        if self.average and share is not None:
-            self.average.follow(share)
-
-        further = [_sum(g_loss.new_zeros(()), penalty), _sum(g_loss.new_zeros(()), *added)]
-        return torch.stack([each.detach() for each in (d_loss, g_loss, d_real.mean(), d_fake.mean(), *further)])
+        return loss
 
     def grow(self, progress: float) -> bool:
         """Have the networks be as they are after that share of the training; whether their layers have changed."""
@@ -190,25 +216,25 @@ class Adversaries:
             found[f"the {name}'s weights"] = torch.stack([tensor.abs().max() for tensor in tensors]).max().item()
         return found
 
-    def _shown(self, images: Tensor, chances: Chances | None, view: int) -> Tensor:
+    def _shown(self, images: Tensor, batch: Batch, view: int) -> Tensor:
         """The images `[N, 1, H, W]` as D sees them."""
-        if self.recipe.d_augment == "none" or chances is None:
+        if self.recipe.d_augment == "none" or batch.chances is None:
             return images
         strength = self.ada.p if self.ada else augmentation.CAP
-        return augmentation.augment(images, chances.view(view), strength)
+        return augmentation.augment(images, batch.chances.view(view), strength)
 
-    def _beside(self, real: Tensor, labels: Tensor | None, chances: Chances | None) -> Tensor | None:
+    def _beside(self, batch: Batch) -> Tensor | None:
         """What D says of the real images in G's step, where the loss compares with them."""
         if self.recipe.loss != "relativistic":
             return None
         with torch.no_grad():
-            return judgement(self.d(self._shown(real, chances, 3), labels))
+            return judgement(self.d(self._shown(batch.real, batch, 3), batch.labels))
 
-    def _penalty(self, real: Tensor, fake: Tensor, labels: Tensor | None, chances: Chances | None) -> Tensor | None:
+    def _penalty(self, real: Tensor, fake: Tensor, batch: Batch) -> Tensor | None:
         """What D's gradients at the images that it saw cost; None where the recipe has no such penalty."""
 
         def judge(images: Tensor) -> Tensor:
-            return judgement(self.d(images, labels))
+            return judgement(self.d(images, batch.labels))
 
         recipe, found = self.recipe, []
         if recipe.r1:
@@ -216,15 +242,15 @@ class Adversaries:
         if recipe.r2:
             found.append(recipe.r2 * adversarial.zero_centred(judge, fake))
         if recipe.gradient_penalty:
-            assert chances is not None
-            found.append(recipe.gradient_penalty * adversarial.one_centred(judge, real, fake, chances.between))
+            assert batch.chances is not None
+            found.append(recipe.gradient_penalty * adversarial.one_centred(judge, real, fake, batch.chances.between))
         return recipe.penalty_every * _sum(*found) if found else None
 
-    def _regulariser(self, z: Tensor, labels: Tensor | None) -> Tensor | None:
+    def _regulariser(self, batch: Batch) -> Tensor | None:
         """G's own penalty; None where the recipe has none."""
         if not self.recipe.path_length:
             return None
-        penalty: Tensor = self.g.penalty(z, labels)  # type: ignore[operator] # the architecture offers it
+        penalty: Tensor = self.g.penalty(batch.z, batch.labels)  # type: ignore[operator] # the architecture offers it
         return self.recipe.path_length * self.recipe.penalty_every * penalty
 
 
@@ -258,7 +284,7 @@ class Position:
 
 @dataclass
 class Best:
-    """The averaged generator at the smallest distance so far, the first of equals."""
+    """The generator that counts at the smallest distance so far, the first of equals."""
 
     epoch: int = 0
     distance: float = math.inf
@@ -310,7 +336,9 @@ class Training:
         self.steps = {penalised: Step(partial(self._step, penalised), where) for penalised in (False, True)}
         fixed = torch.randn(PREVIEWS, self.recipe.latent, generator=device.generator(options.seed, FIXED_NOISE))
         self.fixed = fixed.to(where)
-        self.spread_of_reals = collapse.spread(device.to_unit(reals[: collapse.LOOKED_AT])) or 1.0
+        classes = design.shape.classes
+        self.fixed_labels = torch.arange(PREVIEWS, device=where) % classes if classes else None
+        self.spreads_of_reals = [found or 1.0 for found in _spreads(self.reals, self.labels)]
         self.yardstick = Yardstick(options.fid_features, material.pixels, where) if options.fid_every else None
         self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
         self.look = Pace(LOOK)
@@ -408,7 +436,7 @@ class Training:
         means = self._means()
         _stop_on_nan(means | self.adversaries.largest_weights(), at.epoch)
         generated = self._generated()
-        means["spread"] = collapse.spread(generated[: collapse.LOOKED_AT]) / self.spread_of_reals
+        means["spread"] = self._spread(generated)
         if self.yardstick and (at.epoch % options.fid_every == 0 or at.epoch == options.epochs):
             means["distance"] = self._distance(self.yardstick)
         self.log.append(_line(at.epoch, len(self.reals), means, at.seconds))
@@ -425,6 +453,11 @@ class Training:
         named = dict(zip((*METRICS, *FURTHER), (self.at.sums / len(self.reals)).tolist(), strict=True))
         found = {name: named[name] for name in (*METRICS, *self.design.further())}
         return found | ({"augment_p": self.adversaries.ada.p.item()} if self.adversaries.ada else {})
+
+    def _spread(self, generated: Tensor) -> float:
+        """The variety of the fixed noise's images beside that of real ones; of the label that has the least."""
+        of_generated = _spreads(generated, self.fixed_labels)
+        return min(found / real for found, real in zip(of_generated, self.spreads_of_reals, strict=True))
 
     def _distance(self, yardstick: Yardstick) -> float:
         """How far the generator's images are from the real ones; its weights are kept if none were as near before.
@@ -455,9 +488,7 @@ class Training:
 
     def _generated(self) -> Tensor:
         """The fixed noise's images `[N, 1, H, W]`, as sampling would make them; labels take turns."""
-        classes = self.design.shape.classes
-        labels = torch.arange(PREVIEWS, device=self.fixed.device) % classes if classes else None
-        return self._drawn(self.fixed, labels)
+        return self._drawn(self.fixed, self.fixed_labels)
 
     def _drawn(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """Images `[N, 1, H, W]` by the generator that counts, as sampling would make them."""
@@ -491,7 +522,8 @@ def resolve_recipe(options: TrainGan, arch: Architecture, size: int) -> Recipe:
     """The architecture's own, and what the user gave instead.
 
     Raises:
-        UsageError: a loss that the discriminator's output does not fit, or penalties where it gives no logits.
+        UsageError: a loss that the discriminator's output does not fit; penalties where it gives no logits; ADA where
+            their sign means nothing.
     """
     given = {each.name: getattr(options, each.name) for each in fields(Recipe)}
     recipe = replace(arch.recipe(size), **{name: value for name, value in given.items() if value is not None})
@@ -500,8 +532,11 @@ def resolve_recipe(options: TrainGan, arch: Architecture, size: int) -> Recipe:
     asked = [flag for flag, weight in of_logits.items() if weight]
     if asked and arch.OUTPUT != "logit":
         raise UsageError(f"{asked[0]} is for logits, and {options.arch} gives probabilities", "--arch dcgan-plus")
-    if recipe.d_augment == "ada" and arch.OUTPUT != "logit":
-        raise UsageError(f"--d-augment ada goes by logits, and {options.arch} gives probabilities", "diffaugment")
+    if recipe.d_augment == "ada" and recipe.loss not in WITH_SIGN:
+        raise UsageError(
+            f"--d-augment ada goes by the sign of logits, of which --loss {recipe.loss} makes nothing",
+            f"--d-augment diffaugment, or --loss {' or '.join(WITH_SIGN)}",
+        )
     return recipe
 
 
@@ -523,6 +558,13 @@ def adversaries(options: TrainGan, design: Design, where: torch.device) -> Adver
         average=Average(g) if recipe.ema else None,
         ada=Ada(where) if recipe.d_augment == "ada" else None,
     )
+
+
+def _spreads(images: Tensor, labels: Tensor | None) -> list[float]:
+    """How far apart images are, uint8 `[N, H, W]` or float `[N, 1, H, W]`: of each label, or of all."""
+    parts = [images] if labels is None else [images[labels == place] for place in range(len(CLASSES))]
+    looked_at = [part[: collapse.LOOKED_AT] for part in parts]
+    return [collapse.spread(device.to_unit(part) if part.dtype == torch.uint8 else part) for part in looked_at]
 
 
 def _stop_on_nan(metrics: dict[str, float], epoch: int) -> None:

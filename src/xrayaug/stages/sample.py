@@ -127,10 +127,10 @@ class Drawing:
         return self.images(latents(self.seed, indices, self.shape.latent), self.labels(indices))
 
     def way(self, ends: tuple[int, int]) -> Pixels:
-        """The way from one image to another, a row for each of their labels: uint8 `[8 or 16, H, W]`."""
+        """The way from one image to another, a row for each label that is drawn: uint8 `[8 or 16, H, W]`."""
         z = between(*(latents(self.seed, range(end, end + 1), self.shape.latent)[0] for end in ends))
-        labels = self.labels(ends)
-        told = [None] if labels is None else [[label] * PASS for label in dict.fromkeys(labels)]
+        drawn = CLASSES if self.label == BALANCED else (self.label,)
+        told = [[CLASSES.index(label)] * PASS for label in drawn] if self.shape.classes else [None]
         return np.concatenate([self.images(z, each)[::SHOWN_EVERY] for each in told])
 
 
