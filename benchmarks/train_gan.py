@@ -14,7 +14,7 @@ import torch
 from interleaved import Round, Side, compare
 from torch import Tensor, nn
 
-from xrayaug import device, gans
+from xrayaug import device, gan_training, gans
 from xrayaug.gans import Shape
 from xrayaug.options import TrainGan
 from xrayaug.stages import train_gan
@@ -61,7 +61,7 @@ def ours(arguments: argparse.Namespace, *, feeding: bool = True, **changes: Any)
     """`train-gan`'s step from resident uint8, shuffled; or, to see what that costs, always from one fixed batch."""
     options = TrainGan(data=Path("unused"), out=Path("unused"), batch_size=arguments.batch_size, **changes)
     where = device.resolve("cpu")
-    adversaries = train_gan._adversaries(options, gans.load("dcgan"), Shape(arguments.size, 100), where)
+    adversaries = gan_training.adversaries(options, train_gan.design(options, arguments.size), where)
     images = reals(arguments)
     fixed, z = device.to_unit(images[: arguments.batch_size]), torch.randn(arguments.batch_size, 100)
 

@@ -47,7 +47,7 @@ def as_of_2017(state: dict[str, Tensor]) -> dict[str, Tensor]:
 @pytest.mark.parametrize("arch", [*ANANDA, *OTHER_KINDS])
 def test_any_network_has_one_output(arch: str) -> None:
     sketch = classifier.outline(arch, size=224)
-    output = sketch.network.get_submodule(classifier._output_layer(sketch.network))
+    output = sketch.network.get_submodule(classifier.output_layer(sketch.network))
     assert isinstance(output.weight, Tensor)
     assert output.weight.shape[0] == 1
     with torch.inference_mode():
@@ -122,12 +122,12 @@ def test_densenet169_from_a_file_with_the_old_names(tmp_path: Path) -> None:
     ("arch", "settings"),
     [("squeezenet1_1", {}), ("googlenet", {"init_weights": False}), ("mnasnet0_5", {}), ("resnet18", {})],
 )
-def test_a_file_gives_all_but_the_output_layer(arch: str, settings: dict[str, Any], tmp_path: Path) -> None:
+def test_a_file_gives_all_but_theoutput_layer(arch: str, settings: dict[str, Any], tmp_path: Path) -> None:
     state = state_of(arch, 7, **settings)
     assert arch != "googlenet" or any(name.startswith("aux1.") for name in state)
     save_file(state, tmp_path / "seven.safetensors")
     loaded = classifier.build(arch, size=64, weights=str(tmp_path / "seven.safetensors"))
-    output = classifier._output_layer(loaded.network)
+    output = classifier.output_layer(loaded.network)
     for name, tensor in loaded.network.state_dict().items():
         if name.startswith(f"{output}."):
             assert tensor.shape[0] == 1

@@ -12,8 +12,9 @@ import pytest
 import typer.main
 
 from xrayaug import cli
-from xrayaug.command import Command, Interval, Role, flag_name, numbers
+from xrayaug.command import Command, Interval, Role, flag_name, numbers, pair
 from xrayaug.errors import UsageError
+from xrayaug.gans import Recipe
 from xrayaug.options import COMMANDS, Phantom, Prepare, TrainClassifier, TrainGan
 
 Knob = dataclasses.Field[Any]
@@ -75,6 +76,8 @@ def awkward(command: type[Command], knob: Knob) -> Iterator[Any]:
         yield from (low + (high - low) * part for part in (1 / 3, 1e-7, 0.12345678901))
     elif of == tuple[float, ...]:
         yield from ((0.0,), (0.1, 33.333333333333336, 1e-07), (1234567.0,))
+    elif of == tuple[int, int]:
+        yield from ((3, 17), (0, 1_000_000))
     elif of == tuple[Path, ...]:
         yield (Path("runs/a b"), Path("/x/ü'"))
     elif of is Interval:
@@ -193,6 +196,16 @@ def test_a_list_that_holds_no_number_is_a_usage_error(text: str) -> None:
         numbers(text)
 
 
+@pytest.mark.parametrize("text", ["3", "3,", "3,4,5", "a,b", "-1,2", "1.5,2", "", "1" * 20 + ",2"])
+def test_what_is_no_pair_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="is not two numbers"):
+        pair(text)
+
+
+def test_a_pair_of_numbers() -> None:
+    assert pair(" 3, 17 ") == (3, 17)
+
+
 def test_a_list_of_numbers() -> None:
     assert numbers("0, 10,50.5,") == (0.0, 10.0, 50.5)
 
@@ -224,10 +237,17 @@ def test_runs_are_inputs_by_number() -> None:
     assert made.inputs() == {"runs/0": Path("a"), "runs/1": Path("b")}
 
 
-def test_the_defaults_of_the_gan_are_the_thesiss() -> None:
+def test_the_gan_of_the_thesis_is_the_default() -> None:
     made = TrainGan(data=Path("data"), out=Path("out"))
-    assert (made.arch, made.epochs, made.batch_size, made.lr) == ("dcgan", 100, 100, 3.4e-4)
-    assert (made.beta1, made.beta2, made.latent, made.only_label) == (0.5, 0.999, 100, None)
+    assert (made.arch, made.epochs, made.only_label, made.width) == ("dcgan", 100, None, 1.0)
+
+
+def test_every_field_of_a_recipe_is_an_option_that_by_default_leaves_it_as_it_is() -> None:
+    made = TrainGan(data=Path("data"), out=Path("out"))
+    hints, of_recipe = get_type_hints(TrainGan), get_type_hints(Recipe)
+    for field in dataclasses.fields(Recipe):
+        assert getattr(made, field.name) is None
+        assert hints[field.name] == of_recipe[field.name] | None
 
 
 def test_the_defaults_of_the_classifier_are_the_thesiss() -> None:

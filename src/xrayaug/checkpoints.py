@@ -76,6 +76,11 @@ class Checkpoints:
             self.pace.restart(seen)
         stopping.check()
 
+    def save(self, seen: int, state: State) -> None:
+        """Save now: a part of the run is done, and what follows it saves something else."""
+        self._save(seen, state, suspect=False)
+        self.pace.restart(seen)
+
     def last_good(self) -> Path | None:
         """The newest checkpoint that is not suspect."""
         return next((file for file in reversed(self._files()) if not _is_suspect(file)), None)

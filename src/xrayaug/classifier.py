@@ -300,7 +300,7 @@ def _blocks(network: nn.Module) -> list[tuple[str, nn.Module]]:
     return blocks
 
 
-def _output_layer(network: nn.Module) -> str:
+def output_layer(network: nn.Module) -> str:
     """The name of the layer that gives the output: the last with weights, a convolution in SqueezeNet."""
     weighted: list[str] = [name for name, part in network.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)]
     return weighted[-1]
@@ -308,7 +308,7 @@ def _output_layer(network: nn.Module) -> str:
 
 def _start_from(network: nn.Module, file: Path, wanted: str) -> None:
     """Take every weight from `file` but those of the output layer."""
-    output = _output_layer(network) + "."
+    output = output_layer(network) + "."
     state = {_current_name(name): tensor for name, tensor in _readable(file).items()}
     kept = {name: tensor for name, tensor in state.items() if not name.startswith((output, *AUXILIARY))}
     own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(output)}

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from xrayaug.errors import UsageError
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
+PAIR = re.compile(r"(\d{1,12})\s*,\s*(\d{1,12})")
 INTERVAL = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
 
 
@@ -69,6 +70,18 @@ def numbers(text: str) -> tuple[float, ...]:
     if not values:
         raise UsageError(f"'{text}' is not a list of numbers", "separate them by commas: 0,10,50,100")
     return values
+
+
+def pair(text: str) -> tuple[int, int]:
+    """``"3,17"`` as ``(3, 17)``.
+
+    Raises:
+        UsageError: it is not two whole numbers from 0 on.
+    """
+    given = PAIR.fullmatch(text.strip())
+    if not given:
+        raise UsageError(f"'{text}' is not two numbers of images", "separate them by a comma: 3,17")
+    return int(given[1]), int(given[2])
 
 
 @dataclass(frozen=True)
@@ -188,7 +201,9 @@ def _flag(name: str, value: Any) -> list[str]:
 
 
 def _number(value: float) -> str:
-    """As short as it can be said without becoming another number."""
+    """As short as it can be said without becoming another number, or one of another kind."""
+    if isinstance(value, int):
+        return str(value)
     short = f"{value:g}"
     return short if float(short) == value else repr(value)
 

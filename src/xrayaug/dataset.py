@@ -26,6 +26,7 @@ SPLITS = ("train", "valid", "test")
 LABELS = ("normal", "abnormal")
 MOST_PERCENT = 1e6  # added to an arm: more no figure can show
 ROW_NUMBER = re.compile(r"[0-9]{1,40}")
+MIXED = "mixed"  # of an arm whose synthetic images have either label
 UNLABELLED = ""  # synthetic images of a generator that learnt both labels without telling them apart
 
 
@@ -199,7 +200,7 @@ def arm_of(artifact: Artifact) -> dict[str, Any]:
     return arm | {
         "percent": float(artifact.said(float, *where, "percent", minimum=0, maximum=MOST_PERCENT)),
         "real_fraction": float(artifact.said(float, *where, "real_fraction", minimum=0, maximum=1)),
-        "label": artifact.said(str, *where, "label", among=LABELS) if added else None,
+        "label": artifact.said(str, *where, "label", among=(*LABELS, MIXED)) if added else None,
         "added": added,
     }
 

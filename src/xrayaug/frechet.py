@@ -30,6 +30,8 @@ SYMMETRY_TOLERANCE = 1e-6  # relative to the largest entry
 MOST_BYTES = 160 << 20  # of a file, and of what it unfolds to: 4096 features in double precision are 128 MiB
 MOST_DIMS = 4096
 LARGEST = 1e100  # features are of the order of one; of what lies far beyond, no distance can be computed
+ROWS_AT_ONCE = 1024  # of features turned to double precision
+POINTS = 15  # of the line that is extrapolated, as in the paper
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 
 
@@ -94,6 +96,52 @@ class Moments:
         if self.count < 2:
             raise DataError(f"{self.count} images have no covariance", "at least two are needed")
         return Statistics(self.mean.copy(), self.scatter / (self.count - 1), self.count, dict(origin or {}))
+
+
+def statistics_of(features: npt.NDArray[np.floating[Any]], origin: Mapping[str, str] | None = None) -> Statistics:
+    """Mean and covariance of features `[N, D]` that are all at hand.
+
+    Raises:
+        DataError: fewer than two images, or some features are not finite.
+    """
+    gathered = Moments(features.shape[1])
+    for start in range(0, len(features), ROWS_AT_ONCE):
+        gathered.add(features[start : start + ROWS_AT_ONCE])
+    return gathered.statistics(origin)
+
+
+@dataclass(frozen=True)
+class Extrapolated:
+    """The distance that sets of endless size would have, and what it was drawn from."""
+
+    value: float
+    standard_error: float  # of the line's intercept
+    counts: list[int]  # images of either side, n
+    distances: list[float]
+
+
+def extrapolate(
+    a: npt.NDArray[np.floating[Any]], b: npt.NDArray[np.floating[Any]], random: np.random.Generator
+) -> Extrapolated | None:
+    """The distance of features `[N, D]` and `[M, D]` without the bias of their number; None where they are too few.
+
+    The bias goes as 1 / n, so a line through the distances of subsets of several n, over 1 / n, meets 0 at the
+    distance without it (Chong and Forsyth, 2020, arXiv:1911.07023). Both sides are drawn to n here, for
+    both are samples. It takes `POINTS` even steps of n, from a quarter of the smaller side to all of it, and only where
+    that quarter is at least twice the number of features: below, covariances are singular and the bias is no line.
+    """
+    most = min(len(a), len(b))
+    if most < least_for_extrapolation(a.shape[1]):
+        return None
+    counts = [int(n) for n in np.linspace(most // 4, most, POINTS)]
+    distances = [distance(*(statistics_of(side[random.permutation(len(side))[:n]]) for side in (a, b))) for n in counts]
+    line, covariance = np.polyfit(1 / np.array(counts), distances, 1, cov=True)
+    return Extrapolated(float(line[1]), float(np.sqrt(covariance[1, 1])), counts, distances)
+
+
+def least_for_extrapolation(dims: int) -> int:
+    """Images of either side from which `extrapolate` does so."""
+    return 8 * dims
 
 
 def distance(a: Statistics, b: Statistics) -> float:

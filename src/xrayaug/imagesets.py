@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xrayaug import console, dataset, pixels
-from xrayaug.dataset import Dataset
+from xrayaug.dataset import Dataset, Row
 from xrayaug.errors import DataError
 from xrayaug.sources import IMAGE_SUFFIXES
 
@@ -45,6 +45,11 @@ def of_dataset(data: Dataset, *, split: str | None, label: str | None) -> Pictur
     if not rows:
         asked = " ".join(part for part in (split, label) if part)
         raise DataError(f"{data.path} holds no {asked} images", f"it holds {dataset.counts(data.rows)}")
+    return of_rows(data, rows)
+
+
+def of_rows(data: Dataset, rows: Sequence[Row]) -> Pictures:
+    """The pictures of these rows of a dataset."""
     return Pictures(data.path, "dataset", len(rows), lambda index: data.pixels([rows[index]])[0])
 
 

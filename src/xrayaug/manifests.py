@@ -17,6 +17,7 @@ KINDS = {
     "gan-run": "xrayaug train-gan",
     "classifier-run": "xrayaug train-classifier",
     "fid": "xrayaug fid",
+    "copies": "xrayaug copies",
     "evaluation": "xrayaug evaluate",
     "raw": "xrayaug phantom",
     "experiment": "xrayaug experiment",

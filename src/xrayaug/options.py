@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from xrayaug import listing
-from xrayaug.command import Command, Interval, Role, interval, numbers, option
+from xrayaug.command import Command, Interval, Role, interval, numbers, option, pair
 from xrayaug.errors import UsageError
+from xrayaug.gans import Augmentation, Loss
 
 SOURCES = listing.names("sources")
 ARCHITECTURES = listing.names("gans")
@@ -48,6 +49,15 @@ def _precision() -> Any:
     )
 
 
+def _features(help: str) -> Any:
+    return option("inception", help=help, metavar="inception|random|RUN")
+
+
+def _run_of(features: str) -> dict[str, Path]:
+    """The classifier run that `--features` names, as an input; nothing where it names no run."""
+    return {} if features in ("inception", "random") else {"features": Path(features)}
+
+
 def _profile() -> Any:
     return option(
         None,
@@ -64,6 +74,11 @@ def _checkpoint_every() -> Any:
         metavar="TIME|IMAGES",
         parse=interval,
     )
+
+
+def _recipe(what: str, **bounds: Any) -> Any:
+    """How a GAN is trained, which its architecture knows where the user does not say."""
+    return option(None, help=f"{what} (default: the architecture's).", **bounds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,15 +152,43 @@ class TrainGan(Command):
     arch: str = option("dcgan", choices=ARCHITECTURES, help="Architecture; one file each in xrayaug/gans.")
     only_label: Label | None = option(None, help="Learn from the images of this label alone.")
     epochs: int = option(100, help="Passes over the training images.", minimum=1)
-    batch_size: int = option(100, help="Images per optimiser step.", minimum=1)
-    lr: float = option(3.4e-4, help="Adam's learning rate, for both networks.", above=0)
-    beta1: float = option(0.5, help="Adam's decay of the first moment.", minimum=0, maximum=0.9999)
-    beta2: float = option(0.999, help="Adam's decay of the second moment.", minimum=0, maximum=0.999999)
-    latent: int = option(100, help="Length of the latent vector z.", minimum=1)
+    batch_size: int | None = _recipe("Images per optimiser step", minimum=1)
+    lr: float | None = _recipe("Adam's learning rate, for both networks", above=0)
+    beta1: float | None = _recipe("Adam's decay of the first moment", minimum=0, maximum=0.9999)
+    beta2: float | None = _recipe("Adam's decay of the second moment", minimum=0, maximum=0.999999)
+    latent: int | None = _recipe("Length of the latent vector z", minimum=1)
+    loss: Loss | None = _recipe("What the networks lower; bce is for dcgan alone, the others for all else")
+    r1: float | None = _recipe("Gamma of the penalty on D's gradient at real images; 0 for none", minimum=0)
+    r2: float | None = _recipe("Gamma of the same at generated images; 0 for none", minimum=0)
+    gradient_penalty: float | None = _recipe("Lambda of WGAN-GP's gradient penalty; 0 for none", minimum=0)
+    path_length: float | None = _recipe("Weight of the generator's path length penalty; 0 for none", minimum=0)
+    penalty_every: int | None = _recipe(
+        "Steps from one with penalties to the next; they then count as often", minimum=1
+    )
+    ema: int | None = _recipe(
+        "Images after which half of the averaged generator, which is what is sampled, is new; 0 averages nothing",
+        minimum=0,
+    )
+    d_augment: Augmentation | None = _recipe(
+        "Augment what the discriminator sees: diffaugment always as strongly, ada as it overfits"
+    )
+    width: float = option(1.0, help="Factor of the layers' usual channels.", above=0, maximum=16)
+    conditional: bool | None = option(
+        None, help="Tell the networks labels, so that either can be sampled (default: where the architecture must be)."
+    )
+    mirror: bool = option(
+        False, help="Mirror training images left to right, at random; left hands then have right ones."
+    )
     precision: str = _precision()
     preview_every: int = option(
         5, help="Epochs between preview grids on fixed noise; 0 draws only the last.", minimum=0
     )
+    fid_every: int = option(
+        0,
+        help="Epochs between measurements of the distance to the training images, the best kept; 0 for none.",
+        minimum=0,
+    )
+    fid_features: str = _features("--fid-every: trained Inception's features, random ones, or a classifier run's.")
     on_collapse: Literal["stop", "warn"] = option(
         "stop",
         help="What to do when the discriminator's loss or the variety of the generated images stays near zero.",
@@ -155,6 +198,14 @@ class TrainGan(Command):
     device: str = _device()
     deterministic: bool = _deterministic()
     profile: Path | None = _profile()
+
+    def identity(self) -> dict[str, Any]:
+        """The settings; of a classifier run whose features measure the content decides, which `inputs` holds."""
+        return super().identity() | ({"fid_features": "run"} if _run_of(self.fid_features) else {})
+
+    def inputs(self) -> dict[str, Path]:
+        """The dataset, and the classifier run whose features measure."""
+        return super().inputs() | (_run_of(self.fid_features) if self.fid_every else {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,10 +217,46 @@ class Sample(Command):
 
     run: Path = option(help="GAN run to sample from.", role=Role.INPUT)
     count: int = option(10000, help="Images to draw; image i is the same whatever the count.", minimum=1)
+    label: Literal["normal", "abnormal", "balanced"] | None = option(
+        None, help="What to draw, of a run that was told labels; balanced takes turns (default: balanced there)."
+    )
+    truncation: float | None = option(
+        None,
+        help="Psi: draw latent vectors in towards the mean, for fewer odd images and less variety; 1 leaves them.",
+        minimum=0,
+        maximum=1,
+    )
+    interpolate: tuple[int, int] | None = option(
+        None,
+        help="Also draw interpolation.png, the way from one image to another: their numbers, such as 3,17.",
+        metavar="A,B",
+        parse=pair,
+    )
+    snapshot: Literal["last", "best"] = option(
+        "last", help="The generator at the end of training, or that of the smallest distance (train-gan --fid-every)."
+    )
+    reject: float = option(
+        0.0, help="Share of the images to drop, the worst; so many more are drawn first.", minimum=0, maximum=0.9
+    )
+    reject_by: str = option(
+        "discriminator",
+        help="What is worst: what the discriminator likes least, or what in features is farthest from any real image.",
+        metavar="discriminator|inception|random|RUN",
+    )
     png: bool = option(False, help="Also write every image as a PNG file.")
     checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
     deterministic: bool = _deterministic()
+
+    def identity(self) -> dict[str, Any]:
+        """The settings; of a classifier run the content decides, and nothing where no image is rejected."""
+        by = self.reject_by if self.reject_by in ("discriminator", "inception", "random") else "run"
+        return super().identity() | {"reject_by": by if self.reject else None}
+
+    def inputs(self) -> dict[str, Path]:
+        """The GAN run, and the classifier run whose features tell the worst."""
+        named = self.reject > 0 and self.reject_by != "discriminator"
+        return super().inputs() | (_run_of(self.reject_by) if named else {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,10 +275,21 @@ class Fid(Command):
     out: Path | None = option(  # type: ignore[assignment]
         None, help="Directory to write fid.json to; without it the number is only printed.", role=Role.EXECUTION
     )
-    features: Literal["inception", "random"] = option(
-        "inception", help="Trained Inception (FID), or the same network with seeded random weights (not FID)."
+    metrics: str = option(
+        "fid",
+        help="What to measure, by commas: fid, kid, prdc (precision, recall, density, coverage), fid-infinity.",
+        metavar="NAMES",
     )
-    dims: Literal["64", "192", "768", "2048"] = option("2048", help="Features per image, by layer; FID takes 2048.")
+    floor: bool = option(
+        False,
+        help="Also what halves of side B score against each other at the same n; beside other metrics it always is.",
+    )
+    features: str = _features(
+        "Trained Inception (FID), seeded random weights (not FID), or a classifier run's (not FID)."
+    )
+    dims: Literal["64", "192", "768", "2048"] = option(
+        "2048", help="Features per image, by Inception's layer; FID takes 2048."
+    )
     weights: Path | None = option(
         None, help="pytorch-fid's Inception weights file (default: $TORCH_HOME, else downloaded).", role=Role.INPUT
     )
@@ -210,6 +308,51 @@ class Fid(Command):
     device: str = _device()
     deterministic: bool = _deterministic()
 
+    def identity(self) -> dict[str, Any]:
+        """The settings; of a classifier run the content decides, which `inputs` holds, and which has its own dims."""
+        return super().identity() | ({"features": "run", "dims": None} if _run_of(self.features) else {})
+
+    def inputs(self) -> dict[str, Path]:
+        """Both sides, the weights, and the classifier run whose features are taken."""
+        return super().inputs() | _run_of(self.features)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copies(Command):
+    """Screen synthetic images for copies of training images, against real images that were never trained on."""
+
+    name = "copies"
+    example = "xrayaug copies data/synthetic --real data/rsna --features random --out copies"
+
+    synthetic: Path = option(help="Dataset of synthetic images to screen.", role=Role.INPUT, positional=True)
+    real: Path = option(help="Dataset that their generator learnt from.", role=Role.INPUT)
+    features: str = _features(
+        "What to compare beside pixels: trained Inception's features, random ones, or a classifier run's."
+    )
+    dims: Literal["64", "192", "768", "2048"] = option("2048", help="Features per image, by Inception's layer.")
+    weights: Path | None = option(
+        None, help="pytorch-fid's Inception weights file (default: $TORCH_HOME, else downloaded).", role=Role.INPUT
+    )
+    alpha: float = option(
+        0.01, help="Share of fresh real images that each comparison may set aside.", above=0, maximum=0.5
+    )
+    level: float = option(
+        0.01, help="Probability that a set of fresh real images fails; more must be set aside than that explains.",
+        above=0, maximum=0.5,
+    )  # fmt: skip
+    batch_size: int = option(50, help="Images per pass through the network.", role=Role.EXECUTION, minimum=1)
+    checkpoint_every: Interval = _checkpoint_every()
+    device: str = _device()
+    deterministic: bool = _deterministic()
+
+    def identity(self) -> dict[str, Any]:
+        """The settings; of a classifier run the content decides, as in `fid`."""
+        return super().identity() | ({"features": "run", "dims": None} if _run_of(self.features) else {})
+
+    def inputs(self) -> dict[str, Path]:
+        """Both datasets, the weights, and the classifier run whose features are taken."""
+        return super().inputs() | _run_of(self.features)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Augment(Command):
@@ -223,7 +366,13 @@ class Augment(Command):
         None, help="Dataset of synthetic images to draw from; not needed for 0 percent.", role=Role.INPUT
     )
     percent: float = option(help="Synthetic images to add, in percent of the real normal training images.", minimum=0)
-    label: Label | None = option(None, help="What the synthetic images are (default: the label the generator learnt).")
+    label: Label | None = option(
+        None, help="What the synthetic images are, or which of both labels to take (default: what they were drawn as)."
+    )
+    copies: Path | None = option(
+        None, help="What xrayaug copies found in the synthetic set; what it set aside is left out.", role=Role.INPUT
+    )
+    keep_copies: bool = option(False, help="Add what --copies set aside all the same, knowingly.")
     real_fraction: float = option(
         1.0, help="Share of the real training patients to keep, for the low-data sweep.", above=0, maximum=1
     )
@@ -335,6 +484,7 @@ class Experiment(Command):
     features: Literal["inception", "random", "none"] | None = option(
         None, help="Features of the distances; none leaves them out (default: the preset's)."
     )
+    screen: bool = option(False, help="Screen the synthetic images for copies, and leave out what is set aside.")
     fid_weights: Path | None = option(None, help="pytorch-fid's Inception weights file.", role=Role.INPUT)
     split_by: Literal["patient", "image"] | None = option(
         None, help="How the validation images are held out (default: the preset's)."
@@ -371,6 +521,6 @@ class Experiment(Command):
 COMMANDS: dict[str, type[Command]] = {
     command.name: cast(type[Command], command)
     for command in (
-        Prepare, TrainGan, Sample, Fid, Augment, TrainClassifier, Evaluate, Phantom, Experiment,
+        Prepare, TrainGan, Sample, Fid, Copies, Augment, TrainClassifier, Evaluate, Phantom, Experiment,
     )
 }  # fmt: skip

@@ -15,6 +15,14 @@ from xrayaug import files
 UNDATED: Mapping[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
 INCHES = (6.4, 5.0)
 DOTS_PER_INCH = 150
+PANEL_INCHES = 1.6  # height of one panel of learning curves
+CURVES = (  # what shares a panel
+    ("distance",),
+    ("d_loss", "g_loss", "class_loss"),
+    ("d_real", "d_fake"),
+    ("penalty",),
+    ("spread", "augment_p"),
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,31 @@ def figure7(stem: Path, series: Sequence[Series], reported: Mapping[float, float
             content = io.BytesIO()
             figure.savefig(content, format=suffix, dpi=DOTS_PER_INCH, metadata=metadata)
             files.write_bytes(stem.with_name(f"{stem.name}.{suffix}"), content.getbuffer(), durable=False)
+
+
+def learning_curves(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> None:
+    """What a GAN's log says, over the images seen: a PNG with a panel for each group of `CURVES` that it has.
+
+    Args:
+        path: of the picture.
+        lines: of the log, one per epoch; not every line has every name.
+        title: what was trained.
+    """
+    panels = [[name for name in names if any(name in line for line in lines)] for names in CURVES]
+    panels = [names for names in panels if names]
+    figure = Figure(figsize=(INCHES[0], PANEL_INCHES * len(panels) + 0.6), layout="constrained")
+    for axes, names in zip(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0], panels, strict=True):
+        for name in names:
+            points = [(line["images"], line[name]) for line in lines if name in line]
+            axes.plot(*zip(*points, strict=True), ".-", markersize=3, linewidth=1, label=name)
+        axes.grid(axis="y", color="0.9")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+    axes.set_xlabel("Training images seen")
+    figure.suptitle(title, fontsize="medium")
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=DOTS_PER_INCH, metadata=UNDATED["png"])
+    files.write_bytes(path, content.getbuffer(), durable=False)
 
 
 def _draw(axes: Axes, series: Series, colour: str) -> None:

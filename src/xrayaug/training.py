@@ -71,8 +71,13 @@ class Step:
         return self._beside(inputs)
 
     def forget(self) -> None:
-        """Record anew: something that the recordings hold as a number has changed."""
+        """Record anew: something that the recordings hold as a number has changed.
+
+        After a warm-up as at first: an optimiser that has not met a weight before makes the state for it in its first
+        step, and in a recording would make it at every replay.
+        """
         self._recordings.clear()
+        self._taken.clear()
 
     def _beside(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """The step on the stream that it is recorded on, as CUDA wants it of the steps before."""

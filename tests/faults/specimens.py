@@ -37,6 +37,10 @@ COMMANDS = {
         *("augment", "--real", "../prepare/out", "--synthetic", "../sample/out", "--percent", "50"),
         *("--label", "normal"),
     ],
+    "copies": [
+        *("copies", "../sample/out", "--real", "../prepare/out", "--features", "random", "--dims", "64"),
+        *("--batch-size", "20", *EVERY_STEP),
+    ],
     "train-classifier": ["train-classifier", "--data", "../augment/out", *CLASSIFIER, *EVERY_STEP],
     "train-classifier-1": ["train-classifier", "--data", "../augment/out", "--seed", "1", *CLASSIFIER],
     "evaluate": ["evaluate", "../train-classifier/out", "../train-classifier-1/out"],
@@ -46,7 +50,8 @@ COMMANDS = {
     "mura": [*PHANTOM, "1", "--layout", "mura", "--count", "24", "--seed", "1"],
     "experiment": [*STUDY, *EVERY_STEP],
 }
-NAMES = ("prepare", "train-gan", "sample", "fid", "augment", "train-classifier", "evaluate", "phantom", "experiment")
+NAMES = ("prepare", "train-gan", "sample", "fid", "copies", "augment", "train-classifier", "evaluate", "phantom",
+         "experiment")  # fmt: skip
 
 
 @dataclass(frozen=True)

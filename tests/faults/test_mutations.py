@@ -21,15 +21,27 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from xrayaug import artifacts, dataset, frechet, gans, imagesets, manifests, pixels, sources, weights
+from xrayaug import (
+    artifacts,
+    classifier,
+    dataset,
+    features,
+    frechet,
+    gans,
+    imagesets,
+    manifests,
+    pixels,
+    sources,
+    weights,
+)
 from xrayaug.arrays import IMAGES
 from xrayaug.dataset import INDEX, borrowed, open_dataset
 from xrayaug.frechet import Moments
 from xrayaug.gans import Shape
 from xrayaug.manifests import MANIFEST
-from xrayaug.options import Augment, Evaluate, Prepare, Sample, TrainClassifier, TrainGan
+from xrayaug.options import Augment, Copies, Evaluate, Prepare, Sample, TrainClassifier, TrainGan
 from xrayaug.production import produce
-from xrayaug.stages import evaluate, sample
+from xrayaug.stages import augment, evaluate, sample
 
 QUICK, LONG = 400, 4000  # mutated inputs for each reader
 
@@ -102,11 +114,13 @@ def gan_run(root: Path) -> Reader:
     def build(directory: Path) -> dict[str, Any]:
         network = gans.load("dcgan").generator(shape)
         weights.save(directory / "generator.safetensors", weights.state_of(network))
-        return {"arch": "dcgan", "size": 32, "latent": 4, "training_images": {"normal": 1}}
+        return {
+            "arch": "dcgan", "size": 32, "latent": 4, "classes": 0, "width": 1.0, "training_images": {"normal": 1},
+        }  # fmt: skip
 
     def read(file: Path) -> None:
         sample.plan(Sample(run=file.parent, out=root / "out"))
-        sample._generator(artifacts.open_artifact(file.parent, "gan-run"))
+        sample.Source(artifacts.open_artifact(file.parent, "gan-run")).generator()
 
     produce(TrainGan(data=real, out=root / "gan"), "gan-run", build)
     return Reader([root / "gan" / MANIFEST], read, text=True, put=seal_again)
@@ -123,6 +137,30 @@ def classifier_run(root: Path) -> Reader:
     options = Evaluate(runs=(root / "run",), out=root / "out")
     manifest = root / "run" / MANIFEST
     return Reader([manifest], lambda _: evaluate.tables(evaluate.plan(options)), text=True, put=seal_again)
+
+
+def features_of_a_run(root: Path) -> Reader:
+    real, _ = build_sets(root)
+
+    def build(directory: Path) -> dict[str, Any]:
+        weights.save(directory / features.WEIGHTS, classifier.state_of(classifier.build("squeezenet1_1", size=32)))
+        return {"arch": "squeezenet1_1", "size": 32, "train": {"synthetic": {"normal": 0, "abnormal": 0}}}
+
+    def read(file: Path) -> None:
+        found = features.load(str(file.parent), torch.device("cpu"))
+        assert found.learnt_from
+
+    produce(TrainClassifier(data=real, out=root / "run"), "classifier-run", build)
+    return Reader([root / "run" / MANIFEST], read, text=True, put=seal_again)
+
+
+def screening(root: Path) -> Reader:
+    real, _ = build_sets(root)
+    given: dict[str, Any] = {"real": real, "synthetic": root / "drawn", "percent": 100}
+    result = {"verdict": "pass", "quarantined": [1]}
+    produce(Copies(synthetic=root / "drawn", real=real, out=root / "copies"), "copies", lambda _: result)
+    options = Augment(**given, copies=root / "copies", out=root / "screened")
+    return Reader([root / "copies" / MANIFEST], lambda _: augment.plan(options), text=True, put=seal_again)
 
 
 def read_set(file: Path) -> None:
@@ -272,6 +310,8 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "manifest of a dataset": dataset_manifest,
     "manifest of a GAN run": gan_run,
     "manifest of a classifier run": classifier_run,
+    "manifest of a run whose features are taken": features_of_a_run,
+    "manifest of a screening": screening,
     "index.csv": index,
     "images.npy": images,
     "MURA's lists": mura,

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from xrayaug.gans import Shape, dcgan
+from xrayaug.adversarial import cross_entropy, discriminator_loss, generator_loss
+from xrayaug.gans import Recipe, Shape, dcgan
 from xrayaug.stages.train_gan import layers
 
 AT_128 = Shape(128, 100)
@@ -77,6 +78,14 @@ def test_parameters_in_total() -> None:
 
 
 @pytest.mark.parametrize("size", dcgan.SIZES)
+def test_the_recipe_is_the_thesiss_and_holds_nothing_else(size: int) -> None:
+    assert dcgan.recipe(size) == Recipe(
+        latent=100, batch_size=100, lr=3.4e-4, beta1=0.5, beta2=0.999, loss="bce",
+        r1=0, r2=0, gradient_penalty=0, path_length=0, penalty_every=1, ema=0, d_augment="none",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("size", dcgan.SIZES)
 def test_other_sizes_follow_the_same_rule(size: int) -> None:
     with torch.device("meta"):
         shape = Shape(size, 100)
@@ -104,6 +113,11 @@ def test_the_first_two_layers_of_the_discriminator_are_not_normalised(size: int)
     assert kinds.count("BatchNorm2d") == convolutions - 3  # nor is the last
 
 
+def test_images_are_in_range() -> None:
+    torch.manual_seed(0)
+    assert dcgan.generator(Shape(32, 100, width=0.25))(100 * torch.randn(3, 100)).abs().max() <= 1
+
+
 def test_the_leaky_slope_is_radfords() -> None:
     with torch.device("meta"):
         slopes = {
@@ -113,20 +127,20 @@ def test_the_leaky_slope_is_radfords() -> None:
 
 
 def test_the_discriminators_loss_is_binary_cross_entropy() -> None:
-    loss = dcgan.discriminator_loss(torch.tensor([0.9, 0.5]), torch.tensor([0.2, 0.75]))
+    loss = discriminator_loss("bce", torch.tensor([0.9, 0.5]), torch.tensor([0.2, 0.75]))
     real = -(math.log(0.9) + math.log(0.5)) / 2
     fake = -(math.log(0.8) + math.log(0.25)) / 2
     assert loss.item() == pytest.approx(real + fake, rel=1e-6)
 
 
 def test_the_generators_loss_does_not_saturate() -> None:
-    loss = dcgan.generator_loss(torch.tensor([0.2, 0.75]))
+    loss = generator_loss("bce", None, torch.tensor([0.2, 0.75]))
     assert loss.item() == pytest.approx(-(math.log(0.2) + math.log(0.75)) / 2, rel=1e-6)
 
 
 def test_a_discriminator_that_knows_nothing_loses_two_bits() -> None:
     half = torch.full((4,), 0.5)
-    assert dcgan.discriminator_loss(half, half).item() == pytest.approx(2 * math.log(2))
+    assert discriminator_loss("bce", half, half).item() == pytest.approx(2 * math.log(2))
 
 
 def test_losses_and_gradients_are_those_of_pytorch() -> None:
@@ -134,9 +148,9 @@ def test_losses_and_gradients_are_those_of_pytorch() -> None:
     logits = torch.randn(50)
     for target in (0.0, 1.0):
         gradients = []
-        for cross_entropy in (dcgan._cross_entropy, lambda d, t: nn.functional.binary_cross_entropy(d, 0 * d + t)):
+        for measure in (cross_entropy, lambda d, t: nn.functional.binary_cross_entropy(d, 0 * d + t)):
             given = logits.clone().requires_grad_()
-            loss = cross_entropy(given.sigmoid(), target)
+            loss = measure(given.sigmoid(), target)
             gradients.append((loss, *torch.autograd.grad(loss, given)))
         assert all(torch.equal(ours, theirs) for ours, theirs in zip(*gradients, strict=True))
 

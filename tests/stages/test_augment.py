@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from builders import grey, row, write_dataset
 
-from xrayaug import artifacts
+from xrayaug import artifacts, dataset
 from xrayaug.artifacts import open_artifact
-from xrayaug.dataset import Dataset, Row, open_dataset
+from xrayaug.dataset import LABELS, Dataset, Row, open_dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.options import Augment
 from xrayaug.stages import augment
@@ -159,6 +159,37 @@ def test_what_the_images_are_can_be_said(arm: Callable[..., Dataset]) -> None:
     opened = arm(1, label="abnormal")
     assert {each.label for each in opened.rows if each.synthetic} == {"abnormal"}
     assert opened.artifact.result["arm"]["label"] == "abnormal"
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """4000 synthetic images drawn as both labels by turns."""
+    rows = [row(patient="", study="", source="cgan", synthetic=True, label=label) for label in LABELS] * 2000
+    return write_dataset(tmp_path_factory.mktemp("both") / "synthetic", rows, pixels=grey(4000, 4))
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_of_a_set_of_both_labels_one_can_be_taken(arm: Callable[..., Dataset], both: Path, label: str) -> None:
+    opened, smaller = (arm(percent, synthetic=both, label=label) for percent in (50, 10))
+    added = opened.select(synthetic=True)
+    assert (len(added), {each.label for each in added}) == (1827, {label})
+    assert {each.row % 2 for each in added} == {LABELS.index(label)}, "drawn as that label, not called so"
+    assert opened.artifact.result["arm"]["label"] == label
+    assert synthetic_of(opened)[:365] == synthetic_of(smaller)
+
+
+def test_of_a_set_of_both_labels_both_are_taken_in_the_drawn_order(
+    arm: Callable[..., Dataset], both: Path, sets: Path
+) -> None:
+    opened = arm(10, synthetic=both)
+    assert synthetic_of(opened) == synthetic_of(arm(10))
+    assert [each.label for each in opened.select(synthetic=True)] == [LABELS[row % 2] for row in synthetic_of(opened)]
+    assert dataset.arm_of(opened.artifact)["label"] == dataset.MIXED
+
+
+def test_asking_for_more_of_a_label_than_there_are_is_an_error(arm: Callable[..., Dataset], both: Path) -> None:
+    with pytest.raises(DataError, match=r"asks for 3653 synthetic images, .* holds 2000 to take for abnormal"):
+        arm(100, synthetic=both, label="abnormal")
 
 
 def test_images_without_a_label_need_one(arm: Callable[..., Dataset], sets: Path) -> None:

@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import typer.main
 from xrayaug import cli, console
 from xrayaug.command import Command
 from xrayaug.errors import OutputError, UsageError, XrayaugError
+from xrayaug.gans import Recipe
 from xrayaug.manifests import MANIFEST
 from xrayaug.options import (
     Augment,
+    Copies,
     Evaluate,
     Experiment,
     Fid,
@@ -87,8 +90,8 @@ def test_the_thesiss_numbers(parsed: list[Command]) -> None:
     assert (mura.source, mura.part, mura.size, mura.fit, mura.split_by) == ("mura", "hand", 224, "squash", "image")
     assert mura.holdout is None  # a tenth, where there are two classes
     (gan,) = of(TrainGan, commands)
-    assert (gan.arch, gan.epochs, gan.batch_size, gan.latent) == ("dcgan", 100, 100, 100)
-    assert (gan.lr, gan.beta1, gan.beta2, gan.data) == (3.4e-4, 0.5, 0.999, OUT / "rsna")
+    assert (gan.arch, gan.epochs, gan.data) == ("dcgan", 100, OUT / "rsna")
+    assert {getattr(gan, knob.name) for knob in fields(Recipe)} == {None}  # dcgan's own, which is the thesis's
     (sampled,) = of(Sample, commands)
     assert (sampled.count, sampled.run) == (10_000, OUT / "gan")
     assert [(fid.a, fid.b, fid.features, fid.dims) for fid in of(Fid, commands)] == [
@@ -188,3 +191,13 @@ def test_a_command_that_fails_stops_the_study(tmp_path: Path, capfd: pytest.Capt
     script = (tmp_path / "study" / "commands.sh").read_text()
     assert [line for line in script.splitlines() if line.startswith("xrayaug")] == experiment.plan(options)["commands"]
     subprocess.run(["sh", "-n", tmp_path / "study" / "commands.sh"], check=True)
+
+
+def test_copies_are_screened_for_where_it_is_asked(parsed: list[Command]) -> None:
+    commands = read(demo(screen=True), parsed)
+    names = [command.name for command in commands]
+    (screened,) = of(Copies, commands)
+    assert names.index("sample") < names.index("copies") < names.index("augment")
+    assert (screened.synthetic, screened.real, screened.features) == (OUT / "synthetic", OUT / "rsna", "random")
+    assert {arm.copies for arm in of(Augment, commands)} == {OUT / "copies"}
+    assert not of(Copies, experiment.plan_study(thesis()).commands)

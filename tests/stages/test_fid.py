@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from builders import MakeDataset
 from PIL import Image
 
-from xrayaug import artifacts, dataset, frechet, imagesets, inception, production
+from xrayaug import artifacts, classifier, dataset, features, frechet, imagesets, inception, measures, production
+from xrayaug import weights as weights_files
 from xrayaug.arrays import IMAGES, Pixels
 from xrayaug.dataset import Row
 from xrayaug.errors import ArtifactError, DataError, InputError, OutputError, UsageError, WeightsError
 from xrayaug.files import sha256
 from xrayaug.inception import Network, Weights
-from xrayaug.options import Augment, Fid, Prepare
+from xrayaug.options import Augment, Fid, Prepare, TrainClassifier
 from xrayaug.stages import fid
 
 COUNT, SIZE = 12, 48
@@ -375,3 +377,107 @@ def test_what_is_written_does_not_depend_on_the_cache(tmp_path: Path, a: Path, b
     assert fid.run(options(a, b, out=tmp_path / "second")) == first
     texts = [(tmp_path / name / "fid.json").read_text() for name in ("first", "second")]
     assert texts[0] == texts[1]
+
+
+@pytest.mark.usefixtures("quick")
+def test_every_metric_stands_beside_its_floor(tmp_path: Path) -> None:
+    a, b = (
+        write_pngs(tmp_path / "a", drawn(1, count=30)),
+        write_pngs(tmp_path / "b", drawn(2, brightness=0.5, count=60)),
+    )
+    asked = options(a, b, metrics="prdc,kid,fid-infinity", out=tmp_path / "out")
+    found = fid.run(asked)
+    plain = fid.run(options(a, b, cache=tmp_path / "elsewhere"))
+    assert found["value"] == plain["value"]
+    assert set(found["metrics"]) == {"kid", "prdc", "fid-infinity"}
+    assert (found["metrics"]["kid"]["subset_size"], found["metrics"]["kid"]["n"]) == (15, {"a": 30, "b": 60})
+    assert (found["metrics"]["prdc"]["n"], found["metrics"]["fid-infinity"]) == (30, None)
+    assert any("eight times as many" in line for line in found["warnings"])
+    assert (found["floor"]["n"], found["floor"]["reference"]) == (30, "b")
+    compared = found["floor"]["measures"]
+    assert set(compared) == {"fid", "kid", "precision", "recall", "density", "coverage"}
+    assert compared["fid"]["ratio"] > 2
+    assert compared["kid"]["excess"] > 5 * compared["kid"]["floor_sd"]
+    assert compared["coverage"]["excess"] < 0
+    text = str([fid.tables(found)[1].rows, fid.tables(found)[1].title])
+    assert "FID" not in text
+    assert "64 random features" in text
+    assert list((tmp_path / "cache" / "xrayaug" / "fid").glob("*.partial")) == []
+    assert fid.plan(asked)["metrics"] == "fid, kid, prdc, fid-infinity"
+
+
+@pytest.mark.usefixtures("quick")
+def test_two_samples_of_one_set_lie_at_the_floor(tmp_path: Path) -> None:
+    a, b = write_pngs(tmp_path / "a", drawn(1, count=40)), write_pngs(tmp_path / "b", drawn(2, count=80))
+    found = fid.run(options(a, b, floor=True))["floor"]
+    assert list(found["measures"]) == ["fid"]
+    assert found["measures"]["fid"]["ratio"] == pytest.approx(1, abs=0.3)
+
+
+@pytest.mark.usefixtures("quick")
+def test_few_images_have_no_floor_and_say_so(a: Path, b: Path) -> None:
+    found = fid.run(options(a, b, floor=True))
+    assert found["floor"] is None
+    assert any("no floor" in line for line in found["warnings"])
+    assert fid.tables(found)[1].rows[0][2:] == ("--", "--", "--", "--")
+
+
+@pytest.mark.usefixtures("quick")
+def test_statistics_have_no_other_metric(tmp_path: Path, a: Path, b: Path) -> None:
+    fid.run(options(a, b, save_stats=tmp_path / "a.npz"))
+    for changes in ({"metrics": "kid"}, {"floor": True}):
+        with pytest.raises(UsageError, match="only the Fréchet distance can be had"):
+            fid.run(options(tmp_path / "a.npz", b, **changes))
+    with pytest.raises(UsageError, match="knows no 'kids'"):
+        fid.run(options(a, b, metrics="fid,kids"))
+
+
+@pytest.mark.usefixtures("quick")
+def test_features_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch, a: Path, b: Path) -> None:
+    monkeypatch.setattr(features, "MOST_BYTES", 4 * 64 * COUNT - 1)
+    with pytest.raises(DataError, match=r"12 images of .* with 64 features are more than"):
+        fid.run(options(a, b, metrics="kid"))
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_stopped_measurement_goes_on_with_the_features_it_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, a: Path, b: Path
+) -> None:
+    expected = fid.run(options(a, b, metrics="kid", cache=tmp_path / "whole"))
+    asked = options(a, b, metrics="kid", batch_size=5)
+    with monkeypatch.context() as patched:
+        patched.setattr(measures, "floor", refuse)
+        with pytest.raises(OSError, match="no network"):
+            fid.run(asked)
+    with monkeypatch.context() as patched:
+        patched.setattr(Network, "features", refuse)
+        found = fid.run(asked)
+    assert found["metrics"]["kid"]["value"] == pytest.approx(expected["metrics"]["kid"]["value"], rel=1e-4)
+
+
+def test_a_classifiers_features_never_make_fid(tmp_path: Path, make_dataset: MakeDataset) -> None:
+    data = make_dataset(tmp_path / "data", studies=4, synthetic=2)
+    network = classifier.build("squeezenet1_1", size=32)
+
+    def build(directory: Path) -> dict[str, Any]:
+        weights_files.save(directory / "weights.safetensors", classifier.state_of(network))
+        return {"arch": "squeezenet1_1", "size": 32, "train": {"synthetic": {"normal": 2, "abnormal": 0}}}
+
+    run = tmp_path / "run"
+    production.produce(TrainClassifier(data=data, out=run), "classifier-run", build)
+    asked = Fid(a=data, b=data, features=str(run), device="cpu", out=tmp_path / "out", save_stats=tmp_path / "a.npz")
+    found = fid.run(asked)
+    assert found["description"] == "Fréchet distance over 512 classifier features (not FID)"
+    assert found["value"] == pytest.approx(0, abs=1e-6)
+    assert found["learnt_from"]["data_sha256"] == artifacts.digest(data)
+    assert sum("was trained on" in line for line in found["warnings"]) == 3
+    manifest = artifacts.open_artifact(tmp_path / "out").manifest
+    assert (manifest["options"]["features"], manifest["options"]["dims"]) == ("run", None)
+    assert manifest["inputs"]["features"]["sha256"] == artifacts.digest(run)
+    assert fid.run(Fid(a=tmp_path / "a.npz", b=data, features=str(run)))["value"] == found["value"]
+    with pytest.raises(UsageError, match="--dims"):
+        fid.run(Fid(a=data, b=data, features=str(run), dims="64"))
+    with pytest.raises(DataError, match="no statistics of random features"):
+        fid.run(Fid(a=tmp_path / "a.npz", b=data, features="random"))
+    with pytest.raises(UsageError, match="neither inception nor random"):
+        fid.run(Fid(a=data, b=data, features="nowhere"))

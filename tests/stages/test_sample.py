@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from builders import MakeDataset, edit_manifest
+from builders import MakeDataset, edit_manifest, tamper
 from PIL import Image
+from safetensors.torch import save as serialise
 
-from xrayaug import artifacts, weights
+from xrayaug import artifacts, gans, pictures, weights
 from xrayaug.artifacts import open_artifact
 from xrayaug.dataset import open_dataset
-from xrayaug.errors import ArtifactError, WeightsError
+from xrayaug.errors import ArtifactError, UsageError, WeightsError
+from xrayaug.gans import CLASSES, dcgan
 from xrayaug.options import Sample, TrainGan
 from xrayaug.stages import sample, train_gan
 
@@ -136,7 +138,7 @@ def test_a_plan_writes_nothing(runs: dict[str, Path], tmp_path: Path) -> None:
         ("latent", 10**12, "'result/latent' is 1000000000000, must be from 1 to"),
         ("latent", 0, "'result/latent' is 0"),
         ("latent", None, "'result/latent' is missing"),
-        ("arch", "../secret", "'result/arch' is ../secret, must be one of dcgan"),
+        ("arch", "../secret", "'result/arch' is ../secret, must be one of "),
         ("training_images", ["normal"], "'result/training_images' is missing or of another type"),
         ("training_images", {"=cmd": 3}, "learnt images labelled =cmd"),
     ],
@@ -155,3 +157,163 @@ def test_a_latent_that_the_weights_do_not_have_is_refused_before_the_network_is_
     edit_manifest(tmp_path / "run", lambda manifest: manifest["result"].update(latent=1 << 20))  # 68 GB of weights
     with pytest.raises(WeightsError, match="does not fit"):
         sample.run(command(tmp_path / "run", tmp_path / "out"))
+
+
+@pytest.fixture(scope="module")
+def told(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """GANs that were told labels, trained just long enough to draw dark normal and bright abnormal images."""
+    folder = tmp_path_factory.mktemp("told")
+    data = make_dataset(folder / "data", splits=["train"], studies=8)
+    runs = {name: folder / name for name in gans.names() if gans.load(name).CONDITIONAL == "always"}
+    for name, out in runs.items():
+        settings: dict[str, Any] = {"epochs": 40, "batch_size": 16, "width": 0.25, "lr": 1e-3, "on_collapse": "warn"}
+        train_gan.run(TrainGan(data=data, arch=name, preview_every=0, device="cpu", out=out, **settings))
+    return runs
+
+
+def brightness(out: Path) -> npt.NDArray[np.float64]:
+    return np.asarray(images(out).mean(axis=(1, 2)), np.float64)
+
+
+def test_told_generators_draw_the_label_that_is_asked_for(told: dict[str, Path], tmp_path: Path) -> None:
+    """The images of the labels differ by 110 in mean brightness; a threshold between them tells nearly all."""
+    for name, run in told.items():
+        for label in ("normal", "abnormal"):
+            out = tmp_path / f"{name}-{label}"
+            sample.run(command(run, out, label=label, count=32))
+            opened = open_dataset(out)
+            assert {row.label for row in opened.rows} == {label}
+            bright = brightness(out) > 115
+            assert bright.mean() > 0.9 if label == "abnormal" else bright.mean() < 0.1, (name, label)
+
+
+def test_both_labels_take_turns_by_default_and_an_image_is_the_same_whatever_the_count(
+    told: dict[str, Path], tmp_path: Path
+) -> None:
+    for count in (3, sample.PASS + 5):
+        assert sample.run(command(told["cgan"], tmp_path / str(count), count=count))["label"] == "balanced"
+    few, many = (open_dataset(tmp_path / str(count)) for count in (3, sample.PASS + 5))
+    assert [row.label for row in few.rows] == ["normal", "abnormal", "normal"]
+    assert [row.label for row in many.rows] == [CLASSES[index % 2] for index in range(sample.PASS + 5)]
+    np.testing.assert_array_equal(images(few.path), images(many.path)[:3])
+    asked = sample.run(command(told["cgan"], tmp_path / "asked", count=3, label="balanced"))
+    assert asked["label"] == "balanced"
+    np.testing.assert_array_equal(images(tmp_path / "asked"), images(few.path))
+
+
+def test_the_same_number_is_the_same_image_by_one_label_or_by_turns(told: dict[str, Path], tmp_path: Path) -> None:
+    for label in (None, "abnormal"):
+        sample.run(command(told["cgan"], tmp_path / str(label), label=label, count=4))
+    turns, one = images(tmp_path / "None"), images(tmp_path / "abnormal")
+    np.testing.assert_array_equal(turns[1::2], one[1::2])
+    assert not np.array_equal(turns[::2], one[::2])
+
+
+def test_what_a_run_cannot_draw_is_one_clear_line(runs: dict[str, Path], told: dict[str, Path], tmp_path: Path) -> None:
+    for run, changes, complaint in (
+        (runs["all"], {"label": "normal"}, "--label normal: .* was told no labels"),
+        (told["cgan"], {"truncation": 0.7}, "--truncation is not for cgan"),
+        (runs["all"], {"snapshot": "best"}, "kept no best snapshot"),
+    ):
+        for show in (sample.plan, sample.run):
+            with pytest.raises(UsageError, match=complaint):
+                show(command(run, tmp_path / "out", **changes))
+        assert not (tmp_path / "out").exists()
+
+
+def test_the_best_snapshot_is_drawn_if_asked(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", splits=["train"])
+    settings: dict[str, Any] = {"latent": 4, "width": 0.125, "device": "cpu", "fid_every": 1, "fid_features": "random"}
+    train_gan.run(TrainGan(data=data, epochs=2, out=tmp_path / "run", **settings))
+    names = ("generator.safetensors", "best-generator.safetensors")
+    best = weights.read(tmp_path / "run" / names[1])
+    with torch.no_grad():
+        tamper(tmp_path / "run", names[0], lambda _: serialise({name: 2 * tensor for name, tensor in best.items()}))
+    for snapshot in ("last", "best"):
+        sample.run(command(tmp_path / "run", tmp_path / snapshot, snapshot=snapshot))
+    assert not np.array_equal(images(tmp_path / "last"), images(tmp_path / "best"))
+
+
+def test_truncation_is_the_generators_own(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def truncated(self: dcgan.Generator, z: torch.Tensor, labels: None, psi: float) -> torch.Tensor:
+        return self.forward(psi * z, labels)
+
+    monkeypatch.setattr(dcgan.Generator, "truncated", truncated, raising=False)
+    for psi in (None, 1.0, 0.0):
+        sample.run(command(runs["all"], tmp_path / str(psi), truncation=psi))
+    plain, full, none = (images(tmp_path / str(psi)) for psi in (None, 1.0, 0.0))
+    np.testing.assert_array_equal(plain, full)
+    assert len({picture.tobytes() for picture in none}) == 1
+
+
+@pytest.mark.parametrize(("label", "rows"), [(None, 2), ("abnormal", 1)])
+def test_a_way_begins_and_ends_at_its_images_in_each_label(
+    told: dict[str, Path], tmp_path: Path, label: str | None, rows: int
+) -> None:
+    sample.run(command(told["cgan"], tmp_path / "out", count=9, label=label, interpolate=(7, 5 if label else 2)))
+    strip = ways(tmp_path / "out", rows)
+    last = rows - 1
+    np.testing.assert_allclose(strip[last][0], images(tmp_path / "out")[7], atol=1)  # passes may round differently
+    np.testing.assert_allclose(strip[0][-1], images(tmp_path / "out")[5 if label else 2], atol=1)
+
+
+def test_a_way_without_labels_is_one_row(runs: dict[str, Path], tmp_path: Path) -> None:
+    sample.run(command(runs["all"], tmp_path / "out", count=9, interpolate=(7, 2)))
+    (row,) = ways(tmp_path / "out", 1)
+    np.testing.assert_allclose(row[0], images(tmp_path / "out")[7], atol=1)
+    np.testing.assert_allclose(row[-1], images(tmp_path / "out")[2], atol=1)
+
+
+def ways(out: Path, rows: int) -> list[list[npt.NDArray[np.int64]]]:
+    """The pictures of the strip, row by row."""
+    with Image.open(out / "interpolation.png") as image:
+        strip = np.asarray(image).astype(np.int64)
+    step = 32 + pictures.GAP
+    assert strip.shape == (rows * step + pictures.GAP, 8 * step + pictures.GAP)
+    return [
+        [strip[step * row :, step * column :][pictures.GAP : step, pictures.GAP : step] for column in range(8)]
+        for row in range(rows)
+    ]
+
+
+def test_an_image_need_not_be_drawn_for_a_way_to_it(runs: dict[str, Path], tmp_path: Path) -> None:
+    sample.run(command(runs["all"], tmp_path / "out", interpolate=(0, 10**9)))
+    assert (tmp_path / "out" / "interpolation.png").exists()
+
+
+def test_latent_vectors_on_a_way_are_as_long_as_normal_ones() -> None:
+    first, last = sample.latents(0, range(2), 100)
+    way = sample.between(first, last)
+    torch.testing.assert_close(way[0], first)
+    torch.testing.assert_close(way[-1], last)
+    lengths = way.norm(dim=1)
+    assert lengths.min() > 0.95 * min(first.norm(), last.norm())
+    torch.testing.assert_close(sample.between(first, first), first.expand(sample.PASS, -1))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("classes", 3, "'result/classes' is 3, must be one of 0, 2"),
+        ("classes", 2, "says what dcgan cannot be"),
+        ("width", 1e9, "'result/width' is 1000000000"),
+        ("width", "1", "'result/width' is missing or of another type"),
+    ],
+)
+def test_absurd_labels_and_widths_are_refused(
+    runs: dict[str, Path], tmp_path: Path, name: str, value: Any, complaint: str
+) -> None:
+    shutil.copytree(runs["normal"], tmp_path / "run")
+    edit_manifest(tmp_path / "run", lambda manifest: manifest["result"].update({name: value}))
+    with pytest.raises(ArtifactError, match=re.escape(complaint)):
+        sample.run(command(tmp_path / "run", tmp_path / "out"))
+
+
+def test_a_run_from_before_there_were_labels_is_sampled(runs: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(runs["normal"], tmp_path / "run")
+    edit_manifest(tmp_path / "run", lambda manifest: [manifest["result"].pop(name) for name in ("classes", "width")])
+    for run, out in ((runs["normal"], "now"), (tmp_path / "run", "then")):
+        sample.run(command(run, tmp_path / out))
+    np.testing.assert_array_equal(images(tmp_path / "now"), images(tmp_path / "then"))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,13 @@ from builders import MakeDataset
 from PIL import Image
 from torch import Tensor
 
-from xrayaug import artifacts, gans, weights
+from xrayaug import artifacts, gan_training, gans, weights
 from xrayaug.artifacts import open_artifact
 from xrayaug.errors import DataError, TrainingError
+from xrayaug.gan_training import METRICS, Adversaries, Training
 from xrayaug.gans import Shape
 from xrayaug.options import TrainGan
 from xrayaug.stages import train_gan
-from xrayaug.stages.train_gan import METRICS, Adversaries, Training
 
 LATENT = 4
 
@@ -47,6 +48,7 @@ def test_a_run_holds_weights_log_previews_and_reals(made: TrainGan) -> None:
         "generator.safetensors",
         "discriminator.safetensors",
         "log.jsonl",
+        "curves.png",
         "previews/epoch-0001.png",
         "previews/epoch-0002.png",
         "reals.png",
@@ -57,7 +59,7 @@ def test_the_log_has_a_line_per_epoch(made: TrainGan) -> None:
     lines = [json.loads(line) for line in (made.out / "log.jsonl").read_text().splitlines()]
     assert [(line["epoch"], line["images"]) for line in lines] == [(1, 16), (2, 32)]
     for line in lines:
-        assert list(line) == ["epoch", "images", *train_gan.METRICS, "spread", "seconds", "images_per_second"]
+        assert list(line) == ["epoch", "images", *METRICS, "spread", "seconds", "images_per_second"]
         assert 0 < line["d_real"] < 1
         assert 0 < line["d_fake"] < 1
         assert min(line["d_loss"], line["g_loss"], line["seconds"], line["images_per_second"]) > 0
@@ -76,7 +78,7 @@ def test_the_result_says_what_was_trained_on_what(made: TrainGan) -> None:
     }
     assert run.result.items() >= expected.items()
     last = json.loads((made.out / "log.jsonl").read_text().splitlines()[-1])
-    assert run.result["last_epoch"] == {name: last[name] for name in (*train_gan.METRICS, "spread")}
+    assert run.result["last_epoch"] == {name: last[name] for name in (*METRICS, "spread")}
 
 
 def test_the_manifest_chains_to_the_dataset(made: TrainGan, data: Path) -> None:
@@ -149,8 +151,8 @@ def test_weights_that_break_in_the_very_last_step_are_not_kept(
 ) -> None:
     step = Adversaries.step
 
-    def last_step(self: Adversaries, real: Tensor, z: Tensor) -> Tensor:
-        metrics = step(self, real, z)
+    def last_step(self: Adversaries, *given: Any, **named: Any) -> Tensor:
+        metrics = step(self, *given, **named)
         torch.nn.init.constant_(next(iter(self.g.parameters())), float("nan"))
         return metrics
 
@@ -205,12 +207,16 @@ def test_every_result_can_be_shown(data: Path, tmp_path: Path, show: Callable[[T
         assert all(len(row) == len(table.columns) for row in table.rows)
 
 
+def made_of(options: TrainGan) -> Adversaries:
+    return gan_training.adversaries(options, train_gan.design(options, 32), torch.device("cpu"))
+
+
 def plain_losses(options: TrainGan, real: Tensor, zs: list[Tensor]) -> list[list[float]]:
     """Those of the loop of PyTorch's DCGAN example on the same networks: what ours is held to."""
-    adversaries = train_gan._adversaries(options, gans.load("dcgan"), Shape(32, LATENT), torch.device("cpu"))
+    adversaries = made_of(options)
     g, d = (network.to(memory_format=torch.contiguous_format) for network in (adversaries.g, adversaries.d))
-    betas = (options.beta1, options.beta2)
-    of_d, of_g = (torch.optim.Adam(network.parameters(), lr=options.lr, betas=betas) for network in (d, g))
+    adam = partial(torch.optim.Adam, lr=3.4e-4, betas=(0.5, 0.999))
+    of_d, of_g = adam(d.parameters()), adam(g.parameters())
     found, criterion = [], torch.nn.BCELoss()
     for z in zs:
         d.zero_grad()
@@ -234,7 +240,7 @@ def test_a_step_is_that_of_a_plain_loop(data: Path, tmp_path: Path, precision: s
     source = torch.Generator().manual_seed(1)
     real = torch.rand(8, 1, 32, 32, generator=source) * 2 - 1
     zs = [torch.randn(8, LATENT, generator=source) for _ in range(4)]
-    adversaries = train_gan._adversaries(options, gans.load("dcgan"), Shape(32, LATENT), torch.device("cpu"))
+    adversaries = made_of(options)
     found = [adversaries.step(real, z)[:2].tolist() for z in zs]
     expected = plain_losses(options, real, zs)
     for ours, theirs in zip(found, expected, strict=True):
@@ -248,9 +254,7 @@ def test_networks_in_bf16_give_images_and_judgements_in_fp32(data: Path, tmp_pat
     kept = weights.read(tmp_path / "gan" / "generator.safetensors")
     assert all(tensor.dtype in (torch.float32, torch.int64) for tensor in kept.values())
     assert open_artifact(tmp_path / "gan").options["precision"] == "bf16"
-    adversaries = train_gan._adversaries(
-        command(data, tmp_path, precision="bf16"), gans.load("dcgan"), Shape(32, LATENT), torch.device("cpu")
-    )
+    adversaries = made_of(command(data, tmp_path, precision="bf16"))
     with adversaries.autocast():
         images = adversaries.g(torch.randn(2, LATENT))
         assert (images.dtype, adversaries.d(images).dtype) == (torch.float32, torch.float32)

@@ -9,15 +9,17 @@ many, without batch normalisation on the first two.
 """
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
-from xrayaug.gans import Shape
+from xrayaug.gans import Recipe, Shape
 
 PAPER = "Radford et al. 2016, arXiv:1511.06434"
 SIZES = (32, 64, 128, 256)
+CONDITIONAL: Literal["never"] = "never"
+OUTPUT: Literal["probability"] = "probability"
 
 G_CHANNELS = 64  # of the generator's last hidden layer
 D_CHANNELS = 32  # of the discriminator's first layer
@@ -44,7 +46,7 @@ class Generator(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        widths = [G_CHANNELS * 2**i for i in reversed(range(_doublings(shape.size)))]
+        widths = channels(G_CHANNELS, shape)[::-1]
         layers: list[nn.Module] = [ConvTranspose2d(shape.latent, widths[0], 4, 1, 0, bias=False)]  # [N, C, 4, 4]
         for before, after in pairwise(widths):
             layers += [nn.BatchNorm2d(before), nn.ReLU(inplace=True)]
@@ -53,7 +55,7 @@ class Generator(nn.Module):
         layers += [nn.ConvTranspose2d(widths[-1], 1, 4, 2, 1, bias=False), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, labels: None = None) -> Tensor:
         """Generate one image per latent vector."""
         hidden = self.layers[:-1](z[:, :, None, None])
         images: Tensor = self.layers[-1](hidden.float())  # in full precision, whatever the layers before were in
@@ -65,7 +67,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        widths = [1, *(D_CHANNELS * 2**i for i in range(_doublings(shape.size)))]
+        widths = [1, *channels(D_CHANNELS, shape)]
         layers: list[nn.Module] = []
         for depth, (before, after) in enumerate(pairwise(widths)):
             layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False)]  # half the height and width
@@ -74,48 +76,35 @@ class Discriminator(nn.Module):
         layers += [nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False), nn.Sigmoid()]  # [N, 1, 1, 1]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, labels: None = None) -> Tensor:
         """Judge each image."""
         hidden = self.layers[:-1](images)
         probabilities: Tensor = self.layers[-1](hidden.float())  # of eight bits would be 0 or 1 too soon
         return probabilities.flatten()
 
 
+def recipe(size: int) -> Recipe:
+    """The thesis's, at every size."""
+    return Recipe(latent=100, batch_size=100, lr=3.4e-4, beta1=0.5, beta2=0.999, loss="bce")
+
+
 def generator(shape: Shape) -> nn.Module:
     """A generator with Radford et al.'s initial weights."""
-    return Generator(shape).apply(_initialise)
+    return Generator(shape).apply(initialise)
 
 
 def discriminator(shape: Shape) -> nn.Module:
     """A discriminator with Radford et al.'s initial weights."""
-    return Discriminator(shape).apply(_initialise)
+    return Discriminator(shape).apply(initialise)
 
 
-def discriminator_loss(d_real: Tensor, d_fake: Tensor) -> Tensor:
-    """-log D(x) - log(1 - D(G(z))), Goodfellow et al. 2014 equation 1 as binary cross entropy."""
-    return _cross_entropy(d_real, 1.0) + _cross_entropy(d_fake, 0.0)
+def channels(fewest: int, shape: Shape) -> list[int]:
+    """Of every size from half the image's down to 4 pixels: twice as many each time the size halves."""
+    doublings = shape.size.bit_length() - 3  # of 4 pixels to the size: 5 for 128
+    return [max(1, round(fewest * 2**depth * shape.width)) for depth in range(doublings)]
 
 
-def generator_loss(d_fake: Tensor) -> Tensor:
-    """-log D(G(z)), the non-saturating form of Goodfellow et al. 2014 section 3."""
-    return _cross_entropy(d_fake, 1.0)
-
-
-def _cross_entropy(d: Tensor, target: float) -> Tensor:
-    """Mean binary cross entropy of probabilities `[N]`; NaN stays NaN.
-
-    PyTorch's own raises on NaN, on CUDA by an assertion that ends the process: training could not say what happened.
-    """
-    loss = F.binary_cross_entropy(d.nan_to_num(), torch.full_like(d, target))
-    return torch.where(d.isnan().any(), torch.nan, loss)
-
-
-def _doublings(size: int) -> int:
-    """How often 4 pixels double to `size`: 5 for 128."""
-    return size.bit_length() - 3
-
-
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
     """Zero-mean normal weights with standard deviation 0.02, Radford et al. section 4."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)

@@ -23,6 +23,7 @@ from xrayaug.errors import OutputError, UsageError, XrayaugError
 from xrayaug.options import (
     SEED,
     Augment,
+    Copies,
     Evaluate,
     Experiment,
     Fid,
@@ -41,7 +42,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "seeds": 5,
         "gan_size": 128,
         "gan_epochs": 100,
-        "gan_batch_size": 100,
+        "gan_batch_size": None,  # the architecture's own: the thesis's 100 for dcgan
         "samples": 10000,
         "features": "inception",
         "split_by": "image",
@@ -83,7 +84,7 @@ class Settings:
     seeds: int
     gan_size: int
     gan_epochs: int
-    gan_batch_size: int
+    gan_batch_size: int | None
     samples: int
     features: str
     split_by: Literal["patient", "image"]
@@ -161,6 +162,7 @@ def plan_study(options: Experiment) -> Study:
         **pace,
     }
     distances = _distances(options, s)
+    screened = out / "copies" if options.screen else None
     arms = {percent: out / f"arm-{percent:g}" for percent in s.percents}
     commands: list[Command] = [
         *(_phantoms(options, s) if options.preset == "demo" else []),
@@ -178,8 +180,11 @@ def plan_study(options: Experiment) -> Study:
         ),
         Sample(run=out / "gan", count=s.samples, seed=seed, out=out / "synthetic", **device, **pace),
         *distances,
+        *([_copies(options, s, screened)] if screened else []),
         *(
-            Augment(real=out / "mura", synthetic=out / "synthetic", percent=percent, seed=seed, out=arm)
+            Augment(
+                real=out / "mura", synthetic=out / "synthetic", percent=percent, copies=screened, seed=seed, out=arm
+            )
             for percent, arm in arms.items()
         ),
         *_classifiers(options, s, arms, training),
@@ -243,16 +248,26 @@ def _phantoms(options: Experiment, s: Settings) -> list[Command]:
     ]
 
 
-def _distances(options: Experiment, s: Settings) -> list[Fid]:
-    """Synthetic to RSNA, and RSNA to MURA, as in the thesis."""
+def _copies(options: Experiment, s: Settings, out: Path) -> Copies:
+    """The screening of the synthetic images against those that the GAN learnt from."""
+    return Copies(synthetic=options.out / "synthetic", real=options.out / "rsna", out=out, **_features(options, s))
+
+
+def _features(options: Experiment, s: Settings) -> dict[str, Any]:
+    """Which features are compared, and how; random ones where the distances, and so any, are left out."""
     chosen: dict[str, Any] = {"weights": options.fid_weights}
-    if s.features == "random":
+    if s.features != "inception":
         chosen = {"features": "random", "dims": RANDOM_DIMS}
-    chosen |= {
+    return chosen | {
         "device": options.device,
         "deterministic": options.deterministic,
         "checkpoint_every": options.checkpoint_every,
     }
+
+
+def _distances(options: Experiment, s: Settings) -> list[Fid]:
+    """Synthetic to RSNA, and RSNA to MURA, as in the thesis."""
+    chosen = _features(options, s)
     pairs = (("synthetic", "rsna"), ("rsna", "mura")) if s.features != "none" else ()
     return [Fid(a=options.out / a, b=options.out / b, out=options.out / f"fid-{a}-{b}", **chosen) for a, b in pairs]
 
@@ -340,7 +355,8 @@ def _result(study: Study) -> Result:
     out = study.evaluation.parent
     look_at = [
         out / "gan" / "reals.png", *sorted((out / "gan" / "previews").glob("*.png"))[-1:],
-        out / "synthetic" / "contact-sheet.png", study.evaluation / "table5.md", study.evaluation / "figure7.png",
+        out / "synthetic" / "contact-sheet.png", *(out / "copies").glob("nearest.png"),
+        study.evaluation / "table5.md", study.evaluation / "figure7.png",
     ]  # fmt: skip
     return {
         "arms": evaluation.said(list, "result", "arms"),

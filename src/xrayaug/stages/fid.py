@@ -1,30 +1,46 @@
 """dataset | folder | .npz, twice -> fid.json: how far apart two sets of images are.
 
 The number is called FID only where it is: over the 2048 features of pytorch-fid's Inception weights. Statistics are
-cached by what they depend on (pixels, network, features, preprocessing) and never by path.
+cached by what they depend on (pixels, network, features, preprocessing) and never by path. Of other metrics side B is
+the reference, and every number stands beside its floor (`measures.py`).
 """
 
 import hashlib
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from xrayaug import artifacts, console, device, files, frechet, imagesets, inception, production, stopping, weights
+from xrayaug import (
+    artifacts,
+    console,
+    device,
+    features,
+    files,
+    frechet,
+    imagesets,
+    inception,
+    measures,
+    production,
+    stopping,
+    weights,
+)
 from xrayaug.artifacts import Result
 from xrayaug.checkpoints import Checkpoints, State
+from xrayaug.command import Interval
 from xrayaug.console import Table
 from xrayaug.dataset import Dataset
 from xrayaug.errors import DataError, InputError, OutputError, UsageError
+from xrayaug.features import Array, Features
 from xrayaug.frechet import Moments, Statistics
 from xrayaug.imagesets import Pictures
-from xrayaug.inception import Network, Weights
 from xrayaug.options import Fid
 
 FID_DIMS = 2048
@@ -55,6 +71,7 @@ class Measured:
     statistics: Statistics
     pixels_sha256: str | None
     cached: bool
+    features: Array | None = None  # [N, D], where a metric needs more than statistics
 
     def summary(self) -> Result:
         """What the result says of the side."""
@@ -73,25 +90,31 @@ class Measurement:
     def __init__(self, options: Fid) -> None:
         _check_options(options)
         self.options = options
+        self.metrics = measures.parse(options.metrics)
+        self.unfinished: list[Checkpoints] = []  # what may be deleted when all is measured
         self.sides = tuple(_open_side(path, options) for path in (options.a, options.b))
-        _check_sides(self.sides, options)
+        _check_sides(self.sides, options, self.needs_features, lambda: self.dims)
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether something is asked for that statistics do not tell."""
+        return self.options.floor or self.metrics != ("fid",)
 
     @cached_property
-    def weights(self) -> Weights:
-        """The network's weights.
+    def network(self) -> Features:
+        """What makes the features.
 
         Raises:
-            WeightsError: they are not to be had.
+            WeightsError: its weights are not to be had.
         """
-        if self.options.features == "random":
-            return inception.random_weights(self.options.seed)
-        return inception.load_weights(self.options.weights)
-
-    @cached_property
-    def network(self) -> Network:
-        """The network, where it computes."""
         where = device.resolve(self.options.device, deterministic=self.options.deterministic)
-        return Network(self.weights, int(self.options.dims), where)
+        given = self.options
+        return features.load(given.features, where, dims=int(given.dims), weights=given.weights, seed=given.seed)
+
+    @property
+    def dims(self) -> int:
+        """Features per image."""
+        return self.network.dims if features.is_run(self.options.features) else int(self.options.dims)
 
     @cached_property
     def a(self) -> Measured:
@@ -107,21 +130,39 @@ class Measurement:
         """The distance and all that must be said with it."""
         value = frechet.distance(self.a.statistics, self.b.statistics)
         origin = {"features": "inception", **self.b.statistics.origin, **self.a.statistics.origin}
-        features, dims = origin["features"], self.a.statistics.dims
-        is_fid = features == "inception" and dims == FID_DIMS
+        kind, dims = origin["features"], self.a.statistics.dims
+        is_fid = kind == "inception" and dims == FID_DIMS
+        learnt_from = None if _are_stored(self.sides) else self.network.learnt_from
+        more = self._more()
         return {
             "metric": "fid" if is_fid else "frechet distance",
-            "description": _description(features, dims),
+            "description": _description(kind, dims),
             "value": value,
             **({"fid": value} if is_fid else {}),
-            "features": features,
+            "features": kind,
             "network": origin.get("network_name"),
             "network_sha256": origin.get("network"),
             "dims": dims,
+            **({"learnt_from": learnt_from} if learnt_from else {}),
+            **more,
             "a": self.a.summary(),
             "b": self.b.summary(),
-            "warnings": _warnings((self.a, self.b), features, dims),
+            "warnings": [
+                *_warnings((self.a, self.b), kind, dims),
+                *_warnings_of_learning(self.sides, learnt_from),
+                *_warnings_of_number(more),
+            ],
         }
+
+    def _more(self) -> Result:
+        """The other metrics and the floor, where they are asked for."""
+        if self.a.features is None or self.b.features is None:
+            return {}
+        sides, seed = (self.a.features, self.b.features), self.options.seed
+        found = measures.measure(self.metrics, *sides, seed)
+        with console.progress(measures.SPLITS, "floor", "splits") as advance:
+            lowest = measures.floor(self.metrics, *sides, seed, lambda: advance(1))
+        return {"metrics": found, "floor": lowest}
 
     def write(self, directory: Path) -> Result:
         """Write fid.json into `directory`: what depends on the inputs alone, so not what was found in the cache."""
@@ -141,49 +182,75 @@ class Measurement:
             raise OutputError(f"--save-stats {path} holds something else", "choose another name, or --overwrite")
         frechet.save(path, self.a.statistics)
 
+    def finish(self) -> None:
+        """Delete what a stopped run would have gone on from: all is measured."""
+        for kept in self.unfinished:
+            kept.clear()
+
     def _measured(self, side: Side) -> Measured:
         if isinstance(side, Stored):
             return Measured(side, side.statistics, None, cached=False)
-        origin = self._origin  # first of all: weights that are not to be had would else be missed after a long reading
+        origin = self.network.origin  # first: weights that are not to be had would else be missed after a long reading
         hashed = imagesets.pixel_hash(side)
         file = cache_directory(self.options) / f"{_cache_key(hashed.content, origin)}.npz"
+        made = self._gathered(side, file, hashed.sequence) if self.needs_features else None
         found = _from_cache(file, origin, side.count)
-        statistics = found or self._computed(side, file, hashed.sequence)
-        return Measured(side, statistics, hashed.content, cached=found is not None)
+        statistics = found or self._computed(side, file, hashed.sequence, made)
+        return Measured(side, statistics, hashed.content, cached=found is not None, features=made)
 
-    def _computed(self, side: Pictures, file: Path, sequence: str) -> Statistics:
-        """The statistics of a side, which go to the cache: half-done ones for a run that is stopped, then whole."""
-        kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence)), self.options.checkpoint_every)
-        moments = _moments(int(self.options.dims), kept.restore())
+    def _gathered(self, side: Pictures, file: Path, sequence: str) -> Array:
+        """A side's features, kept until all is measured."""
+        kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence, "features")), self._every)
+        self.unfinished.append(kept)
+        state = kept.restore()
+        with self._naming_limits():
+            made = features.gather(self.network, side, self.options.batch_size, state, partial(_keep, kept))
+        if state is None or state[0] < side.count:
+            _keep(kept, side.count, lambda: [side.count, torch.from_numpy(made)], now=True)
+        return made
+
+    def _computed(self, side: Pictures, file: Path, sequence: str, made: Array | None) -> Statistics:
+        """The statistics of a side, which go to the cache; the same bytes whether its features are at hand or not."""
+        kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence)), self._every)
+        moments = self._passed(side, kept) if made is None else self._taken(made)
+        statistics = moments.statistics(self.network.origin)
+        _into_cache(file, statistics)
+        kept.clear()
+        return statistics
+
+    def _taken(self, made: Array) -> Moments:
+        """The moments of features that are at hand, taken in the batches of a pass, for sums round by their order."""
+        moments = Moments(self.network.dims)
+        for start in range(0, len(made), self.options.batch_size):
+            moments.add(made[start : start + self.options.batch_size])
+        return moments
+
+    def _passed(self, side: Pictures, kept: Checkpoints) -> Moments:
+        """The moments by a pass of the pictures through the network; half-done ones are kept for a run that stops."""
+        moments = _moments(self.network.dims, kept.restore())
         pictures = imagesets.in_threads(side.read, range(moments.count, side.count))
         with (
-            device.naming_limits(self.options.batch_size, deterministic=self.options.deterministic),
+            self._naming_limits(),
             stopping.deferred(),
             console.progress(side.count, f"features of {side.path.name}", done=moments.count) as advance,
         ):
             while batch := list(itertools.islice(pictures, self.options.batch_size)):
                 moments.add(self.network.features(batch))
                 advance(len(batch))
-                _keep(kept, moments)
-        statistics = moments.statistics(self._origin)
-        _into_cache(file, statistics)
-        kept.clear()
-        return statistics
+                _keep(kept, moments.count, partial(_state_of, moments))
+        return moments
 
-    def _unfinished_name(self, file: Path, sequence: str) -> str:
-        """Told apart by what rounding depends on: the order of the pictures, the batches, the device."""
-        depends = (file.name, sequence, str(self.options.batch_size), device.describe(self.network.where))
-        return hashlib.sha256("\n".join(depends).encode()).hexdigest() + ".partial"
+    def _naming_limits(self) -> AbstractContextManager[None]:
+        return device.naming_limits(self.options.batch_size, deterministic=self.options.deterministic)
 
     @property
-    def _origin(self) -> dict[str, str]:
-        return {
-            "features": self.weights.kind,
-            "network_name": self.weights.name,
-            "network": self.weights.identity,
-            "dims": self.options.dims,
-            "preprocessing": inception.PREPROCESSING,
-        }
+    def _every(self) -> Interval:
+        return self.options.checkpoint_every
+
+    def _unfinished_name(self, file: Path, sequence: str, *what: str) -> str:
+        """Told apart by what rounding depends on: the order of the pictures, the batches, the device."""
+        depends = (file.name, sequence, str(self.options.batch_size), device.describe(self.network.where), *what)
+        return hashlib.sha256("\n".join(depends).encode()).hexdigest() + ".partial"
 
 
 def run(options: Fid) -> Result:
@@ -191,20 +258,25 @@ def run(options: Fid) -> Result:
     measurement = Measurement(options)
     if options.save_stats is not None:
         measurement.save_a(options.save_stats)
-    if options.out is None:
-        return measurement.result()
     where = device.resolve(options.device, deterministic=options.deterministic)
-    return production.produce(options, "fid", measurement.write, computing=device.describe(where))
+    if options.out is None:
+        found = measurement.result()
+    else:
+        found = production.produce(options, "fid", measurement.write, computing=device.describe(where))
+    measurement.finish()
+    return found
 
 
 def plan(options: Fid) -> Result:
     """What the sides are and which weights would be used; nothing is computed, written or downloaded."""
-    sides = Measurement(options).sides
+    measurement = Measurement(options)
+    sides = measurement.sides
     complete = options.out is not None and not options.overwrite and production.completed(options) is not None
     return {
         "plan": True,
         "features": options.features,
-        "dims": int(options.dims),
+        "dims": measurement.dims,
+        **({"metrics": ", ".join(measurement.metrics), "floor": True} if measurement.needs_features else {}),
         "weights": "not needed" if _are_stored(sides) else _planned_weights(options),
         **{name: _planned_side(side) for name, side in zip(("a", "b"), sides, strict=True)},
         "cache": str(cache_directory(options)),
@@ -218,14 +290,15 @@ def tables(result: Result) -> list[Table]:
     """The distance with what it is over, or the plan."""
     sides = [(f"{name}: {side['path']}", _side_text(side)) for name, side in (("A", result["a"]), ("B", result["b"]))]
     if result.get("plan"):
-        named = ("features", "dims", "weights", "cache", "save_stats", "out")
-        rows = [(name.replace("_", " "), str(result[name])) for name in named if result[name] is not None]
+        named = ("features", "dims", "metrics", "floor", "weights", "cache", "save_stats", "out")
+        rows = [(name.replace("_", " "), str(result[name])) for name in named if result.get(name) is not None]
         notes = ["--out is already complete"] if result["complete"] else []
         return [Table("Would measure", ("", "value"), [*sides, *rows], notes)]
     network = result["network"] or "not said"
     rows = [(result["description"], f"{result['value']:.6g}"), *sides, ("network", network)]
     notes = [f"warning: {line}" for line in result["warnings"]]
-    return [Table("Distance between two sets of images", ("", "value"), rows, notes)]
+    distance = Table("Distance between two sets of images", ("", "value"), rows, [] if "floor" in result else notes)
+    return [distance, _measures_table(result, notes)] if "floor" in result else [distance]
 
 
 def cache_directory(options: Fid) -> Path:
@@ -237,14 +310,23 @@ def cache_directory(options: Fid) -> Path:
 
 
 def _check_options(options: Fid) -> None:
-    if options.features == "random" and options.weights is not None:
-        raise UsageError("--weights and --features random exclude each other", "drop one of them")
+    if options.features != "inception" and options.weights is not None:
+        raise UsageError(f"--weights and --features {options.features} exclude each other", "drop one of them")
+    if features.is_run(options.features):
+        features.open_run(options.features)
+        if options.dims != str(FID_DIMS):
+            raise UsageError("--dims chooses one of Inception's layers, a run has its own", "leave it out")
     if options.save_stats is not None and options.save_stats.suffix != ".npz":
         raise UsageError(f"--save-stats {options.save_stats} does not end in .npz", "statistics are known by that")
 
 
-def _check_sides(sides: Sequence[Side], options: Fid) -> None:
+def _check_sides(sides: Sequence[Side], options: Fid, needs_features: bool, dims: Callable[[], int]) -> None:
     """Refuse what can be refused before the network's pass."""
+    stored = next((side.path for side in sides if isinstance(side, Stored)), None)
+    if needs_features and stored is not None:
+        raise UsageError(
+            f"{stored} holds statistics, of which only the Fréchet distance can be had", "give the images, or only fid"
+        )
     if (options.split or options.only_label) and not any(side.kind == "dataset" for side in sides):
         raise UsageError("--split and --only-label choose from a dataset, and neither side is one", "leave them out")
     if options.weights is not None and _are_stored(sides):
@@ -253,15 +335,17 @@ def _check_sides(sides: Sequence[Side], options: Fid) -> None:
         if isinstance(side, Pictures) and side.count < 2:
             raise DataError(f"{side.path} gives one image, which has no covariance", "at least two are needed")
         if isinstance(side, Stored):
-            _check_stored(side, options, alone=_are_stored(sides))
+            _check_stored(side, options, None if _are_stored(sides) else dims())
 
 
-def _check_stored(side: Stored, options: Fid, *, alone: bool) -> None:
-    if options.features == "random" and side.statistics.origin.get("features") != "random":
-        raise DataError(f"{side.path} holds no statistics of random features", "make them with --save-stats")
-    if not alone and side.statistics.dims != int(options.dims):
+def _check_stored(side: Stored, options: Fid, dims: int | None) -> None:
+    """Hold statistics to the features that the other side will have, `dims` of them if it is none of statistics too."""
+    kind = "classifier" if features.is_run(options.features) else options.features
+    if kind != "inception" and side.statistics.origin.get("features") != kind:
+        raise DataError(f"{side.path} holds no statistics of {kind} features", "make them with --save-stats")
+    if dims is not None and side.statistics.dims != dims:
         raise DataError(
-            f"{side.path} has {side.statistics.dims} features per image, not {options.dims}",
+            f"{side.path} has {side.statistics.dims} features per image, not {dims}",
             f"--dims {side.statistics.dims}, if it was made so",
         )
 
@@ -317,16 +401,20 @@ def _moments(dims: int, state: State | None) -> Moments:
     return moments
 
 
-def _keep(kept: Checkpoints, moments: Moments) -> None:
-    """A point at which the run may stop."""
+def _state_of(moments: Moments) -> State:
+    return [moments.count, torch.from_numpy(moments.mean), torch.from_numpy(moments.scatter)]
+
+
+def _keep(kept: Checkpoints, seen: int, state: Callable[[], State], *, now: bool = False) -> None:
+    """A point at which the run may stop; with `now` what it has is saved in any case."""
     try:
-        kept.visit(
-            moments.count,
-            lambda: [moments.count, torch.from_numpy(moments.mean), torch.from_numpy(moments.scatter)],
-        )
+        if now:
+            kept.save(seen, state())
+        else:
+            kept.visit(seen, state)
     except OSError as problem:
-        console.warn(f"the unfinished statistics are not kept: {problem.strerror}: {kept.directory}")
-        kept.pace.restart(moments.count)
+        console.warn(f"what is unfinished is not kept: {problem.strerror}: {kept.directory}")
+        kept.pace.restart(seen)
         stopping.check()
 
 
@@ -347,13 +435,76 @@ def _holds(path: Path, statistics: Statistics) -> bool:
     return same and found.count == statistics.count and found.origin == statistics.origin
 
 
-def _description(features: str, dims: int) -> str:
-    if features == "inception":
+def _description(kind: str, dims: int) -> str:
+    if kind == "inception":
         return "FID" if dims == FID_DIMS else f"Fréchet distance, Inception {dims} features"
-    return f"Fréchet distance over {dims} {features} features (not FID)"
+    return f"Fréchet distance over {dims} {kind} features (not FID)"
 
 
-def _warnings(sides: Sequence[Measured], features: str, dims: int) -> list[str]:
+def _measures_table(result: Result, notes: Sequence[str]) -> Table:
+    """Every metric over all images, and at the floor's n beside it."""
+    compared = result["floor"]["measures"] if result["floor"] else {}
+    columns = ("", "all images", "at the floor's n", "floor (B against B)", "excess", "ratio")
+    rows = [
+        (name, whole, *(_number(compared.get(key, {}).get(what)) for what in ("value", "floor", "excess", "ratio")))
+        for key, name, whole in _whole_values(result)
+    ]
+    at = f", n {result['floor']['n']:,}, {result['floor']['splits']} splits" if result["floor"] else ""
+    space = f"{result['dims']} {result['features']} features"
+    return Table(f"Measures over {space}, side B the reference{at}", columns, rows, notes)
+
+
+def _whole_values(result: Result) -> Iterator[tuple[str, str, str]]:
+    """Each metric: its key, what it is called, its value over all images with its error."""
+    sizes = f"n {result['a']['n']:,} and {result['b']['n']:,}"
+    yield "fid", f"{'FID' if 'fid' in result else 'Fréchet distance'}, {sizes}", _number(result["value"])
+    found = result["metrics"]
+    if "kid" in found:
+        of = found["kid"]
+        name = f"kernel distance (KID), {of['subsets']} subsets of {of['subset_size']:,}"
+        yield "kid", name, f"{of['value']:.6g} ± {of['standard_error']:.2g}"
+    if "prdc" in found:
+        for name in ("precision", "recall", "density", "coverage"):
+            yield name, f"{name}, n {found['prdc']['n']:,}", _number(found["prdc"][name])
+    line = found.get("fid-infinity")
+    if line is not None:
+        name = f"{'FID' if 'fid' in result else 'Fréchet distance'} drawn to endless n"
+        yield "fid-infinity", name, f"{line['value']:.6g} ± {line['standard_error']:.2g}"
+
+
+def _number(value: float | None) -> str:
+    return "--" if value is None else f"{value:.4g}"
+
+
+def _warnings_of_learning(sides: Sequence[Side], learnt_from: Result | None) -> list[str]:
+    """What a classifier has seen, which its features may favour."""
+    if learnt_from is None:
+        return []
+    found = [
+        f"the classifier was trained on {side.path}, whose images its features may tell from any others"
+        for side in sides
+        if artifacts.is_artifact(side.path) and artifacts.digest(side.path) == learnt_from["data_sha256"]
+    ]
+    if learnt_from["synthetic"]:
+        found.append(f"the classifier was trained on {learnt_from['synthetic']:,} synthetic images among others")
+    return found
+
+
+def _warnings_of_number(more: Result) -> list[str]:
+    """What could not be measured, or is uncertain, for want of images."""
+    if not more:
+        return []
+    found = []
+    if more["floor"] is None:
+        found.append(f"no floor: it needs {measures.LEAST_FLOOR} images of A and twice as many of B")
+    elif more["floor"]["n"] < measures.SMALL_FLOOR:
+        found.append(f"the floor is of {more['floor']['n']} images only: see its deviation")
+    if more["metrics"].get("fid-infinity", {}) is None:
+        found.append("no distance without bias: it needs eight times as many images of each side as features")
+    return found
+
+
+def _warnings(sides: Sequence[Measured], kind: str, dims: int) -> list[str]:
     """What a reader of the number must know."""
     found = []
     for measured in sides:
@@ -366,8 +517,8 @@ def _warnings(sides: Sequence[Measured], features: str, dims: int) -> list[str]:
                 "biased upward; compare it only with distances of as many images"
             )
         if "network" not in measured.statistics.origin:
-            found.append(f"{path} does not say of which network it is; taken to be of the same, {features}")
-    if features == "custom weights":
+            found.append(f"{path} does not say of which network it is; taken to be of the same, {kind}")
+    if kind == "custom weights":
         found.append("the weights are not pytorch-fid's: the number is no FID and compares with none")
     return found
 
@@ -379,6 +530,8 @@ def _planned_side(side: Side) -> Result:
 def _planned_weights(options: Fid) -> str:
     if options.features == "random":
         return f"random weights, seed {options.seed} (not FID)"
+    if features.is_run(options.features):
+        return f"classifier run {options.features} (not FID)"
     file = options.weights or inception.cached_file()
     if options.weights is None:
         if not file.exists():

@@ -1,25 +1,137 @@
 """gan run -> dataset: draw synthetic images, each from a random stream of its own."""
 
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xrayaug import arrays, artifacts, console, dataset, device, gans, pictures, production, weights
+from xrayaug import (
+    arrays,
+    artifacts,
+    console,
+    dataset,
+    device,
+    features,
+    gans,
+    imagesets,
+    pictures,
+    production,
+    rejection,
+    weights,
+)
 from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Artifact, Result
+from xrayaug.checkpoints import Checkpoints
 from xrayaug.console import Table
-from xrayaug.dataset import LABELS, UNLABELLED, Row
+from xrayaug.dataset import LABELS, UNLABELLED, Dataset, Row
 from xrayaug.errors import ArtifactError, UsageError
-from xrayaug.gans import Architecture, Shape
+from xrayaug.gans import CLASSES, Architecture, Shape
 from xrayaug.options import Sample
+from xrayaug.rejection import Verdict
 
 PASS = 64  # images per pass through the generator: fixed, since rounding may differ between batch sizes
 CONTACT_SHEET = 100  # images on the contact sheet
+SHOWN_EVERY = 9  # of a pass of images on the way from one to another: 8 of 64, both ends among them
 MOST_PNGS = 200_000  # files that a manifest has room for
 LONGEST_LATENT = 1 << 20  # a generator for it has a thousand times the usual weights
+WIDEST = 16  # as `train-gan --width` allows
+SNAPSHOTS = {"last": "generator.safetensors", "best": "best-generator.safetensors"}
+BALANCED = "balanced"
+DISCRIMINATOR = "discriminator"  # what --reject-by may be beside features
+DISCRIMINATOR_FILE = "discriminator.safetensors"
+
+Score = Callable[[int, Pixels], list[float]]  # of a pass from that image on
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a run can draw, by what its manifest says."""
+
+    run: Artifact
+
+    @cached_property
+    def arch(self) -> Architecture:
+        """What the run trained.
+
+        Raises:
+            ArtifactError: it names an architecture that is not there, or a size that it does not make.
+        """
+        arch = gans.load(self.run.said(str, "result", "arch", among=gans.names()))
+        self.run.said(int, "result", "size", among=arch.SIZES)
+        return arch
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What its networks fit; the first runs did not say of labels and width, having neither."""
+        said, result = self.run.said, self.run.result
+        arch = self.arch
+        classes = said(int, "result", "classes", among=(0, len(CLASSES))) if "classes" in result else 0
+        if bool(classes) not in {"never": (False,), "always": (True,), "optional": (False, True)}[arch.CONDITIONAL]:
+            raise ArtifactError(f"{self.run.path} says what {result['arch']} cannot be", f"make {self.run.path} again")
+        return Shape(
+            size=said(int, "result", "size"),
+            latent=said(int, "result", "latent", minimum=1, maximum=LONGEST_LATENT),
+            classes=classes,
+            width=said(float, "result", "width", minimum=1e-3, maximum=WIDEST) if "width" in result else 1.0,
+        )
+
+    def generator(self, snapshot: str = "last") -> nn.Module:
+        """The generator with its weights; built only once a sketch of it, which takes no memory, fits them."""
+        file = self.run.file(SNAPSHOTS[snapshot])
+        state = weights.read(file)
+        weights.check_finite(state, file)
+        weights.check_fit(state, self.sketch, file)
+        network = self.arch.generator(self.shape)
+        weights.put(state, network, file)
+        return network
+
+    @cached_property
+    def sketch(self) -> nn.Module:
+        """The generator without numbers."""
+        with torch.device("meta"):
+            return self.arch.generator(self.shape)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How images are drawn; every image by its number alone."""
+
+    g: nn.Module
+    shape: Shape
+    seed: int
+    where: torch.device
+    label: str = BALANCED
+    psi: float | None = None
+
+    def images(self, z: Tensor, labels: Sequence[int] | None) -> Pixels:
+        """A pass of images, uint8 `[PASS, H, W]`, for latent vectors `[PASS, latent]` and as many labels."""
+        told = torch.tensor(labels, device=self.where) if labels is not None else None
+        given = z.to(self.where)
+        if self.psi is None:
+            return device.from_unit(self.g(given, told))
+        return device.from_unit(self.g.truncated(given, told, self.psi))  # type: ignore[operator] # as was checked
+
+    def labels(self, indices: Sequence[int]) -> list[int] | None:
+        """The places in `CLASSES` of those images; None where the network is told none."""
+        if not self.shape.classes:
+            return None
+        return [CLASSES.index(label_of(index, self.label)) for index in indices]
+
+    def draw(self, start: int) -> Pixels:
+        """A whole pass of images from index `start` on, uint8 `[PASS, H, W]`."""
+        indices = range(start, start + PASS)
+        return self.images(latents(self.seed, indices, self.shape.latent), self.labels(indices))
+
+    def way(self, ends: tuple[int, int]) -> Pixels:
+        """The way from one image to another, a row for each label that is drawn: uint8 `[8 or 16, H, W]`."""
+        z = between(*(latents(self.seed, range(end, end + 1), self.shape.latent)[0] for end in ends))
+        drawn = CLASSES if self.label == BALANCED else (self.label,)
+        told = [[CLASSES.index(label)] * PASS for label in drawn] if self.shape.classes else [None]
+        return np.concatenate([self.images(z, each)[::SHOWN_EVERY] for each in told])
 
 
 def run(options: Sample) -> Result:
@@ -28,13 +140,17 @@ def run(options: Sample) -> Result:
         raise UsageError(
             f"--png with --count {options.count} makes too many files", f"at most {MOST_PNGS}, or no --png"
         )
+    if options.reject and options.reject_by != DISCRIMINATOR and features.is_run(options.reject_by):
+        features.open_run(options.reject_by)
     where = device.resolve(options.device, deterministic=options.deterministic)
     return production.produce(options, "dataset", partial(_sample, options, where), computing=device.describe(where))
 
 
 def plan(options: Sample) -> Result:
     """What would be drawn."""
-    return _summary(options, artifacts.open_artifact(options.run, "gan-run"))
+    more = rejection.candidates(options.count, options.reject)
+    planned = _summary(options, Source(artifacts.open_artifact(options.run, "gan-run")))
+    return planned | ({"candidates": more, "rejected by": options.reject_by} if options.reject else {})
 
 
 def tables(result: Result) -> list[Table]:
@@ -47,84 +163,150 @@ def latents(seed: int, indices: range, length: int) -> Tensor:
     return torch.stack([torch.randn(length, generator=device.generator(seed, index)) for index in indices])
 
 
+def between(first: Tensor, last: Tensor) -> Tensor:
+    """Latent vectors `[PASS, latent]` on the way from one `[latent]` to another, as long as normal ones are.
+
+    Spherical interpolation: White 2016, arXiv:1609.04468, section 2.1.
+    """
+    share = torch.linspace(0, 1, PASS)[:, None]
+    cosine = torch.nn.functional.cosine_similarity(first, last, dim=0).clamp(-1, 1)
+    angle = cosine.acos()
+    if angle.sin() < 1e-4:  # they point the same way, or opposite ways, where no way is the shortest
+        return torch.lerp(first[None], last[None], share)
+    return (((1 - share) * angle).sin() * first + (share * angle).sin() * last) / angle.sin()
+
+
+def label_of(index: int, label: str) -> str:
+    """The label of image `index`: the one asked for, or by turns."""
+    return CLASSES[index % len(CLASSES)] if label == BALANCED else label
+
+
 def _sample(options: Sample, where: torch.device, directory: Path) -> Result:
-    run = artifacts.open_artifact(options.run, "gan-run")
-    g = _generator(run).to(where).to(memory_format=torch.channels_last).eval()
-    size, length = run.said(int, "result", "size"), run.said(int, "result", "latent")
+    source = Source(artifacts.open_artifact(options.run, "gan-run"))
+    summary = _summary(options, source)
+    g = source.generator(options.snapshot).to(where).to(memory_format=torch.channels_last).eval()
+    drawing = Drawing(g, source.shape, options.seed, where, options.label or BALANCED, options.truncation)
+    verdict = _judged(options, source, drawing, summary["label"], directory) if options.reject else None
+    kept = range(options.count) if verdict is None else verdict.kept
     with (
-        arrays.writing_images(directory, size, options.checkpoint_every) as writer,
+        arrays.writing_images(directory, source.shape.size, options.checkpoint_every) as writer,
         console.progress(options.count, "sample", done=writer.count) as advance,
         torch.inference_mode(),
     ):
-        for start in range(writer.count, options.count, PASS):
-            drawn = _draw(g, options.seed, start, length, where)[: options.count - start]
+        for start, within in rejection.passes(kept[writer.count :], PASS):
+            drawn = drawing.draw(start)[within]
             writer.write(drawn)
             advance(len(drawn))
     images = np.load(directory / arrays.IMAGES, mmap_mode="r")
     if options.png:
         _write_pngs(directory / "png", images)
     pictures.save_png(directory / "contact-sheet.png", pictures.grid(images[:CONTACT_SHEET]))
-    summary = _summary(options, run)
-    dataset.write_index(directory, [_row(index, summary) for index in range(options.count)])
+    if options.interpolate is not None:
+        with torch.inference_mode():
+            way = drawing.way(options.interpolate)
+        pictures.save_png(directory / "interpolation.png", pictures.grid(way, -(-PASS // SHOWN_EVERY)))
+    if verdict is not None:
+        verdict.write(directory)
+        summary["rejection"] = verdict.summary()
+    told = verdict.told() if verdict else [{}] * options.count
+    rows = [_row(row, number, summary, extra) for row, (number, extra) in enumerate(zip(kept, told, strict=True))]
+    dataset.write_index(directory, rows)
     return summary
 
 
-def _draw(g: nn.Module, seed: int, start: int, length: int, where: torch.device) -> Pixels:
-    """A whole pass of images from index `start` on, uint8 `[PASS, H, W]`."""
-    z = latents(seed, range(start, start + PASS), length).to(where)
-    return device.from_unit(g(z))
+def _judged(options: Sample, source: Source, drawing: Drawing, label: str, directory: Path) -> Verdict:
+    """Every candidate's score, and so which are kept."""
+    count = rejection.candidates(options.count, options.reject)
+    score = (
+        _discriminator(source, drawing) if options.reject_by == DISCRIMINATOR else _nearness(options, source, directory)
+    )
+    kept = Checkpoints(directory / production.RESUME / "scores", options.checkpoint_every)
+    with torch.inference_mode():
+        scores = rejection.scores(range(0, count, PASS), lambda start: score(start, drawing.draw(start)), kept)[:count]
+    labels = [label_of(index, label) for index in range(count)]
+    return Verdict(options.reject_by, options.reject, scores, labels, labels[: options.count])
 
 
-def _generator(run: Artifact) -> nn.Module:
-    """The generator with its weights; built only once a sketch of it, which takes no memory, fits them."""
-    arch = _architecture(run)
-    shape = Shape(run.said(int, "result", "size"), run.said(int, "result", "latent", minimum=1, maximum=LONGEST_LATENT))
-    file = run.file("generator.safetensors")
+def _discriminator(source: Source, drawing: Drawing) -> Score:
+    """How real the discriminator takes each image of a pass to be: its probability or logit."""
+    file = source.run.file(DISCRIMINATOR_FILE)
     state = weights.read(file)
     weights.check_finite(state, file)
     with torch.device("meta"):
-        weights.check_fit(state, arch.generator(shape), file)
-    network = arch.generator(shape)
-    weights.put(state, network, file)
-    return network
+        weights.check_fit(state, source.arch.discriminator(source.shape), file)
+    d = source.arch.discriminator(source.shape)
+    weights.put(state, d, file)
+    d = d.to(drawing.where).to(memory_format=torch.channels_last).eval()
+
+    def score(start: int, drawn: Pixels) -> list[float]:
+        labels = drawing.labels(range(start, start + PASS))
+        told = torch.tensor(labels, device=drawing.where) if labels is not None else None
+        found: Tensor = d(device.to_unit(torch.from_numpy(drawn).to(drawing.where)), told)
+        return [float(one) for one in found.reshape(PASS, -1)[:, 0].double().cpu()]
+
+    return score
 
 
-def _architecture(run: Artifact) -> Architecture:
-    """What the run trained.
+def _nearness(options: Sample, source: Source, directory: Path) -> Score:
+    """How near each image of a pass is to the images that the run learnt from, in features; negative distances."""
+    where = device.resolve(options.device, deterministic=options.deterministic)
+    network = features.load(options.reject_by, where, dims=rejection.DIMS, seed=options.seed)
+    learnt = Dataset(source.run.open_input("data", "dataset"))
+    rows = learnt.select(split="train", label=source.run.options.get("only_label"))
+    if not rows:
+        raise ArtifactError(f"{source.run.path} learnt no image of {learnt.path}", "train it again")
+    kept = Checkpoints(directory / production.RESUME / "real-features", options.checkpoint_every)
+    state = kept.restore()
+    real = features.gather(network, imagesets.of_rows(learnt, rows), PASS, state, kept.visit)
+    kept.save(len(rows), [len(rows), torch.from_numpy(real)])
+    return lambda _, drawn: rejection.nearness(network.features(list(drawn)), real)
 
-    Raises:
-        ArtifactError: it names an architecture that is not there, or a size that it does not make.
-    """
-    arch = gans.load(run.said(str, "result", "arch", among=gans.names()))
-    run.said(int, "result", "size", among=arch.SIZES)
-    return arch
 
-
-def _row(index: int, summary: Result) -> Row:
+def _row(row: int, index: int, summary: Result, extra: dict[str, str]) -> Row:
     return Row(
         image=arrays.IMAGES,
-        row=index,
+        row=row,
         split="train",
-        label=summary["label"],
+        label=label_of(index, summary["label"]),
         patient="",
         study="",
         source=summary["arch"],
         synthetic=True,
+        extra=extra,
     )
 
 
-def _summary(options: Sample, run: Artifact) -> Result:
-    _architecture(run)
+def _summary(options: Sample, source: Source) -> Result:
+    run, shape = source.run, source.shape
+    _check_able(options, source)
     learnt = list(run.said(dict, "result", "training_images"))
     if not set(learnt) <= {*LABELS, UNLABELLED}:
         raise ArtifactError(f"{run.path} learnt images labelled {', '.join(learnt)}", f"make {run.path} again")
+    alone = learnt[0] if len(learnt) == 1 else UNLABELLED
     return {
         "images": options.count,
-        "size": run.said(int, "result", "size"),
+        "size": shape.size,
         "arch": run.said(str, "result", "arch"),
-        "label": learnt[0] if len(learnt) == 1 else UNLABELLED,
+        "label": (options.label or BALANCED) if shape.classes else alone,
         "split_by": "patient",
     }
+
+
+def _check_able(options: Sample, source: Source) -> None:
+    """Refuse what the run cannot draw.
+
+    Raises:
+        UsageError: a label, of a run that was told none; truncation, where the generator has none; a snapshot that was
+            not kept.
+    """
+    run = source.run
+    arch = run.said(str, "result", "arch")
+    if options.label is not None and not source.shape.classes:
+        raise UsageError(f"--label {options.label}: {run.path} was told no labels", "train a conditional --arch")
+    if options.truncation is not None and not hasattr(source.sketch, "truncated"):
+        raise UsageError(f"--truncation is not for {arch}, which has no mean to draw towards", "leave it out")
+    if options.snapshot != "last" and SNAPSHOTS[options.snapshot] not in run.manifest["files"]:
+        raise UsageError(f"{run.path} kept no best snapshot", "train-gan --fid-every keeps one; or --snapshot last")
 
 
 def _write_pngs(directory: Path, images: Pixels) -> None:

@@ -1,15 +1,7 @@
-"""dataset -> gan run: train a generator and a discriminator against each other.
+"""dataset -> gan run: train a generator and a discriminator against each other."""
 
-Goodfellow et al., Generative Adversarial Nets, NeurIPS 2014, Algorithm 1 with one discriminator step per generator
-step; networks and losses come from `gans/`, Adam and its settings from Radford et al. 2016.
-"""
-
-import math
-import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,22 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xrayaug import collapse, console, device, gans, pictures, production, stopping, training, weights
+from xrayaug import console, device, gan_training, gans, production, weights
 from xrayaug.artifacts import Result
-from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.console import Table
 from xrayaug.dataset import Dataset, Row, open_dataset
-from xrayaug.errors import DataError, TrainingError
-from xrayaug.files import Log
-from xrayaug.gans import Architecture, Shape
+from xrayaug.errors import DataError, UsageError
+from xrayaug.gan_training import METRICS, Design, Material, Training
+from xrayaug.gans import CLASSES, Architecture, Shape
 from xrayaug.options import TrainGan
-from xrayaug.profiling import Profile
-from xrayaug.stopping import Pace
-from xrayaug.training import LOOK, Step
-
-PREVIEWS = 64  # pictures per preview grid
-INITIAL, ORDER, NOISE, FIXED_NOISE = range(4)  # what a random stream is for
-METRICS = ("d_loss", "g_loss", "d_real", "d_fake")  # d_real is D(x), d_fake D(G(z)), averaged over the epoch
 
 
 def run(options: TrainGan) -> Result:
@@ -44,11 +28,13 @@ def run(options: TrainGan) -> Result:
 def plan(options: TrainGan) -> Result:
     """The networks layer by layer, and how long the training is."""
     data, rows = _training_rows(options)
-    arch, shape = _architecture(options, data)
-    return _summary(options, rows, shape, arch) | {
+    chosen = design(options, data.size)
+    _labels(options, chosen.shape, rows)
+    shape, batch = chosen.shape, chosen.recipe.batch_size
+    return _summary(options, rows, chosen) | {
         "networks": {
-            "generator": layers(arch.generator, shape, (options.batch_size, shape.latent)),
-            "discriminator": layers(arch.discriminator, shape, (options.batch_size, 1, shape.size, shape.size)),
+            "generator": layers(chosen.arch.generator, shape, (batch, shape.latent)),
+            "discriminator": layers(chosen.arch.discriminator, shape, (batch, 1, shape.size, shape.size)),
         }
     }
 
@@ -61,227 +47,82 @@ def tables(result: Result) -> list[Table]:
     return [*networks, Table("GAN", ("", "value"), rows)]
 
 
-@dataclass
-class Adversaries:
-    """Both networks with their optimisers, and the context in which networks compute."""
+def design(options: TrainGan, size: int) -> Design:
+    """What is trained and how, on images of that size.
 
-    arch: Architecture
-    g: nn.Module
-    d: nn.Module
-    g_optimiser: torch.optim.Adam
-    d_optimiser: torch.optim.Adam
-    autocast: Callable[[], AbstractContextManager[object]] = nullcontext
-
-    def step(self, real: Tensor, z: Tensor) -> Tensor:
-        """One optimiser step of D, then one of G.
-
-        Args:
-            real: `[N, 1, H, W]` in [-1, 1].
-            z: `[N, latent]`.
-
-        Returns:
-            `METRICS` of this step, float32 `[4]`, still on the device.
-        """
-        with self.autocast():
-            fake = self.g(z)
-
-        self.d.requires_grad_(True)
-        self.d_optimiser.zero_grad(set_to_none=True)
-        with self.autocast():
-            d_real, d_fake = self.d(real), self.d(fake.detach())
-        d_loss = self.arch.discriminator_loss(d_real, d_fake)
-        torch.autograd.backward(d_loss)
-        self.d_optimiser.step()
-
-        self.d.requires_grad_(False)  # G's step needs no gradient for D's weights
-        self.g_optimiser.zero_grad(set_to_none=True)
-        with self.autocast():
-            d_generated = self.d(fake)
-        g_loss = self.arch.generator_loss(d_generated)
-        torch.autograd.backward(g_loss)
-        self.g_optimiser.step()
-
-        return torch.stack([d_loss.detach(), g_loss.detach(), d_real.detach().mean(), d_fake.detach().mean()])
-
-    def state(self) -> State:
-        """What both networks and optimisers are now."""
-        return {
-            "g": self.g.state_dict(),
-            "d": self.d.state_dict(),
-            "g_optimiser": self.g_optimiser.state_dict(),
-            "d_optimiser": self.d_optimiser.state_dict(),
-        }
-
-    def load(self, state: State) -> None:
-        """Be what `state` was."""
-        weights.put(state["g"], self.g, "the checkpoint")
-        weights.put(state["d"], self.d, "the checkpoint")
-        training.put_optimiser(state["g_optimiser"], self.g_optimiser)
-        training.put_optimiser(state["d_optimiser"], self.d_optimiser)
-
-    def largest_weights(self) -> dict[str, float]:
-        """Each network's largest weight or statistic; NaN or infinite once a step has broken any."""
-        found = {}
-        for name, network in (("generator", self.g), ("discriminator", self.d)):
-            tensors = [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
-            found[f"the {name}'s weights"] = torch.stack([tensor.abs().max() for tensor in tensors]).max().item()
-        return found
+    Raises:
+        DataError: the architecture makes no such images.
+        UsageError: it cannot do what is asked of it.
+    """
+    arch = gans.load(options.arch)
+    if size not in arch.SIZES:
+        sizes = ", ".join(str(each) for each in arch.SIZES)
+        raise DataError(
+            f"{options.data} holds images of {size} px; {options.arch} makes {sizes} px",
+            f"prepare them with --size {min(arch.SIZES, key=lambda each: abs(each - size))}",
+        )
+    recipe = gan_training.resolve_recipe(options, arch, size)
+    shape = Shape(size, recipe.latent, len(CLASSES) if _is_conditional(options, arch) else 0, options.width)
+    with torch.device("meta"):
+        g, d = arch.generator(shape), arch.discriminator(shape)
+        judged = d(torch.empty(2, 1, size, size), _no_labels(shape, 2))
+    if recipe.path_length and not hasattr(g, "penalty"):
+        raise UsageError(f"--path-length is not for {options.arch}: its generator has no penalty", "leave it out")
+    return Design(arch, shape, recipe, classifies=judged.ndim == 2)
 
 
 def layers(build: Any, shape: Shape, input_shape: tuple[int, ...]) -> list[dict[str, Any]]:
     """Every layer of a network with its output shape and parameters, found without computing anything."""
     found: list[dict[str, Any]] = []
+    counted: set[nn.Parameter] = set()  # a layer that is used twice has its parameters once
 
-    def record(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
-        if not found:  # as the first layer sees it: a latent vector is 1 x 1 pixel with `latent` channels
-            found.append({"layer": "Input", "output": list(given[0].shape), "parameters": 0})
-        parameters = sum(p.numel() for p in module.parameters(recurse=False))
-        found.append({"layer": type(module).__name__, "output": list(output.shape), "parameters": parameters})
+    def record(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+        is_image = isinstance(given[0], Tensor) and given[0].is_floating_point() if given else False
+        if is_image and not any(entry["layer"] == "Input" for entry in found):
+            # as the first layer sees it: a latent vector is 1 x 1 pixel with `latent` channels
+            found.insert(0, {"layer": "Input", "output": list(given[0].shape), "parameters": 0})
+        own = set(module.parameters(recurse=False)) - counted
+        counted.update(own)
+        shown = list(output.shape) if isinstance(output, Tensor) else []
+        parameters = sum(p.numel() for p in own)
+        found.append({"layer": type(module).__name__, "output": shown, "parameters": parameters})
 
     with torch.device("meta"):
         network = build(shape)
         for module in network.modules():
-            if not any(module.children()):
+            if not any(module.children()) or any(module.parameters(recurse=False)):
                 module.register_forward_hook(record)
-        network(torch.empty(input_shape))
+        network(torch.empty(input_shape), _no_labels(shape, input_shape[0]))
     return found
 
 
-@dataclass
-class Position:
-    """How far the run has come: so many batches into an epoch, and what they add up to."""
-
-    epoch: int = 1
-    batches: int = 0
-    sums: Tensor = field(default_factory=lambda: torch.zeros(len(METRICS)))
-    seconds: float = 0.0  # spent on this epoch
-
-
-class Training:
-    """A run from its first step or from where it was stopped to its last."""
-
-    def __init__(self, options: TrainGan, where: torch.device, directory: Path) -> None:
-        self.options = options
-        self.directory = directory
-        self.profile = Profile(options.profile, where, overwrite=options.overwrite)
-        self.data, self.rows = _training_rows(options)
-        self.arch, self.shape = _architecture(options, self.data)
-        reals = torch.from_numpy(self.data.pixels(self.rows, self.shape.size))
-        self.reals = reals.to(where)  # resident: [N, H, W] uint8
-        self.adversaries = _adversaries(options, self.arch, self.shape, where)
-        self.step = Step(self._step, where)
-        fixed = torch.randn(PREVIEWS, self.shape.latent, generator=device.generator(options.seed, FIXED_NOISE))
-        self.fixed = fixed.to(where)
-        self.spread_of_reals = collapse.spread(device.to_unit(reals[: collapse.LOOKED_AT])) or 1.0
-        self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
-        self.look = Pace(LOOK)
-        self.at = Position(sums=torch.zeros(len(METRICS), device=where))
-        self._take_up(self.checkpoints.restore())
-
-    def _step(self, batch: Tensor, z: Tensor) -> Tensor:
-        """A step on the real images numbered `batch`."""
-        real = self.reals.index_select(0, batch)  # on a CPU many times as fast as self.reals[batch]
-        return self.adversaries.step(device.to_unit(real), z)
-
-    def run(self) -> Result:
-        """Train to the end; the last epoch's line of the log."""
-        pictures.save_png(self.directory / "reals.png", pictures.grid(self.reals[:PREVIEWS].cpu().numpy()))
-        total = self.options.epochs * len(self.rows)
-        with (
-            stopping.deferred(),
-            self.profile,
-            console.progress(total, "train-gan", done=self._seen()) as advance,
-        ):
-            while self.at.epoch <= self.options.epochs:
-                self._epoch(advance)
-                self._end_epoch()
-            self.checkpoints.visit(self._seen(), self._state)
-        return self.log.lines[-1]
-
-    def _epoch(self, advance: Callable[..., None]) -> None:
-        """Pass once over the reals, or over those left of them, in the epoch's order."""
-        at, where = self.at, self.reals.device
-        order = torch.randperm(len(self.reals), generator=device.generator(self.options.seed, ORDER, at.epoch))
-        for batch in torch.split(order.to(where), self.options.batch_size)[at.batches :]:
-            started = time.monotonic()
-            noise = device.generator(self.options.seed, NOISE, at.epoch, at.batches)
-            z = torch.randn(len(batch), self.options.latent, generator=noise)
-            at.sums += len(batch) * self.step(batch, z)
-            at.batches += 1
-            if self.look.due(0):  # steps are asked for faster than a GPU takes them
-                device.wait(where)
-                self.look.restart(0)
-            at.seconds += time.monotonic() - started
-            self.profile.step(len(batch))
-            advance(len(batch), f"epoch {at.epoch}")
-            self.checkpoints.visit(self._seen(), self._state, suspect=collapse.is_suspect(self.log.lines))
-
-    def _end_epoch(self) -> None:
-        """Log, look for a breakdown, draw a preview.
-
-        Raises:
-            TrainingError: NaN, or a collapse that `--on-collapse stop` ends the run for.
-        """
-        at, options = self.at, self.options
-        started = time.monotonic()
-        device.wait(self.reals.device)
-        at.seconds += time.monotonic() - started
-        means = dict(zip(METRICS, (at.sums / len(self.reals)).tolist(), strict=True))
-        _stop_on_nan(means | self.adversaries.largest_weights(), at.epoch)
-        generated = self._generated()
-        spread = collapse.spread(generated[: collapse.LOOKED_AT]) / self.spread_of_reals
-        self.log.append(_line(at.epoch, len(self.rows), means | {"spread": spread}, at.seconds))
-        if (options.preview_every and at.epoch % options.preview_every == 0) or at.epoch == options.epochs:
-            preview = self.directory / "previews" / f"epoch-{at.epoch:04}.png"
-            pictures.save_png(preview, pictures.grid(device.from_unit(generated)), durable=True)
-        alarm = collapse.alarm(self.log.lines, len(self.rows))
-        if alarm:
-            self._alarm(alarm)
-        self.at = Position(at.epoch + 1, sums=torch.zeros_like(at.sums))
-
-    def _alarm(self, alarm: str) -> None:
-        kept = self.checkpoints.last_good()
-        where = f"the last checkpoint from before is {kept}" if kept else "no checkpoint from before was kept"
-        if self.options.on_collapse == "stop":
-            raise TrainingError(
-                f"the GAN collapsed by epoch {self.at.epoch}: {alarm}; {where}",
-                "--on-collapse warn goes on from there; a lower --lr or another --seed may not collapse",
-            )
-        console.warn(f"the GAN has collapsed by epoch {self.at.epoch}: {alarm}; {where}")
-
-    def _generated(self) -> Tensor:
-        """The fixed noise's images `[N, 1, H, W]`, as sampling would make them."""
-        self.adversaries.g.eval()
-        with torch.inference_mode():
-            images: Tensor = self.adversaries.g(self.fixed)
-        self.adversaries.g.train()
-        return images
-
-    def _seen(self) -> int:
-        return (self.at.epoch - 1) * len(self.rows) + min(self.at.batches * self.options.batch_size, len(self.rows))
-
-    def _state(self) -> State:
-        return {**vars(self.at), "adversaries": self.adversaries.state(), "log": self.log.lines}
-
-    def _take_up(self, state: State | None) -> None:
-        state = state or {"log": []}
-        self.log = Log(self.directory / "log.jsonl", state.pop("log"))
-        if state:
-            self.adversaries.load(state.pop("adversaries"))
-            self.at = Position(**state)
-            self.at.sums = self.at.sums.to(self.reals.device)
-
-
 def _train(options: TrainGan, where: torch.device, directory: Path) -> Result:
-    with device.naming_limits(options.batch_size, deterministic=options.deterministic):
-        training = Training(options, where, directory)
-        images = f"{len(training.rows)} images of {training.shape.size} px"
+    data, rows = _training_rows(options)
+    chosen = design(options, data.size)
+    material = Material(data.pixels(rows, data.size), _labels(options, chosen.shape, rows))
+    with device.naming_limits(chosen.recipe.batch_size, deterministic=options.deterministic):
+        training = Training(options, chosen, material, where, directory)
+        images = f"{len(rows)} images of {data.size} px"
         console.say(f"training {options.arch} on {images} on {device.describe(where)}")
         last = training.run()
-    weights.save(directory / "generator.safetensors", weights.state_of(training.adversaries.g))
-    weights.save(directory / "discriminator.safetensors", weights.state_of(training.adversaries.d))
-    summary = _summary(options, training.rows, training.shape, training.arch)
-    return summary | {"last_epoch": {name: last[name] for name in (*METRICS, "spread")}}
+    _save(training, directory)
+    names = (*METRICS, *chosen.further(), "spread", *(["distance"] if options.fid_every else []))
+    best = {"best": {"epoch": training.best.epoch, "distance": training.best.distance}} if training.best.epoch else {}
+    return _summary(options, rows, chosen) | {"last_epoch": {name: last[name] for name in names}} | best
+
+
+def _save(training: Training, directory: Path) -> None:
+    """The weights: of the generator that is sampled, of the discriminator, and what the first is the average of.
+
+    And of the generator at its best, where that was measured.
+    """
+    found = {"generator": training.adversaries.drawing, "discriminator": training.adversaries.d}
+    if training.adversaries.average:
+        found["generator-raw"] = training.adversaries.g
+    for name, network in found.items():
+        weights.save(directory / f"{name}.safetensors", weights.state_of(network))
+    if training.best.epoch:
+        weights.save(directory / "best-generator.safetensors", training.best.weights)
 
 
 def _training_rows(options: TrainGan) -> tuple[Dataset, list[Row]]:
@@ -293,56 +134,63 @@ def _training_rows(options: TrainGan) -> tuple[Dataset, list[Row]]:
     return data, rows
 
 
-def _architecture(options: TrainGan, data: Dataset) -> tuple[Architecture, Shape]:
-    arch = gans.load(options.arch)
-    if data.size not in arch.SIZES:
-        sizes = ", ".join(str(size) for size in arch.SIZES)
+def _is_conditional(options: TrainGan, arch: Architecture) -> bool:
+    """Whether the networks are told labels.
+
+    Raises:
+        UsageError: the architecture cannot be told any, or is nothing without.
+    """
+    if options.conditional is None:
+        return arch.CONDITIONAL == "always"
+    if options.conditional and arch.CONDITIONAL == "never":
+        able = [name for name in gans.names() if gans.load(name).CONDITIONAL != "never"]
+        raise UsageError(
+            f"--conditional is not for {options.arch}, which is told no labels", f"--arch {', '.join(able)}"
+        )
+    if not options.conditional and arch.CONDITIONAL == "always":
+        raise UsageError(f"--no-conditional is not for {options.arch}, which is told labels", "another --arch")
+    return options.conditional
+
+
+def _labels(options: TrainGan, shape: Shape, rows: list[Row]) -> list[int] | None:
+    """Each row's place in `CLASSES`, where the networks are told labels.
+
+    Raises:
+        DataError: some label is not among the rows, or some row has none.
+    """
+    if not shape.classes:
+        return None
+    missing = [label for label in CLASSES if not any(row.label == label for row in rows)]
+    if missing:
+        chosen = f" with --only-label {options.only_label}" if options.only_label else ""
         raise DataError(
-            f"{options.data} holds images of {data.size} px; {options.arch} makes {sizes} px",
-            f"prepare them with --size {min(arch.SIZES, key=lambda size: abs(size - data.size))}",
+            f"{options.arch} learns to tell labels apart: {options.data}{chosen} has no {missing[0]} training images",
+            "give it both labels, or take an --arch that is told none",
         )
-    return arch, Shape(data.size, options.latent)
+    unknown = next((row for row in rows if row.label not in CLASSES), None)
+    if unknown:
+        raise DataError(f"an image of {options.data} bears no label: row {unknown.row} of {unknown.image}")
+    return [CLASSES.index(row.label) for row in rows]
 
 
-def _adversaries(options: TrainGan, arch: Architecture, shape: Shape, where: torch.device) -> Adversaries:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(device.generator(options.seed, INITIAL).initial_seed())
-        g, d = arch.generator(shape), arch.discriminator(shape)
-    g, d = (network.to(where).to(memory_format=torch.channels_last) for network in (g, d))
-    adam = partial(training.adam, where=where, lr=options.lr, betas=(options.beta1, options.beta2))
-    autocast = partial(device.autocast, where, options.precision)
-    return Adversaries(arch, g, d, adam(g.parameters()), adam(d.parameters()), autocast)
+def _no_labels(shape: Shape, count: int) -> Tensor | None:
+    """Labels without numbers, for a network without numbers."""
+    return torch.empty(count, dtype=torch.int64) if shape.classes else None
 
 
-def _stop_on_nan(metrics: dict[str, float], epoch: int) -> None:
-    broken = [name for name, value in metrics.items() if not math.isfinite(value)]
-    if broken:
-        raise TrainingError(
-            f"{' and '.join(broken)} became NaN or infinite in epoch {epoch}",
-            "a lower --lr or another --seed usually helps; the log is in the .partial directory beside --out",
-        )
-
-
-def _line(epoch: int, count: int, metrics: dict[str, float], seconds: float) -> dict[str, Any]:
-    """What the log says of an epoch."""
-    return {
-        "epoch": epoch,
-        "images": epoch * count,
-        **{name: round(value, 6) for name, value in metrics.items()},
-        "seconds": round(seconds, 3),
-        "images_per_second": round(count / max(seconds, 1e-9), 1),
-    }
-
-
-def _summary(options: TrainGan, rows: list[Row], shape: Shape, arch: Architecture) -> Result:
+def _summary(options: TrainGan, rows: list[Row], chosen: Design) -> Result:
+    arch, shape, recipe = chosen.arch, chosen.shape, chosen.recipe
     with torch.device("meta"):
         g, d = arch.generator(shape), arch.discriminator(shape)
-    steps = -(-len(rows) // options.batch_size)
+    steps = -(-len(rows) // recipe.batch_size)
     return {
         "arch": options.arch,
         "paper": arch.PAPER,
         "size": shape.size,
         "latent": shape.latent,
+        "classes": shape.classes,
+        "width": shape.width,
+        "recipe": asdict(recipe),
         "generator_parameters": sum(p.numel() for p in g.parameters()),
         "discriminator_parameters": sum(p.numel() for p in d.parameters()),
         "training_images": dict(sorted(Counter(row.label for row in rows).items())),

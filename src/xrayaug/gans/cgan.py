@@ -1,0 +1,67 @@
+"""Conditional GAN: both networks are told the label, so that either label can be asked for.
+
+Mirza and Osindero: Conditional Generative Adversarial Nets, 2014, arXiv:1411.1784. There the networks are perceptrons,
+and the label joins the input of each. Here it joins `dcgan-plus`'s: the generator's latent vector by an embedding, the
+discriminator's image by one more plane for each label, of ones where it is the image's and else of zeros.
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from xrayaug.gans import Recipe, Shape, dcgan, dcgan_plus
+
+PAPER = "Mirza and Osindero 2014, arXiv:1411.1784"
+SIZES = dcgan_plus.SIZES
+CONDITIONAL: Literal["always"] = "always"
+OUTPUT: Literal["logit"] = "logit"
+
+EMBEDDING = 32  # numbers that stand for a label beside the latent vector's
+
+
+class Generator(nn.Module):
+    """Latent vectors `[N, latent]` and labels `[N]` -> images `[N, 1, size, size]` in [-1, 1]."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(shape.classes, EMBEDDING)  # as normal as a latent vector
+        self.body = dcgan.Generator(replace(shape, latent=shape.latent + EMBEDDING))
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        """Generate one image of the label for each latent vector."""
+        images: Tensor = self.body(torch.cat([z, self.embedding(labels)], dim=1))
+        return images
+
+
+class Discriminator(nn.Module):
+    """Images `[N, 1, size, size]` in [-1, 1] and labels `[N]` -> logits of being real and of that label, `[N]`."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.classes = shape.classes
+        self.body = dcgan_plus.Discriminator(shape, planes=1 + shape.classes)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Judge each image beside its label."""
+        told = F.one_hot(labels, self.classes).to(images.dtype)[:, :, None, None]  # [N, classes, 1, 1]
+        planes = told.expand(-1, -1, *images.shape[2:])
+        judgements: Tensor = self.body(torch.cat([images, planes], dim=1))
+        return judgements
+
+
+def recipe(size: int) -> Recipe:
+    """`dcgan-plus`'s."""
+    return dcgan_plus.recipe(size)
+
+
+def generator(shape: Shape) -> nn.Module:
+    """A generator with Radford et al.'s initial weights."""
+    return Generator(shape).apply(dcgan.initialise)
+
+
+def discriminator(shape: Shape) -> nn.Module:
+    """A discriminator with fresh weights."""
+    return Discriminator(shape).apply(dcgan_plus.initialise)

@@ -1,0 +1,71 @@
+"""Kernel distance of two sets of features: unbiased, so that it may be compared between sets of different sizes.
+
+The squared maximum mean discrepancy with the kernel k(x, y) = (x · y / D + 1)³ (Bińkowski et al., 2018,
+arXiv:1801.01401; Gretton et al., 2012, equation 3):
+
+    MMD² = Σ_{i≠j} k(x_i, x_j) / (m (m - 1)) + Σ_{i≠j} k(y_i, y_j) / (m (m - 1)) - 2 Σ_{i,j} k(x_i, y_j) / m²
+
+averaged over random subsets. Being unbiased it is as often below 0 as above where both sets are of one distribution.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from xrayaug.errors import DataError
+
+Double = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.floating]
+
+SUBSETS = 100
+LARGEST_SUBSET = 1000
+LEAST = 4  # images of a side: two subsets of two
+
+
+@dataclass(frozen=True)
+class KernelDistance:
+    """The mean over the subsets, and how uncertain it is."""
+
+    value: float
+    standard_error: float
+    subsets: int
+    subset_size: int
+
+
+def distance(a: Matrix, b: Matrix, random: np.random.Generator, subsets: int = SUBSETS) -> KernelDistance:
+    """The kernel distance of features `[N, D]` and `[M, D]`.
+
+    A subset holds 1000 images of each side, or half of the smaller side where that has fewer than 2000: subsets that
+    hold every image would be one subset, and their agreement no measure of error. The standard error is that of the
+    jackknife that leaves out n - m of n images (Shao and Wu, 1989): the subsets' deviation times √(m / (n - m)).
+
+    Raises:
+        DataError: too few images.
+    """
+    n = min(len(a), len(b))
+    if n < LEAST:
+        raise DataError(f"{n} images are too few for a kernel distance", f"at least {LEAST} are needed")
+    m = min(LARGEST_SUBSET, n // 2)
+    found = [squared_discrepancy(*(side[random.permutation(len(side))[:m]] for side in (a, b))) for _ in range(subsets)]
+    error = float(np.std(found, ddof=1)) * math.sqrt(m / (n - m))
+    return KernelDistance(float(np.mean(found)), error, subsets, m)
+
+
+def squared_discrepancy(x: Matrix, y: Matrix) -> float:
+    """Unbiased MMD² of features `[m, D]` and `[n, D]` (Gretton et al., 2012, equation 3)."""
+    first, second = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    return _mean_of_pairs(first) + _mean_of_pairs(second) - 2 * float(_kernel(first, second).mean())
+
+
+def _mean_of_pairs(x: Double) -> float:
+    """Mean of the kernel over the pairs of different rows."""
+    kernel = _kernel(x, x)
+    return float(kernel.sum() - np.trace(kernel)) / (len(x) * (len(x) - 1))
+
+
+def _kernel(x: Double, y: Double) -> Double:
+    """(x · y / D + 1)³, `[m, n]`."""
+    products: Double = x @ y.T / x.shape[1] + 1
+    return products * products * products

@@ -1,0 +1,289 @@
+"""synthetic dataset + the real one it was learnt from -> which images are too near to a training image.
+
+The rule, in pixels and in features alike: an image is set aside when its nearest training image is nearer than the
+`alpha` quantile of what real images that were never trained on have (`replays.py` says how that is drawn, exactly). The
+set fails when more are set aside than fresh real images would be with probability `level`. It is a screening and no
+proof: what passes may still hold copies that neither comparison sees, and an image that is set aside may be none.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from xrayaug import artifacts, console, csvfile, device, features, files, imagesets, pictures, production, replays
+from xrayaug.arrays import Pixels
+from xrayaug.artifacts import Artifact, Result
+from xrayaug.checkpoints import Checkpoints
+from xrayaug.console import Table
+from xrayaug.dataset import Dataset, Row, open_dataset
+from xrayaug.errors import ArtifactError, DataError, UsageError
+from xrayaug.features import Array, Features
+from xrayaug.neighbours import Double, Places
+from xrayaug.options import Copies
+from xrayaug.replays import Nearest, Threshold
+
+Flags = npt.NDArray[np.bool_]
+
+SPACES = ("pixels", "features")
+PAIRS = 10  # in the picture
+PAIR_SIZE = 128  # pixels
+COLUMNS = ("image", "quarantined", "nearest_in_pixels", "distance_in_pixels",
+           "nearest_in_features", "distance_in_features")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What is compared with what."""
+
+    synthetic: Dataset
+    real: Dataset
+    judged: list[Row]
+    training: list[Row]
+    reference: list[Row]
+    held_out: bool  # whether the reference was never trained on; else each is left out of the training images in turn
+
+    @property
+    def apart(self) -> tuple[Places, Places]:
+        """Patients of the reference and of the training images by number: a patient's own images do not count."""
+        numbers: dict[str, int] = {}
+        found = []
+        for rows in (self.reference, self.training):
+            names = [row.patient or f"\0{row.image} {row.row}" for row in rows]  # an unknown patient is one of its own
+            found.append(np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64))
+        return found[0], found[1]
+
+
+@dataclass(frozen=True)
+class Found:
+    """One comparison: of the judged images and of the reference."""
+
+    places: Places  # the nearest training image of each judged one
+    distances: Double
+    threshold: Threshold
+    reference: Double
+    identical: int  # reference images that are training images, which say nothing of fresh ones and are left out
+
+    @property
+    def below(self) -> Flags:
+        """Which of the judged are set aside; an identical one always is."""
+        return (self.distances < self.threshold.value) | (self.distances < replays.EXACT)
+
+    def summary(self) -> Result:
+        """What the result says of the comparison."""
+        below = int(self.below.sum())
+        return {
+            "set_aside": below,
+            "threshold": self.threshold.value,
+            "rate": self.threshold.rate,
+            "chance": self.threshold.chance(below, len(self.distances)),
+            "reference": self.threshold.n,
+            "reference_identical": self.identical,
+            "smallest": float(self.distances.min()),
+            "median": float(np.median(self.distances)),
+            "reference_median": float(np.median(self.reference)),
+        }
+
+
+def run(options: Copies) -> Result:
+    """Screen; leaves `copies.csv` and `nearest.png`."""
+    _check_features(options)
+    where = device.resolve(options.device, deterministic=options.deterministic)
+    return production.produce(options, "copies", partial(_screen, options, where), computing=device.describe(where))
+
+
+def plan(options: Copies) -> Result:
+    """What would be compared with what."""
+    _check_features(options)
+    return _counts(_open_sets(options)) | {"features": options.features}
+
+
+def tables(result: Result) -> list[Table]:
+    """The verdict and what it rests on, or the plan."""
+    counts = [(name, str(result[name])) for name in ("judged", "training", "reference", "features")]
+    if "verdict" not in result:
+        return [Table("Would screen", ("", "value"), counts)]
+    columns = ("", "set aside", "fresh real ones: at most", "chance of so many", "threshold", "nearest", "median",
+               "median of the reference")  # fmt: skip
+    rows = [_space_row(name, result["spaces"][name], result["judged"]) for name in SPACES]
+    verdict = f"{result['verdict']}: {len(result['quarantined']):,} of {result['judged']:,} images are set aside"
+    notes = [verdict, result["rule"], *(f"warning: {line}" for line in result["warnings"])]
+    return [Table("Screened", ("", "value"), counts), Table("Nearest training images", columns, rows, notes)]
+
+
+def _space_row(name: str, of: Result, judged: int) -> tuple[str, ...]:
+    numbers = (f"{of[key]:.4g}" for key in ("chance", "threshold", "smallest", "median", "reference_median"))
+    return (name, f"{of['set_aside']:,}", f"{of['rate']:.2%}, so {of['rate'] * judged:.1f}", *numbers)
+
+
+def _screen(options: Copies, where: torch.device, directory: Path) -> Result:
+    sets = _open_sets(options)
+    network = features.load(options.features, where, dims=int(options.dims), weights=options.weights, seed=options.seed)
+    found = {
+        "features": _compare_features(sets, network, options, directory),
+        "pixels": _compare_pixels(sets, options),
+    }
+    set_aside = found["pixels"].below | found["features"].below
+    _write_csv(directory / "copies.csv", sets, found, set_aside)
+    pictures.save_png(directory / "nearest.png", _nearest_pairs(sets, found))
+    result = _result(options, sets, network, found, [int(place) for place in np.flatnonzero(set_aside)])
+    if result["verdict"] == "fail":
+        console.warn(f"{options.synthetic} fails the screening for copies: see {options.out / 'nearest.png'}")
+    return result
+
+
+def _open_sets(options: Copies) -> Sets:
+    """The images that are judged, those they are compared with, and the reference.
+
+    Held-out images are the reference where there are enough for `alpha`; else training images, each against those of
+    other patients.
+
+    Raises:
+        DataError: nothing to judge or to compare with.
+    """
+    synthetic, real = open_dataset(options.synthetic), open_dataset(options.real)
+    judged = synthetic.select(synthetic=True)
+    training = real.select(split="train", synthetic=False)
+    if not judged:
+        raise DataError(f"{options.synthetic} holds no synthetic images", "give what xrayaug sample wrote")
+    if len({row.patient or str(place) for place, row in enumerate(training)}) < 2:
+        raise DataError(f"{options.real} has training images of fewer than two patients", "give the real dataset")
+    held_out = [row for row in real.rows if row.split != "train"]
+    has_enough = len(held_out) >= replays.enough(options.alpha)
+    return Sets(synthetic, real, judged, training, held_out if has_enough else training, has_enough)
+
+
+def _check_features(options: Copies) -> None:
+    if features.is_run(options.features):
+        features.open_run(options.features)
+        if options.dims != "2048":
+            raise UsageError("--dims chooses one of Inception's layers, a run has its own", "leave it out")
+
+
+def _compare_pixels(sets: Sets, options: Copies) -> Found:
+    judged, training, reference = (
+        data.pixels(rows, replays.SIDE)
+        for data, rows in (
+            (sets.synthetic, sets.judged),
+            (sets.real, sets.training),
+            (sets.real, sets.reference),
+        )
+    )
+    with console.progress(2 * replays.VARIANTS, "nearest in pixels", "comparisons") as advance:
+        nearest = replays.nearest_pictures(judged, training, after_each=lambda: advance(1))
+        _, fresh = replays.nearest_pictures(reference, training, sets.apart, after_each=lambda: advance(1))
+    return _found(nearest, fresh, options.alpha)
+
+
+def _compare_features(sets: Sets, network: Features, options: Copies, directory: Path) -> Found:
+    def gathered(name: str, data: Dataset, rows: list[Row]) -> Array:
+        kept = Checkpoints(directory / production.RESUME / name, options.checkpoint_every)
+        side = imagesets.of_rows(data, rows)
+        state = kept.restore()
+        made = features.gather(network, side, options.batch_size, state, kept.visit)
+        kept.save(side.count, [side.count, torch.from_numpy(made)])
+        return made
+
+    with device.naming_limits(options.batch_size, deterministic=options.deterministic):
+        judged = gathered("judged", sets.synthetic, sets.judged)
+        training = gathered("training", sets.real, sets.training)
+        reference = gathered("reference", sets.real, sets.reference) if sets.held_out else training
+    _, fresh = replays.nearest_features(reference, training, sets.apart)
+    return _found(replays.nearest_features(judged, training), fresh, options.alpha)
+
+
+def _found(nearest: Nearest, fresh: Double, alpha: float) -> Found:
+    """A comparison with its threshold.
+
+    Raises:
+        DataError: every reference image is a training image.
+    """
+    kept = fresh[fresh >= replays.EXACT]
+    if not len(kept):
+        raise DataError("every held-out image is a training image too", "prepare the real set anew")
+    return Found(*nearest, replays.threshold(kept, alpha), kept, len(fresh) - len(kept))
+
+
+def _result(options: Copies, sets: Sets, network: Features, found: dict[str, Found], set_aside: list[int]) -> Result:
+    spaces = {name: found[name].summary() for name in SPACES}
+    fails = any(space["chance"] < options.level / len(SPACES) for space in spaces.values())
+    return {
+        **_counts(sets),
+        "verdict": "fail" if fails else "pass",
+        "rule": _rule(options),
+        "quarantined": set_aside,
+        "spaces": spaces,
+        "features": network.origin["features"],
+        "network": network.origin["network_name"],
+        "network_sha256": network.origin["network"],
+        **({"learnt_from": network.learnt_from} if network.learnt_from else {}),
+        "warnings": _warnings(options, sets, found),
+    }
+
+
+def _rule(options: Copies) -> str:
+    return (
+        f"an image is set aside when its nearest training image, in pixels or in features, is nearer than the "
+        f"{options.alpha:g} quantile of what real images have that were not trained on; the set fails when either "
+        f"comparison sets aside more than fresh real images would with probability {options.level / len(SPACES):g}. "
+        "A screening, no proof"
+    )
+
+
+def _counts(sets: Sets) -> Result:
+    kind = "held-out images" if sets.held_out else "training images, each against those of other patients"
+    return {
+        "judged": len(sets.judged),
+        "training": len(sets.training),
+        "reference": f"{len(sets.reference):,} {kind}",
+    }
+
+
+def _warnings(options: Copies, sets: Sets, found: dict[str, Found]) -> list[str]:
+    lines = []
+    few = [name for name in SPACES if found[name].threshold.rate > options.alpha]
+    if few:
+        lines.append(
+            f"too few reference images for --alpha {options.alpha:g}: their smallest distance is the threshold, below "
+            f"which {found[few[0]].threshold.rate:.2%} of fresh real images lie"
+        )
+    identical = max(each.identical for each in found.values())
+    if identical:
+        lines.append(f"{identical:,} reference images are training images too, and are left out of the reference")
+    if _was_learnt_elsewhere(sets.synthetic.artifact, options.real):
+        lines.append(f"{options.synthetic} was not learnt from {options.real}, as its manifests have it")
+    return lines
+
+
+def _was_learnt_elsewhere(synthetic: Artifact, real: Path) -> bool:
+    """Whether the manifests say that the generator was trained on another dataset; where one is gone nobody can say."""
+    try:
+        recorded = synthetic.open_input("run", "gan-run").manifest["inputs"]["data"]["sha256"]
+    except (ArtifactError, KeyError):
+        return False
+    return bool(recorded != artifacts.digest(real))
+
+
+def _write_csv(path: Path, sets: Sets, found: dict[str, Found], set_aside: Flags) -> None:
+    lines: list[list[object]] = [list(COLUMNS)]
+    for image in range(len(sets.judged)):
+        cells: list[object] = [image, int(set_aside[image])]
+        for name in SPACES:
+            nearest = sets.training[found[name].places[image]]
+            cells += [nearest.file or f"{nearest.image} {nearest.row}", f"{found[name].distances[image]:.6g}"]
+        lines.append(cells)
+    files.write_text(path, csvfile.dump(lines))
+
+
+def _nearest_pairs(sets: Sets, found: dict[str, Found]) -> Pixels:
+    """The images that lie deepest below a threshold, or nearest to one, each beside its nearest training image."""
+    depth = np.stack([found[name].distances / found[name].threshold.value for name in SPACES])
+    order = np.argsort(depth.min(axis=0), kind="stable")[:PAIRS]
+    shown = []
+    for image in order:
+        place = found[SPACES[int(depth[:, image].argmin())]].places[image]
+        shown += [(sets.synthetic, sets.judged[image]), (sets.real, sets.training[place])]
+    return pictures.grid(np.concatenate([data.pixels([row], PAIR_SIZE) for data, row in shown]), columns=4)
