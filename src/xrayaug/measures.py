@@ -66,7 +66,7 @@ def floor(
 
     Returns:
         `n`, `splits`, and for each measure `floor` and `value` (means over the splits), `floor_sd`, `excess` and
-        `ratio`, None where the floor is not above 0; or None where there are fewer than `LEAST_FLOOR` images.
+        `ratio`, None for KID and where the floor is 0; or None where there are fewer than `LEAST_FLOOR` images.
     """
     n = min(len(a), len(b) // 2)
     if n < LEAST_FLOOR:
@@ -82,6 +82,8 @@ def floor(
         values.append(at_n(_drawn(a, n, random), reference))
         after_each()
     compared = {name: _compared([one[name] for one in floors], [one[name] for one in values]) for name in floors[0]}
+    if "kid" in compared:
+        compared["kid"]["ratio"] = None  # its floor is 0 but for chance
     return {"reference": "b", "n": n, "splits": SPLITS, "measures": compared}
 
 

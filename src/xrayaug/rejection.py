@@ -53,7 +53,7 @@ class Verdict:
     def summary(self) -> dict[str, Any]:
         """What the result says."""
         return {
-            "by": self.by,
+            "rejected_by": self.by,
             "share": self.share,
             "candidates": len(self.scores),
             "lowest_kept": min(self.scores[number] for number in self.kept),

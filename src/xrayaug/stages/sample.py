@@ -149,12 +149,13 @@ def plan(options: Sample) -> Result:
     """What would be drawn."""
     more = rejection.candidates(options.count, options.reject)
     planned = _summary(options, Source(artifacts.open_artifact(options.run, "gan-run")))
-    return planned | ({"candidates": more, "rejected by": options.reject_by} if options.reject else {})
+    return planned | ({"candidates": more, "rejected_by": options.reject_by} if options.reject else {})
 
 
 def tables(result: Result) -> list[Table]:
     """What was drawn."""
-    return [Table("Synthetic images", ("", "value"), [(name, str(value)) for name, value in result.items()])]
+    shown = {name: value for name, value in result.items() if name != "rejection"} | result.get("rejection", {})
+    return [Table("Synthetic images", ("", "value"), [(name, str(value)) for name, value in shown.items()])]
 
 
 def latents(seed: int, indices: range, length: int) -> Tensor:
@@ -223,7 +224,10 @@ def _judged(options: Sample, source: Source, drawing: Drawing, label: str, direc
     with torch.inference_mode():
         scores = rejection.scores(range(0, count, PASS), lambda start: score(start, drawing.draw(start)), kept)[:count]
     labels = [label_of(index, label) for index in range(count)]
-    return Verdict(options.reject_by, options.reject, scores, labels, labels[: options.count])
+    by = options.identity()["reject_by"]
+    return Verdict(
+        "classifier features" if by == "run" else by, options.reject, scores, labels, labels[: options.count]
+    )
 
 
 def _discriminator(source: Source, drawing: Drawing) -> Score:
