@@ -26,11 +26,12 @@ def test_nearest_kth_and_radii(points: tuple[neighbours.Double, ...]) -> None:
     np.testing.assert_allclose(distances, expected.min(axis=1), rtol=1e-6)
     np.testing.assert_allclose(neighbours.kth(a, b, 3), np.sort(expected, axis=1)[:, 2], rtol=1e-6)
     own = np.sort(all_distances(a, a), axis=1)  # the first is itself
-    np.testing.assert_allclose(np.sqrt(neighbours.radii(a, 2)), own[:, 2], rtol=1e-6)
+    for k, found in zip((2, 5), neighbours.radii(a, 2, 5), strict=True):
+        np.testing.assert_allclose(np.sqrt(found), own[:, k], rtol=1e-6)
 
 
 def test_a_copy_is_at_exactly_zero(points: tuple[neighbours.Double, ...]) -> None:
     a, b = points
     places, distances = neighbours.nearest(b[[3, 5]].astype(np.float32), b.astype(np.float32))
     assert (places.tolist(), distances.tolist()) == ([3, 5], [0, 0])
-    assert neighbours.radii(np.vstack([a, a[:2]]), 1)[:2].tolist() == [0, 0]
+    assert neighbours.radii(np.vstack([a, a[:2]]), 1)[0][:2].tolist() == [0, 0]

@@ -56,7 +56,13 @@ def test_the_lowest_are_dropped_and_the_rest_keep_their_order() -> None:
     found = Verdict("luck", 0.4, [3.0, 1.0, 2.0, 2.0, 5.0], ["normal"] * 5, ["normal"] * 3)
     assert found.kept == [0, 2, 4]
     assert found.told()[1] == {"candidate": "2", "score": "2"}
-    assert found.summary() == {"by": "luck", "share": 0.4, "candidates": 5, "lowest_kept": 2.0, "highest_rejected": 2.0}
+    assert found.summary() == {
+        "rejected_by": "luck",
+        "share": 0.4,
+        "candidates": 5,
+        "lowest_kept": 2.0,
+        "highest_rejected": 2.0,
+    }
 
 
 def test_each_label_loses_its_own_worst() -> None:

@@ -18,7 +18,7 @@ from xrayaug.errors import UsageError
 from xrayaug.features import Array
 
 NAMES = ("fid", "kid", "prdc", "fid-infinity")
-SPLITS = 5  # of the reference into halves
+SPLITS = 10  # of the reference into halves
 LEAST_FLOOR = 10  # images of a half: what fewer say is chance
 SMALL_FLOOR = 50  # below, the deviation between splits is large, and a warning says so
 FLOOR_SUBSETS = 20  # of the kernel distance, for each split
@@ -66,7 +66,7 @@ def floor(
 
     Returns:
         `n`, `splits`, and for each measure `floor` and `value` (means over the splits), `floor_sd`, `excess` and
-        `ratio`, None where the floor is not above 0; or None where there are fewer than `LEAST_FLOOR` images.
+        `ratio`, None for KID and where the floor is 0; or None where there are fewer than `LEAST_FLOOR` images.
     """
     n = min(len(a), len(b) // 2)
     if n < LEAST_FLOOR:
@@ -82,6 +82,8 @@ def floor(
         values.append(at_n(_drawn(a, n, random), reference))
         after_each()
     compared = {name: _compared([one[name] for one in floors], [one[name] for one in values]) for name in floors[0]}
+    if "kid" in compared:
+        compared["kid"]["ratio"] = None  # its floor is 0 but for chance
     return {"reference": "b", "n": n, "splits": SPLITS, "measures": compared}
 
 

@@ -27,12 +27,14 @@ def blocks(of: Matrix, to: Matrix) -> Iterator[tuple[slice, Double]]:
         yield slice(start, start + rows), distances
 
 
-def radii(points: Matrix, k: int) -> Double:
-    """Squared distance of each of `[N, D]` to its k-th nearest other, `[N]`."""
-    found = np.empty(len(points))
+def radii(points: Matrix, *ks: int) -> list[Double]:
+    """Squared distance of each of `[N, D]` to its k-th nearest other, `[N]` for each k, in one pass."""
+    found = [np.empty(len(points)) for _ in ks]
     for rows, distances in blocks(points, points):
         _leave_out_itself(distances, rows.start)
-        found[rows] = np.partition(distances, k - 1, axis=1)[:, k - 1]
+        ordered = np.partition(distances, [k - 1 for k in ks], axis=1)
+        for k, of_k in zip(ks, found, strict=True):
+            of_k[rows] = ordered[:, k - 1]
     return found
 
 

@@ -46,8 +46,8 @@ def compare(generated: Matrix, real: Matrix, k_precision: int = K_PRECISION, k_d
             f"{min(len(generated), len(real))} images are too few for precision and recall",
             f"at least {least} are needed",
         )
-    real_radii, generated_radii = (neighbours.radii(side, k_precision) for side in (real, generated))
-    wide_radii = neighbours.radii(real, k_density)
+    real_radii, wide_radii = neighbours.radii(real, k_precision, k_density)
+    (generated_radii,) = neighbours.radii(generated, k_precision)
     within, recalled, inside, covered = 0, np.zeros(len(real), bool), 0, np.zeros(len(real), bool)
     for rows, distances in neighbours.blocks(generated, real):  # [n, M]
         within += int((distances <= real_radii).any(axis=1).sum())

@@ -15,7 +15,6 @@ from xrayaug import (
     console,
     dataset,
     device,
-    features,
     gans,
     imagesets,
     pictures,
@@ -140,8 +139,8 @@ def run(options: Sample) -> Result:
         raise UsageError(
             f"--png with --count {options.count} makes too many files", f"at most {MOST_PNGS}, or no --png"
         )
-    if options.reject and options.reject_by != DISCRIMINATOR and features.is_run(options.reject_by):
-        features.open_run(options.reject_by)
+    if options.reject and options.reject_by != DISCRIMINATOR:
+        _check_features(options.reject_by)
     where = device.resolve(options.device, deterministic=options.deterministic)
     return production.produce(options, "dataset", partial(_sample, options, where), computing=device.describe(where))
 
@@ -150,12 +149,13 @@ def plan(options: Sample) -> Result:
     """What would be drawn."""
     more = rejection.candidates(options.count, options.reject)
     planned = _summary(options, Source(artifacts.open_artifact(options.run, "gan-run")))
-    return planned | ({"candidates": more, "rejected by": options.reject_by} if options.reject else {})
+    return planned | ({"candidates": more, "rejected_by": options.reject_by} if options.reject else {})
 
 
 def tables(result: Result) -> list[Table]:
     """What was drawn."""
-    return [Table("Synthetic images", ("", "value"), [(name, str(value)) for name, value in result.items()])]
+    shown = {name: value for name, value in result.items() if name != "rejection"} | result.get("rejection", {})
+    return [Table("Synthetic images", ("", "value"), [(name, str(value)) for name, value in shown.items()])]
 
 
 def latents(seed: int, indices: range, length: int) -> Tensor:
@@ -224,7 +224,10 @@ def _judged(options: Sample, source: Source, drawing: Drawing, label: str, direc
     with torch.inference_mode():
         scores = rejection.scores(range(0, count, PASS), lambda start: score(start, drawing.draw(start)), kept)[:count]
     labels = [label_of(index, label) for index in range(count)]
-    return Verdict(options.reject_by, options.reject, scores, labels, labels[: options.count])
+    by = options.identity()["reject_by"]
+    return Verdict(
+        "classifier features" if by == "run" else by, options.reject, scores, labels, labels[: options.count]
+    )
 
 
 def _discriminator(source: Source, drawing: Drawing) -> Score:
@@ -247,8 +250,17 @@ def _discriminator(source: Source, drawing: Drawing) -> Score:
     return score
 
 
+def _check_features(name: str) -> None:
+    from xrayaug import features
+
+    if features.is_run(name):
+        features.open_run(name)
+
+
 def _nearness(options: Sample, source: Source, directory: Path) -> Score:
     """How near each image of a pass is to the images that the run learnt from, in features; negative distances."""
+    from xrayaug import features
+
     where = device.resolve(options.device, deterministic=options.deterministic)
     network = features.load(options.reject_by, where, dims=rejection.DIMS, seed=options.seed)
     learnt = Dataset(source.run.open_input("data", "dataset"))
