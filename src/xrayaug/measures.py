@@ -18,7 +18,7 @@ from xrayaug.errors import UsageError
 from xrayaug.features import Array
 
 NAMES = ("fid", "kid", "prdc", "fid-infinity")
-SPLITS = 5  # of the reference into halves
+SPLITS = 10  # of the reference into halves
 LEAST_FLOOR = 10  # images of a half: what fewer say is chance
 SMALL_FLOOR = 50  # below, the deviation between splits is large, and a warning says so
 FLOOR_SUBSETS = 20  # of the kernel distance, for each split

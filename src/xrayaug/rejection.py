@@ -18,7 +18,7 @@ from typing import Any
 from xrayaug import console, csvfile, files, neighbours, stopping
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.errors import DataError
-from xrayaug.features import Array
+from xrayaug.neighbours import Matrix
 
 K = 3  # real features, the farthest of which counts: one alone may be an outlier
 DIMS = 2048  # of Inception's layers
@@ -99,7 +99,7 @@ def scores(starts: range, score: Callable[[int], list[float]], kept: Checkpoints
     return found
 
 
-def nearness(features: Array, real: Array) -> list[float]:
+def nearness(features: Matrix, real: Matrix) -> list[float]:
     """The negative distance of features `[N, D]` to their third nearest of real ones `[M, D]`."""
     return [-float(distance) for distance in neighbours.kth(features, real, min(K, len(real)))]
 

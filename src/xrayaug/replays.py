@@ -76,7 +76,7 @@ def nearest_pictures(
     places, found = np.zeros(len(of), np.int64), np.full(len(of), np.inf)
     shifts = range(-SHIFT, SHIFT + 1)
     for picture, down, right in itertools.product((of, of[:, :, ::-1]), shifts, shifts):
-        which, distances = neighbours.nearest(_vectors(picture, down, right), there, apart)
+        which, distances = _most_alike(_vectors(picture, down, right), there, apart)
         nearer = distances < found
         places[nearer], found[nearer] = which[nearer], distances[nearer]
         after_each()
@@ -91,6 +91,22 @@ def nearest_features(of: Matrix, to: Matrix, apart: tuple[Places, Places] | None
     spread = math.sqrt(float(np.var(to, axis=0, dtype=np.float64).sum())) or 1.0
     places, distances = neighbours.nearest(of, to, apart)
     return places, distances / spread
+
+
+def _most_alike(of: Double, to: Double, apart: tuple[Places, Places] | None) -> Nearest:
+    """The nearest of unit vectors `[M, D]` to each of `[N, D]`: that of the largest product.
+
+    It is looked for in single precision, at a third of the time; its distance is in double.
+    """
+    here, there = of.astype(np.float32), to.astype(np.float32)
+    places = np.empty(len(of), np.int64)
+    rows = max(1, neighbours.BLOCK_BYTES // (4 * len(to)))
+    for start in range(0, len(of), rows):
+        products = here[start : start + rows] @ there.T
+        if apart is not None:
+            products[apart[0][start : start + rows, None] == apart[1]] = -2  # below any product of unit vectors
+        places[start : start + rows] = products.argmax(axis=1)
+    return places, np.linalg.norm(of - to[places], axis=1)
 
 
 def _vectors(pictures: Pixels, down: int, right: int) -> Double:

@@ -29,6 +29,7 @@ COMMANDS = {
         *("--preview-every", "1", "--on-collapse", "warn", *EVERY_STEP),
     ],
     "sample": ["sample", "--run", "../train-gan/out", "--count", "70", "--png", *EVERY_STEP],
+    "rejection": ["sample", "--run", "../train-gan/out", "--count", "60", "--reject", "0.3", *EVERY_STEP],
     "fid": [
         *("fid", "../phantom/out", "../prepare/out", "--only-label", "normal", "--features", "random", "--dims", "64"),
         *("--cache", "cache", "--batch-size", "4", *EVERY_STEP),
@@ -50,8 +51,8 @@ COMMANDS = {
     "mura": [*PHANTOM, "1", "--layout", "mura", "--count", "24", "--seed", "1"],
     "experiment": [*STUDY, *EVERY_STEP],
 }
-NAMES = ("prepare", "train-gan", "sample", "fid", "copies", "augment", "train-classifier", "evaluate", "phantom",
-         "experiment")  # fmt: skip
+NAMES = ("prepare", "train-gan", "sample", "rejection", "fid", "copies", "augment", "train-classifier", "evaluate",
+         "phantom", "experiment")  # fmt: skip
 
 
 @dataclass(frozen=True)

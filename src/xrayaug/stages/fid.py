@@ -445,13 +445,17 @@ def _measures_table(result: Result, notes: Sequence[str]) -> Table:
     """Every metric over all images, and at the floor's n beside it."""
     compared = result["floor"]["measures"] if result["floor"] else {}
     columns = ("", "all images", "at the floor's n", "floor (B against B)", "excess", "ratio")
-    rows = [
-        (name, whole, *(_number(compared.get(key, {}).get(what)) for what in ("value", "floor", "excess", "ratio")))
-        for key, name, whole in _whole_values(result)
-    ]
+    rows = [(name, whole, *_beside_floor(compared.get(key, {}))) for key, name, whole in _whole_values(result)]
     at = f", n {result['floor']['n']:,}, {result['floor']['splits']} splits" if result["floor"] else ""
     space = f"{result['dims']} {result['features']} features"
     return Table(f"Measures over {space}, side B the reference{at}", columns, rows, notes)
+
+
+def _beside_floor(of: dict[str, float | None]) -> tuple[str, ...]:
+    value, lowest, deviation, excess, ratio = (
+        _number(of.get(name)) for name in ("value", "floor", "floor_sd", "excess", "ratio")
+    )
+    return value, f"{lowest} ± {deviation}" if of else lowest, excess, ratio
 
 
 def _whole_values(result: Result) -> Iterator[tuple[str, str, str]]:

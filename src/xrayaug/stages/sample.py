@@ -15,7 +15,6 @@ from xrayaug import (
     console,
     dataset,
     device,
-    features,
     gans,
     imagesets,
     pictures,
@@ -140,8 +139,8 @@ def run(options: Sample) -> Result:
         raise UsageError(
             f"--png with --count {options.count} makes too many files", f"at most {MOST_PNGS}, or no --png"
         )
-    if options.reject and options.reject_by != DISCRIMINATOR and features.is_run(options.reject_by):
-        features.open_run(options.reject_by)
+    if options.reject and options.reject_by != DISCRIMINATOR:
+        _check_features(options.reject_by)
     where = device.resolve(options.device, deterministic=options.deterministic)
     return production.produce(options, "dataset", partial(_sample, options, where), computing=device.describe(where))
 
@@ -247,8 +246,17 @@ def _discriminator(source: Source, drawing: Drawing) -> Score:
     return score
 
 
+def _check_features(name: str) -> None:
+    from xrayaug import features
+
+    if features.is_run(name):
+        features.open_run(name)
+
+
 def _nearness(options: Sample, source: Source, directory: Path) -> Score:
     """How near each image of a pass is to the images that the run learnt from, in features; negative distances."""
+    from xrayaug import features
+
     where = device.resolve(options.device, deterministic=options.deterministic)
     network = features.load(options.reject_by, where, dims=rejection.DIMS, seed=options.seed)
     learnt = Dataset(source.run.open_input("data", "dataset"))
