@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from xrayaug import features, frechet
+from xrayaug import frechet
 from xrayaug.arrays import Pixels
 from xrayaug.frechet import Moments, Statistics
 
@@ -30,6 +30,8 @@ class Yardstick:
     """
 
     def __init__(self, name: str, reals: Pixels, where: torch.device) -> None:
+        from xrayaug import features
+
         self.reals = reals[:MOST]
         self.network = features.load(name, where, dims=DIMS.get(name, DIMS["inception"]))
         self._of_reals: Statistics | None = None  # which are measured when they are first needed

@@ -145,7 +145,7 @@ def _is_conditional(options: TrainGan, arch: Architecture) -> bool:
     if options.conditional and arch.CONDITIONAL == "never":
         able = [name for name in gans.names() if gans.load(name).CONDITIONAL != "never"]
         raise UsageError(
-            f"--conditional is not for {options.arch}, which is told no labels", f"--arch {', '.join(able)}"
+            f"--conditional is not for {options.arch}, which is told no labels", f"--arch {' or '.join(able)}"
         )
     if not options.conditional and arch.CONDITIONAL == "always":
         raise UsageError(f"--no-conditional is not for {options.arch}, which is told labels", "another --arch")
