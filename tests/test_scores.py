@@ -19,6 +19,56 @@ def test_scores_agree_with_scikit_learn(seed: int) -> None:
     assert found.auroc == pytest.approx(metrics.roc_auc_score(labels, probabilities), abs=1e-12)
     assert found.sensitivity == pytest.approx(metrics.recall_score(labels, called), abs=1e-12)
     assert found.specificity == pytest.approx(metrics.recall_score(labels, called, pos_label=0), abs=1e-12)
+    assert found.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(labels, called), abs=1e-12)
+    assert found.average_precision == pytest.approx(metrics.average_precision_score(labels, probabilities), abs=1e-12)
+    assert found.f1 == pytest.approx(metrics.f1_score(labels, called), abs=1e-12)
+    assert found.brier == pytest.approx(metrics.brier_score_loss(labels, probabilities), abs=1e-12)
+
+
+def test_another_threshold_changes_the_calls_alone() -> None:
+    labels, probabilities = [0, 0, 1, 1], [0.1, 0.3, 0.4, 0.8]
+    at_half, lower = scores.score(labels, probabilities), scores.score(labels, probabilities, 0.35)
+    assert (at_half.accuracy, lower.accuracy) == (0.75, 1.0)
+    assert (at_half.auroc, at_half.brier) == (lower.auroc, lower.brier)
+
+
+def test_calibration_error_by_hand() -> None:
+    # bin 0: 0.05 and 0.09 on one abnormal of two, gap |0.14 - 1|; bin 9: 0.9 and 1.0 on two abnormal, gap |1.9 - 2|
+    assert scores.calibration_error([0, 1, 1, 1], [0.05, 0.09, 0.9, 1.0]) == pytest.approx((0.86 + 0.1) / 4)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_best_threshold_is_youdens(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    labels = random.permutation([0, 1, *random.integers(0, 2, 38)])
+    probabilities = random.integers(0, 21, 40) / 20
+    false, true, _ = metrics.roc_curve(labels, probabilities, drop_intermediate=False)
+    found = scores.score(labels, probabilities, scores.best_threshold(labels, probabilities))
+    assert found.balanced_accuracy == pytest.approx((1 + (true - false).max()) / 2)
+
+
+def test_of_equal_thresholds_the_nearest_to_one_half_is_taken() -> None:
+    assert scores.best_threshold([0, 1], [0.2, 0.4]) == pytest.approx(0.3)
+    assert scores.best_threshold([0, 1, 0, 1], [0.1, 0.2, 0.6, 0.9]) == pytest.approx(0.75)
+    assert scores.best_threshold([0, 0], [0.7, 0.8]) == 0.5  # one class: no better than another
+
+
+def test_temperature_undoes_overconfidence() -> None:
+    random = np.random.default_rng(0)
+    true_logits = random.normal(0, 2, 20000)
+    labels = random.random(20000) < 1 / (1 + np.exp(-true_logits))
+    overconfident = 1 / (1 + np.exp(-3 * true_logits))
+    found = scores.temperature(labels, overconfident)
+    assert found == pytest.approx(3, rel=0.05)
+    mended = scores.cooled(overconfident, found)
+    assert (scores.calibration_error(labels, mended) or 1) < 0.02
+    assert ((mended > 0.5) == (overconfident > 0.5)).all()
+
+
+def test_temperature_of_certainties_is_finite() -> None:
+    assert 0 < scores.temperature([0, 1], [0.0, 1.0]) < 1
+    assert scores.temperature([], []) == 1
+    assert np.isfinite(scores.cooled(np.array([0.0, 1.0]), 2.0)).all()
 
 
 def test_exactly_one_half_is_not_abnormal() -> None:

@@ -1,5 +1,8 @@
 """Labels and probabilities -> accuracy, kappa, AUROC, ... (NumPy and SciPy only). 1 is abnormal, 0 normal.
 
+Beside them what a probability may be changed by before it is scored: a threshold and a temperature, both found on
+validation cases.
+
 A score that the data leave undefined (AUROC where one class is absent) is None, `null` in JSON: never a number.
 """
 
@@ -9,10 +12,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, logit
 from scipy.stats import rankdata
 
 THRESHOLD = 0.5  # abnormal above it, strictly: Rajpurkar et al. 2018, section 3.1
-METRICS = ("accuracy", "kappa", "auroc", "sensitivity", "specificity")
+METRICS = (
+    "accuracy", "balanced_accuracy", "kappa", "auroc", "average_precision", "sensitivity", "specificity", "f1",
+    "brier", "calibration_error",
+)  # fmt: skip
+BINS = 10  # of equal width, for the calibration error
+SURE = 1e-12  # a probability nearer to 0 or 1 has a logit of this one's size
+LARGEST_TEMPERATURE = 100.0  # and its inverse is the smallest
 
 Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
@@ -32,20 +43,26 @@ class Scores:
     auroc: float | None
     sensitivity: float | None
     specificity: float | None
+    balanced_accuracy: float | None
+    average_precision: float | None
+    f1: float | None
+    brier: float | None
+    calibration_error: float | None
 
 
-def score(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> Scores:
+def score(labels: npt.ArrayLike, probabilities: npt.ArrayLike, threshold: float = THRESHOLD) -> Scores:
     """Every score of one set of cases.
 
     Args:
         labels: `[N]`, 0 normal or 1 abnormal.
         probabilities: `[N]` in [0, 1], of being abnormal.
+        threshold: a case is called abnormal above it.
 
     Raises:
         ValueError: the lengths differ, a label is neither 0 nor 1, or a probability is NaN or outside [0, 1].
     """
     truth, given = _checked(labels, probabilities)
-    called = given > THRESHOLD
+    called = given > threshold
     tp, fp = int(np.sum(called & (truth == 1))), int(np.sum(called & (truth == 0)))
     tn, fn = int(np.sum(~called & (truth == 0))), int(np.sum(~called & (truth == 1)))
     return Scores(
@@ -59,6 +76,11 @@ def score(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> Scores:
         auroc=auroc(truth, given),
         sensitivity=_ratio(tp, tp + fn),
         specificity=_ratio(tn, tn + fp),
+        balanced_accuracy=_balanced(_ratio(tp, tp + fn), _ratio(tn, tn + fp)),
+        average_precision=average_precision(truth, given),
+        f1=_ratio(2 * tp, 2 * tp + fp + fn),
+        brier=_ratio(float(np.sum((given - truth) ** 2)), len(truth)),
+        calibration_error=calibration_error(truth, given),
     )
 
 
@@ -82,6 +104,76 @@ def auroc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float | None:
     normal = len(truth) - abnormal
     rank_sum = float(rankdata(given)[truth == 1].sum())
     return _ratio(rank_sum - abnormal * (abnormal + 1) / 2, abnormal * normal)
+
+
+def average_precision(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float | None:
+    """Mean precision at the abnormal cases, sum of (R_n - R_(n-1)) P_n over the thresholds; equal ones go together.
+
+    Without interpolation: Su et al. 2015, ICTIR, eq. 1. None where no case is abnormal.
+    """
+    truth, given = _checked(labels, probabilities)
+    order = np.argsort(-given, kind="stable")
+    last_of_equals = np.diff(given[order], append=-1) != 0
+    tp = np.cumsum(truth[order])[last_of_equals]
+    called = (np.arange(len(given)) + 1)[last_of_equals]
+    return _ratio(float(np.sum(np.diff(tp, prepend=0) * tp / called)), int(truth.sum()))
+
+
+def calibration_error(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float | None:
+    """Expected calibration error over `BINS` bins of equal width: the mean gap between probability and frequency.
+
+    sum of n_b / N |share abnormal - mean probability|: Naeini et al. 2015, AAAI, of the probability of being abnormal.
+    The probability 1 belongs to the last bin. None without cases.
+    """
+    truth, given = _checked(labels, probabilities)
+    gaps = np.bincount(bin_of(given), given - truth, BINS)
+    return _ratio(float(np.sum(np.abs(gaps))), len(truth))
+
+
+def bin_of(probabilities: Probabilities) -> Labels:
+    """Which of the `BINS` bins of the calibration error each probability belongs to, from 0."""
+    return np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
+
+
+def best_threshold(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
+    """The threshold of the greatest balanced accuracy, which is that of Youden's J (1950, Cancer 3:32): J = 2 BA - 1.
+
+    It lies midway between two probabilities; of equals the nearest to one half is taken. Where a class is absent no
+    threshold is better than another, and it is `THRESHOLD`.
+    """
+    truth, given = _checked(labels, probabilities)
+    abnormal = int(truth.sum())
+    normal = len(truth) - abnormal
+    if not abnormal or not normal:
+        return THRESHOLD
+    values, place = np.unique(given, return_inverse=True)
+    gained = np.bincount(place, np.where(truth == 1, -1 / abnormal, 1 / normal))
+    youden = np.cumsum(gained)  # of calling abnormal what lies above each value
+    between = np.append((values[:-1] + values[1:]) / 2, values[-1])
+    equals = between[youden >= youden.max() - 1e-12]  # sums round differently
+    return float(equals[np.argmin(np.abs(equals - THRESHOLD))])
+
+
+def temperature(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
+    """By what to divide logits so that the probabilities fit the labels best: the T of the least cross-entropy.
+
+    Guo et al. 2017, ICML, section 4.2. 1 where there are no cases.
+    """
+    truth, given = _checked(labels, probabilities)
+    signed = (2 * truth - 1) * _logits(given)
+    bound = np.log(LARGEST_TEMPERATURE)
+    if not len(truth):
+        return 1.0
+
+    def cross_entropy(log_temperature: float) -> float:
+        return float(np.mean(np.logaddexp(0, -signed / np.exp(log_temperature))))
+
+    return float(np.exp(minimize_scalar(cross_entropy, bounds=(-bound, bound), method="bounded").x))
+
+
+def cooled(probabilities: Probabilities, divisor: float) -> Probabilities:
+    """The probabilities with their logits divided by a temperature: no case crosses one half or overtakes another."""
+    return np.asarray(expit(_logits(probabilities) / divisor), np.float64)
 
 
 def by_study(
@@ -120,6 +212,14 @@ def summary(values: Iterable[float | None]) -> dict[str, float | int | None]:
 def summaries(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | int | None]]:
     """`summary` of each of `METRICS` over runs, each a `Scores` as a mapping."""
     return {metric: summary(run[metric] for run in runs) for metric in METRICS}
+
+
+def _logits(probabilities: Probabilities) -> Probabilities:
+    return np.asarray(logit(np.clip(probabilities, SURE, 1 - SURE)), np.float64)
+
+
+def _balanced(sensitivity: float | None, specificity: float | None) -> float | None:
+    return None if sensitivity is None or specificity is None else (sensitivity + specificity) / 2
 
 
 def _ratio(part: float, whole: float) -> float | None:
