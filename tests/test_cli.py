@@ -231,6 +231,14 @@ def test_a_dry_run_writes_nothing(answers: dict[str, Answer], study: Path, name:
     assert files(study) == before
 
 
+def test_a_verdict_that_is_not_the_demanded_one_is_an_exit_code(answers: dict[str, Answer], study: Path) -> None:
+    assert answers["evaluate"].exit_code == 0
+    answer = run(*words("evaluate", study), "--fail-unless", "helps")
+    assert answer.exit_code == 1
+    assert "Table 5" in answer.stdout
+    assert answer.stderr.splitlines()[-1].startswith("error: no arm helps: 50: cannot tell")
+
+
 def test_an_out_that_holds_another_result_is_one_line(answers: dict[str, Answer], study: Path) -> None:
     answer = run(*words("sample", study), "--seed", "5")
     assert answer.exit_code == 1

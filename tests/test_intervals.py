@@ -33,13 +33,13 @@ def test_what_each_seed_makes_of_each_patient_counts_once() -> None:
     random = np.random.default_rng(1)
     values, resampled = random.normal(0, 1, 3), random.normal(0, 1, (200, 3)) + random.normal(0, 1, (200, 1))
     pairs = [np.cov(resampled[:, i], resampled[:, j])[0, 1] for i in range(3) for j in range(3) if i != j]
+    own = np.mean(np.var(resampled, axis=0, ddof=1)) - np.mean(pairs)
     of_seeds, of_patients = np.var(values, ddof=1) / 3, np.mean(pairs)
+    variance = max(of_seeds, own / 3) + of_patients
     found = intervals.estimate(values, resampled, 10**6)
     assert found is not None
-    assert found.error**2 == pytest.approx(of_seeds + of_patients)
-    assert found.freedom == pytest.approx(
-        (of_seeds + of_patients) ** 2 / (of_seeds**2 / 2 + of_patients**2 / 199)
-    )  # Hillis 2007, eq. 9, the patients' part with a term of its own
+    assert found.error**2 == pytest.approx(variance)
+    assert found.freedom == pytest.approx(variance**2 / (of_seeds**2 / 2 + of_patients**2 / 199))  # Satterthwaite
 
 
 def test_networks_that_never_differ_are_not_known_to_be_equal() -> None:
@@ -54,7 +54,8 @@ def test_one_seed_has_the_interval_over_patients_alone() -> None:
     resampled = random.normal(0, 0.01, (1000, 1))
     found = intervals.estimate(np.array([0.3]), resampled, 10**6)
     assert found is not None
-    assert (found.seeds, found.error) == (1, pytest.approx(np.std(resampled, ddof=1)))
+    assert found.seeds == 1
+    assert found.error == pytest.approx(np.std(resampled, ddof=1))
 
 
 def test_what_is_undefined_has_no_interval() -> None:
@@ -73,3 +74,11 @@ def test_the_percentile_interval_draws_patients_and_seeds() -> None:
     low, high = intervals.percentile(resampled, seed=0)
     deviation = np.sqrt(1 + 2 / 9)  # patients' 1; the seeds' 2/3 over 3
     assert (low, high) == pytest.approx((-1.96 * deviation, 1.96 * deviation), abs=0.12)
+
+
+def test_seeds_that_agree_by_chance_do_not_make_it_narrower() -> None:
+    """Each network differs on patients of its own: their spread is known from the resamples."""
+    random = np.random.default_rng(2)
+    found = intervals.estimate(np.full(3, 0.01), random.normal(0.01, 0.03, (2000, 3)), 10**6)
+    assert found is not None
+    assert found.error == pytest.approx(0.03 / np.sqrt(3), rel=0.05)

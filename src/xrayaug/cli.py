@@ -80,6 +80,8 @@ def run(options: Command) -> None:
                 print(json.dumps(result, ensure_ascii=False))
             else:
                 console.show(stage.tables(result))
+            if hasattr(stage, "demand"):
+                stage.demand(options, result)
     except stopping.Stopped as stop:
         console.say(f"stopped ({stop.cause}); to go on, run the same command again")
         raise typer.Exit(stop.exit_code) from None

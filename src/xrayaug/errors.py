@@ -7,6 +7,7 @@ XrayaugError            one clear line and a hint; exit code 1, no traceback
 │   └── DataError       labels, splits or pixels that cannot stand
 ├── OutputError         --out holds something else, or cannot be written
 ├── WeightsError        pretrained weights are not here, damaged, or of another network
+├── VerdictError        the verdict is not the one that --fail-unless asks for
 ├── TrainingError       training broke down (NaN, collapse)
 └── ResourceError       memory, shared memory or worker processes ran out
 
@@ -61,6 +62,10 @@ class OutputError(XrayaugError):
 
 class WeightsError(XrayaugError):
     """Pretrained weights are not here, damaged, or of another network."""
+
+
+class VerdictError(XrayaugError):
+    """The verdict is not the one that ``--fail-unless`` asks for."""
 
 
 class TrainingError(XrayaugError):

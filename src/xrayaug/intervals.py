@@ -54,9 +54,11 @@ class Estimate:
 def estimate(values: Values, resampled: Values, cases: int) -> Estimate | None:
     """The mean over seeds, its variance that of the seeds and that of the patients together.
 
-    With d_s a seed's value, V = var(d_s) / S + C, C being the covariance of two seeds' values over resamples of the
-    patients, averaged over pairs and at least 0. So what each seed makes of each patient anew, which both sources of
-    variance hold, counts once. The degrees of freedom are Satterthwaite's, the patients' part being known to B - 1.
+    With d_s a seed's value, C the covariance of two seeds' values over resamples of the patients (averaged over pairs,
+    at least 0) and e what a seed's variance over resamples exceeds it by (at least 0), V = max(var(d_s), e) / S + C.
+    What each seed makes of each patient anew is in both sources of variance and counts once; the resamples tell it
+    better than a few seeds do, so that seeds that agree by chance do not count as seeds that agree. The degrees of
+    freedom are Satterthwaite's for var(d_s) / S, known to S - 1, and C, known to B - 1.
 
     V is held to 2 / (cases + 2)^2, what one case more for either side would give (Bonett and Price 2012, Journal of
     Educational and Behavioral Statistics 37:479): where no network differs on any case, that is no certainty.
@@ -74,24 +76,34 @@ def estimate(values: Values, resampled: Values, cases: int) -> Estimate | None:
     if not np.isfinite(values).all() or len(usable) < max(2, len(resampled) // 2):
         return None
     seeds = len(values)
-    covariance = np.atleast_2d(np.cov(usable, rowvar=False))
-    if seeds == 1:
-        of_seeds, of_patients = 0.0, float(covariance[0, 0])
-    else:
-        of_seeds = float(np.var(values, ddof=1)) / seeds
-        between = covariance.sum() - np.trace(covariance)
-        of_patients = max(float(between) / (seeds * (seeds - 1)), 0.0)
-    variance = max(of_seeds + of_patients, 2 / (cases + 2) ** 2)
-    uncertain = of_seeds**2 / max(seeds - 1, 1) + of_patients**2 / (len(usable) - 1)
+    shared, own = _covariances(usable)
+    of_seeds = float(np.var(values, ddof=1)) / seeds if seeds > 1 else 0.0
+    variance = max(max(of_seeds, own / seeds) + shared, 2 / (cases + 2) ** 2)
+    uncertain = of_seeds**2 / max(seeds - 1, 1) + shared**2 / (len(usable) - 1)
     freedom = variance**2 / uncertain if uncertain else math.inf
     return Estimate(float(np.mean(values)), math.sqrt(variance), freedom, seeds)
+
+
+def _covariances(resampled: Values) -> tuple[float, float]:
+    """Of `[B, S]`: the mean covariance of two seeds, and what the mean variance of one exceeds it by; at least 0 each.
+
+    With one seed its variance, and 0.
+    """
+    seeds = resampled.shape[1]
+    covariance = np.atleast_2d(np.cov(resampled, rowvar=False))
+    alone = float(np.trace(covariance)) / seeds
+    if seeds == 1:
+        return alone, 0.0
+    shared = max((float(covariance.sum()) - seeds * alone) / (seeds * (seeds - 1)), 0.0)
+    return shared, max(alone - shared, 0.0)
 
 
 def percentile(resampled: Values, seed: int) -> tuple[float, float]:
     """The bootstrap's interval of the mean over seeds: patients and seeds drawn anew, each with replacement.
 
     Percentiles of it (Efron 1979; both factors drawn independently: Owen 2007, Annals of Applied Statistics 1:386).
-    Reported, but it decides nothing: with few seeds it is too narrow.
+    Reported, but it decides nothing: what each seed makes of each patient anew counts twice in it, the seeds' own
+    spread only (S - 1) / S times, and which of the two prevails depends on the study.
 
     Args:
         resampled: `[B, S]`, of resampled patients.

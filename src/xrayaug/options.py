@@ -434,12 +434,27 @@ class TrainClassifier(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(Command):
-    """Judge classifier runs on the test split, per image and per study, arm by arm."""
+    """Judge classifier runs on the test split, arm by arm, and say whether what was added helps."""
 
     name = "evaluate"
     example = "xrayaug evaluate runs/000-0 runs/000-1 runs/010-0 runs/010-1 --out evaluation"
 
     runs: tuple[Path, ...] = option(help="Classifier runs to judge.", role=Role.INPUT, positional=True)
+    metric: Literal["auroc", "accuracy", "balanced-accuracy", "kappa", "average-precision", "f1"] = option(
+        "auroc", help="The score that decides the verdict; auroc alone owes nothing to a threshold or a moved prior."
+    )
+    per: Literal["image", "study", "patient"] = option("image", help="What the verdict counts as one case.")
+    margin: float = option(0.02, help="Differences smaller than this do not matter.", above=0, maximum=1)
+    by: str | None = option(None, help="Also score the groups of this column of the index.", metavar="COLUMN")
+    calibrate: Literal["none", "temperature"] = option(
+        "none", help="Fit probabilities to the validation images before they are scored: by one temperature a network."
+    )
+    resamples: int = option(
+        1000, help="Resamples of the test patients that intervals come from.", minimum=100, maximum=100000
+    )
+    fail_unless: Literal["helps"] | None = option(
+        None, help="Exit with code 1 unless some arm has this verdict.", role=Role.EXECUTION
+    )
     batch_size: int = option(32, help="Images per pass through the network.", role=Role.EXECUTION, minimum=1)
     device: str = _device()
     deterministic: bool = _deterministic()

@@ -6,6 +6,7 @@ resamples serve every network, so that networks are compared on the same patient
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ Counts = npt.NDArray[np.float64]
 Values = npt.NDArray[np.float64]
 
 AT_ONCE = 1 << 21  # counts held at a time: 16 MiB of each array on the way
+SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
 
 def numbered(names: Sequence[str]) -> Labels:
@@ -56,18 +58,20 @@ def scores_of(labels: Labels, probabilities: Probabilities, threshold: float, co
 
 def auroc(labels: Labels, probabilities: Probabilities, counts: Counts) -> Values:
     """The area under the ROC curve of every resample `[B]`: its abnormal cases against its normal ones, ties half."""
-    order, ends = _by_value(probabilities)
-    normal = _cumulated((counts * (labels == 0))[:, order], ends)
-    abnormal = np.diff(_cumulated((counts * labels)[:, order], ends), axis=1)
-    won = np.sum(abnormal * (normal[:, 1:] + normal[:, :-1]), axis=1) / 2
-    return _divided(won, abnormal.sum(axis=1) * normal[:, -1])
+    truth = labels == 1
+    normal, abnormal = probabilities[~truth], counts[:, truth]
+    order = np.argsort(normal, kind="stable")
+    up_to = _cumulated(counts[:, ~truth][:, order])
+    below, not_above = (np.searchsorted(normal[order], probabilities[truth], side) for side in SIDES)
+    won = np.sum(abnormal * (up_to[:, below] + up_to[:, not_above]), axis=1) / 2
+    return _divided(won, abnormal.sum(axis=1) * up_to[:, -1])
 
 
 def average_precision(labels: Labels, probabilities: Probabilities, counts: Counts) -> Values:
     """`scores.average_precision` of every resample `[B]`."""
     order, ends = _by_value(-probabilities)
-    tp = _cumulated((counts * labels)[:, order], ends)
-    called = _cumulated(counts[:, order], ends)[:, 1:]
+    tp = _cumulated((counts * labels)[:, order])[:, ends]
+    called = _cumulated(counts[:, order])[:, ends[1:]]
     precision = np.divide(tp[:, 1:], called, out=np.zeros_like(called), where=called > 0)
     return _divided(np.sum(np.diff(tp, axis=1) * precision, axis=1), tp[:, -1])
 
@@ -106,11 +110,11 @@ def _by_value(values: Probabilities) -> tuple[Labels, Labels]:
     return order, np.concatenate([[0], ends]) if len(values) else np.zeros(1, np.int64)
 
 
-def _cumulated(counts: Counts, ends: Labels) -> Counts:
-    """Sums of the first `ends` columns, `[B, M + 1]`."""
+def _cumulated(counts: Counts) -> Counts:
+    """Sums of the first 0, 1, ... N columns, `[B, N + 1]`."""
     sums = np.zeros((len(counts), counts.shape[1] + 1))
     np.cumsum(counts, axis=1, out=sums[:, 1:])
-    return sums[:, ends]
+    return sums
 
 
 def _divided(part: Values, whole: Values) -> Values:

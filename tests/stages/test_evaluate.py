@@ -9,8 +9,8 @@ import pytest
 from builders import edit_index, edit_manifest
 from sklearn import metrics
 
-from xrayaug import artifacts, classifier, dataset, production, weights
-from xrayaug.errors import ArtifactError, DataError, UsageError, WeightsError
+from xrayaug import artifacts, classifier, dataset, production, scores, weights
+from xrayaug.errors import ArtifactError, DataError, UsageError, VerdictError, WeightsError
 from xrayaug.options import Evaluate, TrainClassifier
 from xrayaug.stages import evaluate
 
@@ -35,8 +35,8 @@ def train(data: Path, out: Path, seed: int, **changes: Any) -> Path:
     return out
 
 
-def options(runs: Sequence[Path], out: Path) -> Evaluate:
-    return Evaluate(runs=tuple(runs), out=out, device="cpu", batch_size=5)
+def options(runs: Sequence[Path], out: Path, **changes: Any) -> Evaluate:
+    return Evaluate(runs=tuple(runs), out=out, device="cpu", batch_size=5, resamples=100, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +55,20 @@ def evaluation(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Pa
     return out
 
 
+def lines_of(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as text:
+        return list(csv.DictReader(text))
+
+
 def predictions_of(evaluation: Path) -> list[dict[str, str]]:
-    with (evaluation / "predictions.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return lines_of(evaluation / "predictions.csv")
 
 
 def test_it_writes_what_it_promises(evaluation: Path) -> None:
     made = artifacts.open_artifact(evaluation, "evaluation")
     assert sorted(made.manifest["files"]) == [
-        "figure7.png", "figure7.svg", "metrics.json", "predictions.csv", "table5.csv", "table5.md",
+        "figure7.png", "figure7.svg", "intervals.csv", "metrics.json", "predictions.csv", "table5.csv", "table5.md",
+        "validation.csv", "verdict.csv", "verdict.json",
     ]  # fmt: skip
     assert json.loads((evaluation / "metrics.json").read_text()) == made.result
     assert len([name for name in made.manifest["inputs"] if name.startswith("runs/")]) == 4
@@ -253,3 +258,109 @@ def test_text_in_the_predictions_is_no_formula(make_dataset: MakeDataset, tmp_pa
     evaluate.run(options([run], tmp_path / "out"))
     assert {"'=cmd()"} <= {row["patient"] for row in predictions_of(tmp_path / "out")}
     assert {"'-1"} <= {row["study"] for row in predictions_of(tmp_path / "out")}
+
+
+def test_thresholds_are_chosen_on_validation(evaluation: Path) -> None:
+    valid = lines_of(evaluation / "validation.csv")
+    for each in artifacts.open_artifact(evaluation).result["runs"]:
+        own = [row for row in valid if row["run"] == each["run"]]
+        labels = [int(row["label"] == "abnormal") for row in own]
+        expected = scores.best_threshold(labels, [float(row["probability"]) for row in own])
+        assert each["chosen"]["image"]["threshold"] == expected
+        assert each["chosen"]["image"]["auroc"] == each["image"]["auroc"]
+
+
+def test_every_level_has_intervals_and_differences(evaluation: Path) -> None:
+    none, ten = artifacts.open_artifact(evaluation).result["arms"]
+    for level in ("image", "study", "patient"):
+        told = ten["intervals"][level]["half"]["accuracy"]
+        assert told["low"] <= told["value"] <= told["high"]
+        assert told["value"] == pytest.approx(ten[level]["accuracy"]["mean"])
+        difference = ten["differences"][level]["half"]["accuracy"]["value"]
+        assert difference == pytest.approx(ten[level]["accuracy"]["mean"] - none[level]["accuracy"]["mean"])
+        assert none["differences"][level]["half"] is None
+    rows = lines_of(evaluation / "intervals.csv")
+    assert {(row["level"], row["threshold"]) for row in rows} >= {("image", "half"), ("patient", "chosen")}
+
+
+def test_the_verdict_is_a_file_of_its_own(evaluation: Path) -> None:
+    found = json.loads((evaluation / "verdict.json").read_text())
+    assert found == artifacts.open_artifact(evaluation).result["verdict"]
+    (ten,) = found["arms"]
+    assert (ten["arm"], ten["baseline"]) == ("10", "0")
+    assert len(ten["pairs"]) == 2
+    assert ten["difference"]["sign_flip"]["smallest"] == 0.5
+    assert {check["name"]: check["holds"] for check in found["checks"]}["seeds"] is False
+    (line,) = lines_of(evaluation / "verdict.csv")
+    assert (line["arm"], line["verdict"], line["reason"]) == ("10", ten["verdict"], ten["reason"])
+
+
+def test_the_verdict_is_shown_with_what_it_stands_on(evaluation: Path) -> None:
+    checks, said = evaluate.tables(artifacts.open_artifact(evaluation).result)[-2:]
+    assert "generator" in {row[0] for row in checks.rows}
+    assert said.rows[0][0] == "10"
+    assert said.notes[0].startswith(f"10: {said.rows[0][1]}: ")
+
+
+def test_one_seed_cannot_tell(runs: list[Path], tmp_path: Path) -> None:
+    result = evaluate.run(options(runs[::2], tmp_path / "out"))
+    (ten,) = result["verdict"]["arms"]
+    assert ten["verdict"] == "cannot-tell"
+    assert "one seed shows nothing" in ten["reason"]
+
+
+def test_another_verdict_than_demanded_is_an_error(runs: list[Path], tmp_path: Path) -> None:
+    demanding = options(runs, tmp_path / "out", fail_unless="helps")
+    result = evaluate.run(demanding)
+    with pytest.raises(VerdictError, match="no arm helps: 10: ") as caught:
+        evaluate.demand(demanding, result)
+    assert caught.value.exit_code == 1
+    result["verdict"]["arms"][0]["verdict"] = "helps"
+    evaluate.demand(demanding, result)
+    result["verdict"]["arms"][0]["control"] = "duplicate"
+    with pytest.raises(VerdictError, match="there is none to judge"):
+        evaluate.demand(demanding, result)
+
+
+def test_temperature_leaves_the_ranking_alone(runs: list[Path], evaluation: Path, tmp_path: Path) -> None:
+    result = evaluate.run(options(runs, tmp_path / "out", calibrate="temperature"))
+    before = artifacts.open_artifact(evaluation).result
+    for one, other in zip(result["runs"], before["runs"], strict=True):
+        assert one["temperature"] != 1
+        assert (one["image"]["auroc"], one["image"]["accuracy"]) == (
+            other["image"]["auroc"],
+            other["image"]["accuracy"],
+        )
+
+
+def test_groups_of_a_column(runs: list[Path], tmp_path: Path) -> None:
+    result = evaluate.run(options(runs, tmp_path / "out", by="label"))
+    normal = next(group for group in result["subgroups"]["groups"] if group["value"] == "normal")
+    assert (normal["images"], normal["abnormal"]) == (8, 0)
+    assert normal["intervals"]["10"]["sensitivity"] is None
+    rows = lines_of(tmp_path / "out" / "subgroups.csv")
+    assert {row["value"] for row in rows} == {"normal", "abnormal"}
+    assert any("By label" in table.title for table in evaluate.tables(result))
+
+
+@pytest.mark.parametrize(("column", "complaint"), [("sex", "no column 'sex'"), ("file", "16 groups, more than 4")])
+def test_a_column_that_makes_no_groups(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str, complaint: str
+) -> None:
+    monkeypatch.setattr(evaluate, "MOST_GROUPS", 4)
+    with pytest.raises(DataError, match=complaint):
+        evaluate.run(options(runs, tmp_path / "out", by=column))
+
+
+def test_a_control_is_judged_apart(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    arms = {"none": arm_of(0.0, 0), "ten": arm_of(10.0, 1), "copies": arm_of(10.0, 1, control="duplicate")}
+    made = [
+        train(make_dataset(tmp_path / name, result={"arm": arm}), tmp_path / f"{name}-{seed}", seed)
+        for name, arm in arms.items()
+        for seed in (0, 1)
+    ]
+    result = evaluate.run(options(made, tmp_path / "out"))
+    ten, copies = result["verdict"]["arms"]
+    assert (ten["arm"], copies["arm"], copies["control"]) == ("10", "10 duplicate", "duplicate")
+    assert [each["control"] for each in ten["controls"]] == ["duplicate"]
+    assert [arm["thesis_accuracy"] for arm in result["arms"]] == [0.831, 0.826, None]

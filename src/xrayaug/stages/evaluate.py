@@ -1,46 +1,67 @@
-"""classifier runs -> metrics, tables, Figure 7: judge every run on the test split, per image and per study.
+"""classifier runs -> scores, verdict, Table 5, Figure 7: judge every run on the test split, and every arm by its runs.
 
 A study's probability is the mean over its images, abnormal above 0.5 (Rajpurkar et al. 2018, section 3.1). Runs are
-gathered into arms: the same share of real images, dose and label; a score of an arm is the mean over its seeds.
+gathered into arms: the same share of real images, dose, label and control; an arm's score is the mean over its seeds.
 """
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from xrayaug import artifacts, classifier, console, csvfile, device, files, plots, production, scores
+from xrayaug import (
+    classifier,
+    comparison,
+    console,
+    csvfile,
+    device,
+    files,
+    findings,
+    plots,
+    production,
+    resampling,
+    scores,
+    validity,
+    verdict,
+)
 from xrayaug.arrays import LARGEST
-from xrayaug.artifacts import Artifact, Result
+from xrayaug.artifacts import Result
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
+from xrayaug.comparison import Measured
 from xrayaug.console import Table
-from xrayaug.dataset import LABELS, Dataset, Row, arm_of
-from xrayaug.errors import DataError, UsageError
+from xrayaug.dataset import COLUMNS, LABELS, Row
+from xrayaug.errors import DataError, VerdictError
+from xrayaug.findings import CHOSEN, HALF, Arm, Question
 from xrayaug.options import Evaluate
-from xrayaug.scores import Probabilities
+from xrayaug.runs import Run, open_runs, split_by
+from xrayaug.scores import Labels, Probabilities
 
 REPORTED = {0: 0.831, 10: 0.826, 50: 0.800, 100: 0.775}  # the thesis's Table 5: percent added -> accuracy
 REPORTED_NOTE = (
     "thesis (reported): Table 5 of Platin's thesis, means of 5 runs, not measured here; "
     "whether per image or per study it does not say"
 )
-LEVELS = ("image", "study")
+LEVELS = ("image", "study", "patient")
+IN_TABLE5 = ("image", "study")
 TITLES = {"accuracy": "Accuracy", "kappa": "Kappa", "auroc": "AUROC", "sensitivity": "Sensitivity",
           "specificity": "Specificity"}  # fmt: skip
 UNDEFINED = "--"
+HOLDS = {True: "yes", False: "no", None: "unknown"}
 WEIGHTS = "weights.safetensors"
 AFTER_EACH_RUN = Interval(images=1)  # predictions are kept
+MOST_GROUPS = 20  # values of the column that --by names
 
-ArmKey = tuple[float, float, str]  # share of real images, percent added, label of what was added
+Kind = tuple[float, str, str]  # of a line of Figure 7: minus the share of real images, label, control
 
 
 def run(options: Evaluate) -> Result:
-    """Judge; leaves predictions, metrics, Table 5 and Figure 7 in the output directory."""
+    """Judge; leaves predictions, metrics, verdict, Table 5 and Figure 7 in the output directory."""
     where = device.resolve(options.device, deterministic=options.deterministic)
     return production.produce(
         options, "evaluation", partial(_evaluate, options, where), computing=device.describe(where)
@@ -49,191 +70,181 @@ def run(options: Evaluate) -> Result:
 
 def plan(options: Evaluate) -> Result:
     """The runs, arm by arm, and what they would be judged on."""
-    runs = _open_runs(options)
+    runs = open_runs(options.runs)
     planned = [{"arm": each.arm_name, "seed": each.seed, "run": each.name} for each in runs]
-    return {"test": _test_counts(runs[0].test), "split_by": _split_by(runs), "planned": planned}
+    return {"test": _test_counts(runs[0].test), "split_by": split_by(runs), "planned": planned}
 
 
 def tables(result: Result) -> list[Table]:
-    """Table 5 per image and per study; or the dry run's runs."""
+    """Table 5 per image and per study, the verdict, what it stands on; or the dry run's runs."""
     if "planned" in result:
         rows = [(each["arm"], str(each["seed"]), each["run"]) for each in result["planned"]]
         return [Table("Runs to judge", ("Percent added", "Seed", "Run"), rows, _notes(result))]
-    return [_table5(result, level) for level in LEVELS]
+    return [*(_table5(result, level) for level in IN_TABLE5), *_subgroup_tables(result), *_verdict_tables(result)]
+
+
+def demand(options: Evaluate, result: Result) -> None:
+    """Hold the verdict to `--fail-unless`.
+
+    Raises:
+        VerdictError: no arm does what it says.
+    """
+    if options.fail_unless is None or "verdict" not in result:
+        return
+    arms = [each for each in result["verdict"]["arms"] if each["control"] is None]
+    if not any(each["verdict"] == options.fail_unless for each in arms):
+        said = ", ".join(f"{each['arm']}: {verdict.SAID[each['verdict']]}" for each in arms) or "there is none to judge"
+        raise VerdictError(f"no arm {options.fail_unless}: {said}", "the reasons are in verdict.json")
 
 
 @dataclass(frozen=True)
-class Run:
-    """One trained classifier and the data it was trained with."""
+class Cases:
+    """The images of a split gathered into cases: themselves, studies or patients."""
 
-    name: str  # the path, as it was given
-    artifact: Artifact
-    data: Dataset
-    test: list[Row]
+    gathered_by: list[str]  # [N], the case of each image
+    labels: Labels  # [M]
+    patients: Labels  # [M], numbered
 
-    @property
-    def seed(self) -> int:
-        """The seed it was trained with."""
-        return self.artifact.said(int, "options", "seed", minimum=0)
+    def probabilities(self, of_images: Probabilities) -> Probabilities:
+        """`[M]`, the mean over a case's images `[N]`."""
+        return scores.by_study(self.gathered_by, np.zeros(len(of_images), np.int64), of_images)[2]
 
-    @property
-    def arm(self) -> dict[str, Any]:
-        """Percent, share of real images, label and number of the images added."""
-        arm = arm_of(self.artifact)
-        return {name: arm[name] for name in ("real_fraction", "percent", "label", "added")}
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """How it was trained, but for the seed; a weights file by its content, not its path."""
-        settings = {name: value for name, value in self.artifact.options.items() if name != "seed"}
-        started_from = self.artifact.manifest["inputs"].get("weights")
-        return settings | ({"weights": f"a file with sha256 {started_from['sha256'][:8]}"} if started_from else {})
+@dataclass(frozen=True)
+class Predicted:
+    """What a run says of the test and of the validation images."""
 
-    @property
-    def arm_key(self) -> ArmKey:
-        """What makes runs belong to one arm, in sorting order."""
-        return self.arm["real_fraction"], self.arm["percent"], self.arm["label"] or ""
-
-    @property
-    def arm_name(self) -> str:
-        """`10`, `10 abnormal`, `10, of 50% of the real images`: normal ones and all real images go without saying."""
-        label = f" {self.arm['label']}" if self.arm["label"] not in (None, "normal") else ""
-        kept = f", of {100 * self.arm['real_fraction']:g}% of the real images" if self.arm["real_fraction"] != 1 else ""
-        return f"{self.arm['percent']:g}{label}{kept}"
+    run: Run
+    test: Probabilities
+    valid: Probabilities
+    temperature: float = 1.0  # its logits were divided by
 
 
 def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result:
-    runs = _open_runs(options)
+    runs = open_runs(options.runs)
     _warn(runs)
+    groups = _groups(runs[0].test, options.by)
     kept = Checkpoints(directory / production.RESUME / "predictions", AFTER_EACH_RUN)
     with device.naming_limits(options.batch_size, deterministic=options.deterministic):
-        predictions = _predict(runs, options.batch_size, where, kept)
-    judged = [_judge(each, found) for each, found in zip(runs, predictions, strict=True)]
-    result = {
-        "threshold": scores.THRESHOLD,
-        "test": _test_counts(runs[0].test),
-        "split_by": _split_by(runs),
-        "arms": _arms(judged),
-        "runs": judged,
-        "thesis": {"accuracy": {str(percent): value for percent, value in REPORTED.items()}, "note": REPORTED_NOTE},
-    }
-    _write_predictions(directory / "predictions.csv", runs, predictions)
-    files.write_json(directory / "metrics.json", result)
-    _write_table5(directory, result)
-    _draw_figure7(directory / "figure7", result)
+        predicted = _predict(runs, options.batch_size, where, kept)
+    if options.calibrate == "temperature":
+        predicted = [_cooled(each) for each in predicted]
+    result = _result(options, predicted, groups)
+    _write(directory, result, predicted)
     return result
 
 
-def _open_runs(options: Evaluate) -> list[Run]:
-    """Every run with its data, sorted by arm and seed.
-
-    Raises:
-        UsageError: no run is given, or one twice.
-        DataError: there are no test images, or runs cannot be compared.
-    """
-    if not options.runs:
-        raise UsageError("no runs are given", "xrayaug evaluate RUN... --out DIR")
-    opened: dict[tuple[Path, str], Dataset] = {}
-    runs = [_open_run(path, opened) for path in options.runs]
-    _check_tests(runs)
-    runs.sort(key=lambda each: (each.arm_key, each.seed))
-    for one, other in itertools.pairwise(runs):
-        _check_neighbours(one, other)
-    return runs
-
-
-def _open_run(path: Path, opened: dict[tuple[Path, str], Dataset]) -> Run:
-    """One run; `opened` are the datasets that earlier ones were trained on, by path and digest."""
-    artifact = artifacts.open_artifact(path, "classifier-run")
-    key = artifact.input("data").resolve(), str(artifact.manifest["inputs"]["data"]["sha256"])
-    if key not in opened:
-        opened[key] = Dataset(artifact.open_input("data", "dataset"))
-    test = opened[key].select(split="test")
-    if not test:
-        raise DataError(
-            f"{opened[key].path}, which {path} was trained on, has no test images",
-            "xrayaug prepare --test 0.2; of MURA, the valid directory is the test set",
-        )
-    return Run(path.as_posix(), artifact, opened[key], test)
+def _result(options: Evaluate, predicted: Sequence[Predicted], groups: Mapping[str, list[int]]) -> Result:
+    """All numbers: of every run, of every arm, of subgroups, and the verdict."""
+    runs = [each.run for each in predicted]
+    measurements = _measure(options, predicted)
+    judged = [_judged(each, measurements) for each in predicted]
+    arms = [_about(list(members)) for _, members in itertools.groupby(runs, lambda each: each.arm_name)]
+    question = Question(options.metric.replace("-", "_"), options.per, options.margin, options.seed)
+    concluded = findings.conclude(arms, measurements, question, validity.checks(runs))
+    return {
+        "threshold": scores.THRESHOLD,
+        "test": _test_counts(runs[0].test),
+        "split_by": split_by(runs),
+        "arms": _arms(judged, measurements, arms),
+        "runs": judged,
+        "verdict": concluded,
+        **({"subgroups": _subgroups(options, predicted, arms, groups, question)} if options.by else {}),
+        "thesis": {"accuracy": {str(percent): value for percent, value in REPORTED.items()}, "note": REPORTED_NOTE},
+    }
 
 
-def _check_tests(runs: Sequence[Run]) -> None:
-    """Hold the runs to one and the same test set, image by image."""
-    expected = _identities(runs[0].test)
-    for each in runs[1:]:
-        found = _identities(each.test)
-        if found != expected:
-            raise DataError(
-                f"{each.name} and {runs[0].name} have different test images: "
-                f"{len(set(found) ^ set(expected))} are in one alone or labelled otherwise",
-                "compare runs whose arms come from one prepared dataset",
-            )
-
-
-def _identities(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    return [(row.file, row.sha256, row.label, row.patient, row.study) for row in rows]
-
-
-def _check_neighbours(one: Run, other: Run) -> None:
-    """Hold runs that follow each other in arm and seed to being repetitions; warn where arms were trained otherwise."""
-    same_arm = one.arm_key == other.arm_key
-    if same_arm and one.seed == other.seed:
-        raise DataError(
-            f"{one.name} and {other.name} are of the same arm and seed {one.seed}", "give each run once, one per seed"
-        )
-    differing = [
-        f"{name} is {value} and {other.settings.get(name)}"
-        for name, value in one.settings.items()
-        if value != other.settings.get(name)
-    ]
-    if differing and same_arm:
-        raise DataError(
-            f"{one.name} and {other.name} are of one arm, but trained differently: {'; '.join(differing)}",
-            "evaluate them apart",
-        )
-    if differing:
-        console.warn(f"{one.name} and {other.name} were trained differently: {'; '.join(differing)}")
+def _write(directory: Path, result: Result, predicted: Sequence[Predicted]) -> None:
+    runs = [each.run for each in predicted]
+    tests, valids = [each.run.test for each in predicted], [each.run.valid for each in predicted]
+    _write_predictions(directory / "predictions.csv", runs, tests, [each.test for each in predicted])
+    _write_predictions(directory / "validation.csv", runs, valids, [each.valid for each in predicted])
+    files.write_json(directory / "metrics.json", result)
+    files.write_json(directory / "verdict.json", result["verdict"])
+    files.write_text(directory / "verdict.csv", csvfile.dump(_verdict_lines(result)))
+    files.write_text(directory / "intervals.csv", csvfile.dump(_interval_lines(result)))
+    if "subgroups" in result:
+        files.write_text(directory / "subgroups.csv", csvfile.dump(_subgroup_lines(result)))
+    _write_table5(directory, result)
+    _draw_figure7(directory / "figure7", result)
 
 
 def _warn(runs: Sequence[Run]) -> None:
     for name, repeated in itertools.groupby(runs, lambda each: each.arm_name):
         if len(list(repeated)) < 2:
             console.warn(f"arm {name} has one seed: without repetition its spread is unknown")
-    if _split_by(runs) == "image":
+    if split_by(runs) == "image":
         console.warn("split by image: patients leak between train and validation")
 
 
-def _predict(runs: Sequence[Run], batch_size: int, where: torch.device, kept: Checkpoints) -> list[Probabilities]:
-    """The probability of every test image `[N]`, for each run, on the pictures of its own dataset.
+def _predict(runs: Sequence[Run], batch_size: int, where: torch.device, kept: Checkpoints) -> list[Predicted]:
+    """What each run says of the pictures of its own dataset, those of the test and those of the validation split.
 
     Of a run that was stopped the networks that it had judged are not asked again.
     """
-    found: list[torch.Tensor] = kept.restore() or []
-    count = len(runs[0].test)
-    with console.progress(len(runs) * count, "evaluate", done=len(found) * count) as advance:
+    found: list[dict[str, torch.Tensor]] = kept.restore() or []
+    images = [len(each.test) + len(each.valid) for each in runs]
+    with console.progress(sum(images), "evaluate", done=sum(images[: len(found)])) as advance:
         for each in runs[len(found) :]:
             arch = each.artifact.said(str, "options", "arch")
             size = each.artifact.said(int, "options", "size", minimum=1, maximum=LARGEST)
-            network = classifier.restore(each.artifact.file(WEIGHTS), arch, size=size)
-            pixels = torch.from_numpy(each.data.pixels(each.test, size))
-            predicted = classifier.predict(network.to(where), pixels, batch_size=batch_size, device=where)
-            found.append(torch.from_numpy(predicted))
-            advance(count, each.name)
-            kept.visit(len(found) * count, lambda: found)
-    return [predicted.numpy() for predicted in found]
+            network = classifier.restore(each.artifact.file(WEIGHTS), arch, size=size).to(where)
+            said = {}
+            for split, rows in (("test", each.test), ("valid", each.valid)):
+                pixels = torch.from_numpy(each.data.pixels(rows, size))
+                predicted = classifier.predict(network, pixels, batch_size=batch_size, device=where)
+                said[split] = torch.from_numpy(predicted)
+                advance(len(rows), each.name)
+            found.append(said)
+            kept.visit(sum(images[: len(found)]), lambda: found)
+    pairs = zip(runs, found, strict=True)
+    return [Predicted(run, said["test"].numpy(), said["valid"].numpy()) for run, said in pairs]
 
 
-def _judge(each: Run, probabilities: Probabilities) -> dict[str, Any]:
-    """A run's scores per image and per study."""
-    labels = [_is_abnormal(row) for row in each.test]
-    _, study_labels, study_probabilities = scores.by_study(_studies(each.test), labels, probabilities)
+def _cooled(each: Predicted) -> Predicted:
+    """With probabilities by the temperature that fits the validation images best."""
+    divisor = scores.temperature([_is_abnormal(row) for row in each.run.valid], each.valid)
+    return Predicted(each.run, scores.cooled(each.test, divisor), scores.cooled(each.valid, divisor), divisor)
+
+
+def _cases(rows: Sequence[Row], level: str) -> Cases:
+    """The images as cases of that level; one is abnormal if any of its images is, and has their first one's patient."""
+    gathered_by = {"image": [str(place) for place in range(len(rows))], "study": _studies(rows),
+                   "patient": _patients(rows)}[level]  # fmt: skip
+    names, labels, _ = scores.by_study(gathered_by, [_is_abnormal(row) for row in rows], np.zeros(len(rows)))
+    of_case = dict(zip(reversed(gathered_by), reversed(_patients(rows)), strict=True))
+    return Cases(gathered_by, labels, resampling.numbered([of_case[name] for name in names]))
+
+
+def _measure(options: Evaluate, predicted: Sequence[Predicted]) -> dict[tuple[str, str], dict[str, list[Measured]]]:
+    """Every run's scores and those of its resamples, by level and threshold, then by arm."""
+    found: dict[tuple[str, str], dict[str, list[Measured]]] = {}
+    for level in LEVELS:
+        test = _cases(predicted[0].run.test, level)
+        counts = resampling.draw(test.patients, options.resamples, options.seed)
+        for each in predicted:
+            given, valid = test.probabilities(each.test), _cases(each.run.valid, level)
+            chosen = scores.best_threshold(valid.labels, valid.probabilities(each.valid))
+            for name, threshold in ((HALF, scores.THRESHOLD), (CHOSEN, chosen)):
+                measured = comparison.measure(each.run.seed, test.labels, given, threshold, counts)
+                found.setdefault((level, name), {}).setdefault(each.run.arm_name, []).append(measured)
+    return found
+
+
+def _judged(each: Predicted, measurements: findings.Measurements) -> dict[str, Any]:
+    """A run's scores per image, study and patient, and those at the thresholds chosen on validation."""
+    of = {
+        place: next(one for one in arms[each.run.arm_name] if one.seed == each.run.seed)
+        for place, arms in measurements.items()
+    }
     return {
-        "run": each.name,
-        "arm": each.arm,
-        "arm_name": each.arm_name,
-        "seed": each.seed,
-        "image": asdict(scores.score(labels, probabilities)),
-        "study": asdict(scores.score(study_labels, study_probabilities)),
+        "run": each.run.name,
+        "arm": each.run.arm,
+        "arm_name": each.run.arm_name,
+        "seed": each.run.seed,
+        "temperature": each.temperature,
+        **{level: dict(of[level, HALF].scores) for level in LEVELS},
+        "chosen": {level: {"threshold": of[level, CHOSEN].threshold, **of[level, CHOSEN].scores} for level in LEVELS},
     }
 
 
@@ -246,9 +257,32 @@ def _studies(rows: Sequence[Row]) -> list[str]:
     return [row.study or f"image {place}" for place, row in enumerate(rows)]
 
 
-def _arms(judged: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean and standard deviation of every score, arm by arm; the runs are sorted by arm."""
-    return [_arm(name, list(repeated)) for name, repeated in itertools.groupby(judged, lambda each: each["arm_name"])]
+def _patients(rows: Sequence[Row]) -> list[str]:
+    """The patient of each image; an image that names none is of one of its own."""
+    return [row.patient or f"image {place}" for place, row in enumerate(rows)]
+
+
+def _about(members: Sequence[Run]) -> Arm:
+    arm = members[0].arm
+    told = {name: arm[name] for name in ("percent", "real_fraction", "label", "control")}
+    return Arm(members[0].arm_name, **told, share_normal=members[0].share_normal)
+
+
+def _arms(
+    judged: Sequence[dict[str, Any]], measurements: findings.Measurements, arms: Sequence[Arm]
+) -> list[dict[str, Any]]:
+    """Mean, standard deviation and interval of every score, and its difference; the runs are sorted by arm."""
+    intervals = {place: findings.intervals_of(measured) for place, measured in measurements.items()}
+    differences = {place: findings.differences_of(arms, measured) for place, measured in measurements.items()}
+    return [
+        _arm(name, list(repeated)) | {"intervals": _nested(intervals, name), "differences": _nested(differences, name)}
+        for name, repeated in itertools.groupby(judged, lambda each: each["arm_name"])
+    ]
+
+
+def _nested(found: Mapping[tuple[str, str], Mapping[str, Any]], name: str) -> dict[str, dict[str, Any]]:
+    """An arm's share of what stands by level and threshold."""
+    return {level: {threshold: found[level, threshold].get(name) for threshold in (HALF, CHOSEN)} for level in LEVELS}
 
 
 def _arm(name: str, repeated: list[dict[str, Any]]) -> dict[str, Any]:
@@ -258,13 +292,14 @@ def _arm(name: str, repeated: list[dict[str, Any]]) -> dict[str, Any]:
         **first,
         "seeds": [each["seed"] for each in repeated],
         **{level: scores.summaries([each[level] for each in repeated]) for level in LEVELS},
+        "chosen": {level: scores.summaries([each["chosen"][level] for each in repeated]) for level in LEVELS},
         "thesis_accuracy": _reported(first),
     }
 
 
 def _reported(arm: dict[str, Any]) -> float | None:
     """What the thesis reports for that arm, if it has it: it added normal images to all real ones."""
-    same_kind = arm["real_fraction"] == 1 and arm["label"] in (None, "normal")
+    same_kind = arm["real_fraction"] == 1 and arm["label"] in (None, "normal") and arm["control"] is None
     return REPORTED.get(arm["percent"]) if same_kind else None
 
 
@@ -276,16 +311,55 @@ def _test_counts(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _split_by(runs: Sequence[Run]) -> str:
-    return "image" if any(each.data.split_by == "image" for each in runs) else "patient"
+def _groups(rows: Sequence[Row], column: str | None) -> dict[str, list[int]]:
+    """The places of the test images by what the index says in that column, values in order; none without one.
+
+    Raises:
+        DataError: there is no such column, or its values are too many to be groups.
+    """
+    if column is None:
+        return {}
+    offered = [*COLUMNS, *sorted({name for row in rows for name in row.extra})]
+    if column not in offered:
+        raise DataError(f"the index has no column '{column}'", f"--by one of {', '.join(offered)}")
+    values = [str(getattr(row, column) if column in COLUMNS else row.extra.get(column, "")) for row in rows]
+    if len(set(values)) > MOST_GROUPS:
+        raise DataError(
+            f"--by {column} makes {len(set(values))} groups, more than {MOST_GROUPS}", "name a column of few values"
+        )
+    return {value: [at for at, each in enumerate(values) if each == value] for value in sorted(set(values))}
 
 
-def _write_predictions(path: Path, runs: Sequence[Run], predictions: Sequence[Probabilities]) -> None:
+def _subgroups(
+    options: Evaluate,
+    predicted: Sequence[Predicted],
+    arms: Sequence[Arm],
+    groups: Mapping[str, list[int]],
+    question: Question,
+) -> dict[str, Any]:
+    """The arms within each group of test images: scores at 0.5 per image, and the differences, uncorrected."""
+    found = []
+    for value, places in groups.items():
+        cases = _cases([predicted[0].run.test[place] for place in places], "image")
+        counts = resampling.draw(cases.patients, options.resamples, options.seed)
+        measured: dict[str, list[Measured]] = {}
+        for each in predicted:
+            one = comparison.measure(each.run.seed, cases.labels, each.test[places], scores.THRESHOLD, counts)
+            measured.setdefault(each.run.arm_name, []).append(one)
+        about = {"value": value, "images": len(places), "abnormal": int(cases.labels.sum())}
+        told = {"intervals": findings.intervals_of(measured), "differences": findings.differences_of(arms, measured)}
+        found.append(about | told)
+    return {"column": options.by, "metric": question.metric, "groups": found}
+
+
+def _write_predictions(
+    path: Path, runs: Sequence[Run], shown: Sequence[Sequence[Row]], predictions: Sequence[Probabilities]
+) -> None:
     lines: list[tuple[object, ...]] = [
         ("run", "arm", "seed", "image", "row", "file", "patient", "study", "label", "probability")
     ]
-    for each, probabilities in zip(runs, predictions, strict=True):
-        for row, probability in zip(each.test, probabilities.tolist(), strict=True):
+    for each, rows, probabilities in zip(runs, shown, predictions, strict=True):
+        for row, probability in zip(rows, probabilities.tolist(), strict=True):
             known = (row.image, row.row, row.file, row.patient, row.study, row.label)
             lines.append((each.name, each.arm_name, each.seed, *known, probability))
     files.write_text(path, csvfile.dump(lines))
@@ -293,15 +367,15 @@ def _write_predictions(path: Path, runs: Sequence[Run], predictions: Sequence[Pr
 
 def _write_table5(directory: Path, result: Result) -> None:
     """Table 5 as CSV, one line per level and arm, and as Markdown, one table per level."""
-    spread = [f"{metric}_{part}" for metric in scores.METRICS for part in ("mean", "sd")]
+    spread = [f"{metric}_{part}" for metric in TITLES for part in ("mean", "sd")]
     about = ("level", "percent_added", "real_fraction", "label", "images_added", "runs")
     lines: list[tuple[object, ...]] = [(*about, *spread, "thesis_accuracy_reported")]
-    for level, arm in itertools.product(LEVELS, result["arms"]):
-        numbers = [arm[level][metric][part] for metric in scores.METRICS for part in ("mean", "sd")]
+    for level, arm in itertools.product(IN_TABLE5, result["arms"]):
+        numbers = [arm[level][metric][part] for metric in TITLES for part in ("mean", "sd")]
         told = (f"{arm['percent']:g}", f"{arm['real_fraction']:g}", arm["label"], arm["added"], len(arm["seeds"]))
         lines.append((level, *told, *numbers, arm["thesis_accuracy"]))
     files.write_text(directory / "table5.csv", csvfile.dump(lines))
-    files.write_text(directory / "table5.md", "\n".join(_markdown(table) for table in tables(result)))
+    files.write_text(directory / "table5.md", "\n".join(_markdown(_table5(result, level)) for level in IN_TABLE5))
 
 
 def _table5(result: Result, level: str) -> Table:
@@ -317,6 +391,98 @@ def _table5(result: Result, level: str) -> Table:
         for arm in result["arms"]
     ]
     return Table(f"Table 5, per {level}: mean ± standard deviation over runs", columns, rows, _notes(result))
+
+
+def _verdict_tables(result: Result) -> list[Table]:
+    """The verdict arm by arm with its reasons, and the checks that it stands on."""
+    found = result["verdict"]
+    title = f"Verdict by {_plain(found['metric'])} per {found['level']}, margin {found['margin']:g}"
+    said = [verdict.SAID[each["verdict"]] for each in found["arms"]]
+    cells = [_difference_cells(each["difference"]) for each in found["arms"]]
+    rows = [(each["arm"], word, *told) for each, word, told in zip(found["arms"], said, cells, strict=True)]
+    columns = ("Percent added", "Verdict", "Difference to 0 (95 %)", "p (Holm)", "p equivalent (Holm)")
+    notes = [f"{each['arm']}: {word}: {each['reason']}" for each, word in zip(found["arms"], said, strict=True)]
+    checks = [(each["name"], HOLDS[each["holds"]], each["sentence"]) for each in found["checks"]]
+    return [
+        Table("What the verdict stands on", ("Check", "Holds", "What was found"), checks),
+        *([Table(title, columns, rows, notes)] if rows else []),
+    ]
+
+
+def _difference_cells(difference: dict[str, Any] | None) -> tuple[str, str, str]:
+    if difference is None:
+        return UNDEFINED, UNDEFINED, UNDEFINED
+    different, equivalent = (_p_cell(difference[name]) for name in ("p_holm", "p_equivalent_holm"))
+    return _bounded(difference, "+.3f"), different, equivalent
+
+
+def _p_cell(p_value: float | None) -> str:
+    return UNDEFINED if p_value is None else f"{p_value:.3f}"
+
+
+def _bounded(told: dict[str, Any] | None, form: str) -> str:
+    """`0.831 (0.790 to 0.872)`."""
+    if told is None:
+        return UNDEFINED
+    return f"{told['value']:{form}} ({told['low']:{form}} to {told['high']:{form}})"
+
+
+def _subgroup_tables(result: Result) -> list[Table]:
+    """Of every group and arm the score that decides and its difference."""
+    if "subgroups" not in result:
+        return []
+    column, metric = result["subgroups"]["column"], result["subgroups"]["metric"]
+    rows = [
+        (group["value"], f"{group['images']:,}", arm, _bounded(told[metric], ".3f"),
+         _bounded(group["differences"].get(arm, {}).get(metric), "+.3f"))
+        for group in result["subgroups"]["groups"] for arm, told in group["intervals"].items()
+    ]  # fmt: skip
+    columns = (column, "Images", "Percent added", _plain(metric).capitalize(), "Difference to 0")
+    return [Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows)]
+
+
+def _verdict_lines(result: Result) -> list[tuple[object, ...]]:
+    found = result["verdict"]
+    names = ("value", "low", "high", "seeds", "p", "p_holm", "p_equivalent", "p_equivalent_holm")
+    lines: list[tuple[object, ...]] = [("arm", "control", "baseline", "verdict", "metric", "level", *names, "reason")]
+    for each in found["arms"]:
+        numbers = [(each["difference"] or {}).get(name) for name in names]
+        said = (each["arm"], each["control"], each["baseline"], each["verdict"], found["metric"], found["level"])
+        lines.append((*said, *numbers, each["reason"]))
+    return lines
+
+
+def _interval_lines(result: Result) -> list[tuple[object, ...]]:
+    """Every score and every difference with its interval."""
+    lines: list[tuple[object, ...]] = [("level", "threshold", "arm", "of", "metric", "value", "low", "high", "seeds")]
+    for level, threshold, arm in itertools.product(LEVELS, (HALF, CHOSEN), result["arms"]):
+        for of in ("intervals", "differences"):
+            for metric, told in (arm[of][level][threshold] or {}).items():
+                where = (level, threshold, arm["name"], "score" if of == "intervals" else "difference", metric)
+                lines.append((*where, *_numbers(told)))
+    return lines
+
+
+def _subgroup_lines(result: Result) -> list[tuple[object, ...]]:
+    column = result["subgroups"]["column"]
+    lines: list[tuple[object, ...]] = [
+        ("column", "value", "images", "abnormal", "arm", "of", "metric", "estimate", "low", "high", "seeds")
+    ]
+    for group in result["subgroups"]["groups"]:
+        for of in ("intervals", "differences"):
+            for arm, told in group[of].items():
+                where = (column, group["value"], group["images"], group["abnormal"], arm)
+                what = "score" if of == "intervals" else "difference"
+                lines += [(*where, what, metric, *_numbers(each)) for metric, each in told.items()]
+    return lines
+
+
+def _numbers(told: dict[str, Any] | None) -> tuple[object, ...]:
+    return tuple((told or {}).get(name) for name in ("value", "low", "high", "seeds"))
+
+
+def _plain(metric: str) -> str:
+    return {"auroc": "AUROC", "f1": "F1"}.get(metric, metric.replace("_", " "))
 
 
 def _spread(summary: dict[str, Any]) -> str:
@@ -354,13 +520,14 @@ def _by_kind(arms: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(spread, key=lambda arm: (*_kind(arm), arm["percent"]))
 
 
-def _kind(arm: dict[str, Any]) -> tuple[float, str]:
-    return -arm["real_fraction"], arm["line"]
+def _kind(arm: dict[str, Any]) -> Kind:
+    return -arm["real_fraction"], arm["line"], arm["control"] or ""
 
 
-def _kind_name(kind: tuple[float, str]) -> str:
-    fraction, label = -kind[0], kind[1]
-    return f"{label} images added" + (f" to {100 * fraction:g}% of the real ones" if fraction != 1 else "")
+def _kind_name(kind: Kind) -> str:
+    fraction, label, control = -kind[0], *kind[1:]
+    added = f"{label} images added" if not control else f"{control}, a control"
+    return added + (f" to {100 * fraction:g}% of the real ones" if fraction != 1 else "")
 
 
 def _dose(result: Result, arm: dict[str, Any]) -> plots.Dose:

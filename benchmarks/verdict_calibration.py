@@ -1,0 +1,240 @@
+"""Studies whose truth is known, judged by the verdict: how often it is wrong, what its intervals cover, its power.
+
+A network's score of an image is z = shift + separation * label + noise, binormal, so AUROC and accuracy of the
+population of patients and seeds are known exactly. The noise has parts that patients, images, arms and seeds share or
+do not: what is hard for one network is hard for all, seeds differ in separation and in shift, and images of a patient
+are alike.
+"""
+
+import argparse
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import brentq
+from scipy.special import expit
+from scipy.stats import norm
+
+from xrayaug import comparison, intervals, paired, resampling, scores, verdict
+from xrayaug.comparison import Measured
+from xrayaug.resampling import Counts
+
+IMAGES_PER_PATIENT = (1, 2, 3, 4)  # equally often
+ABNORMAL = 0.41  # of the test patients: 189 of the thesis's 460 images
+SEPARATION = 1.9  # AUROC 0.87 at baseline
+MIDDLE = SEPARATION / 2  # the score that becomes the probability 0.5
+VALIDATION = 554
+RESAMPLES = 300
+MARGIN = 0.02
+SHARED = {"patient": 0.25, "image": 0.35}  # variances of what every network finds hard
+OF_ARM = {"patient": 0.03, "image": 0.07}  # of what an arm finds hard, whatever the seed
+OF_NETWORK = 0.30  # of what one network alone finds hard
+SEED_SHIFT, SEED_SEPARATION = 0.20, 0.10  # standard deviations over seeds; half of the variance is shared by the arms
+
+Arrays = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class World:
+    """One study's truth."""
+
+    images: int
+    seeds: int
+    effects: tuple[float, ...]  # of each arm on the AUROC
+    shifts: tuple[float, ...]  # of each arm's scores: what a moved prior does
+
+    @property
+    def separations(self) -> list[float]:
+        """Of the baseline and of each arm, such that the AUROC differs by its effect."""
+        return [SEPARATION, *(self._separation(effect) for effect in self.effects)]
+
+    def auroc(self, separation: float) -> float:
+        """Of a random seed's network on random patients, in expectation."""
+        return float(norm.cdf(separation / math.sqrt(2 + SEED_SEPARATION**2)))
+
+    def accuracy(self, separation: float, shift: float) -> float:
+        """At 0.5, in expectation."""
+        seeds = SEED_SHIFT**2
+        specificity = norm.cdf((MIDDLE - shift) / math.sqrt(1 + seeds))
+        spread = math.sqrt(1 + seeds + SEED_SEPARATION**2)
+        sensitivity = norm.cdf((separation + shift - MIDDLE) / spread)
+        return float(ABNORMAL * sensitivity + (1 - ABNORMAL) * specificity)
+
+    def _separation(self, effect: float) -> float:
+        wanted = self.auroc(SEPARATION) + effect
+        return float(brentq(lambda separation: self.auroc(separation) - wanted, -5, 9))
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What seeds do to the networks of one study, `[arms, seeds]` each."""
+
+    shift: Arrays
+    separation: Arrays
+
+
+def study(world: World, random: np.random.Generator) -> tuple[list[list[Measured]], list[list[Measured]]]:
+    """One study's arms, the baseline first: each its seeds' networks at 0.5, and at the thresholds of validation."""
+    effects = _effects(world, random)
+    (patients, labels), (_, valid_labels) = test, valid = _patients(world.images, random), _patients(VALIDATION, random)
+    counts = resampling.draw(patients, RESAMPLES, int(random.integers(1 << 30)))
+    given = _probabilities(world, effects, *test, random)
+    of_valid = _probabilities(world, effects, *valid, random)
+    at_half: list[list[Measured]] = []
+    at_chosen: list[list[Measured]] = []
+    for arm, of_arm in zip(given, of_valid, strict=True):
+        thresholds = [scores.best_threshold(valid_labels, each) for each in of_arm]
+        at_half.append([_measured(seed, labels, each, 0.5, counts) for seed, each in enumerate(arm)])
+        at_chosen.append(
+            [
+                _measured(seed, labels, each, threshold, counts, areas=False)
+                for seed, (each, threshold) in enumerate(zip(arm, thresholds, strict=True))
+            ]
+        )
+    return at_half, at_chosen
+
+
+def _measured(
+    seed: int, labels: Numbers, given: Arrays, threshold: float, counts: Counts, *, areas: bool = True
+) -> Measured:
+    """`comparison.measure` for the two scores that are looked at here, since others take most of the time."""
+    right = (given > threshold) == (labels == 1)
+    found = {"accuracy": float(np.mean(right))}
+    resampled = {"accuracy": counts @ right / counts.sum(axis=1)}
+    if areas:
+        found["auroc"] = scores.auroc(labels, given) or math.nan
+        resampled["auroc"] = resampling.auroc(labels, given, counts)
+    return Measured(seed, labels, given, threshold, found, resampled)
+
+
+def _effects(world: World, random: np.random.Generator) -> Effects:
+    """Half of the variance over seeds is of the seed, whatever the arm: pairing takes that out."""
+    shape = len(world.effects) + 1, world.seeds
+    shared = random.normal(size=(2, 1, world.seeds)) + random.normal(size=(2, *shape))
+    shift, separation = shared / math.sqrt(2) * np.array([SEED_SHIFT, SEED_SEPARATION])[:, None, None]
+    return Effects(shift + np.array([0.0, *world.shifts])[:, None], separation + np.array(world.separations)[:, None])
+
+
+def _patients(images: int, random: np.random.Generator) -> tuple[Numbers, Numbers]:
+    """The patient of each image, and its label, which all images of a patient share."""
+    sizes = random.choice(IMAGES_PER_PATIENT, images)
+    patient = np.repeat(np.arange(images), sizes)[:images]
+    return patient, (random.random(images) < ABNORMAL).astype(np.int64)[patient]
+
+
+def _probabilities(
+    world: World, effects: Effects, patients: Numbers, labels: Numbers, random: np.random.Generator
+) -> Arrays:
+    """Of every arm, seed and image, `[arms, seeds, N]`."""
+    arms, seeds, images = *effects.shift.shape, len(labels)
+
+    def noise(variance: float, *shape: int, by_patient: bool = False) -> Arrays:
+        drawn = random.normal(0, math.sqrt(variance), (*shape, images))
+        return drawn[..., patients] if by_patient else drawn
+
+    score = (
+        effects.shift[..., None]
+        + effects.separation[..., None] * labels
+        + noise(SHARED["patient"], 1, 1, by_patient=True)
+        + noise(SHARED["image"], 1, 1)
+        + noise(OF_ARM["patient"], arms, 1, by_patient=True)
+        + noise(OF_ARM["image"], arms, 1)
+        + noise(OF_NETWORK, arms, seeds)
+    )
+    return np.asarray(expit(score - MIDDLE), np.float64)
+
+
+def judge(world: World, random: np.random.Generator) -> Counter[str]:
+    """What came of one study, counted."""
+    at_half, at_chosen = study(world, random)
+    found: Counter[str] = Counter(studies=1)
+    baseline = at_half[0]
+    truths = {
+        "auroc": [world.auroc(each) for each in world.separations],
+        "accuracy": [
+            world.accuracy(each, shift) for each, shift in zip(world.separations, (0.0, *world.shifts), strict=True)
+        ],
+    }
+    for metric, truth in truths.items():
+        differences = {str(arm): comparison.of_difference(at_half[arm], baseline, metric) for arm in _arms(world)}
+        decisions = verdict.decide(differences, MARGIN)
+        for arm in _arms(world):
+            said = decisions[str(arm)].verdict
+            pairs = comparison.pairs_of(at_half[arm], baseline)
+            found[f"{metric} {arm} {said}"] += 1
+            found[f"{metric} {arm} covers"] += _covers(differences[str(arm)], truth[arm] - truth[0])
+            found[f"{metric} {arm} percentile covers"] += _percentile_covers(pairs, metric, truth[arm] - truth[0])
+        found[f"{metric} covers"] += _covers(comparison.of_arm(baseline, metric), truth[0])
+        found[f"{metric} some"] += any(each.verdict in (verdict.HELPS, verdict.HURTS) for each in decisions.values())
+        found[f"{metric} seeds alone"] += _seeds_alone(at_half, metric)
+    for arm in _arms(world):
+        shifted = verdict.prior_shift(
+            (0.85, 0.73),
+            comparison.of_difference(at_half[arm], baseline, "accuracy"),
+            comparison.of_difference(at_chosen[arm], at_chosen[0], "accuracy"),
+            comparison.of_difference(at_half[arm], baseline, "auroc"),
+        )  # fmt: skip
+        found[f"prior {arm} alone"] += shifted["alone"]
+    return found
+
+
+def _arms(world: World) -> range:
+    return range(1, len(world.effects) + 1)
+
+
+def _covers(estimate: intervals.Estimate | None, truth: float) -> bool:
+    if estimate is None:
+        return False
+    low, high = estimate.interval()
+    return low <= truth <= high
+
+
+def _percentile_covers(pairs: Sequence[tuple[Measured, Measured]], metric: str, truth: float) -> bool:
+    low, high = intervals.percentile(comparison.resampled_differences(pairs, metric), 0)
+    return low <= truth <= high
+
+
+def _seeds_alone(arms: Sequence[Sequence[Measured]], metric: str) -> bool:
+    """Whether a t-test over seeds, which takes the test images for all there are, finds a difference in some arm."""
+    p_values = {}
+    for place, arm in enumerate(arms[1:]):
+        differing = comparison.differences(comparison.pairs_of(arm, arms[0]), metric)
+        error = float(np.std(differing, ddof=1)) / math.sqrt(len(differing))
+        fixed = intervals.Estimate(float(np.mean(differing)), max(error, 1e-12), len(differing) - 1, len(differing))
+        p_values[str(place)] = fixed.p_value()
+    return min(paired.holm(p_values).values()) <= intervals.LEVEL
+
+
+WORLDS = {
+    "null": ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
+    "effects": ((0.01, 0.03, 0.05, -0.05), (0.0, 0.0, 0.0, 0.0)),
+    "margin": ((MARGIN, -MARGIN), (0.0, 0.0)),
+    "prior": ((0.0,), (-0.74,)),  # the log odds of 0.85 normal less those of 0.73
+}
+
+
+def main() -> None:
+    """Print one JSON line for each world."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=460)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--studies", type=int, default=200)
+    parser.add_argument("--worlds", default=",".join(WORLDS))
+    arguments = parser.parse_args()
+    for place, name in enumerate(WORLDS):
+        if name in arguments.worlds.split(","):
+            world = World(arguments.images, arguments.seeds, *WORLDS[name])
+            random = np.random.default_rng([arguments.images, arguments.seeds, place])
+            found: Counter[str] = sum((judge(world, random) for _ in range(arguments.studies)), Counter())
+            said: dict[str, Any] = {"world": name, "images": arguments.images, "seeds": arguments.seeds}
+            print(json.dumps(said | dict(sorted(found.items()))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
