@@ -14,7 +14,7 @@ import torch
 from interleaved import Round, Side, compare
 from torch import Tensor, nn
 
-from xrayaug import device, gan_training, gans
+from xrayaug import adversaries, device, gans
 from xrayaug.gans import Shape
 from xrayaug.options import TrainGan
 from xrayaug.stages import train_gan
@@ -61,16 +61,16 @@ def ours(arguments: argparse.Namespace, *, feeding: bool = True, **changes: Any)
     """`train-gan`'s step from resident uint8, shuffled; or, to see what that costs, always from one fixed batch."""
     options = TrainGan(data=Path("unused"), out=Path("unused"), batch_size=arguments.batch_size, **changes)
     where = device.resolve("cpu")
-    adversaries = gan_training.adversaries(options, train_gan.design(options, arguments.size), where)
+    both = adversaries.build(options, train_gan.design(options, arguments.size), where)
     images = reals(arguments)
     fixed, z = device.to_unit(images[: arguments.batch_size]), torch.randn(arguments.batch_size, 100)
 
     def run() -> int:
         for batch in torch.split(torch.randperm(len(images)), arguments.batch_size):
             if feeding:
-                adversaries.step(device.to_unit(images.index_select(0, batch)), torch.randn(len(batch), 100))
+                both.step(device.to_unit(images.index_select(0, batch)), torch.randn(len(batch), 100))
             else:
-                adversaries.step(fixed, z)
+                both.step(fixed, z)
         return len(images)
 
     return run

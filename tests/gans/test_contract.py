@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from xrayaug import augmentation, gans
 from xrayaug.adversarial import check_fit
-from xrayaug.gan_training import AUGMENTED, VIEWS, Adversaries, Chances, judgement
+from xrayaug.adversaries import AUGMENTED, VIEWS, Adversaries, Chances, judgement
 from xrayaug.gans import CLASSES, Recipe, Shape
 
 LATENT = 12

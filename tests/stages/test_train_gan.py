@@ -13,10 +13,11 @@ from builders import MakeDataset
 from PIL import Image
 from torch import Tensor
 
-from xrayaug import artifacts, gan_training, gans, weights
+from xrayaug import adversaries, artifacts, gans, weights
+from xrayaug.adversaries import METRICS, Adversaries
 from xrayaug.artifacts import open_artifact
-from xrayaug.errors import DataError, TrainingError
-from xrayaug.gan_training import METRICS, Adversaries, Training
+from xrayaug.errors import DataError, TrainingError, UsageError
+from xrayaug.gan_training import Training
 from xrayaug.gans import Shape
 from xrayaug.options import TrainGan
 from xrayaug.stages import train_gan
@@ -189,6 +190,35 @@ def test_a_label_that_is_not_there_is_explained(make_dataset: MakeDataset, tmp_p
         train_gan.run(command(data, tmp_path / "gan", only_label="abnormal"))
 
 
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"arch": "dcgan", "loss": "hinge"}, "--loss hinge does not fit dcgan"),
+        ({"arch": "cgan", "loss": "bce"}, "--loss bce does not fit cgan"),
+        ({"arch": "dcgan", "r1": 1.0}, "--r1 is for logits, and dcgan gives probabilities"),
+        ({"arch": "dcgan", "d_augment": "ada"}, "--d-augment ada goes by the sign of logits, of which --loss bce"),
+        ({"arch": "cgan", "d_augment": "ada", "loss": "relativistic"}, "--d-augment ada goes by the sign"),
+        ({"arch": "dcgan-plus", "path_length": 2.0}, "--path-length is not for dcgan-plus"),
+        ({"arch": "dcgan", "conditional": True}, "--conditional is not for dcgan"),
+        ({"arch": "cgan", "conditional": False}, "--no-conditional is not for cgan"),
+    ],
+)
+def test_what_an_architecture_cannot_do_is_refused(
+    data: Path, tmp_path: Path, changes: dict[str, Any], complaint: str
+) -> None:
+    for show in (train_gan.plan, train_gan.run):
+        with pytest.raises(UsageError, match=complaint):
+            show(command(data, tmp_path / "gan", **changes))
+    assert not (tmp_path / "gan").exists()
+
+
+def test_what_the_user_says_goes_before_what_the_architecture_says(data: Path, tmp_path: Path) -> None:
+    own = gans.load("cgan").recipe(32)
+    options = command(data, tmp_path / "gan", arch="cgan", beta2=0.9, r1=0.0)
+    resolved = train_gan.plan(options)["recipe"]
+    assert resolved == vars(own) | {"batch_size": 6, "latent": LATENT, "beta2": 0.9, "r1": 0.0}
+
+
 def test_a_plan_shows_the_networks_and_writes_nothing(data: Path, tmp_path: Path) -> None:
     result = train_gan.plan(command(data, tmp_path / "gan"))
     assert list(tmp_path.iterdir()) == []
@@ -208,13 +238,13 @@ def test_every_result_can_be_shown(data: Path, tmp_path: Path, show: Callable[[T
 
 
 def made_of(options: TrainGan) -> Adversaries:
-    return gan_training.adversaries(options, train_gan.design(options, 32), torch.device("cpu"))
+    return adversaries.build(options, train_gan.design(options, 32), torch.device("cpu"))
 
 
 def plain_losses(options: TrainGan, real: Tensor, zs: list[Tensor]) -> list[list[float]]:
     """Those of the loop of PyTorch's DCGAN example on the same networks: what ours is held to."""
-    adversaries = made_of(options)
-    g, d = (network.to(memory_format=torch.contiguous_format) for network in (adversaries.g, adversaries.d))
+    both = made_of(options)
+    g, d = (network.to(memory_format=torch.contiguous_format) for network in (both.g, both.d))
     adam = partial(torch.optim.Adam, lr=3.4e-4, betas=(0.5, 0.999))
     of_d, of_g = adam(d.parameters()), adam(g.parameters())
     found, criterion = [], torch.nn.BCELoss()
@@ -240,8 +270,8 @@ def test_a_step_is_that_of_a_plain_loop(data: Path, tmp_path: Path, precision: s
     source = torch.Generator().manual_seed(1)
     real = torch.rand(8, 1, 32, 32, generator=source) * 2 - 1
     zs = [torch.randn(8, LATENT, generator=source) for _ in range(4)]
-    adversaries = made_of(options)
-    found = [adversaries.step(real, z)[:2].tolist() for z in zs]
+    both = made_of(options)
+    found = [both.step(real, z)[:2].tolist() for z in zs]
     expected = plain_losses(options, real, zs)
     for ours, theirs in zip(found, expected, strict=True):
         assert ours == pytest.approx(theirs, rel=tolerance)
@@ -254,10 +284,10 @@ def test_networks_in_bf16_give_images_and_judgements_in_fp32(data: Path, tmp_pat
     kept = weights.read(tmp_path / "gan" / "generator.safetensors")
     assert all(tensor.dtype in (torch.float32, torch.int64) for tensor in kept.values())
     assert open_artifact(tmp_path / "gan").options["precision"] == "bf16"
-    adversaries = made_of(command(data, tmp_path, precision="bf16"))
-    with adversaries.autocast():
-        images = adversaries.g(torch.randn(2, LATENT))
-        assert (images.dtype, adversaries.d(images).dtype) == (torch.float32, torch.float32)
+    both = made_of(command(data, tmp_path, precision="bf16"))
+    with both.autocast():
+        images = both.g(torch.randn(2, LATENT))
+        assert (images.dtype, both.d(images).dtype) == (torch.float32, torch.float32)
 
 
 def test_a_trace_changes_nothing(made: TrainGan, tmp_path: Path) -> None:

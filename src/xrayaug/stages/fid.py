@@ -1,22 +1,16 @@
 """dataset | folder | .npz, twice -> fid.json: how far apart two sets of images are.
 
-The number is called FID only where it is: over the 2048 features of pytorch-fid's Inception weights. Statistics are
-cached by what they depend on (pixels, network, features, preprocessing) and never by path. Of other metrics side B is
-the reference, and every number stands beside its floor (`measures.py`).
+The number is called FID only where it is: over the 2048 features of pytorch-fid's Inception weights. Of other metrics
+side B is the reference, and every number stands beside its floor (`measures.py`). What is made of a side and cached,
+`sides.py` says.
 """
 
-import hashlib
-import itertools
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from xrayaug import (
     artifacts,
@@ -25,63 +19,20 @@ from xrayaug import (
     features,
     files,
     frechet,
-    imagesets,
     inception,
     measures,
     production,
-    stopping,
     weights,
 )
 from xrayaug.artifacts import Result
-from xrayaug.checkpoints import Checkpoints, State
-from xrayaug.command import Interval
 from xrayaug.console import Table
-from xrayaug.dataset import Dataset
-from xrayaug.errors import DataError, InputError, OutputError, UsageError
-from xrayaug.features import Array, Features
-from xrayaug.frechet import Moments, Statistics
+from xrayaug.errors import DataError, OutputError, UsageError
+from xrayaug.frechet import Statistics
 from xrayaug.imagesets import Pictures
 from xrayaug.options import Fid
+from xrayaug.sides import Gauge, Measured, Side, Stored, cache_directory, open_side
 
 FID_DIMS = 2048
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A side of which only the statistics are at hand."""
-
-    path: Path
-    statistics: Statistics
-    kind: str = "statistics"
-
-    @property
-    def count(self) -> int | None:
-        """Images that the statistics are of, None where the file does not say."""
-        return self.statistics.count
-
-
-Side = Pictures | Stored
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A side's statistics, and how they were come by."""
-
-    side: Side
-    statistics: Statistics
-    pixels_sha256: str | None
-    cached: bool
-    features: Array | None = None  # [N, D], where a metric needs more than statistics
-
-    def summary(self) -> Result:
-        """What the result says of the side."""
-        return {
-            "path": str(self.side.path),
-            "kind": self.side.kind,
-            "n": self.statistics.count,
-            "pixels_sha256": self.pixels_sha256,
-            "cached": self.cached,
-        }
 
 
 class Measurement:
@@ -91,9 +42,9 @@ class Measurement:
         _check_options(options)
         self.options = options
         self.metrics = measures.parse(options.metrics)
-        self.unfinished: list[Checkpoints] = []  # what may be deleted when all is measured
-        self.sides = tuple(_open_side(path, options) for path in (options.a, options.b))
-        _check_sides(self.sides, options, self.needs_features, lambda: self.dims)
+        self.gauge = Gauge(options, with_features=self.needs_features)
+        self.sides = tuple(open_side(path, options.split, options.only_label) for path in (options.a, options.b))
+        _check_sides(self.sides, options, self.needs_features, lambda: self.gauge.dims)
 
     @property
     def needs_features(self) -> bool:
@@ -101,30 +52,14 @@ class Measurement:
         return self.options.floor or self.metrics != ("fid",)
 
     @cached_property
-    def network(self) -> Features:
-        """What makes the features.
-
-        Raises:
-            WeightsError: its weights are not to be had.
-        """
-        where = device.resolve(self.options.device, deterministic=self.options.deterministic)
-        given = self.options
-        return features.load(given.features, where, dims=int(given.dims), weights=given.weights, seed=given.seed)
-
-    @property
-    def dims(self) -> int:
-        """Features per image."""
-        return self.network.dims if features.is_run(self.options.features) else int(self.options.dims)
-
-    @cached_property
     def a(self) -> Measured:
         """The first side's statistics."""
-        return self._measured(self.sides[0])
+        return self.gauge.measured(self.sides[0])
 
     @cached_property
     def b(self) -> Measured:
         """The second side's statistics."""
-        return self._measured(self.sides[1])
+        return self.gauge.measured(self.sides[1])
 
     def result(self) -> Result:
         """The distance and all that must be said with it."""
@@ -132,7 +67,7 @@ class Measurement:
         origin = {"features": "inception", **self.b.statistics.origin, **self.a.statistics.origin}
         kind, dims = origin["features"], self.a.statistics.dims
         is_fid = kind == "inception" and dims == FID_DIMS
-        learnt_from = None if _are_stored(self.sides) else self.network.learnt_from
+        learnt_from = None if _are_stored(self.sides) else self.gauge.network.learnt_from
         more = self._more()
         return {
             "metric": "fid" if is_fid else "frechet distance",
@@ -182,76 +117,6 @@ class Measurement:
             raise OutputError(f"--save-stats {path} holds something else", "choose another name, or --overwrite")
         frechet.save(path, self.a.statistics)
 
-    def finish(self) -> None:
-        """Delete what a stopped run would have gone on from: all is measured."""
-        for kept in self.unfinished:
-            kept.clear()
-
-    def _measured(self, side: Side) -> Measured:
-        if isinstance(side, Stored):
-            return Measured(side, side.statistics, None, cached=False)
-        origin = self.network.origin  # first: weights that are not to be had would else be missed after a long reading
-        hashed = imagesets.pixel_hash(side)
-        file = cache_directory(self.options) / f"{_cache_key(hashed.content, origin)}.npz"
-        made = self._gathered(side, file, hashed.sequence) if self.needs_features else None
-        found = _from_cache(file, origin, side.count)
-        statistics = found or self._computed(side, file, hashed.sequence, made)
-        return Measured(side, statistics, hashed.content, cached=found is not None, features=made)
-
-    def _gathered(self, side: Pictures, file: Path, sequence: str) -> Array:
-        """A side's features, kept until all is measured."""
-        kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence, "features")), self._every)
-        self.unfinished.append(kept)
-        state = kept.restore()
-        with self._naming_limits():
-            made = features.gather(self.network, side, self.options.batch_size, state, partial(_keep, kept))
-        if state is None or state[0] < side.count:
-            _keep(kept, side.count, lambda: [side.count, torch.from_numpy(made)], now=True)
-        return made
-
-    def _computed(self, side: Pictures, file: Path, sequence: str, made: Array | None) -> Statistics:
-        """The statistics of a side, which go to the cache; the same bytes whether its features are at hand or not."""
-        kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence)), self._every)
-        moments = self._passed(side, kept) if made is None else self._taken(made)
-        statistics = moments.statistics(self.network.origin)
-        _into_cache(file, statistics)
-        kept.clear()
-        return statistics
-
-    def _taken(self, made: Array) -> Moments:
-        """The moments of features that are at hand, taken in the batches of a pass, for sums round by their order."""
-        moments = Moments(self.network.dims)
-        for start in range(0, len(made), self.options.batch_size):
-            moments.add(made[start : start + self.options.batch_size])
-        return moments
-
-    def _passed(self, side: Pictures, kept: Checkpoints) -> Moments:
-        """The moments by a pass of the pictures through the network; half-done ones are kept for a run that stops."""
-        moments = _moments(self.network.dims, kept.restore())
-        pictures = imagesets.in_threads(side.read, range(moments.count, side.count))
-        with (
-            self._naming_limits(),
-            stopping.deferred(),
-            console.progress(side.count, f"features of {side.path.name}", done=moments.count) as advance,
-        ):
-            while batch := list(itertools.islice(pictures, self.options.batch_size)):
-                moments.add(self.network.features(batch))
-                advance(len(batch))
-                _keep(kept, moments.count, partial(_state_of, moments))
-        return moments
-
-    def _naming_limits(self) -> AbstractContextManager[None]:
-        return device.naming_limits(self.options.batch_size, deterministic=self.options.deterministic)
-
-    @property
-    def _every(self) -> Interval:
-        return self.options.checkpoint_every
-
-    def _unfinished_name(self, file: Path, sequence: str, *what: str) -> str:
-        """Told apart by what rounding depends on: the order of the pictures, the batches, the device."""
-        depends = (file.name, sequence, str(self.options.batch_size), device.describe(self.network.where), *what)
-        return hashlib.sha256("\n".join(depends).encode()).hexdigest() + ".partial"
-
 
 def run(options: Fid) -> Result:
     """Measure; leaves an artifact with fid.json where `--out` is given, and side A's statistics where asked for."""
@@ -263,7 +128,7 @@ def run(options: Fid) -> Result:
         found = measurement.result()
     else:
         found = production.produce(options, "fid", measurement.write, computing=device.describe(where))
-    measurement.finish()
+    measurement.gauge.finish()
     return found
 
 
@@ -275,11 +140,11 @@ def plan(options: Fid) -> Result:
     return {
         "plan": True,
         "features": options.features,
-        "dims": measurement.dims,
+        "dims": measurement.gauge.dims,
         **({"metrics": ", ".join(measurement.metrics), "floor": True} if measurement.needs_features else {}),
         "weights": "not needed" if _are_stored(sides) else _planned_weights(options),
         **{name: _planned_side(side) for name, side in zip(("a", "b"), sides, strict=True)},
-        "cache": str(cache_directory(options)),
+        "cache": str(cache_directory(options.cache)),
         "save_stats": str(options.save_stats) if options.save_stats else None,
         "out": str(options.out) if options.out else None,
         "complete": complete,
@@ -299,14 +164,6 @@ def tables(result: Result) -> list[Table]:
     notes = [f"warning: {line}" for line in result["warnings"]]
     distance = Table("Distance between two sets of images", ("", "value"), rows, [] if "floor" in result else notes)
     return [distance, _measures_table(result, notes)] if "floor" in result else [distance]
-
-
-def cache_directory(options: Fid) -> Path:
-    """Where statistics are cached: `--cache`, else by the XDG base directory specification."""
-    if options.cache is not None:
-        return options.cache / "fid"
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "xrayaug" / "fid"
 
 
 def _check_options(options: Fid) -> None:
@@ -352,77 +209,6 @@ def _check_stored(side: Stored, options: Fid, dims: int | None) -> None:
 
 def _are_stored(sides: Sequence[Side]) -> bool:
     return all(isinstance(side, Stored) for side in sides)
-
-
-def _open_side(path: Path, options: Fid) -> Side:
-    """Find out what lies at `path`.
-
-    Raises:
-        InputError: nothing that could be a side.
-    """
-    if not path.exists():
-        raise InputError(f"{path} does not exist", "check the path for a typing error")
-    if path.is_file():
-        if path.suffix.lower() != ".npz":
-            raise InputError(f"{path} is a file, but no .npz", "give a dataset, a folder of images or an .npz")
-        return Stored(path, frechet.load(path))
-    if artifacts.is_artifact(path):
-        artifact = artifacts.open_artifact(path, "dataset", "raw")
-        if artifact.kind == "dataset":
-            return imagesets.of_dataset(Dataset(artifact), split=options.split, label=options.only_label)
-    return imagesets.of_folder(path)
-
-
-def _cache_key(pixels_sha256: str, origin: dict[str, str]) -> str:
-    """What the statistics depend on: the pixels and everything that makes features of them."""
-    return hashlib.sha256("\n".join((pixels_sha256, *origin.values())).encode()).hexdigest()
-
-
-def _from_cache(file: Path, origin: dict[str, str], count: int) -> Statistics | None:
-    """What the cache holds, if it holds what its name says."""
-    if not file.exists():
-        return None
-    try:
-        found = frechet.load(file)
-    except DataError as problem:
-        console.warn(f"the cache is damaged and is made again: {problem.message}")
-        return None
-    if (found.count, dict(found.origin), found.dims) != (count, origin, int(origin["dims"])):
-        console.warn(f"the cache is damaged and is made again: {file} holds other statistics than its name says")
-        return None
-    return found
-
-
-def _moments(dims: int, state: State | None) -> Moments:
-    """Those of a run that was stopped, else empty ones."""
-    moments = Moments(dims)
-    if state:
-        moments.count, moments.mean, moments.scatter = state[0], state[1].numpy(), state[2].numpy()
-    return moments
-
-
-def _state_of(moments: Moments) -> State:
-    return [moments.count, torch.from_numpy(moments.mean), torch.from_numpy(moments.scatter)]
-
-
-def _keep(kept: Checkpoints, seen: int, state: Callable[[], State], *, now: bool = False) -> None:
-    """A point at which the run may stop; with `now` what it has is saved in any case."""
-    try:
-        if now:
-            kept.save(seen, state())
-        else:
-            kept.visit(seen, state)
-    except OSError as problem:
-        console.warn(f"what is unfinished is not kept: {problem.strerror}: {kept.directory}")
-        kept.pace.restart(seen)
-        stopping.check()
-
-
-def _into_cache(file: Path, statistics: Statistics) -> None:
-    try:
-        frechet.save(file, statistics)
-    except OSError as problem:
-        console.warn(f"the statistics are not cached: {problem.strerror}: {file.parent}")
 
 
 def _holds(path: Path, statistics: Statistics) -> bool:

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xrayaug import console, device, gan_training, gans, production, weights
+from xrayaug import adversaries, console, device, gans, production, weights
+from xrayaug.adversaries import METRICS, Design
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import Dataset, Row, open_dataset
 from xrayaug.errors import DataError, UsageError
-from xrayaug.gan_training import METRICS, Design, Material, Training
+from xrayaug.gan_training import Material, Training
 from xrayaug.gans import CLASSES, Architecture, Shape
 from xrayaug.options import TrainGan
 
@@ -61,7 +62,7 @@ def design(options: TrainGan, size: int) -> Design:
             f"{options.data} holds images of {size} px; {options.arch} makes {sizes} px",
             f"prepare them with --size {min(arch.SIZES, key=lambda each: abs(each - size))}",
         )
-    recipe = gan_training.resolve_recipe(options, arch, size)
+    recipe = adversaries.resolve_recipe(options, arch, size)
     shape = Shape(size, recipe.latent, len(CLASSES) if _is_conditional(options, arch) else 0, options.width)
     with torch.device("meta"):
         g, d = arch.generator(shape), arch.discriminator(shape)
