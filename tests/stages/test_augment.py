@@ -192,22 +192,31 @@ def test_asking_for_more_of_a_label_than_there_are_is_an_error(arm: Callable[...
         arm(100, synthetic=both, label="abnormal")
 
 
-@pytest.mark.parametrize(("percent", "added"), [(100, 2317), (50, 1159), (10, 232)])
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """40 normal and 15 abnormal training images, and 60 synthetic ones drawn as both labels by turns."""
+    home = tmp_path_factory.mktemp("small")
+    labels = [("train", "normal")] * 40 + [("train", "abnormal")] * 15 + [("valid", "normal"), ("test", "abnormal")]
+    rows = [row(split=split, label=label, patient=f"p{place}", file=f"{place}.png", sha256=f"{place}")
+            for place, (split, label) in enumerate(labels)]  # fmt: skip
+    drawn = [row(patient="", study="", source="cgan", synthetic=True, label=label) for label in LABELS] * 30
+    return {"real": write_dataset(home / "real", rows), "synthetic": write_dataset(home / "synthetic", drawn)}
+
+
+@pytest.mark.parametrize(("percent", "added"), [(100, 25), (50, 13), (10, 3)])
 def test_classes_are_evened_out(
-    sets: Path, arm: Callable[..., Dataset], both: Path, percent: float, added: int
+    arm: Callable[..., Dataset], small: dict[str, Path], percent: float, added: int
 ) -> None:
-    """Of the 3653 - 1336 that the abnormal lack; more than the 2000 that are there is an error."""
-    if percent == 100:
-        with pytest.raises(DataError, match=r"asks for 2317 synthetic images, .* holds 2000 to take for abnormal"):
-            arm(percent, synthetic=both, label="balance")
-        return
-    opened = arm(percent, synthetic=both, label="balance")
-    assert opened.artifact.result["counts"]["train"] == {"normal": 3653, "abnormal": 1336 + added}
+    """In percent of the 25 that the abnormal lack."""
+    opened = arm(percent, **small, label="balance")
+    assert opened.artifact.result["counts"]["train"] == {"normal": 40, "abnormal": 15 + added}
     assert {each.row % 2 for each in opened.select(synthetic=True)} == {1}, "drawn as abnormal"
     assert dataset.arm_of(opened.artifact)["label"] == dataset.BALANCE
 
 
-def test_classes_are_evened_out_by_what_was_drawn_so_alone(sets: Path, arm: Callable[..., Dataset]) -> None:
+def test_classes_are_evened_out_by_what_was_drawn_so_alone(arm: Callable[..., Dataset], small: dict[str, Path]) -> None:
+    with pytest.raises(DataError, match=r"asks for 50 synthetic images, .* holds 30 to take for abnormal"):
+        arm(200, **small, label="balance")
     with pytest.raises(DataError, match="holds 0 to take for abnormal"):
         arm(10, label="balance")
 

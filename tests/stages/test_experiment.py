@@ -71,7 +71,10 @@ def of(kind: type[Command], commands: list[Command]) -> list[Any]:
         demo(),
         demo(features="none", samples=7),
         demo(
-            real_fractions=(0.1, 1.0), labels=("normal", "both"), controls=("reweight", "shuffle"), budget="steps",
+            real_fractions=(0.1, 1.0),
+            labels=("normal", "both"),
+            controls=("reweight", "shuffle"),
+            budget="steps",
             percents=(0.0, 50.0),
         ),
     ],
