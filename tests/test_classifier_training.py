@@ -14,7 +14,7 @@ def test_a_last_batch_of_one_image_joins_the_one_before(count: int, sizes: list[
 
 
 def test_every_image_has_its_own_draws_whatever_follows() -> None:
-    few, many = (classifier_training._draws(count, seed=0, epoch=1) for count in (5, 4000))
+    few, many = (classifier_training._draws(count, seed=0, number=1) for count in (5, 4000))
     assert torch.equal(few, many[:5])
-    assert not torch.equal(few, classifier_training._draws(5, seed=0, epoch=2))
-    assert not torch.equal(few, classifier_training._draws(5, seed=1, epoch=1))
+    assert not torch.equal(few, classifier_training._draws(5, seed=0, number=2))
+    assert not torch.equal(few, classifier_training._draws(5, seed=1, number=1))

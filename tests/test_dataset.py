@@ -288,19 +288,58 @@ def artifact_saying(**arm: object) -> Artifact:
 
 
 def test_an_arm_is_told_in_full() -> None:
-    assert dataset.arm_of(artifact_saying()) == {**ARM, "percent": 50.0}
+    assert dataset.arm_of(artifact_saying()) == {**ARM, "percent": 50.0, "control": None}
     assert dataset.arm_of(artifact_saying(added=0, label="whatever"))["label"] is None
 
 
 @pytest.mark.parametrize(
     "wrong",
     [{"percent": -1}, {"percent": 1e9}, {"percent": "10"}, {"real_fraction": 2}, {"label": "broken"}, {"label": None},
-     {"added": -1}, {"added": 1.5}, {"added": True}],
+     {"added": -1}, {"added": 1.5}, {"added": True}, {"control": "placebo"}, {"control": 1}],
     ids=str,
 )  # fmt: skip
 def test_an_absurd_arm_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ArtifactError, match=f"'result/arm/{next(iter(wrong))}' is"):
         dataset.arm_of(artifact_saying(**wrong))
+
+
+def test_a_control_is_told_in_full() -> None:
+    said = {"control": "reweight", "added": 0, "prior": {"normal": 5, "abnormal": 2}}
+    assert dataset.arm_of(artifact_saying(**said)) == {**ARM, **said}
+    assert dataset.arm_of(artifact_saying(control="shuffle", label="mixed"))["label"] == "mixed"
+
+
+@pytest.mark.parametrize("prior", [None, {"normal": 1}, {"normal": 0, "abnormal": 1}, {"normal": 1, "abnormal": "2"}])
+def test_class_counts_that_are_none_are_refused(prior: object) -> None:
+    with pytest.raises(ArtifactError, match="'result/arm/prior/"):
+        dataset.arm_of(artifact_saying(control="reweight", prior=prior))
+
+
+def test_copies_stand_beside_the_picture_itself_in_training(tmp_path: Path) -> None:
+    rows = [row(), row(copy=1), row(copy=2), row(row=1, label="abnormal")]
+    path = write_dataset(tmp_path / "set", rows, pixels=grey(2), numbered=False)
+    opened = open_dataset(path)
+    assert [(each.row, each.copy, each.added) for each in opened.rows] == [
+        (0, 0, False), (0, 1, True), (0, 2, True), (1, 0, False),
+    ]  # fmt: skip
+    assert opened.pixels(opened.rows)[:, 0, 0].tolist() == [0, 0, 0, 1]
+    edit_index(path, 2, copy="1")
+    with pytest.raises(DataError, match=r"lines 3 and 4 are both picture 0 of images\.npy"):
+        open_dataset(path)
+    edit_index(path, 2, copy="two")
+    with pytest.raises(ArtifactError, match="line 4: copy must be a number"):
+        open_dataset(path)
+
+
+def test_a_dataset_without_copies_has_no_column_of_them(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path / "set", [row()])
+    assert "copy" not in (path / INDEX).read_text().splitlines()[0].split(",")
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_copy_outside_train_is_refused(tmp_path: Path, split: str) -> None:
+    with pytest.raises(DataError, match=f"a copy stands in '{split}'"):
+        dataset.write_index(tmp_path, [row(split=split, copy=1)])
 
 
 def test_a_row_says_where_its_pixels_are_and_what_it_is() -> None:

@@ -11,11 +11,11 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import pytest
 import typer.main
 
-from xrayaug import cli
-from xrayaug.command import Command, Interval, Role, flag_name, numbers, pair
+from xrayaug import cli, dataset, options
+from xrayaug.command import Command, Interval, Role, flag_name, numbers, pair, words
 from xrayaug.errors import UsageError
 from xrayaug.gans import Recipe
-from xrayaug.options import COMMANDS, Phantom, Prepare, TrainClassifier, TrainGan
+from xrayaug.options import COMMANDS, Experiment, Phantom, Prepare, TrainClassifier, TrainGan
 
 Knob = dataclasses.Field[Any]
 Parse = Callable[[list[str]], Command]
@@ -46,12 +46,12 @@ def parse(monkeypatch: pytest.MonkeyPatch) -> Parse:
 
 def kind(command: type[Command], knob: Knob) -> Any:
     """The knob's type without None; a choice is `Literal`."""
-    if knob.metadata["choices"]:
-        return Literal
     hint = get_type_hints(command)[knob.name]
     if get_origin(hint) in (Union, types.UnionType):
         hint = next(part for part in get_args(hint) if part is not type(None))
-    return Literal if get_origin(hint) is Literal else hint
+    if get_origin(hint) is tuple:
+        return hint
+    return Literal if knob.metadata["choices"] or get_origin(hint) is Literal else hint
 
 
 def choices(command: type[Command], knob: Knob) -> tuple[str, ...]:
@@ -76,6 +76,8 @@ def awkward(command: type[Command], knob: Knob) -> Iterator[Any]:
         yield from (low + (high - low) * part for part in (1 / 3, 1e-7, 0.12345678901))
     elif of == tuple[float, ...]:
         yield from ((0.0,), (0.1, 33.333333333333336, 1e-07), (1234567.0,))
+    elif of == tuple[str, ...]:
+        yield from (knob.metadata["choices"][-1:], tuple(knob.metadata["choices"]))
     elif of == tuple[int, int]:
         yield from ((3, 17), (0, 1_000_000))
     elif of == tuple[Path, ...]:
@@ -204,6 +206,19 @@ def test_what_is_no_pair_is_a_usage_error(text: str) -> None:
 
 def test_a_pair_of_numbers() -> None:
     assert pair(" 3, 17 ") == (3, 17)
+
+
+def test_a_list_of_names_is_held_to_what_there_is() -> None:
+    assert words(" both, normal,") == ("both", "normal")
+    with pytest.raises(UsageError, match="names nothing"):
+        words(" ,")
+    with pytest.raises(UsageError, match="--controls is placebo") as refusal:
+        Experiment(controls=("duplicate", "placebo"), out=Path("out"))
+    assert "one of duplicate, classical, reweight, shuffle" in refusal.value.hint
+
+
+def test_the_controls_of_the_options_are_those_of_a_dataset() -> None:
+    assert get_args(options.Control) == dataset.CONTROLS
 
 
 def test_a_list_of_numbers() -> None:

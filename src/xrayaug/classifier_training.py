@@ -3,8 +3,11 @@
 The thesis's and Rajpurkar et al. 2018's (MURA, section 3.1) recipe: Adam, binary cross-entropy weighted by class, the
 learning rate divided by ten when the validation loss stands still, the network of the best validation loss kept.
 
-Arms are paired: a seed gives every arm the same initial weights, and in every epoch shows the real images in the same
+Arms are paired: a seed gives every arm the same initial weights, and in every pass shows the real images in the same
 relative order, mirrored and rotated by the same draws, whatever is added to them.
+
+An epoch is a pass over the training images. With `--budget steps` it is as many steps as a pass over the real ones
+takes, so that all arms take as many; passes then go on through the ends of epochs.
 """
 
 import math
@@ -44,12 +47,18 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Material:
-    """What runs learn from and are judged by, and what a mistake on a normal and an abnormal image weighs."""
+    """What runs learn from and are judged by, and what a mistake on a normal and an abnormal image weighs.
+
+    The real ones come first among the training pictures. For training alone, `emphasis` is how much more an image of
+    each class counts than there are of it.
+    """
 
     train: Pictures
     valid: Pictures
     w0: float
     w1: float
+    real: int
+    emphasis: tuple[float, float] = (1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ class Judgement:
 
 @dataclass
 class Position:
-    """How far the run has come: so many batches into an epoch, and what their losses add up to."""
+    """How far the run has come: so many batches into an epoch, how many images they held, what their losses sum to."""
 
     epoch: int = 1
     batches: int = 0
@@ -113,9 +122,24 @@ class Training:
         return len(self.material.train.labels)
 
     @property
+    def length(self) -> int:
+        """Steps of an epoch: those of a pass over the training images, or with `--budget steps` over the real ones."""
+        return steps_of(self.material.real if self.options.budget == "steps" else self.count, self.options.batch_size)
+
+    @property
+    def done(self) -> int:
+        """Steps so far."""
+        return (self.at.epoch - 1) * self.length + self.at.batches
+
+    @property
     def seen(self) -> int:
         """Images so far."""
-        return (self.at.epoch - 1) * self.count + self.at.images
+        return self._images_of(self.done)
+
+    @property
+    def total(self) -> int:
+        """Images from the first step to the last."""
+        return self._images_of(self.options.epochs * self.length)
 
     def steps(self) -> Iterator[int]:
         """Train to the end, giving way after every step.
@@ -136,14 +160,28 @@ class Training:
         """A point at which the run may stop; see `Checkpoints.visit`."""
         self.checkpoints.visit(self.seen, self._state)
 
+    def _images_of(self, steps: int) -> int:
+        """How many images the first `steps` are on; only the last batch of a pass is of another size."""
+        passes, batches = divmod(steps, steps_of(self.count, self.options.batch_size))
+        return passes * self.count + batches * self.options.batch_size
+
     def _epoch(self) -> Iterator[int]:
-        """Pass once over the training images, or over those left of them, in the epoch's order."""
-        at, options, where = self.at, self.options, self.material.train.labels.device
+        """Take an epoch's steps, or those left of them: a pass over the training images, a part of one, or several."""
         self.network.train()
-        draws = _draws(self.count, options.seed, at.epoch)
+        while self.at.batches < self.length:
+            before, batches = divmod(self.done, steps_of(self.count, self.options.batch_size))
+            yield from self._pass(before + 1, batches)
+        started = time.monotonic()
+        self._look()
+        self.at.seconds += time.monotonic() - started
+
+    def _pass(self, number: int, first: int) -> Iterator[int]:
+        """Go on with a pass over the training images at a batch of its order, to its end or the epoch's."""
+        at, options, where = self.at, self.options, self.material.train.labels.device
+        draws = _draws(self.count, options.seed, number)
         theta = classifier.transforms(draws[:, 1:], flip=options.flip, rotation=options.rotation).to(where)
         order = draws[:, 0].argsort(stable=True).to(where)
-        for batch in batches(order, options.batch_size)[at.batches :]:
+        for batch in batches(order, options.batch_size)[first : first + self.length - at.batches]:
             started = time.monotonic()
             torch.manual_seed(device.generator(options.seed, DROPOUT, at.epoch, at.batches).initial_seed())
             self.losses.append((self.step(batch, theta[batch]), len(batch)))
@@ -154,9 +192,6 @@ class Training:
             at.seconds += time.monotonic() - started
             self.visit()
             yield len(batch)
-        started = time.monotonic()
-        self._look()
-        at.seconds += time.monotonic() - started
 
     def _step(self, batch: Tensor, theta: Tensor) -> Tensor:
         """One optimiser step on the pictures numbered `batch`, each transformed; the loss before it."""
@@ -166,7 +201,8 @@ class Training:
             images = classifier.warp(images, theta)
         with device.autocast(images.device, self.options.precision):
             logits = self.network(images)
-        loss = classifier.weighted_bce(logits, shown.labels[batch], self.material.w0, self.material.w1)
+        e0, e1 = self.material.emphasis
+        loss = classifier.weighted_bce(logits, shown.labels[batch], e0 * self.material.w0, e1 * self.material.w1)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.optimiser.step()
@@ -218,12 +254,12 @@ class Training:
         at = self.at
         return {
             "epoch": at.epoch,
-            "images": at.epoch * self.count,
-            "train_loss": at.total / self.count,
+            "images": self.seen,
+            "train_loss": at.total / at.images,
             **{f"valid_{name}": value for name, value in asdict(judged).items()},
             "lr": self.optimiser.param_groups[0]["lr"],
             "seconds": round(at.seconds, 3),
-            "images_per_second": round(self.count / max(at.seconds, 1e-9), 1),
+            "images_per_second": round(at.images / max(at.seconds, 1e-9), 1),
         }
 
     def _state(self) -> State:
@@ -254,7 +290,7 @@ def side_by_side(trainings: Sequence[Training], profile: Profile) -> None:
     Raises:
         Stopped: the command was asked to stop, and every one has saved what it needs to go on.
     """
-    total = sum(each.options.epochs * each.count for each in trainings)
+    total = sum(each.total for each in trainings)
     done = sum(each.seen for each in trainings)
     with stopping.deferred(), profile, console.progress(total, "train-classifier", done=done) as advance:
         left = {each: each.steps() for each in trainings}
@@ -285,13 +321,13 @@ def _taken(one: Training, steps: Iterator[int], all_of_them: Sequence[Training])
         raise
 
 
-def _draws(count: int, seed: int, epoch: int) -> Tensor:
-    """Three uniform numbers for every training image `[N, 3]`: its place in the order, its flip, its angle.
+def _draws(count: int, seed: int, number: int) -> Tensor:
+    """Three uniform numbers for every training image `[N, 3]` in the pass of that number: its place, flip and angle.
 
     Drawn image by image, so that the first rows do not depend on how many follow: the real images come first, and
     have the same draws in every arm.
     """
-    return torch.rand(count, 3, dtype=torch.float64, generator=device.generator(seed, DRAWS, epoch))
+    return torch.rand(count, 3, dtype=torch.float64, generator=device.generator(seed, DRAWS, number))
 
 
 def batches(order: Tensor, batch_size: int) -> list[Tensor]:
@@ -303,6 +339,11 @@ def batches(order: Tensor, batch_size: int) -> list[Tensor]:
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
     return parts
+
+
+def steps_of(images: int, batch_size: int) -> int:
+    """How many `batches` there are of so many images."""
+    return len(batches(torch.arange(images), batch_size))
 
 
 def _stop_on_nan(value: float, what: str, epoch: int) -> None:

@@ -72,6 +72,18 @@ def numbers(text: str) -> tuple[float, ...]:
     return values
 
 
+def words(text: str) -> tuple[str, ...]:
+    """``"normal, both"`` as ``("normal", "both")``.
+
+    Raises:
+        UsageError: there is none.
+    """
+    values = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not values:
+        raise UsageError(f"'{text}' names nothing", "separate names by commas")
+    return values
+
+
 def pair(text: str) -> tuple[int, int]:
     """``"3,17"`` as ``(3, 17)``.
 
@@ -196,7 +208,7 @@ def _flag(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [flag_name(name) if value else "--no-" + flag_name(name)[2:]]
     if isinstance(value, tuple):
-        return [flag_name(name), ",".join(_number(part) for part in value)]
+        return [flag_name(name), ",".join(_number(part) if isinstance(part, float) else str(part) for part in value)]
     return [flag_name(name), _number(value) if isinstance(value, float) else str(value)]
 
 
@@ -235,5 +247,8 @@ def _check_bounds(knob: "dataclasses.Field[Any]", value: Any) -> None:
 
 def _check_choice(knob: "dataclasses.Field[Any]", value: Any) -> None:
     choices = knob.metadata["choices"]
-    if choices is not None and value not in choices:
-        raise UsageError(f"{flag_name(knob.name)} is {value}", f"it must be one of {', '.join(choices)}")
+    if choices is None or value is None:
+        return
+    for each in value if isinstance(value, tuple) else (value,):
+        if each not in choices:
+            raise UsageError(f"{flag_name(knob.name)} is {each}", f"it must be one of {', '.join(choices)}")

@@ -24,9 +24,13 @@ from xrayaug.errors import ArtifactError, DataError
 INDEX = "index.csv"
 SPLITS = ("train", "valid", "test")
 LABELS = ("normal", "abnormal")
+CONTROLS = ("duplicate", "classical", "reweight", "shuffle")  # arms without what is to be judged, of the same size
+REWEIGHT = "reweight"  # the one that adds nothing
 MOST_PERCENT = 1e6  # added to an arm: more no figure can show
+MOST_IMAGES = 1 << 40  # of a class: so that what is divided by them is a number
 ROW_NUMBER = re.compile(r"[0-9]{1,40}")
-MIXED = "mixed"  # of an arm whose synthetic images have either label
+MIXED = "mixed"  # of an arm whose added images have either label
+BALANCE = "balance"  # of an arm whose added images even out the classes
 UNLABELLED = ""  # synthetic images of a generator that learnt both labels without telling them apart
 
 
@@ -44,7 +48,13 @@ class Row:
     synthetic: bool
     file: str = ""  # the raw file it came from, relative to the raw set's root
     sha256: str = ""  # of the decoded picture before resizing: equal for equal pixels
+    copy: int = 0  # which copy of a real training image, repeated or changed classically; 0 for what is none
     extra: Mapping[str, str] = field(default_factory=dict)  # further columns, as the raw set has them
+
+    @property
+    def added(self) -> bool:
+        """Whether it is in training because `augment` put it there."""
+        return self.synthetic or self.copy > 0
 
 
 COLUMNS = tuple(column.name for column in fields(Row) if column.name != "extra")
@@ -127,16 +137,19 @@ def open_dataset(path: Path) -> Dataset:
 def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patient") -> None:
     """Write `index.csv`, after checking that the rows can stand.
 
+    The column `copy` is there only where something is one.
+
     Raises:
-        DataError: a synthetic row outside `train`, a patient in two splits without `split_by="image"`, or a picture
-            that is there twice.
+        DataError: an added row outside `train`, a patient in two splits without `split_by="image"`, or a picture that
+            is there twice without being a copy.
     """
     check_splits(rows, split_by=split_by)
     _check_unique(enumerate(rows, start=2), directory / INDEX)
     extras = sorted({name for row in rows for name in row.extra})
-    lines: list[list[object]] = [[*COLUMNS, *extras]]
+    columns = [name for name in COLUMNS if name != "copy" or any(row.copy for row in rows)]
+    lines: list[list[object]] = [[*columns, *extras]]
     for row in rows:
-        cells = [getattr(row, name) for name in COLUMNS]
+        cells = [getattr(row, name) for name in columns]
         lines.append([int(cell) if isinstance(cell, bool) else cell for cell in cells]
                      + [row.extra.get(name, "") for name in extras])  # fmt: skip
     files.write_text(directory / INDEX, csvfile.dump(lines))
@@ -151,12 +164,13 @@ def check_splits(rows: Iterable[Row], *, split_by: str) -> None:
     """Hold the rows to what makes an evaluation honest.
 
     Raises:
-        DataError: a synthetic row outside `train`, an unlabelled real row, or a patient in two splits.
+        DataError: a synthetic row or a copy outside `train`, an unlabelled real row, or a patient in two splits.
     """
     splits_of: defaultdict[str, set[str]] = defaultdict(set)
     for row in rows:
-        if row.synthetic and row.split != "train":
-            raise DataError(f"a synthetic image stands in '{row.split}'", "synthetic images may only be trained on")
+        if row.added and row.split != "train":
+            what = "synthetic image" if row.synthetic else "copy"
+            raise DataError(f"a {what} stands in '{row.split}'", "what is added may only be trained on")
         if not row.synthetic and row.label not in LABELS:
             raise DataError(f"the image {row.file or row.row} has no label", "labels are normal and abnormal")
         if row.patient:
@@ -191,17 +205,25 @@ def counts(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
 def arm_of(artifact: Artifact) -> dict[str, Any]:
     """What the manifest of an arm, or of a run on it, says was added: `percent`, `real_fraction`, `label`, `added`.
 
+    `control` is what it is a control of, if it is one, and None otherwise, as in every arm from before there were any;
+    one that is reweighted says by which class counts, its `prior`.
+
     Raises:
         ArtifactError: it does not say so, or something absurd.
     """
     where = ("result", "arm")
     arm = artifact.said(dict, *where)
     added = artifact.said(int, *where, "added", minimum=0)
+    named = arm.get("control") is not None
+    control = artifact.said(str, *where, "control", among=CONTROLS) if named else None
+    counted = (artifact.said(int, *where, "prior", label, minimum=1, maximum=MOST_IMAGES) for label in LABELS)
     return arm | {
         "percent": float(artifact.said(float, *where, "percent", minimum=0, maximum=MOST_PERCENT)),
         "real_fraction": float(artifact.said(float, *where, "real_fraction", minimum=0, maximum=1)),
-        "label": artifact.said(str, *where, "label", among=(*LABELS, MIXED)) if added else None,
+        "label": artifact.said(str, *where, "label", among=(*LABELS, MIXED, BALANCE)) if added or named else None,
         "added": added,
+        "control": control,
+        **({"prior": dict(zip(LABELS, counted, strict=True))} if control == REWEIGHT else {}),
     }
 
 
@@ -248,25 +270,29 @@ def _parse_row(header: Sequence[str], cells: Sequence[str], where: str) -> Row:
         raise ArtifactError(f"{where} has {len(cells)} cells, not {len(header)}")
     given = dict(zip(header, cells, strict=True))
     known = {name: given.pop(name, "") for name in COLUMNS}
+    known["copy"] = known["copy"] or "0"
     if known["split"] not in SPLITS:
         raise DataError(f"{where}: the split is '{known['split']}'", f"splits are {', '.join(SPLITS)}")
     if known["label"] not in (*LABELS, UNLABELLED):
         raise DataError(f"{where}: the label is '{known['label']}'", f"labels are {' and '.join(LABELS)}")
     if not ROW_NUMBER.fullmatch(known["row"]) or known["synthetic"] not in ("0", "1"):
         raise ArtifactError(f"{where}: row must be a number, synthetic 0 or 1")
-    texts = {name: value for name, value in known.items() if name not in ("row", "synthetic")}
-    return Row(**texts, row=int(known["row"]), synthetic=known["synthetic"] == "1", extra=given)
+    if not ROW_NUMBER.fullmatch(known["copy"]):
+        raise ArtifactError(f"{where}: copy must be a number")
+    texts = {name: value for name, value in known.items() if name not in ("row", "synthetic", "copy")}
+    row, copy = int(known["row"]), int(known["copy"])
+    return Row(**texts, row=row, copy=copy, synthetic=known["synthetic"] == "1", extra=given)
 
 
 def _check_unique(rows: Iterable[tuple[int, Row]], path: Path) -> None:
-    """Hold each picture to one row; `rows` come with the numbers of their lines.
+    """Hold each picture to one row, and to one more for each of its copies; `rows` come with their lines' numbers.
 
     Raises:
         DataError: one is there twice.
     """
-    first: dict[tuple[str, int], int] = {}
+    first: dict[tuple[str, int, int], int] = {}
     for number, row in rows:
-        before = first.setdefault((row.image, row.row), number)
+        before = first.setdefault((row.image, row.row, row.copy), number)
         if before != number:
             raise DataError(
                 f"{path} lines {before} and {number} are both picture {row.row} of {row.image}",

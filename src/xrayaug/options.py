@@ -7,10 +7,10 @@ What a field can say of itself is in `command.py`. Nothing here imports torch, t
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from xrayaug import listing
-from xrayaug.command import Command, Interval, Role, interval, numbers, option, pair
+from xrayaug.command import Command, Interval, Role, interval, numbers, option, pair, words
 from xrayaug.errors import UsageError
 from xrayaug.gans import Augmentation, Loss
 
@@ -21,6 +21,7 @@ SEED = "{seed}"  # in an --out, what each of several seeds takes the place of
 
 Part = Literal["elbow", "finger", "forearm", "hand", "humerus", "shoulder", "wrist", "all"]
 Label = Literal["normal", "abnormal"]
+Control = Literal["duplicate", "classical", "reweight", "shuffle"]
 Split = Literal["train", "valid", "test"]
 
 
@@ -356,18 +357,29 @@ class Copies(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Augment(Command):
-    """Add a measured dose of synthetic images to the training split: one arm of the study."""
+    """Add a measured dose of synthetic images, or what it is compared with, to the training split: one arm."""
 
     name = "augment"
     example = "xrayaug augment --real data/mura --synthetic data/synthetic --percent 10 --seed 0 --out arms/010"
 
     real: Path = option(help="Dataset of real images; its valid and test splits are kept as they are.", role=Role.INPUT)
     synthetic: Path | None = option(
-        None, help="Dataset of synthetic images to draw from; not needed for 0 percent.", role=Role.INPUT
+        None,
+        help="Dataset of synthetic images to draw from; not needed for 0 percent, or to control with real images.",
+        role=Role.INPUT,
     )
-    percent: float = option(help="Synthetic images to add, in percent of the real normal training images.", minimum=0)
-    label: Label | None = option(
-        None, help="What the synthetic images are, or which of both labels to take (default: what they were drawn as)."
+    percent: float = option(
+        help="Synthetic images to add, in percent of the real normal training images; see --label balance.", minimum=0
+    )
+    label: Literal["normal", "abnormal", "balance"] | None = option(
+        None,
+        help="What the synthetic images are, or which of both labels to take (default: what they were drawn as); "
+        "balance takes the rarer, in percent of what it lacks.",
+    )
+    control: Control | None = option(
+        None,
+        help="Instead of that dose as many real images repeated (duplicate) or changed (classical), its class counts "
+        "in the loss alone (reweight), or its images with their labels mixed up (shuffle).",
     )
     copies: Path | None = option(
         None, help="What xrayaug copies found in the synthetic set; what it set aside is left out.", role=Role.INPUT
@@ -391,7 +403,11 @@ class TrainClassifier(Command):
         "imagenet", help="Where to start from: imagenet, none, or a weights file.", metavar="imagenet|none|FILE"
     )
     size: int = option(224, help="Width and height that the network sees, in pixels.", minimum=16, maximum=4096)
-    epochs: int = option(10, help="Passes over the training images.", minimum=1)
+    epochs: int = option(10, help="Passes over the training images; see --budget.", minimum=1)
+    budget: Literal["epochs", "steps"] = option(
+        "epochs",
+        help="What is equal in all arms: passes over their images, or optimiser steps, those of the real images alone.",
+    )
     batch_size: int = option(8, help="Images per optimiser step; batch norm needs two.", minimum=2)
     lr: float = option(1e-4, help="Adam's learning rate at the start.", above=0)
     patience: int = option(1, help="Epochs without a better validation loss before the rate falls tenfold.", minimum=0)
@@ -423,8 +439,12 @@ class TrainClassifier(Command):
         return [replace(self, seeds=None, seed=seed, out=out) for seed, out in outs.items()]
 
     def identity(self) -> dict[str, Any]:
-        """The settings; of a weights file the content decides, which `inputs` holds."""
-        return super().identity() | ({"weights": "file"} if self.weights not in ("imagenet", "none") else {})
+        """The settings; of a weights file the content decides, which `inputs` holds.
+
+        A budget of epochs is not said, as it was before there was another: such runs stay what they are.
+        """
+        named = {"weights": "file"} if self.weights not in ("imagenet", "none") else {}
+        return super().identity() | named | ({"budget": None} if self.budget == "epochs" else {})
 
     def inputs(self) -> dict[str, Path]:
         """The arm, and the weights where they are a file."""
@@ -490,7 +510,27 @@ class Experiment(Command):
     percents: tuple[float, ...] | None = option(
         None, help="Doses of synthetic images, in percent of the real normals (default: the preset's).", parse=numbers
     )
-    seeds: int | None = option(None, help="Classifiers trained per dose (default: the preset's).", minimum=1)
+    real_fractions: tuple[float, ...] | None = option(
+        None, help="Shares of the real training patients to keep, each with every dose (default: all).", parse=numbers
+    )
+    labels: tuple[str, ...] | None = option(
+        None,
+        help="Labels of what is added, each with every dose: normal, abnormal, both, balance (default: as drawn).",
+        choices=("normal", "abnormal", "both", "balance"),
+        metavar="NAMES",
+        parse=words,
+    )
+    controls: tuple[str, ...] | None = option(
+        None,
+        help="Controls of every dose, by commas: duplicate, classical, reweight, shuffle (default: none).",
+        choices=get_args(Control),
+        metavar="NAMES",
+        parse=words,
+    )
+    seeds: int | None = option(None, help="Classifiers trained per arm (default: the preset's).", minimum=1)
+    budget: Literal["epochs", "steps"] = option(
+        "epochs", help="What is equal in all arms, epochs or optimiser steps; see train-classifier."
+    )
     gan_arch: str = option("dcgan", choices=ARCHITECTURES, help="Architecture of the GAN.")
     gan_size: int | None = option(None, help="Size of the GAN's images (default: the preset's).", minimum=8)
     gan_epochs: int | None = option(None, help="Epochs of the GAN (default: the preset's).", minimum=1)

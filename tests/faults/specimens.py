@@ -38,6 +38,7 @@ COMMANDS = {
         *("augment", "--real", "../prepare/out", "--synthetic", "../sample/out", "--percent", "50"),
         *("--label", "normal"),
     ],
+    "classical": ["augment", "--real", "../prepare/out", "--percent", "90", "--control", "classical"],
     "copies": [
         *("copies", "../sample/out", "--real", "../prepare/out", "--features", "random", "--dims", "64"),
         *("--batch-size", "20", *EVERY_STEP),
@@ -51,8 +52,8 @@ COMMANDS = {
     "mura": [*PHANTOM, "1", "--layout", "mura", "--count", "24", "--seed", "1"],
     "experiment": [*STUDY, *EVERY_STEP],
 }
-NAMES = ("prepare", "train-gan", "sample", "rejection", "fid", "copies", "augment", "train-classifier", "evaluate",
-         "phantom", "experiment")  # fmt: skip
+NAMES = ("prepare", "train-gan", "sample", "rejection", "fid", "copies", "augment", "classical", "train-classifier",
+         "evaluate", "phantom", "experiment")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -192,6 +192,130 @@ def test_asking_for_more_of_a_label_than_there_are_is_an_error(arm: Callable[...
         arm(100, synthetic=both, label="abnormal")
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """40 normal and 15 abnormal training images, and 60 synthetic ones drawn as both labels by turns."""
+    home = tmp_path_factory.mktemp("small")
+    labels = [("train", "normal")] * 40 + [("train", "abnormal")] * 15 + [("valid", "normal"), ("test", "abnormal")]
+    rows = [row(split=split, label=label, patient=f"p{place}", file=f"{place}.png", sha256=f"{place}")
+            for place, (split, label) in enumerate(labels)]  # fmt: skip
+    drawn = [row(patient="", study="", source="cgan", synthetic=True, label=label) for label in LABELS] * 30
+    return {"real": write_dataset(home / "real", rows), "synthetic": write_dataset(home / "synthetic", drawn)}
+
+
+@pytest.mark.parametrize(("percent", "added"), [(100, 25), (50, 13), (10, 3)])
+def test_classes_are_evened_out(
+    arm: Callable[..., Dataset], small: dict[str, Path], percent: float, added: int
+) -> None:
+    """In percent of the 25 that the abnormal lack."""
+    opened = arm(percent, **small, label="balance")
+    assert opened.artifact.result["counts"]["train"] == {"normal": 40, "abnormal": 15 + added}
+    assert {each.row % 2 for each in opened.select(synthetic=True)} == {1}, "drawn as abnormal"
+    assert dataset.arm_of(opened.artifact)["label"] == dataset.BALANCE
+
+
+def test_classes_are_evened_out_by_what_was_drawn_so_alone(arm: Callable[..., Dataset], small: dict[str, Path]) -> None:
+    with pytest.raises(DataError, match=r"asks for 50 synthetic images, .* holds 30 to take for abnormal"):
+        arm(200, **small, label="balance")
+    with pytest.raises(DataError, match="holds 0 to take for abnormal"):
+        arm(10, label="balance")
+
+
+def test_classes_that_are_even_need_nothing(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "real", [row(), row(label="abnormal")])
+    result = augment.run(Augment(real=tmp_path / "real", percent=100, label="balance", out=tmp_path / "arm"))
+    assert (result["arm"]["added"], result["arm"]["label"]) == (0, None)
+
+
+def counts_of(opened: Dataset) -> dict[str, int]:
+    return {label: len(opened.select(split="train", label=label)) for label in LABELS}
+
+
+@pytest.mark.parametrize("label", [None, "normal", "abnormal", "balance"])
+@pytest.mark.parametrize("control", ["duplicate", "classical", "reweight", "shuffle"])
+def test_a_control_has_the_size_and_class_counts_of_its_arm(
+    arm: Callable[..., Dataset], small: dict[str, Path], control: str, label: str | None
+) -> None:
+    given: dict[str, Any] = {**small, "label": label}
+    of = arm(50, **given)
+    if control == "shuffle" and label is not None:
+        with pytest.raises(DataError, match="synthetic images of both labels"):
+            arm(50, control=control, **given)
+        return
+    opened = arm(50, control=control, **given)
+    said, expected = (dataset.arm_of(each.artifact) for each in (opened, of))
+    assert {name: said[name] for name in ("percent", "label", "real", "control")} == {
+        name: expected[name] for name in ("percent", "label", "real")
+    } | {"control": control}
+    if control == "reweight":
+        assert said["added"] == 0
+        assert said["prior"] == counts_of(of) != counts_of(opened)
+    else:
+        assert said["added"] == expected["added"]
+        assert counts_of(opened) == counts_of(of)
+    assert [each for each in opened.rows if not each.added] == [each for each in of.rows if not each.added]
+
+
+def test_duplicates_are_real_images_again(arm: Callable[..., Dataset], small: dict[str, Path]) -> None:
+    opened, smaller = (arm(percent, real=small["real"], control="duplicate", synthetic=None) for percent in (150, 10))
+    again = [each for each in opened.rows if each.added]
+    assert Counter(each.copy for each in again) == {1: 40, 2: 20}
+    assert {each.label for each in again} == {"normal"}
+    itself = {(each.image, each.row): each for each in opened.rows if not each.added}
+    assert all(vars(each) | {"copy": 0} == vars(itself[each.image, each.row]) for each in again)
+    assert sorted(file.name for file in opened.path.iterdir()) == ["index.csv", "manifest.json"]
+    assert [each for each in smaller.rows if each.added] == again[:4]
+    (table,) = augment.tables(smaller.artifact.result)
+    assert (table.columns[1], table.notes[0]) == ("Real images added again", "a control: duplicate")
+
+
+def test_a_reweighted_control_shows_its_class_counts(arm: Callable[..., Dataset], small: dict[str, Path]) -> None:
+    (table,) = augment.tables(arm(50, real=small["real"], control="reweight", synthetic=None).artifact.result)
+    assert table.notes[-1] == "class counts in the loss: 60 normal and 15 abnormal"
+
+
+def test_classical_copies_are_pictures_of_the_arms_own(tmp_path: Path) -> None:
+    rows = [row(patient=f"p{place}", file=f"{place}.png", sha256=f"{place}", split=split)
+            for place, split in enumerate(["train"] * 4 + ["valid"])]  # fmt: skip
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 16, 16), np.uint8)
+    real = write_dataset(tmp_path / "real", rows, pixels=pictures)
+    made = {}
+    for percent in (50, 150):
+        out = tmp_path / f"arm-{percent}"
+        augment.run(Augment(real=real, percent=percent, control="classical", out=out))
+        made[percent] = open_dataset(out)
+    few, many = ([each for each in made[percent].rows if each.added] for percent in (50, 150))
+    assert [(each.image, each.row, each.copy, each.sha256) for each in many] == [
+        ("images.npy", place, 1 + place // 4, "") for place in range(6)
+    ]
+    assert {each.patient for each in many[:4]} == {f"p{place}" for place in range(4)}
+    assert few == many[:2]
+    pixels = made[150].pixels(many)
+    np.testing.assert_array_equal(made[50].pixels(few), pixels[:2])
+    assert len({each.tobytes() for each in (*pixels, *pictures)}) == 11
+    assert sorted(made[150].artifact.manifest["files"]) == ["images.npy", "index.csv"]
+
+
+def test_a_control_of_nothing_is_a_usage_error(arm: Callable[..., Dataset], small: dict[str, Path]) -> None:
+    with pytest.raises(UsageError, match="--percent 0 adds nothing"):
+        arm(0, **small, control="duplicate")
+
+
+def test_shuffling_needs_synthetic_images(arm: Callable[..., Dataset], small: dict[str, Path]) -> None:
+    with pytest.raises(UsageError, match="--percent 10 needs --synthetic"):
+        arm(10, real=small["real"], control="shuffle", synthetic=None)
+    opened, of = (arm(50, **small, control=control) for control in ("shuffle", None))
+    assert synthetic_of(opened) == synthetic_of(of)
+    labels = [[each.label for each in which.select(synthetic=True)] for which in (opened, of)]
+    assert labels[0] != labels[1]
+
+
+@pytest.mark.parametrize("control", ["reweight", "duplicate"])
+def test_a_control_given_as_real_is_refused(arm: Callable[..., Dataset], small: dict[str, Path], control: str) -> None:
+    with pytest.raises(DataError, match="is a control"):
+        arm(0, real=arm(10, **small, control=control).path)
+
+
 def test_images_without_a_label_need_one(arm: Callable[..., Dataset], sets: Path) -> None:
     with pytest.raises(DataError, match="bear no label"):
         arm(0.1, synthetic=sets / "unlabelled")

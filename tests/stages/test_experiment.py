@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from builders import row, write_dataset
 
 from xrayaug import cli, console
 from xrayaug.command import Command
@@ -69,8 +70,15 @@ def of(kind: type[Command], commands: list[Command]) -> list[Any]:
         thesis(features="random", split_by="patient", classifier_weights="my weights.pth", gan_size=64),
         demo(),
         demo(features="none", samples=7),
+        demo(
+            real_fractions=(0.1, 1.0),
+            labels=("normal", "both"),
+            controls=("reweight", "shuffle"),
+            budget="steps",
+            percents=(0.0, 50.0),
+        ),
     ],
-    ids=["thesis", "thesis, changed", "thesis, other classifier", "demo", "demo, changed"],
+    ids=["thesis", "thesis, changed", "thesis, other classifier", "demo", "demo, changed", "demo, by design"],
 )
 def test_the_printed_lines_are_the_commands(options: Experiment, parsed: list[Command]) -> None:
     assert read(options, parsed) == experiment.plan_study(options).commands
@@ -201,3 +209,70 @@ def test_copies_are_screened_for_where_it_is_asked(parsed: list[Command]) -> Non
     assert (screened.synthetic, screened.real, screened.features) == (OUT / "synthetic", OUT / "rsna", "random")
     assert {arm.copies for arm in of(Augment, commands)} == {OUT / "copies"}
     assert not of(Copies, experiment.plan_study(thesis()).commands)
+
+
+def test_every_dose_has_its_controls_and_every_fraction_its_baseline(parsed: list[Command]) -> None:
+    commands = read(
+        demo(
+            percents=(0.0, 50.0), real_fractions=(0.25, 1.0), labels=("normal", "both", "balance"),
+            controls=("duplicate", "shuffle"), budget="steps",
+        ),
+        parsed,
+    )  # fmt: skip
+    arms = of(Augment, commands)
+    assert [arm.out.name for arm in arms] == [
+        *("arm-0-real-0.25", "arm-50-normal-real-0.25", "arm-50-normal-duplicate-real-0.25"),
+        *("arm-50-both-real-0.25", "arm-50-both-duplicate-real-0.25", "arm-50-both-shuffle-real-0.25"),
+        *("arm-50-balance-real-0.25", "arm-50-balance-duplicate-real-0.25"),
+        *("arm-0", "arm-50-normal", "arm-50-normal-duplicate"),
+        *("arm-50-both", "arm-50-both-duplicate", "arm-50-both-shuffle"),
+        *("arm-50-balance", "arm-50-balance-duplicate"),
+    ]
+    assert [(arm.label, arm.control, arm.real_fraction) for arm in arms[8:14]] == [
+        (None, None, 1.0), ("normal", None, 1.0), ("normal", "duplicate", 1.0), (None, None, 1.0),
+        (None, "duplicate", 1.0), (None, "shuffle", 1.0),
+    ]  # fmt: skip
+    trained = of(TrainClassifier, commands)
+    assert {run.budget for run in trained} == {"steps"}
+    assert {arm.out: [run.seed for run in trained if run.data == arm.out] for arm in arms} == {
+        arm.out: [0, 1] for arm in arms
+    }
+    assert trained[2].out.name == "classifier-50-normal-real-0.25-seed-0"
+
+
+def test_one_label_cannot_be_shuffled() -> None:
+    with pytest.raises(UsageError, match="--controls shuffle needs images of both labels"):
+        experiment.plan(demo(controls=("shuffle",), labels=("normal", "balance")))
+
+
+def mura_of(out: Path, studies: int) -> Path:
+    """A raw set as MURA lies on disk, of as many test studies of two images; no image can be read."""
+    for split in ("train", "valid"):
+        for number in range(studies):
+            study = out / split / "XR_HAND" / f"patient{number:05}" / "study1_positive"
+            study.mkdir(parents=True)
+            for name in ("image1.png", "image2.png"):
+                (study / name).write_bytes(b"")
+    return out
+
+
+def test_a_plan_says_aside_what_the_study_could_see(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planned = experiment.plan(thesis(mura=mura_of(tmp_path / "MURA-v1.1", studies=6)))
+    found = planned["power"]
+    assert (found["images"], found["studies"], found["patients"]) == (12, 6, 6)
+    assert (found["seeds"], found["comparisons"]) == (5, 3)
+    assert "12 test images of 6 patients in 6 studies and 5 seeds" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_plan_says_that_it_cannot_know_without_test_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert experiment.plan(thesis(mura=tmp_path / "nowhere"))["power"] is None
+    assert "not known yet" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_prepared_set_is_counted_without_the_raw_one(tmp_path: Path) -> None:
+    rows = [row(), row(split="test", patient="p1"), row(split="test", patient="p1"), row(split="test", patient="p2")]
+    write_dataset(tmp_path / "study" / "mura", rows)
+    found = experiment.plan(thesis(tmp_path / "study"))["power"]
+    assert (found["images"], found["patients"]) == (3, 2)

@@ -1,7 +1,9 @@
 import json
 import math
 import signal
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -9,18 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from builders import row, write_dataset
 from torch import Tensor
 
 from xrayaug import artifacts, classifier, classifier_training, stopping
 from xrayaug.command import Interval
-from xrayaug.dataset import Dataset, Row, open_dataset
+from xrayaug.dataset import CONTROLS, LABELS, Dataset, Row, open_dataset
 from xrayaug.errors import DataError, OutputError, TrainingError, UsageError
-from xrayaug.options import TrainClassifier
-from xrayaug.stages import train_classifier
+from xrayaug.options import Augment, TrainClassifier
+from xrayaug.stages import augment, train_classifier
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
 
-ARM = {"percent": 50.0, "real_fraction": 1.0, "label": "normal", "added": 3, "real": 16}
+ARM = {"percent": 50.0, "real_fraction": 1.0, "label": "normal", "added": 3, "real": 16, "control": None}
 
 
 def options(data: Path, out: Path, **changes: Any) -> TrainClassifier:
@@ -115,32 +118,155 @@ def test_the_test_split_is_never_looked_at(arm: Path, tmp_path: Path, monkeypatc
     assert len(seen) == 19 + 16
 
 
-def test_arms_are_paired(make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same weights at the start; the real images in the same relative order, with the same draws."""
-    shown: dict[str, list[tuple[bytes, bytes]]] = {}
-    started: dict[str, Tensor] = {}
+Shown = list[tuple[bytes, bytes]]  # pictures and what they were mirrored and rotated by, in order
+
+
+@dataclass
+class Watched:
+    """What trainings start from and are shown, by the run directory's name."""
+
+    shown: defaultdict[str, Shown] = field(default_factory=lambda: defaultdict(list))
+    started: dict[str, Tensor] = field(default_factory=dict)
+    name: str = ""
+
+    def train(self, data: Path, out: Path, **changes: Any) -> dict[str, Any]:
+        self.name = out.name
+        return train_classifier.run(options(data, out, **changes))
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
+    found = Watched()
     warp, build = classifier.warp, classifier.build
 
     def watch(images: Tensor, theta: Tensor) -> Tensor:
-        shown[dose] += [(image.numpy().tobytes(), drawn.numpy().tobytes())
-                       for image, drawn in zip(images, theta, strict=True)]  # fmt: skip
+        found.shown[found.name] += [(image.numpy().tobytes(), drawn.numpy().tobytes())
+                                    for image, drawn in zip(images, theta, strict=True)]  # fmt: skip
         return warp(images, theta)
 
     def watch_build(*given: Any, **settings: Any) -> classifier.Classifier:
         network = build(*given, **settings)
-        started[dose] = torch.cat([parameter.flatten() for parameter in network.parameters()]).detach().clone()
+        parameters = [parameter.flatten() for parameter in network.parameters()]
+        found.started[found.name] = torch.cat(parameters).detach().clone()
         return network
 
     monkeypatch.setattr(classifier, "warp", watch)
     monkeypatch.setattr(classifier, "build", watch_build)
+    return found
+
+
+def test_arms_are_paired(make_dataset: MakeDataset, tmp_path: Path, watched: Watched) -> None:
+    """The same weights at the start; the real images in the same relative order, with the same draws."""
     for dose, synthetic in (("0", 0), ("100", 8)):
-        shown[dose] = []
         data = make_dataset(tmp_path / f"data{dose}", synthetic=synthetic, splits=("train", "valid"))
-        train_classifier.run(options(data, tmp_path / f"run{dose}", epochs=2))
+        watched.train(data, tmp_path / dose)
+    shown, started = watched.shown, watched.started
     reals = {image for image, _ in shown["0"]}
     assert torch.equal(started["0"], started["100"])
     assert (len(shown["0"]), len(shown["100"])) == (2 * 16, 2 * 24)
     assert [each for each in shown["100"] if each[0] in reals] == shown["0"]
+
+
+@pytest.fixture(scope="module")
+def arms(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A baseline of 16 real images, an arm of 100 percent and its controls, over synthetic images of both labels."""
+    home = tmp_path_factory.mktemp("arms")
+    rows = [row(label=label, patient="", study="", synthetic=True) for label in LABELS] * 4
+    pixels = np.random.default_rng(1).integers(0, 256, (8, 32, 32), np.uint8)
+    real, synthetic = make_dataset(home / "real"), write_dataset(home / "synthetic", rows, pixels=pixels)
+    for name in ("baseline", "arm", *CONTROLS):
+        control: Any = name if name in CONTROLS else None
+        percent = 0 if name == "baseline" else 100
+        augment.run(Augment(real=real, synthetic=synthetic, percent=percent, control=control, out=home / name))
+    normal: dict[str, Any] = {"label": "normal", "control": "reweight", "out": home / "normal"}
+    augment.run(Augment(real=real, percent=100, **normal))
+    return {path.name: path for path in home.iterdir()}
+
+
+@pytest.mark.parametrize("budget", ["epochs", "steps"])
+def test_an_arm_and_its_controls_are_paired(
+    arms: dict[str, Path], tmp_path: Path, watched: Watched, budget: str
+) -> None:
+    for name in ("baseline", "arm", *CONTROLS):
+        watched.train(arms[name], tmp_path / name, budget=budget, epochs=3)
+    baseline = watched.shown["baseline"]
+    for name in ("arm", *CONTROLS):
+        assert torch.equal(watched.started[name], watched.started["baseline"])
+        real = [each for each in watched.shown[name] if each in set(baseline)]  # copies have draws of their own
+        assert real == baseline[: len(real)], name
+        assert len(real) == len(baseline) if budget == "epochs" or name == "reweight" else len(real) > 16
+    if budget == "steps":
+        assert {len(shown) for shown in watched.shown.values()} == {3 * 16}
+
+
+def test_what_is_added_again_is_counted_apart(arms: dict[str, Path], tmp_path: Path) -> None:
+    result = train_classifier.plan(options(arms["classical"], tmp_path / "run"))
+    assert result["train"] == {
+        "real": {"normal": 8, "abnormal": 8},
+        "synthetic": {"normal": 0, "abnormal": 0},
+        "copies": {"normal": 4, "abnormal": 4},
+    }
+    assert result["arm"]["control"] == "classical"
+
+
+def test_a_reweighted_control_has_the_class_counts_of_its_arm_in_the_loss(
+    arms: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its arm has 16 normal and 8 abnormal images, it 8 of each."""
+    weights: list[tuple[float, float]] = []
+    loss = classifier.weighted_bce
+
+    def watch(logits: Tensor, labels: Tensor, w0: float, w1: float) -> Tensor:
+        weights.append((w0, w1))
+        return loss(logits, labels, w0, w1)
+
+    monkeypatch.setattr(classifier, "weighted_bce", watch)
+    result = train_classifier.run(options(arms["normal"], tmp_path / "run", epochs=1))
+    assert result["class_weights"] == pytest.approx({"normal": 1 / 3, "abnormal": 2 / 3})
+    assert result["emphasis"] == pytest.approx({"normal": 4 / 3, "abnormal": 2 / 3})
+    assert result["train"]["real"] == {"normal": 8, "abnormal": 8}
+    *training, judging = weights
+    assert training == [pytest.approx((4 / 9, 4 / 9))] * 2, "as balanced as without the control"
+    assert judging == pytest.approx((1 / 3, 2 / 3)), "as the arm is judged"
+
+
+def test_equal_steps(arms: dict[str, Path], tmp_path: Path) -> None:
+    """The arm takes the baseline's steps: two of 8 images an epoch, where a pass over its own takes three."""
+    given = options(arms["arm"], tmp_path / "run", budget="steps", epochs=4)
+    planned, result = train_classifier.plan(given), train_classifier.run(given)
+    assert (planned["steps_per_epoch"], planned["steps"], result["steps"]) == (2, 8, 8)
+    log = log_of(tmp_path / "run")
+    assert [(line["epoch"], line["images"]) for line in log] == [(1, 16), (2, 32), (3, 48), (4, 64)]
+    assert artifacts.open_artifact(tmp_path / "run").options["budget"] == "steps"
+
+
+def test_without_anything_added_equal_steps_are_equal_epochs(arms: dict[str, Path], tmp_path: Path) -> None:
+    for budget in ("epochs", "steps"):
+        train_classifier.run(options(arms["baseline"], tmp_path / budget, budget=budget))
+    (weights, log, *_), (other_weights, other_log, *_) = (finished(tmp_path / name) for name in ("epochs", "steps"))
+    assert (weights, log) == (other_weights, other_log)
+    assert artifacts.open_artifact(tmp_path / "epochs").options["budget"] is None  # as of runs before there was one
+
+
+@pytest.mark.parametrize("after", [1, 3, 4, 7])
+def test_equal_steps_go_on_after_a_stop(
+    arms: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    given: dict[str, Any] = {"budget": "steps", "epochs": 4, "checkpoint_every": Interval(images=10**9)}
+    train_classifier.run(options(arms["arm"], tmp_path / "whole", **given))
+    steps, step = count(1), classifier_training.Training._step
+
+    def interrupted(self: Any, *of: Tensor) -> Tensor:
+        if next(steps) == after:
+            signal.raise_signal(signal.SIGTERM)
+        return step(self, *of)
+
+    monkeypatch.setattr(classifier_training.Training, "_step", interrupted)
+    with pytest.raises(stopping.Stopped), stopping.watching():
+        train_classifier.run(options(arms["arm"], tmp_path / "run", **given))
+    train_classifier.run(options(arms["arm"], tmp_path / "run", **given))
+    assert finished(tmp_path / "run") == finished(tmp_path / "whole")
+    assert next(steps) == 9  # none was taken twice
 
 
 def test_the_rate_falls_when_the_validation_loss_stands_still(
@@ -210,7 +336,7 @@ def test_the_table_of_a_run(arm: Path, tmp_path: Path) -> None:
 def test_a_dataset_that_is_no_arm_is_the_baseline(make_dataset: MakeDataset, tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", result={"split_by": "image"})
     result = train_classifier.run(options(data, tmp_path / "run", epochs=1))
-    assert result["arm"] == {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0}
+    assert result["arm"] == {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0, "control": None}
     assert "patients leak" in train_classifier.tables(result)[-1].notes[0]
 
 

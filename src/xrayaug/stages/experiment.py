@@ -4,6 +4,7 @@ Nothing happens here that the printed command lines would not do: `--dry-run` pr
 own contract (complete parts are skipped, changed ones refuse).
 """
 
+import itertools
 import json
 import os
 import signal
@@ -13,12 +14,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from xrayaug import __version__, artifacts, console, files, lock, manifests, production, stopping
+from xrayaug import __version__, artifacts, console, files, lock, manifests, power, production, sources, stopping
 from xrayaug.artifacts import Result
 from xrayaug.command import Command
 from xrayaug.console import Table
+from xrayaug.dataset import open_dataset
 from xrayaug.errors import OutputError, UsageError, XrayaugError
 from xrayaug.options import (
     SEED,
@@ -71,6 +73,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 DEMO_PHANTOMS = {"rsna": 400, "mura": 400}
 DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 64 px
 SHOWN_SCORES = ("accuracy", "kappa", "auroc")
+NO_OUTLOOK = (
+    "power: what this study could see is not known yet, for there are no test images to count, or no arm to compare; "
+    "with --mura there, or prepared, --dry-run says it"
+)
 RANDOM_DIMS = "64"  # of random features: enough for a small study, and quick
 
 
@@ -81,6 +87,10 @@ class Settings:
     rsna: Path
     mura: Path
     percents: tuple[float, ...]
+    real_fractions: tuple[float, ...]
+    labels: tuple[str | None, ...]  # None: as they were drawn, without saying so
+    controls: tuple[str, ...]
+    budget: Literal["epochs", "steps"]
     seeds: int
     gan_size: int
     gan_epochs: int
@@ -122,8 +132,11 @@ def run(options: Experiment) -> Result:
 
 
 def plan(options: Experiment) -> Result:
-    """The exact command lines."""
-    return {"commands": [command.command_line() for command in plan_study(options).commands]}
+    """The exact command lines, and what such a study could see, which is said aside: the lines are to be pasted."""
+    study = plan_study(options)
+    outlook = _outlook(study, settings(options))
+    console.say(power.sentence(outlook) if outlook else NO_OUTLOOK)
+    return {"commands": [command.command_line() for command in study.commands], "power": outlook}
 
 
 def tables(result: Result) -> list[Table | str]:
@@ -131,7 +144,7 @@ def tables(result: Result) -> list[Table | str]:
     if "arms" not in result:
         return list(result["commands"])
     arms = [
-        (f"{arm['percent']:g}", str(len(arm["seeds"])), *(_mean(arm["image"][name]) for name in SHOWN_SCORES))
+        (arm["name"], str(len(arm["seeds"])), *(_mean(arm["image"][name]) for name in SHOWN_SCORES))
         for arm in result["arms"]
     ]
     distances = [(name, f"{found['measure']}, n {found['n']}", f"{found['value']:.3f}")
@@ -163,7 +176,7 @@ def plan_study(options: Experiment) -> Study:
     }
     distances = _distances(options, s)
     screened = out / "copies" if options.screen else None
-    arms = {percent: out / f"arm-{percent:g}" for percent in s.percents}
+    arms = _arms(options, s, screened)
     commands: list[Command] = [
         *(_phantoms(options, s) if options.preset == "demo" else []),
         Prepare(source="rsna", input=s.rsna, size=s.gan_size, out=out / "rsna", **read),
@@ -181,12 +194,7 @@ def plan_study(options: Experiment) -> Study:
         Sample(run=out / "gan", count=s.samples, seed=seed, out=out / "synthetic", **device, **pace),
         *distances,
         *([_copies(options, s, screened)] if screened else []),
-        *(
-            Augment(
-                real=out / "mura", synthetic=out / "synthetic", percent=percent, copies=screened, seed=seed, out=arm
-            )
-            for percent, arm in arms.items()
-        ),
+        *arms,
         *_classifiers(options, s, arms, training),
     ]
     runs = tuple(part.out for command in commands for part in command.parts() if isinstance(part, TrainClassifier))
@@ -195,26 +203,91 @@ def plan_study(options: Experiment) -> Study:
     return Study(commands, out / "evaluation", [fid.out for fid in distances if fid.out])
 
 
+def _arms(options: Experiment, s: Settings, screened: Path | None) -> list[Augment]:
+    """Every share of real images with every label and dose, each dose followed by its controls; a baseline once.
+
+    Raises:
+        UsageError: no arm has both labels, which would be shuffled.
+    """
+    if "shuffle" in s.controls and not any(_can_shuffle(label) for label in s.labels):
+        raise UsageError("--controls shuffle needs images of both labels", "--labels both")
+    found: dict[Path, Augment] = {}
+    for fraction, label, percent in itertools.product(s.real_fractions, s.labels, s.percents):
+        controls = [name for name in s.controls if percent and (name != "shuffle" or _can_shuffle(label))]
+        for control in (None, *controls):
+            out = options.out / _arm_name(percent, label if percent else None, control, fraction)
+            found[out] = Augment(
+                real=options.out / "mura",
+                synthetic=options.out / "synthetic",
+                percent=percent,
+                label=cast(Any, label if percent and label != "both" else None),
+                control=cast(Any, control),
+                copies=screened,
+                real_fraction=fraction,
+                seed=options.seed,
+                out=out,
+            )
+    return list(found.values())
+
+
+def _can_shuffle(label: str | None) -> bool:
+    return label in (None, "both")
+
+
+def _arm_name(percent: float, label: str | None, control: str | None, fraction: float) -> str:
+    """`arm-50`, `arm-50-balance-duplicate-real-0.25`: what is as it is by default is left out."""
+    kept = f"real-{fraction:g}" if fraction != 1 else None
+    return "-".join(["arm", f"{percent:g}", *filter(None, (label, control, kept))])
+
+
 def _classifiers(
-    options: Experiment, s: Settings, arms: dict[float, Path], training: dict[str, Any]
+    options: Experiment, s: Settings, arms: list[Augment], training: dict[str, Any]
 ) -> Iterator[TrainClassifier]:
-    """Every dose's: for each seed a command of its own, or one command for all."""
+    """Every arm's: for each seed a command of its own, or one command for all; all arms have the same seeds."""
     chosen: dict[str, Any] = {
         "arch": s.classifier_arch,
         "weights": s.classifier_weights,
         "size": s.classifier_size,
         "epochs": s.classifier_epochs,
+        "budget": s.budget,
         "batch_size": s.classifier_batch_size,
         **training,
     }
-    for percent, arm in arms.items():
+    for arm in arms:
         together = TrainClassifier(
-            data=arm,
+            data=arm.out,
             seeds=s.seeds,
-            out=options.out / f"classifier-{percent:g}-seed-{SEED}",
+            out=options.out / f"{arm.out.name.replace('arm', 'classifier', 1)}-seed-{SEED}",
             **chosen,
         )
         yield from (together,) if options.side_by_side else together.parts()
+
+
+def _outlook(study: Study, s: Settings) -> dict[str, Any] | None:
+    """What the study could see; None where its test images are neither prepared nor there to be counted."""
+    mura = next(command for command in study.commands if isinstance(command, Prepare) and command.source == "mura")
+    arms = [command for command in study.commands if isinstance(command, Augment)]
+    comparisons = sum(arm.percent > 0 and arm.control is None for arm in arms)
+    try:
+        tested = _tested(mura)
+    except XrayaugError:
+        return None
+    if not (tested and comparisons):
+        return None
+    patients, studies = zip(*tested, strict=True)
+    return power.outlook(patients, studies, seeds=s.seeds, comparisons=comparisons)
+
+
+def _tested(mura: Prepare) -> list[tuple[str, str]]:
+    """Patient and study of every test image: of the prepared set, or of the raw one without opening an image.
+
+    Raises:
+        XrayaugError: there is neither.
+    """
+    if artifacts.is_artifact(mura.out):
+        return [(row.patient, row.study) for row in open_dataset(mura.out).select(split="test")]
+    listed = sources.load(mura.source).read(mura).records
+    return [(record.patient, record.study) for record in listed if record.split == "test"]
 
 
 def settings(options: Experiment) -> Settings:
@@ -225,7 +298,14 @@ def settings(options: Experiment) -> Settings:
     """
     given = {name: getattr(options, name) for name in PRESETS[options.preset]}
     values = PRESETS[options.preset] | {name: value for name, value in given.items() if value is not None}
-    return Settings(**_raw_sets(options), **values)
+    return Settings(
+        **_raw_sets(options),
+        **values,
+        real_fractions=options.real_fractions or (1.0,),
+        labels=options.labels or (None,),
+        controls=options.controls or (),
+        budget=options.budget,
+    )
 
 
 def _raw_sets(options: Experiment) -> dict[str, Any]:

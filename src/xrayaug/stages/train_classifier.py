@@ -11,14 +11,15 @@ import torch
 from xrayaug import classifier, console, device, production, weights
 from xrayaug.artifacts import Result
 from xrayaug.classifier import Classifier
-from xrayaug.classifier_training import Material, Pictures, Training, batches, side_by_side
+from xrayaug.classifier_training import Material, Pictures, Training, side_by_side, steps_of
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Dataset, Row, arm_of, open_dataset
 from xrayaug.errors import DataError, TrainingError
 from xrayaug.options import TrainClassifier
 from xrayaug.profiling import Profile
 
-BASELINE = {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0}  # the arm of a dataset that is none
+# The arm of a dataset that is none.
+BASELINE = {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0, "control": None}
 WEIGHTS = "weights.safetensors"
 SHOWN = ("best_epoch", "valid_loss", "valid_accuracy", "valid_auroc")  # of each run, where there are several
 
@@ -35,7 +36,7 @@ def plan(options: TrainClassifier) -> Result:
     """The network block by block, the data's counts, and how long the training is; no weights are fetched."""
     data, train, valid = _rows(options)
     outline = classifier.outline(options.arch, size=options.size)
-    steps = len(batches(torch.arange(len(train)), options.batch_size))
+    steps = steps_of(_real(train) if options.budget == "steps" else len(train), options.batch_size)
     seeds = {"seed": ", ".join(str(part.seed) for part in options.parts())}
     return (
         _summary(options, data, train, valid, outline)
@@ -78,7 +79,10 @@ class Group:
         """What they learn from, on the device once for all of them."""
         data, *splits = self.rows
         train, valid = (_pictures(data, rows, self.options.size, self.where) for rows in splits)
-        return Material(train, valid, *_class_weights(splits[0]))
+        arm = _arm_of(data)
+        return Material(
+            train, valid, *_class_weights(splits[0], arm), _real(splits[0]), emphasis=_emphasis(splits[0], arm)
+        )
 
     def made(self, left: Sequence[TrainClassifier], begun: Sequence[Training] = ()) -> list[Result]:
         """Make each run within the making of the one before, so that all have begun when they train, which is together.
@@ -140,7 +144,7 @@ def _rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
         DataError: a split is empty, a class is absent from training, or an image bears no label.
     """
     data = open_dataset(options.data)
-    train = sorted(data.select(split="train"), key=lambda row: row.synthetic)
+    train = sorted(data.select(split="train"), key=lambda row: row.added)
     valid = data.select(split="valid")
     if not valid:
         raise DataError(
@@ -164,9 +168,34 @@ def _pictures(data: Dataset, rows: list[Row], size: int, where: torch.device) ->
     return Pictures(torch.from_numpy(data.pixels(rows, size)).to(where), labels.to(where))
 
 
-def _class_weights(train: list[Row]) -> tuple[float, float]:
-    of = Counter(row.label for row in train)
-    return classifier.class_weights(of["normal"], of["abnormal"])
+def _arm_of(data: Dataset) -> dict[str, Any]:
+    return arm_of(data.artifact) if "arm" in data.artifact.result else BASELINE
+
+
+def _real(train: list[Row]) -> int:
+    """The training images that nobody added."""
+    return sum(not row.added for row in train)
+
+
+def _class_counts(train: list[Row], arm: dict[str, Any]) -> tuple[int, int]:
+    """Normal and abnormal training images as the loss takes them: of a control that is reweighted its `prior`."""
+    of = arm.get("prior") or Counter(row.label for row in train)
+    return of["normal"], of["abnormal"]
+
+
+def _class_weights(train: list[Row], arm: dict[str, Any]) -> tuple[float, float]:
+    return classifier.class_weights(*_class_counts(train, arm))
+
+
+def _emphasis(train: list[Row], arm: dict[str, Any]) -> tuple[float, float]:
+    """How much more a normal and an abnormal image count than there are of them: each class by its share in the arm
+    over its share here, the weights of importance sampling. So the mean over the training images is 1."""
+    here, there = Counter(row.label for row in train), _class_counts(train, arm)
+    e0, e1 = (
+        count / sum(there) * len(train) / here[label] if arm.get("prior") else 1.0
+        for label, count in zip(LABELS, there, strict=True)
+    )
+    return e0, e1
 
 
 def _own_randomness(where: torch.device) -> Any:
@@ -177,22 +206,33 @@ def _own_randomness(where: torch.device) -> Any:
 def _summary(
     options: TrainClassifier, data: Dataset, train: list[Row], valid: list[Row], network: Classifier
 ) -> Result:
-    w0, w1 = _class_weights(train)
+    arm = _arm_of(data)
+    w0, w1 = _class_weights(train, arm)
+    e0, e1 = _emphasis(train, arm)
     return {
         "arch": options.arch,
         "weights": options.identity()["weights"],
         "size": options.size,
         "parameters": classifier.count(network),
         "class_weights": {"normal": w0, "abnormal": w1},
-        "train": {
-            "real": _counts(row for row in train if not row.synthetic),
-            "synthetic": _counts(row for row in train if row.synthetic),
-        },
+        **({"emphasis": {"normal": e0, "abnormal": e1}} if "prior" in arm else {}),
+        "train": _by_origin(train),
         "valid": {"real": _counts(valid)},
         "epochs": options.epochs,
-        "arm": arm_of(data.artifact) if "arm" in data.artifact.result else BASELINE,
+        **({"steps": options.epochs * steps_of(_real(train), options.batch_size)} if options.budget == "steps" else {}),
+        "arm": arm,
         "seed": options.seed,
         "split_by": data.split_by,
+    }
+
+
+def _by_origin(train: list[Row]) -> dict[str, dict[str, int]]:
+    """Images of each label: real, synthetic and, where there are any, real ones again."""
+    copies = [row for row in train if row.copy]
+    return {
+        "real": _counts(row for row in train if not row.added),
+        "synthetic": _counts(row for row in train if row.synthetic),
+        **({"copies": _counts(copies)} if copies else {}),
     }
 
 
