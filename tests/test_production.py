@@ -37,12 +37,14 @@ def test_the_manifest_says_how_it_was_made_and_what_it_holds(chain: tuple[Path, 
     manifest = json.loads((out / MANIFEST).read_text())
     environment = manifest.pop("environment")
     assert len(manifest.pop(manifests.SEAL)) == 64
+    options = manifest.pop("options")
+    assert options == Sample(run=run, out=out).identity()
+    assert (options["seed"], options["count"], options["png"]) == (0, 10000, False)
     assert manifest == {
         "format": manifests.FORMAT,
         "kind": "dataset",
         "stage": "sample",
         "version": __version__,
-        "options": {"seed": 0, "count": 10000, "png": False},
         "inputs": {"run": {"path": "../../runs/gan", "sha256": sha256(run / MANIFEST)}},
         "files": {
             name: {"bytes": (out / name).stat().st_size, "sha256": sha256(out / name)}

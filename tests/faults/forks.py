@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 from xrayaug import cli
 from xrayaug.stages import experiment
 
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGALRM)
+
 
 def become(words: list[str], then: Callable[[], object] = lambda: None) -> NoReturn:
     """Be the program, with these words on its command line, to the process's end; `then` comes last."""
@@ -47,15 +49,18 @@ class Forked:
         sys.stdout.flush()
         sys.stderr.flush()
         self.returncode: int | None = None
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # what is raised within a fork's hooks is swallowed
         self.pid = os.fork()
         if self.pid == 0:
-            for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGALRM):
+            for number in SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.closerange(3, 64)  # the study's lock is its own
             os.dup2(stdout.fileno(), 1)
             os.environ.clear()
             os.environ.update(env)
             become(words[words.index("xrayaug") + 1 :])
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __enter__(self) -> "Forked":
         return self
