@@ -78,9 +78,11 @@ def build_sets(root: Path) -> tuple[Path, Path]:
         row(
             patient=f"p{place}", study=f"p{place}/s1", label=label, split=split, file=f"{place}.png", extra={"age": "7"}
         )
-        for place, (label, split) in enumerate([("normal", "train"), ("abnormal", "train"), ("normal", "test")])
+        for place, (label, split) in enumerate(
+            [("normal", "train"), ("abnormal", "train"), ("normal", "valid"), ("normal", "test")]
+        )
     ]
-    real = write_dataset(root / "real", rows, pixels=grey(3, 16))
+    real = write_dataset(root / "real", rows, pixels=grey(4, 16))
     drawn = write_dataset(root / "drawn", [row(patient="", synthetic=True)] * 2, pixels=grey(2, 16))
 
     def build(directory: Path) -> dict[str, Any]:
