@@ -115,7 +115,7 @@ def callback(command: type[Command]) -> Callable[..., None]:
 
     hints = get_type_hints(command)
     parameters = [_parameter(knob, hints[knob.name]) for knob in command.knobs()]
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # read by Typer
     call.__doc__ = f"{command.__doc__}\n\nExample: {command.example}"
     return call
 

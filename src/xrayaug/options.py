@@ -260,8 +260,22 @@ class Sample(Command):
         return super().inputs() | (_run_of(self.reject_by) if named else {})
 
 
+class _OverFeatures(Command):
+    """A command whose `--features` may be a classifier run: then its content decides, and it has its own dims."""
+
+    features: str
+
+    def identity(self) -> dict[str, Any]:
+        """The settings, of which a run's path is none."""
+        return super().identity() | ({"features": "run", "dims": None} if _run_of(self.features) else {})
+
+    def inputs(self) -> dict[str, Path]:
+        """What is read, the run among it."""
+        return super().inputs() | _run_of(self.features)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Fid(Command):
+class Fid(_OverFeatures):
     """Measure the Fréchet inception distance between two sets of images."""
 
     name = "fid"
@@ -273,7 +287,7 @@ class Fid(Command):
         positional=True,
     )
     b: Path = option(help="The other side, of any of the same kinds.", role=Role.INPUT, positional=True)
-    out: Path | None = option(  # type: ignore[assignment]
+    out: Path | None = option(  # type: ignore[assignment] # every other command must be given one
         None, help="Directory to write fid.json to; without it the number is only printed.", role=Role.EXECUTION
     )
     metrics: str = option(
@@ -309,17 +323,9 @@ class Fid(Command):
     device: str = _device()
     deterministic: bool = _deterministic()
 
-    def identity(self) -> dict[str, Any]:
-        """The settings; of a classifier run the content decides, which `inputs` holds, and which has its own dims."""
-        return super().identity() | ({"features": "run", "dims": None} if _run_of(self.features) else {})
-
-    def inputs(self) -> dict[str, Path]:
-        """Both sides, the weights, and the classifier run whose features are taken."""
-        return super().inputs() | _run_of(self.features)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Copies(Command):
+class Copies(_OverFeatures):
     """Screen synthetic images for copies of training images, against real images that were never trained on."""
 
     name = "copies"
@@ -345,14 +351,6 @@ class Copies(Command):
     checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
     deterministic: bool = _deterministic()
-
-    def identity(self) -> dict[str, Any]:
-        """The settings; of a classifier run the content decides, as in `fid`."""
-        return super().identity() | ({"features": "run", "dims": None} if _run_of(self.features) else {})
-
-    def inputs(self) -> dict[str, Path]:
-        """Both datasets, the weights, and the classifier run whose features are taken."""
-        return super().inputs() | _run_of(self.features)
 
 
 @dataclass(frozen=True, kw_only=True)

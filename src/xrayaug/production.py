@@ -254,7 +254,7 @@ def _changed(before: Environment, now: Environment) -> Iterable[str]:
 
 def _build(partial: Path, build: Callable[[Path], Result]) -> Result:
     try:
-        return json.loads(json.dumps(build(partial)))  # type: ignore[no-any-return]
+        return json.loads(json.dumps(build(partial)))  # type: ignore[no-any-return] # a dict stays one
     except XrayaugError as problem:
         nothing_kept = [file.name for file in (partial / RESUME).rglob("*")] == [RUN]
         is_final = isinstance(problem, DataError | UsageError)  # the same command could only fail again

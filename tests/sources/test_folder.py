@@ -16,7 +16,7 @@ def tree(root: Path, *files: str) -> Path:
 
 
 def read(path: Path, **options: object) -> Listing:
-    return folder.read(Prepare(input=path, out=path / "out", **options))  # type: ignore[arg-type]
+    return folder.read(Prepare(input=path, out=path / "out", **options))  # type: ignore[arg-type] # of any type
 
 
 def told(listing: Listing) -> dict[str, tuple[str, str]]:

@@ -43,7 +43,7 @@ def lists(directory: Path, files: tuple[str, ...] = FILES, prefix: str = "MURA-v
 
 
 def read(path: Path, **options: object) -> Listing:
-    return mura.read(Prepare(input=path, out=path / "out", **options))  # type: ignore[arg-type]
+    return mura.read(Prepare(input=path, out=path / "out", **options))  # type: ignore[arg-type] # of any type
 
 
 def files_of(listing: Listing) -> list[str]:
