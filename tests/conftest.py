@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from builders import build, phantom
+from faults import tally
 
 from xrayaug import arrays, dataset, production
 from xrayaug.dataset import Row
@@ -15,6 +16,31 @@ from xrayaug.options import Prepare, Sample
 from xrayaug.production import produce
 
 MakeDataset = Callable[..., Path]
+LONGEST = "test_readme.py"  # of all files; begun last, it would be waited for
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first, so that processes side by side end at about the same time."""
+    items.sort(key=lambda item: item.path.name != LONGEST)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes tells what its fault tests did."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tally"] = tally.counted()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add it up, unless that process died."""
+    if "tally" in getattr(node, "workeroutput", {}):
+        tally.add(node.workeroutput["tally"])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was killed, run again and lost."""
+    for line in tally.lines():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True, scope="session")

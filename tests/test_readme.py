@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,11 @@ from xrayaug.options import COMMANDS
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+EXPERIMENT = (
+    "xrayaug experiment --rsna raw/rsna --mura raw/mura --percents 0,50 --seeds 1 --gan-size 32 --gan-epochs 1 "
+    "--gan-batch-size 30 --samples 60 --features random --classifier-arch squeezenet1_1 --classifier-weights none "
+    "--classifier-size 32 --classifier-epochs 1 --classifier-batch-size 16 --out whole"
+)
 
 
 def xrayaug(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
@@ -44,6 +50,24 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.fixture(scope="module")
+def printed(study: Path) -> list[str]:
+    """The commands that the same study by `experiment` is made of, as --dry-run prints them."""
+    dry = xrayaug(f"{EXPERIMENT} --dry-run", study)
+    assert dry.returncode == 0, dry.stderr
+    assert not (study / "whole").exists()
+    return dry.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def whole(study: Path, printed: list[str]) -> Path:
+    """The study that `experiment` made; printed before."""
+    assert printed
+    ran = xrayaug(EXPERIMENT, study)
+    assert ran.returncode == 0, ran.stderr
+    return study / "whole"
+
+
 def test_the_commands_of_the_readme_make_a_results_table(study: Path) -> None:
     metrics = json.loads((study / "evaluation" / "metrics.json").read_text())
     assert [arm["percent"] for arm in metrics["arms"]] == [0, 50]
@@ -65,40 +89,29 @@ def test_the_dose_is_half_of_the_real_normals(study: Path) -> None:
     assert len(arm.select(synthetic=True)) == (normals + 1) // 2
 
 
-def test_the_experiment_runs_the_same_commands_and_then_finds_them_complete(study: Path) -> None:
-    line = (
-        "xrayaug experiment --rsna raw/rsna --mura raw/mura --percents 0,50 --seeds 1 --gan-size 32 --gan-epochs 1 "
-        "--gan-batch-size 30 --samples 60 --features random --classifier-arch squeezenet1_1 --classifier-weights none "
-        "--classifier-size 32 --classifier-epochs 1 --classifier-batch-size 16 --out whole"
-    )
-    printed = xrayaug(f"{line} --dry-run", study)
-    assert printed.returncode == 0, printed.stderr
-    assert not (study / "whole").exists()
-    ran = xrayaug(line, study)
-    assert ran.returncode == 0, ran.stderr
-    script = (study / "whole" / "commands.sh").read_text().splitlines()
-    assert script[-len(printed.stdout.splitlines()) :] == printed.stdout.splitlines()
-    again = xrayaug(f"{line} --json", study)
+def test_the_experiment_runs_the_same_commands_and_then_finds_them_complete(
+    study: Path, printed: list[str], whole: Path
+) -> None:
+    script = (whole / "commands.sh").read_text().splitlines()
+    assert script[-len(printed) :] == printed
+    again = xrayaug(f"{EXPERIMENT} --json", study)
     assert again.returncode == 0, again.stderr
-    assert again.stderr.count("complete: ") == len(printed.stdout.splitlines())
+    assert again.stderr.count("complete: ") == len(printed)
     assert [arm["percent"] for arm in json.loads(again.stdout)["arms"]] == [0, 50]
 
 
-def test_the_lines_run_by_hand_give_the_same_study(study: Path) -> None:
-    """Every file byte for byte, but for times: run after, and held to, the experiment above."""
-    (study / "whole").rename(study / "by-experiment")
+def test_the_lines_run_by_hand_give_the_same_study(study: Path, whole: Path, tmp_path: Path) -> None:
+    """Every file byte for byte, but for times."""
+    shutil.copytree(study / "raw", tmp_path / "raw")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"XDG_CACHE_HOME": str(study / "cache"), "PATH": path}
-    subprocess.run(["sh", "by-experiment/commands.sh"], cwd=study, env=environment, check=True, capture_output=True)
+    subprocess.run(["sh", whole / "commands.sh"], cwd=tmp_path, env=environment, check=True, capture_output=True)
     timed = {"manifest.json", "log.jsonl", "commands.sh"}
-    made = {file.relative_to(study / "by-experiment") for file in (study / "by-experiment").rglob("*.*")}
-    compared = sorted(file for file in made if file.name not in timed and (study / "by-experiment" / file).is_file())
+    made = [file.relative_to(whole) for file in whole.rglob("*.*") if file.is_file()]
+    compared = sorted(file for file in made if file.name not in timed)
     assert {file.suffix for file in compared} >= {".npy", ".csv", ".safetensors", ".json", ".png", ".svg", ".md"}
-    differing = [
-        str(file)
-        for file in compared
-        if (study / "by-experiment" / file).read_bytes() != (study / "whole" / file).read_bytes()
-    ]
+    by_hand = tmp_path / "whole"
+    differing = [str(file) for file in compared if (whole / file).read_bytes() != (by_hand / file).read_bytes()]
     assert not differing
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from faults import mutants, program, tally
+from faults import program
 from faults.program import Program
 from faults.specimens import References
 
@@ -19,9 +19,3 @@ def xrayaug() -> Iterator[Program]:
 def references(xrayaug: Program) -> References:
     """What runs that nobody disturbs leave."""
     return References(xrayaug)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was killed, run again and lost."""
-    for line in (*tally.lines(), *mutants.lines()):
-        terminalreporter.write_line(line)

@@ -4,12 +4,12 @@ import re
 import resource
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from faults import tally
 from hypothesis import strategies as st
 
 from xrayaug.errors import LONGEST, XrayaugError
@@ -47,8 +47,6 @@ EXTREMES = (
 WIDTHS = (1, 2, 4, 8)
 LONGEST_SPAN = 64
 
-tried: Counter[str] = Counter()
-
 
 @dataclass(frozen=True)
 class Step:
@@ -76,7 +74,7 @@ def mutated(content: bytes, changes: list[Step]) -> bytes:
 
 def survives(reader: str, read: Callable[[], Any]) -> None:
     """Hold a reader to success or a refusal in one line, in time and in memory."""
-    tried[reader] += 1
+    tally.tried[reader] += 1
     before = _peak()
     with _in_time():
         try:
@@ -85,13 +83,6 @@ def survives(reader: str, read: Callable[[], Any]) -> None:
             assert len(str(refusal)) < LONGEST + 10, "the refusal is no line but a book"
             assert "\n" not in str(refusal), "the refusal has more than one line"
     assert _peak() - before < BYTES, f"it took {(_peak() - before) >> 20} MiB"
-
-
-def lines() -> list[str]:
-    """How many mutated inputs each reader was given; nothing where none was."""
-    if not tried:
-        return []
-    return [f"mutated inputs: {tried.total()}", *(f"  {name}: {count}" for name, count in sorted(tried.items()))]
 
 
 class _Hangs(BaseException):
