@@ -72,6 +72,12 @@ def place(browser: WebDriver) -> str:
     return browser.find_element(By.ID, "place").text
 
 
+def complaints(browser: WebDriver) -> list[str]:
+    """What the browser's console says is wrong: errors of the script, things that its policy forbids."""
+    log: list[dict[str, str]] = browser.get_log("browser")  # type: ignore[no-untyped-call] # selenium leaves it so
+    return [entry["message"] for entry in log if entry["level"] == "SEVERE"]
+
+
 def wait_for(found: Callable[[], list[Path]]) -> Path:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
@@ -119,7 +125,7 @@ def test_a_reader_answers_by_keyboard_leaves_and_saves(browser: WebDriver, opene
     given = json.loads(file.read_text(encoding="utf-8"))["answers"]
     assert [each["confidence"] for each in given] == [1, 2, 3, None, None, None]
     assert all(each["seconds"] > 0 for each in given[:5])
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert complaints(browser) == []
 
 
 def test_the_pictures_are_shown_and_the_buttons_do_what_the_keys_do(browser: WebDriver, opened: Path) -> None:
@@ -166,7 +172,7 @@ def test_what_was_kept_may_be_damaged(browser: WebDriver, opened: Path) -> None:
         browser.execute_script("localStorage.setItem(arguments[0], arguments[1])", f"xrayaug-reader-{name}-X", kept)
         begin(browser, "X")
         assert place(browser) == f"Image 1 of {COUNT}"
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert complaints(browser) == []
 
 
 def test_it_fits_a_phone(browser: WebDriver, opened: Path) -> None:
