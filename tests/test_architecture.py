@@ -104,7 +104,18 @@ def test_what_help_and_completion_load_is_light(module: str) -> None:
     assert not HEAVY & tops(everything_imported_by(f"xrayaug.{module}"))
 
 
-PIXELS_ONLY = ["pixels", "arrays", "dataset", "splits", "phantoms", "scores", "findings", "validity", "verdict"]
+PIXELS_ONLY = [
+    "reader.part",
+    "pixels",
+    "arrays",
+    "dataset",
+    "splits",
+    "phantoms",
+    "scores",
+    "findings",
+    "validity",
+    "verdict",
+]
 STAGES_WITHOUT_NETWORKS = ["stages.prepare", "stages.augment", "stages.phantom", "stages.experiment"]
 SOURCES = [name.removeprefix("xrayaug.") for name in FILES if name.startswith("xrayaug.sources.")]
 

@@ -44,7 +44,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """`value` as indented JSON."""
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
 def _make_directory(directory: Path, *, durable: bool) -> None:

@@ -108,7 +108,7 @@ def _problem(path: Path, name: str, recorded: dict[str, Any]) -> str:
 
 
 def _read_object(file: Path, fields: Mapping[str, type]) -> Manifest:
-    manifest = _parsed(_content(file), file)
+    manifest = parsed(_content(file), file)
     _check(isinstance(manifest, dict), file, "it is no JSON object")
     _check_fields(manifest, fields, file, "")
     _check(manifest["kind"] in KINDS, file, f"its kind is '{manifest['kind']}'")
@@ -129,7 +129,7 @@ def _content(file: Path) -> bytes:
         raise ArtifactError(f"{file} cannot be read: {problem.strerror}") from None
 
 
-def _parsed(content: bytes, file: Path) -> Any:
+def parsed(content: bytes, file: Path) -> Any:
     """The JSON value: no key twice, every number finite and of a sane length, every text UTF-8, nothing nested deep.
 
     Raises:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from xrayaug import listing
-from xrayaug.command import Command, Interval, Role, interval, numbers, option, pair, words
+from xrayaug.command import Command, Interval, Role, interval, numbers, option, pair, paths, words
 from xrayaug.errors import UsageError
 from xrayaug.gans import Augmentation, Loss
 
@@ -469,6 +469,25 @@ class Evaluate(Command):
     )
     resamples: int = option(
         1000, help="Resamples of the test patients that intervals come from.", minimum=100, maximum=100000
+    )
+    reader_study: int | None = option(
+        None,
+        help="Also write reader.html, a blind real-or-synthetic test of so many images for a human reader.",
+        role=Role.EXECUTION,
+        minimum=2,
+        maximum=1000,
+    )
+    reader_reals: Literal["generator", "arm"] = option(
+        "generator",
+        help="Whose real images stand in it: those that the generator learnt from, or those of the arms it feeds.",
+        role=Role.EXECUTION,
+    )
+    reader_results: tuple[Path, ...] | None = option(
+        None,
+        help="Score the files that readers saved, by commas, against the key of the reader study.",
+        role=Role.EXECUTION,
+        metavar="FILE,...",
+        parse=paths,
     )
     fail_unless: Literal["helps"] | None = option(
         None, help="Exit with code 1 unless some arm has this verdict.", role=Role.EXECUTION

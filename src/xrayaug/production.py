@@ -11,7 +11,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -66,6 +66,39 @@ def produce(options: Command, kind: str, build: Callable[[Path], Result], *, com
         if (made := _found_complete(options)) is not None:  # by a process that held the lock until now
             return made
         return _make(options, head, build, environment(computing))
+
+
+def grow(options: Command, build: Callable[[Artifact], tuple[Mapping[str, str], Result]]) -> Result:
+    """Add text files to the finished artifact at `options.out`, or write those anew that were added before.
+
+    Its options and inputs stay what they are, and so does what it held. At every moment a finished artifact lies
+    there: its manifest forgets a file before that changes, and names it again once it is written.
+
+    Args:
+        options: the command.
+        build: given the artifact, the files by name, and what to add to its result.
+
+    Returns:
+        The numbers, as they then stand in the manifest.
+    """
+    with lock.held(options.out):
+        made = open_artifact(options.out)
+        added, told = build(made)
+        listed = dict(made.manifest["files"])
+        changed = {
+            name: content
+            for name, text in added.items()
+            if listed.get(name, {}).get("sha256") != files.sha256_of(content := text.encode())
+        }
+        result = json.loads(json.dumps(made.result | told))
+        if changed or result != made.result:
+            kept = {name: entry for name, entry in listed.items() if name not in changed}
+            manifests.write(made.path, made.manifest | {"files": kept})
+            for name, content in changed.items():
+                files.write_bytes(made.path / name, content)
+            new = {name: _listed(made.path / name) for name in changed}
+            manifests.write(made.path, made.manifest | {"files": kept | new, "result": result})
+    return open_artifact(options.out).result
 
 
 def completed(options: Command) -> Artifact | None:
@@ -270,10 +303,15 @@ def _inventory(partial: Path) -> dict[str, dict[str, Any]]:
         name = file.relative_to(partial)
         if name.parts[0] != RESUME:
             files.sync(file)
-            found[name.as_posix()] = {"bytes": file.stat().st_size, "sha256": files.sha256(file)}
+            found[name.as_posix()] = _listed(file)
     for directory in {(partial / name).parent for name in found}:
         files.sync_directory(directory)
     return found
+
+
+def _listed(file: Path) -> dict[str, Any]:
+    """A file's entry in the manifest."""
+    return {"bytes": file.stat().st_size, "sha256": files.sha256(file)}
 
 
 def _publish(partial: Path, out: Path) -> None:

@@ -75,7 +75,7 @@ def _generators(runs: Sequence[Run]) -> Iterator[Check]:
     seen: list[Row] = []
     try:
         for data in fed:
-            seen += _learnt_from(data.artifact)
+            seen += learnt_from(data.artifact)[1]
     except InputError as problem:
         yield Check("generator", None, f"what the generator learnt from cannot be told: {problem.message}")
         return
@@ -88,15 +88,15 @@ def _generators(runs: Sequence[Run]) -> Iterator[Check]:
         yield Check(f"generator, {split}", not (images or patients), said if images or patients else clean, grave=grave)
 
 
-def _learnt_from(arm: Artifact) -> list[Row]:
-    """The training rows of the dataset that the arm's generator learnt from.
+def learnt_from(arm: Artifact) -> tuple[Dataset, list[Row]]:
+    """The dataset that the arm's generator learnt from, and the training rows that it saw.
 
     Raises:
         InputError: a link of the chain is not there, or has changed.
     """
     gan = arm.open_input("synthetic", "dataset").open_input("run", "gan-run")
-    only = gan.options.get("only_label")
-    return Dataset(gan.open_input("data", "dataset")).select(split="train", label=only)
+    learnt = Dataset(gan.open_input("data", "dataset"))
+    return learnt, learnt.select(split="train", label=gan.options.get("only_label"))
 
 
 def _shared(rows: Sequence[Row], others: Sequence[Row]) -> tuple[int, int]:

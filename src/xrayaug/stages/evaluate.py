@@ -39,6 +39,7 @@ from xrayaug.dataset import COLUMNS, LABELS, Row
 from xrayaug.errors import DataError, VerdictError
 from xrayaug.findings import CHOSEN, HALF, Arm, Question
 from xrayaug.options import Evaluate
+from xrayaug.reader import part
 from xrayaug.runs import Run, open_runs, split_by
 from xrayaug.scores import Labels, Probabilities
 
@@ -63,24 +64,27 @@ Kind = tuple[float, str, str]  # of a line of Figure 7: minus the share of real 
 def run(options: Evaluate) -> Result:
     """Judge; leaves predictions, metrics, verdict, Table 5 and Figure 7 in the output directory."""
     where = device.resolve(options.device, deterministic=options.deterministic)
-    return production.produce(
-        options, "evaluation", partial(_evaluate, options, where), computing=device.describe(where)
-    )
+    readings = part.readings(options)
+    build = partial(_evaluate, options, where)
+    result = production.produce(options, "evaluation", build, computing=device.describe(where))
+    return part.add(options, readings, result)
 
 
 def plan(options: Evaluate) -> Result:
     """The runs, arm by arm, and what they would be judged on."""
     runs = open_runs(options.runs)
     planned = [{"arm": each.arm_name, "seed": each.seed, "run": each.name} for each in runs]
-    return {"test": _test_counts(runs[0].test), "split_by": split_by(runs), "planned": planned}
+    about = {"test": _test_counts(runs[0].test), "split_by": split_by(runs), "planned": planned}
+    return about | part.planned(options, runs)
 
 
 def tables(result: Result) -> list[Table]:
     """Table 5 per image and per study, the verdict, what it stands on; or the dry run's runs."""
     if "planned" in result:
         rows = [(each["arm"], str(each["seed"]), each["run"]) for each in result["planned"]]
-        return [Table("Runs to judge", ("Percent added", "Seed", "Run"), rows, _notes(result))]
-    return [*(_table5(result, level) for level in IN_TABLE5), *_subgroup_tables(result), *_verdict_tables(result)]
+        return [Table("Runs to judge", ("Percent added", "Seed", "Run"), rows, _notes(result)), *part.tables(result)]
+    scored = (_table5(result, level) for level in IN_TABLE5)
+    return [*scored, *_subgroup_tables(result), *part.tables(result), *_verdict_tables(result)]
 
 
 def demand(options: Evaluate, result: Result) -> None:
