@@ -84,6 +84,15 @@ def words(text: str) -> tuple[str, ...]:
     return values
 
 
+def paths(text: str) -> tuple[Path, ...]:
+    """``"a.json,b.json"`` as two paths.
+
+    Raises:
+        UsageError: there is none.
+    """
+    return tuple(Path(word) for word in words(text))
+
+
 def pair(text: str) -> tuple[int, int]:
     """``"3,17"`` as ``(3, 17)``.
 

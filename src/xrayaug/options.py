@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from xrayaug import listing
-from xrayaug.command import Command, Interval, Role, interval, numbers, option, pair, words
+from xrayaug.command import Command, Interval, Role, interval, numbers, option, pair, paths, words
 from xrayaug.errors import UsageError
 from xrayaug.gans import Augmentation, Loss
 
@@ -469,6 +469,18 @@ class Evaluate(Command):
     )
     resamples: int = option(
         1000, help="Resamples of the test patients that intervals come from.", minimum=100, maximum=100000
+    )
+    fid: tuple[Path, ...] | None = option(
+        None,
+        help="Distances that xrayaug fid measured, by commas, to be shown in the report.",
+        role=Role.INPUT,
+        metavar="DIR,...",
+        parse=paths,
+    )
+    copies: Path | None = option(
+        None,
+        help="What xrayaug copies found, to be shown in the report (default: what the arms were made with).",
+        role=Role.INPUT,
     )
     fail_unless: Literal["helps"] | None = option(
         None, help="Exit with code 1 unless some arm has this verdict.", role=Role.EXECUTION

@@ -31,6 +31,11 @@ def save_png(path: Path, picture: Pixels, *, durable: bool = False) -> None:
 
     It is to be durable where a run that goes on does not write it again.
     """
+    files.write_bytes(path, png(picture), durable=durable)
+
+
+def png(picture: Pixels) -> bytes:
+    """One grey picture uint8 `[H, W]` as a PNG file."""
     content = io.BytesIO()
     Image.fromarray(picture).save(content, format="PNG")
-    files.write_bytes(path, content.getbuffer(), durable=durable)
+    return content.getvalue()

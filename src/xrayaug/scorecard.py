@@ -1,7 +1,7 @@
 """An evaluation's numbers -> what people read of them: tables, CSV, Markdown, Figure 7."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ Kind = tuple[float, str, str]  # of a line of Figure 7: minus the share of real 
 
 def tables(result: Result) -> list[Table]:
     """Table 5 per image and per study, subgroups, the verdict and what it stands on."""
-    return [*(_table5(result, level) for level in IN_TABLE5), *_subgroup_tables(result), *_verdict_tables(result)]
+    return [*(_spread_table(result, level) for level in IN_TABLE5), *subgroup_tables(result), *verdict_tables(result)]
 
 
 def sheets(result: Result) -> dict[str, str]:
@@ -41,67 +41,85 @@ def write(directory: Path, result: Result) -> None:
     files.write_json(directory / "verdict.json", result["verdict"])
     for name, content in sheets(result).items():
         files.write_text(directory / name, content)
-    files.write_text(directory / "table5.md", "\n".join(_markdown(_table5(result, level)) for level in IN_TABLE5))
+    files.write_text(directory / "table5.md", "\n".join(_markdown(_spread_table(result, level)) for level in IN_TABLE5))
     _draw_figure7(directory / "figure7", result)
 
 
-def _subgroup_tables(result: Result) -> list[Table]:
-    """Of every group and arm the score that decides and its difference."""
+def subgroup_tables(result: Result) -> list[Table]:
+    """With `--by`, of every group and arm the score that decides and its difference."""
     if "subgroups" not in result:
         return []
     column, metric = result["subgroups"]["column"], result["subgroups"]["metric"]
     rows = [
-        (group["value"], f"{group['images']:,}", arm, _bounded(told[metric], ".3f"),
-         _bounded(group["differences"].get(arm, {}).get(metric), "+.3f"))
+        (group["value"], f"{group['images']:,}", arm, bounded(told[metric], ".3f"),
+         bounded(group["differences"].get(arm, {}).get(metric), "+.3f"))
         for group in result["subgroups"]["groups"] for arm, told in group["intervals"].items()
     ]  # fmt: skip
-    columns = (column, "Images", "Percent added", _plain(metric).capitalize(), "Difference to 0")
+    columns = (column, "Images", "Percent added", plain(metric).capitalize(), "Difference to 0")
     return [Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows)]
 
 
-def _table5(result: Result, level: str) -> Table:
+def interval_table(result: Result, level: str) -> Table:
+    """Table 5 with 95 % intervals in place of deviations."""
+    title = f"Table 5, per {level}: mean over runs (95 % interval)"
+    return _table5(result, title, lambda arm, metric: bounded(arm["intervals"][level][HALF][metric], ".3f"))
+
+
+def _spread_table(result: Result, level: str) -> Table:
+    title = f"Table 5, per {level}: mean ± standard deviation over runs"
+    return _table5(result, title, lambda arm, metric: _spread(arm[level][metric]))
+
+
+def _table5(result: Result, title: str, cell: Callable[[dict[str, Any], str], str]) -> Table:
     columns = ("Percent added", "Images added", "Runs", *TITLES.values(), "Accuracy, thesis (reported)")
     rows = [
         (
             arm["name"],
             f"{arm['added']:,}",
             str(len(arm["seeds"])),
-            *(_spread(arm[level][metric]) for metric in TITLES),
+            *(cell(arm, metric) for metric in TITLES),
             UNDEFINED if arm["thesis_accuracy"] is None else f"{arm['thesis_accuracy']:.3f}",
         )
         for arm in result["arms"]
     ]
-    return Table(f"Table 5, per {level}: mean ± standard deviation over runs", columns, rows, notes(result))
+    return Table(title, columns, rows, notes(result))
 
 
-def _verdict_tables(result: Result) -> list[Table]:
-    """The verdict arm by arm with its reasons, and the checks that it stands on."""
+def verdict_tables(result: Result) -> list[Table]:
+    """What the verdict stands on, and the verdict arm by arm with its reasons."""
+    return [checks_table(result), *([difference_table(result)] if result["verdict"]["arms"] else [])]
+
+
+def checks_table(result: Result) -> Table:
+    """The checks that the verdict stands on."""
+    rows = [(each["name"], HOLDS[each["holds"]], each["sentence"]) for each in result["verdict"]["checks"]]
+    return Table("What the verdict stands on", ("Check", "Holds", "What was found"), rows)
+
+
+def difference_table(result: Result) -> Table:
+    """Every arm's verdict with its difference and p-values, the reasons under it."""
     found = result["verdict"]
-    title = f"Verdict by {_plain(found['metric'])} per {found['level']}, margin {found['margin']:g}"
+    title = f"Verdict by {plain(found['metric'])} per {found['level']}, margin {found['margin']:g}"
     said = [verdict.SAID[each["verdict"]] for each in found["arms"]]
     cells = [_difference_cells(each["difference"]) for each in found["arms"]]
     rows = [(each["arm"], word, *told) for each, word, told in zip(found["arms"], said, cells, strict=True)]
     columns = ("Percent added", "Verdict", "Difference to 0 (95 %)", "p (Holm)", "p equivalent (Holm)")
     notes = [f"{each['arm']}: {word}: {each['reason']}" for each, word in zip(found["arms"], said, strict=True)]
-    checks = [(each["name"], HOLDS[each["holds"]], each["sentence"]) for each in found["checks"]]
-    return [
-        Table("What the verdict stands on", ("Check", "Holds", "What was found"), checks),
-        *([Table(title, columns, rows, notes)] if rows else []),
-    ]
+    return Table(title, columns, rows, notes)
 
 
 def _difference_cells(difference: dict[str, Any] | None) -> tuple[str, str, str]:
     if difference is None:
         return UNDEFINED, UNDEFINED, UNDEFINED
     different, equivalent = (_p_cell(difference[name]) for name in ("p_holm", "p_equivalent_holm"))
-    return _bounded(difference, "+.3f"), different, equivalent
+    return bounded(difference, "+.3f"), different, equivalent
 
 
 def _p_cell(p_value: float | None) -> str:
     return UNDEFINED if p_value is None else f"{p_value:.3f}"
 
 
-def _bounded(told: dict[str, Any] | None, form: str) -> str:
+def bounded(told: dict[str, Any] | None, form: str) -> str:
     """`0.831 (0.790 to 0.872)`."""
     if told is None:
         return UNDEFINED
@@ -160,7 +178,8 @@ def _numbers(told: dict[str, Any] | None) -> tuple[object, ...]:
     return tuple((told or {}).get(name) for name in ("value", "low", "high", "seeds"))
 
 
-def _plain(metric: str) -> str:
+def plain(metric: str) -> str:
+    """A score's name as it is said: `balanced accuracy`, `AUROC`."""
     return {"auroc": "AUROC", "f1": "F1"}.get(metric, metric.replace("_", " "))
 
 
@@ -186,12 +205,21 @@ def _markdown(table: Table) -> str:
     return f"## {table.title}\n\n{body}\n\n" + "".join(f"- {note}\n" for note in table.notes)
 
 
+def reported(result: Result) -> dict[float, float]:
+    """The thesis's accuracy by percent added."""
+    return {float(percent): value for percent, value in result["thesis"]["accuracy"].items()}
+
+
+def by_kind(arms: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The arms as lines of Figure 7, by what is added: an arm without synthetic images begins each of its fraction."""
+    return {_kind_name(kind): list(found) for kind, found in itertools.groupby(_by_kind(arms), _kind)}
+
+
 def _draw_figure7(stem: Path, result: Result) -> None:
-    kinds = itertools.groupby(_by_kind(result["arms"]), _kind)
-    series = [plots.Series(_kind_name(kind), [_dose(result, arm) for arm in arms]) for kind, arms in kinds]
+    kinds = by_kind(result["arms"]).items()
+    series = [plots.Series(name, [_dose(result, arm) for arm in arms]) for name, arms in kinds]
     subtitle = f"per image, {result['test']['images']:,} test images"
-    reported = {float(percent): value for percent, value in result["thesis"]["accuracy"].items()}
-    plots.figure7(stem, series, reported, subtitle)
+    plots.figure7(stem, series, reported(result), subtitle)
 
 
 def _by_kind(arms: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""classifier runs -> scores, verdict, Table 5, Figure 7: judge every run on the test split, and every arm by its runs.
+"""classifier runs -> scores, verdict, tables, figure, report: judge every run on the test split, every arm by its runs.
 
 A study's probability is the mean over its images, abnormal above 0.5 (Rajpurkar et al. 2018, section 3.1). Runs are
 gathered into arms: the same share of real images, dose, label and control; an arm's score is the mean over its seeds.
@@ -38,6 +38,7 @@ from xrayaug.errors import DataError, VerdictError
 from xrayaug.findings import CHOSEN, HALF, Arm, Question
 from xrayaug.options import Evaluate
 from xrayaug.predictions import LEVELS, Predicted
+from xrayaug.report import page
 from xrayaug.runs import Run, open_runs, split_by
 
 REPORTED = {0: 0.831, 10: 0.826, 50: 0.800, 100: 0.775}  # the thesis's Table 5: percent added -> accuracy
@@ -51,7 +52,7 @@ MOST_GROUPS = 20  # values of the column that --by names
 
 
 def run(options: Evaluate) -> Result:
-    """Judge; leaves predictions, metrics, verdict, Table 5 and Figure 7 in the output directory."""
+    """Judge; leaves predictions, metrics, verdict, Table 5, Figure 7 and the report in the output directory."""
     where = device.resolve(options.device, deterministic=options.deterministic)
     return production.produce(
         options, "evaluation", partial(_evaluate, options, where), computing=device.describe(where)
@@ -98,6 +99,8 @@ def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result
         predicted = [predictions.cooled(each) for each in predicted]
     result = _result(options, predicted, groups)
     _write(directory, result, predicted)
+    made_with = production.environment(device.describe(where))
+    files.write_text(directory / "report.html", page.render(options, result, predicted, made_with))
     return result
 
 
