@@ -1,4 +1,4 @@
-"""What lies in the artifacts behind the runs: pictures, logs, distances, the nearest pairs; what is not there is said."""
+"""What lies in the artifacts behind the runs: pictures, logs, distances, nearest pairs; what is not there is said."""
 
 import json
 from collections.abc import Sequence
@@ -81,7 +81,7 @@ def _arms(runs: Sequence[Run]) -> dict[str, Dataset]:
 
 
 def _grids(arms: dict[str, Dataset]) -> list[Grid]:
-    """Of each label, the images of the arm that adds most of it: what lies beside each other was trained on together."""
+    """Of each label, images of the arm that adds most of it: what lies side by side was trained on together."""
     found = []
     for label in LABELS:
         counts = {name: len(data.select(split="train", label=label, synthetic=True)) for name, data in arms.items()}
