@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from browser import Browser, browsing
 from builders import build, phantom
 from faults import tally
 
@@ -114,3 +115,10 @@ def chain(tmp_path: Path) -> tuple[Path, Path]:
     produce(phantom(run), "gan-run", build)
     produce(Sample(run=run, out=out), "dataset", build)
     return run, out
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A real Chromium; the test is skipped where there is none."""
+    with browsing(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened

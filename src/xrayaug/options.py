@@ -470,6 +470,18 @@ class Evaluate(Command):
     resamples: int = option(
         1000, help="Resamples of the test patients that intervals come from.", minimum=100, maximum=100000
     )
+    fid: tuple[Path, ...] | None = option(
+        None,
+        help="Distances that xrayaug fid measured, by commas, to be shown in the report.",
+        role=Role.INPUT,
+        metavar="DIR,...",
+        parse=paths,
+    )
+    copies: Path | None = option(
+        None,
+        help="What xrayaug copies found, to be shown in the report (default: what the arms were made with).",
+        role=Role.INPUT,
+    )
     reader_study: int | None = option(
         None,
         help="Also write reader.html, a blind real-or-synthetic test of so many images for a human reader.",

@@ -1,8 +1,11 @@
 """Figures as PNG and SVG, the same bytes for the same numbers. The only importer of matplotlib."""
 
 import io
-from collections.abc import Mapping, Sequence
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,11 @@ UNDATED: Mapping[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Dat
 INCHES = (6.4, 5.0)
 DOTS_PER_INCH = 150
 PANEL_INCHES = 1.6  # height of one panel of learning curves
+PANELS_IN_ROW = 3
+FEW_POINTS = 40  # of a curve: each has its marker
+SHIFT = 0.9  # percent by which lines of the same doses stand apart
+MARKERS = "osD^vPX*"
+STYLES = ("-", "--", "-.", ":")
 CURVES = (  # what shares a panel
     ("distance",),
     ("d_loss", "g_loss", "class_loss"),
@@ -69,9 +77,7 @@ def figure7(stem: Path, series: Sequence[Series], reported: Mapping[float, float
         axes.set_xlabel("Synthetic images added, in percent of the real normal training images")
         axes.set_ylabel("Accuracy")
         axes.set_title(f"Accuracy by dose of synthetic images\n{subtitle}", fontsize="medium")
-        axes.grid(axis="y", color="0.9")
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
+        _plain_axes(axes)
         figure.legend(frameon=False, fontsize="small", loc="outside lower center")  # clear of every line
         for suffix, metadata in UNDATED.items():
             content = io.BytesIO()
@@ -87,20 +93,8 @@ def learning_curves(path: Path, lines: Sequence[Mapping[str, Any]], title: str) 
         lines: of the log, one per epoch; not every line has every name.
         title: what was trained.
     """
-    panels = [[name for name in names if any(name in line for line in lines)] for names in CURVES]
-    panels = [names for names in panels if names]
-    figure = Figure(figsize=(INCHES[0], PANEL_INCHES * len(panels) + 0.6), layout="constrained")
-    for axes, names in zip(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0], panels, strict=True):
-        for name in names:
-            points = [(line["images"], line[name]) for line in lines if name in line]
-            axes.plot(*zip(*points, strict=True), ".-", markersize=3, linewidth=1, label=name)
-        axes.grid(axis="y", color="0.9")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
-    axes.set_xlabel("Training images seen")
-    figure.suptitle(title, fontsize="medium")
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=DOTS_PER_INCH, metadata=UNDATED["png"])
+    curves(lines, title).savefig(content, format="png", dpi=DOTS_PER_INCH, metadata=UNDATED["png"])
     files.write_bytes(path, content.getbuffer(), durable=False)
 
 
@@ -114,3 +108,181 @@ def _draw(axes: Axes, series: Series, colour: str) -> None:
         percents, means, yerr=spread, fmt="-D", color=colour, markersize=4, capsize=4,
         label=f"{series.name}: mean ± SD; every seed a dot", zorder=3,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A value with its interval, None where it has none, and every seed's value."""
+
+    name: str
+    at: float  # on the axis of doses; of no meaning in a forest
+    value: float | None
+    low: float | None
+    high: float | None
+    of_seeds: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line of a panel."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A small picture among others of the same axes."""
+
+    title: str
+    curves: Sequence[Curve]
+
+
+def doses(series: Mapping[str, Sequence[Bounded]], reported: Mapping[float, float], score: str) -> Figure:
+    """Figure 7 with intervals: a score over the dose, every seed a dot, each kind of arm a line of its own marker."""
+    figure = Figure(figsize=INCHES, layout="constrained")
+    axes = figure.subplots()
+    if reported:
+        axes.plot(list(reported), list(reported.values()), "--", marker="x", color="0.4", label="Platin (reported)")
+    for place, (name, points) in enumerate(series.items()):
+        _draw_bounded(axes, name, points, place, SHIFT * (place - (len(series) - 1) / 2))
+    axes.set_xlabel("Synthetic images added, in percent of the real normal training images")
+    axes.set_ylabel(score)
+    _plain_axes(axes)
+    figure.legend(frameon=False, fontsize="small", loc="outside lower center")
+    return figure
+
+
+def forest(rows: Sequence[Bounded], margin: float, score: str) -> Figure:
+    """Differences with their intervals, row by row, over the band that does not matter; every seed a dot."""
+    figure = Figure(figsize=(INCHES[0], 1.3 + 0.42 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    axes.axvspan(-margin, margin, color="0.9", label=f"within ±{margin:g}, which does not matter")
+    axes.axvline(0, color="0.3", linewidth=1)
+    for place, row in enumerate(rows):
+        axes.plot(row.of_seeds, [place] * len(row.of_seeds), "o", color="0.55", markersize=4, zorder=2)
+        if row.value is not None and row.low is not None and row.high is not None:
+            axes.plot([row.low, row.high], [place, place], "|-", color="C0", markersize=9, zorder=3)
+            axes.plot([row.value], [place], "D", color="C0", markersize=6, zorder=4)
+    axes.set_yticks(range(len(rows)), [row.name for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlabel(f"{score}, arm minus baseline: 95 % interval; every seed a dot")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(frameon=False, fontsize="small", loc="outside lower center")
+    return figure
+
+
+def multiples(panels: Sequence[Panel], x: str, y: str, *, diagonal: bool = False) -> Figure:
+    """Panels of curves side by side, three in a row, all with the same axes.
+
+    Args:
+        panels: one or more.
+        x: what the horizontal axis is.
+        y: what the vertical one is.
+        diagonal: both axes go from 0 to 1, and where they are equal is marked.
+    """
+    columns = min(len(panels), PANELS_IN_ROW)
+    rows = -(-len(panels) // columns)
+    size = (max(2.4 * columns, 3.6), 2.35 * rows + 0.5)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
+    for axes, panel in zip(grid, panels, strict=False):
+        _draw_panel(axes, panel, diagonal=diagonal)
+    for axes in list(grid)[len(panels) :]:
+        axes.set_axis_off()
+    figure.supxlabel(x, fontsize="medium")
+    figure.supylabel(y, fontsize="medium")
+    shown = {name: line for axes in figure.axes for line, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown.keys(), frameon=False, fontsize="small", loc="outside lower center", ncols=3)
+    return figure
+
+
+def curves(lines: Sequence[Mapping[str, Any]], title: str) -> Figure:
+    """What a GAN's log says, over the images seen: a panel for each group of `CURVES` that it has.
+
+    Args:
+        lines: of the log, one per epoch; not every line has every name.
+        title: what was trained.
+    """
+    panels = [[name for name in names if any(name in line for line in lines)] for names in CURVES]
+    panels = [names for names in panels if names]
+    figure = Figure(figsize=(INCHES[0], PANEL_INCHES * len(panels) + 0.6), layout="constrained")
+    for axes, names in zip(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0], panels, strict=True):
+        for name in names:
+            points = [(line["images"], line[name]) for line in lines if name in line]
+            axes.plot(*zip(*points, strict=True), ".-", markersize=3, linewidth=1, label=name)
+        _plain_axes(axes)
+        axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+    axes.set_xlabel("Training images seen")
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def inline_svg(draw: Callable[[], Figure], name: str, title: str, description: str) -> str:
+    """A figure as an `svg` element for a page that holds several: no id of one is in another.
+
+    Args:
+        draw: makes the figure.
+        name: of the figure on the page, letters, digits and hyphens.
+        title: what it shows, for who does not see it.
+        description: what is to be seen in it, likewise.
+    """
+    content = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "xrayaug", "svg.fonttype": "none"}):
+        draw().savefig(content, format="svg", metadata=UNDATED["svg"])
+    drawn = content.getvalue().decode()
+    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
+    drawn = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", drawn)
+    labels = f'role="img" aria-labelledby="{name}-title {name}-description"'
+    told = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-description">{escape(description)}</desc>'
+    opening, _, rest = drawn.partition(">")
+    wide = re.search(r' width="([\d.]+pt)"', opening)
+    fluid = re.sub(r' (?:width|height)="[^"]*"', "", opening) + (f' style="max-width: {wide[1]}"' if wide else "")
+    return f"{fluid} {labels}>{told}{rest}"
+
+
+def _draw_bounded(axes: Axes, name: str, points: Sequence[Bounded], place: int, shift: float) -> None:
+    """A kind of arm beside the others of the same doses: dots of seeds, means with intervals, a line through them."""
+    marker, style, colour = MARKERS[place % len(MARKERS)], STYLES[place % len(STYLES)], f"C{place}"
+    for point in points:
+        axes.plot([point.at + shift] * len(point.of_seeds), point.of_seeds, "o", color=colour, alpha=0.4, markersize=4)
+    known = [(point, point.value) for point in points if point.value is not None]
+    below = [0.0 if point.low is None else value - point.low for point, value in known]
+    above = [0.0 if point.high is None else point.high - value for point, value in known]
+    axes.errorbar(
+        [point.at + shift for point, _ in known],
+        [value for _, value in known],
+        yerr=[below, above],
+        color=colour,
+        marker=marker,
+        linestyle=style,
+        markersize=5,
+        capsize=4,
+        label=f"{name}: mean, 95 % interval; every seed a dot",
+    )
+
+
+def _draw_panel(axes: Axes, panel: Panel, *, diagonal: bool) -> None:
+    if diagonal:
+        axes.plot([0, 1], [0, 1], ":", color="0.5", linewidth=1)
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    for place, curve in enumerate(panel.curves):
+        axes.plot(
+            curve.x,
+            curve.y,
+            marker=MARKERS[place % len(MARKERS)] if len(curve.x) <= FEW_POINTS else "",
+            linestyle=STYLES[place % len(STYLES)],
+            markersize=3,
+            linewidth=1,
+            label=curve.name,
+        )
+    axes.set_title(textwrap.fill(panel.title, 26), fontsize="small")
+    axes.tick_params(labelsize="small")
+    _plain_axes(axes)
+
+
+def _plain_axes(axes: Axes) -> None:
+    axes.grid(axis="y", color="0.9")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

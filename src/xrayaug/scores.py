@@ -135,6 +135,32 @@ def bin_of(probabilities: Probabilities) -> Labels:
     return np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
 
 
+def roc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Probabilities, Probabilities] | None:
+    """The ROC curve from (0, 0) to (1, 1): false and true positive rates at every threshold, equal cases together.
+
+    None where a class is absent. Its area by the trapezoidal rule is `auroc`.
+    """
+    truth, given = _checked(labels, probabilities)
+    abnormal = int(truth.sum())
+    normal = len(truth) - abnormal
+    if not abnormal or not normal:
+        return None
+    order = np.argsort(-given, kind="stable")
+    last_of_equals = np.diff(given[order], append=-1) != 0
+    tp, fp = (np.cumsum(truth[order] == label)[last_of_equals] for label in (1, 0))
+    return np.append(0.0, fp / normal), np.append(0.0, tp / abnormal)
+
+
+def reliability(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Probabilities, Probabilities]:
+    """Mean probability and share of abnormal cases in each of the calibration error's bins that holds a case."""
+    truth, given = _checked(labels, probabilities)
+    places = bin_of(given)
+    cases = np.bincount(places, minlength=BINS)
+    held = cases > 0
+    mean, share = (np.bincount(places, of, BINS)[held] / cases[held] for of in (given, truth))
+    return mean, share
+
+
 def best_threshold(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
     """The threshold of the greatest balanced accuracy, which is that of Youden's J (1950, Cancer 3:32): J = 2 BA - 1.
 

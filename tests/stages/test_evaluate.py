@@ -67,8 +67,8 @@ def predictions_of(evaluation: Path) -> list[dict[str, str]]:
 def test_it_writes_what_it_promises(evaluation: Path) -> None:
     made = artifacts.open_artifact(evaluation, "evaluation")
     assert sorted(made.manifest["files"]) == [
-        "figure7.png", "figure7.svg", "intervals.csv", "metrics.json", "predictions.csv", "table5.csv", "table5.md",
-        "validation.csv", "verdict.csv", "verdict.json",
+        "figure7.png", "figure7.svg", "intervals.csv", "metrics.json", "predictions.csv", "report.html", "table5.csv",
+        "table5.md", "validation.csv", "verdict.csv", "verdict.json",
     ]  # fmt: skip
     assert json.loads((evaluation / "metrics.json").read_text()) == made.result
     assert len([name for name in made.manifest["inputs"] if name.startswith("runs/")]) == 4

@@ -1,0 +1,242 @@
+"""All of it on one page, `report.html`: nothing is loaded from anywhere. The only importer of jinja2.
+
+The template escapes whatever it is given, since names of files and labels are other people's text; only drawings, made
+by `figures` from escaped text, go in as they are.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from xrayaug import pictures, predictions, scorecard, verdict
+from xrayaug.arrays import Pixels
+from xrayaug.artifacts import Artifact, Result
+from xrayaug.console import Table
+from xrayaug.options import Evaluate
+from xrayaug.predictions import Predicted
+from xrayaug.report import evidence, figures, lineage
+from xrayaug.report.evidence import Evidence
+from xrayaug.report.figures import Figure
+
+MOST_CSV_BYTES = 1 << 20  # of a file that can be taken from the page
+MOST_PICTURE_BYTES = 2 << 20
+SIGNS = {verdict.HELPS: "▲", verdict.HURTS: "▼", verdict.EQUIVALENT: "=", verdict.UNCLEAR: "?"}
+SPACES = ("pixels", "features")
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that can be taken from the page; None for one that is too large for that."""
+
+    name: str
+    address: str | None
+    size: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with what is said of it for who does not see it."""
+
+    address: str
+    alt: str
+
+
+def render(options: Evaluate, result: Result, predicted: Sequence[Predicted], made_with: Mapping[str, Any]) -> str:
+    """The page.
+
+    Args:
+        options: of the evaluation.
+        result: its numbers.
+        predicted: what they were computed from.
+        made_with: the environment of the evaluation itself.
+
+    Raises:
+        ArtifactError: a distance or a screening that was given is none.
+    """
+    runs = [each.run for each in predicted]
+    behind = evidence.gather(runs, options.fid or (), options.copies)
+    roots = [run.artifact for run in runs] + [*behind.distances, *behind.copies]
+    made = lineage.trace(roots)
+    return _template().render(
+        result=result,
+        verdict=result["verdict"],
+        answer=_answer(result["verdict"]),
+        arms=[_told(arm, result) for arm in result["verdict"]["arms"]],
+        tables=_tables(result),
+        figures=_figures(result, predicted, behind),
+        scores_of_runs=_confusion(result),
+        grids=_grids(behind),
+        distances=[_distance(each) for each in behind.distances],
+        copies=[_screening(each) for each in behind.copies],
+        missing={**behind.missing, "made": list(made.missing)},
+        commands=made.command_lines(options, [run.artifact.path for run in runs]),
+        environments={**made.environments(), f"{lineage.described(made_with)} (this evaluation)": []},
+        downloads=_downloads(result, predicted),
+        most_csv=_size(MOST_CSV_BYTES),
+    )
+
+
+@cache
+def _template() -> Template:
+    loader = PackageLoader("xrayaug.report", ".")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+                              lstrip_blocks=True, keep_trailing_newline=True)  # fmt: skip
+    return environment.get_template("page.html.j2")
+
+
+def _answer(found: dict[str, Any]) -> str:
+    """One line that answers the question in the title."""
+    if not found["valid"]:
+        return "It cannot be told: a check that the comparison rests on does not hold."
+    by_word: dict[str, list[str]] = {}
+    for arm in found["arms"]:
+        if arm["control"] is None:
+            by_word.setdefault(arm["verdict"], []).append(arm["arm"])
+    if not by_word:
+        return "There is nothing to compare: no arm with images added stands beside one without."
+    order = [word for word in SIGNS if word in by_word]
+    return "; ".join(f"{verdict.SAID[word]}: {', '.join(f'arm {name}' for name in by_word[word])}" for word in order)
+
+
+def _told(arm: dict[str, Any], result: Result) -> dict[str, Any]:
+    """A verdict with the words it is said in."""
+    about = next(each for each in result["arms"] if each["name"] == arm["arm"])
+    said = f"{about['percent']:g} % of the real normal images: {about['added']:,} images added"
+    return {
+        **arm,
+        "sign": SIGNS[arm["verdict"]],
+        "said": verdict.SAID[arm["verdict"]],
+        "about": f"a control ({arm['control']}), {said}" if arm["control"] else said,
+    }
+
+
+def _tables(result: Result) -> dict[str, Any]:
+    return {
+        "checks": scorecard.checks_table(result),
+        "scores": [scorecard.interval_table(result, level) for level in scorecard.IN_TABLE5],
+        "differences": scorecard.difference_table(result),
+        "pairs": _pairs(result["verdict"]),
+        "subgroups": scorecard.subgroup_tables(result),
+    }
+
+
+def _pairs(found: dict[str, Any]) -> Table:
+    """The tests of two networks of one seed."""
+    rows = [
+        (arm["arm"], str(pair["seed"]), str(pair["only_arm_right"]), str(pair["only_baseline_right"]),
+         _number(pair["mcnemar_p"]), _number(pair["auroc_difference"], "+.3f"), _number(pair["delong_p"]))
+        for arm in found["arms"] for pair in arm["pairs"]
+    ]  # fmt: skip
+    columns = ("Percent added", "Seed", "Only arm right", "Only 0 right", "p, McNemar", "AUROC difference", "p, DeLong")
+    return Table("Seed by seed: exact McNemar and DeLong, of these two networks alone", columns, rows)
+
+
+def _confusion(result: Result) -> Table:
+    """What every run called right and wrong."""
+    level = result["verdict"]["level"]
+    parts = ("tp", "fp", "tn", "fn")
+    rows = [
+        (run["arm_name"], str(run["seed"]), *(f"{run[level][part]:,}" for part in parts),
+         *(_number(run[level][name]) for name in ("auroc", "brier", "calibration_error")))
+        for run in result["runs"]
+    ]  # fmt: skip
+    columns = ("Percent added", "Seed", "Abnormal, called so", "Normal, called abnormal", "Normal, called so",
+               "Abnormal, called normal", "AUROC", "Brier score", "Calibration error")  # fmt: skip
+    return Table(f"Confusion of every run, per {level}, at {result['threshold']:g}", columns, rows)
+
+
+def _figures(result: Result, predicted: Sequence[Predicted], behind: Evidence) -> dict[str, Any]:
+    level = result["verdict"]["level"]
+    gans = [figures.gan(each, place) for place, each in enumerate(behind.gans)]
+    return {
+        "accuracy": _drawn(figures.accuracy(result)),
+        "differences": _drawn(figures.differences(result)),
+        "roc": _drawn(figures.roc(predicted, level)),
+        "calibration": _drawn(figures.calibration(predicted, level)),
+        "losses": _drawn(figures.losses(behind.logs)),
+        "gans": [_drawn(each) for each in gans if each],
+    }
+
+
+def _drawn(figure: Figure | None) -> dict[str, Any] | None:
+    return None if figure is None else {"svg": Markup(figure.svg), "caption": figure.caption}
+
+
+def _grids(behind: Evidence) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": grid.label,
+            "arm": grid.arm,
+            "real": _grid(grid.real, f"Real {grid.label} training images"),
+            "synthetic": _grid(grid.synthetic, f"Synthetic images trained on as {grid.label}"),
+        }
+        for grid in behind.grids
+    ]
+
+
+def _grid(pixels: Pixels | None, alt: str) -> Picture | None:
+    return None if pixels is None else Picture(_address("image/png", pictures.png(pixels)), alt)
+
+
+def _distance(artifact: Artifact) -> dict[str, Any]:
+    """A distance's numbers, and those of its floor where it was measured."""
+    found = artifact.result
+    sides = [str(Path(artifact.said(str, "result", side, "path")).name) for side in ("a", "b")]
+    return {
+        "name": f"{sides[0]} to {sides[1]}",
+        "value": f"{artifact.said(str, 'result', 'description')}: {artifact.said(float, 'result', 'value'):.6g}",
+        "counts": " and ".join(str(artifact.said(dict, "result", side).get("n")) for side in ("a", "b")),
+        "table": _floor_table(found.get("floor")),
+        "warnings": [str(line) for line in found.get("warnings", [])],
+    }
+
+
+def _floor_table(floor: Any) -> Table | None:
+    if not isinstance(floor, dict):
+        return None
+    parts = ("value", "floor", "floor_sd", "excess", "ratio")
+    rows = [(name, *(_number(of.get(part), ".4g") for part in parts)) for name, of in floor["measures"].items()]
+    columns = ("Measure", "Value", "Floor", "Deviation of the floor", "Excess", "Ratio")
+    title = f"Beside the floor, what real images score against real ones, at {floor['n']} images"
+    return Table(title, columns, rows)
+
+
+def _screening(artifact: Artifact) -> dict[str, Any]:
+    said = artifact.said(str, "result", "verdict", among=("pass", "fail"))
+    judged, aside = artifact.said(int, "result", "judged"), artifact.said(list, "result", "quarantined")
+    picture = artifact.file("nearest.png").read_bytes()
+    alt = "The ten synthetic images nearest to a training image, each with that image at its right, four to a row"
+    small = len(picture) <= MOST_PICTURE_BYTES
+    return {
+        "said": f"{said}: {len(aside):,} of {judged:,} synthetic images are set aside.",
+        "rule": artifact.said(str, "result", "rule"),
+        "picture": Picture(_address("image/png", picture), alt) if small else None,
+    }
+
+
+def _downloads(result: Result, predicted: Sequence[Predicted]) -> list[Download]:
+    sheets = scorecard.sheets(result) | {"predictions.csv": predictions.dump(predicted, "test")}
+    return [_download(name, content.encode()) for name, content in sheets.items()]
+
+
+def _download(name: str, content: bytes) -> Download:
+    fits = len(content) <= MOST_CSV_BYTES
+    return Download(name, _address("text/csv;charset=utf-8", content) if fits else None, _size(len(content)))
+
+
+def _address(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1024:,.0f} KB" if count >= 1024 else f"{count} bytes"
+
+
+def _number(value: Any, form: str = ".3f") -> str:
+    return f"{value:{form}}" if isinstance(value, int | float) else scorecard.UNDEFINED
