@@ -10,7 +10,7 @@ import pytest
 import typer.main
 from builders import row, write_dataset
 
-from xrayaug import cli, console
+from xrayaug import cli, console, studies
 from xrayaug.command import Command
 from xrayaug.errors import OutputError, UsageError, XrayaugError
 from xrayaug.gans import Recipe
@@ -81,7 +81,7 @@ def of(kind: type[Command], commands: list[Command]) -> list[Any]:
     ids=["thesis", "thesis, changed", "thesis, other classifier", "demo", "demo, changed", "demo, by design"],
 )
 def test_the_printed_lines_are_the_commands(options: Experiment, parsed: list[Command]) -> None:
-    assert read(options, parsed) == experiment.plan_study(options).commands
+    assert read(options, parsed) == studies.plan(options).commands
 
 
 def test_the_thesiss_numbers(parsed: list[Command]) -> None:
@@ -134,7 +134,7 @@ def test_arms_share_one_seed_so_that_they_nest(parsed: list[Command]) -> None:
 @pytest.mark.parametrize("options", [thesis(), demo()], ids=["thesis", "demo"])
 def test_every_input_is_raw_or_made_by_an_earlier_command(options: Experiment) -> None:
     made = {options.rsna, options.mura}
-    for command in experiment.plan_study(options).commands:
+    for command in studies.plan(options).commands:
         assert set(command.inputs().values()) <= made
         assert command.out not in made
         made.add(command.out)
@@ -208,7 +208,7 @@ def test_copies_are_screened_for_where_it_is_asked(parsed: list[Command]) -> Non
     assert names.index("sample") < names.index("copies") < names.index("augment")
     assert (screened.synthetic, screened.real, screened.features) == (OUT / "synthetic", OUT / "rsna", "random")
     assert {arm.copies for arm in of(Augment, commands)} == {OUT / "copies"}
-    assert not of(Copies, experiment.plan_study(thesis()).commands)
+    assert not of(Copies, studies.plan(thesis()).commands)
 
 
 def test_every_dose_has_its_controls_and_every_fraction_its_baseline(parsed: list[Command]) -> None:
