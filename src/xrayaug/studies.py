@@ -91,8 +91,15 @@ class Study:
     """The study's commands in order, and what `experiment` shows of them."""
 
     commands: list[Command]
+    out: Path
     evaluation: Path
     distances: list[Path]
+
+    def needs(self) -> list[frozenset[int]]:
+        """For every command, in order, the numbers (from 0) of those that make what it reads."""
+        makers = {part.out: number for number, command in enumerate(self.commands) for part in command.parts()}
+        read = [command.inputs().values() for command in self.commands]
+        return [frozenset(makers[path] for path in paths if path in makers) for paths in read]
 
 
 def plan(options: Experiment) -> Study:
@@ -139,7 +146,7 @@ def plan(options: Experiment) -> Study:
     runs = tuple(part.out for command in commands for part in command.parts() if isinstance(part, TrainClassifier))
     # Judging is quick, and its inputs grow when seeds or doses are added: so it may replace what it wrote before.
     commands.append(Evaluate(runs=runs, overwrite=True, out=out / "evaluation", **device))
-    return Study(commands, out / "evaluation", [fid.out for fid in distances if fid.out])
+    return Study(commands, out, out / "evaluation", [fid.out for fid in distances if fid.out])
 
 
 def settings(options: Experiment) -> Settings:

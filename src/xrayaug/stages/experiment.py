@@ -5,20 +5,31 @@ own contract (complete parts are skipped, changed ones refuse).
 """
 
 import json
-import os
-import signal
-import subprocess
-import sys
+import shlex
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from xrayaug import __version__, artifacts, console, files, lock, manifests, power, production, stopping, studies
+from xrayaug import (
+    __version__,
+    artifacts,
+    console,
+    files,
+    jobs,
+    lock,
+    logs,
+    manifests,
+    power,
+    production,
+    slurm,
+    standing,
+    studies,
+)
 from xrayaug.artifacts import Result
-from xrayaug.command import Command
 from xrayaug.console import Table
-from xrayaug.errors import OutputError, XrayaugError
+from xrayaug.errors import OutputError, UsageError, XrayaugError
+from xrayaug.jobs import Outcome, Places
 from xrayaug.options import Experiment
 from xrayaug.studies import Study
 
@@ -31,20 +42,94 @@ NO_OUTLOOK = (
 
 
 def run(options: Experiment) -> Result:
-    """Run every command that is not complete; leaves `commands.sh` and a manifest beside the parts."""
-    study = studies.plan(options)
+    """Run every command that is not complete, say where the study stands, or write it as jobs of a cluster."""
+    study, places = studies.plan(options), _places(options)
+    if options.status:
+        return _status(study, places)
+    if options.slurm:
+        return _write_scripts(options, options.slurm, study)
+    return _run(options, study, places)
+
+
+def _run(options: Experiment, study: Study, places: Places) -> Result:
+    """Run every command that is not complete; leaves `commands.sh`, logs and a manifest beside the parts.
+
+    Raises:
+        XrayaugError: commands failed.
+    """
     with lock.held(options.out):
-        _check_out(options, study)
-        options.out.mkdir(parents=True, exist_ok=True)
-        files.sweep(options.out, deep=False)
-        files.write_text(options.out / COMMANDS_FILE, _script(study))
+        _set_up(options, study)
         environment, started = production.environment(options.device), time.monotonic()
-        for number, command in enumerate(study.commands, start=1):
-            _run_command(command, f"[{number}/{len(study.commands)}]")
+        outcome = jobs.Crew(study, places).run()
+        if outcome.failed:
+            raise _incomplete(study, outcome)
         result = _result(study)
         environment["seconds"] = round(time.monotonic() - started, 1)
         _write_manifest(options, study, result, environment)
     return result
+
+
+def _places(options: Experiment) -> Places:
+    """How many commands run at a time, and where.
+
+    Raises:
+        UsageError: options exclude each other.
+    """
+    devices = options.devices or ()
+    if devices and options.device != "auto":
+        raise UsageError("--device and --devices are both given", "--devices alone, or --device alone")
+    if options.slurm and (options.status or devices):
+        raise UsageError(
+            f"--slurm and --{'status' if options.status else 'devices'} are both given",
+            "jobs get their devices from SLURM, and --status alone says how far they are",
+        )
+    return Places(options.jobs or max(1, len(devices)), devices)
+
+
+def _set_up(options: Experiment, study: Study) -> None:
+    """Make the study's directory with its `commands.sh`, or find it."""
+    _check_out(options, study)
+    options.out.mkdir(parents=True, exist_ok=True)
+    files.sweep(options.out, deep=False)
+    files.write_text(options.out / COMMANDS_FILE, _script(study))
+
+
+def _incomplete(study: Study, outcome: Outcome) -> XrayaugError:
+    """The error that ends a study some of whose commands failed, each of them said before it in a line of its own."""
+    for failure in outcome.failed:
+        console.say(f"failed: {failure}; its log: {logs.of(study.out, failure.command)}")
+    if outcome.not_run:
+        console.say(f"not run, as they read what is missing: {', '.join(each.out.name for each in outcome.not_run)}")
+    total, failed, waiting = len(study.commands), len(outcome.failed), len(outcome.not_run)
+    return XrayaugError(
+        f"the study is not complete: {total - failed - waiting} of {total} commands are done, {failed} failed at "
+        f"'{outcome.failed[0].command.name}'" + (" first" if failed > 1 else ""),
+        "mend that and run the same command again: what is complete is kept",
+    )
+
+
+def _status(study: Study, places: Places) -> Result:
+    found = standing.look(study)
+    counts = standing.counts(found)
+    return {
+        "status": standing.as_json(found),
+        "counts": counts,
+        "remaining_seconds": round(standing.remaining(study, found, max(places.jobs, counts["running"])), 1),
+        "at_a_time": max(places.jobs, counts["running"]),
+        "unknown": standing.unknown(found),
+    }
+
+
+def _write_scripts(options: Experiment, directory: Path, study: Study) -> Result:
+    with lock.held(options.out):
+        _set_up(options, study)
+        scripts = slurm.write(directory, study, options)
+    return {
+        "scripts": [str(directory / f"{kind}{slurm.SCRIPT}") for kind in scripts.kinds],
+        "submit": str(directory / slurm.SUBMIT),
+        "tasks": {kind: len(commands) for kind, commands in scripts.kinds.items()},
+        "arrays": len(scripts.submissions),
+    }
 
 
 def plan(options: Experiment) -> Result:
@@ -56,7 +141,12 @@ def plan(options: Experiment) -> Result:
 
 
 def tables(result: Result) -> list[Table | str]:
-    """The results, or for a dry run the command lines, ready to paste."""
+    """The results; where it stands; what was written; or for a dry run the command lines, ready to paste."""
+    if "status" in result:
+        return [_status_table(result)]
+    if "scripts" in result:
+        tasks = [(kind, str(count)) for kind, count in result["tasks"].items()]
+        return [Table("Job scripts", ("kind", "tasks"), tasks, [f"submit them: bash {shlex.quote(result['submit'])}"])]
     if "arms" not in result:
         return list(result["commands"])
     arms = [
@@ -72,44 +162,22 @@ def tables(result: Result) -> list[Table | str]:
     ]
 
 
-def _run_command(command: Command, where: str) -> None:
-    """Run one command in a process of its own, exactly as its printed line would.
-
-    Raises:
-        XrayaugError: it failed; its own message has already been shown.
-        Stopped: the study was asked to stop, or the command alone was; it has saved what it had.
-    """
-    if _is_complete(command):
-        console.say(f"{where} complete: {command.out}")
-        return
-    console.say(f"{where} {command.command_line()}")
-    environment = os.environ | {stopping.PARENT: str(os.getpid())}  # a killed study leaves nothing running
-    words = [sys.executable, "-m", "xrayaug", *command.argv()]
-    with subprocess.Popen(words, stdout=sys.stderr, env=environment) as running:
-        try:
-            code = running.wait()
-        except stopping.Stopped:
-            running.send_signal(signal.SIGTERM)  # after Ctrl-C on a terminal it knows already
-            running.wait()
-            raise
-    if code in (stopping.STOPPED_EARLY, stopping.INTERRUPTED):
-        raise stopping.Stopped(f"{command.name} was stopped", code)
-    if code:
-        raise XrayaugError(
-            f"the study stopped at '{command.name}' ({_ending(code)}), see above",
-            "mend that and run the same command again: what is complete is kept",
-        )
+def _status_table(result: Result) -> Table:
+    rows = [
+        (each["out"], each["state"], "" if each["seconds"] is None else console.clock(each["seconds"]), each["note"])
+        for each in result["status"]
+    ]
+    counted = ", ".join(f"{count} {state}" for state, count in result["counts"].items() if count)
+    return Table("The study", ("part", "state", "time", "note"), rows, [counted, _left(result)])
 
 
-def _ending(code: int) -> str:
-    return f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
-
-
-def _is_complete(command: Command) -> bool:
-    try:
-        return all(production.completed(part) is not None for part in command.parts())
-    except XrayaugError:
-        return False  # the command itself says what is wrong
+def _left(result: Result) -> str:
+    """How long the rest takes, for a person."""
+    pace = f"about {console.clock(result['remaining_seconds'])} left, {result['at_a_time']} at a time, at today's pace"
+    if not result["unknown"]:
+        return pace
+    unknown = f"how long {', '.join(result['unknown'])} takes is not known yet"
+    return f"{pace}; {unknown}" if result["remaining_seconds"] else unknown
 
 
 def _check_out(options: Experiment, study: Study) -> None:
@@ -124,6 +192,7 @@ def _check_out(options: Experiment, study: Study) -> None:
     known = {f"{part}{ending}" for part in parts for ending in ("", ".partial", ".lock", ".replaced")} | {
         COMMANDS_FILE,
         manifests.MANIFEST,
+        logs.DIRECTORY,
     }
     foreign = sorted(
         entry.name for entry in options.out.iterdir() if entry.name not in known and not entry.name.endswith(files.NEW)
