@@ -207,5 +207,8 @@ def _placed(command: Command, device: str | None, jobs: int) -> Command:
 
 def _share(jobs: int) -> int:
     """Processors for each of so many."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, here // jobs)
+    return max(1, _processors() // jobs)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
