@@ -143,13 +143,13 @@ def _clear(directory: Path) -> None:
     Raises:
         OutputError: the directory holds something else.
     """
-    own = {SUBMIT, logs.DIRECTORY, *(f"{name}{SCRIPT}" for name in COMMANDS)}
+    if directory.is_file():
+        raise OutputError(f"--slurm {directory} is a file", "choose another directory")
+    own = re.compile(rf"{SUBMIT}|{logs.DIRECTORY}|({'|'.join(COMMANDS)})(-\d+)?{SCRIPT}|\..*{files.NEW}")
     there = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
-    foreign = [name for name in there if name not in own and not name.endswith(files.NEW)]
-    if foreign or directory.is_file():
-        raise OutputError(
-            f"--slurm {directory} holds something else: {(*foreign, 'a file')[0]}", "choose another directory"
-        )
+    foreign = [name for name in there if not own.fullmatch(name)]
+    if foreign:
+        raise OutputError(f"--slurm {directory} holds something else: {foreign[0]}", "choose another directory")
     (directory / SUBMIT).unlink(missing_ok=True)
     for name in there:
         if name.endswith(SCRIPT):
