@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO ?= demo
 
-.PHONY: demo test test-faults bench lint completions clean
+.PHONY: demo test test-faults test-slurm bench lint completions clean
 
 demo: .venv/installed
 	$(BIN)/xrayaug experiment --preset demo --out $(DEMO)
@@ -16,6 +16,9 @@ test: .venv/installed-dev
 
 test-faults: .venv/installed-dev
 	$(BIN)/python -m pytest tests/faults -m 'faults or not faults'
+
+test-slurm: .venv/installed-dev
+	$(BIN)/python -m pytest tests/test_loopback.py -m slurm
 
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/startup.py --rounds 5
