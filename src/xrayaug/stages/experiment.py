@@ -134,7 +134,7 @@ def _write_scripts(options: Experiment, directory: Path, study: Study) -> Result
 
 def plan(options: Experiment) -> Result:
     """The exact command lines, and what such a study could see, which is said aside: the lines are to be pasted."""
-    study = studies.plan(options)
+    study, _ = studies.plan(options), _places(options)
     outlook = studies.outlook(study, studies.settings(options))
     console.say(power.sentence(outlook) if outlook else NO_OUTLOOK)
     return {"commands": [command.command_line() for command in study.commands], "power": outlook}
