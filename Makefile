@@ -6,7 +6,7 @@ DEMO ?= demo
 # files in the order of tests/conftest.py, the longest first.
 PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-faults bench lint completions clean
+.PHONY: demo test test-faults test-slurm bench lint completions clean
 
 demo: .venv/installed
 	$(BIN)/xrayaug experiment --preset demo --out $(DEMO)
@@ -19,6 +19,9 @@ test: .venv/installed-dev
 
 test-faults: .venv/installed-dev
 	$(BIN)/python -m pytest $(PARALLEL) tests/faults -m 'faults or not faults'
+
+test-slurm: .venv/installed-dev
+	$(BIN)/python -m pytest tests/test_loopback.py -m slurm
 
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/startup.py --rounds 5

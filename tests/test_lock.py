@@ -1,9 +1,13 @@
 """One writer at a time: the second is told who the first is, and a dead one holds nothing."""
 
+import fcntl
+import os
 import signal
 import socket
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -57,3 +61,26 @@ def test_it_is_let_go_when_the_work_fails(tmp_path: Path) -> None:
     with lock.held(tmp_path / "deep" / "out"):
         assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out.lock"]
     assert not list((tmp_path / "deep").iterdir())
+
+
+def test_who_holds_it_can_be_seen_without_holding_it(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    try:
+        seen = lock.holder(tmp_path / "out")
+        assert seen is not None
+        assert (seen.pid, seen.host) == (holder.pid, socket.gethostname())
+        assert seen.since is not None
+        assert 0 <= (datetime.now(UTC) - seen.since).total_seconds() < 60
+    finally:
+        end(holder)
+    assert lock.holder(tmp_path / "out") is None
+    assert lock.holder(tmp_path / "never") is None
+
+
+def test_a_look_keeps_nobody_from_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out.lock"
+    path.touch()
+    looking = os.open(path, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr(time, "sleep", lambda _: os.close(looking))
+    with lock.held(tmp_path / "out"):
+        pass

@@ -57,6 +57,25 @@ def test_the_first_request_counts() -> None:
     assert stop.value.cause == "SIGTERM"
 
 
+def test_a_request_that_comes_twice_at_once_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+    with pytest.raises(Stopped), stopping.watching():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGUSR1)
+            ended.append("in order")
+    assert ended == ["in order"]
+    monkeypatch.setattr(stopping, "AT_ONCE_SECONDS", 0)
+    with pytest.raises(Stopped), stopping.watching():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGUSR1)  # much later: the first one was lost on its way
+            ended.append("never")
+    assert ended == ["in order"]
+
+
 def test_time_is_up() -> None:
     with pytest.raises(Stopped) as stop, stopping.watching(max_minutes=0.05 / 60):
         time.sleep(5)

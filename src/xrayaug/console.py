@@ -131,16 +131,17 @@ def _lines(total: int, label: str, unit: str, before: int) -> Iterator[Callable[
             return
         last = now
         rate = done / (now - started)
-        left = _clock((total - before - done) / rate) if rate else "unknown time"
+        left = clock((total - before - done) / rate) if rate else "unknown time"
         said = f"{label}: {before + done}/{total} {unit}, {rate:.1f} {unit}/s, {left} left"
         say(f"{said}; {note}" if note else said)
 
     yield advance
     seconds = max(time.monotonic() - started, 1e-9)
-    say(f"{label}: {done} {unit} in {_clock(seconds)}, {done / seconds:.1f} {unit}/s")
+    say(f"{label}: {done} {unit} in {clock(seconds)}, {done / seconds:.1f} {unit}/s")
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as a person reads them: ``1:23``, ``2:03:45``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -5,8 +5,10 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +16,16 @@ from xrayaug import console
 from xrayaug.errors import OutputError
 
 UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}  # some network file systems
+LOOKING = 0.1  # seconds, in which whoever only looked (`holder`) has long let go
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a lock, as far as it has said."""
+
+    pid: int | None = None
+    host: str = ""
+    since: datetime | None = None
 
 
 @contextmanager
@@ -40,9 +52,9 @@ def _acquire(path: Path) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except BlockingIOError:
-            holder = _holder(descriptor)
+            holder = _described(_read_holder(descriptor))
             os.close(descriptor)
             raise OutputError(f"{path.with_suffix('')} is being written by {holder}", "wait for it") from None
         except OSError as problem:
@@ -72,9 +84,44 @@ def _write_holder(descriptor: int) -> None:
     os.pwrite(descriptor, json.dumps(holder).encode(), 0)
 
 
-def _holder(descriptor: int) -> str:
+def holder(out: Path) -> Holder | None:
+    """Who is writing `out`; None where no live process is. Changes nothing."""
     try:
-        holder = json.loads(os.pread(descriptor, 4096, 0))
-        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (ValueError, KeyError, TypeError):  # it has not written its name yet
+        descriptor = os.open(out.with_name(out.name + ".lock"), os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:  # locked; or no locks are known there, and what the file says is all there is
+        return _read_holder(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _lock(descriptor: int) -> None:
+    """Lock it for good.
+
+    Raises:
+        BlockingIOError: another process has.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(LOOKING)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _read_holder(descriptor: int) -> Holder:
+    """What the holder wrote of itself, nothing where it has not yet."""
+    try:
+        said = json.loads(os.pread(descriptor, 4096, 0))
+        return Holder(int(said["pid"]), str(said["host"]), datetime.fromisoformat(said["since"]))
+    except (ValueError, KeyError, TypeError):
+        return Holder()
+
+
+def _described(holder: Holder) -> str:
+    if holder.pid is None or holder.since is None:
         return "another process"
+    return f"process {holder.pid} on {holder.host} since {holder.since.isoformat(timespec='seconds')}"

@@ -77,6 +77,11 @@ def _checkpoint_every() -> Any:
     )
 
 
+def _slurm(what: str, metavar: str) -> Any:
+    """What the job scripts of a study ask SLURM for."""
+    return option(None, help=f"{what} (default: the cluster's).", role=Role.EXECUTION, metavar=metavar)
+
+
 def _recipe(what: str, **bounds: Any) -> Any:
     """How a GAN is trained, which its architecture knows where the user does not say."""
     return option(None, help=f"{what} (default: the architecture's).", **bounds)
@@ -600,6 +605,36 @@ class Experiment(Command):
     checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
     deterministic: bool = _deterministic()
+    jobs: int | None = option(
+        None,
+        help="Commands to run at a time, each once what it reads is there (default: 1, or one for each of --devices).",
+        role=Role.EXECUTION,
+        minimum=1,
+        maximum=1024,
+    )
+    devices: tuple[str, ...] | None = option(
+        None,
+        help="Devices to share the commands among, by commas, such as cuda:0,cuda:1; each runs on one of them.",
+        role=Role.EXECUTION,
+        metavar="DEVICES",
+        parse=words,
+    )
+    status: bool = option(
+        False,
+        help="Only say what is done, runs, failed or waits, and how long the rest takes at today's pace.",
+        role=Role.EXECUTION,
+    )
+    slurm: Path | None = option(
+        None,
+        help="Only write what is not done as SLURM job scripts to this directory; submit.sh in it submits them.",
+        role=Role.EXECUTION,
+    )
+    slurm_partition: str | None = _slurm("Partition of the jobs", "NAME")
+    slurm_time: str | None = _slurm("Time limit of a job, after which it is queued again and goes on", "TIME")
+    slurm_memory: str | None = _slurm("Memory of a job, such as 32G", "SIZE")
+    slurm_cpus: int | None = option(None, help="Processors of a job.", role=Role.EXECUTION, minimum=1)
+    slurm_gres: str | None = _slurm("What jobs that compute on a device ask for, such as gpu:1", "GRES")
+    slurm_options: str | None = _slurm("Further options of sbatch for every job, as they stand there", "TEXT")
 
 
 COMMANDS: dict[str, type[Command]] = {

@@ -128,12 +128,7 @@ def differences(made: Manifest, options: Command) -> list[str]:
     """In what the command that a manifest tells of differs from `options`, one line each."""
     if made["stage"] != options.name:
         return [f"it was made by {made['stage']}, not {options.name}"]
-    before, now = made["options"], json.loads(json.dumps(options.identity()))
-    found = [
-        f"{name} was {before.get(name)}, is now {now.get(name)}"
-        for name in now | before
-        if before.get(name) != now.get(name)
-    ]
+    found = other_settings(made, options)
     recorded = {name: entry["sha256"] for name, entry in made["inputs"].items()}
     given = {name: digest(path) for name, path in options.inputs().items()}
     for name in sorted(recorded.keys() | given.keys()):
@@ -144,6 +139,16 @@ def differences(made: Manifest, options: Command) -> list[str]:
         elif recorded[name] != given[name]:
             found.append(f"input {name} has another content")
     return found
+
+
+def other_settings(made: Manifest, options: Command) -> list[str]:
+    """The settings in which the command that a manifest tells of differs from `options`, one line each."""
+    before, now = made["options"], json.loads(json.dumps(options.identity()))
+    return [
+        f"{name} was {before.get(name)}, is now {now.get(name)}"
+        for name in now | before
+        if before.get(name) != now.get(name)
+    ]
 
 
 def environment(computing: str) -> Environment:

@@ -5,6 +5,7 @@ holds work that only memory has (`deferred`), it waits until the run has saved (
 """
 
 import ctypes
+import math
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
 from xrayaug.command import Interval
 
@@ -25,6 +27,8 @@ CAUSES = {
     signal.SIGINT: ("Ctrl-C", INTERRUPTED),
 }
 
+# A terminal tells a study and its parts, which the study then tells too; SLURM a script and all it runs: one request.
+AT_ONCE_SECONDS = 0.5
 
 PARENT = "XRAYAUG_PARENT"  # environment variable: the process without which this one is to stop
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -40,6 +44,7 @@ class Stopped(BaseException):
 
 
 _request: Stopped | None = None
+_raised = -math.inf  # when it was, by the clock
 _deferrals = 0
 
 
@@ -49,7 +54,7 @@ def watching(max_minutes: float | None = None) -> Iterator[None]:
 
     A second Ctrl-C ends the process at once.
     """
-    global _request  # noqa: PLW0603 - signals are of the process
+    global _request, _raised
     before = {number: signal.signal(number, _receive) for number in CAUSES}
     if parent := os.environ.pop(PARENT, ""):
         end_with(int(parent), signal.SIGTERM)
@@ -61,7 +66,7 @@ def watching(max_minutes: float | None = None) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
-        _request = None
+        _request, _raised = None, -math.inf
 
 
 @contextmanager
@@ -88,7 +93,7 @@ def check() -> None:
         Stopped: the run was asked to stop.
     """
     if _request is not None:
-        raise _request
+        _raise(_request)
 
 
 class Pace:
@@ -128,5 +133,11 @@ def _receive(number: int, _: FrameType | None) -> None:
         _request = Stopped(cause, exit_code)
         with suppress(OSError):  # whoever listened may be gone
             os.write(2, f"\n{cause}: saving, then stopping\n".encode())  # print is not for signal handlers
-    if not _deferrals:
-        raise _request
+    if not _deferrals and time.monotonic() - _raised > AT_ONCE_SECONDS:  # raised again, it would break the ending
+        _raise(_request)
+
+
+def _raise(request: Stopped) -> NoReturn:
+    global _raised  # noqa: PLW0603
+    _raised = time.monotonic()
+    raise request

@@ -10,8 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 from typing import Any, NoReturn
 
-from xrayaug import cli
-from xrayaug.stages import experiment
+from xrayaug import cli, jobs
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGALRM)
 
@@ -39,13 +38,13 @@ def become(words: list[str], then: Callable[[], object] = lambda: None) -> NoRet
 
 def install() -> None:
     """Have `experiment` fork its parts."""
-    vars(experiment)["subprocess"] = SimpleNamespace(Popen=Forked)
+    vars(jobs)["subprocess"] = SimpleNamespace(Popen=Forked)
 
 
 class Forked:
     """What `experiment` needs of `subprocess.Popen`, for a process that has everything imported already."""
 
-    def __init__(self, words: list[str], *, stdout: Any, env: dict[str, str]) -> None:
+    def __init__(self, words: list[str], *, stdout: Any, stderr: Any, env: dict[str, str]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         self.returncode: int | None = None
@@ -55,18 +54,20 @@ class Forked:
             for number in SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            os.closerange(3, 64)  # the study's lock is its own
             os.dup2(stdout.fileno(), 1)
+            os.dup2(stderr.fileno(), 2)
+            os.closerange(3, 64)  # the study's lock is its own
             os.environ.clear()
             os.environ.update(env)
             become(words[words.index("xrayaug") + 1 :])
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def __enter__(self) -> "Forked":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.wait()
+    def poll(self) -> int | None:
+        """How it ended; None while it runs."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
 
     def wait(self) -> int:
         """Wait for its end."""

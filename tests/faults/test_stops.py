@@ -119,6 +119,32 @@ def test_a_study_passes_a_stop_on(xrayaug: Program, references: References) -> N
     check_goes_on(xrayaug, reference, xrayaug.directory / f"study-{xrayaug.made}")
 
 
+def side_by_side(reference: Reference) -> list[str]:
+    return [*reference.words[:-2], "--jobs", "2", *reference.words[-2:]]
+
+
+def test_a_study_of_two_at_a_time_gives_the_same_bytes(xrayaug: Program, references: References) -> None:
+    reference = references.get("experiment")
+    directory = xrayaug.new_directory("study")
+    ended = xrayaug.run(side_by_side(reference), directory)
+    assert ended.code == 0, ended.stderr
+    assert ended.stdout == reference.ended.stdout
+    out = directory / reference.words[-1]
+    assert (trees.differences(trees.read(out), reference.tree), trees.leftovers(out)) == ([], [])
+    shutil.rmtree(directory)
+
+
+def test_a_study_passes_a_stop_on_to_all_that_run(xrayaug: Program, references: References) -> None:
+    reference = references.get("experiment")
+    directory = xrayaug.new_directory("study")
+    running = xrayaug.start(side_by_side(reference), directory)
+    running.wait_until(lambda: len(running.children()) == 2)
+    running.send(signal.SIGTERM)
+    check_stopped(running.wait(SOON))
+    assert running.group_is_gone(1)
+    check_goes_on(xrayaug, reference, directory)
+
+
 @pytest.mark.faults
 def test_a_study_stops_when_its_part_was_stopped(xrayaug: Program, references: References) -> None:
     reference = references.get("experiment")

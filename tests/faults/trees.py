@@ -15,12 +15,12 @@ Tree = dict[str, bytes]
 
 
 def read(directory: Path) -> Tree:
-    """Every file under `directory`, without times and, in a study, the parts' hashes, which depend on them."""
+    """Every file under `directory`, without times and, in a study, logs and the parts' hashes, which depend on them."""
     is_study = (directory / "commands.sh").exists()
     return {
         file.relative_to(directory).as_posix(): _without_times(file, is_study=is_study)
         for file in sorted(directory.rglob("*"))
-        if not file.is_dir()
+        if not file.is_dir() and not (is_study and file.parent == directory / "logs")
     }
 
 
@@ -38,7 +38,7 @@ def unfinished_that_looks_finished(out: Path) -> str:
     if not out.exists():
         return ""
     if (out / "commands.sh").exists() or out.name == "study":  # grows part by part
-        parts = [part for part in out.iterdir() if part.is_dir() and "." not in part.name]
+        parts = [part for part in out.iterdir() if part.is_dir() and "." not in part.name and part.name != "logs"]
         return "; ".join(filter(None, map(unfinished_that_looks_finished, parts)))
     try:
         artifacts.open_artifact(out)

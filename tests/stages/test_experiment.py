@@ -1,19 +1,23 @@
 """The study is the commands that it prints, with the thesis's numbers in them."""
 
+import json
 import shlex
 import subprocess
-from dataclasses import fields
+import sys
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import stand_in
 import typer.main
-from builders import row, write_dataset
+from builders import build, edit_manifest, row, write_dataset
 
-from xrayaug import cli, console
+from xrayaug import cli, console, production, studies
 from xrayaug.command import Command
 from xrayaug.errors import OutputError, UsageError, XrayaugError
 from xrayaug.gans import Recipe
+from xrayaug.jobs import Crew, Failure, Outcome, Places
 from xrayaug.manifests import MANIFEST
 from xrayaug.options import (
     Augment,
@@ -81,7 +85,7 @@ def of(kind: type[Command], commands: list[Command]) -> list[Any]:
     ids=["thesis", "thesis, changed", "thesis, other classifier", "demo", "demo, changed", "demo, by design"],
 )
 def test_the_printed_lines_are_the_commands(options: Experiment, parsed: list[Command]) -> None:
-    assert read(options, parsed) == experiment.plan_study(options).commands
+    assert read(options, parsed) == studies.plan(options).commands
 
 
 def test_the_thesiss_numbers(parsed: list[Command]) -> None:
@@ -134,7 +138,7 @@ def test_arms_share_one_seed_so_that_they_nest(parsed: list[Command]) -> None:
 @pytest.mark.parametrize("options", [thesis(), demo()], ids=["thesis", "demo"])
 def test_every_input_is_raw_or_made_by_an_earlier_command(options: Experiment) -> None:
     made = {options.rsna, options.mura}
-    for command in experiment.plan_study(options).commands:
+    for command in studies.plan(options).commands:
         assert set(command.inputs().values()) <= made
         assert command.out not in made
         made.add(command.out)
@@ -187,9 +191,9 @@ def test_a_foreign_directory_is_refused(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.docx"]
 
 
-def test_a_command_that_fails_stops_the_study(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_command_that_fails_keeps_the_study_from_its_end(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     options = thesis(tmp_path / "study", rsna=tmp_path / "nowhere", mura=tmp_path / "nowhere")
-    with pytest.raises(XrayaugError, match=r"stopped at 'prepare' \(exit code 1\)"):
+    with pytest.raises(XrayaugError, match="0 of 31 commands are done, 2 failed at 'prepare' first"):
         experiment.run(options)
     said = capfd.readouterr()
     assert said.err.splitlines()[0].startswith("[1/31] xrayaug prepare --input")
@@ -208,7 +212,7 @@ def test_copies_are_screened_for_where_it_is_asked(parsed: list[Command]) -> Non
     assert names.index("sample") < names.index("copies") < names.index("augment")
     assert (screened.synthetic, screened.real, screened.features) == (OUT / "synthetic", OUT / "rsna", "random")
     assert {arm.copies for arm in of(Augment, commands)} == {OUT / "copies"}
-    assert not of(Copies, experiment.plan_study(thesis()).commands)
+    assert not of(Copies, studies.plan(thesis()).commands)
 
 
 def test_every_dose_has_its_controls_and_every_fraction_its_baseline(parsed: list[Command]) -> None:
@@ -276,3 +280,112 @@ def test_a_prepared_set_is_counted_without_the_raw_one(tmp_path: Path) -> None:
     write_dataset(tmp_path / "study" / "mura", rows)
     found = experiment.plan(thesis(tmp_path / "study"))["power"]
     assert (found["images"], found["patients"]) == (3, 2)
+
+
+def small(out: Path, **changes: Any) -> Experiment:
+    """A study whose commands the stand-in takes a moment for."""
+    return demo(out, **{"seeds": 1, "percents": (0.0, 50.0), "features": "none", **changes})
+
+
+@pytest.fixture
+def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return stand_in.install(tmp_path, monkeypatch)
+
+
+def test_failed_commands_are_listed_with_their_last_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], trace: Path
+) -> None:
+    out = tmp_path / "study"
+    failing = small(out)
+    program = Path(sys.executable)
+    program.write_text(program.read_text().replace("bad*)", "mura)"))
+    with pytest.raises(XrayaugError, match="5 of 11 commands are done, 1 failed at 'prepare'") as problem:
+        experiment.run(replace(failing, jobs=2))
+    assert "run the same command again" in problem.value.hint
+    said = capfd.readouterr()
+    assert said.out == ""
+    listed = [line for line in said.err.splitlines() if line.startswith("failed: ")]
+    assert len(listed) == 1
+    assert "mura has no patients (look at index.csv) (exit code 1); its log: " in listed[0]
+    assert "not run, as they read what is missing: arm-0, arm-50, classifier-0-seed-0" in said.err
+    assert not (out / MANIFEST).exists()
+
+
+def test_a_directory_with_logs_is_still_the_studys(tmp_path: Path, trace: Path) -> None:
+    out = tmp_path / "study"
+    (out / "logs").mkdir(parents=True)
+    with pytest.raises(XrayaugError, match="study"):  # the stand-in makes no artifacts
+        experiment.run(small(out))
+    assert len(stand_in.said(trace, "end")) == 11
+
+
+@pytest.mark.parametrize(
+    ("changes", "places"),
+    [
+        ({}, Places(1, ())),
+        ({"jobs": 3}, Places(3, ())),
+        ({"devices": ("cuda:0", "cuda:1")}, Places(2, ("cuda:0", "cuda:1"))),
+        ({"devices": ("cuda:0", "cuda:1"), "jobs": 4}, Places(4, ("cuda:0", "cuda:1"))),
+    ],
+)
+def test_how_many_run_at_a_time_and_where(
+    changes: dict[str, Any], places: Places, tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def run(crew: Crew) -> Outcome:
+        seen.append(crew.places)
+        return Outcome([Failure(crew.study.commands[0], 1, "enough")], [])
+
+    monkeypatch.setattr(Crew, "run", run)
+    with pytest.raises(XrayaugError, match="not complete"):
+        experiment.run(small(tmp_path / "study", **changes))
+    assert seen == [places]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"device": "cpu", "devices": ("cuda:0",)}, "--device and --devices"),
+        ({"slurm": Path("jobs"), "status": True}, "--slurm and --status"),
+        ({"slurm": Path("jobs"), "devices": ("cuda:0",)}, "--slurm and --devices"),
+    ],
+)
+def test_options_that_exclude_each_other(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    for do in (experiment.run, experiment.plan):
+        with pytest.raises(UsageError, match=message):
+            do(small(tmp_path / "study", **changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_status_writes_nothing_and_says_what_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = experiment.run(small(tmp_path / "study", status=True))
+    assert list(tmp_path.iterdir()) == []
+    assert found["counts"]["waiting"] == len(found["status"]) == 11
+    console.show(experiment.tables(json.loads(json.dumps(found))))
+    shown = capsys.readouterr().out
+    assert "11 waiting" in shown
+    assert "how long augment, evaluate, phantom, prepare" in shown
+
+
+def test_a_status_counts_what_is_done_and_what_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = small(tmp_path / "study", status=True)
+    done = studies.plan(options).commands[0]
+    production.produce(done, "raw", build)
+    edit_manifest(done.out, lambda manifest: manifest["environment"].update(seconds=90))
+    found = experiment.run(options)
+    assert found["status"][0] == {
+        "command": "phantom", "out": str(done.out), "state": "done", "seconds": 90.0, "note": ""
+    }  # fmt: skip
+    assert found["remaining_seconds"] == 90  # the other phantoms
+    console.show(experiment.tables(found))
+    assert "about 1:30 left, 1 at a time, at today's pace; how long" in capsys.readouterr().out
+
+
+def test_job_scripts_are_written_instead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = experiment.run(small(tmp_path / "study", slurm=tmp_path / "jobs"))
+    assert found["tasks"]["train-classifier"] == 2
+    assert (tmp_path / "jobs" / "submit.sh").is_file()
+    assert [file.name for file in (tmp_path / "study").iterdir()] == ["commands.sh"]
+    console.show(experiment.tables(found))
+    assert f"submit them: bash {tmp_path / 'jobs' / 'submit.sh'}" in capsys.readouterr().out

@@ -1,0 +1,67 @@
+"""The log of every command of a study: what it said, when it was begun and how it ended, run after run.
+
+`experiment` writes them, and so do the job scripts of `slurm.py`; `standing.py` reads how the last run ended.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from xrayaug.command import Command
+from xrayaug.errors import one_line
+
+DIRECTORY = "logs"  # of a study
+BEGAN = "== began"
+ENDED = "== ended with exit code"
+ENDING = re.compile(rf"{ENDED} (-?\d{{1,4}})")
+READ_FROM_END = 64 << 10  # bytes: a traceback at its longest, and more
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The last run that a log tells of."""
+
+    code: int | None  # None: it goes on, or was killed with whoever would have said how it ended
+    error: str  # its last error line, or else the last line it said; empty where it said nothing
+    said: str  # the last line it said
+
+
+def of(study: Path, command: Command) -> Path:
+    """The log of a command of the study that lies at `study`, or of the study itself."""
+    name = command.name if command.out == study else command.out.name
+    return study / DIRECTORY / f"{name}.log"
+
+
+def begin(log: Path, command_line: str) -> int:
+    """Note that a run begins; the size of the log, behind which its lines follow."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{BEGAN} {datetime.now(UTC).isoformat(timespec='seconds')}: {command_line}\n")
+        return file.tell()
+
+
+def end(log: Path, code: int) -> None:
+    """Note how it ended."""
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{ENDED} {code}\n")
+
+
+def last_run(log: Path) -> LastRun | None:
+    """What the log's last run came to; None where there is no log."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - READ_FROM_END))
+            lines = file.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return None
+    begun = max((number for number, line in enumerate(lines) if line.startswith(BEGAN)), default=-1)
+    said, code = [], None
+    for line in filter(str.strip, lines[begun + 1 :]):
+        if ending := ENDING.fullmatch(line):
+            code = int(ending[1])
+        else:
+            said.append(one_line(line))
+    errors = [line for line in said if line.startswith("error: ")]
+    last = said[-1] if said else ""
+    return LastRun(code, errors[-1].removeprefix("error: ") if errors else last, last)
