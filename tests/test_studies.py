@@ -1,6 +1,7 @@
 """Which command of a study reads what another one writes."""
 
 from pathlib import Path
+from typing import Any
 
 from xrayaug import studies
 from xrayaug.options import Experiment
@@ -28,3 +29,14 @@ def test_who_reads_whom() -> None:
 def test_a_command_that_trains_several_seeds_makes_all_of_them() -> None:
     found = graph(seeds=3, percents=(0.0, 50.0), side_by_side=True)
     assert found["evaluation"] == {"classifier-0-seed-{seed}", "classifier-50-seed-{seed}"}
+
+
+def test_sets_of_another_layout_are_read_as_such() -> None:
+    given: dict[str, Any] = {"rsna_source": "folder", "mura_source": "table", "test": 0.25, "gan_label": "normal"}
+    study = studies.plan(Experiment(rsna=Path("a"), mura=Path("b.csv"), out=Path("s"), **given))
+    lines = [command.command_line() for command in study.commands]
+    assert [line.split(" --out ")[-1] for line in lines[:3]] == ["s/rsna", "s/mura", "s/gan"]
+    for line, source in zip(lines[:2], ("folder", "table"), strict=True):
+        assert f"--source {source} " in line
+        assert "--test 0.25" in line
+    assert "--only-label normal" in lines[2]

@@ -541,6 +541,18 @@ class Experiment(Command):
     )
     rsna: Path | None = option(None, help="Raw RSNA bone age set, which the GAN learns from.", role=Role.INPUT)
     mura: Path | None = option(None, help="Raw MURA set, which the classifier learns from.", role=Role.INPUT)
+    rsna_source: str = option(
+        "rsna", choices=SOURCES, help="Layout of the set given as --rsna, if another; see prepare."
+    )
+    mura_source: str = option(
+        "mura", choices=SOURCES, help="Layout of the set given as --mura, if another; see prepare."
+    )
+    test: float = option(
+        0.0,
+        help="Share of the images to test on, of sets that have no test split of their own.",
+        minimum=0.0,
+        maximum=0.9,
+    )
     percents: tuple[float, ...] | None = option(
         None, help="Doses of synthetic images, in percent of the real normals (default: the preset's).", parse=numbers
     )
@@ -566,6 +578,9 @@ class Experiment(Command):
         "epochs", help="What is equal in all arms, epochs or optimiser steps; see train-classifier."
     )
     gan_arch: str = option("dcgan", choices=ARCHITECTURES, help="Architecture of the GAN.")
+    gan_label: Literal["normal", "abnormal"] | None = option(
+        None, help="Have the GAN learn from images of this label alone; an architecture that is told labels needs none."
+    )
     gan_size: int | None = option(None, help="Size of the GAN's images (default: the preset's).", minimum=8)
     gan_epochs: int | None = option(None, help="Epochs of the GAN (default: the preset's).", minimum=1)
     gan_batch_size: int | None = option(None, help="Batch size of the GAN (default: the preset's).", minimum=1)

@@ -56,6 +56,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "classifier_batch_size": 16,
     },
 }
+RSNA, MURA = "rsna", "mura"  # directories of the prepared sets, whatever their layout
 DEMO_PHANTOMS = {"rsna": 400, "mura": 400}
 DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 64 px
 RANDOM_DIMS = "64"  # of random features: enough for a small study, and quick
@@ -115,6 +116,7 @@ def plan(options: Experiment) -> Study:
     training: dict[str, Any] = {"precision": options.precision, **device, **pace}
     read: dict[str, Any] = {
         "split_by": s.split_by,
+        "test": options.test,
         "duplicates": options.duplicates,
         "workers": options.workers,
         "seed": seed,
@@ -125,11 +127,12 @@ def plan(options: Experiment) -> Study:
     arms = _arms(options, s, screened)
     commands: list[Command] = [
         *(_phantoms(options, s) if options.preset == "demo" else []),
-        Prepare(source="rsna", input=s.rsna, size=s.gan_size, out=out / "rsna", **read),
-        Prepare(source="mura", input=s.mura, size=s.classifier_size, out=out / "mura", **read),
+        Prepare(source=options.rsna_source, input=s.rsna, size=s.gan_size, out=out / RSNA, **read),
+        Prepare(source=options.mura_source, input=s.mura, size=s.classifier_size, out=out / MURA, **read),
         TrainGan(
-            data=out / "rsna",
+            data=out / RSNA,
             arch=options.gan_arch,
+            only_label=options.gan_label,
             epochs=s.gan_epochs,
             batch_size=s.gan_batch_size,
             seed=seed,
@@ -181,7 +184,7 @@ def _arms(options: Experiment, s: Settings, screened: Path | None) -> list[Augme
         for control in (None, *controls):
             out = options.out / _arm_name(percent, label if percent else None, control, fraction)
             found[out] = Augment(
-                real=options.out / "mura",
+                real=options.out / MURA,
                 synthetic=options.out / "synthetic",
                 percent=percent,
                 label=cast(Any, label if percent and label != "both" else None),
@@ -249,7 +252,7 @@ def _phantoms(options: Experiment, s: Settings) -> list[Command]:
 
 def _copies(options: Experiment, s: Settings, out: Path) -> Copies:
     """The screening of the synthetic images against those that the GAN learnt from."""
-    return Copies(synthetic=options.out / "synthetic", real=options.out / "rsna", out=out, **_features(options, s))
+    return Copies(synthetic=options.out / "synthetic", real=options.out / RSNA, out=out, **_features(options, s))
 
 
 def _features(options: Experiment, s: Settings) -> dict[str, Any]:
@@ -273,7 +276,7 @@ def _distances(options: Experiment, s: Settings) -> list[Fid]:
 
 def outlook(study: Study, s: Settings) -> dict[str, Any] | None:
     """What the study could see; None where its test images are neither prepared nor there to be counted."""
-    mura = next(command for command in study.commands if isinstance(command, Prepare) and command.source == "mura")
+    mura = next(command for command in study.commands if isinstance(command, Prepare) and command.out.name == MURA)
     arms = [command for command in study.commands if isinstance(command, Augment)]
     comparisons = sum(arm.percent > 0 and arm.control is None for arm in arms)
     try:
