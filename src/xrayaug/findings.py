@@ -1,6 +1,5 @@
 """Measured arms -> what stands in an evaluation: intervals, differences to the baseline, the verdict on every arm."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -144,12 +143,13 @@ class _Study:
         flipped, smallest = paired.sign_flip(of_seeds)
         return difference.told() | {
             "standard_error": difference.error,
-            "degrees_of_freedom": difference.freedom if math.isfinite(difference.freedom) else None,
+            "variance_of_seeds": difference.of_seeds,
+            "variance_of_patients": difference.of_patients,
             "p": difference.p_value(),
             "p_holm": decision.p_different,
             "p_equivalent": difference.p_equivalent(self.question.margin),
             "p_equivalent_holm": decision.p_equivalent,
-            "bootstrap": {"low": low, "high": high},
+            "bootstrap": {"kind": "percentile", "low": low, "high": high},
             "sign_flip": {"p": flipped, "smallest": smallest},
             "of_seeds": {str(one.seed): float(each) for (one, _), each in zip(pairs, of_seeds, strict=True)},
         }
@@ -158,10 +158,14 @@ class _Study:
         baseline = baseline_of(arm, self.arms) or arm
         return verdict.prior_shift(
             (arm.share_normal, baseline.share_normal),
-            self.difference(arm, "accuracy"),
-            self.difference(arm, "accuracy", CHOSEN),
+            self._calls(arm),
+            (self.difference(arm, "accuracy"), self.difference(arm, "accuracy", CHOSEN)),
             self.difference(arm, "auroc"),
         )
+
+    def _calls(self, arm: Arm) -> Estimate | None:
+        baseline, measured = baseline_of(arm, self.arms), self.measurements[self.question.level, HALF]
+        return comparison.of_calls(measured[arm.name], measured[baseline.name]) if baseline else None
 
     def _controls(self, arm: Arm, difference: Estimate | None) -> list[dict[str, Any]]:
         """What the controls of the same size say of an arm that is none itself."""

@@ -226,7 +226,7 @@ def _measure(options: Evaluate, predicted: Sequence[Predicted]) -> dict[tuple[st
             given, valid = test.probabilities(each.test), _cases(each.run.valid, level)
             chosen = scores.best_threshold(valid.labels, valid.probabilities(each.valid))
             for name, threshold in ((HALF, scores.THRESHOLD), (CHOSEN, chosen)):
-                measured = comparison.measure(each.run.seed, test.labels, given, threshold, counts)
+                measured = comparison.measure(each.run.seed, test.labels, given, threshold, counts, test.patients)
                 found.setdefault((level, name), {}).setdefault(each.run.arm_name, []).append(measured)
     return found
 
@@ -344,7 +344,8 @@ def _subgroups(
         counts = resampling.draw(cases.patients, options.resamples, options.seed)
         measured: dict[str, list[Measured]] = {}
         for each in predicted:
-            one = comparison.measure(each.run.seed, cases.labels, each.test[places], scores.THRESHOLD, counts)
+            given = each.test[places]
+            one = comparison.measure(each.run.seed, cases.labels, given, scores.THRESHOLD, counts, cases.patients)
             measured.setdefault(each.run.arm_name, []).append(one)
         about = {"value": value, "images": len(places), "abnormal": int(cases.labels.sum())}
         told = {"intervals": findings.intervals_of(measured), "differences": findings.differences_of(arms, measured)}
