@@ -16,7 +16,7 @@ def measured(seed: int, strength: float) -> Measured:
 
 
 def of(seed: int, probabilities: Probabilities) -> Measured:
-    return comparison.measure(seed, LABELS, probabilities, 0.5, COUNTS, PATIENTS)
+    return comparison.measure(seed, LABELS, probabilities, 0.5, COUNTS, patients=PATIENTS)
 
 
 def test_differences_are_of_equal_seeds() -> None:
@@ -47,7 +47,7 @@ def test_tests_of_two_networks_alone() -> None:
 
 
 def test_an_undefined_score_has_no_estimate() -> None:
-    normal = comparison.measure(0, np.zeros(400, np.int64), np.full(400, 0.2), 0.5, COUNTS, PATIENTS)
+    normal = comparison.measure(0, np.zeros(400, np.int64), np.full(400, 0.2), 0.5, COUNTS, patients=PATIENTS)
     assert comparison.of_arm([normal], "auroc") is None
     assert comparison.of_arm([normal], "accuracy") is not None
 

@@ -40,7 +40,7 @@ class Measured:
 
 
 def measure(
-    seed: int, labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts, patients: Labels
+    seed: int, labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts, *, patients: Labels
 ) -> Measured:
     """Score a network on cases `[N]` of these patients `[N]`, and on their resamples `[B, N]`."""
     found = asdict(scores.score(labels, probabilities, threshold))

@@ -99,6 +99,24 @@ def conclude(
     }
 
 
+def specificity_check(arms: Sequence[Arm], measurements: Measurements, level: str) -> list[Check]:
+    """Whether arms call real normal test images abnormal more often than their baselines; none without such arms.
+
+    Each 95 % interval is uncorrected, at 0.5 and at the thresholds chosen on validation.
+    """
+    told: list[str] = []
+    fall = False
+    for arm in arms:
+        baseline = baseline_of(arm, arms)
+        if arm.control is None and baseline is not None and baseline != arm:
+            pairs = [(at, measurements[level, at]) for at in (HALF, CHOSEN)]
+            found = {at: comparison.of_difference(of[arm.name], of[baseline.name], "specificity") for at, of in pairs}
+            fall |= any(verdict.is_apart(each) and each is not None and each.value < 0 for each in found.values())
+            told.append(f"{arm.name}: {_bounds(found[HALF])} at 0.5, {_bounds(found[CHOSEN])} at the one chosen")
+    sentence = "specificity on real normal test images, difference to 0 by threshold: " + "; ".join(told)
+    return [Check("real normals", not fall, sentence)] if told else []
+
+
 @dataclass(frozen=True)
 class _Study:
     """All arms, what was measured of them, and what is asked."""
@@ -185,6 +203,13 @@ class _Study:
     def _pairs(self, arm: Arm) -> list[tuple[Measured, Measured]]:
         baseline, measured = baseline_of(arm, self.arms), self.measurements[self.question.level, HALF]
         return comparison.pairs_of(measured[arm.name], measured[baseline.name]) if baseline else []
+
+
+def _bounds(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "undefined"
+    low, high = estimate.interval()
+    return f"{estimate.value:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 def _told(estimate: Estimate | None) -> dict[str, Any] | None:

@@ -42,10 +42,10 @@ class Estimate:
 
         Each variance times the square of its own quantile of t, summed: Banerjee 1960, Sankhya 22:357.
         """
-        of_patients = float(student.isf(level / 2, self.patients_freedom)) ** 2 * self.of_patients
-        if self.seeds < 2:
-            return math.sqrt(of_patients)
-        return math.sqrt(of_patients + float(student.isf(level / 2, self.seeds - 1)) ** 2 * self.of_seeds)
+        squared: float = float(student.isf(level / 2, self.patients_freedom)) ** 2 * self.of_patients
+        if self.seeds > 1:
+            squared += float(student.isf(level / 2, self.seeds - 1)) ** 2 * self.of_seeds
+        return math.sqrt(squared)
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Bounds of the interval that misses the truth with probability `level` at most, half on either side."""
@@ -117,9 +117,10 @@ def _shared(resampled: Values) -> float:
     """Of `[B, S]` the mean covariance of two seeds, at least 0; with one seed its variance."""
     seeds = resampled.shape[1]
     covariance = np.atleast_2d(np.cov(resampled, rowvar=False))
+    alone = float(np.trace(covariance))
     if seeds == 1:
-        return float(covariance[0, 0])
-    return max(float(covariance.sum() - np.trace(covariance)) / (seeds * (seeds - 1)), 0.0)
+        return alone
+    return max((float(covariance.sum()) - alone) / (seeds * (seeds - 1)), 0.0)
 
 
 def percentile(resampled: Values, seed: int) -> tuple[float, float]:

@@ -129,10 +129,10 @@ def _of_prior(shares: tuple[float, float], calls: Estimate, at_half: Estimate | 
     low, high = calls.interval()
     accuracy = f", which changes the accuracy there by {at_half.value:+.3f}" if at_half else ""
     return (
-        f"as a moved prior alone would have it, it calls {'fewer' if calls.value < 0 else 'more'} images abnormal at the "
-        f"threshold 0.5 ({calls.value:+.3f} of both classes alike, {low:+.3f} to {high:+.3f}){accuracy}, and neither the "
-        f"accuracy at the threshold chosen on validation nor the AUROC is told from the baseline's: training had "
-        f"{shares[0]:.0%} normal images instead of {shares[1]:.0%}"
+        f"as a moved prior alone would have it, it calls {'fewer' if calls.value < 0 else 'more'} images abnormal at "
+        f"the threshold 0.5 ({calls.value:+.3f} of both classes alike, {low:+.3f} to {high:+.3f}){accuracy}, and "
+        "neither the accuracy at the threshold chosen on validation nor the AUROC is told from the baseline's: "
+        f"training had {shares[0]:.0%} normal images instead of {shares[1]:.0%}"
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from xrayaug import (
+    audits,
     classifier,
     comparison,
     console,
@@ -31,6 +32,7 @@ from xrayaug import (
 )
 from xrayaug.arrays import LARGEST
 from xrayaug.artifacts import Result
+from xrayaug.audits import Audit
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
 from xrayaug.comparison import Measured
@@ -46,6 +48,9 @@ REPORTED = {0: 0.831, 10: 0.826, 50: 0.800, 100: 0.775}  # the thesis's Table 5:
 REPORTED_NOTE = (
     "thesis (reported): Table 5 of Platin's thesis, means of 5 runs, not measured here; "
     "whether per image or per study it does not say"
+)
+INTERVALS_NOTE = (
+    "intervals: t, over seeds and patients; beside them in verdict.json the bootstrap's, by percentiles (not BCa)"
 )
 LEVELS = ("image", "study", "patient")
 IN_TABLE5 = ("image", "study")
@@ -127,21 +132,33 @@ def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result
     kept = Checkpoints(directory / production.RESUME / "predictions", AFTER_EACH_RUN)
     with device.naming_limits(options.batch_size, deterministic=options.deterministic):
         predicted = _predict(runs, options.batch_size, where, kept)
+        audited = _audit(options, runs, where)
     if options.calibrate == "temperature":
         predicted = [_cooled(each) for each in predicted]
-    result = _result(options, predicted, groups)
+    result = _result(options, predicted, groups, audited)
     _write(directory, result, predicted)
     return result
 
 
-def _result(options: Evaluate, predicted: Sequence[Predicted], groups: Mapping[str, list[int]]) -> Result:
+def _audit(options: Evaluate, runs: Sequence[Run], where: torch.device) -> list[Audit]:
+    """Of every arm whether its synthetic images are told from real ones; nothing where that is not asked for."""
+    if not options.audit_images:
+        return []
+    return audits.audits(runs, options.audit_images, options.batch_size, where, options.seed)
+
+
+def _result(
+    options: Evaluate, predicted: Sequence[Predicted], groups: Mapping[str, list[int]], audited: Sequence[Audit]
+) -> Result:
     """All numbers: of every run, of every arm, of subgroups, and the verdict."""
     runs = [each.run for each in predicted]
     measurements = _measure(options, predicted)
     judged = [_judged(each, measurements) for each in predicted]
     arms = [_about(list(members)) for _, members in itertools.groupby(runs, lambda each: each.arm_name)]
     question = Question(options.metric.replace("-", "_"), options.per, options.margin, options.seed)
-    concluded = findings.conclude(arms, measurements, question, validity.checks(runs))
+    normals = findings.specificity_check(arms, measurements, options.per)
+    checks = [*validity.checks(runs), *audits.check_of(audited), *normals]
+    concluded = findings.conclude(arms, measurements, question, checks)
     return {
         "threshold": scores.THRESHOLD,
         "test": _test_counts(runs[0].test),
@@ -149,6 +166,7 @@ def _result(options: Evaluate, predicted: Sequence[Predicted], groups: Mapping[s
         "arms": _arms(judged, measurements, arms),
         "runs": judged,
         "verdict": concluded,
+        "shortcuts": [each.told() for each in audited],
         **({"subgroups": _subgroups(options, predicted, arms, groups, question)} if options.by else {}),
         "thesis": {"accuracy": {str(percent): value for percent, value in REPORTED.items()}, "note": REPORTED_NOTE},
     }
@@ -226,7 +244,9 @@ def _measure(options: Evaluate, predicted: Sequence[Predicted]) -> dict[tuple[st
             given, valid = test.probabilities(each.test), _cases(each.run.valid, level)
             chosen = scores.best_threshold(valid.labels, valid.probabilities(each.valid))
             for name, threshold in ((HALF, scores.THRESHOLD), (CHOSEN, chosen)):
-                measured = comparison.measure(each.run.seed, test.labels, given, threshold, counts, test.patients)
+                measured = comparison.measure(
+                    each.run.seed, test.labels, given, threshold, counts, patients=test.patients
+                )
                 found.setdefault((level, name), {}).setdefault(each.run.arm_name, []).append(measured)
     return found
 
@@ -345,7 +365,9 @@ def _subgroups(
         measured: dict[str, list[Measured]] = {}
         for each in predicted:
             given = each.test[places]
-            one = comparison.measure(each.run.seed, cases.labels, given, scores.THRESHOLD, counts, cases.patients)
+            one = comparison.measure(
+                each.run.seed, cases.labels, given, scores.THRESHOLD, counts, patients=cases.patients
+            )
             measured.setdefault(each.run.arm_name, []).append(one)
         about = {"value": value, "images": len(places), "abnormal": int(cases.labels.sum())}
         told = {"intervals": findings.intervals_of(measured), "differences": findings.differences_of(arms, measured)}
@@ -403,6 +425,7 @@ def _verdict_tables(result: Result) -> list[Table]:
     rows = [(each["arm"], word, *told) for each, word, told in zip(found["arms"], said, cells, strict=True)]
     columns = ("Percent added", "Verdict", "Difference to 0 (95 %)", "p (Holm)", "p equivalent (Holm)")
     notes = [f"{each['arm']}: {word}: {each['reason']}" for each, word in zip(found["arms"], said, strict=True)]
+    notes.append(INTERVALS_NOTE)
     checks = [(each["name"], HOLDS[each["holds"]], each["sentence"]) for each in found["checks"]]
     return [
         Table("What the verdict stands on", ("Check", "Holds", "What was found"), checks),
