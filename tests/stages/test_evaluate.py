@@ -371,8 +371,8 @@ def test_a_control_is_judged_apart(make_dataset: MakeDataset, tmp_path: Path) ->
 
 def test_it_audits_arms_for_a_shortcut(make_dataset: MakeDataset, tmp_path: Path) -> None:
     """Real normals are dark and synthetic "normals" bright, which any network's features show."""
-    none = make_dataset(tmp_path / "none", studies=20, result={"arm": arm_of(0.0, 0)})
-    ten = make_dataset(tmp_path / "ten", studies=20, synthetic=24, result={"arm": arm_of(10.0, 24)}, seed=1)
+    none = make_dataset(tmp_path / "none", studies=30, result={"arm": arm_of(0.0, 0)})
+    ten = make_dataset(tmp_path / "ten", studies=30, synthetic=40, result={"arm": arm_of(10.0, 40)}, seed=1)
     held = dataset.open_dataset(ten)
     drawn = [row.row for row in held.rows if row.synthetic]
 
@@ -388,7 +388,7 @@ def test_it_audits_arms_for_a_shortcut(make_dataset: MakeDataset, tmp_path: Path
     result = evaluate.run(options(made, tmp_path / "out"))
     (audit,) = result["shortcuts"]
     assert (audit["arm"], audit["labels"], audit["dims"]) == ("10", ["normal"], 512)
-    assert (audit["apart"]["real"], audit["apart"]["synthetic"]) == (24, 24)
+    assert (audit["apart"]["real"], audit["apart"]["synthetic"]) == (40, 40)
     assert audit["apart"]["low"] > 0.9
     checks = {check["name"]: check for check in result["verdict"]["checks"]}
     assert checks["shortcut"]["holds"] is False
