@@ -120,7 +120,7 @@ def _shared(resampled: Values) -> float:
     alone = float(np.trace(covariance))
     if seeds == 1:
         return alone
-    return max((float(covariance.sum()) - alone) / (seeds * (seeds - 1)), 0.0)
+    return float(max((float(covariance.sum()) - alone) / (seeds * (seeds - 1)), 0.0))
 
 
 def percentile(resampled: Values, seed: int) -> tuple[float, float]:
