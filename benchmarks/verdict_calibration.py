@@ -11,7 +11,9 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,7 @@ MIDDLE = SEPARATION / 2  # the score that becomes the probability 0.5
 VALIDATION = 554
 RESAMPLES = 300
 MARGIN = 0.02
+AT_ONCE = 100  # studies between two lines
 SHARED = {"patient": 0.25, "image": 0.35}  # variances of what every network finds hard
 OF_ARM = {"patient": 0.03, "image": 0.07}  # of what an arm finds hard, whatever the seed
 OF_NETWORK = 0.30  # of what one network alone finds hard
@@ -82,35 +85,47 @@ class Effects:
 def study(world: World, random: np.random.Generator) -> tuple[list[list[Measured]], list[list[Measured]]]:
     """One study's arms, the baseline first: each its seeds' networks at 0.5, and at the thresholds of validation."""
     effects = _effects(world, random)
-    (patients, labels), (_, valid_labels) = test, valid = _patients(world.images, random), _patients(VALIDATION, random)
+    (patients, labels), (valid_patients, valid_labels) = _patients(world.images, random), _patients(VALIDATION, random)
     counts = resampling.draw(patients, RESAMPLES, int(random.integers(1 << 30)))
-    given = _probabilities(world, effects, *test, random)
-    of_valid = _probabilities(world, effects, *valid, random)
-    at_half: list[list[Measured]] = []
-    at_chosen: list[list[Measured]] = []
-    for arm, of_arm in zip(given, of_valid, strict=True):
-        thresholds = [scores.best_threshold(valid_labels, each) for each in of_arm]
-        at_half.append([_measured(seed, labels, each, 0.5, counts) for seed, each in enumerate(arm)])
-        at_chosen.append(
-            [
-                _measured(seed, labels, each, threshold, counts, areas=False)
-                for seed, (each, threshold) in enumerate(zip(arm, thresholds, strict=True))
-            ]
-        )
-    return at_half, at_chosen
+    given = _probabilities(world, effects, patients, labels, random)
+    of_valid = _probabilities(world, effects, valid_patients, valid_labels, random)
+    cases = _Cases(labels, counts, resampling.fewest(labels, patients))
+    half = [[cases.measured(seed, each, 0.5) for seed, each in enumerate(arm)] for arm in given]
+    chosen = [
+        [
+            cases.measured(seed, each, scores.best_threshold(valid_labels, on_valid), areas=False)
+            for seed, (each, on_valid) in enumerate(zip(arm, of_arm, strict=True))
+        ]
+        for arm, of_arm in zip(given, of_valid, strict=True)
+    ]
+    return half, chosen
 
 
-def _measured(
-    seed: int, labels: Numbers, given: Arrays, threshold: float, counts: Counts, *, areas: bool = True
-) -> Measured:
-    """`comparison.measure` for the two scores that are looked at here, since others take most of the time."""
-    right = (given > threshold) == (labels == 1)
-    found = {"accuracy": float(np.mean(right))}
-    resampled = {"accuracy": counts @ right / counts.sum(axis=1)}
-    if areas:
-        found["auroc"] = scores.auroc(labels, given) or math.nan
-        resampled["auroc"] = resampling.auroc(labels, given, counts)
-    return Measured(seed, labels, given, threshold, found, resampled)
+@dataclass(frozen=True)
+class _Cases:
+    """A study's test images and their resamples."""
+
+    labels: Numbers
+    counts: Counts
+    patients: int
+
+    def measured(self, seed: int, given: Arrays, threshold: float, *, areas: bool = True) -> Measured:
+        """`comparison.measure` for the scores that are looked at here, since others take most of the time."""
+        called, truth = given > threshold, self.labels == 1
+        groups = np.stack([called & truth, truth, ~called & ~truth, ~truth], axis=1).astype(np.float64)
+        found = _rates(groups.sum(axis=0, keepdims=True))
+        resampled = _rates(self.counts @ groups)
+        values: dict[str, float] = {name: float(each[0]) for name, each in found.items()}
+        if areas:
+            values["auroc"] = scores.auroc(self.labels, given) or math.nan
+            resampled["auroc"] = resampling.auroc(self.labels, given, self.counts)
+        return Measured(seed, self.labels, given, threshold, self.patients, values, resampled)
+
+
+def _rates(sums: Arrays) -> dict[str, Arrays]:
+    """Of abnormal cases that are called so, abnormal ones, normal ones that are called so, normal ones, `[B, 4]`."""
+    tp, abnormal, tn, normal = sums.T
+    return {"accuracy": (tp + tn) / (abnormal + normal), "sensitivity": tp / abnormal, "specificity": tn / normal}
 
 
 def _effects(world: World, random: np.random.Generator) -> Effects:
@@ -176,8 +191,11 @@ def judge(world: World, random: np.random.Generator) -> Counter[str]:
     for arm in _arms(world):
         shifted = verdict.prior_shift(
             (0.85, 0.73),
-            comparison.of_difference(at_half[arm], baseline, "accuracy"),
-            comparison.of_difference(at_chosen[arm], at_chosen[0], "accuracy"),
+            comparison.of_calls(at_half[arm], baseline),
+            (
+                comparison.of_difference(at_half[arm], baseline, "accuracy"),
+                comparison.of_difference(at_chosen[arm], at_chosen[0], "accuracy"),
+            ),
             comparison.of_difference(at_half[arm], baseline, "auroc"),
         )  # fmt: skip
         found[f"prior {arm} alone"] += shifted["alone"]
@@ -206,7 +224,7 @@ def _seeds_alone(arms: Sequence[Sequence[Measured]], metric: str) -> bool:
     for place, arm in enumerate(arms[1:]):
         differing = comparison.differences(comparison.pairs_of(arm, arms[0]), metric)
         error = float(np.std(differing, ddof=1)) / math.sqrt(len(differing))
-        fixed = intervals.Estimate(float(np.mean(differing)), max(error, 1e-12), len(differing) - 1, len(differing))
+        fixed = intervals.Estimate(float(np.mean(differing)), max(error, 1e-12) ** 2, 0.0, len(differing))
         p_values[str(place)] = fixed.p_value()
     return min(paired.holm(p_values).values()) <= intervals.LEVEL
 
@@ -215,25 +233,35 @@ WORLDS = {
     "null": ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
     "effects": ((0.01, 0.03, 0.05, -0.05), (0.0, 0.0, 0.0, 0.0)),
     "margin": ((MARGIN, -MARGIN), (0.0, 0.0)),
-    "prior": ((0.0,), (-0.74,)),  # the log odds of 0.85 normal less those of 0.73
+    "prior": ((0.0, -0.05), (-0.74, -0.74)),  # the log odds of 0.85 normal less those of 0.73; alone, and not
 }
 
 
+def batch(name: str, images: int, seeds: int, studies: range) -> Counter[str]:
+    """What came of some studies; each is drawn from its own number, so it does not matter who does which."""
+    world = World(images, seeds, *WORLDS[name])
+    place = list(WORLDS).index(name)
+    streams = (np.random.default_rng([images, seeds, place, number]) for number in studies)
+    return sum((judge(world, random) for random in streams), Counter())
+
+
 def main() -> None:
-    """Print one JSON line for each world."""
+    """Print one JSON line for each world, after every `AT_ONCE` studies with the counts so far."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=460)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--studies", type=int, default=200)
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--worlds", default=",".join(WORLDS))
     arguments = parser.parse_args()
-    for place, name in enumerate(WORLDS):
-        if name in arguments.worlds.split(","):
-            world = World(arguments.images, arguments.seeds, *WORLDS[name])
-            random = np.random.default_rng([arguments.images, arguments.seeds, place])
-            found: Counter[str] = sum((judge(world, random) for _ in range(arguments.studies)), Counter())
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        for name in arguments.worlds.split(","):
+            parts = [range(at, min(at + AT_ONCE, arguments.studies)) for at in range(0, arguments.studies, AT_ONCE)]
+            found: Counter[str] = Counter()
             said: dict[str, Any] = {"world": name, "images": arguments.images, "seeds": arguments.seeds}
-            print(json.dumps(said | dict(sorted(found.items()))), flush=True)
+            for part in pool.map(partial(batch, name, arguments.images, arguments.seeds), parts):
+                found.update(part)
+                print(json.dumps(said | dict(sorted(found.items()))), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from xrayaug import power
 from xrayaug.power import Assumed
@@ -12,10 +13,9 @@ ALONE = Assumed(discordance=0.1, alike=1.0, icc=0.0)
 
 
 def test_of_independent_images_it_is_the_textbooks() -> None:
-    """(1.959964 + 0.841621) sqrt(0.1 / 460)."""
-    found = power.smallest_difference(range(460), seeds=1, comparisons=1, assumed=ALONE)
-    assert found == pytest.approx(2.801585 * math.sqrt(0.1 / 460), rel=1e-6)
-    assert found == pytest.approx(0.0413, abs=1e-4)
+    """(1.959964 + 0.841621) sqrt(0.1 / n); t of so many patients is as good as normal."""
+    found = power.smallest_difference(range(46000), seeds=1, comparisons=1, assumed=ALONE)
+    assert found == pytest.approx(2.801585 * math.sqrt(0.1 / 46000), rel=1e-4)
 
 
 def test_images_of_one_patient_are_worth_less() -> None:
@@ -29,9 +29,18 @@ def test_seeds_help_by_what_is_not_alike_in_them() -> None:
         assumed = Assumed(discordance=0.1, alike=alike, icc=0)
         return power.smallest_difference(range(100), seeds=seeds, comparisons=1, assumed=assumed)
 
-    assert found(4, 0.0) == pytest.approx(found(1, 0.0) / 2)
+    assert found(400, 0.0) == pytest.approx(found(1, 0.0) / 20, rel=0.01)
     assert found(4, 1.0) == found(1, 1.0)
-    assert found(1, 0.0) / 2 < found(4, 0.5) < found(1, 0.5)
+    assert found(400, 0.0) < found(400, 0.5) < found(1, 0.5)
+    assert found(3, 0.5) > found(1, 0.5), "three seeds say little of how seeds differ"
+
+
+def test_half_of_it_is_the_interval_that_will_decide() -> None:
+    """t of 2 and of 99 degrees of freedom, and the normal quantile of the power."""
+    found = power.smallest_difference(range(100), seeds=3, comparisons=2, assumed=Assumed(0.1, 0.5, 0.0))
+    of_seeds, of_patients = 0.1 * 0.5 / 3 / 100, 0.1 * 0.5 / 100
+    half = math.sqrt(t.isf(0.0125, 2) ** 2 * of_seeds + t.isf(0.0125, 99) ** 2 * of_patients)
+    assert found == pytest.approx(half + 0.841621 * math.sqrt(of_seeds + of_patients), rel=1e-5)
 
 
 def test_more_comparisons_need_a_larger_difference() -> None:

@@ -46,3 +46,10 @@ def test_many_resamples_are_scored_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
     whole = resampling.scores_of(labels, probabilities, 0.5, counts)
     monkeypatch.setattr(resampling, "AT_ONCE", 20 * 7)
     assert (resampling.scores_of(labels, probabilities, 0.5, counts)["auroc"] == whole["auroc"]).all()
+
+
+def test_patients_of_the_class_that_has_fewest() -> None:
+    labels, patients = np.array([0, 0, 0, 1, 1]), np.array([0, 1, 2, 3, 3])
+    assert resampling.fewest(labels, patients) == 1
+    assert resampling.fewest(labels[:3], patients[:3]) == 3  # a class that is not there is not few
+    assert resampling.fewest(labels[:0], patients[:0]) == 0

@@ -53,6 +53,11 @@ def test_of_equal_thresholds_the_nearest_to_one_half_is_taken() -> None:
     assert scores.best_threshold([0, 0], [0.7, 0.8]) == 0.5  # one class: no better than another
 
 
+def test_a_threshold_lies_between_neighbouring_numbers() -> None:
+    sure, surer = np.nextafter(1.0, 0.0), 1.0  # whose mean is rounded to the upper one
+    assert scores.score([0, 1], [sure, surer], scores.best_threshold([0, 1], [sure, surer])).accuracy == 1
+
+
 def test_temperature_undoes_overconfidence() -> None:
     random = np.random.default_rng(0)
     true_logits = random.normal(0, 2, 20000)

@@ -118,3 +118,15 @@ def test_a_generator_that_is_gone_cannot_be_told(real: Path, tmp_path: Path) -> 
     check = found([run_on(arm, tmp_path / "run", percent=10.0, added=1)])["generator"]
     assert check.holds is None
     assert "cannot be told" in check.sentence
+
+
+def test_a_generator_that_is_gone_hides_no_leak_of_another(real: Path, tmp_path: Path) -> None:
+    leaking = write_dataset(tmp_path / "a" / "gan-data", [row(patient="x", study="", sha256=real_rows()[-1].sha256)])
+    clean = write_dataset(tmp_path / "b" / "gan-data", [row(patient="other", study="")])
+    arms = [fed_by(tmp_path / "a", leaking, real), fed_by(tmp_path / "b", clean, real)]
+    (tmp_path / "b" / "gan").rename(tmp_path / "moved")
+    runs = [run_on(arm, tmp_path / f"run{at}", percent=10.0 + at, added=1) for at, arm in enumerate(arms)]
+    checks = found(runs)
+    assert checks["generator"].holds is None
+    assert checks["generator, test"].holds is False
+    assert validity.gravest(list(checks.values())) == checks["generator, test"]

@@ -1,5 +1,3 @@
-import math
-
 import pytest
 
 from xrayaug import verdict
@@ -9,7 +7,7 @@ MARGIN = 0.02
 
 
 def of(value: float, error: float, seeds: int = 5) -> Estimate:
-    return Estimate(value, error, math.inf, seeds)
+    return Estimate(value, 0.0, error**2, seeds)
 
 
 @pytest.mark.parametrize(
@@ -45,24 +43,43 @@ def test_reasons_say_what_was_found() -> None:
     assert "real, but too small" in verdict.reason(verdict.decide({"10": small}, MARGIN)["10"], small, "f1", MARGIN)
 
 
+def test_an_equivalence_is_told_with_the_interval_that_shows_it() -> None:
+    """Two one-sided tests at 5 % are the interval of 90 %; that of 95 % may reach beyond the margin."""
+    near = of(0.0115, 0.005)
+    assert near.interval()[1] > MARGIN > near.interval(0.1)[1]
+    decision = verdict.decide({"10": near}, MARGIN)["10"]
+    assert decision.verdict == verdict.EQUIVALENT
+    assert "(90 % interval +0.003 to +0.020)" in verdict.reason(decision, near, "auroc", MARGIN)
+
+
+def test_what_only_the_correction_leaves_open_is_said_so() -> None:
+    alone = of(0.0217, 0.01)
+    decision = verdict.decide({"10": alone, "50": of(0.0, 0.02), "100": of(0.0, 0.02)}, MARGIN)["10"]
+    assert "neither told from 0 after correction for several arms" in verdict.reason(decision, alone, "auroc", MARGIN)
+    unclear = of(0.0, 0.02)
+    assert "correction" not in verdict.reason(verdict.decide({"10": unclear}, MARGIN)["10"], unclear, "f1", MARGIN)
+
+
 def test_a_moved_prior_alone_is_called_so() -> None:
-    falls, still = of(-0.05, 0.01), of(-0.002, 0.01)
-    found = verdict.prior_shift((0.85, 0.73), falls, still, still)
+    fewer, still = of(-0.05, 0.01), of(-0.002, 0.01)
+    found = verdict.prior_shift((0.85, 0.73), fewer, (still, still), still)
     assert found["alone"]
-    assert "accuracy falls at the threshold 0.5 only" in found["sentence"]
+    assert "it calls fewer images abnormal at the threshold 0.5 (-0.050" in found["sentence"]
+    assert verdict.prior_shift((0.6, 0.73), of(0.05, 0.01), (still, still), still)["alone"]
 
 
 @pytest.mark.parametrize(
-    ("shares", "at_half", "chosen", "auroc"),
+    ("shares", "calls", "chosen", "auroc"),
     [
         ((0.73, 0.73), -0.05, 0.0, 0.0),  # the prior did not move
-        ((0.85, 0.73), 0.0, 0.0, 0.0),  # nothing falls
+        ((0.85, 0.73), 0.0, 0.0, 0.0),  # it calls as before
+        ((0.85, 0.73), 0.05, 0.0, 0.0),  # more abnormal with more normals: not what a prior does
         ((0.85, 0.73), -0.05, -0.05, 0.0),  # at any threshold
         ((0.85, 0.73), -0.05, 0.0, -0.05),  # the ranking is worse too
     ],
 )
-def test_anything_else_is_not(shares: tuple[float, float], at_half: float, chosen: float, auroc: float) -> None:
-    found = verdict.prior_shift(shares, *(of(value, 0.01) for value in (at_half, chosen, auroc)))
+def test_anything_else_is_not(shares: tuple[float, float], calls: float, chosen: float, auroc: float) -> None:
+    found = verdict.prior_shift(shares, of(calls, 0.01), (of(-0.05, 0.01), of(chosen, 0.01)), of(auroc, 0.01))
     assert not found["alone"]
     assert not found["sentence"]
 

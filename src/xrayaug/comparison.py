@@ -24,6 +24,7 @@ class Measured:
     labels: Labels  # [N]
     probabilities: Probabilities  # [N]
     threshold: float
+    patients: int  # of the class that has fewest of them
     scores: Mapping[str, Any]  # `scores.Scores` as a mapping
     resampled: Mapping[str, Values]  # of each metric [B]
 
@@ -38,17 +39,19 @@ class Measured:
         return np.nan if found is None else float(found)
 
 
-def measure(seed: int, labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts) -> Measured:
-    """Score a network on cases `[N]` and on their resamples `[B, N]`."""
+def measure(
+    seed: int, labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts, *, patients: Labels
+) -> Measured:
+    """Score a network on cases `[N]` of these patients `[N]`, and on their resamples `[B, N]`."""
     found = asdict(scores.score(labels, probabilities, threshold))
     resampled = resampling.scores_of(labels, probabilities, threshold, counts)
-    return Measured(seed, labels, probabilities, threshold, found, resampled)
+    return Measured(seed, labels, probabilities, threshold, resampling.fewest(labels, patients), found, resampled)
 
 
 def of_arm(arm: Sequence[Measured], metric: str) -> Estimate | None:
     """An arm's mean over its seeds; None where it is undefined."""
     values = np.array([each.value(metric) for each in arm])
-    return intervals.estimate(values, _resampled(arm, metric), arm[0].cases)
+    return intervals.estimate(values, _resampled(arm, metric), arm[0].cases, arm[0].patients)
 
 
 def of_difference(arm: Sequence[Measured], other: Sequence[Measured], metric: str) -> Estimate | None:
@@ -56,7 +59,22 @@ def of_difference(arm: Sequence[Measured], other: Sequence[Measured], metric: st
     pairs = pairs_of(arm, other)
     if not pairs:
         return None
-    return intervals.estimate(differences(pairs, metric), resampled_differences(pairs, metric), arm[0].cases)
+    of_seeds, resampled = differences(pairs, metric), resampled_differences(pairs, metric)
+    return intervals.estimate(of_seeds, resampled, arm[0].cases, arm[0].patients)
+
+
+def of_calls(arm: Sequence[Measured], other: Sequence[Measured]) -> Estimate | None:
+    """By how much more readily an arm calls images abnormal than the other: the share of them, were classes even.
+
+    That is (sensitivity + 1 - specificity) / 2, which a moved point of decision changes and better ranking need not: a
+    reader's bias, apart from what the reader can tell (Macmillan and Creelman 2005, Detection Theory, chapter 2).
+    """
+    pairs = pairs_of(arm, other)
+    if not pairs:
+        return None
+    of_seeds = (differences(pairs, "sensitivity") - differences(pairs, "specificity")) / 2
+    resampled = (resampled_differences(pairs, "sensitivity") - resampled_differences(pairs, "specificity")) / 2
+    return intervals.estimate(of_seeds, resampled, arm[0].cases, arm[0].patients)
 
 
 def pairs_of(arm: Sequence[Measured], other: Sequence[Measured]) -> list[tuple[Measured, Measured]]:

@@ -1,6 +1,5 @@
 """Measured arms -> what stands in an evaluation: intervals, differences to the baseline, the verdict on every arm."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -100,6 +99,24 @@ def conclude(
     }
 
 
+def specificity_check(arms: Sequence[Arm], measurements: Measurements, level: str) -> list[Check]:
+    """Whether arms call real normal test images abnormal more often than their baselines; none without such arms.
+
+    Each 95 % interval is uncorrected, at 0.5 and at the thresholds chosen on validation.
+    """
+    told: list[str] = []
+    fall = False
+    for arm in arms:
+        baseline = baseline_of(arm, arms)
+        if arm.control is None and baseline is not None and baseline != arm:
+            pairs = [(at, measurements[level, at]) for at in (HALF, CHOSEN)]
+            found = {at: comparison.of_difference(of[arm.name], of[baseline.name], "specificity") for at, of in pairs}
+            fall |= any(verdict.is_apart(each) and each is not None and each.value < 0 for each in found.values())
+            told.append(f"{arm.name}: {_bounds(found[HALF])} at 0.5, {_bounds(found[CHOSEN])} at the one chosen")
+    sentence = "specificity on real normal test images, difference to 0 by threshold: " + "; ".join(told)
+    return [Check("real normals", not fall, sentence)] if told else []
+
+
 @dataclass(frozen=True)
 class _Study:
     """All arms, what was measured of them, and what is asked."""
@@ -144,12 +161,13 @@ class _Study:
         flipped, smallest = paired.sign_flip(of_seeds)
         return difference.told() | {
             "standard_error": difference.error,
-            "degrees_of_freedom": difference.freedom if math.isfinite(difference.freedom) else None,
+            "variance_of_seeds": difference.of_seeds,
+            "variance_of_patients": difference.of_patients,
             "p": difference.p_value(),
             "p_holm": decision.p_different,
             "p_equivalent": difference.p_equivalent(self.question.margin),
             "p_equivalent_holm": decision.p_equivalent,
-            "bootstrap": {"low": low, "high": high},
+            "bootstrap": {"kind": "percentile", "low": low, "high": high},
             "sign_flip": {"p": flipped, "smallest": smallest},
             "of_seeds": {str(one.seed): float(each) for (one, _), each in zip(pairs, of_seeds, strict=True)},
         }
@@ -158,10 +176,14 @@ class _Study:
         baseline = baseline_of(arm, self.arms) or arm
         return verdict.prior_shift(
             (arm.share_normal, baseline.share_normal),
-            self.difference(arm, "accuracy"),
-            self.difference(arm, "accuracy", CHOSEN),
+            self._calls(arm),
+            (self.difference(arm, "accuracy"), self.difference(arm, "accuracy", CHOSEN)),
             self.difference(arm, "auroc"),
         )
+
+    def _calls(self, arm: Arm) -> Estimate | None:
+        baseline, measured = baseline_of(arm, self.arms), self.measurements[self.question.level, HALF]
+        return comparison.of_calls(measured[arm.name], measured[baseline.name]) if baseline else None
 
     def _controls(self, arm: Arm, difference: Estimate | None) -> list[dict[str, Any]]:
         """What the controls of the same size say of an arm that is none itself."""
@@ -181,6 +203,13 @@ class _Study:
     def _pairs(self, arm: Arm) -> list[tuple[Measured, Measured]]:
         baseline, measured = baseline_of(arm, self.arms), self.measurements[self.question.level, HALF]
         return comparison.pairs_of(measured[arm.name], measured[baseline.name]) if baseline else []
+
+
+def _bounds(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "undefined"
+    low, high = estimate.interval()
+    return f"{estimate.value:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 def _told(estimate: Estimate | None) -> dict[str, Any] | None:

@@ -2,8 +2,9 @@
 
 Networks trained with several seeds and judged on the same patients are what several readers of the same radiographs
 are, and so is the question: what would other seeds and other patients give? Obuchowski and Rockette 1995
-(Communications in Statistics B 24:285) gave the model, Hillis 2007 (Statistics in Medicine 26:596) the degrees of
-freedom that hold the level with few readers. docs/verdict.md has the formulas, and what simulations say of them.
+(Communications in Statistics B 24:285) gave the model. What seeds add is estimated from few, what patients add from
+many; Banerjee 1960 (Sankhya 22:357) has the interval that holds the level however the two compare. docs/verdict.md has
+the formulas, and what simulations say of them.
 """
 
 import math
@@ -11,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.stats import t as student
 
 from xrayaug.resampling import Values
 
 LEVEL = 0.05  # of every test; intervals are of 1 - LEVEL
 DRAWS_OF_SEEDS = 0  # what the random stream of `percentile` is for
+SMALLEST_P = 1e-100  # a smaller p-value is given as this
 
 
 @dataclass(frozen=True)
@@ -24,18 +27,34 @@ class Estimate:
     """A mean over seeds and how well it is known."""
 
     value: float
-    error: float  # standard error
-    freedom: float  # degrees of freedom of it
+    of_seeds: float  # variance of the mean that the seeds are seen to add, s^2 / S
+    of_patients: float  # variance that the patients add, the same for all seeds
     seeds: int
+    patients_freedom: float = math.inf  # degrees of freedom of `of_patients`
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean."""
+        return math.sqrt(self.of_seeds + self.of_patients)
+
+    def half_width(self, level: float) -> float:
+        """Of the interval that misses the truth with probability `level` at most.
+
+        Each variance times the square of its own quantile of t, summed: Banerjee 1960, Sankhya 22:357.
+        """
+        squared: float = float(student.isf(level / 2, self.patients_freedom)) ** 2 * self.of_patients
+        if self.seeds > 1:
+            squared += float(student.isf(level / 2, self.seeds - 1)) ** 2 * self.of_seeds
+        return math.sqrt(squared)
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Bounds of the interval that misses the truth with probability `level`, half on either side."""
-        half = self.error * float(student.isf(level / 2, self.freedom))
+        """Bounds of the interval that misses the truth with probability `level` at most, half on either side."""
+        half = self.half_width(level)
         return self.value - half, self.value + half
 
     def p_value(self) -> float:
-        """Of the truth being 0, two-sided."""
-        return float(2 * student.sf(abs(self.value) / self.error, self.freedom))
+        """Of the truth being 0, two-sided: the level of the interval that ends at 0."""
+        return self._two_sided(abs(self.value))
 
     def p_equivalent(self, margin: float) -> float:
         """Of the truth lying outside (-margin, margin): the larger of two one-sided tests.
@@ -43,59 +62,65 @@ class Estimate:
         Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15:657.
         """
         nearest = margin - abs(self.value)
-        return float(student.sf(nearest / self.error, self.freedom))
+        beyond = self._two_sided(abs(nearest)) / 2
+        return beyond if nearest > 0 else 1 - beyond
 
     def told(self) -> dict[str, Any]:
         """Value and interval, for the result."""
         low, high = self.interval()
         return {"value": self.value, "low": low, "high": high, "seeds": self.seeds}
 
+    def _two_sided(self, distance: float) -> float:
+        """The level at which the half-width is `distance`."""
+        if distance <= 0:
+            return 1.0
+        if self.half_width(SMALLEST_P) <= distance:
+            return SMALLEST_P
+        found = brentq(lambda log_level: self.half_width(math.exp(log_level)) - distance, math.log(SMALLEST_P), 0.0)
+        return float(math.exp(found))
 
-def estimate(values: Values, resampled: Values, cases: int) -> Estimate | None:
+
+def estimate(values: Values, resampled: Values, cases: int, patients: int) -> Estimate | None:
     """The mean over seeds, its variance that of the seeds and that of the patients together.
 
-    With d_s a seed's value, C the covariance of two seeds' values over resamples of the patients (averaged over pairs,
-    at least 0) and e what a seed's variance over resamples exceeds it by (at least 0), V = max(var(d_s), e) / S + C.
-    What each seed makes of each patient anew is in both sources of variance and counts once; the resamples tell it
-    better than a few seeds do, so that seeds that agree by chance do not count as seeds that agree. The degrees of
-    freedom are Satterthwaite's for var(d_s) / S, known to S - 1, and C, known to B - 1.
+    With d_s a seed's value and C the covariance of two seeds' values over resamples of the patients (averaged over
+    pairs, at least 0), the variance is var(d_s) / S + C. What each seed makes of each patient anew is in var(d_s)
+    alone, and so counts once. A bootstrap of n patients makes C too small by (n - 1) / n, which is undone, and knows
+    it to n - 1 degrees of freedom at most (Cameron and Miller 2015, Journal of Human Resources 50:317).
 
-    V is held to 2 / (cases + 2)^2, what one case more for either side would give (Bonett and Price 2012, Journal of
-    Educational and Behavioral Statistics 37:479): where no network differs on any case, that is no certainty.
+    The variance is held to 2 / (cases + 2)^2, what one case more for either side would give (Bonett and Price 2012,
+    Journal of Educational and Behavioral Statistics 37:479): where no network differs on any case, that is no
+    certainty.
 
     Args:
         values: `[S]`, a score, or a difference of scores, of each seed.
         resampled: `[B, S]`, the same of the resamples; those with NaN are left out.
         cases: how many the score is of.
+        patients: how many of the class that has fewest of them.
 
     Returns:
-        None where a value is undefined or too few resamples have one. With one seed the interval is of that seed
-        alone, over other patients.
+        None where a value is undefined, too few resamples have one, or a class is of one patient. With one seed the
+        interval is of that seed alone, over other patients.
     """
     usable = resampled[np.isfinite(resampled).all(axis=1)]
-    if not np.isfinite(values).all() or len(usable) < max(2, len(resampled) // 2):
+    if not np.isfinite(values).all() or len(usable) < max(2, len(resampled) // 2) or patients < 2:
         return None
     seeds = len(values)
-    shared, own = _covariances(usable)
     of_seeds = float(np.var(values, ddof=1)) / seeds if seeds > 1 else 0.0
-    variance = max(max(of_seeds, own / seeds) + shared, 2 / (cases + 2) ** 2)
-    uncertain = of_seeds**2 / max(seeds - 1, 1) + shared**2 / (len(usable) - 1)
-    freedom = variance**2 / uncertain if uncertain else math.inf
-    return Estimate(float(np.mean(values)), math.sqrt(variance), freedom, seeds)
+    of_patients = _shared(usable) * patients / (patients - 1)
+    least = 2 / (cases + 2) ** 2
+    freedom = min(len(usable), patients) - 1
+    return Estimate(float(np.mean(values)), of_seeds, max(of_patients, least - of_seeds), seeds, freedom)
 
 
-def _covariances(resampled: Values) -> tuple[float, float]:
-    """Of `[B, S]`: the mean covariance of two seeds, and what the mean variance of one exceeds it by; at least 0 each.
-
-    With one seed its variance, and 0.
-    """
+def _shared(resampled: Values) -> float:
+    """Of `[B, S]` the mean covariance of two seeds, at least 0; with one seed its variance."""
     seeds = resampled.shape[1]
     covariance = np.atleast_2d(np.cov(resampled, rowvar=False))
-    alone = float(np.trace(covariance)) / seeds
+    alone = float(np.trace(covariance))
     if seeds == 1:
-        return alone, 0.0
-    shared = max((float(covariance.sum()) - seeds * alone) / (seeds * (seeds - 1)), 0.0)
-    return shared, max(alone - shared, 0.0)
+        return alone
+    return float(max((float(covariance.sum()) - alone) / (seeds * (seeds - 1)), 0.0))
 
 
 def percentile(resampled: Values, seed: int) -> tuple[float, float]:

@@ -475,6 +475,10 @@ class Evaluate(Command):
     resamples: int = option(
         1000, help="Resamples of the test patients that intervals come from.", minimum=100, maximum=100000
     )
+    audit_images: int = option(
+        200, help="Real images, and synthetic ones, of each arm to look for a shortcut in; 0 looks for none.",
+        minimum=0, maximum=100000,
+    )  # fmt: skip
     fid: tuple[Path, ...] | None = option(
         None,
         help="Distances that xrayaug fid measured, by commas, to be shown in the report.",

@@ -3,7 +3,8 @@
 Two arms are judged on the same images, so only those on which they disagree tell them apart. With d the difference of
 two accuracies over n images and psi the share of images on which the two differ, Var(d) = (psi - d^2) / n <= psi / n
 (McNemar 1947); with level alpha and power 1 - beta the smallest d is (z_{1-alpha/2} + z_{1-beta}) sqrt(psi / n)
-(Miettinen 1968; Connor 1987, Biometrics 43:207). What is added to that:
+(Miettinen 1968; Connor 1987, Biometrics 43:207). Instead of z_{1-alpha/2} sqrt(psi / n) stands the half-width of the
+interval that will decide (`intervals`), which is wider with few seeds. What is added to that:
 
 - images of one patient are alike: n is divided by the design effect 1 + (m - 1) icc, where m = sum of m_j^2 / n, the
   size of the patient whom a random image belongs to (Kish 1965; for unequal sizes Donner and Klar 2000);
@@ -20,6 +21,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import Any
+
+from xrayaug.intervals import Estimate
 
 LEVEL = 0.05
 POWER = 0.8
@@ -49,10 +52,11 @@ def smallest_difference(clusters: Sequence[Hashable], *, seeds: int, comparisons
         comparisons: arms that are compared with the baseline.
         assumed: what nobody knows yet.
     """
-    normal = NormalDist()
-    reached = normal.inv_cdf(1 - LEVEL / comparisons / 2) + normal.inv_cdf(POWER)
-    differing = assumed.discordance * (assumed.alike + (1 - assumed.alike) / seeds)
-    return reached * math.sqrt(differing * design_effect(clusters, assumed.icc) / len(clusters))
+    one = assumed.discordance * design_effect(clusters, assumed.icc) / len(clusters)  # variance with one seed
+    alike = assumed.alike if seeds > 1 else 1.0
+    patients = len(set(clusters))
+    planned = Estimate(0.0, one * (1 - alike) / seeds, one * alike, seeds, patients - 1 if patients > 1 else math.inf)
+    return planned.half_width(LEVEL / comparisons) + NormalDist().inv_cdf(POWER) * planned.error
 
 
 def outlook(patients: Sequence[str], studies: Sequence[str], *, seeds: int, comparisons: int) -> dict[str, Any]:

@@ -43,6 +43,11 @@ def draw(patients: Labels, resamples: int, seed: int) -> Counts:
     return drawn[:, patients].astype(np.float64)
 
 
+def fewest(labels: Labels, patients: Labels) -> int:
+    """Patients of the class that has fewest, of those that there are; 0 without cases. Both `[N]`."""
+    return min((len(np.unique(patients[labels == each])) for each in np.unique(labels)), default=0)
+
+
 def scores_of(labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts) -> dict[str, Values]:
     """Every score of `scores.METRICS` of every resample, `[B]` each; NaN where a resample leaves it undefined.
 

@@ -15,6 +15,9 @@ IN_TABLE5 = ("image", "study")
 TITLES = {"accuracy": "Accuracy", "kappa": "Kappa", "auroc": "AUROC", "sensitivity": "Sensitivity",
           "specificity": "Specificity"}  # fmt: skip
 UNDEFINED = "--"
+INTERVALS_NOTE = (
+    "intervals: t, over seeds and patients; beside them in verdict.json the bootstrap's, by percentiles (not BCa)"
+)
 HOLDS = {True: "yes", False: "no", None: "unknown"}
 
 Kind = tuple[float, str, str]  # of a line of Figure 7: minus the share of real images, label, control
@@ -105,6 +108,7 @@ def difference_table(result: Result) -> Table:
     rows = [(each["arm"], word, *told) for each, word, told in zip(found["arms"], said, cells, strict=True)]
     columns = ("Percent added", "Verdict", "Difference to 0 (95 %)", "p (Holm)", "p equivalent (Holm)")
     notes = [f"{each['arm']}: {word}: {each['reason']}" for each, word in zip(found["arms"], said, strict=True)]
+    notes.append(INTERVALS_NOTE)
     return Table(title, columns, rows, notes)
 
 

@@ -175,7 +175,8 @@ def best_threshold(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float
     values, place = np.unique(given, return_inverse=True)
     gained = np.bincount(place, np.where(truth == 1, -1 / abnormal, 1 / normal))
     youden = np.cumsum(gained)  # of calling abnormal what lies above each value
-    between = np.append((values[:-1] + values[1:]) / 2, values[-1])
+    midway = (values[:-1] + values[1:]) / 2
+    between = np.append(np.where(midway < values[1:], midway, values[:-1]), values[-1])  # of neighbours, the lower
     equals = between[youden >= youden.max() - 1e-12]  # sums round differently
     return float(equals[np.argmin(np.abs(equals - THRESHOLD))])
 

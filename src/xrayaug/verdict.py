@@ -59,41 +59,42 @@ def decide(differences: Mapping[str, Estimate | None], margin: float) -> dict[st
 def reason(decision: Decision, difference: Estimate | None, metric: str, margin: float) -> str:
     """One sentence that says why."""
     if difference is None:
-        return "there is no arm of 0 % with a seed in common, or the score is undefined"
-    low, high = difference.interval()
-    measured = f"{metric} differs by {difference.value:+.3f} (95 % interval {low:+.3f} to {high:+.3f})"
+        return "there is no arm of 0 % with a seed in common, the score is undefined, or a class is of one patient"
+    level = 2 * LEVEL if decision.verdict == EQUIVALENT else LEVEL  # two one-sided tests are the 90 % interval
+    low, high = difference.interval(level)
+    confidence = f"{100 * (1 - level):.0f} % interval"
+    measured = f"{metric} differs by {difference.value:+.3f} ({confidence} {low:+.3f} to {high:+.3f})"
     if difference.seeds < FEWEST_SEEDS:
         return f"{measured}, over patients alone: one seed shows nothing of what training leaves to chance"
-    return f"{measured} over {difference.seeds} seeds, {_because(decision, margin)}"
+    return f"{measured} over {difference.seeds} seeds, {_because(decision, difference, margin)}"
 
 
 def prior_shift(
-    shares: tuple[float, float], at_half: Estimate | None, chosen: Estimate | None, auroc: Estimate | None
+    shares: tuple[float, float],
+    calls: Estimate | None,
+    accuracies: tuple[Estimate | None, Estimate | None],
+    auroc: Estimate | None,
 ) -> dict[str, Any]:
-    """Whether a moved class prior alone can be what changes an arm's accuracy.
+    """Whether what an arm changes is what a moved class prior alone would.
 
-    So it is called where the prior moved and the accuracy at 0.5 differs from the baseline's, and neither the accuracy
-    at a threshold chosen on validation nor the area under the ROC curve does: the network ranks as before and only
-    calls at another point (Saerens et al. 2002, Neural Computation 14:21). Each interval is of 95 %, uncorrected.
+    So it is called where the prior moved, the network calls images abnormal at 0.5 less readily, or more so, as that
+    prior would have it, and neither the accuracy at a threshold chosen on validation nor the area under the ROC curve
+    is told from the baseline's: it ranks as before and only calls at another point (Saerens et al. 2002, Neural
+    Computation 14:21). Each interval is of 95 %, uncorrected.
 
     Args:
         shares: of normal images in the arm's training set, and in the baseline's.
-        at_half: difference of the accuracies at 0.5.
-        chosen: the same at the thresholds chosen on validation.
+        calls: difference in how readily images are called abnormal at 0.5, `comparison.of_calls`.
+        accuracies: differences of the accuracy, at 0.5 and at the thresholds chosen on validation.
         auroc: difference of the areas.
     """
     share, of_baseline = shares
     moved = abs(share - of_baseline) >= MOVED
-    alone = moved and is_apart(at_half) and not is_apart(chosen) and not is_apart(auroc)
-    change = "falls" if at_half and at_half.value < 0 else "rises"
-    sentence = (
-        f"as a moved prior alone would have it, accuracy {change} at the threshold 0.5 only, not at the one chosen on "
-        f"validation, nor does the AUROC: training had {share:.0%} normal images instead of {of_baseline:.0%}"
-        if alone
-        else ""
-    )
-    return {"share_normal": share, "share_normal_baseline": of_baseline, "moved": moved, "alone": alone,
-            "sentence": sentence}  # fmt: skip
+    as_the_prior = is_apart(calls) and calls is not None and calls.value * (share - of_baseline) < 0
+    alone = moved and as_the_prior and not is_apart(accuracies[1]) and not is_apart(auroc)
+    found = {"share_normal": share, "share_normal_baseline": of_baseline, "moved": moved, "alone": alone,
+             "calls": calls and calls.told()}  # fmt: skip
+    return found | {"sentence": _of_prior(shares, calls, accuracies[0]) if alone and calls else ""}
 
 
 def control(name: str, of_arm: Estimate | None, of_control: Estimate | None, apart: Estimate | None) -> dict[str, Any]:
@@ -121,7 +122,18 @@ def control(name: str, of_arm: Estimate | None, of_control: Estimate | None, apa
 
 def is_apart(difference: Estimate | None) -> bool:
     """Whether the 95 % interval leaves out 0."""
-    return difference is not None and difference.p_value() <= LEVEL
+    return difference is not None and abs(difference.value) >= difference.half_width(LEVEL)
+
+
+def _of_prior(shares: tuple[float, float], calls: Estimate, at_half: Estimate | None) -> str:
+    low, high = calls.interval()
+    accuracy = f", which changes the accuracy there by {at_half.value:+.3f}" if at_half else ""
+    return (
+        f"as a moved prior alone would have it, it calls {'fewer' if calls.value < 0 else 'more'} images abnormal at "
+        f"the threshold 0.5 ({calls.value:+.3f} of both classes alike, {low:+.3f} to {high:+.3f}){accuracy}, and "
+        "neither the accuracy at the threshold chosen on validation nor the AUROC is told from the baseline's: "
+        f"training had {shares[0]:.0%} normal images instead of {shares[1]:.0%}"
+    )
 
 
 def _verdict(difference: Estimate, different: float, equivalent: float) -> str:
@@ -132,14 +144,15 @@ def _verdict(difference: Estimate, different: float, equivalent: float) -> str:
     return UNCLEAR
 
 
-def _because(decision: Decision, margin: float) -> str:
+def _because(decision: Decision, difference: Estimate, margin: float) -> str:
     if decision.verdict == EQUIVALENT:
         real = decision.p_different is not None and decision.p_different <= LEVEL
         return f"shown to lie within ±{margin:g} (p {_told(decision.p_equivalent)})" + (
             ": real, but too small to matter" if real else ""
         )
     if decision.verdict == UNCLEAR:
-        return f"neither told from 0 (p {_told(decision.p_different)}) nor shown to lie within ±{margin:g}"
+        corrected = " after correction for several arms" if is_apart(difference) else ""
+        return f"neither told from 0{corrected} (p {_told(decision.p_different)}) nor shown to lie within ±{margin:g}"
     return f"told from 0 (p {_told(decision.p_different)})"
 
 

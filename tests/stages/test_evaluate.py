@@ -1,12 +1,14 @@
 import csv
+import io
 import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from builders import edit_index, edit_manifest
+from builders import edit_index, edit_manifest, tamper
 from sklearn import metrics
 
 from xrayaug import artifacts, classifier, dataset, production, scores, weights
@@ -29,7 +31,8 @@ def train(data: Path, out: Path, seed: int, **changes: Any) -> Path:
     def build(directory: Path) -> dict[str, Any]:
         network = classifier.build(options.arch, size=32, seed=seed)
         weights.save(directory / "weights.safetensors", classifier.state_of(network))
-        return {"arm": arm_of(0, 0) | dataset.open_dataset(data).artifact.result.get("arm", {}), "seed": seed}
+        return {"arm": arm_of(0, 0) | dataset.open_dataset(data).artifact.result.get("arm", {}), "seed": seed,
+                "arch": options.arch, "size": 32}  # fmt: skip
 
     production.produce(options, "classifier-run", build)
     return out
@@ -364,3 +367,35 @@ def test_a_control_is_judged_apart(make_dataset: MakeDataset, tmp_path: Path) ->
     assert (ten["arm"], copies["arm"], copies["control"]) == ("10", "10 duplicate", "duplicate")
     assert [each["control"] for each in ten["controls"]] == ["duplicate"]
     assert [arm["thesis_accuracy"] for arm in result["arms"]] == [0.831, 0.826, None]
+
+
+def test_it_audits_arms_for_a_shortcut(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    """Real normals are dark and synthetic "normals" bright, which any network's features show."""
+    none = make_dataset(tmp_path / "none", studies=30, result={"arm": arm_of(0.0, 0)})
+    ten = make_dataset(tmp_path / "ten", studies=30, synthetic=40, result={"arm": arm_of(10.0, 40)}, seed=1)
+    held = dataset.open_dataset(ten)
+    drawn = [row.row for row in held.rows if row.synthetic]
+
+    def brighten(content: bytes) -> bytes:
+        pixels = np.load(io.BytesIO(content))
+        pixels[drawn] = 255 - pixels[drawn]
+        changed = io.BytesIO()
+        np.save(changed, pixels)
+        return changed.getvalue()
+
+    tamper(ten, "images.npy", brighten)
+    made = [train(data, tmp_path / f"{data.name}-{seed}", seed) for data in (none, ten) for seed in (0, 1)]
+    result = evaluate.run(options(made, tmp_path / "out"))
+    (audit,) = result["shortcuts"]
+    assert (audit["arm"], audit["labels"], audit["dims"]) == ("10", ["normal"], 512)
+    assert (audit["apart"]["real"], audit["apart"]["synthetic"]) == (40, 40)
+    assert audit["apart"]["low"] > 0.9
+    checks = {check["name"]: check for check in result["verdict"]["checks"]}
+    assert checks["shortcut"]["holds"] is False
+    assert "a warning and no proof" in checks["shortcut"]["sentence"]
+    assert "all synthetic ones normal" in checks["shortcut"]["sentence"]
+    assert "10: " in checks["real normals"]["sentence"]
+    assert not checks["shortcut"]["grave"]
+    without = evaluate.run(options(made, tmp_path / "without", audit_images=0))
+    assert without["shortcuts"] == []
+    assert "shortcut" not in {check["name"] for check in without["verdict"]["checks"]}

@@ -209,7 +209,7 @@ def _together(names: Sequence[str], cases: Sequence[Sequence[Case]], seed: int) 
     of_readers = right.sum(axis=1) / answered.sum(axis=1)
     shown = drawn @ answered.T
     resampled = np.divide(drawn @ right.T, shown, out=np.full_like(shown, np.nan), where=shown > 0)
-    found = intervals.estimate(of_readers, resampled, len(names))
+    found = intervals.estimate(of_readers, resampled, len(names), len(names))  # an image stands for a patient
     if found is None:
         return None
     low, high = found.interval()

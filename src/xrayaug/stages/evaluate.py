@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from xrayaug import (
+    audits,
     classifier,
     comparison,
     console,
@@ -29,6 +30,7 @@ from xrayaug import (
 )
 from xrayaug.arrays import LARGEST
 from xrayaug.artifacts import Result
+from xrayaug.audits import Audit
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
 from xrayaug.comparison import Measured
@@ -101,23 +103,35 @@ def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result
     kept = Checkpoints(directory / production.RESUME / "predictions", AFTER_EACH_RUN)
     with device.naming_limits(options.batch_size, deterministic=options.deterministic):
         predicted = _predict(runs, options.batch_size, where, kept)
+        audited = _audit(options, runs, where)
     if options.calibrate == "temperature":
         predicted = [predictions.cooled(each) for each in predicted]
-    result = _result(options, predicted, groups)
+    result = _result(options, predicted, groups, audited)
     _write(directory, result, predicted)
     made_with = production.environment(device.describe(where))
     files.write_text(directory / "report.html", page.render(options, result, predicted, made_with))
     return result
 
 
-def _result(options: Evaluate, predicted: Sequence[Predicted], groups: Mapping[str, list[int]]) -> Result:
+def _audit(options: Evaluate, runs: Sequence[Run], where: torch.device) -> list[Audit]:
+    """Of every arm whether its synthetic images are told from real ones; nothing where that is not asked for."""
+    if not options.audit_images:
+        return []
+    return audits.audits(runs, options.audit_images, options.batch_size, where, options.seed)
+
+
+def _result(
+    options: Evaluate, predicted: Sequence[Predicted], groups: Mapping[str, list[int]], audited: Sequence[Audit]
+) -> Result:
     """All numbers: of every run, of every arm, of subgroups, and the verdict."""
     runs = [each.run for each in predicted]
     measurements = _measure(options, predicted)
     judged = [_judged(each, measurements) for each in predicted]
     arms = [_about(list(members)) for _, members in itertools.groupby(runs, lambda each: each.arm_name)]
     question = Question(options.metric.replace("-", "_"), options.per, options.margin, options.seed)
-    concluded = findings.conclude(arms, measurements, question, validity.checks(runs))
+    normals = findings.specificity_check(arms, measurements, options.per)
+    checks = [*validity.checks(runs), *audits.check_of(audited), *normals]
+    concluded = findings.conclude(arms, measurements, question, checks)
     return {
         "threshold": scores.THRESHOLD,
         "test": _test_counts(runs[0].test),
@@ -125,6 +139,7 @@ def _result(options: Evaluate, predicted: Sequence[Predicted], groups: Mapping[s
         "arms": _arms(judged, measurements, arms),
         "runs": judged,
         "verdict": concluded,
+        "shortcuts": [each.told() for each in audited],
         **({"subgroups": _subgroups(options, predicted, arms, groups, question)} if options.by else {}),
         "thesis": {"accuracy": {str(percent): value for percent, value in REPORTED.items()}, "note": REPORTED_NOTE},
     }
@@ -178,7 +193,9 @@ def _measure(options: Evaluate, predicted: Sequence[Predicted]) -> dict[tuple[st
             given, valid = test.probabilities(each.test), predictions.cases(each.run.valid, level)
             chosen = scores.best_threshold(valid.labels, valid.probabilities(each.valid))
             for name, threshold in ((HALF, scores.THRESHOLD), (CHOSEN, chosen)):
-                measured = comparison.measure(each.run.seed, test.labels, given, threshold, counts)
+                measured = comparison.measure(
+                    each.run.seed, test.labels, given, threshold, counts, patients=test.patients
+                )
                 found.setdefault((level, name), {}).setdefault(each.run.arm_name, []).append(measured)
     return found
 
@@ -282,7 +299,10 @@ def _subgroups(
         counts = resampling.draw(cases.patients, options.resamples, options.seed)
         measured: dict[str, list[Measured]] = {}
         for each in predicted:
-            one = comparison.measure(each.run.seed, cases.labels, each.test[places], scores.THRESHOLD, counts)
+            given = each.test[places]
+            one = comparison.measure(
+                each.run.seed, cases.labels, given, scores.THRESHOLD, counts, patients=cases.patients
+            )
             measured.setdefault(each.run.arm_name, []).append(one)
         about = {"value": value, "images": len(places), "abnormal": int(cases.labels.sum())}
         told = {"intervals": findings.intervals_of(measured), "differences": findings.differences_of(arms, measured)}
