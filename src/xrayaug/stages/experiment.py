@@ -199,8 +199,9 @@ def plan_study(options: Experiment) -> Study:
     ]
     runs = tuple(part.out for command in commands for part in command.parts() if isinstance(part, TrainClassifier))
     # Judging is quick, and its inputs grow when seeds or doses are added: so it may replace what it wrote before.
-    commands.append(Evaluate(runs=runs, overwrite=True, out=out / "evaluation", **device))
-    return Study(commands, out / "evaluation", [fid.out for fid in distances if fid.out])
+    measured = [fid.out for fid in distances if fid.out]
+    commands.append(Evaluate(runs=runs, fid=tuple(measured) or None, overwrite=True, out=out / "evaluation", **device))
+    return Study(commands, out / "evaluation", measured)
 
 
 def _arms(options: Experiment, s: Settings, screened: Path | None) -> list[Augment]:
@@ -436,7 +437,7 @@ def _result(study: Study) -> Result:
     look_at = [
         out / "gan" / "reals.png", *sorted((out / "gan" / "previews").glob("*.png"))[-1:],
         out / "synthetic" / "contact-sheet.png", *(out / "copies").glob("nearest.png"),
-        study.evaluation / "table5.md", study.evaluation / "figure7.png",
+        study.evaluation / "report.html", study.evaluation / "table5.md", study.evaluation / "figure7.png",
     ]  # fmt: skip
     return {
         "arms": evaluation.said(list, "result", "arms"),
