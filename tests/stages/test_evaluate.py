@@ -6,33 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import edit_index, edit_manifest
+from builders import arm_of, edit_index, edit_manifest, train
 from sklearn import metrics
 
-from xrayaug import artifacts, classifier, dataset, production, scores, weights
+from xrayaug import artifacts, classifier, scores
 from xrayaug.errors import ArtifactError, DataError, UsageError, VerdictError, WeightsError
-from xrayaug.options import Evaluate, TrainClassifier
+from xrayaug.options import Evaluate
 from xrayaug.stages import evaluate
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
-
-
-def arm_of(percent: float, added: int, **changes: Any) -> dict[str, Any]:
-    label = "normal" if added else None
-    return {"percent": percent, "real_fraction": 1.0, "label": label, "added": added, **changes}
-
-
-def train(data: Path, out: Path, seed: int, **changes: Any) -> Path:
-    """A classifier run as train-classifier writes it, its network untrained."""
-    options = TrainClassifier(data=data, out=out, arch="squeezenet1_1", weights="none", size=32, seed=seed, **changes)
-
-    def build(directory: Path) -> dict[str, Any]:
-        network = classifier.build(options.arch, size=32, seed=seed)
-        weights.save(directory / "weights.safetensors", classifier.state_of(network))
-        return {"arm": arm_of(0, 0) | dataset.open_dataset(data).artifact.result.get("arm", {}), "seed": seed}
-
-    production.produce(options, "classifier-run", build)
-    return out
 
 
 def options(runs: Sequence[Path], out: Path, **changes: Any) -> Evaluate:

@@ -21,7 +21,7 @@ from xrayaug.console import Table
 from xrayaug.options import Evaluate
 from xrayaug.predictions import Predicted
 from xrayaug.report import evidence, figures, lineage
-from xrayaug.report.evidence import Evidence
+from xrayaug.report.evidence import Evidence, Given
 from xrayaug.report.figures import Figure
 
 MOST_CSV_BYTES = 1 << 20  # of a file that can be taken from the page
@@ -46,20 +46,23 @@ class Picture:
     alt: str
 
 
-def render(options: Evaluate, result: Result, predicted: Sequence[Predicted], made_with: Mapping[str, Any]) -> str:
+def render(
+    options: Evaluate, result: Result, predicted: Sequence[Predicted], given: Given, made_with: Mapping[str, Any]
+) -> str:
     """The page.
 
     Args:
         options: of the evaluation.
         result: its numbers.
         predicted: what they were computed from.
+        given: what the user wants shown beside them.
         made_with: the environment of the evaluation itself.
 
     Raises:
-        ArtifactError: a distance or a screening that was given is none.
+        ArtifactError: a distance or a screening does not say what it should.
     """
     runs = [each.run for each in predicted]
-    behind = evidence.gather(runs, options.fid or (), options.copies)
+    behind = evidence.gather(runs, given)
     roots = [run.artifact for run in runs] + [*behind.distances, *behind.copies]
     made = lineage.trace(roots)
     return _template().render(
