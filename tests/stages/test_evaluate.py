@@ -12,6 +12,7 @@ from sklearn import metrics
 from xrayaug import artifacts, classifier, scores
 from xrayaug.errors import ArtifactError, DataError, UsageError, VerdictError, WeightsError
 from xrayaug.options import Evaluate
+from xrayaug.report import page
 from xrayaug.stages import evaluate
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
@@ -19,6 +20,17 @@ MakeDataset = Callable[..., Path]  # conftest's fixture
 
 def options(runs: Sequence[Path], out: Path, **changes: Any) -> Evaluate:
     return Evaluate(runs=tuple(runs), out=out, device="cpu", batch_size=5, resamples=100, **changes)
+
+
+@pytest.fixture
+def reported() -> None:
+    """Asks for reports, which take a second each and are left out of the other tests here: tests/report has its own."""
+
+
+@pytest.fixture(autouse=True)
+def _unreported(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "reported" not in request.fixturenames:
+        monkeypatch.setattr(page, "render", lambda *_: "")
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +120,7 @@ def test_figure7_shows_both_and_says_which_is_whose(evaluation: Path) -> None:
     assert "<dc:date>" not in drawn
 
 
+@pytest.mark.usefixtures("reported")
 def test_the_same_runs_give_the_same_bytes(runs: list[Path], evaluation: Path, tmp_path: Path) -> None:
     evaluate.run(options(list(reversed(runs)), tmp_path / "again"))
     for name in artifacts.open_artifact(evaluation).manifest["files"]:
