@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from xrayaug import arrays, dataset, manifests, production
+from xrayaug import arrays, classifier, dataset, files, manifests, production, weights
 from xrayaug.arrays import Pixels
 from xrayaug.dataset import Row
 from xrayaug.manifests import MANIFEST
-from xrayaug.options import Phantom, Prepare
+from xrayaug.options import Phantom, Prepare, TrainClassifier
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
 
@@ -106,3 +106,25 @@ def build(directory: Path) -> dict[str, Any]:
 def phantom(out: Path, **changes: Any) -> Phantom:
     """A command without inputs."""
     return Phantom(**{"layout": "rsna", "count": 3, "out": out, **changes})
+
+
+def arm_of(percent: float, added: int, **changes: Any) -> dict[str, Any]:
+    """What the manifest of an arm says was added: normal images, unless told otherwise."""
+    label = "normal" if added else None
+    return {"percent": percent, "real_fraction": 1.0, "label": label, "added": added, **changes}
+
+
+def train(data: Path, out: Path, seed: int, log: Sequence[dict[str, Any]] = (), **changes: Any) -> Path:
+    """A classifier run as train-classifier writes it, its network untrained."""
+    options = TrainClassifier(data=data, out=out, arch="squeezenet1_1", weights="none", size=32, seed=seed, **changes)
+
+    def build(directory: Path) -> dict[str, Any]:
+        network = classifier.build(options.arch, size=32, seed=seed)
+        weights.save(directory / "weights.safetensors", classifier.state_of(network))
+        if log:
+            files.Log(directory / "log.jsonl", log)
+        arm = arm_of(0, 0) | dataset.open_dataset(data).artifact.result.get("arm", {})
+        return {"arm": arm, "seed": seed, "arch": options.arch, "size": 32}
+
+    production.produce(options, "classifier-run", build)
+    return out

@@ -91,7 +91,8 @@ def test_nothing_imports_the_command_line_but_main() -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "only"), [("typer", "cli"), ("click", None), ("rich", "console"), ("matplotlib", "plots")]
+    ("package", "only"),
+    [("typer", "cli"), ("click", None), ("rich", "console"), ("matplotlib", "plots"), ("jinja2", "report.page")],
 )
 def test_a_package_has_one_importer(package: str, only: str | None) -> None:
     assert importers_of(package) <= {f"xrayaug.{only}"}

@@ -1,8 +1,12 @@
 """Pictures are the same bytes for the same numbers, whatever of the log is there."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+from matplotlib.figure import Figure
 from PIL import Image
 
 from xrayaug import plots
@@ -27,3 +31,25 @@ def test_learning_curves_do_not_depend_on_how_long_it_took(tmp_path: Path) -> No
     for seconds in (1.0, 2.0):
         plots.learning_curves(tmp_path / f"{seconds}.png", [line | {"seconds": seconds} for line in LINES], "dcgan")
     assert (tmp_path / "1.0.png").read_bytes() == (tmp_path / "2.0.png").read_bytes()
+
+
+def test_figures_on_one_page_share_no_id_and_are_the_same_twice() -> None:
+    rows = [plots.Bounded("<10>", 10.0, 0.1, 0.0, 0.2, [0.05, 0.15]), plots.Bounded("50", 50.0, None, None, None, [])]
+    panels = [plots.Panel("arm", [plots.Curve("seed 0", [0.0, 1.0], [0.0, 1.0])])] * 4
+    drawings: dict[str, Callable[[], Figure]] = {
+        "forest": lambda: plots.forest(rows, 0.02, "AUROC"),
+        "doses": lambda: plots.doses({"normal": rows, "abnormal": rows}, {0.0: 0.8}, "Accuracy"),
+        "roc": lambda: plots.multiples(panels, "x", "y", diagonal=True),
+    }
+    seen: set[str] = set()
+    for name, draw in drawings.items():
+        drawn = plots.inline_svg(draw, name, "A <title>", "what is & seen")
+        assert drawn == plots.inline_svg(draw, name, "A <title>", "what is & seen")
+        assert "A &lt;title&gt;" in drawn
+        assert "<10>" not in drawn
+        ElementTree.fromstring(drawn)
+        ids = re.findall(r'\bid="([^"]*)"', drawn)
+        assert len(ids) == len(set(ids))
+        assert not seen & set(ids)
+        seen |= set(ids)
+        assert set(re.findall(r'(?:url\(|href=")#([^)"]*)', drawn)) <= set(ids)

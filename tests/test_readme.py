@@ -73,6 +73,9 @@ def test_the_commands_of_the_readme_make_a_results_table(study: Path) -> None:
     assert [arm["percent"] for arm in metrics["arms"]] == [0, 50]
     assert (study / "evaluation" / "figure7.png").stat().st_size > 1000
     assert (study / "evaluation" / "figure7.svg").read_text().startswith("<?xml")
+    report = (study / "evaluation" / "report.html").read_text()
+    for text in ("random features (not FID)", "Screening for copies", "xrayaug train-gan --data data/rsna"):
+        assert text in report
 
 
 def test_the_evaluation_chains_back_to_the_raw_set(study: Path) -> None:

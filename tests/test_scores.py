@@ -138,3 +138,23 @@ def test_summary_over_runs() -> None:
     assert scores.summary([0.8]) == {"mean": 0.8, "sd": None, "n": 1}
     assert scores.summary([None, 0.8]) == {"mean": 0.8, "sd": None, "n": 1}
     assert scores.summary([None]) == {"mean": None, "sd": None, "n": 0}
+
+
+def test_the_roc_curve_is_scikit_learns() -> None:
+    random = np.random.default_rng(3)
+    labels, given = random.integers(0, 2, 60), random.random(60).round(1)
+    found = scores.roc(labels, given)
+    assert found is not None
+    false, true, _ = metrics.roc_curve(labels, given, drop_intermediate=False)
+    assert np.allclose(found, (false, true))
+    assert metrics.auc(*found) == pytest.approx(scores.auroc(labels, given))
+    assert scores.roc([1, 1], [0.2, 0.3]) is None
+
+
+def test_reliability_is_what_the_calibration_error_sums() -> None:
+    random = np.random.default_rng(4)
+    labels, given = random.integers(0, 2, 200), random.random(200)
+    mean, share = scores.reliability(labels, given)
+    cases = np.bincount(scores.bin_of(given), minlength=scores.BINS)
+    assert np.sum(cases * np.abs(share - mean)) / 200 == pytest.approx(scores.calibration_error(labels, given))
+    assert scores.reliability([1, 1], [0.31, 0.33])[1].tolist() == [1.0]

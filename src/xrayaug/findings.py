@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from xrayaug import comparison, intervals, paired, validity, verdict
+from xrayaug import comparison, intervals, paired, scores, validity, verdict
 from xrayaug.comparison import Measured
 from xrayaug.intervals import Estimate
 from xrayaug.scores import METRICS
@@ -138,7 +138,7 @@ class _Study:
         baseline = baseline_of(arm, self.arms)
         shift = self._prior_shift(arm)
         controls = self._controls(arm, difference)
-        reasons = [verdict.reason(decision, difference, self.question.metric.replace("_", " "), self.question.margin)]
+        reasons = [verdict.reason(decision, difference, scores.plain(self.question.metric), self.question.margin)]
         if decision.verdict in (verdict.HELPS, verdict.HURTS):
             reasons += [control["sentence"] for control in controls]
         return {

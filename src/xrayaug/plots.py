@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from xrayaug import files
 
@@ -20,7 +21,7 @@ INCHES = (6.4, 5.0)
 DOTS_PER_INCH = 150
 PANEL_INCHES = 1.6  # height of one panel of learning curves
 PANELS_IN_ROW = 3
-FEW_POINTS = 40  # of a curve: each has its marker
+FEW_MARKERS = 12  # of a curve
 SHIFT = 0.9  # percent by which lines of the same doses stand apart
 MARKERS = "osD^vPX*"
 STYLES = ("-", "--", "-.", ":")
@@ -129,6 +130,8 @@ class Curve:
     name: str
     x: Sequence[float]
     y: Sequence[float]
+    look: int = 0  # which colour and marker
+    dashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,15 +189,15 @@ def multiples(panels: Sequence[Panel], x: str, y: str, *, diagonal: bool = False
     rows = -(-len(panels) // columns)
     size = (max(2.4 * columns, 3.6), 2.35 * rows + 0.5)
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
+    grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for axes, panel in zip(grid, panels, strict=False):
         _draw_panel(axes, panel, diagonal=diagonal)
-    for axes in list(grid)[len(panels) :]:
+    for axes in grid[len(panels) :]:
         axes.set_axis_off()
     figure.supxlabel(x, fontsize="medium")
     figure.supylabel(y, fontsize="medium")
     shown = {name: line for axes in figure.axes for line, name in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(shown.values(), shown.keys(), frameon=False, fontsize="small", loc="outside lower center", ncols=3)
+    figure.legend(shown.values(), shown.keys(), frameon=False, fontsize="small", loc="outside upper center", ncols=3)
     return figure
 
 
@@ -267,12 +270,16 @@ def _draw_panel(axes: Axes, panel: Panel, *, diagonal: bool) -> None:
     if diagonal:
         axes.plot([0, 1], [0, 1], ":", color="0.5", linewidth=1)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    for place, curve in enumerate(panel.curves):
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for curve in panel.curves:
         axes.plot(
             curve.x,
             curve.y,
-            marker=MARKERS[place % len(MARKERS)] if len(curve.x) <= FEW_POINTS else "",
-            linestyle=STYLES[place % len(STYLES)],
+            color=f"C{curve.look % 10}",
+            linestyle="--" if curve.dashed else "-",
+            marker=MARKERS[curve.look % len(MARKERS)],
+            markevery=max(1, len(curve.x) // FEW_MARKERS),
             markersize=3,
             linewidth=1,
             label=curve.name,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xrayaug import csvfile, files, plots, verdict
+from xrayaug import csvfile, files, plots, scores, verdict
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.findings import CHOSEN, HALF
@@ -58,7 +58,7 @@ def subgroup_tables(result: Result) -> list[Table]:
          bounded(group["differences"].get(arm, {}).get(metric), "+.3f"))
         for group in result["subgroups"]["groups"] for arm, told in group["intervals"].items()
     ]  # fmt: skip
-    columns = (column, "Images", "Percent added", plain(metric).capitalize(), "Difference to 0")
+    columns = (column, "Images", "Percent added", _heading(metric), "Difference to 0")
     return [Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows)]
 
 
@@ -102,7 +102,7 @@ def checks_table(result: Result) -> Table:
 def difference_table(result: Result) -> Table:
     """Every arm's verdict with its difference and p-values, the reasons under it."""
     found = result["verdict"]
-    title = f"Verdict by {plain(found['metric'])} per {found['level']}, margin {found['margin']:g}"
+    title = f"Verdict by {scores.plain(found['metric'])} per {found['level']}, margin {found['margin']:g}"
     said = [verdict.SAID[each["verdict"]] for each in found["arms"]]
     cells = [_difference_cells(each["difference"]) for each in found["arms"]]
     rows = [(each["arm"], word, *told) for each, word, told in zip(found["arms"], said, cells, strict=True)]
@@ -182,9 +182,9 @@ def _numbers(told: dict[str, Any] | None) -> tuple[object, ...]:
     return tuple((told or {}).get(name) for name in ("value", "low", "high", "seeds"))
 
 
-def plain(metric: str) -> str:
-    """A score's name as it is said: `balanced accuracy`, `AUROC`."""
-    return {"auroc": "AUROC", "f1": "F1"}.get(metric, metric.replace("_", " "))
+def _heading(metric: str) -> str:
+    name = scores.plain(metric)
+    return name[0].upper() + name[1:]
 
 
 def _spread(summary: dict[str, Any]) -> str:

@@ -50,6 +50,11 @@ class Scores:
     calibration_error: float | None
 
 
+def plain(metric: str) -> str:
+    """A score's name as it is said: `balanced accuracy`, `AUROC`."""
+    return {"auroc": "AUROC", "f1": "F1"}.get(metric, metric.replace("_", " "))
+
+
 def score(labels: npt.ArrayLike, probabilities: npt.ArrayLike, threshold: float = THRESHOLD) -> Scores:
     """Every score of one set of cases.
 

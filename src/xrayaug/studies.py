@@ -148,8 +148,9 @@ def plan(options: Experiment) -> Study:
     ]
     runs = tuple(part.out for command in commands for part in command.parts() if isinstance(part, TrainClassifier))
     # Judging is quick, and its inputs grow when seeds or doses are added: so it may replace what it wrote before.
-    commands.append(Evaluate(runs=runs, overwrite=True, out=out / "evaluation", **device))
-    return Study(commands, out, out / "evaluation", [fid.out for fid in distances if fid.out])
+    measured = [fid.out for fid in distances if fid.out]
+    commands.append(Evaluate(runs=runs, fid=tuple(measured) or None, overwrite=True, out=out / "evaluation", **device))
+    return Study(commands, out, out / "evaluation", measured)
 
 
 def settings(options: Experiment) -> Settings:

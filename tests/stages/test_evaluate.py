@@ -8,38 +8,31 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import edit_index, edit_manifest, tamper
+from builders import arm_of, edit_index, edit_manifest, tamper, train
 from sklearn import metrics
 
-from xrayaug import artifacts, classifier, dataset, production, scores, weights
+from xrayaug import artifacts, classifier, dataset, scores
 from xrayaug.errors import ArtifactError, DataError, UsageError, VerdictError, WeightsError
-from xrayaug.options import Evaluate, TrainClassifier
+from xrayaug.options import Evaluate
+from xrayaug.report import page
 from xrayaug.stages import evaluate
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
 
 
-def arm_of(percent: float, added: int, **changes: Any) -> dict[str, Any]:
-    label = "normal" if added else None
-    return {"percent": percent, "real_fraction": 1.0, "label": label, "added": added, **changes}
-
-
-def train(data: Path, out: Path, seed: int, **changes: Any) -> Path:
-    """A classifier run as train-classifier writes it, its network untrained."""
-    options = TrainClassifier(data=data, out=out, arch="squeezenet1_1", weights="none", size=32, seed=seed, **changes)
-
-    def build(directory: Path) -> dict[str, Any]:
-        network = classifier.build(options.arch, size=32, seed=seed)
-        weights.save(directory / "weights.safetensors", classifier.state_of(network))
-        return {"arm": arm_of(0, 0) | dataset.open_dataset(data).artifact.result.get("arm", {}), "seed": seed,
-                "arch": options.arch, "size": 32}  # fmt: skip
-
-    production.produce(options, "classifier-run", build)
-    return out
-
-
 def options(runs: Sequence[Path], out: Path, **changes: Any) -> Evaluate:
     return Evaluate(runs=tuple(runs), out=out, device="cpu", batch_size=5, resamples=100, **changes)
+
+
+@pytest.fixture
+def reported() -> None:
+    """Asks for reports, which take a second each and are left out of the other tests here: tests/report has its own."""
+
+
+@pytest.fixture(autouse=True)
+def _unreported(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "reported" not in request.fixturenames:
+        monkeypatch.setattr(page, "render", lambda *_: "")
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +122,7 @@ def test_figure7_shows_both_and_says_which_is_whose(evaluation: Path) -> None:
     assert "<dc:date>" not in drawn
 
 
+@pytest.mark.usefixtures("reported")
 def test_the_same_runs_give_the_same_bytes(runs: list[Path], evaluation: Path, tmp_path: Path) -> None:
     evaluate.run(options(list(reversed(runs)), tmp_path / "again"))
     for name in artifacts.open_artifact(evaluation).manifest["files"]:

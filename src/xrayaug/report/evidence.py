@@ -54,22 +54,34 @@ class Evidence:
     missing: dict[str, list[str]] = field(default_factory=dict)  # by section, one line each
 
 
-def gather(runs: Sequence[Run], distances: Sequence[Path], copies: Path | None) -> Evidence:
-    """Everything behind `runs`, with the distances and the screening that were given.
+@dataclass(frozen=True)
+class Given:
+    """What the user gave for the report."""
 
-    Without a screening, those that the arms were made with are taken.
+    distances: Sequence[Artifact] = ()
+    copies: Sequence[Artifact] = ()
+
+
+def given(distances: Sequence[Path], copies: Path | None) -> Given:
+    """Open what the user gave.
 
     Raises:
-        ArtifactError: what was given is no distance, or no screening.
+        ArtifactError: it is no distance, or no screening.
     """
+    screenings = [artifacts.open_artifact(copies, "copies")] if copies else []
+    return Given([artifacts.open_artifact(path, "fid") for path in distances], screenings)
+
+
+def gather(runs: Sequence[Run], given: Given) -> Evidence:
+    """Everything behind `runs`, beside what was given; without a screening, those that the arms were made with."""
     missing: dict[str, list[str]] = {"learning": [], "copies": []}
     arms = _arms(runs)
-    screened = [artifacts.open_artifact(copies, "copies")] if copies else _screenings(arms, missing["copies"])
+    screened = given.copies or _screenings(arms, missing["copies"])
     return Evidence(
         _grids(arms),
         _logs(runs, missing["learning"]),
         _gans(arms, missing["learning"]),
-        [artifacts.open_artifact(path, "fid") for path in distances],
+        given.distances,
         screened,
         missing,
     )

@@ -15,7 +15,7 @@ from xrayaug.scores import Labels, Probabilities
 
 MOST_PANELS = 24
 MOST_POINTS = 200  # of one curve
-THROUGH_EPOCHS = {"train_loss": "training", "valid_loss": "validation"}
+THROUGH_EPOCHS = {"train_loss": ("training", True), "valid_loss": ("validation", False)}  # and whether it is dashed
 
 Of = Callable[[Labels, Probabilities], tuple[Probabilities, Probabilities] | None]
 
@@ -52,7 +52,7 @@ def differences(result: Result) -> Figure | None:
     rows = [_difference(each) for each in found["arms"] if each["difference"]]
     if not rows:
         return None
-    score = scorecard.plain(found["metric"])
+    score = scores.plain(found["metric"])
     described = "; ".join(f"{row.name}: {row.value:+.3f}, from {row.low:+.3f} to {row.high:+.3f}" for row in rows)
     svg = plots.inline_svg(
         lambda: plots.forest(rows, found["margin"], score), "differences", f"Differences in {score}", described
@@ -83,10 +83,10 @@ def calibration(predicted: Sequence[Predicted], level: str) -> Figure | None:
 def losses(logs: dict[str, list[tuple[int, list[Line]]]]) -> Figure | None:
     """Loss over epochs of every classifier, arm by arm."""
     panels = [
-        Panel(arm, [_losses(seed, lines, key, name) for key, name in THROUGH_EPOCHS.items() for seed, lines in seeds])
+        Panel(arm, [_losses(*of, key, place) for key in THROUGH_EPOCHS for place, of in enumerate(seeds)])
         for arm, seeds in logs.items()
     ]
-    described = "Each seed's loss on training and on validation images, epoch by epoch."
+    described = "Each seed's loss on training (dashed) and on validation images, epoch by epoch."
     return _multiples(panels, "losses", "Learning curves of the classifiers by arm", described, ("Epoch", "Loss"))
 
 
@@ -121,7 +121,8 @@ def _panels(predicted: Sequence[Predicted], level: str, of: Of) -> list[Panel]:
         found = of(cases.labels, cases.probabilities(each.test))
         if found is not None:
             x, y = (_thinned(values) for values in found)
-            curves.setdefault(each.run.arm_name, []).append(Curve(f"seed {each.run.seed}", x, y))
+            seeds = curves.setdefault(each.run.arm_name, [])
+            seeds.append(Curve(f"seed {each.run.seed}", x, y, look=len(seeds)))
     return [Panel(arm, of_seeds) for arm, of_seeds in curves.items()]
 
 
@@ -132,10 +133,11 @@ def _thinned(values: Probabilities) -> list[float]:
     return [float(value) for value in values]
 
 
-def _losses(seed: int, lines: Sequence[Line], key: str, name: str) -> Curve:
+def _losses(seed: int, lines: Sequence[Line], key: str, place: int) -> Curve:
     points = [(line.get("epoch", place), line[key]) for place, line in enumerate(lines, start=1)
               if isinstance(line.get(key), int | float)]  # fmt: skip
-    return Curve(f"{name}, seed {seed}", [x for x, _ in points], [y for _, y in points])
+    name, dashed = THROUGH_EPOCHS[key]
+    return Curve(f"{name}, seed {seed}", [x for x, _ in points], [y for _, y in points], look=place, dashed=dashed)
 
 
 def _multiples(

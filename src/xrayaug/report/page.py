@@ -6,7 +6,7 @@ by `figures` from escaped text, go in as they are.
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,19 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from xrayaug import pictures, predictions, scorecard, verdict
+from xrayaug import pictures, predictions, scorecard, scores, verdict
 from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.console import Table
 from xrayaug.options import Evaluate
 from xrayaug.predictions import Predicted
 from xrayaug.report import evidence, figures, lineage
-from xrayaug.report.evidence import Evidence
+from xrayaug.report.evidence import Evidence, Given
 from xrayaug.report.figures import Figure
 
 MOST_CSV_BYTES = 1 << 20  # of a file that can be taken from the page
 MOST_PICTURE_BYTES = 2 << 20
 SIGNS = {verdict.HELPS: "▲", verdict.HURTS: "▼", verdict.EQUIVALENT: "=", verdict.UNCLEAR: "?"}
-SPACES = ("pixels", "features")
 
 
 @dataclass(frozen=True)
@@ -47,25 +46,29 @@ class Picture:
     alt: str
 
 
-def render(options: Evaluate, result: Result, predicted: Sequence[Predicted], made_with: Mapping[str, Any]) -> str:
+def render(
+    options: Evaluate, result: Result, predicted: Sequence[Predicted], given: Given, made_with: Mapping[str, Any]
+) -> str:
     """The page.
 
     Args:
         options: of the evaluation.
         result: its numbers.
         predicted: what they were computed from.
+        given: what the user wants shown beside them.
         made_with: the environment of the evaluation itself.
 
     Raises:
-        ArtifactError: a distance or a screening that was given is none.
+        ArtifactError: a distance or a screening does not say what it should.
     """
     runs = [each.run for each in predicted]
-    behind = evidence.gather(runs, options.fid or (), options.copies)
+    behind = evidence.gather(runs, given)
     roots = [run.artifact for run in runs] + [*behind.distances, *behind.copies]
     made = lineage.trace(roots)
     return _template().render(
         result=result,
         verdict=result["verdict"],
+        metric=scores.plain(result["verdict"]["metric"]),
         answer=_answer(result["verdict"]),
         arms=[_told(arm, result) for arm in result["verdict"]["arms"]],
         tables=_tables(result),
@@ -118,9 +121,10 @@ def _told(arm: dict[str, Any], result: Result) -> dict[str, Any]:
 
 def _tables(result: Result) -> dict[str, Any]:
     return {
-        "checks": scorecard.checks_table(result),
-        "scores": [scorecard.interval_table(result, level) for level in scorecard.IN_TABLE5],
-        "differences": scorecard.difference_table(result),
+        "checks": replace(scorecard.checks_table(result), title="Checks"),
+        "scores": [replace(scorecard.interval_table(result, level), notes=()) for level in scorecard.IN_TABLE5],
+        "notes": scorecard.notes(result),
+        "differences": replace(scorecard.difference_table(result), notes=()),  # they stand at the top
         "pairs": _pairs(result["verdict"]),
         "subgroups": scorecard.subgroup_tables(result),
     }
@@ -192,16 +196,21 @@ def _distance(artifact: Artifact) -> dict[str, Any]:
         "name": f"{sides[0]} to {sides[1]}",
         "value": f"{artifact.said(str, 'result', 'description')}: {artifact.said(float, 'result', 'value'):.6g}",
         "counts": " and ".join(str(artifact.said(dict, "result", side).get("n")) for side in ("a", "b")),
-        "table": _floor_table(found.get("floor")),
+        "table": _floor_table(found),
         "warnings": [str(line) for line in found.get("warnings", [])],
     }
 
 
-def _floor_table(floor: Any) -> Table | None:
+def _floor_table(found: Result) -> Table | None:
+    floor = found.get("floor")
     if not isinstance(floor, dict):
         return None
+    named = {"fid": "FID" if "fid" in found else "Fréchet distance", "kid": "Kernel distance (KID)"}
     parts = ("value", "floor", "floor_sd", "excess", "ratio")
-    rows = [(name, *(_number(of.get(part), ".4g") for part in parts)) for name, of in floor["measures"].items()]
+    rows = [
+        (named.get(name, name.capitalize()), *(_number(of.get(part), ".4g") for part in parts))
+        for name, of in floor["measures"].items()
+    ]
     columns = ("Measure", "Value", "Floor", "Deviation of the floor", "Excess", "Ratio")
     title = f"Beside the floor, what real images score against real ones, at {floor['n']} images"
     return Table(title, columns, rows)
@@ -214,7 +223,7 @@ def _screening(artifact: Artifact) -> dict[str, Any]:
     alt = "The ten synthetic images nearest to a training image, each with that image at its right, four to a row"
     small = len(picture) <= MOST_PICTURE_BYTES
     return {
-        "said": f"{said}: {len(aside):,} of {judged:,} synthetic images are set aside.",
+        "said": f"{said.capitalize()}: {len(aside):,} of {judged:,} synthetic images are set aside.",
         "rule": artifact.said(str, "result", "rule"),
         "picture": Picture(_address("image/png", picture), alt) if small else None,
     }

@@ -41,7 +41,7 @@ from xrayaug.findings import CHOSEN, HALF, Arm, Question
 from xrayaug.options import Evaluate
 from xrayaug.predictions import LEVELS, Predicted
 from xrayaug.reader import part
-from xrayaug.report import page
+from xrayaug.report import evidence, page
 from xrayaug.runs import Run, open_runs, split_by
 
 REPORTED = {0: 0.831, 10: 0.826, 50: 0.800, 100: 0.775}  # the thesis's Table 5: percent added -> accuracy
@@ -66,6 +66,7 @@ def run(options: Evaluate) -> Result:
 def plan(options: Evaluate) -> Result:
     """The runs, arm by arm, and what they would be judged on."""
     runs = open_runs(options.runs)
+    evidence.given(options.fid or (), options.copies)
     planned = [{"arm": each.arm_name, "seed": each.seed, "run": each.name} for each in runs]
     about = {"test": _test_counts(runs[0].test), "split_by": split_by(runs), "planned": planned}
     return about | part.planned(options, runs)
@@ -98,6 +99,7 @@ def demand(options: Evaluate, result: Result) -> None:
 
 def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result:
     runs = open_runs(options.runs)
+    given = evidence.given(options.fid or (), options.copies)
     _warn(runs)
     groups = _groups(runs[0].test, options.by)
     kept = Checkpoints(directory / production.RESUME / "predictions", AFTER_EACH_RUN)
@@ -109,7 +111,7 @@ def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result
     result = _result(options, predicted, groups, audited)
     _write(directory, result, predicted)
     made_with = production.environment(device.describe(where))
-    files.write_text(directory / "report.html", page.render(options, result, predicted, made_with))
+    files.write_text(directory / "report.html", page.render(options, result, predicted, given, made_with))
     return result
 
 
