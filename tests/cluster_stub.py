@@ -11,7 +11,7 @@ while [ $# -gt 1 ]; do
   case $1 in
     --array=*) tasks=${1#*=} tasks=${tasks%\\%*} ;;
     --dependency=afterok:*) needs=${1#*:} ;;
-    --output=*) output=${1#*=} ;;
+    --output=*) output=${1#*=} output=${output//%%/%} ;;
   esac
   shift
 done

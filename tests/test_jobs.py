@@ -1,6 +1,5 @@
 """Commands side by side: each after what it reads, on a device of its own; stops reach all, failures those who read."""
 
-import signal
 import sys
 from pathlib import Path
 
@@ -140,11 +139,6 @@ def test_whatever_ends_the_study_nothing_is_left_running(
     with pytest.raises(OSError, match="disk is full"):
         crew.run()
     assert said(trace, "stopped") == ["slow"]
-
-
-@pytest.mark.parametrize(("code", "told"), [(1, "exit code 1"), (-signal.SIGKILL, "killed by SIGKILL")])
-def test_endings_are_said_in_words(code: int, told: str) -> None:
-    assert jobs.ending(code) == told
 
 
 def test_a_terminals_only_command_draws_its_own_bar(

@@ -1,5 +1,6 @@
 """A log tells how the last run ended, whatever runs before it said."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,8 @@ def test_the_end_of_a_long_log_is_enough(log: Path) -> None:
 def test_the_study_has_a_log_of_its_own(tmp_path: Path) -> None:
     assert logs.of(tmp_path / "gan", first(tmp_path / "gan")).name == "phantom.log"
     assert logs.of(tmp_path / "gan", first(tmp_path / "gan" / "gan")).name == "gan.log"
+
+
+@pytest.mark.parametrize(("code", "told"), [(1, "exit code 1"), (-signal.SIGKILL, "killed by SIGKILL")])
+def test_endings_are_said_in_words(code: int, told: str) -> None:
+    assert logs.ending(code) == told

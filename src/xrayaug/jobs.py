@@ -40,7 +40,7 @@ class Failure:
     error: str
 
     def __str__(self) -> str:
-        return f"{self.command.name} {self.command.out}: {self.error or 'it said nothing'} ({ending(self.code)})"
+        return f"{self.command.name} {self.command.out}: {self.error or 'it said nothing'} ({logs.ending(self.code)})"
 
 
 @dataclass(frozen=True)
@@ -188,11 +188,6 @@ def is_complete(command: Command) -> bool:
         return all(production.completed(part) is not None for part in command.parts())
     except XrayaugError:
         return False  # the command itself says what is wrong
-
-
-def ending(code: int) -> str:
-    """How a process ended, for a person."""
-    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
 def _placed(command: Command, device: str | None, jobs: int) -> Command:

@@ -4,6 +4,7 @@
 """
 
 import re
+import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,3 +66,8 @@ def last_run(log: Path) -> LastRun | None:
     errors = [line for line in said if line.startswith("error: ")]
     last = said[-1] if said else ""
     return LastRun(code, errors[-1].removeprefix("error: ") if errors else last, last)
+
+
+def ending(code: int) -> str:
+    """How a process ended, for a person."""
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"

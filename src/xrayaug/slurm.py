@@ -247,7 +247,7 @@ def _submit(scripts: Scripts, options: Experiment) -> str:
         "  shift 2",
         "  waits=$(IFS=:; echo \"$*\")",
         '  sbatch --parsable --array="$tasks" ${waits:+--dependency="afterok:$waits" --kill-on-invalid-dep=yes} \\',
-        f'    --output="$here/{logs.DIRECTORY}/%x-%A_%a.log" "$here/$kind{SCRIPT}" | cut -d";" -f1',
+        f'    --output="${{here//\\%/%%}}/{logs.DIRECTORY}/%x-%A_%a.log" "$here/$kind{SCRIPT}" | cut -d";" -f1',
         "}",
         "",
         *lines,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, Literal, get_args
 
-from xrayaug import artifacts, jobs, lock, logs, manifests, production, stopping
+from xrayaug import artifacts, lock, logs, manifests, production, stopping
 from xrayaug.command import Command
 from xrayaug.errors import XrayaugError
 from xrayaug.manifests import MANIFEST, Manifest
@@ -39,7 +39,7 @@ def look(study: Study) -> list[Standing]:
 
 def is_done(command: Command) -> bool:
     """Whether all that it makes is there, made with these settings from these inputs, as far as manifests tell."""
-    return all(_made(part) is not None and not _other(part) for part in command.parts())
+    return all((made := _made(part)) is not None and not _other(made, part) for part in command.parts())
 
 
 def remaining(study: Study, standings: list[Standing], at_a_time: int) -> float:
@@ -88,8 +88,9 @@ def _standing(study: Study, command: Command) -> Standing:
             last = logs.last_run(logs.of(study.out, command))
             elapsed = (datetime.now(UTC) - holder.since).total_seconds() if holder.since else None
             return Standing(command, "running", last.said if last else "", elapsed)
-    made = [manifest for part in parts if (manifest := _made(part))]
-    other = [difference for part in parts for difference in _other(part)]
+    there = [(manifest, part) for part in parts if (manifest := _made(part)) is not None]
+    made = [manifest for manifest, _ in there]
+    other = [difference for manifest, part in there for difference in _other(manifest, part)]
     if len(made) == len(parts) and not other:
         return Standing(command, "done", seconds=_took(made))
     if other and not command.overwrite:
@@ -101,7 +102,7 @@ def _unfinished(study: Study, command: Command) -> Standing:
     """That of a command that is not done and does not run."""
     last = logs.last_run(logs.of(study.out, command))
     if last and last.code not in (None, 0, *STOPPED):
-        return Standing(command, "failed", f"{last.error or 'it said nothing'} ({jobs.ending(last.code)})")
+        return Standing(command, "failed", f"{last.error or 'it said nothing'} ({logs.ending(last.code)})")
     begun = any(artifacts.partial_of(part.out).exists() for part in command.parts())
     return Standing(command, "stopped" if begun else "waiting")
 
@@ -114,11 +115,8 @@ def _made(command: Command) -> Manifest | None:
         return None
 
 
-def _other(command: Command) -> list[str]:
+def _other(made: Manifest, command: Command) -> list[str]:
     """In what the result that is there is not this command's: settings, and inputs that are artifacts."""
-    made = _made(command)
-    if made is None:
-        return []
     if made["stage"] != command.name:
         return [f"it was made by {made['stage']}"]
     given = command.inputs()
