@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from xrayaug import artifacts, csvfile, files
 from xrayaug.arrays import IMAGES, Pixels, map_images
 from xrayaug.artifacts import Artifact
 from xrayaug.errors import ArtifactError, DataError
+from xrayaug.stack import Stack
 
 INDEX = "index.csv"
 SPLITS = ("train", "valid", "test")
@@ -99,20 +99,28 @@ class Dataset:
         ]
 
     def pixels(self, rows: Sequence[Row], size: int | None = None) -> Pixels:
-        """The pictures of `rows`, uint8 `[N, S, S]`, resized to `size` where they have another.
+        """The pictures of `rows`, uint8 `[N, S, S]`, resized to `size` where they have another; all in memory.
 
         Raises:
             DataError: no size is given and the pictures have different ones.
         """
-        shapes = {self.arrays[row.image].shape[1:] for row in rows}
+        return self.stack(rows, size).at(slice(None))
+
+    def stack(self, rows: Sequence[Row], size: int | None = None) -> Stack:
+        """The pictures of `rows` as `pixels` gives them, to be read when they are asked for.
+
+        Raises:
+            DataError: no size is given and the pictures have different ones.
+        """
+        names = list(dict.fromkeys(row.image for row in rows))
+        arrays = [self.arrays[name] for name in names]
+        shapes = {array.shape[1:] for array in arrays}
         if size is None and len(shapes) > 1:
             raise DataError(f"{self.path} holds images of different sizes: {sorted(shapes)}", "ask for one size")
         shape = (size, size) if size is not None else next(iter(shapes), (0, 0))
-        gathered = np.empty((len(rows), *shape), np.uint8)
-        for place, row in enumerate(rows):
-            picture = self.arrays[row.image][row.row]
-            gathered[place] = picture if picture.shape == shape else _resized(picture, shape)
-        return gathered
+        number = {name: place for place, name in enumerate(names)}
+        which = np.fromiter((number[row.image] for row in rows), np.int32, len(rows))
+        return Stack(arrays, which, np.fromiter((row.row for row in rows), np.int64, len(rows)), shape)
 
     def _check_rows(self, found: Mapping[int, Row]) -> None:
         for number, row in found.items():
@@ -312,8 +320,3 @@ def _map_array(artifact: Artifact, name: str) -> Pixels:
     if borrowed_from:
         return _map_array(artifact.open_input(borrowed_from[0], "dataset"), name.partition("/")[2])
     return map_images(artifact.file(IMAGES))
-
-
-def _resized(picture: Pixels, shape: tuple[int, ...]) -> Pixels:
-    height, width = shape
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))

@@ -37,6 +37,7 @@ from xrayaug.comparison import Measured
 from xrayaug.console import Table
 from xrayaug.dataset import COLUMNS, LABELS, Row
 from xrayaug.errors import DataError, VerdictError
+from xrayaug.feeding import Streamed
 from xrayaug.findings import CHOSEN, HALF, Arm, Question
 from xrayaug.options import Evaluate
 from xrayaug.runs import Run, open_runs, split_by
@@ -191,7 +192,7 @@ def _predict(runs: Sequence[Run], batch_size: int, where: torch.device, kept: Ch
             network = classifier.restore(each.artifact.file(WEIGHTS), arch, size=size).to(where)
             said = {}
             for split, rows in (("test", each.test), ("valid", each.valid)):
-                pixels = torch.from_numpy(each.data.pixels(rows, size))
+                pixels = Streamed(each.data.stack(rows, size), where)
                 predicted = classifier.predict(network, pixels, batch_size=batch_size, device=where)
                 said[split] = torch.from_numpy(predicted)
                 advance(len(rows), each.name)
