@@ -8,14 +8,14 @@ the array: `images.npy` for the dataset's own, `real/images.npy` for that of the
 import csv
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xrayaug import artifacts, csvfile, files
+from xrayaug import artifacts, csvfile, files, nodecache
 from xrayaug.arrays import IMAGES, Pixels, map_images
 from xrayaug.artifacts import Artifact
 from xrayaug.errors import ArtifactError, DataError
@@ -62,14 +62,19 @@ REQUIRED = COLUMNS[: COLUMNS.index("synthetic") + 1]
 
 
 class Dataset:
-    """A finished dataset, its index read and checked, its arrays mapped and not yet read."""
+    """A finished dataset, its index read and checked, its arrays mapped and not yet read.
 
-    def __init__(self, artifact: Artifact) -> None:
+    Args:
+        artifact: it, opened.
+        cache: where copies of its arrays are kept on the machine's own disk, to be read in their place.
+    """
+
+    def __init__(self, artifact: Artifact, cache: Path | None = None) -> None:
         self.artifact = artifact
         self.path = artifact.path
         found = _read_index(artifact.file(INDEX))
         self.rows = list(found.values())
-        self.arrays = {name: _map_array(artifact, name) for name in sorted({row.image for row in self.rows})}
+        self.arrays = {name: _map_array(artifact, name, cache) for name in sorted({row.image for row in self.rows})}
         self._check_rows(found)
 
     @property
@@ -132,14 +137,19 @@ class Dataset:
         check_splits(self.rows, split_by=self.split_by)
 
 
-def open_dataset(path: Path) -> Dataset:
-    """Open and check the dataset or arm at `path`.
+def open_dataset(path: Path, cache: Path | None = None) -> Dataset:
+    """Open and check the dataset or arm at `path`, its pixels to be read from `cache` where that is given.
 
     Raises:
         ArtifactError: it is none, or damaged.
         DataError: its rows cannot stand (a synthetic image outside `train`, a patient in two splits, ...).
     """
-    return Dataset(artifacts.open_artifact(path, "dataset"))
+    return Dataset(artifacts.open_artifact(path, "dataset", later=copied(cache)), cache)
+
+
+def copied(cache: Path | None) -> Collection[str]:
+    """The files of a dataset that are read from `cache`, where their hash is checked."""
+    return () if cache is None else (IMAGES,)
 
 
 def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patient") -> None:
@@ -308,7 +318,7 @@ def _check_unique(rows: Iterable[tuple[int, Row]], path: Path) -> None:
             )
 
 
-def _map_array(artifact: Artifact, name: str) -> Pixels:
+def _map_array(artifact: Artifact, name: str, cache: Path | None) -> Pixels:
     """Map the array called `name`, through the inputs it is borrowed from.
 
     Raises:
@@ -318,5 +328,6 @@ def _map_array(artifact: Artifact, name: str) -> Pixels:
     if file != IMAGES or any(part not in artifact.manifest["inputs"] for part in borrowed_from[:1]):
         raise ArtifactError(f"{artifact.path / INDEX} names '{name}', which is no array of its own or of an input")
     if borrowed_from:
-        return _map_array(artifact.open_input(borrowed_from[0], "dataset"), name.partition("/")[2])
-    return map_images(artifact.file(IMAGES))
+        borrowed_of = artifact.open_input(borrowed_from[0], "dataset", later=copied(cache))
+        return _map_array(borrowed_of, name.partition("/")[2], cache)
+    return map_images(nodecache.local(artifact, IMAGES, cache))

@@ -71,7 +71,7 @@ def run(options: Evaluate) -> Result:
 
 def plan(options: Evaluate) -> Result:
     """The runs, arm by arm, and what they would be judged on."""
-    runs = open_runs(options.runs)
+    runs = open_runs(options.runs, options.local_cache)
     planned = [{"arm": each.arm_name, "seed": each.seed, "run": each.name} for each in runs]
     return {"test": _test_counts(runs[0].test), "split_by": split_by(runs), "planned": planned}
 
@@ -122,7 +122,7 @@ class Predicted:
 
 
 def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result:
-    runs = open_runs(options.runs)
+    runs = open_runs(options.runs, options.local_cache)
     _warn(runs)
     groups = _groups(runs[0].test, options.by)
     kept = Checkpoints(directory / production.RESUME / "predictions", AFTER_EACH_RUN)

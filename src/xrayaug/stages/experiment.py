@@ -166,7 +166,7 @@ def plan_study(options: Experiment) -> Study:
     out, seed = options.out, options.seed
     pace: dict[str, Any] = {"checkpoint_every": options.checkpoint_every}
     device: dict[str, Any] = {"device": options.device, "deterministic": options.deterministic}
-    training: dict[str, Any] = {"precision": options.precision, **device, **pace}
+    training: dict[str, Any] = {"precision": options.precision, "cache": options.cache, **device, **pace}
     read: dict[str, Any] = {
         "split_by": s.split_by,
         "duplicates": options.duplicates,
@@ -199,7 +199,7 @@ def plan_study(options: Experiment) -> Study:
     ]
     runs = tuple(part.out for command in commands for part in command.parts() if isinstance(part, TrainClassifier))
     # Judging is quick, and its inputs grow when seeds or doses are added: so it may replace what it wrote before.
-    commands.append(Evaluate(runs=runs, overwrite=True, out=out / "evaluation", **device))
+    commands.append(Evaluate(runs=runs, overwrite=True, out=out / "evaluation", cache=options.cache, **device))
     return Study(commands, out / "evaluation", [fid.out for fid in distances if fid.out])
 
 
@@ -224,6 +224,7 @@ def _arms(options: Experiment, s: Settings, screened: Path | None) -> list[Augme
                 control=cast(Any, control),
                 copies=screened,
                 real_fraction=fraction,
+                cache=options.cache,
                 seed=options.seed,
                 out=out,
             )
@@ -342,6 +343,7 @@ def _features(options: Experiment, s: Settings) -> dict[str, Any]:
         "device": options.device,
         "deterministic": options.deterministic,
         "checkpoint_every": options.checkpoint_every,
+        "cache": options.cache,
     }
 
 

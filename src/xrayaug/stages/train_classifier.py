@@ -143,7 +143,7 @@ def _rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
     Raises:
         DataError: a split is empty, a class is absent from training, or an image bears no label.
     """
-    data = open_dataset(options.data)
+    data = open_dataset(options.data, options.local_cache)
     train = sorted(data.select(split="train"), key=lambda row: row.added)
     valid = data.select(split="valid")
     if not valid:

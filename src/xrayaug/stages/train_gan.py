@@ -127,7 +127,7 @@ def _save(training: Training, directory: Path) -> None:
 
 
 def _training_rows(options: TrainGan) -> tuple[Dataset, list[Row]]:
-    data = open_dataset(options.data)
+    data = open_dataset(options.data, options.local_cache)
     rows = data.select(split="train", label=options.only_label)
     if not rows:
         wanted = f"{options.only_label} images" if options.only_label else "images"
