@@ -3,8 +3,8 @@
 import errno
 import json
 import os
+import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -110,19 +110,22 @@ def test_a_changed_original_is_found_while_it_is_copied(hands: Path, tmp_path: P
 
 
 @pytest.fixture(params=["before", "while"])
-def full_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A disk that has no room, which is seen at once or only while it is written."""
+def full_disk(request: pytest.FixtureRequest, hands: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A dataset, and then no room on the disk, which is seen at once or only while it is written."""
+
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     if request.param == "before":
-        monkeypatch.setattr(nodecache.shutil, "disk_usage", lambda _: SimpleNamespace(free=5))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5))
     else:
-        monkeypatch.setattr(files, "sync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
-    yield
+        monkeypatch.setattr(files, "sync", full)
+    return hands
 
 
-@pytest.mark.usefixtures("full_disk")
-def test_a_full_disk_is_one_clear_line_and_leaves_nothing(hands: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_clear_line_and_leaves_nothing(full_disk: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"--cache .* has no room for .*images\.npy") as refusal:
-        open_dataset(hands, tmp_path / "node")
+        open_dataset(full_disk, tmp_path / "node")
     assert "leave --cache out" in refusal.value.hint
     assert not list(tmp_path.glob("node/images/*.n*"))
 
