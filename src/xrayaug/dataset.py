@@ -6,7 +6,9 @@ the array: `images.npy` for the dataset's own, `real/images.npy` for that of the
 """
 
 import csv
+import itertools
 import re
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -58,6 +60,7 @@ class Row:
 
 
 COLUMNS = tuple(column.name for column in fields(Row) if column.name != "extra")
+SHARED = ("image", "split", "label", "patient", "study", "source")  # columns in which many rows say the same
 REQUIRED = COLUMNS[: COLUMNS.index("synthetic") + 1]
 
 
@@ -72,10 +75,9 @@ class Dataset:
     def __init__(self, artifact: Artifact, cache: Path | None = None) -> None:
         self.artifact = artifact
         self.path = artifact.path
-        found = _read_index(artifact.file(INDEX))
-        self.rows = list(found.values())
+        lines, self.rows = _read_index(artifact.file(INDEX))
         self.arrays = {name: _map_array(artifact, name, cache) for name in sorted({row.image for row in self.rows})}
-        self._check_rows(found)
+        self._check_rows(lines)
 
     @property
     def split_by(self) -> str:
@@ -127,8 +129,8 @@ class Dataset:
         which = np.fromiter((number[row.image] for row in rows), np.int32, len(rows))
         return Stack(arrays, which, np.fromiter((row.row for row in rows), np.int64, len(rows)), shape)
 
-    def _check_rows(self, found: Mapping[int, Row]) -> None:
-        for number, row in found.items():
+    def _check_rows(self, lines: Sequence[int]) -> None:
+        for number, row in zip(lines, self.rows, strict=True):
             if not 0 <= row.row < len(self.arrays[row.image]):
                 raise ArtifactError(
                     f"{self.path / INDEX} line {number}: row {row.row} is outside {row.image}, "
@@ -165,12 +167,16 @@ def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patien
     _check_unique(enumerate(rows, start=2), directory / INDEX)
     extras = sorted({name for row in rows for name in row.extra})
     columns = [name for name in COLUMNS if name != "copy" or any(row.copy for row in rows)]
-    lines: list[list[object]] = [[*columns, *extras]]
-    for row in rows:
-        cells = [getattr(row, name) for name in columns]
-        lines.append([int(cell) if isinstance(cell, bool) else cell for cell in cells]
-                     + [row.extra.get(name, "") for name in extras])  # fmt: skip
-    files.write_text(directory / INDEX, csvfile.dump(lines))
+    lines = (_cells(row, columns, extras) for row in rows)
+    files.write_text(directory / INDEX, csvfile.dump(itertools.chain([[*columns, *extras]], lines)))
+
+
+def _cells(row: Row, columns: Sequence[str], extras: Sequence[str]) -> list[object]:
+    """A row as a line of the index."""
+    cells = [getattr(row, name) for name in columns]
+    return [int(cell) if isinstance(cell, bool) else cell for cell in cells] + [
+        row.extra.get(name, "") for name in extras
+    ]
 
 
 def borrowed(row: Row, input_name: str, **changes: Any) -> Row:
@@ -184,30 +190,29 @@ def check_splits(rows: Iterable[Row], *, split_by: str) -> None:
     Raises:
         DataError: a synthetic row or a copy outside `train`, an unlabelled real row, or a patient in two splits.
     """
-    splits_of: defaultdict[str, set[str]] = defaultdict(set)
+    split_of: dict[str, str] = {}
+    leaking: set[str] = set()
     for row in rows:
         if row.added and row.split != "train":
             what = "synthetic image" if row.synthetic else "copy"
             raise DataError(f"a {what} stands in '{row.split}'", "what is added may only be trained on")
         if not row.synthetic and row.label not in LABELS:
             raise DataError(f"the image {row.file or row.row} has no label", "labels are normal and abnormal")
-        if row.patient:
-            splits_of[row.patient].add(row.split)
-    leaking = sorted(patient for patient, splits in splits_of.items() if len(splits) > 1)
+        if row.patient and split_of.setdefault(row.patient, row.split) != row.split:
+            leaking.add(row.patient)
     if leaking and split_by == "patient":
         raise DataError(
-            f"{len(leaking)} patients are in more than one split, {leaking[0]} the first",
+            f"{len(leaking)} patients are in more than one split, {min(leaking)} the first",
             "split by patient; or --split-by image, knowing that scores then flatter",
         )
 
 
 def patients_in_two_splits(rows: Iterable[Row]) -> int:
     """How many patients have images in more than one split."""
-    splits_of: defaultdict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        if row.patient:
-            splits_of[row.patient].add(row.split)
-    return sum(len(splits) > 1 for splits in splits_of.values())
+    split_of: dict[str, str] = {}
+    return len(
+        {row.patient for row in rows if row.patient and split_of.setdefault(row.patient, row.split) != row.split}
+    )
 
 
 def counts(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
@@ -245,24 +250,28 @@ def arm_of(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def _read_index(path: Path) -> dict[int, Row]:
-    """Every row by the number of its line.
+def _read_index(path: Path) -> tuple[Sequence[int], list[Row]]:
+    """The number of every row's line, and the rows.
 
     Raises:
         ArtifactError: it is no index.
         DataError: a split or label that is none, or a picture that is there twice.
     """
+    numbers, rows = array("q"), []
     try:
-        lines = dict(_numbered_lines(path))
+        lines = _numbered_lines(path)
+        header = next(lines, (0, []))[1]
+        _check_header(header, path)
+        shared: dict[Any, Any] = {}
+        for number, cells in lines:
+            numbers.append(number)
+            rows.append(_parse_row(header, cells, f"{path} line {number}", shared))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise ArtifactError(f"{path} cannot be read: {problem}") from None
-    header = lines.pop(next(iter(lines), 0), [])
-    _check_header(header, path)
-    rows = {number: _parse_row(header, cells, f"{path} line {number}") for number, cells in lines.items()}
     if not rows:
         raise ArtifactError(f"{path} lists no images")
-    _check_unique(rows.items(), path)
-    return rows
+    _check_unique(zip(numbers, rows, strict=True), path)
+    return numbers, rows
 
 
 def _numbered_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -283,7 +292,8 @@ def _check_header(header: Sequence[str], path: Path) -> None:
         raise ArtifactError(f"{path} has two columns of one name", "its first line names the columns")
 
 
-def _parse_row(header: Sequence[str], cells: Sequence[str], where: str) -> Row:
+def _parse_row(header: Sequence[str], cells: Sequence[str], where: str, shared: dict[Any, Any]) -> Row:
+    """A line as a row; values that rows have in common are kept in `shared`, once."""
     if len(cells) != len(header):
         raise ArtifactError(f"{where} has {len(cells)} cells, not {len(header)}")
     given = dict(zip(header, cells, strict=True))
@@ -297,9 +307,10 @@ def _parse_row(header: Sequence[str], cells: Sequence[str], where: str) -> Row:
         raise ArtifactError(f"{where}: row must be a number, synthetic 0 or 1")
     if not ROW_NUMBER.fullmatch(known["copy"]):
         raise ArtifactError(f"{where}: copy must be a number")
-    texts = {name: value for name, value in known.items() if name not in ("row", "synthetic", "copy")}
-    row, copy = int(known["row"]), int(known["copy"])
-    return Row(**texts, row=row, copy=copy, synthetic=known["synthetic"] == "1", extra=given)
+    texts = {name: shared.setdefault(value, value) for name, value in known.items() if name in SHARED}
+    row, copy, extra = int(known["row"]), int(known["copy"]), shared.setdefault(tuple(given.values()), given)
+    own = {"file": known["file"], "sha256": known["sha256"]}
+    return Row(**texts, **own, row=row, copy=copy, synthetic=known["synthetic"] == "1", extra=extra)
 
 
 def _check_unique(rows: Iterable[tuple[int, Row]], path: Path) -> None:
@@ -308,9 +319,9 @@ def _check_unique(rows: Iterable[tuple[int, Row]], path: Path) -> None:
     Raises:
         DataError: one is there twice.
     """
-    first: dict[tuple[str, int, int], int] = {}
+    first: defaultdict[tuple[str, int], dict[int, int]] = defaultdict(dict)
     for number, row in rows:
-        before = first.setdefault((row.image, row.row, row.copy), number)
+        before = first[row.image, row.copy].setdefault(row.row, number)
         if before != number:
             raise DataError(
                 f"{path} lines {before} and {number} are both picture {row.row} of {row.image}",
