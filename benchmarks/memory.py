@@ -1,6 +1,6 @@
 """How does memory grow with the number of images? Every command that reads or writes a dataset, at several sizes.
 
-    python benchmarks/memory.py DIRECTORY [--counts 4000,40000,400000] [--size 64] [--minutes 0.5] [--only fid,augment]
+    python benchmarks/memory.py DIRECTORY [--counts 4000,40000,400000] [--size 64] [--minutes 0.5] [--only fid+augment]
 
 Datasets are real ones but for their pixels: black, in sparse files that take no room on disk. Every command runs in a
 process of its own, with a limit on the memory that it may take for itself (RLIMIT_DATA), and is stopped when its time
@@ -147,8 +147,8 @@ def commands(arguments: argparse.Namespace) -> dict[str, Callable[[int], list[st
         "augment": lambda n: ["augment", "--real", data(n), "--percent", "100", "--control", "duplicate"],
         "train-classifier": lambda n: ["train-classifier", "--data", data(n), "--arch", ARCH, "--weights", "none",
                                        "--size", str(size), *training],
-        "the same, resized": lambda n: ["train-classifier", "--data", data(n), "--arch", ARCH, "--weights", "none",
-                                        "--size", str(size * 3 // 4), *training],
+        "train-classifier, resized": lambda n: ["train-classifier", "--data", data(n), "--arch", ARCH, "--weights",
+                                                "none", "--size", str(size * 3 // 4), *training],
         "evaluate": lambda n: ["evaluate", str(make_run(root, Path(data(n)), 32)), "--device", "cpu",
                                "--batch-size", "256"],
     }  # fmt: skip
@@ -172,11 +172,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--minutes", type=float, default=0.5, help="for each command")
     parser.add_argument("--limit", type=int, default=3, help="GiB that a process may take for itself")
-    parser.add_argument("--only", help="commands, by commas")
+    parser.add_argument("--only", help="commands, by plus signs")
     arguments = parser.parse_args()
     counts = [int(count) for count in arguments.counts.split(",")]
     arguments.directory.mkdir(parents=True, exist_ok=True)
-    chosen = [name for name in commands(arguments) if not arguments.only or name in arguments.only.split(",")]
+    chosen = [name for name in commands(arguments) if not arguments.only or name in arguments.only.split("+")]
     print(f"| MiB: own / all | {' | '.join(f'{count:,} images' for count in counts)} |\n|---|{'---|' * len(counts)}")
     for name in chosen:
         print(f"| {name}", end="", flush=True)
