@@ -17,8 +17,10 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from xrayaug import device
-from xrayaug.arrays import Pixels
+from xrayaug.arrays import Pixels, map_images
 from xrayaug.dataset import open_dataset
+from xrayaug.feeding import feed
+from xrayaug.stack import Stack
 
 
 def pixels(arguments: argparse.Namespace) -> Pixels:
@@ -56,13 +58,29 @@ def resident(arguments: argparse.Namespace) -> Round:
     return run
 
 
+def mapped(arguments: argparse.Namespace) -> Round:
+    """Uint8 in its file, read batch by batch and scaled, as `train-gan` does on a CPU."""
+    where = device.resolve("cpu")
+    file = Path(tempfile.mkdtemp()) / "images.npy"
+    np.save(file, pixels(arguments))
+    array = map_images(file)
+    count, size, _ = array.shape
+    reals = feed(Stack([array], np.zeros(count, np.int32), np.arange(count), (size, size)), where)
+
+    def run() -> int:
+        order = torch.split(torch.randperm(len(reals)), arguments.batch_size)
+        return sum(len(device.to_unit(reals.shown(*given))) for given in reals.each(order))
+
+    return run
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, help="a prepared dataset")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--batch-size", type=int, default=100)
-    compare("feeding", parser, {"ImageFolder, 2 workers": folder, "train-gan": resident})
+    compare("feeding", parser, {"ImageFolder, 2 workers": folder, "held in memory": resident, "train-gan": mapped})
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def test_what_needs_no_network_loads_no_torch(module: str) -> None:
 
 
 LAYERS = ("errors", "listing", "csvfile", "gans", "command", "options", "sources", "console", "stopping", "files",
-          "lock", "manifests", "artifacts", "production", "arrays", "dataset")  # fmt: skip
+          "lock", "manifests", "artifacts", "production", "arrays", "stack", "nodecache", "dataset")  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LAYERS)

@@ -13,6 +13,13 @@ def test_a_last_batch_of_one_image_joins_the_one_before(count: int, sizes: list[
     assert torch.equal(torch.cat(batches), torch.arange(count))
 
 
+@pytest.mark.parametrize("batch_size", [2, 3, 4])
+def test_steps_are_counted_without_making_batches(batch_size: int) -> None:
+    for count in range(1, 20):
+        batches = classifier_training.batches(torch.arange(count), batch_size)
+        assert classifier_training.steps_of(count, batch_size) == len(batches)
+
+
 def test_every_image_has_its_own_draws_whatever_follows() -> None:
     few, many = (classifier_training._draws(count, seed=0, number=1) for count in (5, 4000))
     assert torch.equal(few, many[:5])

@@ -70,7 +70,7 @@ class ImageWriter:
     def __init__(self, directory: Path, size: int, every: Interval) -> None:
         self.size = size
         self.count = 0  # pictures written
-        self.notes: list[Any] = []  # what was noted of them, in order
+        self.notes: list[Any] = []  # what was noted of those that a stopped run wrote, in order
         self._pace = Pace(every)
         self._journal = directory / production.RESUME / JOURNAL
         self._journal.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,6 @@ class ImageWriter:
                 journal.flush()
                 os.fsync(journal.fileno())
             self.count += self._added
-            self.notes += self._new_notes
         self._begin_chunk()
 
     def _begin_chunk(self) -> None:

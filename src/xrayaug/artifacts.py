@@ -91,13 +91,13 @@ class Artifact:
         except KeyError:
             raise ArtifactError(f"{self.path} names no input '{name}'") from None
 
-    def open_input(self, name: str, *kinds: str) -> "Artifact":
-        """Open an input, held to the digest that this artifact was made from.
+    def open_input(self, name: str, *kinds: str, later: Collection[str] = ()) -> "Artifact":
+        """Open an input as `open_artifact` does, held to the digest that this artifact was made from.
 
         Raises:
             ArtifactError: it is gone, damaged, or was made anew since.
         """
-        found = open_artifact(self.input(name), *kinds)
+        found = open_artifact(self.input(name), *kinds, later=later)
         if digest(found.path) != self.manifest["inputs"][name]["sha256"]:
             raise ArtifactError(
                 f"{found.path} changed since {self.path} was made from it", f"make {self.path} again with --overwrite"
@@ -108,8 +108,13 @@ class Artifact:
         return ArtifactError(f"{self.path / MANIFEST}: '{'/'.join(names)}' {problem}", f"make {self.path} again")
 
 
-def open_artifact(path: Path, *kinds: str) -> Artifact:
+def open_artifact(path: Path, *kinds: str, later: Collection[str] = ()) -> Artifact:
     """Open a finished artifact of one of `kinds` (any, if none is given), every file's size and hash checked.
+
+    Args:
+        path: its directory.
+        kinds: what it may be.
+        later: names of files whose hash the caller checks, while it copies them.
 
     Raises:
         ArtifactError: it is missing, unfinished, of another kind or format, or changed since it was sealed.
@@ -132,7 +137,7 @@ def open_artifact(path: Path, *kinds: str) -> Artifact:
             f"{path} is a {manifest['kind']} (made by {manifest['stage']}), expected a {expected}",
             f"make one with: {makers}",
         )
-    manifests.check_files(path, manifest["files"])
+    manifests.check_files(path, manifest["files"], later)
     return Artifact(path, manifest)
 
 

@@ -22,6 +22,7 @@ from torchvision import models
 from xrayaug import console
 from xrayaug import weights as weights_files
 from xrayaug.errors import UsageError, WeightsError
+from xrayaug.feeding import Feed
 from xrayaug.scores import Probabilities
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of red, green and blue in [0, 1]
@@ -218,7 +219,7 @@ def images_of(pixels: Tensor) -> Tensor:
 
 def logits(
     classifier: nn.Module,
-    pixels: Tensor,
+    pixels: Tensor | Feed,
     *,
     batch_size: int,
     device: torch.device,
@@ -230,9 +231,9 @@ def logits(
     """
     classifier.eval()
     parts = []
-    for part in torch.split(pixels, batch_size):
+    for start in range(0, len(pixels), batch_size):
         with torch.inference_mode():
-            parts.append(classifier(images_of(part.to(device))))
+            parts.append(classifier(images_of(pixels[start : start + batch_size].to(device))))
         after_each()
     return torch.cat(parts).cpu().double()
 
@@ -242,7 +243,7 @@ def probabilities(logits: Tensor) -> Probabilities:
     return np.asarray(expit(logits.numpy()), np.float64)
 
 
-def predict(classifier: nn.Module, pixels: Tensor, *, batch_size: int, device: torch.device) -> Probabilities:
+def predict(classifier: nn.Module, pixels: Tensor | Feed, *, batch_size: int, device: torch.device) -> Probabilities:
     """Probabilities of being abnormal, float64 `[N]`, of pictures uint8 `[N, S, S]`, in evaluation mode.
 
     Raises:

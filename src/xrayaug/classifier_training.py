@@ -24,6 +24,7 @@ from torch import Tensor
 from xrayaug import classifier, console, device, production, scores, stopping, training, weights
 from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.errors import TrainingError
+from xrayaug.feeding import Feed
 from xrayaug.files import Log
 from xrayaug.options import TrainClassifier
 from xrayaug.profiling import Profile
@@ -41,7 +42,7 @@ LOG = "log.jsonl"
 class Pictures:
     """What a network is shown: pictures uint8 `[N, S, S]` and labels float `[N]`, 1.0 abnormal, on one device."""
 
-    pixels: Tensor
+    pixels: Feed
     labels: Tensor
 
 
@@ -180,11 +181,12 @@ class Training:
         at, options, where = self.at, self.options, self.material.train.labels.device
         draws = _draws(self.count, options.seed, number)
         theta = classifier.transforms(draws[:, 1:], flip=options.flip, rotation=options.rotation).to(where)
-        order = draws[:, 0].argsort(stable=True).to(where)
-        for batch in batches(order, options.batch_size)[first : first + self.length - at.batches]:
-            started = time.monotonic()
+        order = draws[:, 0].argsort(stable=True)
+        left = batches(order, options.batch_size)[first : first + self.length - at.batches]
+        started = time.monotonic()
+        for batch, *given in self.material.train.pixels.each(left):
             torch.manual_seed(device.generator(options.seed, DROPOUT, at.epoch, at.batches).initial_seed())
-            self.losses.append((self.step(batch, theta[batch]), len(batch)))
+            self.losses.append((self.step(batch, theta[batch], *given), len(batch)))
             at.batches += 1
             at.images += len(batch)
             if self.look.due(0):
@@ -192,11 +194,12 @@ class Training:
             at.seconds += time.monotonic() - started
             self.visit()
             yield len(batch)
+            started = time.monotonic()
 
-    def _step(self, batch: Tensor, theta: Tensor) -> Tensor:
+    def _step(self, batch: Tensor, theta: Tensor, *given: Tensor) -> Tensor:
         """One optimiser step on the pictures numbered `batch`, each transformed; the loss before it."""
         shown = self.material.train
-        images = classifier.images_of(shown.pixels.index_select(0, batch))
+        images = classifier.images_of(shown.pixels.shown(batch, *given))
         if self.options.flip or self.options.rotation:
             images = classifier.warp(images, theta)
         with device.autocast(images.device, self.options.precision):
@@ -343,7 +346,8 @@ def batches(order: Tensor, batch_size: int) -> list[Tensor]:
 
 def steps_of(images: int, batch_size: int) -> int:
     """How many `batches` there are of so many images."""
-    return len(batches(torch.arange(images), batch_size))
+    whole, rest = divmod(images, batch_size)
+    return max(whole, 1) if rest <= 1 else whole + 1
 
 
 def _stop_on_nan(value: float, what: str, epoch: int) -> None:

@@ -164,6 +164,11 @@ class Command:
         """The settings that decide the result, as JSON values: the manifest's `options`."""
         return {k.name: _jsonable(getattr(self, k.name)) for k in fields(self) if k.metadata["role"] is Role.SETTING}
 
+    @property
+    def local_cache(self) -> Path | None:
+        """Where datasets' pixels are copied to, of a command that has `--cache`; a dry run copies nothing."""
+        return None if self.dry_run else getattr(self, "cache", None)
+
     def parts(self) -> "Sequence[Command]":
         """The commands that make one artifact each: itself, unless it makes several."""
         return (self,)

@@ -6,20 +6,22 @@ the array: `images.npy` for the dataset's own, `real/images.npy` for that of the
 """
 
 import csv
+import itertools
 import re
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from xrayaug import artifacts, csvfile, files
+from xrayaug import artifacts, csvfile, files, nodecache
 from xrayaug.arrays import IMAGES, Pixels, map_images
 from xrayaug.artifacts import Artifact
 from xrayaug.errors import ArtifactError, DataError
+from xrayaug.stack import Stack
 
 INDEX = "index.csv"
 SPLITS = ("train", "valid", "test")
@@ -58,19 +60,24 @@ class Row:
 
 
 COLUMNS = tuple(column.name for column in fields(Row) if column.name != "extra")
+SHARED = ("image", "split", "label", "patient", "study", "source")  # columns in which many rows say the same
 REQUIRED = COLUMNS[: COLUMNS.index("synthetic") + 1]
 
 
 class Dataset:
-    """A finished dataset, its index read and checked, its arrays mapped and not yet read."""
+    """A finished dataset, its index read and checked, its arrays mapped and not yet read.
 
-    def __init__(self, artifact: Artifact) -> None:
+    Args:
+        artifact: it, opened.
+        cache: where copies of its arrays are kept on the machine's own disk, to be read in their place.
+    """
+
+    def __init__(self, artifact: Artifact, cache: Path | None = None) -> None:
         self.artifact = artifact
         self.path = artifact.path
-        found = _read_index(artifact.file(INDEX))
-        self.rows = list(found.values())
-        self.arrays = {name: _map_array(artifact, name) for name in sorted({row.image for row in self.rows})}
-        self._check_rows(found)
+        lines, self.rows = _read_index(artifact.file(INDEX))
+        self.arrays = {name: _map_array(artifact, name, cache) for name in sorted({row.image for row in self.rows})}
+        self._check_rows(lines)
 
     @property
     def split_by(self) -> str:
@@ -99,23 +106,31 @@ class Dataset:
         ]
 
     def pixels(self, rows: Sequence[Row], size: int | None = None) -> Pixels:
-        """The pictures of `rows`, uint8 `[N, S, S]`, resized to `size` where they have another.
+        """The pictures of `rows`, uint8 `[N, S, S]`, resized to `size` where they have another; all in memory.
 
         Raises:
             DataError: no size is given and the pictures have different ones.
         """
-        shapes = {self.arrays[row.image].shape[1:] for row in rows}
+        return self.stack(rows, size).at(slice(None))
+
+    def stack(self, rows: Sequence[Row], size: int | None = None) -> Stack:
+        """The pictures of `rows` as `pixels` gives them, to be read when they are asked for.
+
+        Raises:
+            DataError: no size is given and the pictures have different ones.
+        """
+        names = list(dict.fromkeys(row.image for row in rows))
+        arrays = [self.arrays[name] for name in names]
+        shapes = {array.shape[1:] for array in arrays}
         if size is None and len(shapes) > 1:
             raise DataError(f"{self.path} holds images of different sizes: {sorted(shapes)}", "ask for one size")
         shape = (size, size) if size is not None else next(iter(shapes), (0, 0))
-        gathered = np.empty((len(rows), *shape), np.uint8)
-        for place, row in enumerate(rows):
-            picture = self.arrays[row.image][row.row]
-            gathered[place] = picture if picture.shape == shape else _resized(picture, shape)
-        return gathered
+        number = {name: place for place, name in enumerate(names)}
+        which = np.fromiter((number[row.image] for row in rows), np.int32, len(rows))
+        return Stack(arrays, which, np.fromiter((row.row for row in rows), np.int64, len(rows)), shape)
 
-    def _check_rows(self, found: Mapping[int, Row]) -> None:
-        for number, row in found.items():
+    def _check_rows(self, lines: Sequence[int]) -> None:
+        for number, row in zip(lines, self.rows, strict=True):
             if not 0 <= row.row < len(self.arrays[row.image]):
                 raise ArtifactError(
                     f"{self.path / INDEX} line {number}: row {row.row} is outside {row.image}, "
@@ -124,14 +139,19 @@ class Dataset:
         check_splits(self.rows, split_by=self.split_by)
 
 
-def open_dataset(path: Path) -> Dataset:
-    """Open and check the dataset or arm at `path`.
+def open_dataset(path: Path, cache: Path | None = None) -> Dataset:
+    """Open and check the dataset or arm at `path`, its pixels to be read from `cache` where that is given.
 
     Raises:
         ArtifactError: it is none, or damaged.
         DataError: its rows cannot stand (a synthetic image outside `train`, a patient in two splits, ...).
     """
-    return Dataset(artifacts.open_artifact(path, "dataset"))
+    return Dataset(artifacts.open_artifact(path, "dataset", later=copied(cache)), cache)
+
+
+def copied(cache: Path | None) -> Collection[str]:
+    """The files of a dataset that are read from `cache`, where their hash is checked."""
+    return () if cache is None else (IMAGES,)
 
 
 def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patient") -> None:
@@ -147,12 +167,16 @@ def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patien
     _check_unique(enumerate(rows, start=2), directory / INDEX)
     extras = sorted({name for row in rows for name in row.extra})
     columns = [name for name in COLUMNS if name != "copy" or any(row.copy for row in rows)]
-    lines: list[list[object]] = [[*columns, *extras]]
-    for row in rows:
-        cells = [getattr(row, name) for name in columns]
-        lines.append([int(cell) if isinstance(cell, bool) else cell for cell in cells]
-                     + [row.extra.get(name, "") for name in extras])  # fmt: skip
-    files.write_text(directory / INDEX, csvfile.dump(lines))
+    lines = (_cells(row, columns, extras) for row in rows)
+    files.write_text(directory / INDEX, csvfile.dump(itertools.chain([[*columns, *extras]], lines)))
+
+
+def _cells(row: Row, columns: Sequence[str], extras: Sequence[str]) -> list[object]:
+    """A row as a line of the index."""
+    cells = [getattr(row, name) for name in columns]
+    return [int(cell) if isinstance(cell, bool) else cell for cell in cells] + [
+        row.extra.get(name, "") for name in extras
+    ]
 
 
 def borrowed(row: Row, input_name: str, **changes: Any) -> Row:
@@ -166,30 +190,29 @@ def check_splits(rows: Iterable[Row], *, split_by: str) -> None:
     Raises:
         DataError: a synthetic row or a copy outside `train`, an unlabelled real row, or a patient in two splits.
     """
-    splits_of: defaultdict[str, set[str]] = defaultdict(set)
+    split_of: dict[str, str] = {}
+    leaking: set[str] = set()
     for row in rows:
         if row.added and row.split != "train":
             what = "synthetic image" if row.synthetic else "copy"
             raise DataError(f"a {what} stands in '{row.split}'", "what is added may only be trained on")
         if not row.synthetic and row.label not in LABELS:
             raise DataError(f"the image {row.file or row.row} has no label", "labels are normal and abnormal")
-        if row.patient:
-            splits_of[row.patient].add(row.split)
-    leaking = sorted(patient for patient, splits in splits_of.items() if len(splits) > 1)
+        if row.patient and split_of.setdefault(row.patient, row.split) != row.split:
+            leaking.add(row.patient)
     if leaking and split_by == "patient":
         raise DataError(
-            f"{len(leaking)} patients are in more than one split, {leaking[0]} the first",
+            f"{len(leaking)} patients are in more than one split, {min(leaking)} the first",
             "split by patient; or --split-by image, knowing that scores then flatter",
         )
 
 
 def patients_in_two_splits(rows: Iterable[Row]) -> int:
     """How many patients have images in more than one split."""
-    splits_of: defaultdict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        if row.patient:
-            splits_of[row.patient].add(row.split)
-    return sum(len(splits) > 1 for splits in splits_of.values())
+    split_of: dict[str, str] = {}
+    return len(
+        {row.patient for row in rows if row.patient and split_of.setdefault(row.patient, row.split) != row.split}
+    )
 
 
 def counts(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
@@ -227,24 +250,28 @@ def arm_of(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def _read_index(path: Path) -> dict[int, Row]:
-    """Every row by the number of its line.
+def _read_index(path: Path) -> tuple[Sequence[int], list[Row]]:
+    """The number of every row's line, and the rows.
 
     Raises:
         ArtifactError: it is no index.
         DataError: a split or label that is none, or a picture that is there twice.
     """
+    numbers, rows = array("q"), []
     try:
-        lines = dict(_numbered_lines(path))
+        lines = _numbered_lines(path)
+        header = next(lines, (0, []))[1]
+        _check_header(header, path)
+        shared: dict[Any, Any] = {}
+        for number, cells in lines:
+            numbers.append(number)
+            rows.append(_parse_row(header, cells, f"{path} line {number}", shared))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise ArtifactError(f"{path} cannot be read: {problem}") from None
-    header = lines.pop(next(iter(lines), 0), [])
-    _check_header(header, path)
-    rows = {number: _parse_row(header, cells, f"{path} line {number}") for number, cells in lines.items()}
     if not rows:
         raise ArtifactError(f"{path} lists no images")
-    _check_unique(rows.items(), path)
-    return rows
+    _check_unique(zip(numbers, rows, strict=True), path)
+    return numbers, rows
 
 
 def _numbered_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -265,7 +292,8 @@ def _check_header(header: Sequence[str], path: Path) -> None:
         raise ArtifactError(f"{path} has two columns of one name", "its first line names the columns")
 
 
-def _parse_row(header: Sequence[str], cells: Sequence[str], where: str) -> Row:
+def _parse_row(header: Sequence[str], cells: Sequence[str], where: str, shared: dict[Any, Any]) -> Row:
+    """A line as a row; values that rows have in common are kept in `shared`, once."""
     if len(cells) != len(header):
         raise ArtifactError(f"{where} has {len(cells)} cells, not {len(header)}")
     given = dict(zip(header, cells, strict=True))
@@ -279,9 +307,10 @@ def _parse_row(header: Sequence[str], cells: Sequence[str], where: str) -> Row:
         raise ArtifactError(f"{where}: row must be a number, synthetic 0 or 1")
     if not ROW_NUMBER.fullmatch(known["copy"]):
         raise ArtifactError(f"{where}: copy must be a number")
-    texts = {name: value for name, value in known.items() if name not in ("row", "synthetic", "copy")}
-    row, copy = int(known["row"]), int(known["copy"])
-    return Row(**texts, row=row, copy=copy, synthetic=known["synthetic"] == "1", extra=given)
+    texts = {name: shared.setdefault(value, value) for name, value in known.items() if name in SHARED}
+    row, copy, extra = int(known["row"]), int(known["copy"]), shared.setdefault(tuple(given.values()), given)
+    own = {"file": known["file"], "sha256": known["sha256"]}
+    return Row(**texts, **own, row=row, copy=copy, synthetic=known["synthetic"] == "1", extra=extra)
 
 
 def _check_unique(rows: Iterable[tuple[int, Row]], path: Path) -> None:
@@ -290,9 +319,9 @@ def _check_unique(rows: Iterable[tuple[int, Row]], path: Path) -> None:
     Raises:
         DataError: one is there twice.
     """
-    first: dict[tuple[str, int, int], int] = {}
+    first: defaultdict[tuple[str, int], dict[int, int]] = defaultdict(dict)
     for number, row in rows:
-        before = first.setdefault((row.image, row.row, row.copy), number)
+        before = first[row.image, row.copy].setdefault(row.row, number)
         if before != number:
             raise DataError(
                 f"{path} lines {before} and {number} are both picture {row.row} of {row.image}",
@@ -300,7 +329,7 @@ def _check_unique(rows: Iterable[tuple[int, Row]], path: Path) -> None:
             )
 
 
-def _map_array(artifact: Artifact, name: str) -> Pixels:
+def _map_array(artifact: Artifact, name: str, cache: Path | None) -> Pixels:
     """Map the array called `name`, through the inputs it is borrowed from.
 
     Raises:
@@ -310,10 +339,6 @@ def _map_array(artifact: Artifact, name: str) -> Pixels:
     if file != IMAGES or any(part not in artifact.manifest["inputs"] for part in borrowed_from[:1]):
         raise ArtifactError(f"{artifact.path / INDEX} names '{name}', which is no array of its own or of an input")
     if borrowed_from:
-        return _map_array(artifact.open_input(borrowed_from[0], "dataset"), name.partition("/")[2])
-    return map_images(artifact.file(IMAGES))
-
-
-def _resized(picture: Pixels, shape: tuple[int, ...]) -> Pixels:
-    height, width = shape
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
+        borrowed_of = artifact.open_input(borrowed_from[0], "dataset", later=copied(cache))
+        return _map_array(borrowed_of, name.partition("/")[2], cache)
+    return map_images(nodecache.local(artifact, IMAGES, cache))

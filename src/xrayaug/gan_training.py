@@ -21,6 +21,7 @@ from xrayaug import (
     collapse,
     console,
     device,
+    distances,
     pictures,
     plots,
     production,
@@ -32,6 +33,7 @@ from xrayaug.arrays import Pixels
 from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.distances import Yardstick
 from xrayaug.errors import TrainingError
+from xrayaug.feeding import Feed
 from xrayaug.files import Log
 from xrayaug.gans import CLASSES
 from xrayaug.options import TrainGan
@@ -66,7 +68,7 @@ class Best:
 class Material:
     """What is learnt from: pictures uint8 `[N, H, W]`, labels int64 `[N]` where networks are told them."""
 
-    pixels: Pixels
+    pixels: Feed
     labels: Sequence[int] | None = None
 
 
@@ -80,8 +82,7 @@ class Training:
         self.design, self.recipe = design, design.recipe
         self.directory = directory
         self.profile = Profile(options.profile, where, overwrite=options.overwrite)
-        reals = torch.from_numpy(material.pixels)
-        self.reals = reals.to(where)  # resident: [N, H, W] uint8
+        self.reals = material.pixels
         self.labels = torch.tensor(material.labels, device=where) if material.labels else None
         self.adversaries = adversaries.build(options, design, where)
         self.columns = adversaries.columns(self.recipe, mirror=options.mirror)
@@ -91,7 +92,7 @@ class Training:
         classes = design.shape.classes
         self.fixed_labels = torch.arange(PREVIEWS, device=where) % classes if classes else None
         self.spreads_of_reals = [found or 1.0 for found in _spreads(self.reals, self.labels)]
-        self.yardstick = Yardstick(options.fid_features, material.pixels, where) if options.fid_every else None
+        self.yardstick = _yardstick(options, self.reals) if options.fid_every else None
         self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
         self.look = Pace(LOOK)
         self.at, self.best = Position(), Best()
@@ -126,9 +127,9 @@ class Training:
         """Pass once over the reals, or over those left of them, in the epoch's order."""
         at, where = self.at, self.reals.device
         order = torch.randperm(len(self.reals), generator=device.generator(self.options.seed, ORDER, at.epoch))
-        for batch in torch.split(order.to(where), self.recipe.batch_size)[at.batches :]:
-            started = time.monotonic()
-            at.sums += len(batch) * self._taken(batch)
+        started = time.monotonic()
+        for batch, *given in self.reals.each(torch.split(order, self.recipe.batch_size)[at.batches :]):
+            at.sums += len(batch) * self._taken(batch, *given)
             at.batches += 1
             if self.look.due(0):  # steps are asked for faster than a GPU takes them
                 device.wait(where)
@@ -137,8 +138,9 @@ class Training:
             self.profile.step(len(batch))
             advance(len(batch), f"epoch {at.epoch}")
             self._visit()
+            started = time.monotonic()
 
-    def _taken(self, batch: Tensor) -> Tensor:
+    def _taken(self, batch: Tensor, *given: Tensor) -> Tensor:
         """The metrics of a step on the real images numbered `batch`, which is taken."""
         at, seed = self.at, self.options.seed
         if self.adversaries.grow(self.seen / self.total):
@@ -147,10 +149,10 @@ class Training:
         z = torch.randn(len(batch), self.recipe.latent, generator=device.generator(seed, NOISE, at.epoch, at.batches))
         chances = torch.rand(len(batch), self.columns, generator=device.generator(seed, CHANCE, at.epoch, at.batches))
         torch.manual_seed(device.generator(seed, WITHIN, at.epoch, at.batches).initial_seed())
-        return self.steps[self._is_penalised()](batch, z, chances, self._share(len(batch)))
+        return self.steps[self._is_penalised()](batch, z, chances, self._share(len(batch)), *given)
 
-    def _step(self, penalised: bool, batch: Tensor, z: Tensor, drawn: Tensor, share: Tensor) -> Tensor:
-        real = device.to_unit(self.reals.index_select(0, batch))  # on a CPU many times as fast as self.reals[batch]
+    def _step(self, penalised: bool, batch: Tensor, z: Tensor, drawn: Tensor, share: Tensor, *given: Tensor) -> Tensor:
+        real = device.to_unit(self.reals.shown(batch, *given))
         chances = Chances(drawn)
         if self.options.mirror:
             real = torch.where(chances.mirrored, real.flip(3), real)
@@ -263,10 +265,17 @@ class Training:
         self.at.sums = self.at.sums.to(self.reals.device)
 
 
-def _spreads(images: Tensor, labels: Tensor | None) -> list[float]:
+def _yardstick(options: TrainGan, reals: Feed) -> Yardstick:
+    return Yardstick(options.fid_features, reals[: distances.MOST].cpu().numpy(), reals.device)
+
+
+def _spreads(images: Tensor | Feed, labels: Tensor | None) -> list[float]:
     """How far apart images are, uint8 `[N, H, W]` or float `[N, 1, H, W]`: of each label, or of all."""
-    parts = [images] if labels is None else [images[labels == place] for place in range(len(CLASSES))]
-    looked_at = [part[: collapse.LOOKED_AT] for part in parts]
+    if labels is None:
+        looked_at = [images[: collapse.LOOKED_AT]]
+    else:
+        places = [torch.nonzero(labels == place)[: collapse.LOOKED_AT, 0] for place in range(len(CLASSES))]
+        looked_at = [images[place] for place in places]
     return [collapse.spread(device.to_unit(part) if part.dtype == torch.uint8 else part) for part in looked_at]
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ SUFFIXES = IMAGE_SUFFIXES | {".ppm", ".pnm"}
 AHEAD = 32  # pictures decoded before they are asked for
 KEPT_BYTES = 1 << 29  # of each folder's decoded pictures, kept from hashing them to the network's pass
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -49,8 +50,8 @@ def of_dataset(data: Dataset, *, split: str | None, label: str | None) -> Pictur
 
 
 def of_rows(data: Dataset, rows: Sequence[Row]) -> Pictures:
-    """The pictures of these rows of a dataset."""
-    return Pictures(data.path, "dataset", len(rows), lambda index: data.pixels([rows[index]])[0])
+    """The pictures of these rows of a dataset, each in its own size."""
+    return Pictures(data.path, "dataset", len(rows), data.stack(rows, data.size).picture)
 
 
 def of_folder(folder: Path) -> Pictures:
@@ -94,16 +95,21 @@ def list_pictures(folder: Path) -> list[Path]:
     return found
 
 
-def in_threads(function: Callable[[int], T], indices: range) -> Iterator[T]:
-    """`function` of each index in order, a few computed ahead."""
+def in_threads(
+    function: Callable[[S], T], things: Iterable[S], ahead: int = AHEAD, workers: int | None = None
+) -> Iterator[T]:
+    """`function` of each thing in order, so many computed ahead: what is computed and not yet taken stays bounded."""
     pending: deque[Future[T]] = deque()
-    with ThreadPoolExecutor() as pool:
-        for index in indices:
-            pending.append(pool.submit(function, index))
-            if len(pending) > AHEAD:
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for thing in things:
+                pending.append(pool.submit(function, thing))
+                if len(pending) > ahead:
+                    yield pending.popleft().result()
+            while pending:
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,29 @@ def held(out: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def awaited(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock file at `path`, which stays there; `what` is said to be waited for while another process has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _wait(descriptor, path, what)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _wait(descriptor: int, path: Path, what: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        console.say(f"waiting for {what}")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as problem:
+        if problem.errno not in UNSUPPORTED:
+            raise
+        console.warn(f"{path.parent} knows no locks: what others do there at the same time is done twice")
+
+
 def _acquire(path: Path) -> int:
     """An open descriptor of the locked file at `path`."""
     while True:

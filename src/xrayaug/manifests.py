@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -80,8 +80,8 @@ def _seal_of(manifest: Manifest) -> str:
     return files.sha256_of(json.dumps(said, sort_keys=True).encode())
 
 
-def check_files(path: Path, listed: dict[str, dict[str, Any]]) -> None:
-    """Hold every file of the artifact at `path` to the size and hash that its manifest lists.
+def check_files(path: Path, listed: dict[str, dict[str, Any]], later: Collection[str] = ()) -> None:
+    """Hold every file of the artifact at `path` to the size and hash that its manifest lists; of `later` to the size.
 
     Raises:
         ArtifactError: one is missing, changed, a link that leads out of the artifact, or cannot be read.
@@ -89,21 +89,21 @@ def check_files(path: Path, listed: dict[str, dict[str, Any]]) -> None:
     hint = f"make {path} again with --overwrite"
     for name, recorded in listed.items():
         try:
-            problem = _problem(path, name, recorded)
+            problem = _problem(path, name, recorded, hashed=name not in later)
         except (OSError, RuntimeError) as failure:  # RuntimeError: links in a circle
             problem = f"cannot be read: {getattr(failure, 'strerror', None) or failure}"
         if problem:
             raise ArtifactError(f"{path / name} {problem}", hint)
 
 
-def _problem(path: Path, name: str, recorded: dict[str, Any]) -> str:
+def _problem(path: Path, name: str, recorded: dict[str, Any], *, hashed: bool) -> str:
     """What is wrong with a file, empty if nothing is."""
     file = path / name
     if not file.resolve().is_relative_to(path.resolve()):
         return f"is a link to what is not inside {path}"
     if not file.is_file():
         return "is missing"
-    same = file.stat().st_size == recorded["bytes"] and files.sha256(file) == recorded["sha256"]
+    same = file.stat().st_size == recorded["bytes"] and (not hashed or files.sha256(file) == recorded["sha256"])
     return "" if same else "changed since it was made"
 
 

@@ -82,6 +82,14 @@ def _slurm(what: str, metavar: str) -> Any:
     return option(None, help=f"{what} (default: the cluster's).", role=Role.EXECUTION, metavar=metavar)
 
 
+def _cache() -> Any:
+    return option(
+        None,
+        help="Directory on this machine's own disk: pixels of datasets are copied there once, and read from there.",
+        role=Role.EXECUTION,
+    )
+
+
 def _recipe(what: str, **bounds: Any) -> Any:
     """How a GAN is trained, which its architecture knows where the user does not say."""
     return option(None, help=f"{what} (default: the architecture's).", **bounds)
@@ -201,6 +209,7 @@ class TrainGan(Command):
         role=Role.EXECUTION,
     )
     checkpoint_every: Interval = _checkpoint_every()
+    cache: Path | None = _cache()
     device: str = _device()
     deterministic: bool = _deterministic()
     profile: Path | None = _profile()
@@ -251,6 +260,7 @@ class Sample(Command):
     )
     png: bool = option(False, help="Also write every image as a PNG file.")
     checkpoint_every: Interval = _checkpoint_every()
+    cache: Path | None = _cache()
     device: str = _device()
     deterministic: bool = _deterministic()
 
@@ -321,7 +331,8 @@ class Fid(_OverFeatures):
     )
     cache: Path | None = option(
         None,
-        help="Directory of cached statistics (default: $XDG_CACHE_HOME/xrayaug, else ~/.cache/xrayaug).",
+        help="Directory of cached statistics (default: $XDG_CACHE_HOME/xrayaug, else ~/.cache/xrayaug); one that is "
+        "given also takes copies of the datasets' pixels, which are read from there.",
         role=Role.EXECUTION,
     )
     checkpoint_every: Interval = _checkpoint_every()
@@ -354,6 +365,7 @@ class Copies(_OverFeatures):
     )  # fmt: skip
     batch_size: int = option(50, help="Images per pass through the network.", role=Role.EXECUTION, minimum=1)
     checkpoint_every: Interval = _checkpoint_every()
+    cache: Path | None = _cache()
     device: str = _device()
     deterministic: bool = _deterministic()
 
@@ -391,6 +403,7 @@ class Augment(Command):
     real_fraction: float = option(
         1.0, help="Share of the real training patients to keep, for the low-data sweep.", above=0, maximum=1
     )
+    cache: Path | None = _cache()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -424,6 +437,7 @@ class TrainClassifier(Command):
     )
     precision: str = _precision()
     checkpoint_every: Interval = _checkpoint_every()
+    cache: Path | None = _cache()
     device: str = _device()
     deterministic: bool = _deterministic()
     profile: Path | None = _profile()
@@ -514,6 +528,7 @@ class Evaluate(Command):
         None, help="Exit with code 1 unless some arm has this verdict.", role=Role.EXECUTION
     )
     batch_size: int = option(32, help="Images per pass through the network.", role=Role.EXECUTION, minimum=1)
+    cache: Path | None = _cache()
     device: str = _device()
     deterministic: bool = _deterministic()
 
@@ -622,6 +637,7 @@ class Experiment(Command):
     )
     precision: str = _precision()
     checkpoint_every: Interval = _checkpoint_every()
+    cache: Path | None = _cache()
     device: str = _device()
     deterministic: bool = _deterministic()
     jobs: int | None = option(

@@ -9,7 +9,7 @@ from typing import Any
 
 from xrayaug import artifacts, console
 from xrayaug.artifacts import Artifact
-from xrayaug.dataset import Dataset, Row, arm_of
+from xrayaug.dataset import Dataset, Row, arm_of, copied
 from xrayaug.errors import DataError, UsageError
 
 ArmKey = tuple[float, float, str, str]  # share of real images, percent added, label of what was added, control
@@ -82,8 +82,8 @@ class Run:
         return epochs * math.ceil(len(self.data.select(split="train")) / batch_size)
 
 
-def open_runs(paths: Sequence[Path]) -> list[Run]:
-    """Every run with its data, sorted by arm and seed.
+def open_runs(paths: Sequence[Path], cache: Path | None = None) -> list[Run]:
+    """Every run with its data, sorted by arm and seed; pixels are to be read from `cache` where that is given.
 
     Raises:
         UsageError: no run is given, or one twice.
@@ -92,7 +92,7 @@ def open_runs(paths: Sequence[Path]) -> list[Run]:
     if not paths:
         raise UsageError("no runs are given", "xrayaug evaluate RUN... --out DIR")
     opened: dict[tuple[Path, str], Dataset] = {}
-    runs = [_open_run(path, opened) for path in paths]
+    runs = [_open_run(path, opened, cache) for path in paths]
     _check_tests(runs)
     runs.sort(key=lambda each: (each.arm_key, each.seed))
     for one, other in itertools.pairwise(runs):
@@ -105,12 +105,12 @@ def split_by(runs: Sequence[Run]) -> str:
     return "image" if any(each.data.split_by == "image" for each in runs) else "patient"
 
 
-def _open_run(path: Path, opened: dict[tuple[Path, str], Dataset]) -> Run:
+def _open_run(path: Path, opened: dict[tuple[Path, str], Dataset], cache: Path | None) -> Run:
     """One run; `opened` are the datasets that earlier ones were trained on, by path and digest."""
     artifact = artifacts.open_artifact(path, "classifier-run")
     key = artifact.input("data").resolve(), str(artifact.manifest["inputs"]["data"]["sha256"])
     if key not in opened:
-        opened[key] = Dataset(artifact.open_input("data", "dataset"))
+        opened[key] = Dataset(artifact.open_input("data", "dataset", later=copied(cache)), cache)
     test = opened[key].select(split="test")
     if not test:
         raise DataError(

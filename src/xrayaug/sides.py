@@ -19,7 +19,7 @@ from xrayaug import artifacts, console, device, features, frechet, imagesets, st
 from xrayaug.artifacts import Result
 from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.command import Interval
-from xrayaug.dataset import Dataset
+from xrayaug.dataset import Dataset, copied
 from xrayaug.errors import DataError, InputError
 from xrayaug.features import Array, Features
 from xrayaug.frechet import Moments, Statistics
@@ -161,8 +161,8 @@ class Gauge:
         return hashlib.sha256("\n".join(depends).encode()).hexdigest() + ".partial"
 
 
-def open_side(path: Path, split: str | None, label: str | None) -> Side:
-    """What lies at `path`: of a dataset the images of this split and label, where they are given.
+def open_side(path: Path, split: str | None, label: str | None, cache: Path | None = None) -> Side:
+    """What lies at `path`: of a dataset the images of this split and label, where they are given, read from `cache`.
 
     Raises:
         InputError: nothing that could be a side.
@@ -174,9 +174,9 @@ def open_side(path: Path, split: str | None, label: str | None) -> Side:
             raise InputError(f"{path} is a file, but no .npz", "give a dataset, a folder of images or an .npz")
         return Stored(path, frechet.load(path))
     if artifacts.is_artifact(path):
-        artifact = artifacts.open_artifact(path, "dataset", "raw")
+        artifact = artifacts.open_artifact(path, "dataset", "raw", later=copied(cache))
         if artifact.kind == "dataset":
-            return imagesets.of_dataset(Dataset(artifact), split=split, label=label)
+            return imagesets.of_dataset(Dataset(artifact, cache), split=split, label=label)
     return imagesets.of_folder(path)
 
 

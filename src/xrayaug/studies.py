@@ -113,7 +113,7 @@ def plan(options: Experiment) -> Study:
     out, seed = options.out, options.seed
     pace: dict[str, Any] = {"checkpoint_every": options.checkpoint_every}
     device: dict[str, Any] = {"device": options.device, "deterministic": options.deterministic}
-    training: dict[str, Any] = {"precision": options.precision, **device, **pace}
+    training: dict[str, Any] = {"precision": options.precision, "cache": options.cache, **device, **pace}
     read: dict[str, Any] = {
         "split_by": s.split_by,
         "test": options.test,
@@ -149,7 +149,8 @@ def plan(options: Experiment) -> Study:
     runs = tuple(part.out for command in commands for part in command.parts() if isinstance(part, TrainClassifier))
     # Judging is quick, and its inputs grow when seeds or doses are added: so it may replace what it wrote before.
     measured = [fid.out for fid in distances if fid.out]
-    commands.append(Evaluate(runs=runs, fid=tuple(measured) or None, overwrite=True, out=out / "evaluation", **device))
+    judging: dict[str, Any] = {"overwrite": True, "cache": options.cache, **device}
+    commands.append(Evaluate(runs=runs, fid=tuple(measured) or None, out=out / "evaluation", **judging))
     return Study(commands, out, out / "evaluation", measured)
 
 
@@ -192,6 +193,7 @@ def _arms(options: Experiment, s: Settings, screened: Path | None) -> list[Augme
                 control=cast(Any, control),
                 copies=screened,
                 real_fraction=fraction,
+                cache=options.cache,
                 seed=options.seed,
                 out=out,
             )
@@ -265,6 +267,7 @@ def _features(options: Experiment, s: Settings) -> dict[str, Any]:
         "device": options.device,
         "deterministic": options.deterministic,
         "checkpoint_every": options.checkpoint_every,
+        "cache": options.cache,
     }
 
 

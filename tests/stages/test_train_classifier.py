@@ -14,11 +14,13 @@ import torch
 from builders import row, write_dataset
 from torch import Tensor
 
-from xrayaug import artifacts, classifier, classifier_training, stopping
+from xrayaug import artifacts, classifier, classifier_training, feeding, stopping
 from xrayaug.command import Interval
 from xrayaug.dataset import CONTROLS, LABELS, Dataset, Row, open_dataset
 from xrayaug.errors import DataError, OutputError, TrainingError, UsageError
+from xrayaug.feeding import Feed, Held, Streamed
 from xrayaug.options import Augment, TrainClassifier
+from xrayaug.stack import Stack
 from xrayaug.stages import augment, train_classifier
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
@@ -106,16 +108,32 @@ def test_same_seed_same_bytes_and_another_seed_others(arm: Path, tmp_path: Path)
 
 def test_the_test_split_is_never_looked_at(arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Row] = []
-    read = Dataset.pixels
+    read = Dataset.stack
 
-    def watched(self: Dataset, rows: list[Row], size: int | None = None) -> Any:
+    def watched(self: Dataset, rows: list[Row], size: int | None = None) -> Stack:
         seen.extend(rows)
         return read(self, rows, size)
 
-    monkeypatch.setattr(Dataset, "pixels", watched)
+    monkeypatch.setattr(Dataset, "stack", watched)
     train_classifier.run(options(arm, tmp_path / "run", epochs=1))
     assert {row.split for row in seen} == {"train", "valid"}
     assert len(seen) == 19 + 16
+
+
+@pytest.mark.parametrize("size", [32, 24])
+def test_held_and_streamed_pictures_train_to_the_same_bytes(
+    arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    ways: dict[str, Callable[[Stack, torch.device], Feed]] = {
+        "held": lambda stack, where: Held(torch.from_numpy(stack.at(slice(None)))),
+        "streamed": Streamed,
+        "ahead": lambda stack, where: Streamed(stack, where, 2),
+    }
+    for name, way in ways.items():
+        monkeypatch.setattr(feeding, "feed", way)
+        train_classifier.run(options(arm, tmp_path / name, epochs=1, size=size))
+    held, *others = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ways)
+    assert all(other == held for other in others)
 
 
 Shown = list[tuple[bytes, bytes]]  # pictures and what they were mirrored and rotated by, in order

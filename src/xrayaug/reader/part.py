@@ -67,7 +67,7 @@ def _study(options: Evaluate, evaluation: Artifact) -> tuple[dict[str, str], Res
     if STUDY_FIELD in evaluation.result:
         study.check_same(evaluation.said(dict, "result", STUDY_FIELD), count, reals)
         return {}, {}
-    drawn = study.draw(open_runs(options.runs), count, options.seed, reals)
+    drawn = study.draw(open_runs(options.runs, options.local_cache), count, options.seed, reals)
     texts, told = study.make(drawn, reals)
     return texts, {STUDY_FIELD: told}
 

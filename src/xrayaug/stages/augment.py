@@ -35,7 +35,7 @@ def run(options: Augment) -> Result:
 
 def plan(options: Augment) -> Result:
     """The arm's counts."""
-    return _arm(options, open_dataset(options.real)).result
+    return _arm(options, open_dataset(options.real, options.local_cache)).result
 
 
 def tables(result: Result) -> list[Table]:
@@ -67,7 +67,7 @@ def _told(counts: Mapping[str, int]) -> str:
 
 
 def _augment(options: Augment, directory: Path) -> Result:
-    real = open_dataset(options.real)
+    real = open_dataset(options.real, options.local_cache)
     arm = _arm(options, real)
     if arm.changed:
         _write_changed(real, arm.changed, options.seed, directory)
@@ -211,7 +211,7 @@ def _draw(options: Augment, path: Path, wanted: int, label: str | None, left_out
 
     Those that are left out leave the others in the order that they have anyway.
     """
-    rows = open_dataset(path).select(synthetic=True)
+    rows = open_dataset(path, options.local_cache).select(synthetic=True)
     aside = {(row.image, row.row) for image, row in enumerate(rows) if image in left_out}
     synthetic = _offered(rows, label, as_drawn=options.label == BALANCE)
     seeded = np.random.default_rng(options.seed).permutation(len(synthetic))

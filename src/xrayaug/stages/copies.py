@@ -144,7 +144,7 @@ def _open_sets(options: Copies) -> Sets:
     Raises:
         DataError: nothing to judge or to compare with.
     """
-    synthetic, real = open_dataset(options.synthetic), open_dataset(options.real)
+    synthetic, real = (open_dataset(path, options.local_cache) for path in (options.synthetic, options.real))
     judged = synthetic.select(synthetic=True)
     training = real.select(split="train", synthetic=False)
     if not judged:

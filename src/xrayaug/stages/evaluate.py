@@ -37,6 +37,7 @@ from xrayaug.comparison import Measured
 from xrayaug.console import Table
 from xrayaug.dataset import COLUMNS, LABELS, Row
 from xrayaug.errors import DataError, VerdictError
+from xrayaug.feeding import Streamed
 from xrayaug.findings import CHOSEN, HALF, Arm, Question
 from xrayaug.options import Evaluate
 from xrayaug.predictions import LEVELS, Predicted
@@ -65,7 +66,7 @@ def run(options: Evaluate) -> Result:
 
 def plan(options: Evaluate) -> Result:
     """The runs, arm by arm, and what they would be judged on."""
-    runs = open_runs(options.runs)
+    runs = open_runs(options.runs, options.local_cache)
     evidence.given(options.fid or (), options.copies)
     planned = [{"arm": each.arm_name, "seed": each.seed, "run": each.name} for each in runs]
     about = {"test": _test_counts(runs[0].test), "split_by": split_by(runs), "planned": planned}
@@ -98,7 +99,7 @@ def demand(options: Evaluate, result: Result) -> None:
 
 
 def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result:
-    runs = open_runs(options.runs)
+    runs = open_runs(options.runs, options.local_cache)
     given = evidence.given(options.fid or (), options.copies)
     _warn(runs)
     groups = _groups(runs[0].test, options.by)
@@ -175,7 +176,7 @@ def _predict(runs: Sequence[Run], batch_size: int, where: torch.device, kept: Ch
             network = classifier.restore(each.artifact.file(WEIGHTS), arch, size=size).to(where)
             said = {}
             for split, rows in (("test", each.test), ("valid", each.valid)):
-                pixels = torch.from_numpy(each.data.pixels(rows, size))
+                pixels = Streamed(each.data.stack(rows, size), where)
                 predicted = classifier.predict(network, pixels, batch_size=batch_size, device=where)
                 said[split] = torch.from_numpy(predicted)
                 advance(len(rows), each.name)

@@ -43,7 +43,8 @@ class Measurement:
         self.options = options
         self.metrics = measures.parse(options.metrics)
         self.gauge = Gauge(options, with_features=self.needs_features)
-        self.sides = tuple(open_side(path, options.split, options.only_label) for path in (options.a, options.b))
+        chosen = options.split, options.only_label
+        self.sides = tuple(open_side(path, *chosen, options.local_cache) for path in (options.a, options.b))
         _check_sides(self.sides, options, self.needs_features, lambda: self.gauge.dims)
 
     @property

@@ -4,14 +4,26 @@ import errno
 import os
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from xrayaug import arrays, console, csvfile, dataset, files, memory, pixels, png, production, sources, splits
+from xrayaug import (
+    arrays,
+    console,
+    csvfile,
+    dataset,
+    files,
+    imagesets,
+    memory,
+    pixels,
+    png,
+    production,
+    sources,
+    splits,
+)
 from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
@@ -170,16 +182,12 @@ def _decode_all(options: Prepare, listing: Listing, records: Sequence[Record]) -
     """Decode in parallel, in the order given. Threads do: Pillow lets go of the interpreter while it works."""
     workers = options.workers or os.cpu_count() or 1
     count = len(listing.records)
-    with (
-        ThreadPoolExecutor(workers) as pool,
-        console.progress(count, "prepare", done=count - len(records)) as advance,
-    ):
-        try:
-            for picture in pool.map(partial(_decode, options, listing.root, workers <= png.MOST_THREADS), records):
-                advance(1)
-                yield picture
-        finally:
-            pool.shutdown(cancel_futures=True)
+    decode = partial(_decode, options, listing.root, workers <= png.MOST_THREADS)
+    ahead = workers + imagesets.AHEAD  # so that all are busy while one picture takes long
+    with console.progress(count, "prepare", done=count - len(records)) as advance:
+        for picture in imagesets.in_threads(decode, records, ahead, workers):
+            advance(1)
+            yield picture
 
 
 def _decode(options: Prepare, root: Path, quick: bool, record: Record) -> Picture:
@@ -258,19 +266,30 @@ def _groups(rows: list[Row], split_by: str, blank: frozenset[str]) -> list[Hasha
             node = parent[node]
         return node
 
+    repeated = _repeated(rows) - blank
     for row in rows:
-        if row.sha256 and row.sha256 not in blank:
+        if row.sha256 in repeated:
             parent[root(("patient", row.patient))] = root(("pixels", row.sha256))
     return [root(("patient", row.patient)) for row in rows]
 
 
+def _repeated(rows: Iterable[Row]) -> set[str]:
+    """The pictures that more than one row has, by sha256."""
+    seen: set[str] = set()
+    repeated: set[str] = set()
+    for row in rows:
+        (repeated if row.sha256 in seen else seen).add(row.sha256)
+    return repeated - {""}
+
+
 def _report_duplicates(rows: list[Row], options: Prepare, blank: set[str]) -> dict[str, int]:
     """Count equal pictures; across splits they are an error, unless the user chose otherwise."""
+    repeated = _repeated(rows) - blank
     copies: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if row.sha256 not in blank:
+        if row.sha256 in repeated:
             copies[row.sha256].append(row)
-    equal = [group for group in copies.values() if len(group) > 1]
+    equal = list(copies.values())
     across = [group for group in equal if len({row.split for row in group}) > 1]
     contradicting = sum(len({row.label for row in group}) > 1 for group in equal)
     if equal:

@@ -26,7 +26,7 @@ from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.console import Table
-from xrayaug.dataset import LABELS, UNLABELLED, Dataset, Row
+from xrayaug.dataset import LABELS, UNLABELLED, Dataset, Row, copied
 from xrayaug.errors import ArtifactError, UsageError
 from xrayaug.gans import CLASSES, Architecture, Shape
 from xrayaug.options import Sample
@@ -263,7 +263,8 @@ def _nearness(options: Sample, source: Source, directory: Path) -> Score:
 
     where = device.resolve(options.device, deterministic=options.deterministic)
     network = features.load(options.reject_by, where, dims=rejection.DIMS, seed=options.seed)
-    learnt = Dataset(source.run.open_input("data", "dataset"))
+    cache = options.local_cache
+    learnt = Dataset(source.run.open_input("data", "dataset", later=copied(cache)), cache)
     rows = learnt.select(split="train", label=source.run.options.get("only_label"))
     if not rows:
         raise ArtifactError(f"{source.run.path} learnt no image of {learnt.path}", "train it again")

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from xrayaug import classifier, console, device, production, weights
+from xrayaug import classifier, console, device, feeding, production, weights
 from xrayaug.artifacts import Result
 from xrayaug.classifier import Classifier
 from xrayaug.classifier_training import Material, Pictures, Training, side_by_side, steps_of
@@ -143,7 +143,7 @@ def _rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
     Raises:
         DataError: a split is empty, a class is absent from training, or an image bears no label.
     """
-    data = open_dataset(options.data)
+    data = open_dataset(options.data, options.local_cache)
     train = sorted(data.select(split="train"), key=lambda row: row.added)
     valid = data.select(split="valid")
     if not valid:
@@ -165,7 +165,7 @@ def _rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
 
 def _pictures(data: Dataset, rows: list[Row], size: int, where: torch.device) -> Pictures:
     labels = torch.tensor([float(row.label == "abnormal") for row in rows])
-    return Pictures(torch.from_numpy(data.pixels(rows, size)).to(where), labels.to(where))
+    return Pictures(feeding.feed(data.stack(rows, size), where), labels.to(where))
 
 
 def _arm_of(data: Dataset) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xrayaug import adversaries, console, device, gans, production, weights
+from xrayaug import adversaries, console, device, feeding, gans, production, weights
 from xrayaug.adversaries import METRICS, Design
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
@@ -100,7 +100,7 @@ def layers(build: Any, shape: Shape, input_shape: tuple[int, ...]) -> list[dict[
 def _train(options: TrainGan, where: torch.device, directory: Path) -> Result:
     data, rows = _training_rows(options)
     chosen = design(options, data.size)
-    material = Material(data.pixels(rows, data.size), _labels(options, chosen.shape, rows))
+    material = Material(feeding.feed(data.stack(rows, data.size), where), _labels(options, chosen.shape, rows))
     with device.naming_limits(chosen.recipe.batch_size, deterministic=options.deterministic):
         training = Training(options, chosen, material, where, directory)
         images = f"{len(rows)} images of {data.size} px"
@@ -127,7 +127,7 @@ def _save(training: Training, directory: Path) -> None:
 
 
 def _training_rows(options: TrainGan) -> tuple[Dataset, list[Row]]:
-    data = open_dataset(options.data)
+    data = open_dataset(options.data, options.local_cache)
     rows = data.select(split="train", label=options.only_label)
     if not rows:
         wanted = f"{options.only_label} images" if options.only_label else "images"
