@@ -98,7 +98,7 @@ def test_a_package_has_one_importer(package: str, only: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["__main__", "cli", "options", "errors", "console", "artifacts", "gans", "sources", "stages"]
+    "module", ["__main__", "cli", "options", "errors", "console", "artifacts", "gans", "sources", "stages", "ranks"]
 )
 def test_what_help_and_completion_load_is_light(module: str) -> None:
     assert not HEAVY & tops(everything_imported_by(f"xrayaug.{module}"))
@@ -114,8 +114,8 @@ def test_what_needs_no_network_loads_no_torch(module: str) -> None:
     assert not {"torch", "torchvision"} & tops(everything_imported_by(f"xrayaug.{module}"))
 
 
-LAYERS = ("errors", "listing", "csvfile", "gans", "command", "options", "sources", "console", "stopping", "files",
-          "lock", "manifests", "artifacts", "production", "arrays", "dataset")  # fmt: skip
+LAYERS = ("errors", "ranks", "listing", "csvfile", "gans", "command", "options", "sources", "console", "stopping",
+          "files", "lock", "manifests", "artifacts", "production", "arrays", "dataset")  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LAYERS)

@@ -148,6 +148,7 @@ class TrainGan(Command):
 
     name = "train-gan"
     example = "xrayaug train-gan --data data/rsna --arch dcgan --epochs 100 --out runs/gan"
+    is_shared = True
 
     data: Path = option(help="Dataset to learn from; only its train split is seen.", role=Role.INPUT)
     arch: str = option("dcgan", choices=ARCHITECTURES, help="Architecture; one file each in xrayaug/gans.")
@@ -394,6 +395,7 @@ class TrainClassifier(Command):
 
     name = "train-classifier"
     example = "xrayaug train-classifier --data arms/010 --weights imagenet --epochs 10 --seed 0 --out runs/010-0"
+    is_shared = True
 
     data: Path = option(help="Dataset or arm to train on.", role=Role.INPUT)
     arch: str = option("densenet169", help="Any classification network that torchvision lists.", metavar="NAME")
