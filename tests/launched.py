@@ -12,8 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from xrayaug import checkpoints, cli, ranks
 from xrayaug.checkpoints import Checkpoints
 
@@ -34,12 +32,11 @@ def _end_of(words: list[str]) -> int:
         words = words[1:]
         _stop_the_last()
     try:
-        cli.app(words, standalone_mode=False)
-    except (SystemExit, typer.Exit) as ending:
-        return int(getattr(ending, "exit_code", getattr(ending, "code", 1)))
+        return cli.app(words, standalone_mode=False) or 0
+    except SystemExit as ending:
+        return int(ending.code or 0)
     finally:
         Checkpoints.visit = visit  # type: ignore[method-assign]
-    return 0
 
 
 def _stop_the_last() -> None:

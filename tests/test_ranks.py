@@ -40,10 +40,10 @@ GAN = (
 COMMANDS = {
     "dcgan": (*GAN, "--epochs", "2", "--sync-bn"),
     "style": ("train-gan", "--arch", "stylegan2", "--width", "0.02", "--latent", "4", "--batch-size", "5",
-              "--penalty-every", "2", "--epochs", "2", "--fid-every", "2", "--fid-features", "random", "--mirror",
-              "--conditional", "--json", "--device", "cpu"),
+              "--penalty-every", "2", "--epochs", "2", "--checkpoint-every", "5", "--fid-every", "2", "--fid-features", "random", "--mirror",
+              "--conditional", "--device", "cpu"),
     "resnet": ("train-classifier", "--arch", "resnet18", "--weights", "none", "--size", "64", "--epochs", "1",
-               "--batch-size", "5", "--sync-bn", "--json", "--device", "cpu"),
+               "--batch-size", "5", "--sync-bn", "--checkpoint-every", "5", "--device", "cpu"),
 }  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def test_all_stop_at_the_step_at_which_one_was_asked_to(both: tuple[Path, list[A
 def test_every_process_holds_the_same_state(both: tuple[Path, list[Any], str]) -> None:
     first, second = (each["saved"] for each in both[1])
     assert first == second
-    assert first
+    assert len(set(first)) > 8
 
 
 def test_only_the_first_process_is_heard(both: tuple[Path, list[Any], str]) -> None:
@@ -129,7 +129,7 @@ def test_only_the_first_process_is_heard(both: tuple[Path, list[Any], str]) -> N
 
 def test_a_dead_process_ends_the_run_and_one_goes_on_alone(data: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = data.parent / "killed"
-    given = [*GAN, "--epochs", "60", "--sync-bn", "--on-collapse", "warn", "--checkpoint-every", "5",
+    given = [*GAN, "--epochs", "12", "--sync-bn", "--on-collapse", "warn", "--checkpoint-every", "5",
              "--data", str(data), "--out", str(out)]  # fmt: skip
     command = [sys.executable, *TORCHRUN, "-m", "xrayaug", *given]
     with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as run:
@@ -145,7 +145,7 @@ def test_a_dead_process_ends_the_run_and_one_goes_on_alone(data: Path, capfd: py
     said = capfd.readouterr().err
     assert "going on after" in said
     assert "device changed from 2 processes, each on cpu" in said
-    assert [line["epoch"] for line in numbers(out)] == list(range(1, 61))
+    assert [line["epoch"] for line in numbers(out)] == list(range(1, 13))
 
 
 def _await(happened: Any) -> None:
