@@ -99,7 +99,7 @@ def test_a_package_has_one_importer(package: str, only: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["__main__", "cli", "options", "errors", "console", "artifacts", "gans", "sources", "stages"]
+    "module", ["__main__", "cli", "options", "errors", "console", "artifacts", "gans", "sources", "stages", "ranks"]
 )
 def test_what_help_and_completion_load_is_light(module: str) -> None:
     assert not HEAVY & tops(everything_imported_by(f"xrayaug.{module}"))
@@ -126,8 +126,9 @@ def test_what_needs_no_network_loads_no_torch(module: str) -> None:
     assert not {"torch", "torchvision"} & tops(everything_imported_by(f"xrayaug.{module}"))
 
 
-LAYERS = ("errors", "listing", "csvfile", "gans", "command", "options", "sources", "console", "stopping", "files",
-          "lock", "manifests", "artifacts", "production", "arrays", "stack", "nodecache", "dataset")  # fmt: skip
+LAYERS = ("errors", "ranks", "listing", "csvfile", "gans", "command", "options", "sources", "console", "stopping",
+          "files", "lock", "manifests", "artifacts", "production", "arrays", "stack", "nodecache",
+          "dataset")  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LAYERS)
@@ -141,7 +142,7 @@ def test_plug_ins_know_only_their_contract_their_layers_and_those_they_build_on(
     for module in FILES:
         if module.startswith("xrayaug.gans."):
             own = {name for name in imports(module, within_functions=True) if name.startswith("xrayaug")}
-            built_on = own - {"xrayaug.gans", "xrayaug.equalised"}
+            built_on = own - {"xrayaug", "xrayaug.gans", "xrayaug.equalised", "xrayaug.sharing"}
             assert all(name.startswith("xrayaug.gans.") for name in built_on), module
             assert module not in everything_imported_by_others(own), f"{module} builds on itself"
 

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from xrayaug import console, files, stopping
+from xrayaug import console, files, process_group, ranks, stopping
 from xrayaug.command import Interval
 from xrayaug.errors import TrainingError
 from xrayaug.stopping import Pace
@@ -41,37 +41,33 @@ class Checkpoints:
     def restore(self) -> State:
         """The newest state that is whole, on the CPU; None where there is none.
 
-        A file that is not what its name says is set aside with a warning, and the one before it is taken.
+        A file that is not what its name says is set aside with a warning, and the one before it is taken. Of several
+        processes the first reads it and gives it to the others, who need no sight of the directory.
         """
-        for file in reversed(self._files()):
-            content = file.read_bytes()
-            named = NAME.fullmatch(file.name)
-            whole = named is not None and files.sha256_of(content).startswith(named[2])
-            state = _unpacked(content) if whole else None
-            if named is None or state is None:
-                aside = file.with_name(file.name + DAMAGED)
-                file.rename(aside)
-                console.warn(f"the checkpoint {file} is damaged; it is now {aside.name}, {self._left()}")
-                continue
-            seen = int(named[1])
-            self.pace.restart(seen)
-            console.say(f"going on after {seen:,} images, from {file.name}")
-            return state
-        return None
+        seen, content = self._newest() if ranks.is_first() else (0, b"")
+        seen, content = ranks.told(seen), process_group.given(content)
+        if not content:
+            return None
+        self.pace.restart(seen)
+        return _unpacked(content)
 
     def visit(self, seen: int, state: Callable[[], State], *, suspect: bool = False) -> None:
         """A point at which the run may stop: saves if it is time or the run was asked to stop, and then stops.
 
+        Several processes do so together: at the step at which any of them was asked to. The first one saves.
+
         Args:
             seen: images the run has seen.
-            state: gives what the run needs to go on from here.
+            state: gives what the run needs to go on from here, the same in every process.
             suspect: training may have broken down; the newest checkpoint from before is then kept too.
 
         Raises:
             Stopped: the run was asked to stop.
             TrainingError: some weights are NaN or infinite, and there is nothing to save.
         """
-        if stopping.requested() or self.pace.due(seen):
+        asked, is_due = ranks.agreed(stopping.pending(), self.pace.due(seen))
+        stopping.agree(asked)
+        if asked or is_due:
             self._save(seen, state(), suspect=suspect)
             self.pace.restart(seen)
         stopping.check()
@@ -89,8 +85,26 @@ class Checkpoints:
         """Delete them all: the run is complete."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def _newest(self) -> tuple[int, bytes]:
+        """How many images the newest whole checkpoint has seen, and its content, empty where there is none."""
+        for file in reversed(self._files()):
+            content = file.read_bytes()
+            named = NAME.fullmatch(file.name)
+            if named and files.sha256_of(content).startswith(named[2]) and _unpacked(content) is not None:
+                console.say(f"going on after {int(named[1]):,} images, from {file.name}")
+                return int(named[1]), content
+            aside = file.with_name(file.name + DAMAGED)
+            file.rename(aside)
+            console.warn(f"the checkpoint {file} is damaged; it is now {aside.name}, {self._left()}")
+        return 0, b""
+
     def _save(self, seen: int, state: State, *, suspect: bool) -> None:
         content = _packed(state)
+        if ranks.is_first():
+            self._write(seen, content, suspect=suspect)
+        ranks.wait()  # torchrun ends all processes once one has ended
+
+    def _write(self, seen: int, content: bytes, *, suspect: bool) -> None:
         ending = "-suspect" if suspect else ""
         name = f"{seen:012}-{files.sha256_of(content)[:HASH_LENGTH]}{ending}.safetensors"
         files.write_bytes(self.directory / name, content)

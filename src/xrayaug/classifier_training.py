@@ -21,13 +21,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug import classifier, console, device, production, scores, stopping, training, weights
+from xrayaug import classifier, console, device, production, ranks, scores, sharing, stopping, training, weights
 from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.errors import TrainingError
 from xrayaug.feeding import Feed
 from xrayaug.files import Log
 from xrayaug.options import TrainClassifier
 from xrayaug.profiling import Profile
+from xrayaug.sharing import Share
 from xrayaug.stopping import Pace, Stopped
 from xrayaug.training import LOOK, Step
 
@@ -101,7 +102,12 @@ class Training:
         self.directory = directory
         self.material = material
         seed = device.generator(options.seed, INITIAL).initial_seed()
-        network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed)
+        with ranks.one_first():
+            network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed)
+        if options.sync_bn:
+            sharing.synchronise(network)
+        self.least = sharing.least_of([network])
+        sharing.check_fit(options.batch_size, self.least)
         self.network = network.to(where)
         self.optimiser = training.adam(self.network.parameters(), where, lr=options.lr, betas=BETAS)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -183,21 +189,29 @@ class Training:
         theta = classifier.transforms(draws[:, 1:], flip=options.flip, rotation=options.rotation).to(where)
         order = draws[:, 0].argsort(stable=True)
         left = batches(order, options.batch_size)[first : first + self.length - at.batches]
+        shares, own = sharing.stretches(left, self.least)
         started = time.monotonic()
-        for batch, *given in self.material.train.pixels.each(left):
-            torch.manual_seed(device.generator(options.seed, DROPOUT, at.epoch, at.batches).initial_seed())
-            self.losses.append((self.step(batch, theta[batch], *given), len(batch)))
+        for whole, share, (batch, *given) in zip(left, shares, self.material.train.pixels.each(own), strict=True):
+            self.losses.append((self._taken(share, batch, theta[batch], *given), len(whole)))
             at.batches += 1
-            at.images += len(batch)
-            if self.look.due(0):
+            at.images += len(whole)
+            if ranks.agreed(self.look.due(0))[0]:
                 self._look()
             at.seconds += time.monotonic() - started
             self.visit()
-            yield len(batch)
+            yield len(whole)
             started = time.monotonic()
 
+    def _taken(self, share: Share | None, *given: Tensor) -> Tensor:
+        """The loss of the step on a batch, of which this process has its share."""
+        at, rank = self.at, ranks.own().number
+        masks = device.generator(self.options.seed, DROPOUT, at.epoch, at.batches, *([rank] if rank else []))
+        torch.manual_seed(masks.initial_seed())
+        with sharing.of_batch(share):
+            return self.step(*given, key=share)
+
     def _step(self, batch: Tensor, theta: Tensor, *given: Tensor) -> Tensor:
-        """One optimiser step on the pictures numbered `batch`, each transformed; the loss before it."""
+        """One optimiser step on the pictures numbered `batch`, each transformed; the whole batch's loss before it."""
         shown = self.material.train
         images = classifier.images_of(shown.pixels.shown(batch, *given))
         if self.options.flip or self.options.rotation:
@@ -207,9 +221,10 @@ class Training:
         e0, e1 = self.material.emphasis
         loss = classifier.weighted_bce(logits, shown.labels[batch], e0 * self.material.w0, e1 * self.material.w1)
         self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(sharing.weighed(loss))
+        (found,) = sharing.reduced(self.network, means=[loss])
         self.optimiser.step()
-        return loss.detach()
+        return found.detach()
 
     def _look(self) -> None:
         """Read the losses that the device has computed since the last look, for which it must be waited for.
@@ -243,7 +258,7 @@ class Training:
 
     def _end_epoch(self, judged: Judgement) -> None:
         """Log, keep the weights if they are the best so far, and let the rate fall if they have not been for long."""
-        self.log.append(self._line(judged))
+        self.log.append(ranks.told(self._line(judged)))
         rate = self.optimiser.param_groups[0]["lr"]
         if judged.loss < self.best.loss:
             self.best = Best(self.at.epoch, **asdict(judged), weights=classifier.state_of(self.network))

@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from xrayaug import __version__, console, stopping
+from xrayaug import __version__, console, ranks, stopping
 from xrayaug.command import Command, flag_name
-from xrayaug.errors import OutputError, ResourceError, XrayaugError
+from xrayaug.errors import OutputError, ResourceError, UsageError, XrayaugError
 from xrayaug.options import COMMANDS
 
 STORAGE_ERRORS = {
@@ -72,13 +72,14 @@ def run(options: Command) -> None:
         typer.Exit: with the exit code, where it is not 0.
     """
     try:
-        with stopping.watching(options.max_minutes):
+        with stopping.watching(options.max_minutes), ranks.together():
+            _check_company(options)
             with stopping.deferred():  # torch clears what is raised while it imports NumPy, and goes on without
                 stage = importlib.import_module(f"xrayaug.stages.{options.name.replace('-', '_')}")
             result = stage.plan(options) if options.dry_run else stage.run(options)
-            if options.json:
+            if options.json and ranks.is_first():
                 print(json.dumps(result, ensure_ascii=False))
-            else:
+            elif not options.json:
                 console.show(stage.tables(result))
             if hasattr(stage, "demand"):
                 stage.demand(options, result)
@@ -100,6 +101,17 @@ def run(options: Command) -> None:
         hint = "what was saved before is kept: mend that and run the same command again"
         console.report(OutputError(f"{problem.strerror}: {where}", hint))
         raise typer.Exit(OutputError.exit_code) from None
+
+
+def _check_company(options: Command) -> None:
+    """Hold a command that torchrun started several times to being one that shares its work.
+
+    Raises:
+        UsageError: it is not; each process would do all of it, and all would write the same files.
+    """
+    if ranks.several() and not options.is_shared:
+        able = ", ".join(name for name, command in COMMANDS.items() if command.is_shared)
+        raise UsageError(f"{options.name} is not for several processes ({able} are)", "start it without torchrun")
 
 
 def callback(command: type[Command]) -> Callable[..., None]:

@@ -140,6 +140,7 @@ class Command:
 
     name: ClassVar[str]
     example: ClassVar[str]
+    is_shared: ClassVar[bool] = False  # whether several processes may run it together, as torchrun starts them
 
     out: Path = option(help="Directory to write; refused if it holds something else.", role=Role.EXECUTION)
     seed: int = option(0, help="Seed of everything random; the same seed gives the same bytes on a CPU.", minimum=0)

@@ -1,4 +1,7 @@
-"""What the user sees: results on stdout; progress, warnings and errors on stderr. The only importer of rich."""
+"""What the user sees: results on stdout; progress, warnings and errors on stderr. The only importer of rich.
+
+Of several processes of one run only the first is seen, but for an error, which whichever meets it reports.
+"""
 
 import sys
 import time
@@ -7,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from xrayaug import ranks
 from xrayaug.errors import XrayaugError
 
 LINE_EVERY_SECONDS = 10.0  # of plain progress, where stderr is no terminal
@@ -25,7 +29,7 @@ class Table:
 
 def show(parts: Sequence[Table | str]) -> None:
     """Print tables, and plain lines ready to paste, to stdout."""
-    for part in parts:
+    for part in parts if ranks.is_first() else ():
         if isinstance(part, str):
             print(part)
         else:
@@ -34,7 +38,8 @@ def show(parts: Sequence[Table | str]) -> None:
 
 def show_aside(table: Table) -> None:
     """Print a table to stderr: something to know while the command runs, no result."""
-    _draw(table, sys.stderr)
+    if ranks.is_first():
+        _draw(table, sys.stderr)
 
 
 def _draw(table: Table, stream: TextIO) -> None:
@@ -57,7 +62,8 @@ def _draw(table: Table, stream: TextIO) -> None:
 
 def say(line: str) -> None:
     """One line for the user to know, on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    if ranks.is_first():
+        print(line, file=sys.stderr, flush=True)
 
 
 def warn(line: str) -> None:
@@ -67,7 +73,8 @@ def warn(line: str) -> None:
 
 def report(problem: XrayaugError) -> None:
     """One clear line and a hint, on stderr."""
-    say(f"error: {problem.message}" + (f" ({problem.hint})" if problem.hint else ""))
+    line = f"error: {problem.message}" + (f" ({problem.hint})" if problem.hint else "")
+    print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -83,7 +90,9 @@ def progress(total: int, label: str, unit: str = "images", *, done: int = 0) -> 
     Yields:
         `advance(count, note="")`, to call as the work goes on.
     """
-    if sys.stderr.isatty():
+    if not ranks.is_first():
+        yield lambda *_: None
+    elif sys.stderr.isatty():
         with _bar(total, label, unit, done) as advance:
             yield advance
     else:

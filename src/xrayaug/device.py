@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xrayaug import console, memory
+from xrayaug import console, memory, ranks
 from xrayaug.arrays import Pixels
 from xrayaug.errors import ResourceError, UsageError
 
@@ -23,6 +23,8 @@ TENSOR_CORES = (8, 0)  # CUDA's compute capability from which there are tf32 and
 
 def resolve(name: str, *, deterministic: bool = False, precision: str = "fp32") -> torch.device:
     """`auto`, `cpu`, `cuda`, `cuda:1` or `mps` as a device that is really here, set to compute as asked.
+
+    Of several processes on a machine each has the GPU of its own number there.
 
     Args:
         name: of the device.
@@ -36,7 +38,7 @@ def resolve(name: str, *, deterministic: bool = False, precision: str = "fp32") 
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts, without which it refuses
         torch.use_deterministic_algorithms(True)
-    where = _found(name)
+    where = _found(name) if not ranks.several() else _own(name)
     torch.backends.cudnn.benchmark = not deterministic
     backends: Any = torch.backends
     for products in (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul):
@@ -79,6 +81,29 @@ def _found(name: str) -> torch.device:
     return device
 
 
+def _own(name: str) -> torch.device:
+    """This process's device of a machine that others compute on too.
+
+    Raises:
+        UsageError: it has none of its own.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cpu" or (name == "auto" and not gpus):
+        return torch.device("cpu")
+    rank = ranks.own()
+    if name not in ("auto", "cuda"):
+        raise UsageError(f"--device {name} is not for {rank.count} processes", "auto, cuda or cpu: each takes its own")
+    if rank.local >= gpus:
+        here = f"{gpus} GPU" if gpus == 1 else f"{gpus} GPUs"
+        raise UsageError(
+            f"{rank.local_count} processes on a machine of {here}",
+            f"--nproc-per-node {gpus}" if gpus else "--device cpu",
+        )
+    where = torch.device("cuda", rank.local)
+    torch.cuda.set_device(where)
+    return where
+
+
 def _check_precision(where: torch.device, precision: str) -> None:
     """Hold the device to what is asked of it; where it can but not well, say so."""
     if precision == "fp32":
@@ -105,7 +130,15 @@ def available() -> list[str]:
 
 
 def describe(device: torch.device) -> str:
-    """`cuda:0 (NVIDIA H200)`, `cpu (2 threads, AVX512)`: what sums in another order, and so rounds otherwise."""
+    """`cuda:0 (NVIDIA H200)`, `cpu (2 threads, AVX512)`: what sums in another order, and so rounds otherwise.
+
+    Of several processes `2 processes, each on cpu (1 threads, AVX512)`.
+    """
+    count = ranks.own().count
+    return _described(device) if count == 1 else f"{count} processes, each on {_described(device)}"
+
+
+def _described(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":

@@ -9,6 +9,7 @@ XrayaugError            one clear line and a hint; exit code 1, no traceback
 ├── WeightsError        pretrained weights are not here, damaged, or of another network
 ├── VerdictError        the verdict is not the one that --fail-unless asks for
 ├── TrainingError       training broke down (NaN, collapse)
+├── PeerError           another process of the same run ended
 └── ResourceError       memory, shared memory or worker processes ran out
 
 Anything else is a bug and keeps its traceback.
@@ -70,6 +71,10 @@ class VerdictError(XrayaugError):
 
 class TrainingError(XrayaugError):
     """Training broke down: NaN losses or weights, or a collapsed network."""
+
+
+class PeerError(XrayaugError):
+    """Another process of the same run ended, or did not come."""
 
 
 class ResourceError(XrayaugError):

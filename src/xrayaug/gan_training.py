@@ -25,6 +25,8 @@ from xrayaug import (
     pictures,
     plots,
     production,
+    ranks,
+    sharing,
     stopping,
     weights,
 )
@@ -38,6 +40,7 @@ from xrayaug.files import Log
 from xrayaug.gans import CLASSES
 from xrayaug.options import TrainGan
 from xrayaug.profiling import Profile
+from xrayaug.sharing import Share
 from xrayaug.stopping import Pace
 from xrayaug.training import LOOK, Step
 
@@ -81,10 +84,12 @@ class Training:
         self.options = options
         self.design, self.recipe = design, design.recipe
         self.directory = directory
-        self.profile = Profile(options.profile, where, overwrite=options.overwrite)
+        self.profile = Profile(options.profile if ranks.is_first() else None, where, overwrite=options.overwrite)
         self.reals = material.pixels
         self.labels = torch.tensor(material.labels, device=where) if material.labels else None
         self.adversaries = adversaries.build(options, design, where)
+        self.least = sharing.least_of([self.adversaries.g, self.adversaries.d])
+        sharing.check_fit(self.recipe.batch_size, self.least)
         self.columns = adversaries.columns(self.recipe, mirror=options.mirror)
         self.steps = {penalised: Step(partial(self._step, penalised), where) for penalised in (False, True)}
         fixed = torch.randn(PREVIEWS, self.recipe.latent, generator=device.generator(options.seed, FIXED_NOISE))
@@ -92,7 +97,8 @@ class Training:
         classes = design.shape.classes
         self.fixed_labels = torch.arange(PREVIEWS, device=where) % classes if classes else None
         self.spreads_of_reals = [found or 1.0 for found in _spreads(self.reals, self.labels)]
-        self.yardstick = _yardstick(options, self.reals) if options.fid_every else None
+        with ranks.one_first():
+            self.yardstick = _yardstick(options, self.reals) if options.fid_every else None
         self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
         self.look = Pace(LOOK)
         self.at, self.best = Position(), Best()
@@ -110,7 +116,8 @@ class Training:
 
     def run(self) -> dict[str, Any]:
         """Train to the end; the last epoch's line of the log."""
-        pictures.save_png(self.directory / "reals.png", pictures.grid(self.reals[:PREVIEWS].cpu().numpy()))
+        if ranks.is_first():
+            pictures.save_png(self.directory / "reals.png", pictures.grid(self.reals[:PREVIEWS].cpu().numpy()))
         with (
             stopping.deferred(),
             self.profile,
@@ -120,51 +127,61 @@ class Training:
                 self._epoch(advance)
                 self._end_epoch()
             self.checkpoints.visit(self.seen, self._state)
-        plots.learning_curves(self.directory / "curves.png", self.log.lines, self.options.arch)
+        if ranks.is_first():
+            plots.learning_curves(self.directory / "curves.png", self.log.lines, self.options.arch)
         return self.log.lines[-1]
 
     def _epoch(self, advance: Callable[..., None]) -> None:
         """Pass once over the reals, or over those left of them, in the epoch's order."""
         at, where = self.at, self.reals.device
         order = torch.randperm(len(self.reals), generator=device.generator(self.options.seed, ORDER, at.epoch))
+        left = torch.split(order, self.recipe.batch_size)[at.batches :]
+        shares, own = sharing.stretches(left, self.least)
         started = time.monotonic()
-        for batch, *given in self.reals.each(torch.split(order, self.recipe.batch_size)[at.batches :]):
-            at.sums += len(batch) * self._taken(batch, *given)
+        for whole, share, given in zip(left, shares, self.reals.each(own), strict=True):
+            at.sums += len(whole) * self._taken(len(whole), share, *given)
             at.batches += 1
             if self.look.due(0):  # steps are asked for faster than a GPU takes them
                 device.wait(where)
                 self.look.restart(0)
             at.seconds += time.monotonic() - started
-            self.profile.step(len(batch))
-            advance(len(batch), f"epoch {at.epoch}")
+            self.profile.step(len(whole))
+            advance(len(whole), f"epoch {at.epoch}")
             self._visit()
             started = time.monotonic()
 
-    def _taken(self, batch: Tensor, *given: Tensor) -> Tensor:
-        """The metrics of a step on the real images numbered `batch`, which is taken."""
+    def _taken(self, images: int, share: Share | None, batch: Tensor, *given: Tensor) -> Tensor:
+        """The metrics of a step on so many real images, which is taken; those of this process are numbered `batch`.
+
+        Every process draws the chances of the whole batch, and takes its share of it.
+        """
         at, seed = self.at, self.options.seed
         if self.adversaries.grow(self.seen / self.total):
             for step in self.steps.values():
                 step.forget()
-        z = torch.randn(len(batch), self.recipe.latent, generator=device.generator(seed, NOISE, at.epoch, at.batches))
-        chances = torch.rand(len(batch), self.columns, generator=device.generator(seed, CHANCE, at.epoch, at.batches))
+        z = torch.randn(images, self.recipe.latent, generator=device.generator(seed, NOISE, at.epoch, at.batches))
+        chances = torch.rand(images, self.columns, generator=device.generator(seed, CHANCE, at.epoch, at.batches))
         torch.manual_seed(device.generator(seed, WITHIN, at.epoch, at.batches).initial_seed())
-        return self.steps[self._is_penalised()](batch, z, chances, self._share(len(batch)), *given)
+        new = self._new(images)
+        if share:
+            z, chances = share.of(z), share.of(chances)
+        with sharing.of_batch(share):
+            return self.steps[self._is_penalised()](batch, z, chances, new, *given, key=share)
 
-    def _step(self, penalised: bool, batch: Tensor, z: Tensor, drawn: Tensor, share: Tensor, *given: Tensor) -> Tensor:
+    def _step(self, penalised: bool, batch: Tensor, z: Tensor, drawn: Tensor, new: Tensor, *given: Tensor) -> Tensor:
         real = device.to_unit(self.reals.shown(batch, *given))
         chances = Chances(drawn)
         if self.options.mirror:
             real = torch.where(chances.mirrored, real.flip(3), real)
         labels = None if self.labels is None else self.labels.index_select(0, batch)
-        return self.adversaries.step(real, z, labels, chances, share, penalised=penalised)
+        return self.adversaries.step(real, z, labels, chances, new, penalised=penalised)
 
     def _is_penalised(self) -> bool:
         """Whether the next step is one with penalties."""
         steps_before = (self.at.epoch - 1) * -(-len(self.reals) // self.recipe.batch_size) + self.at.batches
         return self.design.penalises and steps_before % self.recipe.penalty_every == 0
 
-    def _share(self, images: int) -> Tensor:
+    def _new(self, images: int) -> Tensor:
         """Of the averaged generator, what becomes new with the next step."""
         if not self.recipe.ema:
             return torch.ones(())
@@ -186,14 +203,18 @@ class Training:
         means["spread"] = self._spread(generated)
         if self.yardstick and (at.epoch % options.fid_every == 0 or at.epoch == options.epochs):
             means["distance"] = self._distance(self.yardstick)
-        self.log.append(_line(at.epoch, len(self.reals), means, at.seconds))
+        self.log.append(ranks.told(_line(at.epoch, len(self.reals), means, at.seconds)))
         if (options.preview_every and at.epoch % options.preview_every == 0) or at.epoch == options.epochs:
-            preview = self.directory / "previews" / f"epoch-{at.epoch:04}.png"
-            pictures.save_png(preview, pictures.grid(device.from_unit(generated)), durable=True)
+            self._preview(generated)
         alarm = collapse.alarm(self.log.lines, len(self.reals), self.recipe.loss)
         if alarm:
             self._alarm(alarm)
         self.at = Position(at.epoch + 1, sums=torch.zeros_like(at.sums))
+
+    def _preview(self, generated: Tensor) -> None:
+        if ranks.is_first():
+            preview = self.directory / "previews" / f"epoch-{self.at.epoch:04}.png"
+            pictures.save_png(preview, pictures.grid(device.from_unit(generated)), durable=True)
 
     def _means(self) -> dict[str, float]:
         """The epoch's metrics, and how strong the augmentation is now."""
@@ -211,7 +232,7 @@ class Training:
 
         A stop is possible after each pass of images: the epoch then ends anew.
         """
-        distance = yardstick.distance(self._as_many, self._visit)
+        distance = ranks.told(yardstick.distance(self._as_many, self._visit))
         if distance < self.best.distance:
             self.best = Best(self.at.epoch, distance, weights.state_of(self.adversaries.drawing))
         return distance

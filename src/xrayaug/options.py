@@ -50,6 +50,13 @@ def _precision() -> Any:
     )
 
 
+def _sync_bn() -> Any:
+    return option(
+        False,
+        help="Of several processes: batch norm by the statistics of the whole batch, not of each one's share.",
+    )
+
+
 def _features(help: str) -> Any:
     return option("inception", help=help, metavar="inception|random|RUN")
 
@@ -161,6 +168,7 @@ class TrainGan(Command):
 
     name = "train-gan"
     example = "xrayaug train-gan --data data/rsna --arch dcgan --epochs 100 --out runs/gan"
+    is_shared = True
 
     data: Path = option(help="Dataset to learn from; only its train split is seen.", role=Role.INPUT)
     arch: str = option("dcgan", choices=ARCHITECTURES, help="Architecture; one file each in xrayaug/gans.")
@@ -193,6 +201,7 @@ class TrainGan(Command):
     mirror: bool = option(
         False, help="Mirror training images left to right, at random; left hands then have right ones."
     )
+    sync_bn: bool = _sync_bn()
     precision: str = _precision()
     preview_every: int = option(
         5, help="Epochs between preview grids on fixed noise; 0 draws only the last.", minimum=0
@@ -215,8 +224,12 @@ class TrainGan(Command):
     profile: Path | None = _profile()
 
     def identity(self) -> dict[str, Any]:
-        """The settings; of a classifier run whose features measure the content decides, which `inputs` holds."""
-        return super().identity() | ({"fid_features": "run"} if _run_of(self.fid_features) else {})
+        """The settings; of a classifier run whose features measure the content decides, which `inputs` holds.
+
+        That batch norm is not synchronised is not said, as it was before there was a choice.
+        """
+        named = {"fid_features": "run"} if _run_of(self.fid_features) else {}
+        return super().identity() | named | {"sync_bn": self.sync_bn or None}
 
     def inputs(self) -> dict[str, Path]:
         """The dataset, and the classifier run whose features measure."""
@@ -412,6 +425,7 @@ class TrainClassifier(Command):
 
     name = "train-classifier"
     example = "xrayaug train-classifier --data arms/010 --weights imagenet --epochs 10 --seed 0 --out runs/010-0"
+    is_shared = True
 
     data: Path = option(help="Dataset or arm to train on.", role=Role.INPUT)
     arch: str = option("densenet169", help="Any classification network that torchvision lists.", metavar="NAME")
@@ -435,6 +449,7 @@ class TrainClassifier(Command):
         role=Role.EXECUTION,
         minimum=1,
     )
+    sync_bn: bool = _sync_bn()
     precision: str = _precision()
     checkpoint_every: Interval = _checkpoint_every()
     cache: Path | None = _cache()
@@ -458,10 +473,12 @@ class TrainClassifier(Command):
     def identity(self) -> dict[str, Any]:
         """The settings; of a weights file the content decides, which `inputs` holds.
 
-        A budget of epochs is not said, as it was before there was another: such runs stay what they are.
+        A budget of epochs is not said, nor that batch norm is not synchronised, as they were before there was a choice:
+        such runs stay what they are.
         """
         named = {"weights": "file"} if self.weights not in ("imagenet", "none") else {}
-        return super().identity() | named | ({"budget": None} if self.budget == "epochs" else {})
+        budget = {"budget": None} if self.budget == "epochs" else {}
+        return super().identity() | named | budget | {"sync_bn": self.sync_bn or None}
 
     def inputs(self) -> dict[str, Path]:
         """The arm, and the weights where they are a file."""

@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from xrayaug import __version__, artifacts, console, files, lock, manifests
+from xrayaug import __version__, artifacts, console, files, lock, manifests, ranks
 from xrayaug.artifacts import Artifact, Result, digest, is_artifact, open_artifact, what_is_there
 from xrayaug.command import Command
 from xrayaug.errors import ArtifactError, DataError, OutputError, TrainingError, UsageError, XrayaugError
@@ -33,6 +33,9 @@ Environment = dict[str, Any]
 def produce(options: Command, kind: str, build: Callable[[Path], Result], *, computing: str = "cpu") -> Result:
     """Make the artifact `options.out` of `kind`, go on making it, or find it complete.
 
+    Of several processes the first does so; the others only `build` with it, or hear that it is complete. They are given
+    the same directory, and are to write nothing there.
+
     Args:
         options: the command.
         kind: one of `artifacts.KINDS`.
@@ -47,6 +50,22 @@ def produce(options: Command, kind: str, build: Callable[[Path], Result], *, com
     Raises:
         OutputError: `--out` holds something else, finished or not, or another process is writing it.
     """
+    if not ranks.is_first():
+        made = ranks.told(None)
+        return build(artifacts.partial_of(options.out)) if made is None else made
+    has_begun = False
+
+    def announced(directory: Path) -> Result:
+        nonlocal has_begun
+        has_begun = True
+        ranks.told(None)
+        return build(directory)
+
+    result = _produced(options, kind, announced, computing)
+    return result if has_begun else ranks.told(result)
+
+
+def _produced(options: Command, kind: str, build: Callable[[Path], Result], computing: str) -> Result:
     _check_inputs_are_elsewhere(options)
     if (made := _found_complete(options)) is not None:
         return made

@@ -37,10 +37,12 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 class Stopped(BaseException):
     """The run was asked to stop, and has saved what it had."""
 
-    def __init__(self, cause: str, exit_code: int) -> None:
+    def __init__(self, cause: str, exit_code: int, number: int = signal.SIGTERM) -> None:
         super().__init__(cause)
         self.cause = cause
         self.exit_code = exit_code
+        self.number = number  # of the signal
+        self.is_agreed = False  # with the other processes of the run, which then all stop at the same step
 
 
 _request: Stopped | None = None
@@ -86,6 +88,20 @@ def requested() -> bool:
     return _request is not None
 
 
+def pending() -> int:
+    """The number of the signal that asked for it, 0 if none did."""
+    return _request.number if _request is not None else 0
+
+
+def agree(number: int) -> None:
+    """All processes of the run have agreed on the signal of that number; 0 is none."""
+    global _request  # noqa: PLW0603
+    if number:
+        if _request is None or _request.number != number:
+            _request = _stop_for(number)
+        _request.is_agreed = True
+
+
 def check() -> None:
     """Stop here, if asked to.
 
@@ -129,10 +145,9 @@ def _receive(number: int, _: FrameType | None) -> None:
     if number == signal.SIGINT:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # the next one ends the process, whatever it is doing
     if _request is None:
-        cause, exit_code = CAUSES[signal.Signals(number)]
-        _request = Stopped(cause, exit_code)
+        _request = _stop_for(number)
         with suppress(OSError):  # whoever listened may be gone
-            os.write(2, f"\n{cause}: saving, then stopping\n".encode())  # print is not for signal handlers
+            os.write(2, f"\n{_request.cause}: saving, then stopping\n".encode())  # print is not for signal handlers
     if not _deferrals and time.monotonic() - _raised > AT_ONCE_SECONDS:  # raised again, it would break the ending
         _raise(_request)
 
@@ -141,3 +156,8 @@ def _raise(request: Stopped) -> NoReturn:
     global _raised  # noqa: PLW0603
     _raised = time.monotonic()
     raise request
+
+
+def _stop_for(number: int) -> Stopped:
+    cause, exit_code = CAUSES[signal.Signals(number)]
+    return Stopped(cause, exit_code, number)
