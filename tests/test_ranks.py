@@ -40,8 +40,8 @@ GAN = (
 COMMANDS = {
     "dcgan": (*GAN, "--epochs", "2", "--sync-bn"),
     "style": ("train-gan", "--arch", "stylegan2", "--width", "0.02", "--latent", "4", "--batch-size", "5",
-              "--penalty-every", "2", "--epochs", "2", "--checkpoint-every", "5", "--fid-every", "2", "--fid-features", "random", "--mirror",
-              "--conditional", "--device", "cpu"),
+              "--penalty-every", "2", "--epochs", "2", "--fid-every", "2", "--fid-features", "random", "--mirror",
+              "--conditional", "--checkpoint-every", "5", "--device", "cpu"),
     "resnet": ("train-classifier", "--arch", "resnet18", "--weights", "none", "--size", "64", "--epochs", "1",
                "--batch-size", "5", "--sync-bn", "--checkpoint-every", "5", "--device", "cpu"),
 }  # fmt: skip
