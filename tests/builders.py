@@ -16,7 +16,7 @@ from xrayaug import arrays, dataset, manifests, production
 from xrayaug.arrays import Pixels
 from xrayaug.dataset import Row
 from xrayaug.manifests import MANIFEST
-from xrayaug.options import Phantom, Prepare
+from xrayaug.options import Phantom, Prepare, TrainClassifier
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
 
@@ -49,6 +49,21 @@ def write_dataset(
     raw = out.parent / "raw"
     raw.mkdir(parents=True, exist_ok=True)
     production.produce(Prepare(input=raw, out=out), "dataset", build)
+    return out
+
+
+def write_classifier(
+    out: Path, data: Path, *, arch: str = "resnet18", size: int = 32, seed: int = 0, synthetic: int = 0
+) -> Path:
+    """A classifier run as `train-classifier` leaves it, untrained."""
+    from xrayaug import classifier, features, weights  # with torch, which most of what is built here does without
+
+    def build(directory: Path) -> dict[str, Any]:
+        network = classifier.build(arch, size=size, seed=seed)
+        weights.save(directory / features.WEIGHTS, classifier.state_of(network))
+        return {"arch": arch, "size": size, "train": {"synthetic": {"normal": synthetic, "abnormal": 0}}}
+
+    production.produce(TrainClassifier(data=data, out=out), "classifier-run", build)
     return out
 
 
