@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from xrayaug import sharing
 from xrayaug.errors import UsageError
 from xrayaug.gans import Loss
 
@@ -97,5 +98,5 @@ def check_fit(name: Loss, output: Literal["probability", "logit"], arch: str) ->
 def _gradients(judge: Judge, images: Tensor) -> Tensor:
     """Of each judgement, by its own image: `[N, H * W]`, itself open to differentiation."""
     given = images.detach().requires_grad_()
-    (gradients,) = torch.autograd.grad(judge(given).sum(), given, create_graph=True)
+    (gradients,) = torch.autograd.grad(sharing.counted(judge(given)).sum(), given, create_graph=True)
     return gradients.flatten(1)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from xrayaug import adversarial, augmentation, device, training, weights
+from xrayaug import adversarial, augmentation, device, sharing, training, weights
 from xrayaug.augmentation import Ada
 from xrayaug.averaging import Average
 from xrayaug.checkpoints import State
@@ -116,7 +116,7 @@ class Adversaries:
         *,
         penalised: bool = False,
     ) -> Tensor:
-        """One optimiser step of D, then one of G.
+        """One optimiser step of D, then one of G; on this process's share of the batch, if `sharing` has set one.
 
         Args:
             real: `[N, 1, H, W]` in [-1, 1].
@@ -127,7 +127,7 @@ class Adversaries:
             penalised: with the penalties of the recipe, `penalty_every` times as heavy.
 
         Returns:
-            `METRICS` and `FURTHER` of this step, float32 `[6]`, still on the device.
+            `METRICS` and `FURTHER` of this step and the whole batch, float32 `[6]`, still on the device.
         """
         batch = Batch(real, z, labels, chances)
         with self.autocast():
@@ -150,18 +150,21 @@ class Adversaries:
         loss = adversarial.discriminator_loss(self.recipe.loss, d_real, d_fake)
         of_classes = [class_loss(output, batch.labels) for output in (on_real, on_fake)]
         penalty = self._penalty(*shown, batch) if penalised else None
-        torch.autograd.backward(_sum(loss, *of_classes, penalty))
-        self.d_optimiser.step()
-        if self.ada:
-            self.ada.observe(d_real)
+        torch.autograd.backward(sharing.weighed(_sum(loss, *of_classes, penalty)))
         none = loss.new_zeros(())
-        return {
+        found = {
             "d_loss": loss,
             "d_real": d_real.mean(),
             "d_fake": d_fake.mean(),
             "penalty": _sum(none, penalty),
             "class_loss": _sum(none, *of_classes),
         }
+        signs = d_real.detach().float().sign()
+        *means, seen = sharing.reduced(self.d, means=list(found.values()), sums=[signs.sum()])
+        self.d_optimiser.step()
+        if self.ada:
+            self.ada.observe(seen, sharing.whole(len(signs)))
+        return dict(zip(found, means, strict=True))
 
     def _teach_g(self, batch: Batch, fake: Tensor, *, penalised: bool) -> Tensor:
         """The generator's optimiser step, and its loss."""
@@ -172,9 +175,10 @@ class Adversaries:
             d_real = self._beside(batch)
         loss = adversarial.generator_loss(self.recipe.loss, d_real, judgement(on_fake))
         penalty = self._regulariser(batch) if penalised else None
-        torch.autograd.backward(_sum(loss, class_loss(on_fake, batch.labels), penalty))
+        torch.autograd.backward(sharing.weighed(_sum(loss, class_loss(on_fake, batch.labels), penalty)))
+        (found,) = sharing.reduced(self.g, self.d, means=[loss])
         self.g_optimiser.step()
-        return loss
+        return found
 
     def grow(self, progress: float) -> bool:
         """Have the networks be as they are after that share of the training; whether their layers have changed."""
@@ -278,6 +282,8 @@ def build(options: TrainGan, design: Design, where: torch.device) -> Adversaries
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(device.generator(options.seed, INITIAL).initial_seed())
         g, d = arch.generator(shape), arch.discriminator(shape)
+    if options.sync_bn:
+        g, d = sharing.synchronise(g), sharing.synchronise(d)
     g, d = (network.to(where).to(memory_format=torch.channels_last) for network in (g, d))
     adam = partial(training.adam, where=where, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2))
     return Adversaries(

@@ -76,14 +76,15 @@ class Ada:
         self._images = torch.zeros((), device=where)  # their number
         self._steps = torch.zeros((), device=where)
 
-    def observe(self, d_real: Tensor) -> None:
+    def observe(self, signs: Tensor, images: int) -> None:
         """Take note of a step, and change the strength when it is time.
 
         Args:
-            d_real: what D said of the real images, `[N]`, positive where it took them for real: a logit.
+            signs: the sum of the signs of what D said of the real images, logits: positive where it took them for real.
+            images: how many there were.
         """
-        self._signs += d_real.detach().float().sign().sum()
-        self._images += len(d_real)
+        self._signs += signs
+        self._images += images
         self._steps += 1
         due = self._steps >= EVERY
         measured = self._signs / self._images

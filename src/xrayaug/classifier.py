@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
-from xrayaug import console
+from xrayaug import console, process_group, ranks
 from xrayaug import weights as weights_files
 from xrayaug.errors import UsageError, WeightsError
 from xrayaug.scores import Probabilities
@@ -226,15 +226,19 @@ def logits(
 ) -> Tensor:
     """Logits float64 `[N]`, on the CPU, of pictures uint8 `[N, S, S]`, in evaluation mode.
 
-    `after_each` is called after each batch.
+    `after_each` is called after each batch. Several processes take batches in turn, and all get all logits.
     """
     classifier.eval()
-    parts = []
-    for part in torch.split(pixels, batch_size):
-        with torch.inference_mode():
-            parts.append(classifier(images_of(part.to(device))))
+    found = torch.zeros(len(pixels), device=device)
+    rank = ranks.own()
+    for begin in range(0, len(pixels), batch_size * rank.count):
+        start = begin + batch_size * rank.number
+        if start < len(pixels):
+            with torch.inference_mode():
+                part = pixels[start : start + batch_size].to(device)
+                found[start : start + batch_size] = classifier(images_of(part))
         after_each()
-    return torch.cat(parts).cpu().double()
+    return process_group.summed(found.cpu().double())  # each is one process's, and 0 in the others
 
 
 def probabilities(logits: Tensor) -> Probabilities:

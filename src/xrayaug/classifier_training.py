@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug import classifier, console, device, production, scores, stopping, training, weights
+from xrayaug import classifier, console, device, production, ranks, scores, sharing, stopping, training, weights
 from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.errors import TrainingError
 from xrayaug.files import Log
@@ -100,7 +100,12 @@ class Training:
         self.directory = directory
         self.material = material
         seed = device.generator(options.seed, INITIAL).initial_seed()
-        network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed)
+        with ranks.one_first():
+            network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed)
+        if options.sync_bn:
+            sharing.synchronise(network)
+        self.least = sharing.least_of([network])
+        sharing.check_fit(options.batch_size, self.least)
         self.network = network.to(where)
         self.optimiser = training.adam(self.network.parameters(), where, lr=options.lr, betas=BETAS)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -183,18 +188,27 @@ class Training:
         order = draws[:, 0].argsort(stable=True).to(where)
         for batch in batches(order, options.batch_size)[first : first + self.length - at.batches]:
             started = time.monotonic()
-            torch.manual_seed(device.generator(options.seed, DROPOUT, at.epoch, at.batches).initial_seed())
-            self.losses.append((self.step(batch, theta[batch]), len(batch)))
+            self.losses.append((self._taken(batch, theta), len(batch)))
             at.batches += 1
             at.images += len(batch)
-            if self.look.due(0):
+            if ranks.agreed(self.look.due(0))[0]:
                 self._look()
             at.seconds += time.monotonic() - started
             self.visit()
             yield len(batch)
 
+    def _taken(self, batch: Tensor, theta: Tensor) -> Tensor:
+        """The loss of a step on the pictures numbered `batch`, of which this process takes its share."""
+        at, rank = self.at, ranks.own().number
+        masks = device.generator(self.options.seed, DROPOUT, at.epoch, at.batches, *([rank] if rank else []))
+        torch.manual_seed(masks.initial_seed())
+        share = sharing.own_share(len(batch), self.least)
+        own = share.of(batch) if share else batch
+        with sharing.of_batch(share):
+            return self.step(own, theta[own], key=share)
+
     def _step(self, batch: Tensor, theta: Tensor) -> Tensor:
-        """One optimiser step on the pictures numbered `batch`, each transformed; the loss before it."""
+        """One optimiser step on the pictures numbered `batch`, each transformed; the whole batch's loss before it."""
         shown = self.material.train
         images = classifier.images_of(shown.pixels.index_select(0, batch))
         if self.options.flip or self.options.rotation:
@@ -204,9 +218,10 @@ class Training:
         e0, e1 = self.material.emphasis
         loss = classifier.weighted_bce(logits, shown.labels[batch], e0 * self.material.w0, e1 * self.material.w1)
         self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(sharing.weighed(loss))
+        (found,) = sharing.reduced(self.network, means=[loss])
         self.optimiser.step()
-        return loss.detach()
+        return found.detach()
 
     def _look(self) -> None:
         """Read the losses that the device has computed since the last look, for which it must be waited for.
@@ -240,7 +255,7 @@ class Training:
 
     def _end_epoch(self, judged: Judgement) -> None:
         """Log, keep the weights if they are the best so far, and let the rate fall if they have not been for long."""
-        self.log.append(self._line(judged))
+        self.log.append(ranks.told(self._line(judged)))
         rate = self.optimiser.param_groups[0]["lr"]
         if judged.loss < self.best.loss:
             self.best = Best(self.at.epoch, **asdict(judged), weights=classifier.state_of(self.network))

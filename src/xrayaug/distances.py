@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
-from xrayaug import frechet
+from xrayaug import frechet, process_group, ranks
 from xrayaug.arrays import Pixels
 from xrayaug.frechet import Moments, Statistics
 
@@ -43,8 +44,18 @@ class Yardstick:
         return frechet.distance(self._statistics(draw, after_each), self._of_reals)
 
     def _statistics(self, draw: Draw, after_each: Visit) -> Statistics:
+        """Of the images that `draw` gives; processes take passes in turn, and all take in what each found."""
         moments = Moments(self.network.dims)
-        for start in range(0, len(self.reals), PASS):
-            moments.add(self.network.features(list(draw(start, min(PASS, len(self.reals) - start)))))
+        rank = ranks.own()
+        for begin in range(0, len(self.reals), PASS * rank.count):
+            start = begin + PASS * rank.number
+            for features in process_group.gathered(self._features(draw, start, min(start + PASS, len(self.reals)))):
+                moments.add(features.numpy())
             after_each()
         return moments.statistics()
+
+    def _features(self, draw: Draw, start: int, stop: int) -> Tensor:
+        """Of the images from `start` up to `stop`, of which there may be none left: `[N, D]`."""
+        if start >= stop:
+            return torch.empty(0, self.network.dims)
+        return torch.from_numpy(self.network.features(list(draw(start, stop - start))))

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from xrayaug import sharing
+
 SLOPE = 0.2  # of leaky ReLU
 GAIN = math.sqrt(2)  # which keeps the variance through a leaky ReLU; scaling before it is scaling after it
 GROUP = 4  # images whose deviation the discriminator sees
@@ -80,11 +82,13 @@ def with_deviation(x: Tensor) -> Tensor:
     """`[N, C, H, W]` -> `[N, C + 1, H, W]`: section 3, "minibatch standard deviation", by which variety is seen.
 
     The deviation over a group of images, averaged over channels and pixels, is one more channel for each of the group.
-    A group is of four, of three or two where a batch does not divide by more, or else the batch.
+    A group is of four, of three or two where a batch does not divide by more, or else the batch; where the batch is
+    shared among processes it is a group of the whole batch all the same.
     """
-    count = len(x)
+    everyone = sharing.gathered(x.float())
+    count = len(everyone)
     group = next((size for size in range(GROUP, 1, -1) if count % size == 0), count)
-    grouped = x.float().reshape(group, count // group, *x.shape[1:])  # [group, groups, C, H, W]
+    grouped = everyone.reshape(group, count // group, *x.shape[1:])  # [group, groups, C, H, W]
     deviation = (grouped.var(dim=0, correction=0) + EPSILON).sqrt().mean(dim=(1, 2, 3))  # [groups]
-    channel = deviation.repeat(group)[:, None, None, None].expand(-1, 1, *x.shape[2:])
+    channel = sharing.own(deviation.repeat(group))[:, None, None, None].expand(-1, 1, *x.shape[2:])
     return torch.cat([x, channel.to(x.dtype)], dim=1)

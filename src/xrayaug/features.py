@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from xrayaug import artifacts, classifier, console, frechet, imagesets, inception, shares, stopping
+from xrayaug import artifacts, classifier, console, frechet, imagesets, inception, stopping, turns
 from xrayaug.arrays import LARGEST
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.checkpoints import State
@@ -26,7 +26,7 @@ from xrayaug.classifier import Classifier
 from xrayaug.errors import DataError, UsageError
 from xrayaug.imagesets import Pictures, Pixels
 from xrayaug.inception import Network, Weights
-from xrayaug.shares import Stream, Work
+from xrayaug.turns import Stream, Work
 
 Array = npt.NDArray[np.float32]  # [N, D]
 Visit = Callable[[int, Callable[[], State]], None]
@@ -206,7 +206,7 @@ def gather(
         found[:done] = state[1].numpy()
     work = passing(lambda: network, side, batch_size)
     with stopping.deferred(), console.progress(side.count, f"features of {side.path.name}", done=done) as advance:
-        for made in shares.in_turn(name, work, range(done, side.count, batch_size)):
+        for made in turns.in_turn(name, work, range(done, side.count, batch_size)):
             found[done : done + len(made)] = made
             done += len(made)
             advance(len(made))

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from xrayaug import ranks
+
 NEW = ".new"  # ends the name of a file that is being written
 
 
@@ -89,19 +91,22 @@ def sha256_of(content: bytes) -> str:
 class Log:
     """`log.jsonl`: one JSON object per tick of a training run.
 
-    `lines` is all of it, so that a checkpoint can hold the log and a run that goes on rewrites it as it was then.
+    `lines` is all of it, so that a checkpoint can hold the log and a run that goes on rewrites it as it was then. Of
+    several processes each has the lines, and the first writes them.
     """
 
     def __init__(self, path: Path, lines: Iterable[dict[str, Any]] = ()) -> None:
         self.path = path
         self.lines = list(lines)
-        write_text(path, "".join(_json_line(line) for line in self.lines))
+        if ranks.is_first():
+            write_text(path, "".join(_json_line(line) for line in self.lines))
 
     def append(self, line: dict[str, Any]) -> None:
         """Add what is to be said of a tick."""
         self.lines.append(line)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(_json_line(line))
+        if ranks.is_first():
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_json_line(line))
 
 
 def _json_line(line: dict[str, Any]) -> str:

@@ -24,6 +24,8 @@ from xrayaug import (
     pictures,
     plots,
     production,
+    ranks,
+    sharing,
     stopping,
     weights,
 )
@@ -79,11 +81,13 @@ class Training:
         self.options = options
         self.design, self.recipe = design, design.recipe
         self.directory = directory
-        self.profile = Profile(options.profile, where, overwrite=options.overwrite)
+        self.profile = Profile(options.profile if ranks.is_first() else None, where, overwrite=options.overwrite)
         reals = torch.from_numpy(material.pixels)
         self.reals = reals.to(where)  # resident: [N, H, W] uint8
         self.labels = torch.tensor(material.labels, device=where) if material.labels else None
         self.adversaries = adversaries.build(options, design, where)
+        self.least = sharing.least_of([self.adversaries.g, self.adversaries.d])
+        sharing.check_fit(self.recipe.batch_size, self.least)
         self.columns = adversaries.columns(self.recipe, mirror=options.mirror)
         self.steps = {penalised: Step(partial(self._step, penalised), where) for penalised in (False, True)}
         fixed = torch.randn(PREVIEWS, self.recipe.latent, generator=device.generator(options.seed, FIXED_NOISE))
@@ -91,7 +95,8 @@ class Training:
         classes = design.shape.classes
         self.fixed_labels = torch.arange(PREVIEWS, device=where) % classes if classes else None
         self.spreads_of_reals = [found or 1.0 for found in _spreads(self.reals, self.labels)]
-        self.yardstick = Yardstick(options.fid_features, material.pixels, where) if options.fid_every else None
+        with ranks.one_first():
+            self.yardstick = Yardstick(options.fid_features, material.pixels, where) if options.fid_every else None
         self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
         self.look = Pace(LOOK)
         self.at, self.best = Position(), Best()
@@ -109,7 +114,8 @@ class Training:
 
     def run(self) -> dict[str, Any]:
         """Train to the end; the last epoch's line of the log."""
-        pictures.save_png(self.directory / "reals.png", pictures.grid(self.reals[:PREVIEWS].cpu().numpy()))
+        if ranks.is_first():
+            pictures.save_png(self.directory / "reals.png", pictures.grid(self.reals[:PREVIEWS].cpu().numpy()))
         with (
             stopping.deferred(),
             self.profile,
@@ -119,7 +125,8 @@ class Training:
                 self._epoch(advance)
                 self._end_epoch()
             self.checkpoints.visit(self.seen, self._state)
-        plots.learning_curves(self.directory / "curves.png", self.log.lines, self.options.arch)
+        if ranks.is_first():
+            plots.learning_curves(self.directory / "curves.png", self.log.lines, self.options.arch)
         return self.log.lines[-1]
 
     def _epoch(self, advance: Callable[..., None]) -> None:
@@ -139,7 +146,10 @@ class Training:
             self._visit()
 
     def _taken(self, batch: Tensor) -> Tensor:
-        """The metrics of a step on the real images numbered `batch`, which is taken."""
+        """The metrics of a step on the real images numbered `batch`, which is taken.
+
+        Every process draws the chances of the whole batch, and takes its share of it.
+        """
         at, seed = self.at, self.options.seed
         if self.adversaries.grow(self.seen / self.total):
             for step in self.steps.values():
@@ -147,22 +157,26 @@ class Training:
         z = torch.randn(len(batch), self.recipe.latent, generator=device.generator(seed, NOISE, at.epoch, at.batches))
         chances = torch.rand(len(batch), self.columns, generator=device.generator(seed, CHANCE, at.epoch, at.batches))
         torch.manual_seed(device.generator(seed, WITHIN, at.epoch, at.batches).initial_seed())
-        return self.steps[self._is_penalised()](batch, z, chances, self._share(len(batch)))
+        new, share = self._new(len(batch)), sharing.own_share(len(batch), self.least)
+        if share:
+            batch, z, chances = share.of(batch), share.of(z), share.of(chances)
+        with sharing.of_batch(share):
+            return self.steps[self._is_penalised()](batch, z, chances, new, key=share)
 
-    def _step(self, penalised: bool, batch: Tensor, z: Tensor, drawn: Tensor, share: Tensor) -> Tensor:
+    def _step(self, penalised: bool, batch: Tensor, z: Tensor, drawn: Tensor, new: Tensor) -> Tensor:
         real = device.to_unit(self.reals.index_select(0, batch))  # on a CPU many times as fast as self.reals[batch]
         chances = Chances(drawn)
         if self.options.mirror:
             real = torch.where(chances.mirrored, real.flip(3), real)
         labels = None if self.labels is None else self.labels.index_select(0, batch)
-        return self.adversaries.step(real, z, labels, chances, share, penalised=penalised)
+        return self.adversaries.step(real, z, labels, chances, new, penalised=penalised)
 
     def _is_penalised(self) -> bool:
         """Whether the next step is one with penalties."""
         steps_before = (self.at.epoch - 1) * -(-len(self.reals) // self.recipe.batch_size) + self.at.batches
         return self.design.penalises and steps_before % self.recipe.penalty_every == 0
 
-    def _share(self, images: int) -> Tensor:
+    def _new(self, images: int) -> Tensor:
         """Of the averaged generator, what becomes new with the next step."""
         if not self.recipe.ema:
             return torch.ones(())
@@ -184,14 +198,18 @@ class Training:
         means["spread"] = self._spread(generated)
         if self.yardstick and (at.epoch % options.fid_every == 0 or at.epoch == options.epochs):
             means["distance"] = self._distance(self.yardstick)
-        self.log.append(_line(at.epoch, len(self.reals), means, at.seconds))
+        self.log.append(ranks.told(_line(at.epoch, len(self.reals), means, at.seconds)))
         if (options.preview_every and at.epoch % options.preview_every == 0) or at.epoch == options.epochs:
-            preview = self.directory / "previews" / f"epoch-{at.epoch:04}.png"
-            pictures.save_png(preview, pictures.grid(device.from_unit(generated)), durable=True)
+            self._preview(generated)
         alarm = collapse.alarm(self.log.lines, len(self.reals), self.recipe.loss)
         if alarm:
             self._alarm(alarm)
         self.at = Position(at.epoch + 1, sums=torch.zeros_like(at.sums))
+
+    def _preview(self, generated: Tensor) -> None:
+        if ranks.is_first():
+            preview = self.directory / "previews" / f"epoch-{self.at.epoch:04}.png"
+            pictures.save_png(preview, pictures.grid(device.from_unit(generated)), durable=True)
 
     def _means(self) -> dict[str, float]:
         """The epoch's metrics, and how strong the augmentation is now."""
@@ -209,7 +227,7 @@ class Training:
 
         A stop is possible after each pass of images: the epoch then ends anew.
         """
-        distance = yardstick.distance(self._as_many, self._visit)
+        distance = ranks.told(yardstick.distance(self._as_many, self._visit))
         if distance < self.best.distance:
             self.best = Best(self.at.epoch, distance, weights.state_of(self.adversaries.drawing))
         return distance

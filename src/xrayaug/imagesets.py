@@ -12,11 +12,11 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from xrayaug import console, dataset, pixels, shares
+from xrayaug import console, dataset, pixels, turns
 from xrayaug.dataset import Dataset, Row
 from xrayaug.errors import DataError
-from xrayaug.shares import Stream, Work
 from xrayaug.sources import IMAGE_SUFFIXES
+from xrayaug.turns import Stream, Work
 
 Pixels = npt.NDArray[np.uint8]  # [H, W], or [H, W, 3] where it is coloured
 
@@ -126,7 +126,7 @@ def pixel_hash(side: Pictures, name: str = "hashes", stretch: int = AHEAD) -> Pi
     """
     hashes: list[bytes] = []
     with console.progress(side.count, f"reading {side.path.name}") as advance:
-        for found in shares.in_turn(name, hashing(side, stretch), range(0, side.count, stretch)):
+        for found in turns.in_turn(name, hashing(side, stretch), range(0, side.count, stretch)):
             hashes += [digest.tobytes() for digest in found]
             advance(len(found))
     content, sequence = (hashlib.sha256(b"".join(each)).hexdigest() for each in (sorted(hashes), hashes))

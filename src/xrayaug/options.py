@@ -50,6 +50,13 @@ def _precision() -> Any:
     )
 
 
+def _sync_bn() -> Any:
+    return option(
+        False,
+        help="Of several processes: batch norm by the statistics of the whole batch, not of each one's share.",
+    )
+
+
 def _features(help: str) -> Any:
     return option("inception", help=help, metavar="inception|random|RUN")
 
@@ -181,6 +188,7 @@ class TrainGan(Command):
     mirror: bool = option(
         False, help="Mirror training images left to right, at random; left hands then have right ones."
     )
+    sync_bn: bool = _sync_bn()
     precision: str = _precision()
     preview_every: int = option(
         5, help="Epochs between preview grids on fixed noise; 0 draws only the last.", minimum=0
@@ -202,8 +210,12 @@ class TrainGan(Command):
     profile: Path | None = _profile()
 
     def identity(self) -> dict[str, Any]:
-        """The settings; of a classifier run whose features measure the content decides, which `inputs` holds."""
-        return super().identity() | ({"fid_features": "run"} if _run_of(self.fid_features) else {})
+        """The settings; of a classifier run whose features measure the content decides, which `inputs` holds.
+
+        That batch norm is not synchronised is not said, as it was before there was a choice.
+        """
+        named = {"fid_features": "run"} if _run_of(self.fid_features) else {}
+        return super().identity() | named | {"sync_bn": self.sync_bn or None}
 
     def inputs(self) -> dict[str, Path]:
         """The dataset, and the classifier run whose features measure."""
@@ -422,6 +434,7 @@ class TrainClassifier(Command):
         role=Role.EXECUTION,
         minimum=1,
     )
+    sync_bn: bool = _sync_bn()
     precision: str = _precision()
     checkpoint_every: Interval = _checkpoint_every()
     device: str = _device()
@@ -444,10 +457,12 @@ class TrainClassifier(Command):
     def identity(self) -> dict[str, Any]:
         """The settings; of a weights file the content decides, which `inputs` holds.
 
-        A budget of epochs is not said, as it was before there was another: such runs stay what they are.
+        A budget of epochs is not said, nor that batch norm is not synchronised, as they were before there was a choice:
+        such runs stay what they are.
         """
         named = {"weights": "file"} if self.weights not in ("imagenet", "none") else {}
-        return super().identity() | named | ({"budget": None} if self.budget == "epochs" else {})
+        budget = {"budget": None} if self.budget == "epochs" else {}
+        return super().identity() | named | budget | {"sync_bn": self.sync_bn or None}
 
     def inputs(self) -> dict[str, Path]:
         """The arm, and the weights where they are a file."""

@@ -4,6 +4,7 @@ Tensors on GPUs are summed by NCCL, others by gloo; what processes tell each oth
 CPU to CPU, so that no GPU is waited for.
 """
 
+import itertools
 import json
 import os
 import time
@@ -30,6 +31,8 @@ MEETING = timedelta(minutes=10)  # in which all processes must have come
 LONGEST = timedelta(hours=2)  # that one may let the others wait; whether it is alive, the pulse tells
 TYPES = ("uint8", "int64", "float32", "float64")  # of what one gives another
 MOST_AXES = 4
+_meetings = itertools.count()
+
 LINGER = 1.0  # seconds that others leave rank 0 to have its say: torchrun ends all once one has ended
 GO_ON = "what was saved before is kept: run the same command again, with as many processes or fewer"
 
@@ -58,17 +61,17 @@ class Group:
 
     def told(self, value: Any) -> Any:
         """What rank 0 gives here, of JSON values."""
-        content = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
-        return json.loads(self.given(content).numpy().tobytes())
+        return json.loads(self.given(json.dumps(value).encode()))
 
-    def given(self, content: Tensor) -> Tensor:
-        """What rank 0 gives here: uint8 `[N]`, on the CPU."""
-        length = torch.tensor([len(content) if self.rank.number == 0 else 0])
+    def given(self, content: bytes) -> bytes:
+        """What rank 0 gives here."""
+        (length,) = self.agreed([len(content) if self.rank.number == 0 else 0])
+        heard = torch.empty(length, dtype=torch.uint8)
+        if self.rank.number == 0:
+            heard.copy_(torch.from_numpy(np.frombuffer(bytearray(content), np.uint8)))
         with self._naming_the_dead():
-            dist.broadcast(length, 0, group=self.aside)
-            heard = content if self.rank.number == 0 else torch.empty(int(length), dtype=torch.uint8)
             dist.broadcast(heard, 0, group=self.aside)
-        return heard
+        return heard.numpy().tobytes()
 
     def agreed(self, values: Sequence[int]) -> list[int]:
         """Of each of the values the largest that any rank gives."""
@@ -207,9 +210,7 @@ def gathered(tensor: Tensor) -> list[Tensor]:
 def given(content: bytes) -> bytes:
     """What the first process gives here."""
     group = met()
-    if group is None:
-        return content
-    return group.given(torch.frombuffer(bytearray(content), dtype=torch.uint8)).numpy().tobytes()
+    return group.given(content) if group else content
 
 
 def met() -> Group | None:
@@ -220,12 +221,13 @@ def met() -> Group | None:
 
 
 def _store(rank: Rank) -> Any:
-    """What the processes meet through: torchrun's own store, of which each new start has its part; or rank 0's."""
+    """What the processes meet through: torchrun's own store, or rank 0's; a part of its own for every meeting."""
     is_agents = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     is_host = rank.number == 0 and not is_agents
     store = _typed.TCPStore(address, port, rank.count, is_host, timeout=MEETING, multi_tenant=True)
-    return _typed.PrefixStore(f"xrayaug/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    starts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return _typed.PrefixStore(f"xrayaug/{starts}/{next(_meetings)}", store)
 
 
 def _told_of(problem: BaseException) -> tuple[str, int]:

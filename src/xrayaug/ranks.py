@@ -98,6 +98,17 @@ def wait() -> None:
         _company.wait()
 
 
+@contextmanager
+def one_first() -> Iterator[None]:
+    """On every machine one process first, then the others: for what the first may download for all."""
+    local = own().local
+    if local:
+        wait()
+    yield
+    if not local:
+        wait()
+
+
 def enter(company: Company) -> None:
     """Have that be what this process says and hears things through, until it leaves `together`."""
     global _company  # noqa: PLW0603 - a process is in one company

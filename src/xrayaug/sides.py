@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from xrayaug import artifacts, console, device, features, frechet, imagesets, shares, stopping
+from xrayaug import artifacts, console, device, features, frechet, imagesets, stopping, turns
 from xrayaug.artifacts import Result
 from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.command import Interval
@@ -24,7 +24,7 @@ from xrayaug.features import Array, Features
 from xrayaug.frechet import Moments, Statistics
 from xrayaug.imagesets import Pictures
 from xrayaug.options import Fid
-from xrayaug.shares import Work
+from xrayaug.turns import Work
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Gauge:
             stopping.deferred(),
             console.progress(side.count, f"features of {side.path.name}", done=moments.count) as advance,
         ):
-            for made in shares.in_turn(_work_name("features", side), work, starts):
+            for made in turns.in_turn(_work_name("features", side), work, starts):
                 moments.add(made)
                 advance(len(made))
                 _keep(kept, moments.count, partial(_state_of, moments))

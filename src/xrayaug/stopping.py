@@ -33,7 +33,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 class Stopped(BaseException):
     """The run was asked to stop, and has saved what it had."""
 
-    def __init__(self, cause: str, exit_code: int, number: int = 0) -> None:
+    def __init__(self, cause: str, exit_code: int, number: int = signal.SIGTERM) -> None:
         super().__init__(cause)
         self.cause = cause
         self.exit_code = exit_code

@@ -5,7 +5,7 @@ graph it is launched whole.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +18,7 @@ from xrayaug.command import Interval
 LOOK = Interval(seconds=1)  # between looks at what the device has computed, for which it must be waited for
 WARM_UP = 3  # steps before the recording, in which libraries choose algorithms and the optimiser makes its state
 
-Shapes = tuple[torch.Size, ...]
+Shapes = tuple[Hashable, tuple[torch.Size, ...]]
 
 
 def adam(
@@ -44,7 +44,8 @@ class _Recording:
 
 
 class Step:
-    """A step that on CUDA is recorded as a graph, once for every shape of its inputs; elsewhere the step as it is.
+    """A step that on CUDA is recorded as a graph, once for every shape of its inputs and every `key`; elsewhere the
+    step as it is.
 
     Whatever the step reads besides its inputs must keep its place in memory, and its numbers other than tensors their
     value: `forget` when one has changed.
@@ -58,11 +59,14 @@ class Step:
         self._recordings: dict[Shapes, _Recording] = {}
         self._stream = torch.cuda.Stream(where) if self._is_recorded else None  # type: ignore[no-untyped-call]
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
-        """Take the step on inputs from any device; its result, on this one."""
+    def __call__(self, *inputs: Tensor, key: Hashable = None) -> Tensor:
+        """Take the step on inputs from any device; its result, on this one.
+
+        What the step goes by besides, and is no tensor, is to be in `key`.
+        """
         if not self._is_recorded:
             return self._compute(*(given.to(self.where) for given in inputs))
-        shapes = tuple(given.shape for given in inputs)
+        shapes = (key, tuple(given.shape for given in inputs))
         self._taken[shapes] += 1
         if self._taken[shapes] > WARM_UP and shapes not in self._recordings:
             self._record(shapes, inputs)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from xrayaug import sharing
 from xrayaug.equalised import EPSILON, GAIN, Conv2d, Linear, full_precision, leaky, normalised, with_deviation
 from xrayaug.gans import Recipe, Shape
 
@@ -104,11 +105,11 @@ class Generator(nn.Module):
         """Path length regularisation, equation 4: a step in w ought to change images equally, wherever it starts."""
         w: Tensor = self.mapping(z, labels)
         images = self.synthesised(w)
-        y = torch.randn_like(images) / math.sqrt(images.shape[2] * images.shape[3])
+        y = sharing.randn_like(images) / math.sqrt(images.shape[2] * images.shape[3])
         gradients = torch.autograd.grad((images * y).sum(), w, create_graph=True)[0]  # J^T y, [N, latent]
         lengths = (gradients.square().sum(dim=1) + EPSILON).sqrt()
         with torch.no_grad():
-            self.path_length.lerp_(lengths.mean(), 1 - LENGTH_AVERAGING)
+            self.path_length.lerp_(sharing.mean(lengths), 1 - LENGTH_AVERAGING)
         return (lengths - self.path_length).square().mean()
 
     def synthesised(self, w: Tensor) -> Tensor:
@@ -125,8 +126,8 @@ class Generator(nn.Module):
         classes = torch.arange(len(self.average), device=w.device)
         told = labels if labels is not None else classes.expand(len(w))  # without labels there is one class
         members = (told[:, None] == classes).to(w.dtype)  # [N, classes]
-        counts = members.sum(dim=0)[:, None]
-        means = (members[:, :, None] * w[:, None]).sum(dim=0) / counts.clamp(min=1)  # [classes, latent]
+        counts = sharing.total(members)[:, None]
+        means = sharing.total(members[:, :, None] * w[:, None]) / counts.clamp(min=1)  # [classes, latent]
         self.noted += counts > 0
         rate = (1 / self.noted.clamp(min=1)).clamp(min=1 - AVERAGING)  # at first all steps count alike
         self.average += rate * (counts > 0) * (means - self.average)
@@ -247,8 +248,7 @@ class Noise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[N, C, H, W]`, each pixel a little more or less."""
-        shape = (len(x), 1, *self.still.shape)
-        noise = torch.randn(shape, device=x.device) if self.training else self.still
+        noise = sharing.randn_like(self.still.expand(len(x), 1, -1, -1)) if self.training else self.still
         return x + (self.strength * noise).to(x.dtype) + self.bias.to(x.dtype)[:, None, None]
 
 

@@ -25,7 +25,7 @@ from xrayaug import (
     pictures,
     production,
     replays,
-    shares,
+    turns,
 )
 from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Artifact, Result
@@ -37,7 +37,7 @@ from xrayaug.features import Array, Features
 from xrayaug.neighbours import Double, Places
 from xrayaug.options import Copies
 from xrayaug.replays import Nearest, Threshold
-from xrayaug.shares import Work
+from xrayaug.turns import Work
 
 Flags = npt.NDArray[np.bool_]
 
@@ -114,7 +114,7 @@ def run(options: Copies) -> Result:
     screen, computing = partial(_screen, options, where), device.describe_one(where)
     lead = partial(production.produce, options, "copies", screen, computing=computing)
     with device.naming_limits(options.batch_size, deterministic=options.deterministic):
-        return shares.shared(lead, partial(_works, options, where), where)
+        return turns.shared(lead, partial(_works, options, where), where)
 
 
 def plan(options: Copies) -> Result:

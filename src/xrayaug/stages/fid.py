@@ -23,7 +23,7 @@ from xrayaug import (
     inception,
     measures,
     production,
-    shares,
+    turns,
     weights,
 )
 from xrayaug.artifacts import Result
@@ -32,8 +32,8 @@ from xrayaug.errors import DataError, OutputError, UsageError
 from xrayaug.frechet import Statistics
 from xrayaug.imagesets import Pictures
 from xrayaug.options import Fid
-from xrayaug.shares import Work
 from xrayaug.sides import Gauge, Measured, Side, Stored, cache_directory, open_side
+from xrayaug.turns import Work
 
 FID_DIMS = 2048
 
@@ -130,7 +130,7 @@ def run(options: Fid) -> Result:
     measurement = Measurement(options)
     where = device.resolve(options.device, deterministic=options.deterministic)
     with device.naming_limits(options.batch_size, deterministic=options.deterministic):
-        return shares.shared(partial(_measure, options, measurement, where), measurement.works, where)
+        return turns.shared(partial(_measure, options, measurement, where), measurement.works, where)
 
 
 def _measure(options: Fid, measurement: Measurement, where: torch.device) -> Result:

@@ -21,7 +21,7 @@ from xrayaug import (
     pictures,
     production,
     rejection,
-    shares,
+    turns,
     weights,
 )
 from xrayaug.arrays import Pixels
@@ -34,7 +34,7 @@ from xrayaug.gans import CLASSES, Architecture, Shape
 from xrayaug.imagesets import Pictures
 from xrayaug.options import Sample
 from xrayaug.rejection import Verdict
-from xrayaug.shares import Array, Stream, Work
+from xrayaug.turns import Array, Stream, Work
 
 if TYPE_CHECKING:
     from xrayaug.features import Features
@@ -159,7 +159,7 @@ def run(options: Sample) -> Result:
     where = device.resolve(options.device, deterministic=options.deterministic)
     sample, computing = partial(_sample, options, where), device.describe_one(where)
     lead = partial(production.produce, options, "dataset", sample, computing=computing)
-    return shares.shared(lead, partial(_works, options, where), where)
+    return turns.shared(lead, partial(_works, options, where), where)
 
 
 def plan(options: Sample) -> Result:
@@ -208,7 +208,7 @@ def _sample(options: Sample, where: torch.device, directory: Path) -> Result:
         arrays.writing_images(directory, source.shape.size, options.checkpoint_every) as writer,
         console.progress(options.count, "sample", done=writer.count) as advance,
     ):
-        for drawn in shares.in_turn(DRAWN, drawing.some, list(rejection.passes(kept[writer.count :], PASS))):
+        for drawn in turns.in_turn(DRAWN, drawing.some, list(rejection.passes(kept[writer.count :], PASS))):
             writer.write(drawn)
             advance(len(drawn))
     images = np.load(directory / arrays.IMAGES, mmap_mode="r")
@@ -263,10 +263,10 @@ def _scored(options: Sample, source: Source, drawing: Drawing, directory: Path) 
     """What gives the scores of the passes that begin at some numbers."""
     if options.reject_by == DISCRIMINATOR:
         work = _discriminating(source, drawing)
-        return lambda starts: (made.tolist() for made in shares.in_turn(SCORED, work, starts))
+        return lambda starts: (made.tolist() for made in turns.in_turn(SCORED, work, starts))
     nearness = Nearness(options, source, drawing)
     real = nearness.gathered(directory)
-    looked = partial(shares.in_turn, SCORED, nearness.looking)
+    looked = partial(turns.in_turn, SCORED, nearness.looking)
     return lambda starts: (rejection.nearness(made, real) for made in looked(starts))
 
 

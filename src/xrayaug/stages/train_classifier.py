@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from xrayaug import classifier, console, device, production, weights
+from xrayaug import classifier, console, device, process_group, production, ranks, weights
 from xrayaug.artifacts import Result
 from xrayaug.classifier import Classifier
 from xrayaug.classifier_training import Material, Pictures, Training, side_by_side, steps_of
@@ -27,6 +27,7 @@ SHOWN = ("best_epoch", "valid_loss", "valid_accuracy", "valid_auroc")  # of each
 def run(options: TrainClassifier) -> Result:
     """Train; leaves the best epoch's weights and a log in the run directory, or in one for each of `--seeds`."""
     where = device.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
+    process_group.join(where)
     with device.naming_limits(options.batch_size, deterministic=options.deterministic), _own_randomness(where):
         made = Group(options, where).made(options.parts())
     return made[0] if options.seeds is None else {"runs": made}
@@ -67,7 +68,7 @@ class Group:
     def __init__(self, options: TrainClassifier, where: torch.device) -> None:
         self.options = options
         self.where = where
-        self.profile = Profile(options.profile, where, overwrite=options.overwrite)
+        self.profile = Profile(options.profile if ranks.is_first() else None, where, overwrite=options.overwrite)
 
     @cached_property
     def rows(self) -> tuple[Dataset, list[Row], list[Row]]:
@@ -132,7 +133,8 @@ class Group:
         if training.problem is not None:
             raise training.problem
         best = training.best
-        weights.save(training.directory / WEIGHTS, best.weights)
+        if ranks.is_first():
+            weights.save(training.directory / WEIGHTS, best.weights)
         found = {f"valid_{name}": getattr(best, name) for name in ("loss", "accuracy", "auroc")}
         return _summary(training.options, *self.rows, training.network) | {"best_epoch": best.epoch} | found
 

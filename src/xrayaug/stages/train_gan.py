@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xrayaug import adversaries, console, device, gans, production, weights
+from xrayaug import adversaries, console, device, gans, process_group, production, ranks, weights
 from xrayaug.adversaries import METRICS, Design
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
@@ -23,6 +23,7 @@ from xrayaug.options import TrainGan
 def run(options: TrainGan) -> Result:
     """Train; leaves weights, log, previews and a grid of reals in the run directory."""
     where = device.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
+    process_group.join(where)
     return production.produce(options, "gan-run", partial(_train, options, where), computing=device.describe(where))
 
 
@@ -106,7 +107,8 @@ def _train(options: TrainGan, where: torch.device, directory: Path) -> Result:
         images = f"{len(rows)} images of {data.size} px"
         console.say(f"training {options.arch} on {images} on {device.describe(where)}")
         last = training.run()
-    _save(training, directory)
+    if ranks.is_first():
+        _save(training, directory)
     names = (*METRICS, *chosen.further(), "spread", *(["distance"] if options.fid_every else []))
     best = {"best": {"epoch": training.best.epoch, "distance": training.best.distance}} if training.best.epoch else {}
     return _summary(options, rows, chosen) | {"last_epoch": {name: last[name] for name in names}} | best
