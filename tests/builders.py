@@ -52,6 +52,21 @@ def write_dataset(
     return out
 
 
+def write_classifier(
+    out: Path, data: Path, *, arch: str = "resnet18", size: int = 32, seed: int = 0, synthetic: int = 0
+) -> Path:
+    """A classifier run as `train-classifier` leaves it, untrained."""
+    from xrayaug import classifier, features, weights  # with torch, which most of what is built here does without
+
+    def build(directory: Path) -> dict[str, Any]:
+        network = classifier.build(arch, size=size, seed=seed)
+        weights.save(directory / features.WEIGHTS, classifier.state_of(network))
+        return {"arch": arch, "size": size, "train": {"synthetic": {"normal": synthetic, "abnormal": 0}}}
+
+    production.produce(TrainClassifier(data=data, out=out), "classifier-run", build)
+    return out
+
+
 def tamper(path: Path, name: str, change: Callable[[bytes], bytes]) -> None:
     """Change a file of a finished artifact and its manifest with it, as a hand that seals again."""
     file = path / name

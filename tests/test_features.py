@@ -6,14 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import MakeDataset, edit_manifest
+from builders import MakeDataset, edit_manifest, write_classifier
 
-from xrayaug import artifacts, classifier, features, frechet, inception, weights
+from xrayaug import artifacts, classifier, features, frechet, inception
 from xrayaug.errors import ArtifactError, UsageError, WeightsError
 from xrayaug.features import ClassifierFeatures
 from xrayaug.imagesets import Pixels
-from xrayaug.options import TrainClassifier
-from xrayaug.production import produce
 
 CPU = torch.device("cpu")
 SIZE = 32
@@ -25,15 +23,7 @@ def data(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def run_of(data: Path, out: Path, arch: str = "resnet18", seed: int = 0) -> Path:
-    """A classifier run as `train-classifier` leaves it, untrained."""
-
-    def build(directory: Path) -> dict[str, Any]:
-        network = classifier.build(arch, size=SIZE, seed=seed)
-        weights.save(directory / features.WEIGHTS, classifier.state_of(network))
-        return {"arch": arch, "size": SIZE, "train": {"synthetic": {"normal": 3, "abnormal": 0}}}
-
-    produce(TrainClassifier(data=data, out=out), "classifier-run", build)
-    return out
+    return write_classifier(out, data, arch=arch, size=SIZE, seed=seed, synthetic=3)
 
 
 @pytest.fixture

@@ -83,7 +83,9 @@ def test_numbers_by_their_passes() -> None:
 
 def test_scores_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="NaN"):
-        rejection.scores(range(0, 64, 64), lambda _: [float("nan")] * 64, Checkpoints(tmp_path, Interval(images=1)))
+        rejection.scores(
+            range(0, 64, 64), lambda _: iter([[float("nan")] * 64]), Checkpoints(tmp_path, Interval(images=1))
+        )
 
 
 def test_far_from_three_real_images_is_worse_than_near_to_them() -> None:

@@ -135,10 +135,11 @@ def describe(device: torch.device) -> str:
     Of several processes `2 processes, each on cpu (1 threads, AVX512)`.
     """
     count = ranks.own().count
-    return _described(device) if count == 1 else f"{count} processes, each on {_described(device)}"
+    return describe_one(device) if count == 1 else f"{count} processes, each on {describe_one(device)}"
 
 
-def _described(device: torch.device) -> str:
+def describe_one(device: torch.device) -> str:
+    """The same without the number of processes: for what does not depend on it."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":

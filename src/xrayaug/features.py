@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from xrayaug import artifacts, classifier, console, frechet, imagesets, inception, stopping
+from xrayaug import artifacts, classifier, console, frechet, imagesets, inception, stopping, turns
 from xrayaug.arrays import LARGEST
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.checkpoints import State
@@ -26,6 +26,7 @@ from xrayaug.classifier import Classifier
 from xrayaug.errors import DataError, UsageError
 from xrayaug.imagesets import Pictures, Pixels
 from xrayaug.inception import Network, Weights
+from xrayaug.turns import Stream, Work
 
 Array = npt.NDArray[np.float32]  # [N, D]
 Visit = Callable[[int, Callable[[], State]], None]
@@ -166,7 +167,21 @@ def load(
     return ClassifierFeatures(open_run(name), where)
 
 
-def gather(network: Features, side: Pictures, batch_size: int, state: State, visit: Visit) -> Array:
+def passing(network: Callable[[], Features], side: Pictures, batch_size: int) -> Work:
+    """The work of a side's features: `[N, D]` of the passes of `batch_size` pictures that begin at some places."""
+
+    def passes(starts: Sequence[int]) -> Stream:
+        within = [range(side.count)[start : start + batch_size] for start in starts]
+        pictures = imagesets.in_threads(side.read, itertools.chain.from_iterable(within))
+        for each in within:
+            yield network().features(list(itertools.islice(pictures, len(each))))
+
+    return passes
+
+
+def gather(
+    network: Features, side: Pictures, batch_size: int, state: State, visit: Visit, *, name: str = "features"
+) -> Array:
     """The features of every picture of a side, `[N, D]`, in order.
 
     Args:
@@ -175,6 +190,7 @@ def gather(network: Features, side: Pictures, batch_size: int, state: State, vis
         batch_size: pictures a pass.
         state: what an earlier run had when it was stopped, else None.
         visit: called after each pass with how many are done and what gives the state to go on from.
+        name: of this work, where several processes share it.
 
     Raises:
         DataError: they would not fit into `MOST_BYTES`, or some are not finite.
@@ -188,12 +204,12 @@ def gather(network: Features, side: Pictures, batch_size: int, state: State, vis
     done = 0 if state is None else int(state[0])
     if state is not None:
         found[:done] = state[1].numpy()
-    pictures = imagesets.in_threads(side.read, range(done, side.count))
+    work = passing(lambda: network, side, batch_size)
     with stopping.deferred(), console.progress(side.count, f"features of {side.path.name}", done=done) as advance:
-        while batch := list(itertools.islice(pictures, batch_size)):
-            found[done : done + len(batch)] = network.features(batch)
-            done += len(batch)
-            advance(len(batch))
+        for made in turns.in_turn(name, work, range(done, side.count, batch_size)):
+            found[done : done + len(made)] = made
+            done += len(made)
+            advance(len(made))
             visit(done, partial(_so_far, found, done))
     if not np.isfinite(found).all():
         raise DataError("some features are NaN or infinite", "the network's weights may be damaged")

@@ -5,16 +5,18 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from xrayaug import console, dataset, pixels
+from xrayaug import console, dataset, pixels, turns
 from xrayaug.dataset import Dataset, Row
 from xrayaug.errors import DataError
 from xrayaug.sources import IMAGE_SUFFIXES
+from xrayaug.turns import Stream, Work
 
 Pixels = npt.NDArray[np.uint8]  # [H, W], or [H, W, 3] where it is coloured
 
@@ -120,15 +122,33 @@ class PixelHash:
     sequence: str  # in the order in which they are read
 
 
-def pixel_hash(side: Pictures) -> PixelHash:
-    """The hash of a side's pictures, every one of them read."""
-    hashes = []
+def pixel_hash(side: Pictures, name: str = "hashes", stretch: int = AHEAD) -> PixelHash:
+    """The hash of a side's pictures, every one of them read.
+
+    Args:
+        side: the pictures.
+        name: of this work, where several processes share it.
+        stretch: pictures of which a process keeps what it decoded: as many as a network is then given at once.
+    """
+    hashes: list[bytes] = []
     with console.progress(side.count, f"reading {side.path.name}") as advance:
-        for digest in in_threads(lambda index: _picture_hash(side.read(index)), range(side.count)):
-            hashes.append(digest)
-            advance(1)
+        for found in turns.in_turn(name, hashing(side, stretch), range(0, side.count, stretch)):
+            hashes += [digest.tobytes() for digest in found]
+            advance(len(found))
     content, sequence = (hashlib.sha256(b"".join(each)).hexdigest() for each in (sorted(hashes), hashes))
     return PixelHash(content, sequence)
+
+
+def hashing(side: Pictures, stretch: int) -> Work:
+    """The work of a side's hash: of the stretches that begin at some places the pictures' own, uint8 `[N, 32]`."""
+
+    def digests(starts: Sequence[int]) -> Stream:
+        within = [range(side.count)[start : start + stretch] for start in starts]
+        found = in_threads(lambda index: _picture_hash(side.read(index)), chain.from_iterable(within))
+        for each in within:
+            yield np.frombuffer(bytearray(b"".join(islice(found, len(each)))), np.uint8).reshape(len(each), -1)
+
+    return digests
 
 
 def _picture_hash(picture: Pixels) -> bytes:

@@ -242,6 +242,7 @@ class Sample(Command):
 
     name = "sample"
     example = "xrayaug sample --run runs/gan --count 10000 --seed 0 --out data/synthetic"
+    is_shared = True
 
     run: Path = option(help="GAN run to sample from.", role=Role.INPUT)
     count: int = option(10000, help="Images to draw; image i is the same whatever the count.", minimum=1)
@@ -308,6 +309,7 @@ class Fid(_OverFeatures):
 
     name = "fid"
     example = "xrayaug fid data/synthetic data/rsna --weights pt_inception-2015-12-05-6726825d.pth"
+    is_shared = True
 
     a: Path = option(
         help="A dataset, a folder of images (nested, any case) or an .npz of statistics.",
@@ -359,6 +361,7 @@ class Copies(_OverFeatures):
 
     name = "copies"
     example = "xrayaug copies data/synthetic --real data/rsna --features random --out copies"
+    is_shared = True
 
     synthetic: Path = option(help="Dataset of synthetic images to screen.", role=Role.INPUT, positional=True)
     real: Path = option(help="Dataset that their generator learnt from.", role=Role.INPUT)

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -28,10 +29,15 @@ _typed: Any = dist  # its stores, whose names it does not export for type checke
 
 MEETING = timedelta(minutes=10)  # in which all processes must have come
 LONGEST = timedelta(hours=2)  # that one may let the others wait; whether it is alive, the pulse tells
+TYPES = ("uint8", "int64", "float32", "float64")  # of what one gives another
+MOST_AXES = 4
 _meetings = itertools.count()
 
 LINGER = 1.0  # seconds that others leave rank 0 to have its say: torchrun ends all once one has ended
 GO_ON = "what was saved before is kept: run the same command again, with as many processes or fewer"
+
+
+Array = npt.NDArray[Any]
 
 
 class Group:
@@ -96,6 +102,28 @@ class Group:
         with self._naming_the_dead():
             dist.all_gather(found, longest, group=self.aside)
         return [each[:count] for each, count in zip(found, counts, strict=True)]
+
+    def send(self, array: Array, to: int, note: int = 0) -> None:
+        """Give that rank an array, of one of `TYPES` and at most `MOST_AXES` axes, and with it a number.
+
+        Returns once it is taken: nothing piles up on the way.
+        """
+        axes = [*array.shape, *[0] * (MOST_AXES - array.ndim)]
+        with self._naming_the_dead():
+            dist.send(torch.tensor([note, TYPES.index(array.dtype.name), array.ndim, *axes]), to, group=self.aside)
+            if array.size:
+                dist.send(torch.from_numpy(np.ascontiguousarray(array)), to, group=self.aside)
+
+    def receive(self, sender: int) -> tuple[Array, int]:
+        """The next array that this rank gives, and the number with it."""
+        header = torch.empty(3 + MOST_AXES, dtype=torch.int64)
+        with self._naming_the_dead():
+            dist.recv(header, sender, group=self.aside)
+            note, kind, axes, *shape = header.tolist()
+            array = np.empty(shape[:axes], TYPES[kind])
+            if array.size:
+                dist.recv(torch.from_numpy(array), sender, group=self.aside)
+        return array, note
 
     def part(self, problem: BaseException | None) -> BaseException | None:
         """Leave the others, at the end or for a problem; what this process is to end with, None for nothing."""
@@ -173,23 +201,23 @@ def join(where: torch.device) -> None:
 
 def summed(tensor: Tensor) -> Tensor:
     """The sum of every process's, in place; alone, the tensor as it is."""
-    group = _met()
+    group = met()
     return group.summed(tensor) if group else tensor
 
 
 def gathered(tensor: Tensor) -> list[Tensor]:
     """Every process's, by rank, on the CPU: of one shape but for the first dimension."""
-    group = _met()
+    group = met()
     return group.gathered(tensor) if group else [tensor]
 
 
 def given(content: bytes) -> bytes:
     """What the first process gives here."""
-    group = _met()
+    group = met()
     return group.given(content) if group else content
 
 
-def _met() -> Group | None:
+def met() -> Group | None:
     """The group of this run, where there is one."""
     company = ranks.company()
     assert company is None or isinstance(company, Group)

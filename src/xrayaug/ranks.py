@@ -116,6 +116,17 @@ def enter(company: Company) -> None:
 
 
 @contextmanager
+def apart() -> Iterator[None]:
+    """Work of this process alone: what is told and agreed on within, the others do not hear."""
+    global _company  # noqa: PLW0603
+    before, _company = _company, None
+    try:
+        yield
+    finally:
+        _company = before
+
+
+@contextmanager
 def together() -> Iterator[None]:
     """A command's work: whichever process meets a problem, all end, and one of them says why.
 

@@ -9,7 +9,7 @@ realism of Kynkäänniemi et al., 2019, arXiv:1904.06991, section 5.)
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -77,8 +77,8 @@ def candidates(count: int, share: float) -> int:
     return math.ceil(count / (1 - share) - 1e-9)
 
 
-def scores(starts: range, score: Callable[[int], list[float]], kept: Checkpoints) -> list[float]:
-    """The scores of every pass, by the number of its first image.
+def scores(starts: range, scored: Callable[[range], Iterator[Iterable[float]]], kept: Checkpoints) -> list[float]:
+    """The scores of every pass: `scored` gives those of the passes that begin at some numbers, one by one.
 
     Raises:
         DataError: one is not a number.
@@ -89,8 +89,8 @@ def scores(starts: range, score: Callable[[int], list[float]], kept: Checkpoints
         stopping.deferred(),
         console.progress(len(starts), "score", "passes", done=done) as advance,
     ):
-        for start in starts[done:]:
-            found += score(start)
+        for some in scored(starts[done:]):
+            found += some
             advance(1)
             kept.visit(len(found), partial(list, found))
     kept.save(len(found), list(found))

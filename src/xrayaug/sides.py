@@ -5,7 +5,6 @@ stopped run had of a side lies beside them.
 """
 
 import hashlib
-import itertools
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from xrayaug import artifacts, console, device, features, frechet, imagesets, stopping
+from xrayaug import artifacts, console, device, features, frechet, imagesets, stopping, turns
 from xrayaug.artifacts import Result
 from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.command import Interval
@@ -25,6 +24,7 @@ from xrayaug.features import Array, Features
 from xrayaug.frechet import Moments, Statistics
 from xrayaug.imagesets import Pictures
 from xrayaug.options import Fid
+from xrayaug.turns import Work
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,22 @@ class Gauge:
         if isinstance(side, Stored):
             return Measured(side, side.statistics, None, cached=False)
         origin = self.network.origin  # first: weights that are not to be had would else be missed after a long reading
-        hashed = imagesets.pixel_hash(side)
+        hashed = imagesets.pixel_hash(side, _work_name("hashes", side), self.options.batch_size)
         file = cache_directory(self.options.cache) / f"{_cache_key(hashed.content, origin)}.npz"
         made = self._gathered(side, file, hashed.sequence) if self.with_features else None
         found = _from_cache(file, origin, side.count)
         statistics = found or self._computed(side, file, hashed.sequence, made)
         return Measured(side, statistics, hashed.content, cached=found is not None, features=made)
+
+    def works(self, side: Side) -> dict[str, Work]:
+        """What other processes may do of it."""
+        if isinstance(side, Stored):
+            return {}
+        size = self.options.batch_size
+        return {
+            _work_name("hashes", side): imagesets.hashing(side, size),
+            _work_name("features", side): features.passing(lambda: self.network, side, size),
+        }
 
     def finish(self) -> None:
         """Delete what a stopped run would have gone on from: all is measured."""
@@ -112,7 +122,8 @@ class Gauge:
         self._unfinished.append(kept)
         state = kept.restore()
         with self._naming_limits():
-            made = features.gather(self.network, side, self.options.batch_size, state, partial(_keep, kept))
+            name = _work_name("features", side)
+            made = features.gather(self.network, side, self.options.batch_size, state, partial(_keep, kept), name=name)
         if state is None or state[0] < side.count:
             _keep(kept, side.count, lambda: [side.count, torch.from_numpy(made)], now=True)
         return made
@@ -136,15 +147,16 @@ class Gauge:
     def _passed(self, side: Pictures, kept: Checkpoints) -> Moments:
         """The moments by a pass of the pictures through the network; half-done ones are kept for a run that stops."""
         moments = _moments(self.network.dims, kept.restore())
-        pictures = imagesets.in_threads(side.read, range(moments.count, side.count))
+        work = features.passing(lambda: self.network, side, self.options.batch_size)
+        starts = range(moments.count, side.count, self.options.batch_size)
         with (
             self._naming_limits(),
             stopping.deferred(),
             console.progress(side.count, f"features of {side.path.name}", done=moments.count) as advance,
         ):
-            while batch := list(itertools.islice(pictures, self.options.batch_size)):
-                moments.add(self.network.features(batch))
-                advance(len(batch))
+            for made in turns.in_turn(_work_name("features", side), work, starts):
+                moments.add(made)
+                advance(len(made))
                 _keep(kept, moments.count, partial(_state_of, moments))
         return moments
 
@@ -157,7 +169,7 @@ class Gauge:
 
     def _unfinished_name(self, file: Path, sequence: str, *what: str) -> str:
         """Told apart by what rounding depends on: the order of the pictures, the batches, the device."""
-        depends = (file.name, sequence, str(self.options.batch_size), device.describe(self.network.where), *what)
+        depends = (file.name, sequence, str(self.options.batch_size), device.describe_one(self.network.where), *what)
         return hashlib.sha256("\n".join(depends).encode()).hexdigest() + ".partial"
 
 
@@ -178,6 +190,11 @@ def open_side(path: Path, split: str | None, label: str | None, cache: Path | No
         if artifact.kind == "dataset":
             return imagesets.of_dataset(Dataset(artifact, cache), split=split, label=label)
     return imagesets.of_folder(path)
+
+
+def _work_name(what: str, side: Pictures) -> str:
+    """The same for sides of the same pictures, of which the work is the same."""
+    return f"{what} of {side.path}"
 
 
 def cache_directory(given: Path | None) -> Path:

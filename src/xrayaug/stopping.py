@@ -80,7 +80,7 @@ def deferred() -> Iterator[None]:
         yield
     finally:
         _deferrals -= 1
-    check()
+    heed()
 
 
 def requested() -> bool:
@@ -110,6 +110,28 @@ def check() -> None:
     """
     if _request is not None:
         _raise(_request)
+
+
+def heed() -> None:
+    """Stop here, if asked to and nothing must be saved first.
+
+    Raises:
+        Stopped: the run was asked to stop.
+    """
+    if not _deferrals:
+        check()
+
+
+def ask(cause: str, exit_code: int) -> None:
+    """Ask the run to stop for something other than a signal; the first cause stands.
+
+    Raises:
+        Stopped: nothing must be saved first.
+    """
+    global _request  # noqa: PLW0603
+    if _request is None:
+        _request = Stopped(cause, exit_code)
+    heed()
 
 
 class Pace:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from faults.shim import Plan
+from torch.distributed import TCPStore  # type: ignore[attr-defined] # torch exports it, but not for type checkers
 
 TESTS = Path(__file__).parents[1]
 PATIENCE = 120.0  # seconds that a command may take before the test gives up on it
@@ -113,6 +114,7 @@ class Program:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.made = 0  # directories
+        self.meeting: Any = None  # where the processes of one run meet
         self._ended: dict[int, int] = {}
         environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(TESTS), "COLUMNS": "120", "GOMP_SPINCOUNT": "1000"}
         self.server = subprocess.Popen(
@@ -131,13 +133,21 @@ class Program:
         directory.mkdir()
         return directory
 
-    def start(self, words: list[str], cwd: Path, plan: Plan | None = None, *, largest_file: int = 0) -> Running:
-        """Start a command in `cwd`."""
+    def start(
+        self,
+        words: list[str],
+        cwd: Path,
+        plan: Plan | None = None,
+        *,
+        largest_file: int = 0,
+        environment: dict[str, str] | None = None,
+    ) -> Running:
+        """Start a command in `cwd`, with more in its environment if asked."""
         said = Path(tempfile.mkdtemp(dir=self.directory, prefix="said-"))
         request = {
             "words": words,
             "cwd": str(cwd),
-            "environment": {"XDG_CACHE_HOME": str(cwd / "xdg-cache")},
+            "environment": {"XDG_CACHE_HOME": str(cwd / "xdg-cache"), **(environment or {})},
             "stdout": str(said / "stdout"),
             "stderr": str(said / "stderr"),
             "plan": asdict(plan) | {"report": str(said / "boundaries")} if plan else None,
@@ -151,6 +161,23 @@ class Program:
             if "started" in message:
                 return Running(self, message["started"], said)
             self._ended[message["ended"]] = message["code"]
+
+    def start_together(self, words: list[str], cwd: Path, count: int) -> list[Running]:
+        """Start a command in `cwd` as `count` processes of one run, as torchrun does; by rank."""
+        self.meeting = TCPStore(
+            "127.0.0.1", 0, is_master=True, wait_for_workers=False
+        )  # torchrun's, which outlives all
+        told = {
+            "WORLD_SIZE": str(count),
+            "LOCAL_WORLD_SIZE": str(count),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(self.meeting.port),
+            "TORCHELASTIC_USE_AGENT_STORE": "True",
+        }
+        return [
+            self.start(words, cwd, environment=told | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+            for rank in range(count)
+        ]
 
     def run(self, words: list[str], cwd: Path, plan: Plan | None = None, *, largest_file: int = 0) -> Ended:
         """Run a command to its end in `cwd`."""

@@ -7,14 +7,26 @@ proof: what passes may still hold copies that neither comparison sees, and an im
 """
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from xrayaug import artifacts, console, csvfile, device, features, files, imagesets, pictures, production, replays
+from xrayaug import (
+    artifacts,
+    console,
+    csvfile,
+    device,
+    features,
+    files,
+    imagesets,
+    pictures,
+    production,
+    replays,
+    turns,
+)
 from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.checkpoints import Checkpoints
@@ -25,6 +37,7 @@ from xrayaug.features import Array, Features
 from xrayaug.neighbours import Double, Places
 from xrayaug.options import Copies
 from xrayaug.replays import Nearest, Threshold
+from xrayaug.turns import Work
 
 Flags = npt.NDArray[np.bool_]
 
@@ -45,6 +58,12 @@ class Sets:
     training: list[Row]
     reference: list[Row]
     held_out: bool  # whether the reference was never trained on; else each is left out of the training images in turn
+
+    @property
+    def looked_at(self) -> list[tuple[str, Dataset, list[Row]]]:
+        """Each set of images by its name, once."""
+        once = [("judged", self.synthetic, self.judged), ("training", self.real, self.training)]
+        return [*once, ("reference", self.real, self.reference)] if self.held_out else once
 
     @property
     def apart(self) -> tuple[Places, Places]:
@@ -92,7 +111,10 @@ def run(options: Copies) -> Result:
     """Screen; leaves `copies.csv` and `nearest.png`."""
     _check_features(options)
     where = device.resolve(options.device, deterministic=options.deterministic)
-    return production.produce(options, "copies", partial(_screen, options, where), computing=device.describe(where))
+    screen, computing = partial(_screen, options, where), device.describe_one(where)
+    lead = partial(production.produce, options, "copies", screen, computing=computing)
+    with device.naming_limits(options.batch_size, deterministic=options.deterministic):
+        return turns.shared(lead, partial(_works, options, where), where)
 
 
 def plan(options: Copies) -> Result:
@@ -121,7 +143,7 @@ def _space_row(name: str, of: Result, judged: int) -> tuple[str, ...]:
 
 def _screen(options: Copies, where: torch.device, directory: Path) -> Result:
     sets = _open_sets(options)
-    network = features.load(options.features, where, dims=int(options.dims), weights=options.weights, seed=options.seed)
+    network = _network(options, where)
     found = {
         "features": _compare_features(sets, network, options, directory),
         "pixels": _compare_pixels(sets, options),
@@ -133,6 +155,20 @@ def _screen(options: Copies, where: torch.device, directory: Path) -> Result:
     if result["verdict"] == "fail":
         console.warn(f"{options.synthetic} fails the screening for copies: see {options.out / 'nearest.png'}")
     return result
+
+
+def _network(options: Copies, where: torch.device) -> Features:
+    return features.load(options.features, where, dims=int(options.dims), weights=options.weights, seed=options.seed)
+
+
+def _works(options: Copies, where: torch.device) -> dict[str, Work]:
+    """What other processes may do of it: the features of each set of images."""
+    sets = _open_sets(options)
+    network = cache(partial(_network, options, where))
+    return {
+        name: features.passing(network, imagesets.of_rows(data, rows), options.batch_size)
+        for name, data, rows in sets.looked_at
+    }
 
 
 def _open_sets(options: Copies) -> Sets:
@@ -183,16 +219,13 @@ def _compare_features(sets: Sets, network: Features, options: Copies, directory:
         kept = Checkpoints(directory / production.RESUME / name, options.checkpoint_every)
         side = imagesets.of_rows(data, rows)
         state = kept.restore()
-        made = features.gather(network, side, options.batch_size, state, kept.visit)
+        made = features.gather(network, side, options.batch_size, state, kept.visit, name=name)
         kept.save(side.count, [side.count, torch.from_numpy(made)])
         return made
 
-    with device.naming_limits(options.batch_size, deterministic=options.deterministic):
-        judged = gathered("judged", sets.synthetic, sets.judged)
-        training = gathered("training", sets.real, sets.training)
-        reference = gathered("reference", sets.real, sets.reference) if sets.held_out else training
-    _, fresh = replays.nearest_features(reference, training, sets.apart)
-    return _found(replays.nearest_features(judged, training), fresh, options.alpha)
+    made = {name: gathered(name, data, rows) for name, data, rows in sets.looked_at}
+    _, fresh = replays.nearest_features(made.get("reference", made["training"]), made["training"], sets.apart)
+    return _found(replays.nearest_features(made["judged"], made["training"]), fresh, options.alpha)
 
 
 def _found(nearest: Nearest, fresh: Double, alpha: float) -> Found:

@@ -6,11 +6,12 @@ side B is the reference, and every number stands beside its floor (`measures.py`
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from xrayaug import (
     artifacts,
@@ -22,6 +23,7 @@ from xrayaug import (
     inception,
     measures,
     production,
+    turns,
     weights,
 )
 from xrayaug.artifacts import Result
@@ -31,6 +33,7 @@ from xrayaug.frechet import Statistics
 from xrayaug.imagesets import Pictures
 from xrayaug.options import Fid
 from xrayaug.sides import Gauge, Measured, Side, Stored, cache_directory, open_side
+from xrayaug.turns import Work
 
 FID_DIMS = 2048
 
@@ -100,6 +103,10 @@ class Measurement:
             lowest = measures.floor(self.metrics, *sides, seed, lambda: advance(1))
         return {"metrics": found, "floor": lowest}
 
+    def works(self) -> dict[str, Work]:
+        """What other processes may do of it."""
+        return {name: work for side in self.sides for name, work in self.gauge.works(side).items()}
+
     def write(self, directory: Path) -> Result:
         """Write fid.json into `directory`: what depends on the inputs alone, so not what was found in the cache."""
         result = self.result()
@@ -122,13 +129,18 @@ class Measurement:
 def run(options: Fid) -> Result:
     """Measure; leaves an artifact with fid.json where `--out` is given, and side A's statistics where asked for."""
     measurement = Measurement(options)
+    where = device.resolve(options.device, deterministic=options.deterministic)
+    with device.naming_limits(options.batch_size, deterministic=options.deterministic):
+        return turns.shared(partial(_measure, options, measurement, where), measurement.works, where)
+
+
+def _measure(options: Fid, measurement: Measurement, where: torch.device) -> Result:
     if options.save_stats is not None:
         measurement.save_a(options.save_stats)
-    where = device.resolve(options.device, deterministic=options.deterministic)
     if options.out is None:
         found = measurement.result()
     else:
-        found = production.produce(options, "fid", measurement.write, computing=device.describe(where))
+        found = production.produce(options, "fid", measurement.write, computing=device.describe_one(where))
     measurement.gauge.finish()
     return found
 

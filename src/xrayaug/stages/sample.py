@@ -1,9 +1,10 @@
 """gan run -> dataset: draw synthetic images, each from a random stream of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from xrayaug import (
     pictures,
     production,
     rejection,
+    turns,
     weights,
 )
 from xrayaug.arrays import Pixels
@@ -29,8 +31,13 @@ from xrayaug.console import Table
 from xrayaug.dataset import LABELS, UNLABELLED, Dataset, Row, copied
 from xrayaug.errors import ArtifactError, UsageError
 from xrayaug.gans import CLASSES, Architecture, Shape
+from xrayaug.imagesets import Pictures
 from xrayaug.options import Sample
 from xrayaug.rejection import Verdict
+from xrayaug.turns import Array, Stream, Work
+
+if TYPE_CHECKING:
+    from xrayaug.features import Features
 
 PASS = 64  # images per pass through the generator: fixed, since rounding may differ between batch sizes
 CONTACT_SHEET = 100  # images on the contact sheet
@@ -43,7 +50,9 @@ BALANCED = "balanced"
 DISCRIMINATOR = "discriminator"  # what --reject-by may be beside features
 DISCRIMINATOR_FILE = "discriminator.safetensors"
 
-Score = Callable[[int, Pixels], list[float]]  # of a pass from that image on
+DRAWN, SCORED, LEARNT = "drawn", "scored", "learnt"  # work that several processes share
+
+Scored = Callable[[range], Iterator[list[float]]]  # of the passes that begin at some numbers
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,13 @@ class Drawing:
     def draw(self, start: int) -> Pixels:
         """A whole pass of images from index `start` on, uint8 `[PASS, H, W]`."""
         indices = range(start, start + PASS)
-        return self.images(latents(self.seed, indices, self.shape.latent), self.labels(indices))
+        with torch.inference_mode():
+            return self.images(latents(self.seed, indices, self.shape.latent), self.labels(indices))
+
+    def some(self, passes: Sequence[tuple[int, list[int]]]) -> Stream:
+        """Of each pass, by where it begins, the images at some places within it."""
+        for start, within in passes:
+            yield self.draw(start)[within]
 
     def way(self, ends: tuple[int, int]) -> Pixels:
         """The way from one image to another, a row for each label that is drawn: uint8 `[8 or 16, H, W]`."""
@@ -142,7 +157,9 @@ def run(options: Sample) -> Result:
     if options.reject and options.reject_by != DISCRIMINATOR:
         _check_features(options.reject_by)
     where = device.resolve(options.device, deterministic=options.deterministic)
-    return production.produce(options, "dataset", partial(_sample, options, where), computing=device.describe(where))
+    sample, computing = partial(_sample, options, where), device.describe_one(where)
+    lead = partial(production.produce, options, "dataset", sample, computing=computing)
+    return turns.shared(lead, partial(_works, options, where), where)
 
 
 def plan(options: Sample) -> Result:
@@ -184,17 +201,14 @@ def label_of(index: int, label: str) -> str:
 def _sample(options: Sample, where: torch.device, directory: Path) -> Result:
     source = Source(artifacts.open_artifact(options.run, "gan-run"))
     summary = _summary(options, source)
-    g = source.generator(options.snapshot).to(where).to(memory_format=torch.channels_last).eval()
-    drawing = Drawing(g, source.shape, options.seed, where, options.label or BALANCED, options.truncation)
+    drawing = _drawing(options, source, where)
     verdict = _judged(options, source, drawing, summary["label"], directory) if options.reject else None
     kept = range(options.count) if verdict is None else verdict.kept
     with (
         arrays.writing_images(directory, source.shape.size, options.checkpoint_every) as writer,
         console.progress(options.count, "sample", done=writer.count) as advance,
-        torch.inference_mode(),
     ):
-        for start, within in rejection.passes(kept[writer.count :], PASS):
-            drawn = drawing.draw(start)[within]
+        for drawn in turns.in_turn(DRAWN, drawing.some, list(rejection.passes(kept[writer.count :], PASS))):
             writer.write(drawn)
             advance(len(drawn))
     images = np.load(directory / arrays.IMAGES, mmap_mode="r")
@@ -214,15 +228,30 @@ def _sample(options: Sample, where: torch.device, directory: Path) -> Result:
     return summary
 
 
+def _drawing(options: Sample, source: Source, where: torch.device) -> Drawing:
+    g = source.generator(options.snapshot).to(where).to(memory_format=torch.channels_last).eval()
+    return Drawing(g, source.shape, options.seed, where, options.label or BALANCED, options.truncation)
+
+
+def _works(options: Sample, where: torch.device) -> dict[str, Work]:
+    """What other processes may do of it."""
+    source = Source(artifacts.open_artifact(options.run, "gan-run"))
+    _check_able(options, source)
+    drawing = _drawing(options, source, where)
+    if not options.reject:
+        return {DRAWN: drawing.some}
+    if options.reject_by == DISCRIMINATOR:
+        return {DRAWN: drawing.some, SCORED: _discriminating(source, drawing)}
+    nearness = Nearness(options, source, drawing)
+    return {DRAWN: drawing.some, LEARNT: nearness.learning, SCORED: nearness.looking}
+
+
 def _judged(options: Sample, source: Source, drawing: Drawing, label: str, directory: Path) -> Verdict:
     """Every candidate's score, and so which are kept."""
     count = rejection.candidates(options.count, options.reject)
-    score = (
-        _discriminator(source, drawing) if options.reject_by == DISCRIMINATOR else _nearness(options, source, directory)
-    )
+    scored = _scored(options, source, drawing, directory)
     kept = Checkpoints(directory / production.RESUME / "scores", options.checkpoint_every)
-    with torch.inference_mode():
-        scores = rejection.scores(range(0, count, PASS), lambda start: score(start, drawing.draw(start)), kept)[:count]
+    scores = rejection.scores(range(0, count, PASS), scored, kept)[:count]
     labels = [label_of(index, label) for index in range(count)]
     by = options.identity()["reject_by"]
     return Verdict(
@@ -230,8 +259,19 @@ def _judged(options: Sample, source: Source, drawing: Drawing, label: str, direc
     )
 
 
-def _discriminator(source: Source, drawing: Drawing) -> Score:
-    """How real the discriminator takes each image of a pass to be: its probability or logit."""
+def _scored(options: Sample, source: Source, drawing: Drawing, directory: Path) -> Scored:
+    """What gives the scores of the passes that begin at some numbers."""
+    if options.reject_by == DISCRIMINATOR:
+        work = _discriminating(source, drawing)
+        return lambda starts: (made.tolist() for made in turns.in_turn(SCORED, work, starts))
+    nearness = Nearness(options, source, drawing)
+    real = nearness.gathered(directory)
+    looked = partial(turns.in_turn, SCORED, nearness.looking)
+    return lambda starts: (rejection.nearness(made, real) for made in looked(starts))
+
+
+def _discriminating(source: Source, drawing: Drawing) -> Work:
+    """How real the discriminator takes each image of a pass to be: its probability or logit, `[PASS]`."""
     file = source.run.file(DISCRIMINATOR_FILE)
     state = weights.read(file)
     weights.check_finite(state, file)
@@ -241,13 +281,19 @@ def _discriminator(source: Source, drawing: Drawing) -> Score:
     weights.put(state, d, file)
     d = d.to(drawing.where).to(memory_format=torch.channels_last).eval()
 
-    def score(start: int, drawn: Pixels) -> list[float]:
+    def judged(start: int) -> Array:
         labels = drawing.labels(range(start, start + PASS))
         told = torch.tensor(labels, device=drawing.where) if labels is not None else None
-        found: Tensor = d(device.to_unit(torch.from_numpy(drawn).to(drawing.where)), told)
-        return [float(one) for one in found.reshape(PASS, -1)[:, 0].double().cpu()]
+        with torch.inference_mode():
+            images = device.to_unit(torch.from_numpy(drawing.draw(start)).to(drawing.where))
+            found: Array = d(images, told).reshape(PASS, -1)[:, 0].double().cpu().numpy()
+        return found
 
-    return score
+    def stream(starts: Sequence[int]) -> Stream:
+        for start in starts:
+            yield judged(start)
+
+    return stream
 
 
 def _check_features(name: str) -> None:
@@ -257,22 +303,57 @@ def _check_features(name: str) -> None:
         features.open_run(name)
 
 
-def _nearness(options: Sample, source: Source, directory: Path) -> Score:
-    """How near each image of a pass is to the images that the run learnt from, in features; negative distances."""
-    from xrayaug import features
+@dataclass(frozen=True)
+class Nearness:
+    """How near images are to those that the run learnt from, in features."""
 
-    where = device.resolve(options.device, deterministic=options.deterministic)
-    network = features.load(options.reject_by, where, dims=rejection.DIMS, seed=options.seed)
-    cache = options.local_cache
-    learnt = Dataset(source.run.open_input("data", "dataset", later=copied(cache)), cache)
-    rows = learnt.select(split="train", label=source.run.options.get("only_label"))
-    if not rows:
-        raise ArtifactError(f"{source.run.path} learnt no image of {learnt.path}", "train it again")
-    kept = Checkpoints(directory / production.RESUME / "real-features", options.checkpoint_every)
-    state = kept.restore()
-    real = features.gather(network, imagesets.of_rows(learnt, rows), PASS, state, kept.visit)
-    kept.save(len(rows), [len(rows), torch.from_numpy(real)])
-    return lambda _, drawn: rejection.nearness(network.features(list(drawn)), real)
+    options: Sample
+    source: Source
+    drawing: Drawing
+
+    @cached_property
+    def network(self) -> "Features":
+        """What makes the features."""
+        from xrayaug import features
+
+        given = self.options
+        return features.load(given.reject_by, self.drawing.where, dims=rejection.DIMS, seed=given.seed)
+
+    @cached_property
+    def learnt(self) -> Pictures:
+        """The images that the run learnt from.
+
+        Raises:
+            ArtifactError: there is none.
+        """
+        run = self.source.run
+        cache = self.options.local_cache
+        data = Dataset(run.open_input("data", "dataset", later=copied(cache)), cache)
+        rows = data.select(split="train", label=run.options.get("only_label"))
+        if not rows:
+            raise ArtifactError(f"{run.path} learnt no image of {data.path}", "train it again")
+        return imagesets.of_rows(data, rows)
+
+    def learning(self, starts: Sequence[int]) -> Stream:
+        """The features of those images, `[N, D]`, pass by pass."""
+        from xrayaug import features
+
+        return features.passing(lambda: self.network, self.learnt, PASS)(starts)
+
+    def looking(self, starts: Sequence[int]) -> Stream:
+        """The features of candidates, `[PASS, D]`, pass by pass."""
+        for start in starts:
+            yield self.network.features(list(self.drawing.draw(start)))
+
+    def gathered(self, directory: Path) -> Array:
+        """The features of all images that the run learnt from, `[N, D]`, kept for a run that stops."""
+        from xrayaug import features
+
+        kept = Checkpoints(directory / production.RESUME / "real-features", self.options.checkpoint_every)
+        state = kept.restore()
+        real = features.gather(self.network, self.learnt, PASS, state, kept.visit, name=LEARNT)
+        kept.save(len(real), [len(real), torch.from_numpy(real)])
+        return real
 
 
 def _row(row: int, index: int, summary: Result, extra: dict[str, str]) -> Row:
