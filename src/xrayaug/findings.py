@@ -1,5 +1,6 @@
 """Measured arms -> what stands in an evaluation: intervals, differences to the baseline, the verdict on every arm."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from xrayaug.scores import METRICS
 from xrayaug.validity import Check
 from xrayaug.verdict import Decision
 
+RANGES = {"kappa": (-1.0, 1.0)}  # of scores that do not lie in [0, 1]
 HALF, CHOSEN = "half", "chosen"  # thresholds: 0.5, and that of the greatest balanced accuracy on validation
 
 Measurements = Mapping[tuple[str, str], Mapping[str, Sequence[Measured]]]
@@ -59,7 +61,8 @@ def controls_of(arm: Arm, arms: Sequence[Arm]) -> list[Arm]:
 def intervals_of(measured: Mapping[str, Sequence[Measured]]) -> dict[str, dict[str, Any]]:
     """Every arm's mean of every score with its 95 % interval; None where it is undefined."""
     return {
-        name: {metric: _told(comparison.of_arm(arm, metric)) for metric in METRICS} for name, arm in measured.items()
+        name: {metric: _told(comparison.of_arm(arm, metric), *RANGES.get(metric, (0.0, 1.0))) for metric in METRICS}
+        for name, arm in measured.items()
     }
 
 
@@ -212,5 +215,9 @@ def _bounds(estimate: Estimate | None) -> str:
     return f"{estimate.value:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
-def _told(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else estimate.told()
+def _told(estimate: Estimate | None, least: float = -math.inf, most: float = math.inf) -> dict[str, Any] | None:
+    """An estimate for the result; its interval ends where a score does, which is no less often right."""
+    if estimate is None:
+        return None
+    told = estimate.told()
+    return told | {"low": max(told["low"], least), "high": min(told["high"], most)}
