@@ -8,8 +8,9 @@ import pytest
 import torch
 from torchvision.transforms import functional as tv
 
-from xrayaug import device
+from xrayaug import device, ranks
 from xrayaug.errors import ResourceError, UsageError
+from xrayaug.ranks import Rank
 
 EVERY_GREY = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
 
@@ -115,3 +116,31 @@ def test_bf16_without_units_for_it_is_warned_of(
     monkeypatch.setattr(device, "PROCESSOR", tmp_path / "cpuinfo")
     device.resolve("cpu", precision="bf16")
     assert capsys.readouterr().err.count("no units for bf16") == warned
+
+
+@pytest.mark.parametrize(("gpus", "name", "found"), [(0, "auto", "cpu"), (2, "cpu", "cpu"), (2, "auto", "cuda:1")])
+def test_of_several_processes_each_has_its_own_device(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, found: str
+) -> None:
+    _several(monkeypatch, gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+    assert str(device.resolve(name)) == found
+    assert device.describe(torch.device("cpu")).startswith("2 processes, each on cpu (")
+
+
+@pytest.mark.parametrize(("gpus", "name", "hint"), [(1, "cuda", "--nproc-per-node 1"), (0, "cuda", "--device cpu"),
+                                                    (2, "cuda:0", "each takes its own")])  # fmt: skip
+def test_of_several_processes_none_takes_anothers_device(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, hint: str
+) -> None:
+    _several(monkeypatch, gpus)
+    with pytest.raises(UsageError) as problem:
+        device.resolve(name)
+    assert hint in problem.value.hint
+
+
+def _several(monkeypatch: pytest.MonkeyPatch, gpus: int) -> None:
+    """This process is the second of two on a machine of so many GPUs."""
+    monkeypatch.setattr(ranks, "own", lambda: Rank(1, 2, 1, 2))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)

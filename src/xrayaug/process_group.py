@@ -143,11 +143,15 @@ class Group:
             self.wait()
         except PeerError as problem:
             return None if self.rank.number == 0 else self._spoken(problem)  # its result is there
-        self.pulse.stop()
-        dist.destroy_process_group()
+        self._dissolve()
         return None
 
+    def _dissolve(self) -> None:
+        self.pulse.stop()
+        dist.destroy_process_group()
+
     def _stopped(self, stop: Stopped) -> BaseException:
+        self._dissolve()
         if self.rank.number == 0:
             return stop
         time.sleep(LINGER)

@@ -197,10 +197,11 @@ class SharedBatchNorm(_BatchNorm):
         share = _current.get()
         if not self.training or share is None:
             return super().forward(x)
-        mean, variance, count = _moments(x.float(), share)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        mean, variance, count = _moments(wide, share)
         self._keep(mean.detach(), variance.detach() * count / max(count - 1, 1))
         places = (1, -1, *[1] * (x.ndim - 2))
-        normal = (x.float() - mean.view(places)) * (variance.view(places) + self.eps).rsqrt()
+        normal = (wide - mean.view(places)) * (variance.view(places) + self.eps).rsqrt()
         if self.affine:
             normal = normal * self.weight.view(places) + self.bias.view(places)
         return normal.to(x.dtype)
