@@ -1,4 +1,4 @@
-"""What do several processes gain? Images a second of both trainings for 1, 2, ... processes; and a model of the rest.
+"""What do several processes gain? Images a second of trainings, `sample` and `fid` for 1, 2, ... processes; a model.
 
     python benchmarks/scaling.py [--processes 1,2] [--steps 12]     measure, by torchrun, on this machine
     python benchmarks/scaling.py --model                            what a step costs on 8 to 512 GPUs, by its formula
@@ -22,7 +22,8 @@ import numpy as np
 
 from xrayaug import arrays, dataset, production
 from xrayaug.dataset import Row
-from xrayaug.options import Prepare
+from xrayaug.options import Prepare, TrainGan
+from xrayaug.stages import train_gan
 
 GAN = ("train-gan", "--arch", "dcgan", "--batch-size", "64", "--on-collapse", "warn", "--preview-every", "0")
 CLASSIFIER = ("train-classifier", "--arch", "densenet169", "--weights", "none", "--size", "64", "--batch-size", "32")
@@ -124,6 +125,35 @@ def measured(words: tuple[str, ...], count: int, data: Path) -> float:
         return float(line["images_per_second"])
 
 
+def shared(words: tuple[str, ...], label: str, count: int) -> float:
+    """Images a second by so many processes, as the progress line that begins with `label` has it."""
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)] if count > 1 else []
+    cores = max(1, (os.cpu_count() or 1) // count)
+    with tempfile.TemporaryDirectory() as scratch:
+        place = ["--out", f"{scratch}/out", *(["--cache", scratch] if words[0] == "fid" else [])]
+        module = ["-m", "--", "xrayaug"] if count > 1 else ["-m", "xrayaug"]
+        done = subprocess.run(
+            [sys.executable, *launch, *module, *words, *place],
+            env=os.environ | {"OMP_NUM_THREADS": str(cores)}, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith(label)]
+    return float(line.rpartition(", ")[2].removesuffix(" images/s"))
+
+
+def measure_passes(counts: list[int], steps: int, rounds: int, size: int) -> None:
+    """Print the rates of what gives the same bytes and number whatever the processes: drawing, features."""
+    with tempfile.TemporaryDirectory() as scratch:
+        data, run = noise(Path(scratch, "data"), 64 * steps, size), Path(scratch, "gan")
+        options = TrainGan(data=data, epochs=1, batch_size=64, preview_every=0, on_collapse="warn", out=run)
+        train_gan.run(options)
+        drawing = ("sample", "--run", str(run), "--count", str(64 * 8 * steps))
+        judging = ("fid", str(data), str(data), "--features", "random", "--split", "train")
+        for words, label in ((drawing, "sample:"), (judging, "features of data:")):
+            rates = {count: [shared(words, label, count) for _ in range(rounds)] for count in counts}
+            found = ", ".join(f"{count}: {min(of):.1f} to {max(of):.1f}" for count, of in rates.items())
+            print(f"{words[0]}: images/s by processes {found}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", default="1,2", help="by commas")
@@ -136,6 +166,7 @@ def main() -> None:
         predict()
         return
     counts = [int(count) for count in arguments.processes.split(",")]
+    measure_passes(counts, arguments.steps, arguments.rounds, arguments.size)
     with tempfile.TemporaryDirectory() as scratch:
         for words in (GAN, (*GAN, "--sync-bn"), CLASSIFIER, (*CLASSIFIER, "--sync-bn")):
             batch = int(words[words.index("--batch-size") + 1])
