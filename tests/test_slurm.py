@@ -66,7 +66,8 @@ def test_arrays_of_what_waits_for_the_same() -> None:
         ("train_gan_3", (0,), ("$prepare_1",)),
     ]
     assert ("train_classifier_9", (3, 4, 5), ("${augment_7}_1",)) in submissions
-    assert submissions[-2][1:] == ((0,), ("$train_classifier_8", "$train_classifier_9", "$train_classifier_10"))
+    classifiers = ("$train_classifier_8", "$train_classifier_9", "$train_classifier_10")
+    assert submissions[-2][1:] == ((0,), ("$fid_5", "$fid_6", *classifiers))
     assert len(submissions[-1][2]) == len(submissions) - 1
 
 
@@ -77,7 +78,7 @@ def test_more_tasks_than_an_array_may_have(monkeypatch: pytest.MonkeyPatch) -> N
     assert [len(found.kinds[f"train-classifier{page}"]) for page in ("", "-2", "-3")] == [4, 4, 1]
     tasks = [(each.kind, task) for each in found.submissions for task in each.tasks]
     assert len(set(tasks)) == len(tasks)
-    assert len(found.submissions[-2].waits_for) == 5  # arms are 3, cut twice more
+    assert len(found.submissions[-2].waits_for) == 7  # distances are 2, arms 3, cut twice more
 
 
 def test_what_a_job_asks_for(place: Path) -> None:

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from xrayaug import artifacts, classifier, console, frechet, imagesets, inception, stopping, turns
+from xrayaug import artifacts, classifier, console, frechet, inception, stopping, turns
 from xrayaug.arrays import LARGEST
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.checkpoints import State
@@ -172,7 +172,7 @@ def passing(network: Callable[[], Features], side: Pictures, batch_size: int) ->
 
     def passes(starts: Sequence[int]) -> Stream:
         within = [range(side.count)[start : start + batch_size] for start in starts]
-        pictures = imagesets.in_threads(side.read, itertools.chain.from_iterable(within))
+        pictures = prefetching.in_threads(side.read, itertools.chain.from_iterable(within))
         for each in within:
             yield network().features(list(itertools.islice(pictures, len(each))))
 

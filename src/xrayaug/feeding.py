@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xrayaug import console, imagesets
+from xrayaug import console, prefetching
 from xrayaug.stack import Stack
 
 HELD_BYTES = 1 << 29  # of resized pictures, where the network computes in the machine's own memory
@@ -89,7 +89,7 @@ class Streamed:
         """The places and the pictures there, which are on the CPU still: the step takes them from there."""
         numbers = range(len(batches))
         if self.ahead:
-            read = imagesets.in_threads(lambda number: self._read(batches[number]), numbers, self.ahead)
+            read = prefetching.in_threads(lambda number: self._read(batches[number]), numbers, self.ahead)
         else:
             read = (self._read(batches[number]) for number in numbers)
         return zip(_moved(batches, self.device), read, strict=True)

@@ -1,18 +1,16 @@
 """Sets of images to be measured: a dataset, or a folder as people have them; hashed by their pixels."""
 
 import hashlib
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from xrayaug import console, dataset, pixels, turns
+from xrayaug import console, dataset, pixels, prefetching, turns
 from xrayaug.dataset import Dataset, Row
 from xrayaug.errors import DataError
 from xrayaug.sources import IMAGE_SUFFIXES
@@ -21,11 +19,7 @@ from xrayaug.turns import Stream, Work
 Pixels = npt.NDArray[np.uint8]  # [H, W], or [H, W, 3] where it is coloured
 
 SUFFIXES = IMAGE_SUFFIXES | {".ppm", ".pnm"}
-AHEAD = 32  # pictures decoded before they are asked for
 KEPT_BYTES = 1 << 29  # of each folder's decoded pictures, kept from hashing them to the network's pass
-
-S = TypeVar("S")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -97,23 +91,6 @@ def list_pictures(folder: Path) -> list[Path]:
     return found
 
 
-def in_threads(
-    function: Callable[[S], T], things: Iterable[S], ahead: int = AHEAD, workers: int | None = None
-) -> Iterator[T]:
-    """`function` of each thing in order, so many computed ahead: what is computed and not yet taken stays bounded."""
-    pending: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for thing in things:
-                pending.append(pool.submit(function, thing))
-                if len(pending) > ahead:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
 @dataclass(frozen=True)
 class PixelHash:
     """What tells one set of pictures from another: sha256 over the pictures' own hashes."""
@@ -122,7 +99,7 @@ class PixelHash:
     sequence: str  # in the order in which they are read
 
 
-def pixel_hash(side: Pictures, name: str = "hashes", stretch: int = AHEAD) -> PixelHash:
+def pixel_hash(side: Pictures, name: str = "hashes", stretch: int = prefetching.AHEAD) -> PixelHash:
     """The hash of a side's pictures, every one of them read.
 
     Args:
@@ -144,7 +121,7 @@ def hashing(side: Pictures, stretch: int) -> Work:
 
     def digests(starts: Sequence[int]) -> Stream:
         within = [range(side.count)[start : start + stretch] for start in starts]
-        found = in_threads(lambda index: _picture_hash(side.read(index)), chain.from_iterable(within))
+        found = prefetching.in_threads(lambda index: _picture_hash(side.read(index)), chain.from_iterable(within))
         for each in within:
             yield np.frombuffer(bytearray(b"".join(islice(found, len(each)))), np.uint8).reshape(len(each), -1)
 

@@ -1,7 +1,7 @@
 """Runs -> the commands that made them and everything before them, by the chain of manifests.
 
-Paths are given from the directory that holds all of it, so that a study says the same wherever it lies. A link of the
-chain counts only if it is still what the next one was made from.
+Paths are given from the directory that holds all artifacts, so that a study says the same wherever it lies. A link
+of the chain counts only if it is still what the next one was made from.
 """
 
 import json
@@ -51,12 +51,9 @@ class Lineage:
         return found
 
     def _base(self, more: Sequence[Path]) -> Path:
-        """The directory that holds the artifacts, what they were made from, and `more`."""
-        read = [path for each in self.made for path in _read(each).values()]
+        """The directory that holds the artifacts and `more`."""
         known = [each.path for each in self.made]
-        return Path(
-            os.path.commonpath([path.parent for path in (*known, *read, *map(_absolute, more))] or [Path.cwd()])
-        )
+        return Path(os.path.commonpath([path.parent for path in (*known, *map(_absolute, more))] or [Path.cwd()]))
 
 
 def trace(roots: Sequence[Artifact]) -> Lineage:
@@ -131,7 +128,7 @@ def _line(manifest: Mapping[str, Any], inputs: Mapping[str, Path], out: Path, ba
 
 
 def _shown(path: Path, base: Path) -> str:
-    return path.relative_to(base).as_posix()
+    return Path(os.path.relpath(path, base)).as_posix()
 
 
 def _absolute(path: Path) -> Path:

@@ -16,10 +16,10 @@ from xrayaug import (
     csvfile,
     dataset,
     files,
-    imagesets,
     memory,
     pixels,
     png,
+    prefetching,
     production,
     sources,
     splits,
@@ -183,9 +183,9 @@ def _decode_all(options: Prepare, listing: Listing, records: Sequence[Record]) -
     workers = options.workers or os.cpu_count() or 1
     count = len(listing.records)
     decode = partial(_decode, options, listing.root, workers <= png.MOST_THREADS)
-    ahead = workers + imagesets.AHEAD  # so that all are busy while one picture takes long
+    ahead = workers + prefetching.AHEAD  # so that all are busy while one picture takes long
     with console.progress(count, "prepare", done=count - len(records)) as advance:
-        for picture in imagesets.in_threads(decode, records, ahead, workers):
+        for picture in prefetching.in_threads(decode, records, ahead, workers):
             advance(1)
             yield picture
 
