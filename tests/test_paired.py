@@ -41,6 +41,7 @@ def test_delong_agrees_with_its_definition(seed: int) -> None:
 
 # Albumin, total protein, Krebs-Goplerud score and outcome of the 43 of DeLong et al.'s 49 patients who had all three,
 # as printed in the SAS/STAT User's Guide, LOGISTIC procedure, "Comparing Receiver Operating Characteristic Curves"
+# (data read there; the results below recalled from its table, which could not be opened again)
 OVARIAN = """
     3.0 5.8 10 0  3.2 6.3 5 1  3.9 6.8 3 1  2.8 4.8 6 0  3.2 5.8 3 1  0.9 4.0 5 0  2.5 5.7 8 0  1.6 5.6 5 1  3.8 5.7 5 1
     3.7 6.7 6 1  3.2 5.4 4 1  3.8 6.6 6 1  4.1 6.6 5 1  3.6 5.7 5 1  4.3 7.0 4 1  3.6 6.7 4 0  2.3 4.4 6 1  4.2 7.6 4 0
