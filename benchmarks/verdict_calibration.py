@@ -4,6 +4,12 @@ A network's score of an image is z = shift + separation * label + noise, binorma
 population of patients and seeds are known exactly. The noise has parts that patients, images, arms and seeds share or
 do not: what is hard for one network is hard for all, seeds differ in separation and in shift, and images of a patient
 are alike.
+
+    python benchmarks/verdict_calibration.py --images 460 --seeds 5 --studies 300 --worlds effects --save power.json
+    python benchmarks/verdict_calibration.py --studies 0 --save power.json --figure power.svg
+
+`--save` keeps the counts of every world, number of images and number of seeds in one file, and a run replaces those it
+counts anew; `--figure` draws the power of all that are in it.
 """
 
 import argparse
@@ -14,10 +20,13 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import norm
@@ -28,7 +37,7 @@ from xrayaug.resampling import Counts
 
 IMAGES_PER_PATIENT = (1, 2, 3, 4)  # equally often
 ABNORMAL = 0.41  # of the test patients: 189 of the thesis's 460 images
-SEPARATION = 1.9  # AUROC 0.87 at baseline
+SEPARATION = 1.9  # AUROC 0.91 at baseline
 MIDDLE = SEPARATION / 2  # the score that becomes the probability 0.5
 VALIDATION = 554
 RESAMPLES = 300
@@ -38,6 +47,9 @@ SHARED = {"patient": 0.25, "image": 0.35}  # variances of what every network fin
 OF_ARM = {"patient": 0.03, "image": 0.07}  # of what an arm finds hard, whatever the seed
 OF_NETWORK = 0.30  # of what one network alone finds hard
 SEED_SHIFT, SEED_SEPARATION = 0.20, 0.10  # standard deviations over seeds; half of the variance is shared by the arms
+
+METRICS = {"auroc": "decided by AUROC", "accuracy": "decided by accuracy at 0.5"}
+INCHES = (8.0, 4.2)
 
 Arrays = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
@@ -245,15 +257,78 @@ def batch(name: str, images: int, seeds: int, studies: range) -> Counter[str]:
     return sum((judge(world, random) for random in streams), Counter())
 
 
+Cells = list[dict[str, Any]]  # of each world, number of images and number of seeds: these, and what `judge` counted
+
+
+def replaced(cells: Cells, cell: dict[str, Any]) -> Cells:
+    """The cells with this one in the place of what was counted of the same studies before."""
+    same = ("world", "images", "seeds")
+    kept = [each for each in cells if any(each[name] != cell[name] for name in same)]
+    return sorted([*kept, cell], key=lambda each: tuple(each[name] for name in same))
+
+
+def power(cell: dict[str, Any], metric: str) -> list[tuple[float, float]]:
+    """Of each true difference of the AUROC, in points, the share of studies in which it was told from 0 rightly.
+
+    Where nothing differs it is the share in which an arm was said to help or to hurt, over the world's three arms.
+    """
+
+    def said(arm: int, *verdicts: str) -> float:
+        return sum(float(cell.get(f"{metric} {arm} {each}", 0)) for each in verdicts) / float(cell["studies"])
+
+    effects, _ = WORLDS[cell["world"]]
+    if not any(effects):
+        arms = range(1, len(effects) + 1)
+        return [(0.0, sum(said(arm, verdict.HELPS, verdict.HURTS) for arm in arms) / len(effects))]
+    right = [verdict.HELPS if effect > 0 else verdict.HURTS for effect in effects]
+    return [(100 * effect, said(arm, right[arm - 1])) for arm, effect in enumerate(effects, 1)]
+
+
+def draw(file: Path, cells: Cells) -> None:
+    """Power over the true difference, a panel for each score that decides and a line for each design."""
+    figure = Figure(figsize=INCHES, layout="constrained")
+    panels = figure.subplots(1, len(METRICS), sharey=True)
+    designs = sorted({(cell["images"], cell["seeds"]) for cell in cells if cell["world"] == "effects"})
+    for axes, (metric, title) in zip(panels, METRICS.items(), strict=True):
+        for place, design in enumerate(designs):
+            of_design = [
+                cell
+                for cell in cells
+                if (cell["images"], cell["seeds"]) == design and cell["world"] in ("null", "effects")
+            ]
+            differences, shares = zip(
+                *sorted(point for cell in of_design for point in power(cell, metric)), strict=True
+            )
+            studies = " and ".join(f"{count:,}" for count in sorted({cell["studies"] for cell in of_design}))
+            label = f"{design[0]:,} images, {design[1]} seeds ({studies} studies)"
+            axes.plot(
+                differences, [100 * share for share in shares], "o-", color=f"C{place}", markersize=4, label=label
+            )
+        axes.axhline(5, color="0.6", linestyle=":", linewidth=1)
+        axes.set_title(title)
+        axes.set_xlabel("true difference of the AUROC, points")
+        axes.grid(axis="y", color="0.9")
+    panels[0].set_ylabel("told from 0, % of studies")
+    panels[0].set_ylim(0, 101)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    with rc_context({"svg.hashsalt": "xrayaug", "svg.fonttype": "none"}):
+        figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+
+
 def main() -> None:
     """Print one JSON line for each world, after every `AT_ONCE` studies with the counts so far."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=460)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--studies", type=int, default=200)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--worlds", default=",".join(WORLDS))
+    parser.add_argument("--save", type=Path, help="JSON file of the counts of every design, old ones kept")
+    parser.add_argument("--figure", type=Path, help="draw the power of all designs that --save holds, .svg or .png")
     arguments = parser.parse_args()
+    if arguments.figure and not arguments.save:
+        parser.error("--figure draws what --save keeps: give both")
+    cells: Cells = json.loads(arguments.save.read_text()) if arguments.save and arguments.save.exists() else []
     with ProcessPoolExecutor(arguments.processes) as pool:
         for name in arguments.worlds.split(","):
             parts = [range(at, min(at + AT_ONCE, arguments.studies)) for at in range(0, arguments.studies, AT_ONCE)]
@@ -262,6 +337,11 @@ def main() -> None:
             for part in pool.map(partial(batch, name, arguments.images, arguments.seeds), parts):
                 found.update(part)
                 print(json.dumps(said | dict(sorted(found.items()))), flush=True)
+                cells = replaced(cells, said | dict(sorted(found.items())))
+                if arguments.save:
+                    arguments.save.write_text(json.dumps(cells, indent=1) + "\n")
+    if arguments.figure:
+        draw(arguments.figure, cells)
 
 
 if __name__ == "__main__":

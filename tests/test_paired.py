@@ -39,6 +39,30 @@ def test_delong_agrees_with_its_definition(seed: int) -> None:
     assert p_value == pytest.approx(2 * stats.norm.sf(abs(difference) / np.sqrt(variance)))
 
 
+# Albumin, total protein, Krebs-Goplerud score and outcome of the 43 of DeLong et al.'s 49 patients who had all three,
+# as printed in the SAS/STAT User's Guide, LOGISTIC procedure, "Comparing Receiver Operating Characteristic Curves"
+# (data read there; the results below recalled from its table, which could not be opened again)
+OVARIAN = """
+    3.0 5.8 10 0  3.2 6.3 5 1  3.9 6.8 3 1  2.8 4.8 6 0  3.2 5.8 3 1  0.9 4.0 5 0  2.5 5.7 8 0  1.6 5.6 5 1  3.8 5.7 5 1
+    3.7 6.7 6 1  3.2 5.4 4 1  3.8 6.6 6 1  4.1 6.6 5 1  3.6 5.7 5 1  4.3 7.0 4 1  3.6 6.7 4 0  2.3 4.4 6 1  4.2 7.6 4 0
+    4.0 6.6 6 0  3.5 5.8 6 1  3.8 6.8 7 1  3.0 4.7 8 0  4.5 7.4 5 1  3.7 7.4 5 1  3.1 6.6 6 1  4.1 8.2 6 1  4.3 7.0 5 1
+    4.3 6.5 4 1  3.2 5.1 5 1  2.6 4.7 6 1  3.3 6.8 6 0  1.7 4.0 7 0  3.7 6.1 5 1  3.3 6.3 7 1  4.2 7.7 6 1  3.5 6.2 5 1
+    2.9 5.7 9 0  2.1 4.8 7 1  2.8 6.2 8 0  4.0 7.0 7 1  3.3 5.7 6 1  3.7 6.9 5 1  3.6 6.6 5 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"), [(0, (0.0108, 0.0953, 0.9102)), (1, (-0.0780, 0.1046, 0.4561))], ids=["albumin", "protein"]
+)
+def test_delong_of_the_published_example(column: int, expected: tuple[float, float, float]) -> None:
+    """Against the score (higher is worse, so its sign is turned): difference, standard error and p to four digits."""
+    patients = np.array(OVARIAN.split(), np.float64).reshape(-1, 4)
+    labels = patients[:, 3].astype(np.int64)
+    assert (len(labels), labels.sum()) == (43, 31)
+    found = paired.delong(labels, patients[:, column], 10 - patients[:, 2])
+    assert found == pytest.approx(expected, abs=5e-5)
+
+
 def test_delong_of_equal_rankings_and_of_one_class() -> None:
     labels, given = np.array([0, 1, 0, 1]), np.array([0.1, 0.3, 0.2, 0.4])
     assert paired.delong(labels, given, given * 2) == (0, 0, 1)
