@@ -71,6 +71,20 @@ def test_what_follows_from_another_ones_end_says_so(group: Group, problem: BaseE
     assert isinstance(again, SystemExit) and again.code == 1  # it has been said
 
 
+def test_all_are_stopped_before_they_could_agree(group: Group) -> None:
+    group.pulse._told(End(3, "was stopped (SIGTERM)", 75))
+    stop = Stopped("SIGTERM", 75)
+    assert group.part(stop) is stop
+
+
+def test_a_full_disk_is_told_as_one(group: Group) -> None:
+    problem = OSError(28, "No space left on device")
+    assert group.part(problem) is problem
+    end = group.pulse.why()
+    assert end is not None and str(end) == "rank 0 ended: [Errno 28] No space left on device"
+    assert not group.pulse.may_speak()
+
+
 def test_a_sum_that_breaks_names_the_dead(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("Connection closed by peer\nstack")

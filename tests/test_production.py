@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from builders import RESULT, build, phantom
 
-from xrayaug import __version__, artifacts, manifests
+from xrayaug import __version__, artifacts, manifests, ranks
 from xrayaug.artifacts import open_artifact
 from xrayaug.errors import ArtifactError, InputError, OutputError
 from xrayaug.manifests import MANIFEST
@@ -199,3 +199,33 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         produce(Phantom(layout="rsna", count=1, out=tmp_path / "out"), "raw", build)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_process_that_is_not_the_first_takes_part_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    heard: list[Any] = [None, {"made": 1}]
+    monkeypatch.setattr(ranks, "is_first", lambda: False)
+    monkeypatch.setattr(ranks, "told", lambda _: heard.pop(0))
+    options = Prepare(input=tmp_path, out=out)
+    assert produce(options, "dataset", lambda directory: {"at": directory.name}) == {"at": "out.partial"}
+    assert produce(options, "dataset", lambda directory: {"at": directory.name}) == {"made": 1}
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_first_process_tells_the_others_to_build_or_that_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[Any] = []
+
+    def told(value: Any) -> Any:
+        said.append(value)
+        return value
+
+    monkeypatch.setattr(ranks, "told", told)
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for _ in range(2):
+        produce(Prepare(input=raw, out=tmp_path / "out"), "dataset", lambda _: {"made": 1})
+    assert said == [None, {"made": 1}]

@@ -23,7 +23,7 @@ from xrayaug import ranks
 from xrayaug.errors import PeerError, XrayaugError
 from xrayaug.pulse import End, Pulse
 from xrayaug.ranks import Rank
-from xrayaug.stopping import STOPPED_EARLY, Stopped
+from xrayaug.stopping import Stopped
 
 _typed: Any = dist  # its stores, whose names it does not export for type checkers
 
@@ -134,9 +134,14 @@ class Group:
         if isinstance(problem, RuntimeError):
             self.pulse.why()  # NCCL may have broken with another process
         end = self.pulse.end(*_told_of(problem))
-        if end.rank != self.rank.number and not isinstance(problem, XrayaugError):
+        is_asked_alike = isinstance(problem, Stopped) and problem.exit_code == end.code
+        if end.rank != self.rank.number and not isinstance(problem, XrayaugError) and not is_asked_alike:
             problem = _peer_error(end)  # of which it is a consequence
-        return self._spoken(problem) if isinstance(problem, XrayaugError) else problem
+        if isinstance(problem, XrayaugError):
+            return self._spoken(problem)
+        if self.rank.number == 0 or not isinstance(problem, Stopped):
+            self.pulse.may_speak()  # which it will do
+        return problem
 
     def _done(self) -> BaseException | None:
         try:
@@ -161,7 +166,7 @@ class Group:
         """That problem for whoever says it; for the others silence, with the same exit code."""
         if self.rank.number != 0:
             time.sleep(LINGER)
-        if not self.pulse.may_speak() or problem.exit_code == STOPPED_EARLY:
+        if not self.pulse.may_speak():
             return SystemExit(problem.exit_code)
         if self.rank.number != 0 and not isinstance(problem, PeerError):
             problem.message = f"rank {self.rank.number}: {problem.message}"
@@ -239,8 +244,8 @@ def _told_of(problem: BaseException) -> tuple[str, int]:
     code = int(getattr(problem, "exit_code", 1))
     if isinstance(problem, Stopped):
         return f"was stopped ({problem.cause})", code
-    if isinstance(problem, XrayaugError):
-        return f"ended: {problem.message}", code
+    if isinstance(problem, XrayaugError | OSError):
+        return f"ended: {getattr(problem, 'message', problem)}", code
     return f"ended by a bug: {type(problem).__name__}: {problem}", code
 
 
