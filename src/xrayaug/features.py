@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from xrayaug import artifacts, classifier, console, frechet, inception, stopping, turns
+from xrayaug import artifacts, classifier, console, frechet, inception, prefetching, stopping, turns
 from xrayaug.arrays import LARGEST
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.checkpoints import State

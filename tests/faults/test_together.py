@@ -124,7 +124,7 @@ def test_a_killed_process_ends_all_and_one_goes_on(xrayaug: Program, inputs: Pat
     assert contents(tmp_path / "killed") == contents(tmp_path / "alone")
 
 
-@pytest.mark.parametrize("asked", [0, 1])
+@pytest.mark.parametrize("asked", [pytest.param(0, marks=pytest.mark.faults), 1])
 def test_any_process_that_is_asked_to_stop_stops_all_and_one_goes_on(
     xrayaug: Program, inputs: Path, tmp_path: Path, asked: int
 ) -> None:
