@@ -15,10 +15,14 @@ Tree = dict[str, bytes]
 
 
 def read(directory: Path) -> Tree:
-    """Every file under `directory`, without times and, in a study, logs and the parts' hashes, which depend on them."""
+    """Every file under `directory`, without times and, in a study, logs and the parts' hashes, which depend on them.
+
+    A study's report names the directory that the study lies in, beside its raw sets.
+    """
     is_study = (directory / "commands.sh").exists()
+    place = f"{directory.parent.name}/{directory.name}/".encode() if is_study else b""
     return {
-        file.relative_to(directory).as_posix(): _without_times(file, is_study=is_study)
+        file.relative_to(directory).as_posix(): _without_times(file, is_study=is_study).replace(place, b"")
         for file in sorted(directory.rglob("*"))
         if not file.is_dir() and not (is_study and file.parent == directory / "logs")
     }
@@ -64,6 +68,7 @@ def _without_times(file: Path, *, is_study: bool) -> bytes:
 
 
 def _manifest(manifest: dict[str, Any], *, is_study: bool) -> dict[str, Any]:
-    files = {name: entry for name, entry in manifest["files"].items() if name != "log.jsonl"}
+    varying = {"log.jsonl", "report.html"} if is_study else {"log.jsonl"}
+    files = {name: entry for name, entry in manifest["files"].items() if name not in varying}
     inputs = {name: entry["path"] if is_study else entry for name, entry in manifest["inputs"].items()}
     return manifest | {"environment": {}, "seal": "", "files": files, "inputs": inputs}
