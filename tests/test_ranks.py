@@ -124,7 +124,7 @@ def test_every_process_holds_the_same_state(both: tuple[Path, list[Any], str]) -
 def test_only_the_first_process_is_heard(both: tuple[Path, list[Any], str]) -> None:
     stderr = both[2]
     assert stderr.count("is already complete") == 1
-    assert stderr.count("prepare is not for several processes (train-gan, ") == 1
+    assert stderr.count("prepare is not for several processes (train-gan, sample, fid, copies, train-classifier") == 1
 
 
 def test_a_dead_process_ends_the_run_and_one_goes_on_alone(data: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -72,7 +72,7 @@ def test_a_lost_process_is_a_request_to_stop_once_what_there_is_was_saved() -> N
         for each in leader.in_turn("squares", squares, range(6)):
             made.append(each.tolist())  # noqa: PERF401 - the last comes before the exception
     assert made == [[0], [1], [4], []]
-    assert leader.has_lost
+    assert isinstance(leader.lost, PeerError)
 
 
 def test_a_lost_process_stops_at_once_what_saves_nothing() -> None:

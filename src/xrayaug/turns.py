@@ -70,7 +70,7 @@ class Leader:
 
     def __init__(self, group: Group) -> None:
         self.group = group
-        self.has_lost = False  # another process; what those that are left do is then of no more use
+        self.lost: PeerError | None = None  # another process; what those that are left do is then of no more use
         self._owed = dict.fromkeys(range(1, group.rank.count), 0)  # pieces that are still to come of each
 
     def in_turn(self, name: str, work: Work, pieces: Sequence[Any]) -> Stream:
@@ -104,7 +104,7 @@ class Leader:
         with self._noticing_losses():
             made = self._take(rank, GO_ON)
         yield made
-        if self.has_lost:
+        if self.lost is not None:
             stopping.check()
 
     def _take(self, rank: int, word: int) -> Array:
@@ -123,7 +123,7 @@ class Leader:
             try:
                 yield
             except PeerError as problem:
-                self.has_lost = True
+                self.lost = problem
                 stopping.ask(problem.message, problem.exit_code)
 
 
@@ -138,10 +138,11 @@ def _led(group: Group, lead: Callable[[], Result]) -> Result:
         with ranks.apart():
             result = lead()
     except Stopped as stop:
-        if not leader.has_lost:
-            with stopping.deferred():
-                leader.dismiss(None, stop.number)
-                stop.is_agreed = True
+        if leader.lost is not None:
+            raise leader.lost from None  # what there was is saved
+        with stopping.deferred():
+            leader.dismiss(None, stop.number)
+            stop.is_agreed = True
         raise
     finally:
         _leader = None
