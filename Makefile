@@ -9,7 +9,7 @@ PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 .PHONY: demo test test-faults test-slurm bench lint completions clean
 
 demo: .venv/installed
-	$(BIN)/xrayaug experiment --preset demo --out $(DEMO)
+	$(BIN)/xrayaug experiment --preset demo --controls duplicate,classical --screen --out $(DEMO)
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest $(PARALLEL)

@@ -223,9 +223,10 @@ def _result(study: Study) -> Result:
         }
     out = study.evaluation.parent
     look_at = [
+        study.evaluation / "report.html",
         out / "gan" / "reals.png", *sorted((out / "gan" / "previews").glob("*.png"))[-1:],
         out / "synthetic" / "contact-sheet.png", *(out / "copies").glob("nearest.png"),
-        study.evaluation / "report.html", study.evaluation / "table5.md", study.evaluation / "figure7.png",
+        study.evaluation / "table5.md", study.evaluation / "figure7.png",
     ]  # fmt: skip
     return {
         "arms": evaluation.said(list, "result", "arms"),
