@@ -50,7 +50,7 @@ class Driver:
         """A step that takes this for CUDA."""
         step = Step(self.counting, CPU)
         step._is_recorded = True
-        step._stream = Stream()  # type: ignore[assignment]
+        step._stream = Stream()
         return step
 
 

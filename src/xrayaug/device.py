@@ -62,7 +62,8 @@ def own_queue(where: torch.device) -> AbstractContextManager[object]:
     """A context, to be entered again and again, in which CUDA's work is queued beside that of other contexts."""
     if where.type != "cuda":
         return nullcontext()
-    stream: Any = torch.cuda.Stream(where)  # type: ignore[no-untyped-call] # torch leaves it untyped
+    untyped: Any = torch.cuda.Stream  # torch leaves it so
+    stream = untyped(where)
     stream.wait_stream(torch.cuda.current_stream(where))
     return torch.cuda.stream(stream)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from xrayaug import __version__, files, logs, standing, stopping
 from xrayaug.command import Command, flag_name
@@ -98,8 +99,9 @@ def write(directory: Path, study: Study, options: Experiment) -> Scripts:
 
 def _sealing(options: Experiment) -> Experiment:
     """The study as a command that finds every part complete."""
-    elsewhere = {f"slurm_{name}": None for name in (*RESOURCES, "options")}
-    return replace(options, slurm=None, jobs=None, devices=None, json=False, max_minutes=None, **elsewhere)  # type: ignore[arg-type]
+    elsewhere: dict[str, Any] = {f"slurm_{name}": None for name in (*RESOURCES, "options")}
+    elsewhere |= dict.fromkeys(("slurm", "jobs", "devices", "max_minutes"))
+    return replace(options, json=False, **elsewhere)
 
 
 def _submissions(tasks: list[Task]) -> list[Submission]:

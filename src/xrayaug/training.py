@@ -7,6 +7,7 @@ graph it is launched whole.
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +58,8 @@ class Step:
         self._is_recorded = where.type == "cuda"
         self._taken: Counter[Shapes] = Counter()
         self._recordings: dict[Shapes, _Recording] = {}
-        self._stream = torch.cuda.Stream(where) if self._is_recorded else None  # type: ignore[no-untyped-call]
+        stream: Any = torch.cuda.Stream  # torch leaves it untyped
+        self._stream = stream(where) if self._is_recorded else None
 
     def __call__(self, *inputs: Tensor, key: Hashable = None) -> Tensor:
         """Take the step on inputs from any device; its result, on this one.

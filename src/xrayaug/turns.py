@@ -157,7 +157,8 @@ def _served(group: Group, works: Mapping[str, Work]) -> Result:
             with closing(works[asked["work"]](asked["pieces"])) as stream:
                 _give(group, stream, len(asked["pieces"]))
         stopping.agree(asked["stop"])
-    return asked["result"]  # type: ignore[no-any-return]
+    result: Result = asked["result"]
+    return result
 
 
 def _give(group: Group, stream: Stream, count: int) -> None:
@@ -169,7 +170,8 @@ def _give(group: Group, stream: Stream, count: int) -> None:
 
 
 def _heard(group: Group) -> dict[str, Any]:
-    return json.loads(group.receive(0)[0].tobytes())  # type: ignore[no-any-return]
+    message: dict[str, Any] = json.loads(group.receive(0)[0].tobytes())
+    return message
 
 
 def _packed(message: dict[str, Any]) -> Array:
