@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from interleaved import Round, compare
 
-from xrayaug import device, gans, production, weights
+from xrayaug import device, drawing, gans, production, weights
 from xrayaug.gans import Shape
 from xrayaug.options import Phantom, Sample
 from xrayaug.stages import sample
@@ -30,11 +30,11 @@ def forward(arguments: argparse.Namespace) -> Round:
         .to(memory_format=torch.channels_last)
         .eval()
     )
-    z = torch.randn(sample.PASS, LATENT)
+    z = torch.randn(drawing.PASS, LATENT)
 
     def run() -> int:
         with torch.inference_mode():
-            for _ in range(0, arguments.count, sample.PASS):
+            for _ in range(0, arguments.count, drawing.PASS):
                 g(z)
         return int(arguments.count)
 

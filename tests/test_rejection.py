@@ -12,7 +12,7 @@ import pytest
 import torch
 from builders import MakeDataset, edit_manifest
 
-from xrayaug import inception, production, rejection
+from xrayaug import drawing, inception, production, rejection
 from xrayaug.artifacts import open_artifact
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
@@ -115,7 +115,7 @@ def test_both_labels_stay_balanced(runs: dict[str, Path], tmp_path: Path) -> Non
     rows = open_dataset(tmp_path / "out").rows
     assert sum(row.label == "normal" for row in rows) == COUNT // 2
     for row in rows:
-        assert row.label == sample.label_of(int(row.extra["candidate"]), "balanced")
+        assert row.label == drawing.label_of(int(row.extra["candidate"]), "balanced")
 
 
 @pytest.fixture
@@ -158,11 +158,11 @@ def test_a_stopped_rejection_goes_on_to_the_same_bytes(
     every = Interval(images=1)
     sample.run(command(runs["plain"], tmp_path / "whole"))
     with monkeypatch.context() as patched:
-        patched.setattr(sample.Drawing, "draw", stopping_after(passes, sample.Drawing.draw))
+        patched.setattr(drawing.Drawing, "draw", stopping_after(passes, drawing.Drawing.draw))
         with pytest.raises(OSError, match="power"):
             sample.run(command(runs["plain"], tmp_path / "out", checkpoint_every=every))
     with monkeypatch.context() as patched:
-        patched.setattr(sample.Drawing, "draw", stopping_after(4 - passes, sample.Drawing.draw))
+        patched.setattr(drawing.Drawing, "draw", stopping_after(4 - passes, drawing.Drawing.draw))
         sample.run(command(runs["plain"], tmp_path / "out", checkpoint_every=every))
     for name in ("images.npy", "index.csv", "rejected.csv", "contact-sheet.png"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

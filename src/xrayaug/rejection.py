@@ -22,6 +22,7 @@ from xrayaug.neighbours import Matrix
 
 K = 3  # real features, the farthest of which counts: one alone may be an outlier
 DIMS = 2048  # of Inception's layers
+DISCRIMINATOR = "discriminator"  # what images may be scored by beside features
 COLUMNS = ("candidate", "label", "score", "reason")
 
 

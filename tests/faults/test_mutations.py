@@ -25,6 +25,7 @@ from xrayaug import (
     artifacts,
     classifier,
     dataset,
+    drawing,
     features,
     frechet,
     gans,
@@ -122,7 +123,7 @@ def gan_run(root: Path) -> Reader:
 
     def read(file: Path) -> None:
         sample.plan(Sample(run=file.parent, out=root / "out"))
-        sample.Source(artifacts.open_artifact(file.parent, "gan-run")).generator()
+        drawing.Source(artifacts.open_artifact(file.parent, "gan-run")).generator()
 
     produce(TrainGan(data=real, out=root / "gan"), "gan-run", build)
     return Reader([root / "gan" / MANIFEST], read, text=True, put=seal_again)

@@ -14,7 +14,7 @@ from builders import MakeDataset, edit_manifest, tamper
 from PIL import Image
 from safetensors.torch import save as serialise
 
-from xrayaug import artifacts, gans, pictures, weights
+from xrayaug import artifacts, drawing, gans, pictures, weights
 from xrayaug.artifacts import open_artifact
 from xrayaug.dataset import open_dataset
 from xrayaug.errors import ArtifactError, UsageError, WeightsError
@@ -46,7 +46,7 @@ def command(run: Path, out: Path, **changes: Any) -> Sample:
 def test_an_image_is_the_same_whatever_the_count(runs: dict[str, Path], tmp_path: Path) -> None:
     """Counts below, above and far above one pass through the generator."""
     drawn = {}
-    for count in (3, sample.PASS + 6, 2 * sample.PASS + 2):
+    for count in (3, drawing.PASS + 6, 2 * drawing.PASS + 2):
         sample.run(command(runs["normal"], tmp_path / str(count), count=count))
         drawn[count] = images(tmp_path / str(count))
         assert drawn[count].shape == (count, 32, 32)
@@ -58,20 +58,20 @@ def test_an_image_is_the_same_whatever_the_count(runs: dict[str, Path], tmp_path
 
 def test_every_pass_is_of_one_size(runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU's rounding may differ between batch sizes."""
-    latents, passes = sample.latents, []
+    latents, passes = drawing.latents, []
 
     def recorded(seed: int, indices: range, length: int) -> torch.Tensor:
         passes.append(indices)
         return latents(seed, indices, length)
 
-    monkeypatch.setattr(sample, "latents", recorded)
-    sample.run(command(runs["normal"], tmp_path / "out", count=sample.PASS + 1))
-    assert passes == [range(sample.PASS), range(sample.PASS, 2 * sample.PASS)]
+    monkeypatch.setattr(drawing, "latents", recorded)
+    sample.run(command(runs["normal"], tmp_path / "out", count=drawing.PASS + 1))
+    assert passes == [range(drawing.PASS), range(drawing.PASS, 2 * drawing.PASS)]
 
 
 def test_a_latent_vector_depends_on_seed_and_number_alone() -> None:
-    torch.testing.assert_close(sample.latents(5, range(2, 4), 7), sample.latents(5, range(4), 7)[2:], rtol=0, atol=0)
-    assert not torch.equal(sample.latents(5, range(1), 7), sample.latents(6, range(1), 7))
+    torch.testing.assert_close(drawing.latents(5, range(2, 4), 7), drawing.latents(5, range(4), 7)[2:], rtol=0, atol=0)
+    assert not torch.equal(drawing.latents(5, range(1), 7), drawing.latents(6, range(1), 7))
 
 
 def test_another_seed_draws_other_images(runs: dict[str, Path], tmp_path: Path) -> None:
@@ -190,11 +190,11 @@ def test_told_generators_draw_the_label_that_is_asked_for(told: dict[str, Path],
 def test_both_labels_take_turns_by_default_and_an_image_is_the_same_whatever_the_count(
     told: dict[str, Path], tmp_path: Path
 ) -> None:
-    for count in (3, sample.PASS + 5):
+    for count in (3, drawing.PASS + 5):
         assert sample.run(command(told["cgan"], tmp_path / str(count), count=count))["label"] == "balanced"
-    few, many = (open_dataset(tmp_path / str(count)) for count in (3, sample.PASS + 5))
+    few, many = (open_dataset(tmp_path / str(count)) for count in (3, drawing.PASS + 5))
     assert [row.label for row in few.rows] == ["normal", "abnormal", "normal"]
-    assert [row.label for row in many.rows] == [CLASSES[index % 2] for index in range(sample.PASS + 5)]
+    assert [row.label for row in many.rows] == [CLASSES[index % 2] for index in range(drawing.PASS + 5)]
     np.testing.assert_array_equal(images(few.path), images(many.path)[:3])
     asked = sample.run(command(told["cgan"], tmp_path / "asked", count=3, label="balanced"))
     assert asked["label"] == "balanced"
@@ -284,13 +284,13 @@ def test_an_image_need_not_be_drawn_for_a_way_to_it(runs: dict[str, Path], tmp_p
 
 
 def test_latent_vectors_on_a_way_are_as_long_as_normal_ones() -> None:
-    first, last = sample.latents(0, range(2), 100)
-    way = sample.between(first, last)
+    first, last = drawing.latents(0, range(2), 100)
+    way = drawing.between(first, last)
     torch.testing.assert_close(way[0], first)
     torch.testing.assert_close(way[-1], last)
     lengths = way.norm(dim=1)
     assert lengths.min() > 0.95 * min(first.norm(), last.norm())
-    torch.testing.assert_close(sample.between(first, first), first.expand(sample.PASS, -1))
+    torch.testing.assert_close(drawing.between(first, first), first.expand(drawing.PASS, -1))
 
 
 @pytest.mark.parametrize(
