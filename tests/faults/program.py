@@ -121,6 +121,7 @@ class Program:
             [sys.executable, "-W", "ignore", "-m", "faults.server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,  # a line that was read ahead into a buffer is one that `select` never hears of
             env=environment,
             cwd=directory,
         )
