@@ -9,10 +9,11 @@ import importlib
 import inspect
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, get_type_hints
 
 import typer
 
@@ -62,7 +63,23 @@ def main() -> None:
     # Before torch loads GNU OpenMP: its threads wait for each other by spinning, and where another process holds one
     # of the cores (a shared node, CI) every parallel loop is several times slower. See benchmarks/README.md.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    app()
+    try:
+        app()
+    except SystemExit as ending:
+        if ranks.have_met() and isinstance(ending.code, int):
+            _leave(ending.code)
+        raise
+
+
+def _leave(code: int) -> NoReturn:
+    """End a process that is one of several without taking the interpreter apart.
+
+    All it had to write is written and all threads of ours have ended. One of torch's that still runs while the
+    interpreter goes has been seen to abort the process, for which torchrun takes the whole run for failed.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def run(options: Command) -> None:

@@ -49,6 +49,7 @@ class Company(Protocol):
 
 
 _company: Company | None = None
+_have_met = False
 
 
 def company() -> Company | None:
@@ -111,8 +112,13 @@ def one_first() -> Iterator[None]:
 
 def enter(company: Company) -> None:
     """Have that be what this process says and hears things through, until it leaves `together`."""
-    global _company  # noqa: PLW0603 - a process is in one company
-    _company = company
+    global _company, _have_met
+    _company, _have_met = company, True
+
+
+def have_met() -> bool:
+    """Whether this process has been in company, be it gone by now."""
+    return _have_met
 
 
 @contextmanager
