@@ -75,7 +75,8 @@ def ours(arguments: argparse.Namespace, *, cached: bool = False) -> Round:
 def _pictures(arguments: argparse.Namespace) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
     if arguments.images:
         data = open_dataset(arguments.images)
-        return data.pixels(data.rows[: arguments.count], arguments.size)
+        pictures = data.pixels(data.rows[: arguments.count], arguments.size)
+        return np.concatenate([pictures, pictures[: arguments.count - len(pictures), :, ::-1]])
     return np.random.default_rng(0).integers(0, 256, (arguments.count, arguments.size, arguments.size), np.uint8)
 
 
@@ -93,7 +94,7 @@ def _tell(who: str, said: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, help="a prepared dataset; noise otherwise")
+    parser.add_argument("--images", type=Path, help="a prepared dataset, mirrored once more if it has too few images; noise otherwise")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--count", type=int, default=128, help="of both sides together")
     compare(
