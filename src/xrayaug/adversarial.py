@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from xrayaug import sharing
 from xrayaug.errors import UsageError
 from xrayaug.gans import Loss
+from xrayaug.processes import sharing
 
 Judge = Callable[[Tensor], Tensor]  # images [N, 1, H, W] -> judgements [N], each of its image alone
 

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from xrayaug import adversarial, augmentation, device, sharing, training, weights
+from xrayaug import adversarial, augmentation, device, training, weights
 from xrayaug.augmentation import Ada
 from xrayaug.averaging import Average
 from xrayaug.checkpoints import State
 from xrayaug.errors import UsageError
 from xrayaug.gans import Architecture, Recipe, Shape
 from xrayaug.options import TrainGan
+from xrayaug.processes import sharing
 
 INITIAL = 0  # what a random stream is for: the initial weights; those of the run follow in gan_training.py
 METRICS = ("d_loss", "g_loss", "d_real", "d_fake")  # d_real is D(x), d_fake D(G(z)), averaged over the epoch

@@ -19,10 +19,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
-from xrayaug import console, process_group, ranks
+from xrayaug import console
 from xrayaug import weights as weights_files
 from xrayaug.errors import UsageError, WeightsError
 from xrayaug.feeding import Feed
+from xrayaug.processes import group as process_group
+from xrayaug.processes import ranks
 from xrayaug.scores import Probabilities
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of red, green and blue in [0, 1]

@@ -21,14 +21,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug import classifier, console, device, production, ranks, scores, sharing, stopping, training, weights
+from xrayaug import classifier, console, device, production, scores, stopping, training, weights
 from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.errors import TrainingError
 from xrayaug.feeding import Feed
 from xrayaug.files import Log
 from xrayaug.options import TrainClassifier
+from xrayaug.processes import ranks, sharing
+from xrayaug.processes.sharing import Share
 from xrayaug.profiling import Profile
-from xrayaug.sharing import Share
 from xrayaug.stopping import Pace, Stopped
 from xrayaug.training import LOOK, Step
 

@@ -5,9 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from xrayaug import frechet, process_group, ranks
+from xrayaug import frechet
 from xrayaug.arrays import Pixels
 from xrayaug.frechet import Moments, Statistics
+from xrayaug.processes import group as process_group
+from xrayaug.processes import ranks
 
 MOST = 5000  # images of either side: more tell little more of which snapshot is the best
 PASS = 50  # images at a time

@@ -13,7 +13,7 @@ from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Artifact
 from xrayaug.errors import ArtifactError
 from xrayaug.gans import CLASSES, Architecture, Shape
-from xrayaug.turns import Stream
+from xrayaug.processes.turns import Stream
 
 PASS = 64  # images per pass through the generator: fixed, since rounding may differ between batch sizes
 SHOWN_EVERY = 9  # of a pass of images on the way from one to another: 8 of 64, both ends among them

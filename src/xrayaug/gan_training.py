@@ -25,8 +25,6 @@ from xrayaug import (
     pictures,
     plots,
     production,
-    ranks,
-    sharing,
     stopping,
     weights,
 )
@@ -39,8 +37,9 @@ from xrayaug.feeding import Feed
 from xrayaug.files import Log
 from xrayaug.gans import CLASSES
 from xrayaug.options import TrainGan
+from xrayaug.processes import ranks, sharing
+from xrayaug.processes.sharing import Share
 from xrayaug.profiling import Profile
-from xrayaug.sharing import Share
 from xrayaug.stopping import Pace
 from xrayaug.training import LOOK, Step
 

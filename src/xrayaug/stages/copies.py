@@ -14,19 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xrayaug import (
-    artifacts,
-    console,
-    csvfile,
-    device,
-    features,
-    files,
-    imagesets,
-    pictures,
-    production,
-    replays,
-    turns,
-)
+from xrayaug import artifacts, console, csvfile, device, features, files, imagesets, pictures, production, replays
 from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.checkpoints import Checkpoints
@@ -36,8 +24,9 @@ from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.features import Array, Features
 from xrayaug.neighbours import Double, Places
 from xrayaug.options import Copies
+from xrayaug.processes import turns
+from xrayaug.processes.turns import Work
 from xrayaug.replays import Nearest, Threshold
-from xrayaug.turns import Work
 
 Flags = npt.NDArray[np.bool_]
 

@@ -7,17 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from xrayaug import (
-    arrays,
-    artifacts,
-    console,
-    dataset,
-    device,
-    pictures,
-    production,
-    rejection,
-    turns,
-)
+from xrayaug import arrays, artifacts, console, dataset, device, pictures, production, rejection
 from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Result
 from xrayaug.checkpoints import Checkpoints
@@ -26,8 +16,9 @@ from xrayaug.dataset import LABELS, UNLABELLED, Row
 from xrayaug.drawing import BALANCED, PASS, SHOWN_EVERY, SNAPSHOTS, Drawing, Source, label_of
 from xrayaug.errors import ArtifactError, UsageError
 from xrayaug.options import Sample
+from xrayaug.processes import turns
+from xrayaug.processes.turns import Work
 from xrayaug.rejection import Verdict
-from xrayaug.turns import Work
 
 CONTACT_SHEET = 100  # images on the contact sheet
 MOST_PNGS = 200_000  # files that a manifest has room for

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from xrayaug import classifier, console, device, feeding, process_group, production, ranks, weights
+from xrayaug import classifier, console, device, feeding, production, weights
 from xrayaug.artifacts import Result
 from xrayaug.classifier import Classifier
 from xrayaug.classifier_training import Material, Pictures, Training, side_by_side, steps_of
@@ -16,6 +16,8 @@ from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Dataset, Row, arm_of, open_dataset
 from xrayaug.errors import DataError, TrainingError
 from xrayaug.options import TrainClassifier
+from xrayaug.processes import group as process_group
+from xrayaug.processes import ranks
 from xrayaug.profiling import Profile
 
 # The arm of a dataset that is none.

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xrayaug import adversaries, console, device, feeding, gans, process_group, production, ranks, weights
+from xrayaug import adversaries, console, device, feeding, gans, production, weights
 from xrayaug.adversaries import METRICS, Design
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
@@ -18,6 +18,8 @@ from xrayaug.errors import DataError, UsageError
 from xrayaug.gan_training import Material, Training
 from xrayaug.gans import CLASSES, Architecture, Shape
 from xrayaug.options import TrainGan
+from xrayaug.processes import group as process_group
+from xrayaug.processes import ranks
 
 
 def run(options: TrainGan) -> Result:

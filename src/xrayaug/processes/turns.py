@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xrayaug import process_group, ranks, stopping
+from xrayaug import stopping
 from xrayaug.errors import PeerError
-from xrayaug.process_group import Group
+from xrayaug.processes import group as process_group
+from xrayaug.processes import ranks
+from xrayaug.processes.group import Group
 from xrayaug.stopping import Stopped
 
 Array = npt.NDArray[Any]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from xrayaug import pulse
-from xrayaug.pulse import ANYONE, ENDED, End, Pulse
+from xrayaug.processes import pulse
+from xrayaug.processes.pulse import ANYONE, ENDED, End, Pulse
 
 
 class Store:

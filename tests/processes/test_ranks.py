@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from builders import row, write_dataset
 
-from xrayaug import cli, console, ranks
+from xrayaug import cli, console
 from xrayaug.artifacts import open_artifact
 from xrayaug.errors import DataError, UsageError
 from xrayaug.options import Prepare
-from xrayaug.ranks import Rank
+from xrayaug.processes import ranks
+from xrayaug.processes.ranks import Rank
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}

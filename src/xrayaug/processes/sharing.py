@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from xrayaug import process_group, ranks
 from xrayaug.errors import UsageError
+from xrayaug.processes import group as process_group
+from xrayaug.processes import ranks
 
 
 @dataclass(frozen=True)

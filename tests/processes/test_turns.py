@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xrayaug import stopping, turns
+from xrayaug import stopping
 from xrayaug.errors import PeerError
+from xrayaug.processes import turns
+from xrayaug.processes.turns import Array, Leader, Stream
 from xrayaug.stopping import Stopped
-from xrayaug.turns import Array, Leader, Stream
 
 
 def squares(pieces: Sequence[int]) -> Stream:

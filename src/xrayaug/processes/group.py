@@ -19,10 +19,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from xrayaug import ranks
 from xrayaug.errors import PeerError, XrayaugError
-from xrayaug.pulse import End, Pulse
-from xrayaug.ranks import Rank
+from xrayaug.processes import ranks
+from xrayaug.processes.pulse import End, Pulse
+from xrayaug.processes.ranks import Rank
 from xrayaug.stopping import Stopped
 
 _typed: Any = dist  # its stores, whose names it does not export for type checkers

@@ -12,11 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xrayaug import adversarial, equalised, gans, process_group, ranks, sharing
+from xrayaug import adversarial, equalised, gans
 from xrayaug.adversaries import Adversaries
 from xrayaug.errors import UsageError
 from xrayaug.gans import Recipe, Shape
-from xrayaug.sharing import Share, SharedBatchNorm, of_batch, share_of
+from xrayaug.processes import group as process_group
+from xrayaug.processes import ranks, sharing
+from xrayaug.processes.sharing import Share, SharedBatchNorm, of_batch, share_of
 
 
 class Meeting:

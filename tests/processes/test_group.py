@@ -6,11 +6,12 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from xrayaug import process_group, ranks
 from xrayaug.errors import DataError, PeerError
-from xrayaug.process_group import Group
-from xrayaug.pulse import End
-from xrayaug.ranks import Rank
+from xrayaug.processes import group as process_group
+from xrayaug.processes import ranks
+from xrayaug.processes.group import Group
+from xrayaug.processes.pulse import End
+from xrayaug.processes.ranks import Rank
 from xrayaug.stopping import Stopped
 
 

@@ -4,8 +4,8 @@ torchrun starts as many processes as it is told, and tells each its number: its 
 which the first of them, rank 0, writes, shows and answers for; the others are silent. A command that knows nothing of
 this is refused where there are several. Without torchrun there is one process, which is the first.
 
-What they say to each other goes through the `Company` that `process_group.join` gives; without one, or alone, what is
-said here is what is heard here.
+What they say to each other goes through the `Company` that `group.join` gives; without one, or alone, what is said
+here is what is heard here.
 """
 
 import os
