@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from xrayaug import checkpoints, cli
-from xrayaug.checkpoints import Checkpoints
+from xrayaug import cli
 from xrayaug.processes import ranks
+from xrayaug.training import checkpoints
+from xrayaug.training.checkpoints import Checkpoints
 
 STOP_AT = 4
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from xrayaug import device, features, imagesets, production, rejection, weights
-from xrayaug.checkpoints import Checkpoints
 from xrayaug.dataset import Dataset, copied
 from xrayaug.drawing import PASS, Drawing, Source
 from xrayaug.errors import ArtifactError
@@ -16,6 +15,7 @@ from xrayaug.features import Features
 from xrayaug.imagesets import Pictures
 from xrayaug.options import Sample
 from xrayaug.processes.turns import Array, Stream, Work
+from xrayaug.training.checkpoints import Checkpoints
 
 DISCRIMINATOR_FILE = "discriminator.safetensors"
 LEARNT = "learnt"  # work that several processes share

@@ -12,13 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xrayaug import adversarial, equalised, gans
-from xrayaug.adversaries import Adversaries
+from xrayaug import equalised, gans
 from xrayaug.errors import UsageError
 from xrayaug.gans import Recipe, Shape
 from xrayaug.processes import group as process_group
 from xrayaug.processes import ranks, sharing
 from xrayaug.processes.sharing import Share, SharedBatchNorm, of_batch, share_of
+from xrayaug.training import adversarial
+from xrayaug.training.adversaries import Adversaries
 
 
 class Meeting:

@@ -31,7 +31,6 @@ from xrayaug import (
 from xrayaug.arrays import LARGEST
 from xrayaug.artifacts import Result
 from xrayaug.audits import Audit
-from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
 from xrayaug.comparison import Measured
 from xrayaug.console import Table
@@ -44,6 +43,7 @@ from xrayaug.predictions import LEVELS, Predicted
 from xrayaug.reader import part
 from xrayaug.report import evidence, page
 from xrayaug.runs import Run, open_runs, split_by
+from xrayaug.training.checkpoints import Checkpoints
 
 REPORTED = {0: 0.831, 10: 0.826, 50: 0.800, 100: 0.775}  # the thesis's Table 5: percent added -> accuracy
 REPORTED_NOTE = (

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xrayaug import averaging
-from xrayaug.averaging import Average
+from xrayaug.training import averaging
+from xrayaug.training.averaging import Average
 
 
 class Network(nn.Module):

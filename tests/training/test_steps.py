@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from xrayaug import training
-from xrayaug.training import WARM_UP, Step
+from xrayaug.training import steps
+from xrayaug.training.steps import WARM_UP, Step
 
 CPU = torch.device("cpu")
 
@@ -151,9 +151,9 @@ def test_an_optimiser_goes_on_from_any_implementations_state(made_with: dict[str
     first, second = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
     before = torch.optim.Adam([first], lr=0.1, betas=(0.5, 0.9), **made_with)
     stepped(before, first)
-    after = training.adam([second], CPU, lr=0.3, betas=(0.1, 0.1))
+    after = steps.adam([second], CPU, lr=0.3, betas=(0.1, 0.1))
     second.data.copy_(first.data)
-    training.put_optimiser(before.state_dict(), after)
+    steps.put_optimiser(before.state_dict(), after)
     group = after.param_groups[0]
     assert (group["lr"], group["betas"]) == (0.1, (0.5, 0.9))
     assert (group["fused"], group["foreach"], group["capturable"]) == (True, None, False)

@@ -14,14 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from xrayaug import adversarial, augmentation, device, training, weights
-from xrayaug.augmentation import Ada
-from xrayaug.averaging import Average
-from xrayaug.checkpoints import State
+from xrayaug import device, weights
 from xrayaug.errors import UsageError
 from xrayaug.gans import Architecture, Recipe, Shape
 from xrayaug.options import TrainGan
 from xrayaug.processes import sharing
+from xrayaug.training import adversarial, augmentation, steps
+from xrayaug.training.augmentation import Ada
+from xrayaug.training.averaging import Average
+from xrayaug.training.checkpoints import State
 
 INITIAL = 0  # what a random stream is for: the initial weights; those of the run follow in gan_training.py
 METRICS = ("d_loss", "g_loss", "d_real", "d_fake")  # d_real is D(x), d_fake D(G(z)), averaged over the epoch
@@ -204,8 +205,8 @@ class Adversaries:
         """Be what `state` was."""
         for name, network in self.networks.items():
             weights.put(state["networks"][name], network, "the checkpoint")
-        training.put_optimiser(state["g_optimiser"], self.g_optimiser)
-        training.put_optimiser(state["d_optimiser"], self.d_optimiser)
+        steps.put_optimiser(state["g_optimiser"], self.g_optimiser)
+        steps.put_optimiser(state["d_optimiser"], self.d_optimiser)
         if self.ada:
             self.ada.load(state["ada"])
 
@@ -286,7 +287,7 @@ def build(options: TrainGan, design: Design, where: torch.device) -> Adversaries
     if options.sync_bn:
         g, d = sharing.synchronise(g), sharing.synchronise(d)
     g, d = (network.to(where).to(memory_format=torch.channels_last) for network in (g, d))
-    adam = partial(training.adam, where=where, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2))
+    adam = partial(steps.adam, where=where, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2))
     return Adversaries(
         recipe,
         g,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from xrayaug.errors import OutputError
-from xrayaug.profiling import PASSED_OVER, TRACED, Profile
+from xrayaug.training.profiling import PASSED_OVER, TRACED, Profile
 
 CPU = torch.device("cpu")
 

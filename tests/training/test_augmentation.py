@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from xrayaug import augmentation
-from xrayaug.augmentation import CAP, DRAWS, KINDS, Ada, augment
+from xrayaug.training import augmentation
+from xrayaug.training.augmentation import CAP, DRAWS, KINDS, Ada, augment
 
 SIZE = 32
 NEVER = 0.999  # a draw that no strength below it reaches

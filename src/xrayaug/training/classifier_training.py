@@ -21,17 +21,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug import classifier, console, device, production, scores, stopping, training, weights
-from xrayaug.checkpoints import Checkpoints, State
+from xrayaug import classifier, console, device, production, scores, stopping, weights
 from xrayaug.errors import TrainingError
 from xrayaug.feeding import Feed
 from xrayaug.files import Log
 from xrayaug.options import TrainClassifier
 from xrayaug.processes import ranks, sharing
 from xrayaug.processes.sharing import Share
-from xrayaug.profiling import Profile
 from xrayaug.stopping import Pace, Stopped
-from xrayaug.training import LOOK, Step
+from xrayaug.training import steps
+from xrayaug.training.checkpoints import Checkpoints, State
+from xrayaug.training.profiling import Profile
+from xrayaug.training.steps import LOOK, Step
 
 INITIAL, DRAWS, DROPOUT = range(3)  # what a random stream is for
 BETAS = (0.9, 0.999)  # Adam's, as in Rajpurkar et al. 2018
@@ -110,7 +111,7 @@ class Training:
         self.least = sharing.least_of([network])
         sharing.check_fit(options.batch_size, self.least)
         self.network = network.to(where)
-        self.optimiser = training.adam(self.network.parameters(), where, lr=options.lr, betas=BETAS)
+        self.optimiser = steps.adam(self.network.parameters(), where, lr=options.lr, betas=BETAS)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimiser, factor=PLATEAU_FACTOR, patience=options.patience
         )
@@ -296,7 +297,7 @@ class Training:
         self.log = Log(self.directory / LOG, state["log"] if state else ())
         if state:
             weights.put(state["network"], self.network, "the checkpoint")
-            training.put_optimiser(state["optimiser"], self.optimiser)
+            steps.put_optimiser(state["optimiser"], self.optimiser)
             self.plateau.load_state_dict(state["plateau"])
             self.at, self.best = Position(**state["at"]), Best(**state["best"])
 

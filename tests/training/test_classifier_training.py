@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from xrayaug import classifier_training
+from xrayaug.training import classifier_training
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(9, [4, 5]), (8, [4, 4]), (10, [4, 4, 2]), (1, [1])])

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from xrayaug import distances, features, frechet
+from xrayaug import features, frechet
 from xrayaug.arrays import Pixels
-from xrayaug.distances import Yardstick
+from xrayaug.training import distances
+from xrayaug.training.distances import Yardstick
 
 CPU = torch.device("cpu")
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from xrayaug import collapse
+from xrayaug.training import collapse
 
 HEALTHY = {"d_loss": 0.4, "spread": 0.6}
 STRONG_D = HEALTHY | {"d_loss": 1e-5}

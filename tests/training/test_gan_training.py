@@ -14,13 +14,13 @@ from builders import MakeDataset
 from torch import Tensor, nn
 
 from xrayaug import stopping
-from xrayaug.adversaries import FURTHER, METRICS, Adversaries
 from xrayaug.artifacts import open_artifact
-from xrayaug.distances import Yardstick
-from xrayaug.gan_training import Training
 from xrayaug.options import TrainGan
 from xrayaug.stages import train_gan
-from xrayaug.training import Step
+from xrayaug.training.adversaries import FURTHER, METRICS, Adversaries
+from xrayaug.training.distances import Yardstick
+from xrayaug.training.gan_training import Training
+from xrayaug.training.steps import Step
 
 LATENT = 4
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xrayaug import adversarial
-from xrayaug.adversarial import discriminator_loss, generator_loss, one_centred, zero_centred
 from xrayaug.errors import UsageError
 from xrayaug.gans import Loss
+from xrayaug.training import adversarial
+from xrayaug.training.adversarial import discriminator_loss, generator_loss, one_centred, zero_centred
 
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 REAL, FAKE = torch.tensor([2.0, -1.0]), torch.tensor([-3.0, 0.5])

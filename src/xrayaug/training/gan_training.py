@@ -15,23 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug import (
-    adversaries,
-    averaging,
-    collapse,
-    console,
-    device,
-    distances,
-    pictures,
-    plots,
-    production,
-    stopping,
-    weights,
-)
-from xrayaug.adversaries import FURTHER, INITIAL, METRICS, Chances, Design
+from xrayaug import console, device, pictures, plots, production, stopping, weights
 from xrayaug.arrays import Pixels
-from xrayaug.checkpoints import Checkpoints, State
-from xrayaug.distances import Yardstick
 from xrayaug.errors import TrainingError
 from xrayaug.feeding import Feed
 from xrayaug.files import Log
@@ -39,9 +24,13 @@ from xrayaug.gans import CLASSES
 from xrayaug.options import TrainGan
 from xrayaug.processes import ranks, sharing
 from xrayaug.processes.sharing import Share
-from xrayaug.profiling import Profile
 from xrayaug.stopping import Pace
-from xrayaug.training import LOOK, Step
+from xrayaug.training import adversaries, averaging, collapse, distances
+from xrayaug.training.adversaries import FURTHER, INITIAL, METRICS, Chances, Design
+from xrayaug.training.checkpoints import Checkpoints, State
+from xrayaug.training.distances import Yardstick
+from xrayaug.training.profiling import Profile
+from xrayaug.training.steps import LOOK, Step
 
 PREVIEWS = 64  # pictures per preview grid
 ORDER, NOISE, FIXED_NOISE, WITHIN, CHANCE, MEASURED = range(INITIAL + 1, 7)  # what a random stream is for

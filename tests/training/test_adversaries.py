@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xrayaug import adversarial, augmentation, gans, training
-from xrayaug.adversaries import AUGMENTED, FURTHER, METRICS, VIEWS, Adversaries, Chances
+from xrayaug import gans
 from xrayaug.gans import Recipe, Shape
+from xrayaug.training import adversarial, augmentation, steps
+from xrayaug.training.adversaries import AUGMENTED, FURTHER, METRICS, VIEWS, Adversaries, Chances
 
 LATENT = 4
 CPU = torch.device("cpu")
@@ -16,7 +17,7 @@ def adversaries(recipe: Recipe, *, arch: str = "dcgan-plus", classes: int = 0) -
     torch.manual_seed(0)
     shape = Shape(32, LATENT, classes, 0.125)
     g, d = gans.load(arch).generator(shape), gans.load(arch).discriminator(shape)
-    of_g, of_d = (training.adam(network.parameters(), CPU, lr=1e-3, betas=(0.5, 0.9)) for network in (g, d))
+    of_g, of_d = (steps.adam(network.parameters(), CPU, lr=1e-3, betas=(0.5, 0.9)) for network in (g, d))
     return Adversaries(recipe, g, d, of_g, of_d)
 
 
