@@ -110,8 +110,8 @@ def test_what_help_and_completion_load_is_light(module: str) -> None:
 
 PIXELS_ONLY = [
     "reader.part",
-    "pixels",
-    "arrays",
+    "images.pixels",
+    "images.arrays",
     "dataset",
     "splits",
     "phantoms",
@@ -130,8 +130,8 @@ def test_what_needs_no_network_loads_no_torch(module: str) -> None:
 
 
 LAYERS = ("errors", "processes.ranks", "listing", "csvfile", "gans", "command", "options", "sources", "console",
-          "stopping", "files", "lock", "manifests", "artifacts", "production", "arrays", "stack", "nodecache",
-          "dataset")  # fmt: skip
+          "stopping", "files", "lock", "manifests", "artifacts", "production", "images.arrays",
+          "images.stack", "images.nodecache", "dataset")  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LAYERS)

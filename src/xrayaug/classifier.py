@@ -22,7 +22,7 @@ from torchvision import models
 from xrayaug import console
 from xrayaug import weights as weights_files
 from xrayaug.errors import UsageError, WeightsError
-from xrayaug.feeding import Feed
+from xrayaug.images.feeding import Feed
 from xrayaug.processes import group as process_group
 from xrayaug.processes import ranks
 from xrayaug.scores import Probabilities

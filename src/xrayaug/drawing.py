@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from xrayaug import device, gans, weights
-from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Artifact
 from xrayaug.errors import ArtifactError
 from xrayaug.gans import CLASSES, Architecture, Shape
+from xrayaug.images.arrays import Pixels
 from xrayaug.processes.turns import Stream
 
 PASS = 64  # images per pass through the generator: fixed, since rounding may differ between batch sizes

@@ -18,11 +18,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from xrayaug import artifacts, classifier, console, frechet, inception, prefetching, stopping
-from xrayaug.arrays import LARGEST
+from xrayaug import artifacts, classifier, console, frechet, inception, stopping
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.classifier import Classifier
 from xrayaug.errors import DataError, UsageError
+from xrayaug.images import prefetching
+from xrayaug.images.arrays import LARGEST
 from xrayaug.imagesets import Pictures, Pixels
 from xrayaug.inception import Network, Weights
 from xrayaug.processes import turns

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from builders import write_png
 
-from xrayaug.arrays import Pixels
 from xrayaug.artifacts import open_artifact
 from xrayaug.dataset import open_dataset
 from xrayaug.errors import DataError, InputError
+from xrayaug.images.arrays import Pixels
 from xrayaug.options import Prepare
 from xrayaug.stages import prepare
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from xrayaug import features, frechet
-from xrayaug.arrays import Pixels
+from xrayaug.images.arrays import Pixels
 from xrayaug.training import distances
 from xrayaug.training.distances import Yardstick
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import artifacts, files, pictures, validity
+from xrayaug import artifacts, files, validity
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.dataset import LABELS, Dataset, Row
 from xrayaug.errors import ArtifactError, DataError, InputError, OutputError
+from xrayaug.images import pictures
 from xrayaug.reader.page import Shown, page
 from xrayaug.runs import Run
 

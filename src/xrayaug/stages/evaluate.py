@@ -28,7 +28,6 @@ from xrayaug import (
     validity,
     verdict,
 )
-from xrayaug.arrays import LARGEST
 from xrayaug.artifacts import Result
 from xrayaug.audits import Audit
 from xrayaug.command import Interval
@@ -36,8 +35,9 @@ from xrayaug.comparison import Measured
 from xrayaug.console import Table
 from xrayaug.dataset import COLUMNS, LABELS, Row
 from xrayaug.errors import DataError, VerdictError
-from xrayaug.feeding import Streamed
 from xrayaug.findings import CHOSEN, HALF, Arm, Question
+from xrayaug.images.arrays import LARGEST
+from xrayaug.images.feeding import Streamed
 from xrayaug.options import Evaluate
 from xrayaug.predictions import LEVELS, Predicted
 from xrayaug.reader import part

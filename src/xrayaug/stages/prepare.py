@@ -10,25 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from xrayaug import (
-    arrays,
-    console,
-    csvfile,
-    dataset,
-    files,
-    memory,
-    pixels,
-    png,
-    prefetching,
-    production,
-    sources,
-    splits,
-)
-from xrayaug.arrays import Pixels
+from xrayaug import console, csvfile, dataset, files, memory, production, sources, splits
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Row
 from xrayaug.errors import DataError, InputError
+from xrayaug.images import arrays, pixels, png, prefetching
+from xrayaug.images.arrays import Pixels
 from xrayaug.options import Prepare
 from xrayaug.sources import Listing, Record
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 
-from xrayaug import classifier, console, device, feeding, production, weights
+from xrayaug import classifier, console, device, production, weights
 from xrayaug.artifacts import Result
 from xrayaug.classifier import Classifier
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Dataset, Row, arm_of, open_dataset
 from xrayaug.errors import DataError, TrainingError
+from xrayaug.images import feeding
 from xrayaug.options import TrainClassifier
 from xrayaug.processes import group as process_group
 from xrayaug.processes import ranks

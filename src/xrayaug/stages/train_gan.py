@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xrayaug import console, device, feeding, gans, production, weights
+from xrayaug import console, device, gans, production, weights
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import Dataset, Row, open_dataset
 from xrayaug.errors import DataError, UsageError
 from xrayaug.gans import CLASSES, Architecture, Shape
+from xrayaug.images import feeding
 from xrayaug.options import TrainGan
 from xrayaug.processes import group as process_group
 from xrayaug.processes import ranks

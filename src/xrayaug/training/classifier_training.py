@@ -23,8 +23,8 @@ from torch import Tensor
 
 from xrayaug import classifier, console, device, production, scores, stopping, weights
 from xrayaug.errors import TrainingError
-from xrayaug.feeding import Feed
 from xrayaug.files import Log
+from xrayaug.images.feeding import Feed
 from xrayaug.options import TrainClassifier
 from xrayaug.processes import ranks, sharing
 from xrayaug.processes.sharing import Share

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from xrayaug import frechet
-from xrayaug.arrays import Pixels
 from xrayaug.frechet import Moments, Statistics
+from xrayaug.images.arrays import Pixels
 from xrayaug.processes import group as process_group
 from xrayaug.processes import ranks
 

@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug import console, device, pictures, plots, production, stopping, weights
-from xrayaug.arrays import Pixels
+from xrayaug import console, device, plots, production, stopping, weights
 from xrayaug.errors import TrainingError
-from xrayaug.feeding import Feed
 from xrayaug.files import Log
 from xrayaug.gans import CLASSES
+from xrayaug.images import pictures
+from xrayaug.images.arrays import Pixels
+from xrayaug.images.feeding import Feed
 from xrayaug.options import TrainGan
 from xrayaug.processes import ranks, sharing
 from xrayaug.processes.sharing import Share

@@ -10,11 +10,12 @@ import pytest
 import torch
 from builders import row
 
-from xrayaug import arrays, classifier, dataset, feeding, imagesets, production
-from xrayaug.arrays import map_images
-from xrayaug.feeding import Feed, Held, Streamed, feed
+from xrayaug import classifier, dataset, imagesets, production
+from xrayaug.images import arrays, feeding
+from xrayaug.images.arrays import map_images
+from xrayaug.images.feeding import Feed, Held, Streamed, feed
+from xrayaug.images.stack import Stack
 from xrayaug.options import Prepare
-from xrayaug.stack import Stack
 
 CPU = torch.device("cpu")
 BATCHES = torch.split(torch.tensor([4, 0, 3, 1, 2]), 2)

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xrayaug import console, prefetching
-from xrayaug.stack import Stack
+from xrayaug import console
+from xrayaug.images import prefetching
+from xrayaug.images.stack import Stack
 
 HELD_BYTES = 1 << 29  # of resized pictures, where the network computes in the machine's own memory
 LOAD_BYTES = 1 << 26  # read at a time on the way to where they are held

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xrayaug import pixels
-from xrayaug.pixels import Grey, Unusable
+from xrayaug.images import pixels
+from xrayaug.images.pixels import Grey, Unusable
 
 ORIENTATION = 0x0112
 PHOTOMETRIC = 262

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from xrayaug.arrays import Pixels
+from xrayaug.images.arrays import Pixels
 
 Numbers = npt.NDArray[np.int64]
 

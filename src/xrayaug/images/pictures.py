@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from xrayaug import files
-from xrayaug.arrays import Pixels
+from xrayaug.images.arrays import Pixels
 
 GAP = 2  # pixels between pictures
 

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from builders import row, write_dataset
 
-from xrayaug import artifacts, files, nodecache
-from xrayaug.arrays import IMAGES
+from xrayaug import artifacts, files
 from xrayaug.dataset import Dataset, open_dataset
 from xrayaug.errors import ArtifactError, OutputError
+from xrayaug.images import nodecache
+from xrayaug.images.arrays import IMAGES
 from xrayaug.options import Augment, TrainClassifier
 from xrayaug.stages import augment
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from builders import grey, row, tamper, write_dataset
 
-from xrayaug import arrays
-from xrayaug.arrays import IMAGES
 from xrayaug.dataset import open_dataset
 from xrayaug.errors import ArtifactError
+from xrayaug.images import arrays
+from xrayaug.images.arrays import IMAGES
 
 
 def test_images_written_piece_by_piece_are_one_array(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from xrayaug import classical, classifier
-from xrayaug.arrays import Pixels
+from xrayaug import classifier
+from xrayaug.images import classical
+from xrayaug.images.arrays import Pixels
 from xrayaug.options import TrainClassifier
 
 

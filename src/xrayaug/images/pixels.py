@@ -21,8 +21,8 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base as Tag
 
-from xrayaug import png
 from xrayaug.errors import one_line
+from xrayaug.images import png
 from xrayaug.sources import DICOM_SUFFIXES
 
 Grey = npt.NDArray[np.uint8]

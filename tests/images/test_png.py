@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from xrayaug import pixels, png
+from xrayaug.images import pixels, png
 
 PLENTY = 1 << 20
 RANDOM = np.random.default_rng(0)

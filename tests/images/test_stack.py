@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xrayaug import stack
-from xrayaug.arrays import Pixels, map_images
-from xrayaug.stack import Stack
+from xrayaug.images import stack
+from xrayaug.images.arrays import Pixels, map_images
+from xrayaug.images.stack import Stack
 
 
 def noise(count: int, size: int, seed: int = 0) -> Pixels:

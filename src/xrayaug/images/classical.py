@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from xrayaug.arrays import Pixels
+from xrayaug.images.arrays import Pixels
 from xrayaug.options import TrainClassifier
 
 ROTATION = TrainClassifier.rotation  # degrees, at most, either way

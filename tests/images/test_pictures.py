@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from xrayaug import pictures
-from xrayaug.pictures import GAP
+from xrayaug.images import pictures
+from xrayaug.images.pictures import GAP
 
 
 def test_a_grid_is_square_by_default_and_goes_row_by_row() -> None:
