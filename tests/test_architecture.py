@@ -116,9 +116,9 @@ PIXELS_ONLY = [
     "splits",
     "phantoms",
     "scores",
-    "findings",
-    "validity",
-    "verdict",
+    "judging.findings",
+    "judging.validity",
+    "judging.verdict",
 ]
 STAGES_WITHOUT_NETWORKS = ["stages.prepare", "stages.augment", "stages.phantom", "stages.experiment"]
 SOURCES = [name.removeprefix("xrayaug.") for name in FILES if name.startswith("xrayaug.sources.")]

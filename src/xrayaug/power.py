@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import Any
 
-from xrayaug.intervals import Estimate
+from xrayaug.judging.intervals import Estimate
 
 LEVEL = 0.05
 POWER = 0.8

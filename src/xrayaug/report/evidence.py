@@ -14,7 +14,7 @@ from xrayaug.dataset import LABELS, Dataset
 from xrayaug.errors import InputError
 from xrayaug.images import pictures
 from xrayaug.images.arrays import Pixels
-from xrayaug.runs import Run
+from xrayaug.judging.runs import Run
 
 LOG = "log.jsonl"
 SHOWN = 12  # pictures of a grid

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from xrayaug import resampling
-from xrayaug.resampling import Values
+from xrayaug.judging import resampling
+from xrayaug.judging.resampling import Values
 from xrayaug.scores import Labels
 
 FOLDS = 5

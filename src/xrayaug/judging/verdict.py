@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xrayaug import paired
-from xrayaug.intervals import LEVEL, Estimate
+from xrayaug.judging import paired
+from xrayaug.judging.intervals import LEVEL, Estimate
 
 HELPS, HURTS, EQUIVALENT, UNCLEAR = "helps", "hurts", "equivalent", "cannot-tell"
 SAID = {

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from xrayaug import comparison, resampling
-from xrayaug.comparison import Measured
+from xrayaug.judging import comparison, resampling
+from xrayaug.judging.comparison import Measured
 from xrayaug.scores import Probabilities
 
 LABELS = np.arange(400) % 2

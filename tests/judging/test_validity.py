@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from builders import row, write_dataset
 
-from xrayaug import artifacts, dataset, production, validity
+from xrayaug import artifacts, dataset, production
 from xrayaug.dataset import Dataset, Row
+from xrayaug.judging import validity
+from xrayaug.judging.runs import Run
+from xrayaug.judging.validity import Check
 from xrayaug.options import Augment, Sample, TrainClassifier, TrainGan
-from xrayaug.runs import Run
-from xrayaug.validity import Check
 
 
 def real_rows(*, first: int = 0) -> list[Row]:

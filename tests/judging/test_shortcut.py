@@ -3,7 +3,7 @@ import pytest
 from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import roc_auc_score
 
-from xrayaug import shortcut
+from xrayaug.judging import shortcut
 
 
 def features(count: int, *, mean: float = 0.0, seed: int = 0, dims: int = 30) -> shortcut.Features:

@@ -1,7 +1,7 @@
 import pytest
 
-from xrayaug import verdict
-from xrayaug.intervals import Estimate
+from xrayaug.judging import verdict
+from xrayaug.judging.intervals import Estimate
 
 MARGIN = 0.02
 

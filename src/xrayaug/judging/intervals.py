@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import t as student
 
-from xrayaug.resampling import Values
+from xrayaug.judging.resampling import Values
 
 LEVEL = 0.05  # of every test; intervals are of 1 - LEVEL
 DRAWS_OF_SEEDS = 0  # what the random stream of `percentile` is for

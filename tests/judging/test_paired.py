@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xrayaug import paired, scores
+from xrayaug import scores
+from xrayaug.judging import paired
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 from builders import row
 
-from xrayaug import audits
-from xrayaug.audits import Audit
 from xrayaug.dataset import Row
-from xrayaug.shortcut import Apart
+from xrayaug.judging import audits
+from xrayaug.judging.audits import Audit
+from xrayaug.judging.shortcut import Apart
 
 
 def rows(real: int, synthetic: int, label: str) -> list[Row]:

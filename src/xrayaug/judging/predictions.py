@@ -6,9 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from xrayaug import csvfile, resampling, scores
+from xrayaug import csvfile, scores
 from xrayaug.dataset import Row
-from xrayaug.runs import Run
+from xrayaug.judging import resampling
+from xrayaug.judging.runs import Run
 from xrayaug.scores import Labels, Probabilities
 
 LEVELS = ("image", "study", "patient")

@@ -13,8 +13,8 @@ from xrayaug import artifacts
 from xrayaug.artifacts import Artifact
 from xrayaug.dataset import Dataset, Row
 from xrayaug.errors import InputError
-from xrayaug.runs import Run
-from xrayaug.verdict import MOVED
+from xrayaug.judging.runs import Run
+from xrayaug.judging.verdict import MOVED
 
 ENOUGH_SEEDS = 3
 MORE_STEPS = 1.05  # times as many: another budget

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest, norm, rankdata
 
-from xrayaug.resampling import Values
+from xrayaug.judging.resampling import Values
 from xrayaug.scores import Labels, Probabilities
 
 MOST_ENUMERATED = 16  # seeds: 65,536 ways to flip their signs

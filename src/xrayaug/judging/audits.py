@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from xrayaug import console, shortcut
+from xrayaug import console
 from xrayaug.dataset import LABELS, Row
 from xrayaug.features import ClassifierFeatures
-from xrayaug.runs import Run
-from xrayaug.shortcut import Apart, Features
-from xrayaug.validity import Check
+from xrayaug.judging import shortcut
+from xrayaug.judging.runs import Run
+from xrayaug.judging.shortcut import Apart, Features
+from xrayaug.judging.validity import Check
 
 NAME = "shortcut"
 

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xrayaug import csvfile, files, plots, scores, verdict
+from xrayaug import csvfile, files, plots, scores
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
-from xrayaug.findings import CHOSEN, HALF
-from xrayaug.predictions import LEVELS
+from xrayaug.judging import verdict
+from xrayaug.judging.findings import CHOSEN, HALF
+from xrayaug.judging.predictions import LEVELS
 
 IN_TABLE5 = ("image", "study")
 TITLES = {"accuracy": "Accuracy", "kappa": "Kappa", "auroc": "AUROC", "sensitivity": "Sensitivity",

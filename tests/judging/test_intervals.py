@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xrayaug import intervals
-from xrayaug.intervals import Estimate
+from xrayaug.judging import intervals
+from xrayaug.judging.intervals import Estimate
 
 
 def test_without_patients_it_is_the_t_interval_over_seeds() -> None:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from xrayaug import resampling, scores
+from xrayaug import scores
+from xrayaug.judging import resampling
 
 
 def test_names_are_numbered_and_the_nameless_stand_alone() -> None:

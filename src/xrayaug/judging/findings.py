@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from xrayaug import comparison, intervals, paired, scores, validity, verdict
-from xrayaug.comparison import Measured
-from xrayaug.intervals import Estimate
+from xrayaug import scores
+from xrayaug.judging import comparison, intervals, paired, validity, verdict
+from xrayaug.judging.comparison import Measured
+from xrayaug.judging.intervals import Estimate
+from xrayaug.judging.validity import Check
+from xrayaug.judging.verdict import Decision
 from xrayaug.scores import METRICS
-from xrayaug.validity import Check
-from xrayaug.verdict import Decision
 
 RANGES = {"kappa": (-1.0, 1.0)}  # of scores that do not lie in [0, 1]
 HALF, CHOSEN = "half", "chosen"  # thresholds: 0.5, and that of the greatest balanced accuracy on validation

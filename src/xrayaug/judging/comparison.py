@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import intervals, paired, resampling, scores
-from xrayaug.intervals import Estimate
-from xrayaug.resampling import Counts, Values
+from xrayaug import scores
+from xrayaug.judging import intervals, paired, resampling
+from xrayaug.judging.intervals import Estimate
+from xrayaug.judging.resampling import Counts, Values
 from xrayaug.scores import Labels, Probabilities
 
 
