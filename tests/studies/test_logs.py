@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from stand_in import first
 
-from xrayaug import logs
-from xrayaug.logs import LastRun
+from xrayaug.studies import logs
+from xrayaug.studies.logs import LastRun
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ import pytest
 import stand_in
 from stand_in import after, first, said, study
 
-from xrayaug import jobs, logs, stopping
-from xrayaug.jobs import Crew, Outcome, Places
+from xrayaug import stopping
 from xrayaug.stopping import Stopped
-from xrayaug.studies import Study
+from xrayaug.studies import jobs, logs
+from xrayaug.studies.jobs import Crew, Outcome, Places
+from xrayaug.studies.planning import Study
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from xrayaug import __version__, files, logs, standing, stopping
+from xrayaug import __version__, files, stopping
 from xrayaug.command import Command, flag_name
 from xrayaug.errors import OutputError, UsageError
 from xrayaug.options import COMMANDS, Experiment
-from xrayaug.studies import Study
+from xrayaug.studies import logs, standing
+from xrayaug.studies.planning import Study
 
 SUBMIT = "submit.sh"
 SCRIPT = ".sbatch"

@@ -9,10 +9,11 @@ import pytest
 from builders import build, edit_manifest
 from stand_in import after, first, study
 
-from xrayaug import lock, logs, production, standing
+from xrayaug import lock, production
 from xrayaug.command import Command
-from xrayaug.standing import Standing, State
-from xrayaug.studies import Study
+from xrayaug.studies import logs, standing
+from xrayaug.studies.planning import Study
+from xrayaug.studies.standing import Standing, State
 
 
 def make(command: Command, **environment: Any) -> None:

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from builders import row
 
-from xrayaug import controls
 from xrayaug.errors import DataError
+from xrayaug.studies import controls
 
 REAL = [row(row=place, label="normal" if place < 5 else "abnormal", file=f"{place}.png") for place in range(8)]
 

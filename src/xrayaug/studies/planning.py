@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from xrayaug import artifacts, power, sources
+from xrayaug import artifacts, sources
 from xrayaug.command import Command
 from xrayaug.dataset import open_dataset
 from xrayaug.errors import UsageError, XrayaugError
@@ -23,6 +23,7 @@ from xrayaug.options import (
     TrainClassifier,
     TrainGan,
 )
+from xrayaug.studies import power
 
 PRESETS: dict[str, dict[str, Any]] = {
     "thesis": {

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from xrayaug import power
-from xrayaug.power import Assumed
+from xrayaug.studies import power
+from xrayaug.studies.power import Assumed
 
 ALONE = Assumed(discordance=0.1, alike=1.0, icc=0.0)
 

@@ -15,11 +15,12 @@ from builders import build
 from cluster_stub import told
 from stand_in import after, first, said, study
 
-from xrayaug import logs, production, slurm, studies
+from xrayaug import production
 from xrayaug.command import Command
 from xrayaug.errors import OutputError, UsageError
 from xrayaug.options import Experiment
-from xrayaug.studies import Study
+from xrayaug.studies import logs, planning, slurm
+from xrayaug.studies.planning import Study
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def submit(directory: Path = Path("jobs")) -> "subprocess.CompletedProcess[str]"
 
 def test_arrays_of_what_waits_for_the_same() -> None:
     demo = options(seeds=3)
-    found = slurm.arrange(studies.plan(demo), demo)
+    found = slurm.arrange(planning.plan(demo), demo)
     assert {kind: len(commands) for kind, commands in found.kinds.items()} == {
         "phantom": 2, "prepare": 2, "train-gan": 1, "sample": 1, "fid": 2, "augment": 3, "train-classifier": 9,
         "evaluate": 1, "experiment": 1,
@@ -74,7 +75,7 @@ def test_arrays_of_what_waits_for_the_same() -> None:
 def test_more_tasks_than_an_array_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slurm, "LARGEST_ARRAY", 4)
     demo = options(seeds=3)
-    found = slurm.arrange(studies.plan(demo), demo)
+    found = slurm.arrange(planning.plan(demo), demo)
     assert [len(found.kinds[f"train-classifier{page}"]) for page in ("", "-2", "-3")] == [4, 4, 1]
     tasks = [(each.kind, task) for each in found.submissions for task in each.tasks]
     assert len(set(tasks)) == len(tasks)
@@ -86,7 +87,7 @@ def test_what_a_job_asks_for(place: Path) -> None:
         slurm_partition="gpu", slurm_time="1-00:00", slurm_memory="32G", slurm_cpus=8, slurm_gres="gpu:a100:1",
         slurm_options="--account=us --qos=low",
     )  # fmt: skip
-    slurm.write(Path("jobs"), studies.plan(asked), asked)
+    slurm.write(Path("jobs"), planning.plan(asked), asked)
     trains = Path("jobs/train-gan.sbatch").read_text()
     lines = [line.removeprefix("#SBATCH --") for line in trains.splitlines() if line.startswith("#SBATCH")]
     assert lines == [
@@ -108,13 +109,13 @@ def test_what_a_job_asks_for(place: Path) -> None:
 def test_what_no_script_can_hold_is_refused(place: Path, changes: dict[str, Any], name: str) -> None:
     asked = options(**changes)
     with pytest.raises(UsageError, match=name):
-        slurm.write(Path("jobs"), studies.plan(asked), asked)
+        slurm.write(Path("jobs"), planning.plan(asked), asked)
     assert not Path("jobs").exists()
 
 
 def test_every_script_of_the_thesis_is_sound(place: Path) -> None:
     asked = Experiment(rsna=Path("it's raw"), mura=Path("$(raw)"), out=Path("my study"), screen=True)
-    slurm.write(Path("jobs"), studies.plan(asked), asked)
+    slurm.write(Path("jobs"), planning.plan(asked), asked)
     scripts = sorted(Path("jobs").iterdir())
     assert len(scripts) == 10
     for script in scripts:

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from xrayaug import console, logs, production, stopping
+from xrayaug import console, production, stopping
 from xrayaug.command import Command
 from xrayaug.errors import XrayaugError
-from xrayaug.studies import Study
+from xrayaug.studies import logs
+from xrayaug.studies.planning import Study
 
 POLL_SECONDS = 0.05  # between looks at what runs
 THREADS = "OMP_NUM_THREADS"

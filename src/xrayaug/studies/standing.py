@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, Literal, get_args
 
-from xrayaug import artifacts, lock, logs, manifests, production, stopping
+from xrayaug import artifacts, lock, manifests, production, stopping
 from xrayaug.command import Command
 from xrayaug.errors import XrayaugError
 from xrayaug.manifests import MANIFEST, Manifest
-from xrayaug.studies import Study
+from xrayaug.studies import logs
+from xrayaug.studies.planning import Study
 
 State = Literal["done", "running", "failed", "stopped", "waiting"]
 STATES: tuple[State, ...] = get_args(State)

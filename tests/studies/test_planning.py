@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from xrayaug import studies
 from xrayaug.options import Experiment
+from xrayaug.studies import planning
 
 
 def graph(**changes: object) -> dict[str, set[str]]:
     """Every part and the parts that it reads."""
-    study = studies.plan(Experiment(preset="demo", out=Path("s"), **changes))  # type: ignore[arg-type]
+    study = planning.plan(Experiment(preset="demo", out=Path("s"), **changes))  # type: ignore[arg-type]
     names = [command.out.name for command in study.commands]
     return {name: {names[need] for need in needs} for name, needs in zip(names, study.needs(), strict=True)}
 
@@ -34,7 +34,7 @@ def test_a_command_that_trains_several_seeds_makes_all_of_them() -> None:
 
 def test_sets_of_another_layout_are_read_as_such() -> None:
     given: dict[str, Any] = {"rsna_source": "folder", "mura_source": "table", "test": 0.25, "gan_label": "normal"}
-    study = studies.plan(Experiment(rsna=Path("a"), mura=Path("b.csv"), out=Path("s"), **given))
+    study = planning.plan(Experiment(rsna=Path("a"), mura=Path("b.csv"), out=Path("s"), **given))
     lines = [command.command_line() for command in study.commands]
     assert [line.split(" --out ")[-1] for line in lines[:3]] == ["s/rsna", "s/mura", "s/gan"]
     for line, source in zip(lines[:2], ("folder", "table"), strict=True):
