@@ -12,10 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from xrayaug import cli
+from xrayaug import checkpoints, cli
+from xrayaug.checkpoints import Checkpoints
 from xrayaug.processes import ranks
-from xrayaug.training import checkpoints
-from xrayaug.training.checkpoints import Checkpoints
 
 STOP_AT = 4
 

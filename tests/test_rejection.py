@@ -14,6 +14,7 @@ from builders import MakeDataset, edit_manifest
 
 from xrayaug import drawing, inception, production, rejection
 from xrayaug.artifacts import open_artifact
+from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
 from xrayaug.dataset import open_dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError
@@ -21,7 +22,6 @@ from xrayaug.inception import Network
 from xrayaug.options import Sample, TrainGan
 from xrayaug.rejection import Verdict
 from xrayaug.stages import sample, train_gan
-from xrayaug.training.checkpoints import Checkpoints
 
 COUNT, SHARE = 60, 0.25  # of 80 candidates, in two passes
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from xrayaug import device, features, imagesets, production, rejection, weights
+from xrayaug.checkpoints import Checkpoints
 from xrayaug.dataset import Dataset, copied
 from xrayaug.drawing import PASS, Drawing, Source
 from xrayaug.errors import ArtifactError
@@ -15,7 +16,6 @@ from xrayaug.features import Features
 from xrayaug.imagesets import Pictures
 from xrayaug.options import Sample
 from xrayaug.processes.turns import Array, Stream, Work
-from xrayaug.training.checkpoints import Checkpoints
 
 DISCRIMINATOR_FILE = "discriminator.safetensors"
 LEARNT = "learnt"  # work that several processes share

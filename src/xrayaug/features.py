@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from xrayaug import artifacts, classifier, console, frechet, inception, stopping
 from xrayaug.artifacts import Artifact, Result
+from xrayaug.checkpoints import State
 from xrayaug.classifier import Classifier
 from xrayaug.errors import DataError, UsageError
 from xrayaug.images import prefetching
@@ -28,7 +29,6 @@ from xrayaug.imagesets import Pictures, Pixels
 from xrayaug.inception import Network, Weights
 from xrayaug.processes import turns
 from xrayaug.processes.turns import Stream, Work
-from xrayaug.training.checkpoints import State
 
 Array = npt.NDArray[np.float32]  # [N, D]
 Visit = Callable[[int, Callable[[], State]], None]

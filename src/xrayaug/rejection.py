@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from xrayaug import console, csvfile, files, neighbours, stopping
+from xrayaug.checkpoints import Checkpoints
 from xrayaug.errors import DataError
 from xrayaug.neighbours import Matrix
-from xrayaug.training.checkpoints import Checkpoints
 
 K = 3  # real features, the farthest of which counts: one alone may be an outlier
 DIMS = 2048  # of Inception's layers

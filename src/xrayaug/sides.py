@@ -16,6 +16,7 @@ import torch
 
 from xrayaug import artifacts, console, device, features, frechet, imagesets, stopping
 from xrayaug.artifacts import Result
+from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.command import Interval
 from xrayaug.dataset import Dataset, copied
 from xrayaug.errors import DataError, InputError
@@ -25,7 +26,6 @@ from xrayaug.imagesets import Pictures
 from xrayaug.options import Fid
 from xrayaug.processes import turns
 from xrayaug.processes.turns import Work
-from xrayaug.training.checkpoints import Checkpoints, State
 
 
 @dataclass(frozen=True)

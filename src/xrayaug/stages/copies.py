@@ -16,6 +16,7 @@ import torch
 
 from xrayaug import artifacts, console, csvfile, device, features, files, imagesets, production, replays
 from xrayaug.artifacts import Artifact, Result
+from xrayaug.checkpoints import Checkpoints
 from xrayaug.console import Table
 from xrayaug.dataset import Dataset, Row, open_dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError
@@ -27,7 +28,6 @@ from xrayaug.options import Copies
 from xrayaug.processes import turns
 from xrayaug.processes.turns import Work
 from xrayaug.replays import Nearest, Threshold
-from xrayaug.training.checkpoints import Checkpoints
 
 Flags = npt.NDArray[np.bool_]
 

@@ -14,6 +14,7 @@ import torch
 
 from xrayaug import classifier, console, device, files, production, scores
 from xrayaug.artifacts import Result
+from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
 from xrayaug.console import Table
 from xrayaug.dataset import COLUMNS, LABELS, Row
@@ -29,7 +30,6 @@ from xrayaug.judging.runs import Run, open_runs, split_by
 from xrayaug.options import Evaluate
 from xrayaug.reader import part
 from xrayaug.report import evidence, page
-from xrayaug.training.checkpoints import Checkpoints
 
 REPORTED = {0: 0.831, 10: 0.826, 50: 0.800, 100: 0.775}  # the thesis's Table 5: percent added -> accuracy
 REPORTED_NOTE = (

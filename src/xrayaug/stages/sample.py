@@ -9,6 +9,7 @@ import torch
 
 from xrayaug import artifacts, console, dataset, device, production, rejection
 from xrayaug.artifacts import Result
+from xrayaug.checkpoints import Checkpoints
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, UNLABELLED, Row
 from xrayaug.drawing import BALANCED, PASS, SHOWN_EVERY, SNAPSHOTS, Drawing, Source, label_of
@@ -19,7 +20,6 @@ from xrayaug.options import Sample
 from xrayaug.processes import turns
 from xrayaug.processes.turns import Work
 from xrayaug.rejection import Verdict
-from xrayaug.training.checkpoints import Checkpoints
 
 CONTACT_SHEET = 100  # images on the contact sheet
 MOST_PNGS = 200_000  # files that a manifest has room for

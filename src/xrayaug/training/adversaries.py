@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from xrayaug import device, weights
+from xrayaug.checkpoints import State
 from xrayaug.errors import UsageError
 from xrayaug.gans import Architecture, Recipe, Shape
 from xrayaug.options import TrainGan
@@ -22,7 +23,6 @@ from xrayaug.processes import sharing
 from xrayaug.training import adversarial, augmentation, steps
 from xrayaug.training.augmentation import Ada
 from xrayaug.training.averaging import Average
-from xrayaug.training.checkpoints import State
 
 INITIAL = 0  # what a random stream is for: the initial weights; those of the run follow in gan_training.py
 METRICS = ("d_loss", "g_loss", "d_real", "d_fake")  # d_real is D(x), d_fake D(G(z)), averaged over the epoch

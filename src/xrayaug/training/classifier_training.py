@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from xrayaug import classifier, console, device, production, scores, stopping, weights
+from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.errors import TrainingError
 from xrayaug.files import Log
 from xrayaug.images.feeding import Feed
@@ -30,7 +31,6 @@ from xrayaug.processes import ranks, sharing
 from xrayaug.processes.sharing import Share
 from xrayaug.stopping import Pace, Stopped
 from xrayaug.training import steps
-from xrayaug.training.checkpoints import Checkpoints, State
 from xrayaug.training.profiling import Profile
 from xrayaug.training.steps import LOOK, Step
 

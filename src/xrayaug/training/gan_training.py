@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from xrayaug import console, device, plots, production, stopping, weights
+from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.errors import TrainingError
 from xrayaug.files import Log
 from xrayaug.gans import CLASSES
@@ -28,7 +29,6 @@ from xrayaug.processes.sharing import Share
 from xrayaug.stopping import Pace
 from xrayaug.training import adversaries, averaging, collapse, distances
 from xrayaug.training.adversaries import FURTHER, INITIAL, METRICS, Chances, Design
-from xrayaug.training.checkpoints import Checkpoints, State
 from xrayaug.training.distances import Yardstick
 from xrayaug.training.profiling import Profile
 from xrayaug.training.steps import LOOK, Step

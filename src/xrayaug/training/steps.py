@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from xrayaug import console
+from xrayaug.checkpoints import State
 from xrayaug.command import Interval
-from xrayaug.training.checkpoints import State
 
 LOOK = Interval(seconds=1)  # between looks at what the device has computed, for which it must be waited for
 WARM_UP = 3  # steps before the recording, in which libraries choose algorithms and the optimiser makes its state

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from xrayaug import files, stopping
+from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
 from xrayaug.errors import TrainingError
 from xrayaug.stopping import Stopped
-from xrayaug.training.checkpoints import Checkpoints
 
 ALWAYS, NEVER = Interval(images=1), Interval(seconds=3600)
 
