@@ -12,7 +12,7 @@ from xrayaug.images.decoding import Note
 from xrayaug.options import Prepare
 from xrayaug.sources import Listing, Record
 
-SIZE = 4
+SIZE = 8
 
 
 def decode(root: Path, files: list[str], **given: Any) -> list[decoding.Picture]:
