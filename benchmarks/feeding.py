@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from xrayaug import device
-from xrayaug.arrays import Pixels, map_images
 from xrayaug.dataset import open_dataset
-from xrayaug.feeding import feed
-from xrayaug.stack import Stack
+from xrayaug.images.arrays import Pixels, map_images
+from xrayaug.images.feeding import feed
+from xrayaug.images.stack import Stack
 
 
 def pixels(arguments: argparse.Namespace) -> Pixels:

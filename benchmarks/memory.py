@@ -27,8 +27,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from xrayaug import arrays, classifier, csvfile, dataset, files, production, weights
+from xrayaug import classifier, csvfile, dataset, files, production, weights
 from xrayaug.dataset import COLUMNS, INDEX
+from xrayaug.images import arrays
 from xrayaug.options import Prepare, TrainClassifier
 
 ARCH = "squeezenet1_1"

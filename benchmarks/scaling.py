@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import arrays, dataset, production
+from xrayaug import dataset, production
 from xrayaug.dataset import Row
+from xrayaug.images import arrays
 from xrayaug.options import Prepare, TrainGan
 from xrayaug.stages import train_gan
 

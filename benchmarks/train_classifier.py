@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, models, transforms
 
 from xrayaug import classifier, device
-from xrayaug.arrays import Pixels
 from xrayaug.classifier import IMAGENET_MEAN, IMAGENET_STD
+from xrayaug.images.arrays import Pixels
 
 W0, W1 = 0.3, 0.7
 

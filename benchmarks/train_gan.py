@@ -14,10 +14,11 @@ import torch
 from interleaved import Round, Side, compare
 from torch import Tensor, nn
 
-from xrayaug import adversaries, device, gans
+from xrayaug import device, gans
 from xrayaug.gans import Shape
 from xrayaug.options import TrainGan
 from xrayaug.stages import train_gan
+from xrayaug.training import adversaries
 
 LR, BETAS = 3.4e-4, (0.5, 0.999)
 

@@ -31,9 +31,10 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import norm
 
-from xrayaug import comparison, intervals, paired, resampling, scores, verdict
-from xrayaug.comparison import Measured
-from xrayaug.resampling import Counts
+from xrayaug import scores
+from xrayaug.judging import comparison, intervals, paired, resampling, verdict
+from xrayaug.judging.comparison import Measured
+from xrayaug.judging.resampling import Counts
 
 IMAGES_PER_PATIENT = (1, 2, 3, 4)  # equally often
 ABNORMAL = 0.41  # of the test patients: 189 of the thesis's 460 images

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from xrayaug import arrays, classifier, dataset, files, manifests, production, weights
-from xrayaug.arrays import Pixels
+from xrayaug import classifier, dataset, files, manifests, production, weights
 from xrayaug.dataset import Row
+from xrayaug.images import arrays
+from xrayaug.images.arrays import Pixels
 from xrayaug.manifests import MANIFEST
 from xrayaug.options import Phantom, Prepare, TrainClassifier
 

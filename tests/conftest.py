@@ -11,8 +11,9 @@ from browser import Browser, browsing
 from builders import build, phantom
 from faults import tally
 
-from xrayaug import arrays, dataset, production
+from xrayaug import dataset, production
 from xrayaug.dataset import Row
+from xrayaug.images import arrays
 from xrayaug.options import Prepare, Sample
 from xrayaug.production import produce
 

@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from xrayaug import checkpoints, cli, ranks
+from xrayaug import checkpoints, cli
 from xrayaug.checkpoints import Checkpoints
+from xrayaug.processes import ranks
 
 STOP_AT = 4
 

@@ -6,7 +6,7 @@ import pytest
 
 from xrayaug.command import Command
 from xrayaug.options import Phantom, Prepare, TrainClassifier
-from xrayaug.studies import Study
+from xrayaug.studies.planning import Study
 
 TRACE = "TRACE"  # environment variable: the file in which every run says that it begins, ends or stops
 PROGRAM = """#!/bin/sh

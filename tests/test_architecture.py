@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ def name_of(file: Path) -> str:
 
 
 FILES = {name_of(file): file for file in sorted(ROOT.rglob("*.py"))}
+HOLD_CODE = {"xrayaug", "xrayaug.gans", "xrayaug.phantoms", "xrayaug.sources"}  # packages that are more than a room
+ROOMS = {name for name, file in FILES.items() if file.name == "__init__.py"} - HOLD_CODE
 
 
 def statements(node: ast.AST, *, within_functions: bool) -> Iterator[ast.stmt]:
@@ -73,6 +76,11 @@ def tops(names: set[str] | frozenset[str]) -> set[str]:
     return {name.split(".")[0] for name in names}
 
 
+def room_of(module: str) -> str:
+    """The package that it lies in; where it lies in none, itself."""
+    return module.split(".")[1]
+
+
 def importers_of(package: str) -> set[str]:
     """The modules that import it, at the top or in a function."""
     return {module for module in FILES if package in tops(imports(module, within_functions=True))}
@@ -98,24 +106,25 @@ def test_a_package_has_one_importer(package: str, only: str | None) -> None:
     assert importers_of(package) <= {f"xrayaug.{only}"}
 
 
-@pytest.mark.parametrize(
-    "module", ["__main__", "cli", "options", "errors", "console", "artifacts", "gans", "sources", "stages", "ranks"]
-)
+LIGHT = ("__main__", "cli", "options", "errors", "console", "artifacts", "gans", "sources", "stages", "processes.ranks")
+
+
+@pytest.mark.parametrize("module", LIGHT)
 def test_what_help_and_completion_load_is_light(module: str) -> None:
     assert not HEAVY & tops(everything_imported_by(f"xrayaug.{module}"))
 
 
 PIXELS_ONLY = [
     "reader.part",
-    "pixels",
-    "arrays",
+    "images.pixels",
+    "images.arrays",
     "dataset",
     "splits",
     "phantoms",
     "scores",
-    "findings",
-    "validity",
-    "verdict",
+    "judging.findings",
+    "judging.validity",
+    "judging.verdict",
 ]
 STAGES_WITHOUT_NETWORKS = ["stages.prepare", "stages.augment", "stages.phantom", "stages.experiment"]
 SOURCES = [name.removeprefix("xrayaug.") for name in FILES if name.startswith("xrayaug.sources.")]
@@ -126,14 +135,14 @@ def test_what_needs_no_network_loads_no_torch(module: str) -> None:
     assert not {"torch", "torchvision"} & tops(everything_imported_by(f"xrayaug.{module}"))
 
 
-LAYERS = ("errors", "ranks", "listing", "csvfile", "gans", "command", "options", "sources", "console", "stopping",
-          "files", "lock", "manifests", "artifacts", "production", "arrays", "stack", "nodecache",
-          "dataset")  # fmt: skip
+LAYERS = ("errors", "processes.ranks", "listing", "csvfile", "gans", "command", "options", "sources", "console",
+          "stopping", "files", "lock", "manifests", "artifacts", "production", "images.arrays",
+          "images.stack", "images.nodecache", "dataset")  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LAYERS)
 def test_lower_layers_do_not_import_upper_ones(module: str) -> None:
-    lower = {f"xrayaug.{name}" for name in LAYERS[: LAYERS.index(module)]} | {"xrayaug"}
+    lower = {f"xrayaug.{name}" for name in LAYERS[: LAYERS.index(module)]} | {"xrayaug"} | ROOMS
     own = {name for name in imports(f"xrayaug.{module}", within_functions=True) if name.startswith("xrayaug")}
     assert own <= lower
 
@@ -142,9 +151,25 @@ def test_plug_ins_know_only_their_contract_their_layers_and_those_they_build_on(
     for module in FILES:
         if module.startswith("xrayaug.gans."):
             own = {name for name in imports(module, within_functions=True) if name.startswith("xrayaug")}
-            built_on = own - {"xrayaug", "xrayaug.gans", "xrayaug.equalised", "xrayaug.sharing"}
+            built_on = own - ROOMS - {"xrayaug", "xrayaug.gans", "xrayaug.equalised", "xrayaug.processes.sharing"}
             assert all(name.startswith("xrayaug.gans.") for name in built_on), module
             assert module not in everything_imported_by_others(own), f"{module} builds on itself"
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_a_room_is_but_its_docstring(room: str) -> None:
+    """Who asks for what lies in it pays for that alone."""
+    (only,) = ast.parse(FILES[room].read_text(encoding="utf-8")).body
+    assert isinstance(only, ast.Expr)
+
+
+def test_no_room_needs_what_needs_it() -> None:
+    """Rooms, and files that lie in none, are in an order: each needs those before it alone."""
+    needs: dict[str, set[str]] = {}
+    for module in FILES.keys() - {"xrayaug"}:
+        own = {name for name in imports(module, within_functions=True) if name.startswith("xrayaug.")}
+        needs.setdefault(room_of(module), set()).update({room_of(name) for name in own} - {room_of(module)})
+    TopologicalSorter(needs).prepare()  # raises CycleError, which names the circle
 
 
 def test_every_file_has_a_name_of_its_own() -> None:

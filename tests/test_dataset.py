@@ -10,10 +10,10 @@ import pytest
 from builders import edit_index, edit_manifest, grey, row, tamper, write_dataset
 
 from xrayaug import dataset, manifests
-from xrayaug.arrays import IMAGES
 from xrayaug.artifacts import Artifact
 from xrayaug.dataset import INDEX, Row, borrowed, open_dataset
 from xrayaug.errors import ArtifactError, DataError
+from xrayaug.images.arrays import IMAGES
 from xrayaug.options import Augment
 from xrayaug.production import produce
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torchvision.transforms import functional as tv
 
-from xrayaug import device, ranks
+from xrayaug import device
 from xrayaug.errors import ResourceError, UsageError
-from xrayaug.ranks import Rank
+from xrayaug.processes import ranks
+from xrayaug.processes.ranks import Rank
 
 EVERY_GREY = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
 

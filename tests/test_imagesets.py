@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xrayaug import imagesets, pixels
-from xrayaug.arrays import Pixels
+from xrayaug import imagesets
 from xrayaug.errors import DataError
+from xrayaug.images import pixels
+from xrayaug.images.arrays import Pixels
 
 
 def noise(seed: int = 3) -> Pixels:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from loopback import ask, cluster, wait_until
 
-from xrayaug import artifacts, logs, slurm, studies
+from xrayaug import artifacts
 from xrayaug.options import Experiment, Phantom
 from xrayaug.stages import experiment, phantom
+from xrayaug.studies import logs, planning, slurm
 
 pytestmark = pytest.mark.slurm
 
@@ -81,7 +82,7 @@ def test_from_submission_to_a_verdict_with_two_stops_on_the_way(here: Path) -> N
 
 
 def test_every_part_is_then_done(here: Path) -> None:
-    whole = studies.plan(study())
+    whole = planning.plan(study())
     assert experiment.run(Experiment(**(vars(study()) | {"slurm": None, "status": True})))["counts"] == {
         "done": len(whole.commands), "running": 0, "failed": 0, "stopped": 0, "waiting": 0
     }  # fmt: skip

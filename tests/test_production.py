@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from builders import RESULT, build, phantom
 
-from xrayaug import __version__, artifacts, manifests, ranks
+from xrayaug import __version__, artifacts, manifests
 from xrayaug.artifacts import open_artifact
 from xrayaug.errors import ArtifactError, InputError, OutputError
 from xrayaug.manifests import MANIFEST
 from xrayaug.options import Augment, Phantom, Prepare, Sample
+from xrayaug.processes import ranks
 from xrayaug.production import produce
 
 

@@ -6,8 +6,8 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
-from xrayaug import paired
-from xrayaug.intervals import Estimate
+from xrayaug.judging import paired
+from xrayaug.judging.intervals import Estimate
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 6), (1, 9), (5, 5), (17, 40), (120, 90)])

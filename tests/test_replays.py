@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from xrayaug import replays
-from xrayaug.arrays import Pixels
+from xrayaug.images.arrays import Pixels
 from xrayaug.replays import SIDE
 
 

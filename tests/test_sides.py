@@ -11,9 +11,9 @@ from builders import row, write_dataset, write_png
 from PIL import Image
 
 from xrayaug import dataset, features, production
-from xrayaug.arrays import Pixels
 from xrayaug.errors import ArtifactError, DataError, InputError
 from xrayaug.features import Array
+from xrayaug.images.arrays import Pixels
 from xrayaug.options import Augment, Fid, Prepare
 from xrayaug.sides import Gauge, Measured, Stored, cache_directory, open_side
 

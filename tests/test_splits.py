@@ -1,11 +1,16 @@
-"""Shares round half up; draws are stratified, seeded, nested and keep groups whole."""
+"""Shares round half up; draws are stratified, seeded, nested and keep groups whole; every image gets a split."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from xrayaug.splits import draw, share
+from xrayaug.dataset import Row
+from xrayaug.errors import DataError
+from xrayaug.options import Prepare
+from xrayaug.splits import assign, draw, share
 
 FRACTIONS = (0.0, 0.1, 0.25, 0.5, 0.9, 1.0)
 
@@ -77,3 +82,51 @@ def test_the_seed_decides() -> None:
     assert draw(groups, labels, 0.5, 4) == draw(groups, labels, 0.5, 4)
     assert draw(groups, labels, 0.5, 4) != draw(groups, labels, 0.5, 5)
     assert draw(groups, labels, 0.5, (4, 0)) != draw(groups, labels, 0.5, (4, 1))
+
+
+def command(**given: Any) -> Prepare:
+    return Prepare(**{"input": Path("raw"), "out": Path("out"), **given})
+
+
+def rows_of(count: int, patients: int, pictures: int, split: str = "") -> list[Row]:
+    """So many images, of patients and of pictures in turn; every other one abnormal."""
+    return [
+        Row("images.npy", place, split, ("abnormal", "normal")[place % 2], f"p{place % patients}", "", "folder", False,
+            f"{place}.png", f"picture {place % pictures}")
+        for place in range(count)
+    ]  # fmt: skip
+
+
+def split_of(rows: list[Row], column: str) -> dict[str, set[str]]:
+    """The splits of each value of that column."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        found[getattr(row, column)].add(row.split)
+    return found
+
+
+def test_patients_stay_together() -> None:
+    rows = assign(rows_of(120, patients=30, pictures=120), command(holdout=0.3, test=0.2))
+    assert all(len(splits) == 1 for splits in split_of(rows, "patient").values())
+    assert {row.split for row in rows} == {"train", "valid", "test"}
+    apart = assign(rows_of(120, patients=30, pictures=120), command(holdout=0.3, test=0.2, split_by="image"))
+    assert any(len(splits) > 1 for splits in split_of(apart, "patient").values())
+
+
+def test_patients_who_share_a_picture_are_held_out_together() -> None:
+    """So that a random split never tears copies apart, but for blank pictures, which are none."""
+    given = rows_of(40, patients=40, pictures=20)
+    rows = assign(given, command(holdout=0.5))
+    assert all(len(splits) == 1 for splits in split_of(rows, "sha256").values())
+    assert Counter(row.split for row in rows) == {"train": 20, "valid": 20}
+    blank = assign(given, command(holdout=0.5), frozenset(row.sha256 for row in given))
+    assert any(len(splits) > 1 for splits in split_of(blank, "sha256").values())
+
+
+@pytest.mark.parametrize("flag", ["holdout", "test"])
+def test_a_split_that_the_set_names_is_kept_and_not_added_to(flag: str) -> None:
+    split = {"holdout": "valid", "test": "test"}[flag]
+    given = [*rows_of(20, 20, 20), *rows_of(2, 2, 2, split)]
+    assert [row.split for row in assign(given, command())][-2:] == [split] * 2
+    with pytest.raises(DataError, match=f"the set has {split} images of its own"):
+        assign(given, command(**{flag: 0.1}))

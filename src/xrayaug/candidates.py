@@ -15,7 +15,7 @@ from xrayaug.errors import ArtifactError
 from xrayaug.features import Features
 from xrayaug.imagesets import Pictures
 from xrayaug.options import Sample
-from xrayaug.turns import Array, Stream, Work
+from xrayaug.processes.turns import Array, Stream, Work
 
 DISCRIMINATOR_FILE = "discriminator.safetensors"
 LEARNT = "learnt"  # work that several processes share

@@ -16,9 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from xrayaug import console, files, process_group, ranks, stopping
+from xrayaug import console, files, stopping
 from xrayaug.command import Interval
 from xrayaug.errors import TrainingError
+from xrayaug.processes import group as process_group
+from xrayaug.processes import ranks
 from xrayaug.stopping import Pace
 
 State = Any

@@ -6,11 +6,9 @@ its last layer replaced by one output, and a loss weighted by class.
 
 import difflib
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import numpy as np
 import torch
@@ -19,22 +17,16 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
-from xrayaug import console, process_group, ranks
+from xrayaug import pretrained
 from xrayaug import weights as weights_files
 from xrayaug.errors import UsageError, WeightsError
-from xrayaug.feeding import Feed
+from xrayaug.images.feeding import Feed
+from xrayaug.processes import group as process_group
+from xrayaug.processes import ranks
 from xrayaug.scores import Probabilities
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of red, green and blue in [0, 1]
 IMAGENET_STD = (0.229, 0.224, 0.225)
-PRETRAINED = ("imagenet", "none")  # what --weights takes besides a file
-AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that GoogLeNet and Inception train with, and we do without
-RENAMED = (  # layers that torchvision's own files call otherwise than its networks
-    (re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)"), r"\1\2"),
-    (re.compile(r"\.mlp\.linear_1\."), ".mlp.0."),
-    (re.compile(r"\.mlp\.linear_2\."), ".mlp.3."),
-)
-HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")  # torch.hub's convention: the sha256 begins so
 
 
 class Classifier(nn.Module):
@@ -94,8 +86,8 @@ def build(arch: str, *, size: int, weights: str = "none", seed: int = 0) -> Clas
         torch.manual_seed(seed)
         network = _construct(arch, size)
     if weights != "none":
-        file = imagenet_file(arch) if weights == "imagenet" else Path(weights)
-        _start_from(network, file, f"{arch} at {size} pixels")
+        file = pretrained.imagenet_file(arch) if weights == "imagenet" else Path(weights)
+        pretrained.start_from(network, file, f"{arch} at {size} pixels", output_layer(network))
     return Classifier(network).to(memory_format=torch.channels_last)
 
 
@@ -162,32 +154,12 @@ def restore(path: Path, arch: str, *, size: int) -> Classifier:
         UsageError: as `outline`.
         WeightsError: the file is missing, damaged, or of another network.
     """
-    state, wanted = _readable(path), f"{arch} at {size} pixels"
-    _check_fit(state, outline(arch, size=size).network, path, wanted)
+    state, wanted = pretrained.read(path), f"{arch} at {size} pixels"
+    pretrained.check_fit(state, outline(arch, size=size).network, path, wanted)
     with torch.random.fork_rng(devices=[]):
         network = _construct(arch, size)
-    _copy(state, network, path, wanted)
+    pretrained.copy(state, network, path, wanted)
     return Classifier(network).to(memory_format=torch.channels_last)
-
-
-def imagenet_file(arch: str) -> Path:
-    """Where torchvision's ImageNet weights of `arch` lie, downloaded if they are not here; held to their hash.
-
-    Of several sets of weights it is `IMAGENET1K_V1`, which the thesis's time knew, where there is one.
-
-    Raises:
-        WeightsError: they are neither here nor to be had, or do not have the hash that their name says.
-    """
-    offered = models.get_model_weights(arch)
-    url = str((offered.IMAGENET1K_V1 if "IMAGENET1K_V1" in offered.__members__ else offered.DEFAULT).url)
-    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
-    wanted = HASH_IN_NAME.search(file.name)
-    prefix = wanted.group(1) if wanted else ""
-    if not file.exists():
-        _download(url, file, prefix)
-    elif not weights_files.file_hash(file).startswith(prefix):
-        raise WeightsError(f"{file} is damaged: its sha256 does not begin with {prefix}", "delete it and run again")
-    return file
 
 
 def transforms(draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
@@ -309,66 +281,3 @@ def output_layer(network: nn.Module) -> str:
     """The name of the layer that gives the output: the last with weights, a convolution in SqueezeNet."""
     weighted: list[str] = [name for name, part in network.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)]
     return weighted[-1]
-
-
-def _start_from(network: nn.Module, file: Path, wanted: str) -> None:
-    """Take every weight from `file` but those of the output layer."""
-    output = output_layer(network) + "."
-    state = {_current_name(name): tensor for name, tensor in _readable(file).items()}
-    kept = {name: tensor for name, tensor in state.items() if not name.startswith((output, *AUXILIARY))}
-    own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(output)}
-    _copy(kept | own, network, file, wanted)
-
-
-def _readable(file: Path) -> dict[str, Tensor]:
-    state = weights_files.read(file)
-    weights_files.check_finite(state, file)
-    return state
-
-
-def _current_name(name: str) -> str:
-    for pattern, replacement in RENAMED:
-        name = pattern.sub(replacement, name)
-    return name
-
-
-def _copy(state: Mapping[str, Tensor], network: nn.Module, file: Path, wanted: str) -> None:
-    """Copy `state` into `network`, which it must fit name by name and shape by shape.
-
-    Not `load_state_dict`: MNASNet's refuses any mapping without torch's version marks, as safetensors has none.
-    """
-    _check_fit(state, network, file, wanted)
-    own = network.state_dict()
-    with torch.no_grad():
-        for name in own.keys() & state.keys():
-            own[name].copy_(state[name])
-
-
-def _check_fit(state: Mapping[str, Tensor], network: nn.Module, file: Path, wanted: str) -> None:
-    own = network.state_dict()
-    for name in [*own, *(name for name in state if name not in own)]:
-        problem = _misfit(name, own.get(name), state.get(name))
-        if problem:
-            raise WeightsError(f"{file} does not fit {wanted}: {problem}", "give weights of that very network")
-
-
-def _misfit(name: str, own: Tensor | None, given: Tensor | None) -> str:
-    """What is wrong with the tensor of that name; empty if it fits."""
-    if given is None:
-        # a counter that files older than 2018 lack, and that nothing here reads
-        return "" if name.endswith(".num_batches_tracked") else f"'{name}' is missing"
-    if own is None:
-        return f"'{name}' is not of it"
-    return "" if own.shape == given.shape else f"'{name}' is {list(given.shape)}, should be {list(own.shape)}"
-
-
-def _download(url: str, file: Path, prefix: str) -> None:
-    console.say(f"downloading {url} to {file}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(file), prefix or None, progress=False)
-    except (OSError, RuntimeError) as problem:  # no network, no disk; or another hash
-        raise WeightsError(
-            f"the ImageNet weights cannot be had: {str(problem).partition(chr(10))[0]}",
-            f"download {url} elsewhere and save it as {file}; or give --weights FILE; or --weights none",
-        ) from None

@@ -17,10 +17,11 @@ from typing import Annotated, Any, Literal, NoReturn, get_type_hints
 
 import typer
 
-from xrayaug import __version__, console, ranks, stopping
+from xrayaug import __version__, console, stopping
 from xrayaug.command import Command, flag_name
 from xrayaug.errors import OutputError, ResourceError, UsageError, XrayaugError
 from xrayaug.options import COMMANDS
+from xrayaug.processes import ranks
 
 STORAGE_ERRORS = {
     errno.EACCES,

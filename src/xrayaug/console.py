@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from xrayaug import ranks
 from xrayaug.errors import XrayaugError
+from xrayaug.processes import ranks
 
 LINE_EVERY_SECONDS = 10.0  # of plain progress, where stderr is no terminal
 PLAIN_WIDTH = 160  # columns, where stdout is no terminal

@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import artifacts, csvfile, files, nodecache
-from xrayaug.arrays import IMAGES, Pixels, map_images
+from xrayaug import artifacts, csvfile, files
 from xrayaug.artifacts import Artifact
 from xrayaug.errors import ArtifactError, DataError
-from xrayaug.stack import Stack
+from xrayaug.images import nodecache
+from xrayaug.images.arrays import IMAGES, Pixels, map_images
+from xrayaug.images.stack import Stack
 
 INDEX = "index.csv"
 SPLITS = ("train", "valid", "test")

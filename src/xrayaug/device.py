@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xrayaug import console, memory, ranks
-from xrayaug.arrays import Pixels
+from xrayaug import console, memory
 from xrayaug.errors import ResourceError, UsageError
+from xrayaug.images.arrays import Pixels
+from xrayaug.processes import ranks
 
 OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory|CUDA_ERROR_OUT_OF_MEMORY")
 PROCESSOR = Path("/proc/cpuinfo")

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from xrayaug import device, gans, weights
-from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Artifact
 from xrayaug.errors import ArtifactError
 from xrayaug.gans import CLASSES, Architecture, Shape
-from xrayaug.turns import Stream
+from xrayaug.images.arrays import Pixels
+from xrayaug.processes.turns import Stream
 
 PASS = 64  # images per pass through the generator: fixed, since rounding may differ between batch sizes
 SHOWN_EVERY = 9  # of a pass of images on the way from one to another: 8 of 64, both ends among them

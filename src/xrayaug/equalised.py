@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from xrayaug import sharing
+from xrayaug.processes import sharing
 
 SLOPE = 0.2  # of leaky ReLU
 GAIN = math.sqrt(2)  # which keeps the variance through a leaky ReLU; scaling before it is scaling after it

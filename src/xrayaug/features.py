@@ -18,15 +18,17 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from xrayaug import artifacts, classifier, console, frechet, inception, prefetching, stopping, turns
-from xrayaug.arrays import LARGEST
+from xrayaug import artifacts, classifier, console, frechet, inception, stopping
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.checkpoints import State
 from xrayaug.classifier import Classifier
 from xrayaug.errors import DataError, UsageError
+from xrayaug.images import prefetching
+from xrayaug.images.arrays import LARGEST
 from xrayaug.imagesets import Pictures, Pixels
 from xrayaug.inception import Network, Weights
-from xrayaug.turns import Stream, Work
+from xrayaug.processes import turns
+from xrayaug.processes.turns import Stream, Work
 
 Array = npt.NDArray[np.float32]  # [N, D]
 Visit = Callable[[int, Callable[[], State]], None]

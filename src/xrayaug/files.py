@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from xrayaug import ranks
+from xrayaug.processes import ranks
 
 NEW = ".new"  # ends the name of a file that is being written
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xrayaug import console, dataset, pixels, prefetching, turns
+from xrayaug import console, dataset
 from xrayaug.dataset import Dataset, Row
 from xrayaug.errors import DataError
+from xrayaug.images import pixels, prefetching
+from xrayaug.processes import turns
+from xrayaug.processes.turns import Stream, Work
 from xrayaug.sources import IMAGE_SUFFIXES
-from xrayaug.turns import Stream, Work
 
 Pixels = npt.NDArray[np.uint8]  # [H, W], or [H, W, 3] where it is coloured
 

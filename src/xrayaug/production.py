@@ -17,11 +17,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from xrayaug import __version__, artifacts, console, files, lock, manifests, ranks
+from xrayaug import __version__, artifacts, console, files, lock, manifests
 from xrayaug.artifacts import Artifact, Result, digest, is_artifact, open_artifact, what_is_there
 from xrayaug.command import Command
 from xrayaug.errors import ArtifactError, DataError, OutputError, TrainingError, UsageError, XrayaugError
 from xrayaug.manifests import FORMAT, MANIFEST, Manifest
+from xrayaug.processes import ranks
 
 RESUME = "resume"  # of the partial directory: what a stopped run needs to go on
 RUN = "run.json"  # in it: which run it is, and its sessions

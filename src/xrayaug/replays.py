@@ -18,7 +18,7 @@ import numpy as np
 from scipy.stats import betabinom
 
 from xrayaug import neighbours
-from xrayaug.arrays import Pixels
+from xrayaug.images.arrays import Pixels
 from xrayaug.neighbours import Double, Matrix, Places
 
 SIDE = 64  # pixels that pictures are given at; they are compared at half of that

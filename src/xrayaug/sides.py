@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from xrayaug import artifacts, console, device, features, frechet, imagesets, stopping, turns
+from xrayaug import artifacts, console, device, features, frechet, imagesets, stopping
 from xrayaug.artifacts import Result
 from xrayaug.checkpoints import Checkpoints, State
 from xrayaug.command import Interval
@@ -24,7 +24,8 @@ from xrayaug.features import Array, Features
 from xrayaug.frechet import Moments, Statistics
 from xrayaug.imagesets import Pictures
 from xrayaug.options import Fid
-from xrayaug.turns import Work
+from xrayaug.processes import turns
+from xrayaug.processes.turns import Work
 
 
 @dataclass(frozen=True)

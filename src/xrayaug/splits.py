@@ -1,14 +1,49 @@
-"""Draw a share of images at random: stratified by label, whole groups at a time, seeded, nested.
+"""Which images are for training, validation, test; and shares drawn at random: stratified by label, whole groups at a
+time, seeded, nested.
 
-Used to hold out validation and test images (groups are patients, or single images as in the thesis) and to keep a
-fraction of the real training set.
+Drawn are the validation and test images that are held out (groups are patients, or single images as in the thesis), and
+the fraction of the real training set that is kept.
 """
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+
+from xrayaug import duplicates
+from xrayaug.dataset import Row
+from xrayaug.errors import DataError
+from xrayaug.options import Prepare
+
+DEFAULT_HOLDOUT = 0.1  # the thesis, where there are two classes to validate a classifier on
+TEST, VALID = range(2)  # what a random split is for
+
+
+def assign(rows: list[Row], options: Prepare, blank: frozenset[str] = frozenset()) -> list[Row]:
+    """Give every row its split: what the set says, then `--test` and `--holdout` drawn from the rest.
+
+    Args:
+        rows: of a raw set, their `split` empty where it says none.
+        options: the shares, the seed, and whether patients stay together.
+        blank: sha256 of pictures that are equal without being copies.
+
+    Raises:
+        DataError: a share of a split is asked for that the set has already.
+    """
+    groups = _groups(rows, options.split_by, blank)
+    given = {row.split for row in rows}
+    for name, wanted in (("test", options.test), ("valid", options.holdout)):
+        if wanted and name in given:
+            flag = "--test" if name == "test" else "--holdout"
+            raise DataError(f"the set has {name} images of its own; {flag} {wanted:g} would add to them", f"{flag} 0")
+    holdout = options.holdout
+    if holdout is None:
+        holdout = DEFAULT_HOLDOUT if len({row.label for row in rows}) > 1 and "valid" not in given else 0.0
+    rows = [row if row.split else replace(row, split="train") for row in rows]
+    rows = _move(rows, groups, "test", options.test, (options.seed, TEST))
+    return _move(rows, groups, "valid", holdout, (options.seed, VALID))
 
 
 def share(percent_or_fraction: float, of: int, *, whole: int = 1) -> int:
@@ -56,3 +91,29 @@ def _prefix(groups: list[list[int]], wanted: int) -> list[int]:
             break
         taken += group
     return taken
+
+
+def _move(rows: list[Row], groups: list[Hashable], split: str, fraction: float, seed: tuple[int, int]) -> list[Row]:
+    """Move a share of the training rows, in whole groups, to another split."""
+    training = [place for place, row in enumerate(rows) if row.split == "train"]
+    drawn = draw([groups[p] for p in training], [rows[p].label for p in training], fraction, seed)
+    moved = {training[index] for index in drawn}
+    return [replace(row, split=split) if place in moved else row for place, row in enumerate(rows)]
+
+
+def _groups(rows: list[Row], split_by: str, blank: frozenset[str]) -> list[Hashable]:
+    """What must stay together: a patient's images, and those of patients who share a picture; or single images."""
+    if split_by == "image":
+        return list(range(len(rows)))
+    parent: dict[Hashable, Hashable] = {}
+
+    def root(node: Hashable) -> Hashable:
+        while parent.setdefault(node, node) != node:
+            node = parent[node]
+        return node
+
+    repeated = duplicates.repeated(rows, blank)
+    for row in rows:
+        if row.sha256 in repeated:
+            parent[root(("patient", row.patient))] = root(("pixels", row.sha256))
+    return [root(("patient", row.patient)) for row in rows]

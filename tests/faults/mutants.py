@@ -13,7 +13,7 @@ from faults import tally
 from hypothesis import strategies as st
 
 from xrayaug.errors import LONGEST, XrayaugError
-from xrayaug.pixels import Unusable
+from xrayaug.images.pixels import Unusable
 
 SECONDS = 10
 BYTES = 1 << 30  # above what the process has taken before

@@ -15,12 +15,12 @@ import torch
 from builders import MakeDataset, grey, row, tamper, write_dataset
 
 from xrayaug import frechet, weights
-from xrayaug.arrays import IMAGES
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
 from xrayaug.dataset import open_dataset
 from xrayaug.errors import ArtifactError, DataError, WeightsError, XrayaugError
 from xrayaug.files import sha256_of
+from xrayaug.images.arrays import IMAGES
 from xrayaug.options import Fid, TrainClassifier
 from xrayaug.stages import fid, train_classifier
 

@@ -31,14 +31,14 @@ from xrayaug import (
     gans,
     imagesets,
     manifests,
-    pixels,
     sources,
     weights,
 )
-from xrayaug.arrays import IMAGES
 from xrayaug.dataset import INDEX, borrowed, open_dataset
 from xrayaug.frechet import Moments
 from xrayaug.gans import Shape
+from xrayaug.images import pixels
+from xrayaug.images.arrays import IMAGES
 from xrayaug.manifests import MANIFEST
 from xrayaug.options import Augment, Copies, Evaluate, Prepare, Sample, TrainClassifier, TrainGan
 from xrayaug.production import produce

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xrayaug import augmentation, gans
-from xrayaug.adversarial import check_fit
-from xrayaug.adversaries import AUGMENTED, VIEWS, Adversaries, Chances, judgement
+from xrayaug import gans
 from xrayaug.gans import CLASSES, Recipe, Shape
+from xrayaug.training import augmentation
+from xrayaug.training.adversarial import check_fit
+from xrayaug.training.adversaries import AUGMENTED, VIEWS, Adversaries, Chances, judgement
 
 LATENT = 12
 BATCH = 3

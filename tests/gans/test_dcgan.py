@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from xrayaug.adversarial import cross_entropy, discriminator_loss, generator_loss
 from xrayaug.gans import Recipe, Shape, dcgan
 from xrayaug.stages.train_gan import layers
+from xrayaug.training.adversarial import cross_entropy, discriminator_loss, generator_loss
 
 AT_128 = Shape(128, 100)
 

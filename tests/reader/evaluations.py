@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from builders import row, write_dataset
 
-from xrayaug import arrays, dataset, production
-from xrayaug.arrays import Pixels
+from xrayaug import dataset, production
 from xrayaug.dataset import Row
+from xrayaug.images import arrays
+from xrayaug.images.arrays import Pixels
 from xrayaug.options import Augment, Evaluate, Sample, TrainClassifier, TrainGan
 from xrayaug.stages import augment
 

@@ -13,9 +13,9 @@ from reader.evaluations import BRIGHT, DARK, GREY, SYNTHETIC, asked
 from xrayaug import artifacts
 from xrayaug.dataset import Dataset, open_dataset
 from xrayaug.errors import ArtifactError, DataError, OutputError
+from xrayaug.judging.runs import Run, open_runs
 from xrayaug.reader import part, study
 from xrayaug.reader.study import Drawn
-from xrayaug.runs import Run, open_runs
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from builders import edit_index, train, write_dataset, write_png
 
-from xrayaug import arrays, artifacts, dataset, files, production
+from xrayaug import artifacts, dataset, files, production
 from xrayaug.dataset import Row
+from xrayaug.images import arrays
 from xrayaug.options import Augment, Copies, Evaluate, Fid, Sample, TrainGan
 from xrayaug.stages import augment, evaluate
 

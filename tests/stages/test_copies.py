@@ -10,11 +10,11 @@ import pytest
 from builders import edit_manifest, row, write_dataset
 
 from xrayaug import artifacts, inception, phantoms
-from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Result
 from xrayaug.dataset import open_dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.features import Array
+from xrayaug.images.arrays import Pixels
 from xrayaug.inception import Network
 from xrayaug.options import Augment, Copies, Sample, TrainGan
 from xrayaug.production import produce

@@ -13,11 +13,10 @@ import stand_in
 import typer.main
 from builders import build, edit_manifest, row, write_dataset
 
-from xrayaug import cli, console, production, studies
+from xrayaug import cli, console, production
 from xrayaug.command import Command
 from xrayaug.errors import OutputError, UsageError, XrayaugError
 from xrayaug.gans import Recipe
-from xrayaug.jobs import Crew, Failure, Outcome, Places
 from xrayaug.manifests import MANIFEST
 from xrayaug.options import (
     Augment,
@@ -32,6 +31,8 @@ from xrayaug.options import (
     TrainGan,
 )
 from xrayaug.stages import experiment, phantom
+from xrayaug.studies import planning
+from xrayaug.studies.jobs import Crew, Failure, Outcome, Places
 
 OUT = Path("my study")
 
@@ -85,7 +86,7 @@ def of(kind: type[Command], commands: list[Command]) -> list[Any]:
     ids=["thesis", "thesis, changed", "thesis, other classifier", "demo", "demo, changed", "demo, by design"],
 )
 def test_the_printed_lines_are_the_commands(options: Experiment, parsed: list[Command]) -> None:
-    assert read(options, parsed) == studies.plan(options).commands
+    assert read(options, parsed) == planning.plan(options).commands
 
 
 def test_the_thesiss_numbers(parsed: list[Command]) -> None:
@@ -138,7 +139,7 @@ def test_arms_share_one_seed_so_that_they_nest(parsed: list[Command]) -> None:
 @pytest.mark.parametrize("options", [thesis(), demo()], ids=["thesis", "demo"])
 def test_every_input_is_raw_or_made_by_an_earlier_command(options: Experiment) -> None:
     made = {options.rsna, options.mura}
-    for command in studies.plan(options).commands:
+    for command in planning.plan(options).commands:
         assert set(command.inputs().values()) <= made
         assert command.out not in made
         made.add(command.out)
@@ -212,7 +213,7 @@ def test_copies_are_screened_for_where_it_is_asked(parsed: list[Command]) -> Non
     assert names.index("sample") < names.index("copies") < names.index("augment")
     assert (screened.synthetic, screened.real, screened.features) == (OUT / "synthetic", OUT / "rsna", "random")
     assert {arm.copies for arm in of(Augment, commands)} == {OUT / "copies"}
-    assert not of(Copies, studies.plan(thesis()).commands)
+    assert not of(Copies, planning.plan(thesis()).commands)
 
 
 def test_every_dose_has_its_controls_and_every_fraction_its_baseline(parsed: list[Command]) -> None:
@@ -370,7 +371,7 @@ def test_a_status_writes_nothing_and_says_what_is_known(tmp_path: Path, capsys: 
 
 def test_a_status_counts_what_is_done_and_what_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = small(tmp_path / "study", status=True)
-    done = studies.plan(options).commands[0]
+    done = planning.plan(options).commands[0]
     production.produce(done, "raw", build)
     edit_manifest(done.out, lambda manifest: manifest["environment"].update(seconds=90))
     found = experiment.run(options)

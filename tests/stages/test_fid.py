@@ -14,9 +14,9 @@ from PIL import Image
 
 from xrayaug import artifacts, classifier, features, frechet, imagesets, inception, measures, production
 from xrayaug import weights as weights_files
-from xrayaug.arrays import Pixels
 from xrayaug.errors import DataError, OutputError, UsageError, WeightsError
 from xrayaug.files import sha256
+from xrayaug.images.arrays import Pixels
 from xrayaug.inception import Network, Weights
 from xrayaug.options import Fid, TrainClassifier
 from xrayaug.stages import fid

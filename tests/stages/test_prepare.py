@@ -1,7 +1,7 @@
 """Prepare counts as the thesis does, splits without leaks, and leaves out nothing in silence."""
 
 import csv
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from builders import write_png
 
-from xrayaug.arrays import Pixels
 from xrayaug.artifacts import open_artifact
 from xrayaug.dataset import open_dataset
 from xrayaug.errors import DataError, InputError
+from xrayaug.images.arrays import Pixels
 from xrayaug.options import Prepare
 from xrayaug.stages import prepare
 
@@ -272,19 +272,6 @@ def write_with_copies(root: Path, file: str, copy: str) -> Path:
     return root
 
 
-def test_copies_within_a_split_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    raw = write_with_copies(tmp_path / "raw", "train/normal/a.png", "train/normal/b.png")
-    result = prepare.run(command(raw, tmp_path / "out"))
-    assert result["duplicates"] == {"pictures": 1, "across_splits": 0, "with_both_labels": 0}
-    assert "train/normal/a.png and train/normal/b.png" in capsys.readouterr().err
-
-
-def test_copies_with_both_labels_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    raw = write_with_copies(tmp_path / "raw", "train/normal/a.png", "train/abnormal/b.png")
-    assert prepare.run(command(raw, tmp_path / "out"))["duplicates"]["with_both_labels"] == 1
-    assert "1 of them bear both labels" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("other", ["valid", "test"])
 def test_copies_across_splits_are_an_error(tmp_path: Path, other: str) -> None:
     raw = write_with_copies(tmp_path / "raw", "train/normal/a.png", f"{other}/normal/b.png")
@@ -293,41 +280,6 @@ def test_copies_across_splits_are_an_error(tmp_path: Path, other: str) -> None:
     assert "train/normal/a.png (train)" in refusal.value.message
     assert f"{other}/normal/b.png ({other})" in refusal.value.message
     assert not (tmp_path / "out").exists()
-
-
-def test_copies_across_splits_may_be_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    raw = write_with_copies(tmp_path / "raw", "train/normal/a.png", "test/normal/b.png")
-    result = prepare.run(command(raw, tmp_path / "out", duplicates="warn"))
-    assert result["duplicates"]["across_splits"] == 1
-    assert "warning: 1 pictures are in two splits" in capsys.readouterr().err
-
-
-def test_patients_who_share_a_picture_are_held_out_together(tmp_path: Path) -> None:
-    """So that a random split never tears copies apart."""
-    raw = tmp_path / "raw"
-    for number in range(40):
-        label = "normal" if number % 2 else "abnormal"
-        write_png(raw / label / f"{number:02}.png", picture(number // 4 * 2 + number % 2))  # each twice
-    prepare.run(command(raw, tmp_path / "out", holdout=0.5))
-    splits: defaultdict[str, set[str]] = defaultdict(set)
-    for row in open_dataset(tmp_path / "out").rows:
-        splits[row.sha256].add(row.split)
-    assert len(splits) == 20
-    assert all(len(found) == 1 for found in splits.values())
-    assert Counter(row.split for row in open_dataset(tmp_path / "out").rows) == {"train": 20, "valid": 20}
-
-
-def test_copies_torn_apart_by_a_split_by_image_are_only_warned_of(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The thesis's split, which scores its classifier on neither."""
-    for number in range(40):
-        write_png(tmp_path / "raw" / "normal" / f"{number:02}.png", picture(number // 2))
-    result = prepare.run(command(tmp_path / "raw", tmp_path / "out", holdout=0.5, split_by="image"))
-    assert result["duplicates"]["across_splits"] > 0
-    assert "scores will flatter" in capsys.readouterr().err
-    with pytest.raises(DataError, match="are in two splits"):
-        prepare.run(command(tmp_path / "raw", tmp_path / "other", test=0.5, split_by="image"))
 
 
 def test_blank_images_are_no_copies_of_each_other(tmp_path: Path) -> None:

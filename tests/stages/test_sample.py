@@ -14,11 +14,12 @@ from builders import MakeDataset, edit_manifest, tamper
 from PIL import Image
 from safetensors.torch import save as serialise
 
-from xrayaug import artifacts, drawing, gans, pictures, weights
+from xrayaug import artifacts, drawing, gans, weights
 from xrayaug.artifacts import open_artifact
 from xrayaug.dataset import open_dataset
 from xrayaug.errors import ArtifactError, UsageError, WeightsError
 from xrayaug.gans import CLASSES, dcgan
+from xrayaug.images import pictures
 from xrayaug.options import Sample, TrainGan
 from xrayaug.stages import sample, train_gan
 

@@ -14,14 +14,16 @@ import torch
 from builders import row, write_dataset
 from torch import Tensor
 
-from xrayaug import artifacts, classifier, classifier_training, feeding, stopping
+from xrayaug import artifacts, classifier, stopping
 from xrayaug.command import Interval
 from xrayaug.dataset import CONTROLS, LABELS, Dataset, Row, open_dataset
 from xrayaug.errors import DataError, OutputError, TrainingError, UsageError
-from xrayaug.feeding import Feed, Held, Streamed
+from xrayaug.images import feeding
+from xrayaug.images.feeding import Feed, Held, Streamed
+from xrayaug.images.stack import Stack
 from xrayaug.options import Augment, TrainClassifier
-from xrayaug.stack import Stack
 from xrayaug.stages import augment, train_classifier
+from xrayaug.training import classifier_training
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
 

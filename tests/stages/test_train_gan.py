@@ -13,15 +13,17 @@ from builders import MakeDataset
 from PIL import Image
 from torch import Tensor
 
-from xrayaug import adversaries, artifacts, feeding, gans, weights
-from xrayaug.adversaries import METRICS, Adversaries
+from xrayaug import artifacts, gans, weights
 from xrayaug.artifacts import open_artifact
 from xrayaug.errors import DataError, TrainingError, UsageError
-from xrayaug.feeding import Held
-from xrayaug.gan_training import Training
 from xrayaug.gans import Shape
+from xrayaug.images import feeding
+from xrayaug.images.feeding import Held
 from xrayaug.options import TrainGan
 from xrayaug.stages import train_gan
+from xrayaug.training import adversaries
+from xrayaug.training.adversaries import METRICS, Adversaries
+from xrayaug.training.gan_training import Training
 
 LATENT = 4
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from xrayaug import sharing
 from xrayaug.equalised import EPSILON, GAIN, Conv2d, Linear, full_precision, leaky, normalised, with_deviation
 from xrayaug.gans import Recipe, Shape
+from xrayaug.processes import sharing
 
 PAPER = "Karras et al. 2020, arXiv:1912.04958"
 SIZES = (32, 64, 128, 256, 512)

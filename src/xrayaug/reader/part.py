@@ -7,10 +7,10 @@ from typing import Any
 from xrayaug import artifacts, console, files, production
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.console import Table
+from xrayaug.judging.runs import Run, open_runs
 from xrayaug.options import Evaluate
 from xrayaug.reader import answers, scoring, study
 from xrayaug.reader.answers import Reading
-from xrayaug.runs import Run, open_runs
 
 SCORES = "reader.json"
 STUDY_FIELD, READERS_FIELD = "reader_study", "readers"  # of the result

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest, norm
 
-from xrayaug import intervals, resampling, scores
+from xrayaug import scores
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS
 from xrayaug.errors import DataError, one_line
+from xrayaug.judging import intervals, resampling
 from xrayaug.reader.answers import DEFECTS, SUREST, Answer, Reading
 from xrayaug.scores import Labels
 

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import artifacts, files, pictures, validity
+from xrayaug import artifacts, files
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.dataset import LABELS, Dataset, Row
 from xrayaug.errors import ArtifactError, DataError, InputError, OutputError
+from xrayaug.images import pictures
+from xrayaug.judging import validity
+from xrayaug.judging.runs import Run
 from xrayaug.reader.page import Shown, page
-from xrayaug.runs import Run
 
 PAGE, KEY = "reader.html", "reader-key.json"
 FORMAT = 1

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import artifacts, pictures
-from xrayaug.arrays import Pixels
+from xrayaug import artifacts
 from xrayaug.artifacts import Artifact
 from xrayaug.dataset import LABELS, Dataset
 from xrayaug.errors import InputError
-from xrayaug.runs import Run
+from xrayaug.images import pictures
+from xrayaug.images.arrays import Pixels
+from xrayaug.judging.runs import Run
 
 LOG = "log.jsonl"
 SHOWN = 12  # pictures of a grid

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import plots, predictions, scorecard, scores
+from xrayaug import plots, scores
 from xrayaug.artifacts import Result
+from xrayaug.judging import predictions, scorecard
+from xrayaug.judging.predictions import Predicted
 from xrayaug.plots import Bounded, Curve, Panel
-from xrayaug.predictions import Predicted
 from xrayaug.report.evidence import Gan, Line
 from xrayaug.scores import Labels, Probabilities
 

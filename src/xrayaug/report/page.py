@@ -14,12 +14,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from xrayaug import pictures, predictions, scorecard, scores, verdict
-from xrayaug.arrays import Pixels
+from xrayaug import scores
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.console import Table
+from xrayaug.images import pictures
+from xrayaug.images.arrays import Pixels
+from xrayaug.judging import predictions, scorecard, verdict
+from xrayaug.judging.predictions import Predicted
 from xrayaug.options import Evaluate
-from xrayaug.predictions import Predicted
 from xrayaug.report import evidence, figures, lineage
 from xrayaug.report.evidence import Evidence, Given
 from xrayaug.report.figures import Figure

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import arrays, artifacts, classical, console, controls, dataset, production, splits
+from xrayaug import artifacts, console, dataset, production, splits
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import BALANCE, LABELS, MIXED, REWEIGHT, Dataset, Row, borrowed, open_dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError
+from xrayaug.images import arrays, classical
 from xrayaug.options import Augment
+from xrayaug.studies import controls
 
 OF_REAL_IMAGES = ("duplicate", "classical", REWEIGHT)  # controls that need no synthetic images
 

@@ -14,30 +14,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xrayaug import (
-    artifacts,
-    console,
-    csvfile,
-    device,
-    features,
-    files,
-    imagesets,
-    pictures,
-    production,
-    replays,
-    turns,
-)
-from xrayaug.arrays import Pixels
+from xrayaug import artifacts, console, csvfile, device, features, files, imagesets, production, replays
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.console import Table
 from xrayaug.dataset import Dataset, Row, open_dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.features import Array, Features
+from xrayaug.images import pictures
+from xrayaug.images.arrays import Pixels
 from xrayaug.neighbours import Double, Places
 from xrayaug.options import Copies
+from xrayaug.processes import turns
+from xrayaug.processes.turns import Work
 from xrayaug.replays import Nearest, Threshold
-from xrayaug.turns import Work
 
 Flags = npt.NDArray[np.bool_]
 

@@ -12,38 +12,24 @@ from typing import Any
 
 import torch
 
-from xrayaug import (
-    audits,
-    classifier,
-    comparison,
-    console,
-    device,
-    files,
-    findings,
-    predictions,
-    production,
-    resampling,
-    scorecard,
-    scores,
-    validity,
-    verdict,
-)
-from xrayaug.arrays import LARGEST
+from xrayaug import classifier, console, device, files, production, scores
 from xrayaug.artifacts import Result
-from xrayaug.audits import Audit
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
-from xrayaug.comparison import Measured
 from xrayaug.console import Table
 from xrayaug.dataset import COLUMNS, LABELS, Row
 from xrayaug.errors import DataError, VerdictError
-from xrayaug.feeding import Streamed
-from xrayaug.findings import CHOSEN, HALF, Arm, Question
+from xrayaug.images.arrays import LARGEST
+from xrayaug.images.feeding import Streamed
+from xrayaug.judging import audits, comparison, findings, predictions, resampling, scorecard, validity, verdict
+from xrayaug.judging.audits import Audit
+from xrayaug.judging.comparison import Measured
+from xrayaug.judging.findings import CHOSEN, HALF, Arm, Question
+from xrayaug.judging.predictions import LEVELS, Predicted
+from xrayaug.judging.runs import Run, open_runs, split_by
 from xrayaug.options import Evaluate
-from xrayaug.predictions import LEVELS, Predicted
 from xrayaug.reader import part
 from xrayaug.report import evidence, page
-from xrayaug.runs import Run, open_runs, split_by
 
 REPORTED = {0: 0.831, 10: 0.826, 50: 0.800, 100: 0.775}  # the thesis's Table 5: percent added -> accuracy
 REPORTED_NOTE = (

@@ -11,27 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from xrayaug import (
-    __version__,
-    artifacts,
-    console,
-    files,
-    jobs,
-    lock,
-    logs,
-    manifests,
-    power,
-    production,
-    slurm,
-    standing,
-    studies,
-)
+from xrayaug import __version__, artifacts, console, files, lock, manifests, production
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.errors import OutputError, UsageError, XrayaugError
-from xrayaug.jobs import Outcome, Places
 from xrayaug.options import Experiment
-from xrayaug.studies import Study
+from xrayaug.studies import jobs, logs, planning, power, slurm, standing
+from xrayaug.studies.jobs import Outcome, Places
+from xrayaug.studies.planning import Study
 
 COMMANDS_FILE = "commands.sh"
 SHOWN_SCORES = ("accuracy", "kappa", "auroc")
@@ -43,7 +30,7 @@ NO_OUTLOOK = (
 
 def run(options: Experiment) -> Result:
     """Run every command that is not complete, say where the study stands, or write it as jobs of a cluster."""
-    study, places = studies.plan(options), _places(options)
+    study, places = planning.plan(options), _places(options)
     if options.status:
         return _status(study, places)
     if options.slurm:
@@ -134,8 +121,8 @@ def _write_scripts(options: Experiment, directory: Path, study: Study) -> Result
 
 def plan(options: Experiment) -> Result:
     """The exact command lines, and what such a study could see, which is said aside: the lines are to be pasted."""
-    study, _ = studies.plan(options), _places(options)
-    outlook = studies.outlook(study, studies.settings(options))
+    study, _ = planning.plan(options), _places(options)
+    outlook = planning.outlook(study, planning.settings(options))
     console.say(power.sentence(outlook) if outlook else NO_OUTLOOK)
     return {"commands": [command.command_line() for command in study.commands], "power": outlook}
 
@@ -244,7 +231,7 @@ def _write_manifest(options: Experiment, study: Study, result: Result, environme
         "kind": "experiment",
         "stage": options.name,
         "version": __version__,
-        "options": json.loads(json.dumps(asdict(studies.settings(options)), default=str)),
+        "options": json.loads(json.dumps(asdict(planning.settings(options)), default=str)),
         "inputs": {part.name: {"path": part.name, "sha256": artifacts.digest(part)} for part in parts},
         "files": {},
         "result": result,

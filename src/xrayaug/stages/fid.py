@@ -13,27 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from xrayaug import (
-    artifacts,
-    console,
-    device,
-    features,
-    files,
-    frechet,
-    inception,
-    measures,
-    production,
-    turns,
-    weights,
-)
+from xrayaug import artifacts, console, device, features, files, frechet, inception, measures, production, weights
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.errors import DataError, OutputError, UsageError
 from xrayaug.frechet import Statistics
 from xrayaug.imagesets import Pictures
 from xrayaug.options import Fid
+from xrayaug.processes import turns
+from xrayaug.processes.turns import Work
 from xrayaug.sides import Gauge, Measured, Side, Stored, cache_directory, open_side
-from xrayaug.turns import Work
 
 FID_DIMS = 2048
 

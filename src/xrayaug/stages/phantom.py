@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from xrayaug import console, csvfile, files, pictures, production, stopping
+from xrayaug import console, csvfile, files, production, stopping
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.errors import ResourceError
+from xrayaug.images import pictures
 from xrayaug.options import Phantom
 from xrayaug.phantoms import draw_hand
 

@@ -1,64 +1,24 @@
 """raw images + labels -> dataset: decode, make grey and square, split, check."""
 
-import errno
-import os
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from xrayaug import (
-    arrays,
-    console,
-    csvfile,
-    dataset,
-    files,
-    memory,
-    pixels,
-    png,
-    prefetching,
-    production,
-    sources,
-    splits,
-)
-from xrayaug.arrays import Pixels
+from xrayaug import console, csvfile, dataset, duplicates, files, memory, production, sources, splits
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Row
 from xrayaug.errors import DataError, InputError
+from xrayaug.images import arrays, decoding
+from xrayaug.images.decoding import Note
 from xrayaug.options import Prepare
 from xrayaug.sources import Listing, Record
 
 DETECTION_ORDER = ("rsna", "mura", "table", "folder")  # the most particular first
-DEFAULT_HOLDOUT = 0.1  # the thesis, where there are two classes to validate a classifier on
-LOST = {  # what a disk or a mount that fails says of a file that was there when the set was listed
-    errno.EIO, errno.ENOENT, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.EHOSTDOWN, errno.ETIMEDOUT,
-    errno.EMFILE, errno.ENFILE,
-}  # fmt: skip
-TEST, VALID = range(2)  # what a random split is for
 
 Skipped = tuple[str, str]  # file and reason
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One usable image, ready to be written."""
-
-    square: Pixels  # uint8 [1, size, size]
-    note: "Note"
-
-
-@dataclass(frozen=True)
-class Note:
-    """What is to be known of a record once it was read: of a usable image, or why it is none."""
-
-    sha256: str = ""
-    depth: str = ""
-    blank: bool = False
-    unusable: str = ""
 
 
 @dataclass
@@ -90,7 +50,7 @@ def run(options: Prepare) -> Result:
 def plan(options: Prepare) -> Result:
     """What would be read and how it would be split, without opening an image."""
     name, listing = _listing(options)
-    rows = _split([_row(record, name, place, "") for place, record in enumerate(listing.records)], options)
+    rows = splits.assign([_row(record, name, place, "") for place, record in enumerate(listing.records)], options)
     return _summary(options, name, rows) | {"skipped": len(listing.skipped), "notes": listing.notes}
 
 
@@ -107,15 +67,15 @@ def _prepare(options: Prepare, directory: Path) -> Result:
     memory.keep_freed()
     name, listing = _listing(options)
     reading = _read(options, name, listing, directory)
-    rows = _split(reading.rows, options, frozenset(reading.blank))
-    duplicates = _report_duplicates(rows, options, reading.blank)
+    rows = splits.assign(reading.rows, options, frozenset(reading.blank))
+    equal = duplicates.report(rows, options, reading.blank)
     dataset.write_index(directory, rows, split_by=options.split_by)
     files.write_text(directory / "skipped.csv", csvfile.dump([("file", "reason"), *reading.skipped]))
     _say_what_was_left_out(reading.skipped)
     return _summary(options, name, rows) | {
         "bit_depths": dict(sorted(reading.depths.items())),
         "blank": sum(row.sha256 in reading.blank for row in rows),
-        "duplicates": duplicates,
+        "duplicates": equal,
         "skipped": len(reading.skipped),
         "notes": listing.notes,
     }
@@ -137,7 +97,7 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
         for record, note in zip(listing.records, writer.notes, strict=False):  # of a run that was stopped
             reading.add(record, Note(**note))
         left = listing.records[len(writer.notes) :]
-        for record, picture in zip(left, _decode_all(options, listing, left), strict=True):
+        for record, picture in zip(left, decoding.decode_all(options, listing, left), strict=True):
             reading.add(record, picture.note)
             _check_strict(options, reading.skipped)
             writer.write(picture.square, vars(picture.note))
@@ -178,43 +138,6 @@ def _detect(path: Path) -> str:
     )
 
 
-def _decode_all(options: Prepare, listing: Listing, records: Sequence[Record]) -> Iterator[Picture]:
-    """Decode in parallel, in the order given. Threads do: Pillow lets go of the interpreter while it works."""
-    workers = options.workers or os.cpu_count() or 1
-    count = len(listing.records)
-    decode = partial(_decode, options, listing.root, workers <= png.MOST_THREADS)
-    ahead = workers + prefetching.AHEAD  # so that all are busy while one picture takes long
-    with console.progress(count, "prepare", done=count - len(records)) as advance:
-        for picture in prefetching.in_threads(decode, records, ahead, workers):
-            advance(1)
-            yield picture
-
-
-def _decode(options: Prepare, root: Path, quick: bool, record: Record) -> Picture:
-    try:
-        decoded = pixels.decode(root / record.file, bits=options.bits, invert=options.invert, quick=quick)
-    except pixels.Unusable as reason:
-        _raise_if_lost(reason, root / record.file)
-        return Picture(np.empty((0, options.size, options.size), np.uint8), Note(unusable=str(reason)))
-    square = pixels.square(decoded.grey, options.size, fit=options.fit, resample=options.resample)
-    note = Note(pixels.checksum(decoded.grey), decoded.depth, pixels.is_blank(decoded.grey))
-    return Picture(square[None], note)
-
-
-def _raise_if_lost(reason: pixels.Unusable, file: Path) -> None:
-    """Stop where storage or memory fails: without the pictures that it hides it would be another dataset.
-
-    Raises:
-        OSError: it does.
-        MemoryError: there is none left for the picture.
-    """
-    problem = reason.__context__
-    if isinstance(problem, MemoryError):
-        raise MemoryError(f"decoding {file}") from None
-    if isinstance(problem, OSError) and problem.errno in LOST:
-        raise OSError(problem.errno, problem.strerror, str(file)) from None
-
-
 def _row(record: Record, source: str, place: int, sha256: str) -> Row:
     return Row(
         image=arrays.IMAGES,
@@ -229,88 +152,6 @@ def _row(record: Record, source: str, place: int, sha256: str) -> Row:
         sha256=sha256,
         extra=record.extra,
     )
-
-
-def _split(rows: list[Row], options: Prepare, blank: frozenset[str] = frozenset()) -> list[Row]:
-    """Give every row its split: what the set says, then `--test` and `--holdout` drawn from the rest."""
-    groups = _groups(rows, options.split_by, blank)
-    given = {row.split for row in rows}
-    for name, wanted in (("test", options.test), ("valid", options.holdout)):
-        if wanted and name in given:
-            flag = "--test" if name == "test" else "--holdout"
-            raise DataError(f"the set has {name} images of its own; {flag} {wanted:g} would add to them", f"{flag} 0")
-    holdout = options.holdout
-    if holdout is None:
-        holdout = DEFAULT_HOLDOUT if len({row.label for row in rows}) > 1 and "valid" not in given else 0.0
-    rows = [row if row.split else replace(row, split="train") for row in rows]
-    rows = _move(rows, groups, "test", options.test, (options.seed, TEST))
-    return _move(rows, groups, "valid", holdout, (options.seed, VALID))
-
-
-def _move(rows: list[Row], groups: list[Hashable], split: str, fraction: float, seed: tuple[int, int]) -> list[Row]:
-    """Move a share of the training rows, in whole groups, to another split."""
-    training = [place for place, row in enumerate(rows) if row.split == "train"]
-    drawn = splits.draw([groups[p] for p in training], [rows[p].label for p in training], fraction, seed)
-    moved = {training[index] for index in drawn}
-    return [replace(row, split=split) if place in moved else row for place, row in enumerate(rows)]
-
-
-def _groups(rows: list[Row], split_by: str, blank: frozenset[str]) -> list[Hashable]:
-    """What must stay together: a patient's images, and those of patients who share a picture; or single images."""
-    if split_by == "image":
-        return list(range(len(rows)))
-    parent: dict[Hashable, Hashable] = {}
-
-    def root(node: Hashable) -> Hashable:
-        while parent.setdefault(node, node) != node:
-            node = parent[node]
-        return node
-
-    repeated = _repeated(rows) - blank
-    for row in rows:
-        if row.sha256 in repeated:
-            parent[root(("patient", row.patient))] = root(("pixels", row.sha256))
-    return [root(("patient", row.patient)) for row in rows]
-
-
-def _repeated(rows: Iterable[Row]) -> set[str]:
-    """The pictures that more than one row has, by sha256."""
-    seen: set[str] = set()
-    repeated: set[str] = set()
-    for row in rows:
-        (repeated if row.sha256 in seen else seen).add(row.sha256)
-    return repeated - {""}
-
-
-def _report_duplicates(rows: list[Row], options: Prepare, blank: set[str]) -> dict[str, int]:
-    """Count equal pictures; across splits they are an error, unless the user chose otherwise."""
-    repeated = _repeated(rows) - blank
-    copies: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row.sha256 in repeated:
-            copies[row.sha256].append(row)
-    equal = list(copies.values())
-    across = [group for group in equal if len({row.split for row in group}) > 1]
-    contradicting = sum(len({row.label for row in group}) > 1 for group in equal)
-    if equal:
-        first, second = equal[0][:2]
-        console.warn(f"{len(equal)} pictures occur more than once, such as {first.file} and {second.file}")
-    if contradicting:
-        console.warn(f"{contradicting} of them bear both labels")
-    if across:
-        _judge_copies_across_splits(across, options)
-    return {"pictures": len(equal), "across_splits": len(across), "with_both_labels": contradicting}
-
-
-def _judge_copies_across_splits(across: list[list[Row]], options: Prepare) -> None:
-    first = across[0][0]
-    second = next(row for row in across[0] if row.split != first.split)
-    line = f"{len(across)} pictures are in two splits: {first.file} ({first.split}) is {second.file} ({second.split})"
-    only_held_out = all("test" not in {row.split for row in group} for group in across)
-    if options.duplicates == "warn" or (options.split_by == "image" and only_held_out):
-        console.warn(f"{line}; scores will flatter")
-    else:
-        raise DataError(line, "remove the copies, or go on with --duplicates warn")
 
 
 def _summary(options: Prepare, source: str, rows: list[Row]) -> Result:

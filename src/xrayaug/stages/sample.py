@@ -7,27 +7,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from xrayaug import (
-    arrays,
-    artifacts,
-    console,
-    dataset,
-    device,
-    pictures,
-    production,
-    rejection,
-    turns,
-)
-from xrayaug.arrays import Pixels
+from xrayaug import artifacts, console, dataset, device, production, rejection
 from xrayaug.artifacts import Result
 from xrayaug.checkpoints import Checkpoints
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, UNLABELLED, Row
 from xrayaug.drawing import BALANCED, PASS, SHOWN_EVERY, SNAPSHOTS, Drawing, Source, label_of
 from xrayaug.errors import ArtifactError, UsageError
+from xrayaug.images import arrays, pictures
+from xrayaug.images.arrays import Pixels
 from xrayaug.options import Sample
+from xrayaug.processes import turns
+from xrayaug.processes.turns import Work
 from xrayaug.rejection import Verdict
-from xrayaug.turns import Work
 
 CONTACT_SHEET = 100  # images on the contact sheet
 MOST_PNGS = 200_000  # files that a manifest has room for

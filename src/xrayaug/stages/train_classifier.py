@@ -8,15 +8,18 @@ from typing import Any
 
 import torch
 
-from xrayaug import classifier, console, device, feeding, process_group, production, ranks, weights
+from xrayaug import classifier, console, device, production, weights
 from xrayaug.artifacts import Result
 from xrayaug.classifier import Classifier
-from xrayaug.classifier_training import Material, Pictures, Training, side_by_side, steps_of
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Dataset, Row, arm_of, open_dataset
 from xrayaug.errors import DataError, TrainingError
+from xrayaug.images import feeding
 from xrayaug.options import TrainClassifier
-from xrayaug.profiling import Profile
+from xrayaug.processes import group as process_group
+from xrayaug.processes import ranks
+from xrayaug.training.classifier_training import Material, Pictures, Training, side_by_side, steps_of
+from xrayaug.training.profiling import Profile
 
 # The arm of a dataset that is none.
 BASELINE = {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0, "control": None}

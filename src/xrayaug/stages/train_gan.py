@@ -9,15 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xrayaug import adversaries, console, device, feeding, gans, process_group, production, ranks, weights
-from xrayaug.adversaries import METRICS, Design
+from xrayaug import console, device, gans, production, weights
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import Dataset, Row, open_dataset
 from xrayaug.errors import DataError, UsageError
-from xrayaug.gan_training import Material, Training
 from xrayaug.gans import CLASSES, Architecture, Shape
+from xrayaug.images import feeding
 from xrayaug.options import TrainGan
+from xrayaug.processes import group as process_group
+from xrayaug.processes import ranks
+from xrayaug.training import adversaries
+from xrayaug.training.adversaries import METRICS, Design
+from xrayaug.training.gan_training import Material, Training
 
 
 def run(options: TrainGan) -> Result:

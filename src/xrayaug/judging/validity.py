@@ -1,0 +1,156 @@
+"""What a comparison may not be: leaking, unequal, or of a generator that knows the test images.
+
+Each check says whether it holds, or that it cannot be told. Those that are grave leave nothing to be judged: a
+generator that learnt from the test images hands them to the arms it feeds, and to no other.
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from xrayaug import artifacts
+from xrayaug.artifacts import Artifact
+from xrayaug.dataset import Dataset, Row
+from xrayaug.errors import InputError
+from xrayaug.judging.runs import Run
+from xrayaug.judging.verdict import MOVED
+
+ENOUGH_SEEDS = 3
+MORE_STEPS = 1.05  # times as many: another budget
+
+
+@dataclass(frozen=True)
+class Check:
+    """Whether something holds that a fair comparison needs; None where that cannot be told."""
+
+    name: str
+    holds: bool | None
+    sentence: str
+    grave: bool = False
+
+
+def checks(runs: Sequence[Run]) -> list[Check]:
+    """Every check of runs that are sorted by arm."""
+    return [
+        _patients(runs),
+        _synthetic_in_test(runs),
+        *_generators(runs),
+        _copies(runs),
+        _prior(runs),
+        _budget(runs),
+        _seeds(runs),
+        _pairing(runs),
+    ]
+
+
+def gravest(found: Sequence[Check]) -> Check | None:
+    """The first grave check that does not hold."""
+    return next((check for check in found if check.grave and check.holds is False), None)
+
+
+def _patients(runs: Sequence[Run]) -> Check:
+    """No patient, and no picture, of the test set is trained on or chosen by."""
+    test = runs[0].test
+    others = [row for data in _datasets(runs) for row in data.rows if row.split != "test" and not row.synthetic]
+    images, patients = _shared(test, others)
+    known = all(row.patient for row in test)
+    if images or patients:
+        said = f"{patients} test patients and {images} test images are in training or validation too"
+        return Check("patients", False, said, grave=True)
+    if not known:
+        return Check("patients", None, "the dataset does not say which images are of one patient")
+    return Check("patients", True, "no test patient or test image is in training or validation")
+
+
+def _synthetic_in_test(runs: Sequence[Run]) -> Check:
+    number = sum(row.synthetic for run in runs for row in (*run.test, *run.valid))
+    said = f"{number} synthetic images are in validation or test" if number else "validation and test are real"
+    return Check("synthetic in test", not number, said, grave=True)
+
+
+def _generators(runs: Sequence[Run]) -> Iterator[Check]:
+    """What every arm's generator learnt from, by the chain of manifests: arm, samples, GAN run, dataset."""
+    fed = [data for data in _datasets(runs) if any(row.synthetic for row in data.rows)]
+    seen: list[Row] = []
+    unknown: list[str] = []
+    for data in fed:
+        try:
+            seen += learnt_from(data.artifact)[1]
+        except InputError as problem:
+            unknown.append(problem.message)
+    if unknown:
+        yield Check("generator", None, f"what the generator learnt from cannot be told: {unknown[0]}")
+    if len(unknown) == len(fed):
+        return
+    for split, rows, grave in (("test", runs[0].test, True), ("validation", runs[0].valid, False)):
+        images, patients = _shared(rows, seen)
+        said = f"the generator learnt from {images} {split} images and {patients} {split} patients"
+        known = "the generator" if not unknown else "as far as it can be told, the generator"
+        clean = f"{known} learnt from no {split} image or {split} patient"
+        yield Check(f"generator, {split}", not (images or patients), said if images or patients else clean, grave=grave)
+
+
+def learnt_from(arm: Artifact) -> tuple[Dataset, list[Row]]:
+    """The dataset that the arm's generator learnt from, and the training rows that it saw.
+
+    Raises:
+        InputError: a link of the chain is not there, or has changed.
+    """
+    gan = arm.open_input("synthetic", "dataset").open_input("run", "gan-run")
+    learnt = Dataset(gan.open_input("data", "dataset"))
+    return learnt, learnt.select(split="train", label=gan.options.get("only_label"))
+
+
+def _shared(rows: Sequence[Row], others: Sequence[Row]) -> tuple[int, int]:
+    """How many images of `rows` are among the others, by their pixels, and how many patients, by source and name."""
+    pictures = {row.sha256 for row in others if row.sha256}
+    patients = {(row.source, row.patient) for row in others if row.patient}
+    images = sum(row.sha256 in pictures for row in rows)
+    return images, len({(row.source, row.patient) for row in rows} & patients)
+
+
+def _copies(runs: Sequence[Run]) -> Check:
+    fed = [data for data in _datasets(runs) if any(row.synthetic for row in data.rows)]
+    if not fed:
+        return Check("copies", True, "no synthetic images, no copies")
+    screened = all("copies" in data.artifact.result for data in fed)
+    said = "synthetic images were screened for copies of training images" if screened else "not screened for copies"
+    return Check("copies", True if screened else None, said)
+
+
+def _prior(runs: Sequence[Run]) -> Check:
+    shares = {name: arm[0].share_normal for name, arm in _by_arm(runs)}
+    moved = max(shares.values()) - min(shares.values()) >= MOVED
+    told = ", ".join(f"{name}: {share:.1%}" for name, share in shares.items())
+    return Check("label shift", not moved, f"normal training images, by arm: {told}")
+
+
+def _budget(runs: Sequence[Run]) -> Check:
+    steps = {name: arm[0].steps for name, arm in _by_arm(runs)}
+    unequal = max(steps.values()) > MORE_STEPS * min(steps.values())
+    told = ", ".join(f"{name}: {number:,}" for name, number in steps.items())
+    return Check("budget", not unequal, f"optimiser steps, by arm: {told}")
+
+
+def _seeds(runs: Sequence[Run]) -> Check:
+    fewest = min(len(arm) for _, arm in _by_arm(runs))
+    return Check("seeds", fewest >= ENOUGH_SEEDS, f"at least {fewest} in every arm; {ENOUGH_SEEDS} or more are needed")
+
+
+def _pairing(runs: Sequence[Run]) -> Check:
+    seeds = {tuple(run.seed for run in arm) for _, arm in _by_arm(runs)}
+    said = "every arm has the same seeds" if len(seeds) == 1 else "arms have different seeds: only common ones compare"
+    return Check("pairing", len(seeds) == 1, said)
+
+
+def _by_arm(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
+    return [(name, list(members)) for name, members in itertools.groupby(runs, lambda run: run.arm_name)]
+
+
+def _datasets(runs: Sequence[Run]) -> list[Dataset]:
+    """Each once."""
+    found: defaultdict[str, list[Dataset]] = defaultdict(list)
+    for run in runs:
+        found[artifacts.digest(run.data.path)].append(run.data)
+    return [same[0] for same in found.values()]

@@ -1,0 +1,306 @@
+"""What a study is: its settings by preset, its commands in order, and which of them reads what another writes."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from xrayaug import artifacts, sources
+from xrayaug.command import Command
+from xrayaug.dataset import open_dataset
+from xrayaug.errors import UsageError, XrayaugError
+from xrayaug.options import (
+    SEED,
+    Augment,
+    Copies,
+    Evaluate,
+    Experiment,
+    Fid,
+    Phantom,
+    Prepare,
+    Sample,
+    TrainClassifier,
+    TrainGan,
+)
+from xrayaug.studies import power
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "thesis": {
+        "percents": (0.0, 10.0, 50.0, 100.0),
+        "seeds": 5,
+        "gan_size": 128,
+        "gan_epochs": 100,
+        "gan_batch_size": None,  # the architecture's own: the thesis's 100 for dcgan
+        "samples": 10000,
+        "features": "inception",
+        "split_by": "image",
+        "classifier_arch": "densenet169",
+        "classifier_weights": "imagenet",
+        "classifier_size": 224,
+        "classifier_epochs": 10,
+        "classifier_batch_size": 8,
+    },
+    "demo": {
+        "percents": (0.0, 50.0, 100.0),
+        "seeds": 2,
+        "gan_size": 64,
+        "gan_epochs": 20,
+        "gan_batch_size": 25,
+        "samples": 400,
+        "features": "random",
+        "split_by": "patient",
+        "classifier_arch": "resnet18",
+        "classifier_weights": "none",
+        "classifier_size": 64,
+        "classifier_epochs": 5,
+        "classifier_batch_size": 16,
+    },
+}
+RSNA, MURA = "rsna", "mura"  # directories of the prepared sets, whatever their layout
+DEMO_PHANTOMS = {"rsna": 400, "mura": 400}
+DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 64 px
+RANDOM_DIMS = "64"  # of random features: enough for a small study, and quick
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the study is, every default of the preset filled in."""
+
+    rsna: Path
+    mura: Path
+    percents: tuple[float, ...]
+    real_fractions: tuple[float, ...]
+    labels: tuple[str | None, ...]  # None: as they were drawn, without saying so
+    controls: tuple[str, ...]
+    budget: Literal["epochs", "steps"]
+    seeds: int
+    gan_size: int
+    gan_epochs: int
+    gan_batch_size: int | None
+    samples: int
+    features: str
+    split_by: Literal["patient", "image"]
+    classifier_arch: str
+    classifier_weights: str
+    classifier_size: int
+    classifier_epochs: int
+    classifier_batch_size: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """The study's commands in order, and what `experiment` shows of them."""
+
+    commands: list[Command]
+    out: Path
+    evaluation: Path
+    distances: list[Path]
+
+    def needs(self) -> list[frozenset[int]]:
+        """For every command, in order, the numbers (from 0) of those that make what it reads."""
+        makers = {part.out: number for number, command in enumerate(self.commands) for part in command.parts()}
+        read = [command.inputs().values() for command in self.commands]
+        return [frozenset(makers[path] for path in paths if path in makers) for paths in read]
+
+
+def plan(options: Experiment) -> Study:
+    """Every command of the study, with every default of the preset filled in.
+
+    Raises:
+        UsageError: a raw set is missing.
+    """
+    s = settings(options)
+    out, seed = options.out, options.seed
+    pace: dict[str, Any] = {"checkpoint_every": options.checkpoint_every}
+    device: dict[str, Any] = {"device": options.device, "deterministic": options.deterministic}
+    training: dict[str, Any] = {"precision": options.precision, "cache": options.cache, **device, **pace}
+    read: dict[str, Any] = {
+        "split_by": s.split_by,
+        "test": options.test,
+        "duplicates": options.duplicates,
+        "workers": options.workers,
+        "seed": seed,
+        **pace,
+    }
+    distances = _distances(options, s)
+    screened = out / "copies" if options.screen else None
+    arms = _arms(options, s, screened)
+    commands: list[Command] = [
+        *(_phantoms(options, s) if options.preset == "demo" else []),
+        Prepare(source=options.rsna_source, input=s.rsna, size=s.gan_size, out=out / RSNA, **read),
+        Prepare(source=options.mura_source, input=s.mura, size=s.classifier_size, out=out / MURA, **read),
+        TrainGan(
+            data=out / RSNA,
+            arch=options.gan_arch,
+            only_label=options.gan_label,
+            epochs=s.gan_epochs,
+            batch_size=s.gan_batch_size,
+            seed=seed,
+            on_collapse=options.on_collapse,
+            out=out / "gan",
+            **training,
+        ),
+        Sample(run=out / "gan", count=s.samples, seed=seed, out=out / "synthetic", **device, **pace),
+        *distances,
+        *([_copies(options, s, screened)] if screened else []),
+        *arms,
+        *_classifiers(options, s, arms, training),
+    ]
+    runs = tuple(part.out for command in commands for part in command.parts() if isinstance(part, TrainClassifier))
+    # Judging is quick, and its inputs grow when seeds or doses are added: so it may replace what it wrote before.
+    measured = [fid.out for fid in distances if fid.out]
+    judging: dict[str, Any] = {"overwrite": True, "cache": options.cache, **device}
+    commands.append(Evaluate(runs=runs, fid=tuple(measured) or None, out=out / "evaluation", **judging))
+    return Study(commands, out, out / "evaluation", measured)
+
+
+def settings(options: Experiment) -> Settings:
+    """The preset's values, and those that the user gave instead.
+
+    Raises:
+        UsageError: a raw set is missing, or given to the demo.
+    """
+    given = {name: getattr(options, name) for name in PRESETS[options.preset]}
+    values = PRESETS[options.preset] | {name: value for name, value in given.items() if value is not None}
+    return Settings(
+        **_raw_sets(options),
+        **values,
+        real_fractions=options.real_fractions or (1.0,),
+        labels=options.labels or (None,),
+        controls=options.controls or (),
+        budget=options.budget,
+    )
+
+
+def _arms(options: Experiment, s: Settings, screened: Path | None) -> list[Augment]:
+    """Every share of real images with every label and dose, each dose followed by its controls; a baseline once.
+
+    Raises:
+        UsageError: no arm has both labels, which would be shuffled.
+    """
+    if "shuffle" in s.controls and not any(_can_shuffle(label) for label in s.labels):
+        raise UsageError("--controls shuffle needs images of both labels", "--labels both")
+    found: dict[Path, Augment] = {}
+    for fraction, label, percent in itertools.product(s.real_fractions, s.labels, s.percents):
+        controls = [name for name in s.controls if percent and (name != "shuffle" or _can_shuffle(label))]
+        for control in (None, *controls):
+            out = options.out / _arm_name(percent, label if percent else None, control, fraction)
+            found[out] = Augment(
+                real=options.out / MURA,
+                synthetic=options.out / "synthetic",
+                percent=percent,
+                label=cast(Any, label if percent and label != "both" else None),
+                control=cast(Any, control),
+                copies=screened,
+                real_fraction=fraction,
+                cache=options.cache,
+                seed=options.seed,
+                out=out,
+            )
+    return list(found.values())
+
+
+def _can_shuffle(label: str | None) -> bool:
+    return label in (None, "both")
+
+
+def _arm_name(percent: float, label: str | None, control: str | None, fraction: float) -> str:
+    """`arm-50`, `arm-50-balance-duplicate-real-0.25`: what is as it is by default is left out."""
+    kept = f"real-{fraction:g}" if fraction != 1 else None
+    return "-".join(["arm", f"{percent:g}", *filter(None, (label, control, kept))])
+
+
+def _classifiers(
+    options: Experiment, s: Settings, arms: list[Augment], training: dict[str, Any]
+) -> Iterator[TrainClassifier]:
+    """Every arm's: for each seed a command of its own, or one command for all; all arms have the same seeds."""
+    chosen: dict[str, Any] = {
+        "arch": s.classifier_arch,
+        "weights": s.classifier_weights,
+        "size": s.classifier_size,
+        "epochs": s.classifier_epochs,
+        "budget": s.budget,
+        "batch_size": s.classifier_batch_size,
+        **training,
+    }
+    for arm in arms:
+        together = TrainClassifier(
+            data=arm.out,
+            seeds=s.seeds,
+            out=options.out / f"{arm.out.name.replace('arm', 'classifier', 1)}-seed-{SEED}",
+            **chosen,
+        )
+        yield from (together,) if options.side_by_side else together.parts()
+
+
+def _raw_sets(options: Experiment) -> dict[str, Any]:
+    given = {"rsna": options.rsna, "mura": options.mura}
+    if options.preset == "demo":
+        if any(given.values()):
+            raise UsageError("--preset demo draws its own phantoms", "leave out --rsna and --mura, or --preset thesis")
+        return {name: options.out / f"raw-{name}" for name in given}
+    missing = " and ".join(f"--{name}" for name, path in given.items() if path is None)
+    if missing:
+        raise UsageError(f"{missing} is missing", "give the raw sets, or --preset demo to try it on phantoms")
+    return given
+
+
+def _phantoms(options: Experiment, s: Settings) -> list[Command]:
+    draw: dict[str, Any] = {"height": DEMO_HEIGHT, "workers": options.workers}
+    return [
+        Phantom(layout="rsna", count=DEMO_PHANTOMS["rsna"], seed=options.seed, out=s.rsna, **draw),
+        Phantom(layout="mura", count=DEMO_PHANTOMS["mura"], seed=options.seed + 1, out=s.mura, **draw),
+    ]
+
+
+def _copies(options: Experiment, s: Settings, out: Path) -> Copies:
+    """The screening of the synthetic images against those that the GAN learnt from."""
+    return Copies(synthetic=options.out / "synthetic", real=options.out / RSNA, out=out, **_features(options, s))
+
+
+def _features(options: Experiment, s: Settings) -> dict[str, Any]:
+    """Which features are compared, and how; random ones where the distances, and so any, are left out."""
+    chosen: dict[str, Any] = {"weights": options.fid_weights}
+    if s.features != "inception":
+        chosen = {"features": "random", "dims": RANDOM_DIMS}
+    return chosen | {
+        "device": options.device,
+        "deterministic": options.deterministic,
+        "checkpoint_every": options.checkpoint_every,
+        "cache": options.cache,
+    }
+
+
+def _distances(options: Experiment, s: Settings) -> list[Fid]:
+    """Synthetic to RSNA, and RSNA to MURA, as in the thesis."""
+    chosen = _features(options, s)
+    pairs = (("synthetic", "rsna"), ("rsna", "mura")) if s.features != "none" else ()
+    return [Fid(a=options.out / a, b=options.out / b, out=options.out / f"fid-{a}-{b}", **chosen) for a, b in pairs]
+
+
+def outlook(study: Study, s: Settings) -> dict[str, Any] | None:
+    """What the study could see; None where its test images are neither prepared nor there to be counted."""
+    mura = next(command for command in study.commands if isinstance(command, Prepare) and command.out.name == MURA)
+    arms = [command for command in study.commands if isinstance(command, Augment)]
+    comparisons = sum(arm.percent > 0 and arm.control is None for arm in arms)
+    try:
+        tested = _tested(mura)
+    except XrayaugError:
+        return None
+    if not (tested and comparisons):
+        return None
+    patients, studies = zip(*tested, strict=True)
+    return power.outlook(patients, studies, seeds=s.seeds, comparisons=comparisons)
+
+
+def _tested(mura: Prepare) -> list[tuple[str, str]]:
+    """Patient and study of every test image: of the prepared set, or of the raw one without opening an image.
+
+    Raises:
+        XrayaugError: there is neither.
+    """
+    if artifacts.is_artifact(mura.out):
+        return [(row.patient, row.study) for row in open_dataset(mura.out).select(split="test")]
+    listed = sources.load(mura.source).read(mura).records
+    return [(record.patient, record.study) for record in listed if record.split == "test"]

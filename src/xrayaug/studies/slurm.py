@@ -1,0 +1,267 @@
+"""A study as SLURM jobs: a script for every kind of command, arrays of its tasks, and `submit.sh`, which chains them.
+
+Nothing but files ties the tasks together: each is a command of the study, so a task that is queued again goes on where
+it was stopped. How scripts, arrays and dependencies work: https://slurm.schedmd.com/sbatch.html and job_array.html.
+"""
+
+import re
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from xrayaug import __version__, files, stopping
+from xrayaug.command import Command, flag_name
+from xrayaug.errors import OutputError, UsageError
+from xrayaug.options import COMMANDS, Experiment
+from xrayaug.studies import logs, standing
+from xrayaug.studies.planning import Study
+
+SUBMIT = "submit.sh"
+SCRIPT = ".sbatch"
+SIGNAL_SECONDS = 120  # before the time is up: for a step to end and to be saved
+RESOURCES = ("partition", "time", "memory", "cpus", "gres")
+SBATCH_NAMES = {"memory": "mem", "cpus": "cpus-per-task"}
+LARGEST_ARRAY = 1000  # tasks; clusters allow 1001 by default (MaxArraySize)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A command, its place in the script of its kind, and the places in the list of tasks of what it waits for."""
+
+    command: Command
+    kind: str
+    number: int
+    waits_for: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Tasks of one kind that wait for the same others: one array, submitted at once."""
+
+    variable: str  # of submit.sh, which holds its job's id
+    kind: str
+    tasks: tuple[int, ...]  # numbers in the script of that kind
+    waits_for: tuple[str, ...]  # job ids, in submit.sh's variables
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """All that is submitted, and with it the commands of each kind in the order of their task numbers."""
+
+    kinds: dict[str, list[Command]]
+    submissions: list[Submission]
+
+
+def arrange(study: Study, options: Experiment) -> Scripts:
+    """What is not done, in arrays; the study itself comes last, for it is sealed once all its parts are there."""
+    tasks = _tasks(study, options)
+    kinds: dict[str, list[Command]] = {}
+    for task in tasks:
+        kinds.setdefault(task.kind, []).append(task.command)
+    return Scripts(kinds, _submissions(tasks))
+
+
+def _tasks(study: Study, options: Experiment) -> list[Task]:
+    missing = [number for number, command in enumerate(study.commands) if not standing.is_done(command)]
+    place, needs = {number: index for index, number in enumerate(missing)}, study.needs()
+    seen: Counter[str] = Counter()
+    tasks = []
+    for number in missing:
+        command = study.commands[number]
+        page, task = divmod(seen[command.name], LARGEST_ARRAY)
+        seen[command.name] += 1
+        kind = f"{command.name}-{page + 1}" if page else command.name
+        tasks.append(Task(command, kind, task, frozenset(place[need] for need in needs[number] if need in place)))
+    sealing = _sealing(options)
+    return [*tasks, Task(sealing, sealing.name, 0, frozenset(range(len(tasks))))]
+
+
+def write(directory: Path, study: Study, options: Experiment) -> Scripts:
+    """Write the scripts, `submit.sh` last, so that its presence means complete.
+
+    Raises:
+        OutputError: the directory holds something else.
+        UsageError: a resource cannot be written into a script.
+    """
+    _check_resources(options)
+    scripts = arrange(study, options)
+    _clear(directory)
+    for kind, commands in scripts.kinds.items():
+        files.write_text(directory / f"{kind}{SCRIPT}", _script(kind, commands, options))
+    files.write_text(directory / SUBMIT, _submit(scripts, options))
+    (directory / SUBMIT).chmod(0o755)
+    return scripts
+
+
+def _sealing(options: Experiment) -> Experiment:
+    """The study as a command that finds every part complete."""
+    elsewhere: dict[str, Any] = {f"slurm_{name}": None for name in (*RESOURCES, "options")}
+    elsewhere |= dict.fromkeys(("slurm", "jobs", "devices", "max_minutes"))
+    return replace(options, json=False, **elsewhere)
+
+
+def _submissions(tasks: list[Task]) -> list[Submission]:
+    """Tasks of a kind that wait for the same together, each after all that it waits for."""
+    groups: dict[tuple[str, frozenset[int]], list[int]] = {}
+    for place, task in enumerate(tasks):
+        groups.setdefault((task.kind, task.waits_for), []).append(place)
+    found: list[Submission] = []
+    of: dict[int, tuple[str, int, int]] = {}  # place -> variable, number, how many tasks the submission has
+    for (kind, waits_for), places in groups.items():
+        variable = f"{kind.replace('-', '_')}_{len(found)}"
+        numbers = tuple(tasks[place].number for place in places)
+        found.append(Submission(variable, kind, numbers, tuple(_ids(waits_for, of))))
+        of |= {place: (variable, tasks[place].number, len(places)) for place in places}
+    return found
+
+
+def _ids(needed: Iterable[int], of: dict[int, tuple[str, int, int]]) -> Iterator[str]:
+    """The ids of the tasks that are needed; of a whole array its own."""
+    by_variable: dict[str, list[int]] = {}
+    sizes = {}
+    for number in sorted(needed):
+        variable, task, sizes[variable] = of[number]
+        by_variable.setdefault(variable, []).append(task)
+    for variable, tasks in by_variable.items():
+        whole = len(tasks) == sizes[variable]
+        yield from [f"${variable}"] if whole else [f"${{{variable}}}_{task}" for task in tasks]
+
+
+def _check_resources(options: Experiment) -> None:
+    for name in (*RESOURCES, "options"):
+        given = getattr(options, f"slurm_{name}")
+        spaced = isinstance(given, str) and re.search(r"[\r\n]" if name == "options" else r"\s", given.strip())
+        if given is not None and (spaced or not str(given).strip()):
+            raise UsageError(f"{flag_name(f'slurm_{name}')} is {given!r}", "give what sbatch takes, in one word")
+
+
+def _clear(directory: Path) -> None:
+    """Delete the scripts of an earlier writing.
+
+    Raises:
+        OutputError: the directory holds something else.
+    """
+    if directory.is_file():
+        raise OutputError(f"--slurm {directory} is a file", "choose another directory")
+    own = re.compile(rf"{SUBMIT}|{logs.DIRECTORY}|({'|'.join(COMMANDS)})(-\d+)?{SCRIPT}|\..*{files.NEW}")
+    there = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
+    foreign = [name for name in there if not own.fullmatch(name)]
+    if foreign:
+        raise OutputError(f"--slurm {directory} holds something else: {foreign[0]}", "choose another directory")
+    (directory / SUBMIT).unlink(missing_ok=True)
+    for name in there:
+        if name.endswith(SCRIPT):
+            (directory / name).unlink()
+    if there:
+        files.sweep(directory, deep=False)
+
+
+def _script(kind: str, commands: list[Command], options: Experiment) -> str:
+    cases = [
+        f"  {number}) log={shlex.quote(str(logs.of(options.out, command)))} command=({shlex.join(command.argv())}) ;;"
+        for number, command in enumerate(commands)
+    ]
+    return "\n".join([
+        "#!/bin/bash",
+        f"#SBATCH --job-name={re.sub(r'[^A-Za-z0-9_.-]', '_', options.out.resolve().name)}-{kind}",
+        *(f"#SBATCH --{said}" for said in _asked(commands[0], options)),
+        f"# {kind}, a command of the study for each task of the array; written by xrayaug {__version__}.",
+        f"cd -- {shlex.quote(str(Path.cwd()))} || exit 1",
+        f"xrayaug=({shlex.quote(sys.executable)} -m xrayaug)",
+        *(['export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$SLURM_CPUS_PER_TASK}"'] if options.slurm_cpus else []),
+        'case $SLURM_ARRAY_TASK_ID in',
+        *cases,
+        f'  *) echo "submit this by {SUBMIT}: there is no task \'$SLURM_ARRAY_TASK_ID\'" >&2; exit 1 ;;',
+        'esac',
+        TAIL,
+    ])  # fmt: skip
+
+
+def _asked(command: Command, options: Experiment) -> Iterator[str]:
+    """What a job of that command asks for, the user's own words last, so that they count."""
+    yield from ("nodes=1", "ntasks=1", "requeue", "open-mode=append", f"signal=B:USR1@{SIGNAL_SECONDS}")
+    for name in RESOURCES:
+        given = getattr(options, f"slurm_{name}")
+        if given is not None and (name != "gres" or hasattr(command, "device")):
+            yield f"{SBATCH_NAMES.get(name, name)}={given}"
+    if options.slurm_options:
+        yield options.slurm_options.strip().removeprefix("--")
+
+
+# Bash runs a trap only once its foreground command has ended: so the command runs behind, and is waited for anew after
+# each signal. A stop that SLURM sends as SIGTERM is a cancellation, or it queues the job again by itself.
+TAIL = f"""
+told= child=
+tell() {{ told=${{told:-$1}}; [ -z "$child" ] || kill -s "$1" "$child" 2>/dev/null; heard=yes; }}
+trap 'tell USR1' USR1
+trap 'tell TERM' TERM
+mkdir -p -- "$(dirname -- "$log")"
+printf '{logs.BEGAN} %s: job %s on %s: xrayaug %s\\n' \\
+  "$(date -u +%Y-%m-%dT%H:%M:%S+00:00)" "$SLURM_JOB_ID" "$(hostname)" "${{command[*]}}" >>"$log"
+echo "xrayaug ${{command[*]}}; its log is $log"
+"${{xrayaug[@]}}" "${{command[@]}}" >>"$log" 2>&1 &
+child=$!
+[ -z "$told" ] || kill -s "$told" "$child"
+heard=yes code=0
+while [ "$heard" = yes ]; do
+  heard=
+  wait "$child"
+  code=$?
+  [ "$code" -gt 128 ] || break
+done
+printf '{logs.ENDED} %s\\n' "$code" >>"$log"
+echo "exit code $code${{told:+ after SIG$told}}"
+if [ "$code" -eq {stopping.STOPPED_EARLY} ] || [ "$code" -eq 138 ]; then # 138: of SIGUSR1 while it was starting
+  [ "$told" = TERM ] || scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"
+"""
+
+
+def _submit(scripts: Scripts, options: Experiment) -> str:
+    throttle = f"%{options.jobs}" if options.jobs else ""
+    lines = []
+    for each in scripts.submissions:
+        waits = "".join(f' "{name}"' for name in each.waits_for)
+        lines.append(f"{each.variable}=$(submit {each.kind} '{_array(each.tasks)}{throttle}'{waits})")
+        lines.append(f'submitted+=("${each.variable}")')
+    status = shlex.join(["xrayaug", *replace(_sealing(options), status=True).argv()])
+    return "\n".join([
+        "#!/bin/bash",
+        f"# Submits the study's jobs, each after those whose files it reads; written by xrayaug {__version__}.",
+        "# Written and run again, it takes up what is missing.",
+        "set -euo pipefail",
+        'here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)',
+        f'mkdir -p -- "$here/{logs.DIRECTORY}"',
+        "submitted=()",
+        "give_up() {",
+        '  [ "${#submitted[@]}" = 0 ] || scancel "${submitted[@]}"',
+        '  echo "error: sbatch refused a job, see above; what had been submitted is cancelled" >&2',
+        "}",
+        "trap give_up ERR",
+        "",
+        "submit() { # KIND TASKS [ID ...]: the id of the array that runs those tasks after those jobs",
+        "  local kind=$1 tasks=$2 waits",
+        "  shift 2",
+        "  waits=$(IFS=:; echo \"$*\")",
+        '  sbatch --parsable --array="$tasks" ${waits:+--dependency="afterok:$waits" --kill-on-invalid-dep=yes} \\',
+        f'    --output="${{here//\\%/%%}}/{logs.DIRECTORY}/%x-%A_%a.log" "$here/$kind{SCRIPT}" | cut -d";" -f1',
+        "}",
+        "",
+        *lines,
+        'echo "submitted ${#submitted[@]} arrays: ${submitted[*]}"',
+        f"echo {shlex.quote(f'how far they are: (cd {shlex.quote(str(Path.cwd()))} && {status})')}",
+        "",
+    ])  # fmt: skip
+
+
+def _array(tasks: tuple[int, ...]) -> str:
+    """``0-4``, or ``0,2`` where they do not follow each other."""
+    if len(tasks) > 1 and all(after == before + 1 for before, after in pairwise(tasks)):
+        return f"{tasks[0]}-{tasks[-1]}"
+    return ",".join(map(str, tasks))

@@ -1,0 +1,1 @@
+"""Networks learning: a GAN, a classifier, and what both need for it."""

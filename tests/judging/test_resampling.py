@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from xrayaug import scores
+from xrayaug.judging import resampling
+
+
+def test_names_are_numbered_and_the_nameless_stand_alone() -> None:
+    assert resampling.numbered(["b", "", "a", "b", ""]).tolist() == [0, 1, 2, 0, 3]
+    assert resampling.numbered([]).tolist() == []
+
+
+def test_a_patient_is_drawn_with_all_its_cases() -> None:
+    patients = np.array([0, 0, 1, 2, 2, 2])
+    counts = resampling.draw(patients, 500, seed=1)
+    assert (counts[:, 0] == counts[:, 1]).all()
+    assert (counts[:, 3] == counts[:, 5]).all()
+    assert (counts[:, [0, 2, 3]].sum(axis=1) == 3).all()
+    assert counts.mean() == pytest.approx(1, abs=0.1)
+    assert (counts == resampling.draw(patients, 500, seed=1)).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_resample_scores_as_its_cases_repeated(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    labels = random.permutation([0, 1, *random.integers(0, 2, 28)])
+    probabilities = random.integers(0, 11, 30) / 10  # with ties
+    counts = random.integers(0, 3, (20, 30)).astype(float)
+    found = resampling.scores_of(labels, probabilities, 0.3, counts)
+    for place, times in enumerate(counts.astype(int)):
+        repeated = scores.score(np.repeat(labels, times), np.repeat(probabilities, times), 0.3)
+        for metric in scores.METRICS:
+            expected = getattr(repeated, metric)
+            assert found[metric][place] == pytest.approx(np.nan if expected is None else expected, nan_ok=True), metric
+
+
+def test_a_class_that_a_resample_lacks_is_no_number() -> None:
+    found = resampling.scores_of(np.array([0, 1]), np.array([0.2, 0.9]), 0.5, np.array([[2.0, 0.0], [1.0, 1.0]]))
+    assert np.isnan(found["auroc"]).tolist() == [True, False]
+    assert found["accuracy"].tolist() == [1, 1]
+
+
+def test_many_resamples_are_scored_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    labels, probabilities = np.arange(20) % 2, random.random(20)
+    counts = resampling.draw(np.arange(20), 50, seed=0)
+    whole = resampling.scores_of(labels, probabilities, 0.5, counts)
+    monkeypatch.setattr(resampling, "AT_ONCE", 20 * 7)
+    assert (resampling.scores_of(labels, probabilities, 0.5, counts)["auroc"] == whole["auroc"]).all()
+
+
+def test_patients_of_the_class_that_has_fewest() -> None:
+    labels, patients = np.array([0, 0, 0, 1, 1]), np.array([0, 1, 2, 3, 3])
+    assert resampling.fewest(labels, patients) == 1
+    assert resampling.fewest(labels[:3], patients[:3]) == 3  # a class that is not there is not few
+    assert resampling.fewest(labels[:0], patients[:0]) == 0

@@ -1,0 +1,133 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import row, write_dataset
+
+from xrayaug import artifacts, dataset, production
+from xrayaug.dataset import Dataset, Row
+from xrayaug.judging import validity
+from xrayaug.judging.runs import Run
+from xrayaug.judging.validity import Check
+from xrayaug.options import Augment, Sample, TrainClassifier, TrainGan
+
+
+def real_rows(*, first: int = 0) -> list[Row]:
+    """Two patients in each split, one image each, which pixels and patients tell apart."""
+    return [
+        row(split=split, label=label, patient=f"p{number}", study="", file=f"{number}.png", sha256=f"sha{number}")
+        for number, (split, label) in enumerate(
+            ((split, label) for split in dataset.SPLITS for label in dataset.LABELS), start=first
+        )
+    ]
+
+
+def run_on(data: Path, out: Path, *, seed: int = 0, epochs: int = 1, **arm: Any) -> Run:
+    options = TrainClassifier(data=data, out=out, epochs=epochs, seed=seed, batch_size=2)
+    said = {"percent": 0.0, "real_fraction": 1.0, "label": "normal" if arm.get("added") else None, "added": 0, **arm}
+    production.produce(options, "classifier-run", lambda _: {"arm": said})
+    opened = Dataset(artifacts.open_artifact(data))
+    return Run(out.name, artifacts.open_artifact(out), opened, opened.select(split="test"))
+
+
+def fed_by(home: Path, learnt_from: Path, real: Path) -> Path:
+    """An arm of the real rows and of one image that a GAN drew, which learnt from that dataset."""
+    production.produce(TrainGan(data=learnt_from, out=home / "gan"), "gan-run", lambda _: {})
+
+    def sample(directory: Path) -> dict[str, Any]:
+        made = write_dataset(home / "drawn", [row(patient="", study="", synthetic=True)])
+        for name in ("images.npy", "index.csv"):
+            (directory / name).write_bytes((made / name).read_bytes())
+        return {}
+
+    production.produce(Sample(run=home / "gan", out=home / "synthetic"), "dataset", sample)
+
+    def augment(directory: Path) -> dict[str, Any]:
+        rows = [dataset.borrowed(each, "real") for each in dataset.open_dataset(real).rows]
+        drawn = [dataset.borrowed(each, "synthetic") for each in dataset.open_dataset(home / "synthetic").rows]
+        dataset.write_index(directory, rows + drawn)
+        return {}
+
+    options = Augment(real=real, synthetic=home / "synthetic", percent=10, out=home / "arm")
+    production.produce(options, "dataset", augment)
+    return home / "arm"
+
+
+def found(runs: list[Run]) -> dict[str, Check]:
+    return {check.name: check for check in validity.checks(runs)}
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    return write_dataset(tmp_path / "real", real_rows())
+
+
+def test_a_sound_comparison(real: Path, tmp_path: Path) -> None:
+    checks = found([run_on(real, tmp_path / f"run{seed}", seed=seed) for seed in range(3)])
+    assert {name for name, check in checks.items() if not check.holds} == set()
+    assert validity.gravest(list(checks.values())) is None
+
+
+def test_few_seeds_and_unequal_training(real: Path, tmp_path: Path) -> None:
+    more = [*real_rows(), *(row(patient="q", study="", file=f"q{n}", sha256=f"q{n}") for n in range(4))]
+    longer = run_on(write_dataset(tmp_path / "more", more), tmp_path / "b", percent=10.0, added=1)
+    checks = found([run_on(real, tmp_path / "a"), longer])
+    assert {name for name, check in checks.items() if not check.holds} == {"seeds", "budget", "label shift"}
+    assert checks["budget"].sentence == "optimiser steps, by arm: 0: 1, 10: 3"
+    assert checks["label shift"].sentence == "normal training images, by arm: 0: 50.0%, 10: 83.3%"
+
+
+def test_different_seeds_do_not_pair(real: Path, tmp_path: Path) -> None:
+    runs = [run_on(real, tmp_path / "a"), run_on(real, tmp_path / "b", seed=1, percent=10.0, added=1)]
+    assert found(runs)["pairing"].holds is False
+
+
+def test_a_test_patient_in_training_is_grave(tmp_path: Path) -> None:
+    rows = real_rows()
+    leaking = [*rows, row(patient=rows[-1].patient, study="", file="again.png", sha256="again")]
+    checks = found([run_on(write_dataset(tmp_path / "data", leaking, split_by="image"), tmp_path / "run")])
+    assert checks["patients"].sentence.startswith("1 test patients and 0 test images")
+    assert validity.gravest(list(checks.values())) == checks["patients"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda rows: [row(patient="other", study="", sha256="other")], {"test": True, "validation": True}),
+        (lambda rows: [row(patient="x", study="", sha256=rows[-1].sha256)], {"test": False, "validation": True}),
+        (lambda rows: [row(patient=rows[-1].patient, study="")], {"test": False, "validation": True}),
+        (lambda rows: [row(patient="x", study="", sha256=rows[2].sha256)], {"test": True, "validation": False}),
+    ],
+    ids=["others", "a test image", "a test patient", "a validation image"],
+)
+def test_what_the_generator_learnt_from(
+    real: Path, tmp_path: Path, change: Callable[[list[Row]], list[Row]], expected: dict[str, bool]
+) -> None:
+    learnt_from = write_dataset(tmp_path / "gan-data", change(real_rows()))
+    checks = found([run_on(fed_by(tmp_path, learnt_from, real), tmp_path / "run", percent=10.0, added=1)])
+    assert {split: checks[f"generator, {split}"].holds for split in expected} == expected
+    assert checks["generator, test"].grave
+    assert not checks["generator, validation"].grave
+    assert checks["copies"].holds is None
+
+
+def test_a_generator_that_is_gone_cannot_be_told(real: Path, tmp_path: Path) -> None:
+    learnt_from = write_dataset(tmp_path / "gan-data", [row(patient="other", study="")])
+    arm = fed_by(tmp_path, learnt_from, real)
+    (tmp_path / "gan").rename(tmp_path / "moved")
+    check = found([run_on(arm, tmp_path / "run", percent=10.0, added=1)])["generator"]
+    assert check.holds is None
+    assert "cannot be told" in check.sentence
+
+
+def test_a_generator_that_is_gone_hides_no_leak_of_another(real: Path, tmp_path: Path) -> None:
+    leaking = write_dataset(tmp_path / "a" / "gan-data", [row(patient="x", study="", sha256=real_rows()[-1].sha256)])
+    clean = write_dataset(tmp_path / "b" / "gan-data", [row(patient="other", study="")])
+    arms = [fed_by(tmp_path / "a", leaking, real), fed_by(tmp_path / "b", clean, real)]
+    (tmp_path / "b" / "gan").rename(tmp_path / "moved")
+    runs = [run_on(arm, tmp_path / f"run{at}", percent=10.0 + at, added=1) for at, arm in enumerate(arms)]
+    checks = found(runs)
+    assert checks["generator"].holds is None
+    assert checks["generator, test"].holds is False
+    assert validity.gravest(list(checks.values())) == checks["generator, test"]

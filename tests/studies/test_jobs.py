@@ -1,0 +1,153 @@
+"""Commands side by side: each after what it reads, on a device of its own; stops reach all, failures those who read."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import stand_in
+from stand_in import after, first, said, study
+
+from xrayaug import stopping
+from xrayaug.stopping import Stopped
+from xrayaug.studies import jobs, logs
+from xrayaug.studies.jobs import Crew, Outcome, Places
+from xrayaug.studies.planning import Study
+
+
+@pytest.fixture
+def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv(jobs.THREADS, raising=False)
+    return stand_in.install(tmp_path, monkeypatch)
+
+
+def names(outcome: Outcome) -> tuple[list[str], list[str]]:
+    return [failure.command.out.name for failure in outcome.failed], [each.out.name for each in outcome.not_run]
+
+
+def two_chains(out: Path) -> Study:
+    """A second one for each of two firsts."""
+    return study(
+        out, first(out / "a"), first(out / "b"), after(out / "a", out / "after-a"), after(out / "b", out / "after-b")
+    )
+
+
+def test_each_runs_after_what_it_reads_and_two_at_a_time(tmp_path: Path, trace: Path) -> None:
+    assert names(Crew(two_chains(tmp_path / "study"), Places(jobs=2)).run()) == ([], [])
+    events = [line for line in trace.read_text().splitlines() if line.split()[0] in ("begin", "end")]
+    running, most = 0, 0
+    for event in events:
+        running += 1 if event.startswith("begin") else -1
+        most = max(most, running)
+    assert most == 2
+    assert events.index("end a") < events.index("begin after-a")
+    assert events.index("end b") < events.index("begin after-b")
+
+
+def test_one_at_a_time_runs_in_order_and_says_what_it_always_said(
+    tmp_path: Path, trace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = two_chains(tmp_path / "study")
+    Crew(whole, Places()).run()
+    assert said(trace, "begin") == ["a", "b", "after-a", "after-b"]
+    assert said(trace, "threads") == ["a none", "b none", "after-a none", "after-b none"]
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines()[:2] == [f"[1/4] {whole.commands[0].command_line()}", "working on a"]
+
+
+def test_lines_of_several_are_told_apart_and_logged(
+    tmp_path: Path, trace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = two_chains(tmp_path / "study")
+    Crew(whole, Places(jobs=2)).run()
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert {"a | working on a", "after-b | working on after-b"} <= set(shown.err.splitlines())
+    log = logs.of(whole.out, whole.commands[0]).read_text().splitlines()
+    assert log[0].startswith(logs.BEGAN)
+    (words,) = (line for line in said(trace, "words") if line.endswith("/a"))  # b may have begun before it
+    assert log[0].endswith(" ".join(words.split()[2:]))
+    assert log[1:] == ["working on a", "== ended with exit code 0"]
+
+
+def test_what_does_not_read_a_failed_one_goes_on(
+    tmp_path: Path, trace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "study"
+    whole = study(
+        out, first(out / "bad"), after(out / "bad", out / "waits"), after(out / "waits", out / "waits-too"),
+        first(out / "dead"), first(out / "good"), after(out / "good", out / "after-good"),
+    )  # fmt: skip
+    outcome = Crew(whole, Places(jobs=2)).run()
+    assert names(outcome) == (["bad", "dead"], ["waits", "waits-too"])
+    assert said(trace, "end") == ["good", "after-good"]
+    assert outcome.failed[0].error == "bad has no patients (look at index.csv)"
+    assert "exit code 1" in str(outcome.failed[0])
+    assert "killed by SIGKILL" in str(outcome.failed[1])
+    assert "warning: failed: phantom" in capfd.readouterr().err
+
+
+def test_each_gets_the_device_on_which_the_fewest_run(tmp_path: Path, trace: Path) -> None:
+    out = tmp_path / "study"
+    trained = [stand_in.trained(out / "data", out / name) for name in ("a", "b", "c", "d")]
+    Crew(study(out, *trained), Places(jobs=4, devices=("cuda:0", "cuda:1"))).run()
+    given = [line.split("--device ")[1].split()[0] for line in said(trace, "words")]
+    assert sorted(given) == ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]
+
+
+def test_the_processors_are_shared_unless_threads_are_set(
+    tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_processors", lambda: 8)
+    Crew(study(tmp_path / "one", first(tmp_path / "one" / "a")), Places(jobs=3)).run()
+    monkeypatch.setenv(jobs.THREADS, "5")
+    Crew(study(tmp_path / "two", first(tmp_path / "two" / "b")), Places(jobs=3)).run()
+    assert said(trace, "threads") == ["a 2", "b 5"]
+    assert all("--workers 2" in line for line in said(trace, "words"))
+
+
+def test_a_stop_reaches_all_that_run(tmp_path: Path, trace: Path) -> None:
+    out = tmp_path / "study"
+    whole = study(out, first(out / "slow-a"), first(out / "slow-b"), first(out / "later"))
+    with pytest.raises(Stopped, match="max-minutes") as stop, stopping.watching(max_minutes=0.4 / 60):
+        Crew(whole, Places(jobs=2)).run()
+    assert stop.value.exit_code == 75
+    assert sorted(said(trace, "stopped")) == ["slow-a", "slow-b"]
+    assert said(trace, "begin") == ["slow-a", "slow-b"]
+    endings = [logs.last_run(logs.of(out, command)) for command in whole.commands]
+    assert [ending and (ending.code, ending.said) for ending in endings] == [(75, "saved"), (75, "saved"), None]
+
+
+def test_a_stop_of_one_alone_stops_all(tmp_path: Path, trace: Path) -> None:
+    out = tmp_path / "study"
+    with pytest.raises(Stopped, match="phantom was stopped"):
+        Crew(study(out, first(out / "slow"), first(out / "asked")), Places(jobs=2)).run()
+    assert said(trace, "stopped") == ["slow"]
+
+
+def test_whatever_ends_the_study_nothing_is_left_running(
+    tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "study"
+    crew = Crew(study(out, first(out / "slow")), Places())
+    look, looks = crew._look, iter(range(10))
+
+    def failing() -> None:
+        look()
+        if next(looks) == 5:
+            raise OSError("the disk is full")
+
+    monkeypatch.setattr(crew, "_look", failing)
+    with pytest.raises(OSError, match="disk is full"):
+        crew.run()
+    assert said(trace, "stopped") == ["slow"]
+
+
+def test_a_terminals_only_command_draws_its_own_bar(
+    tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    whole = study(tmp_path / "study", first(tmp_path / "study" / "a"))
+    Crew(whole, Places()).run()
+    assert "working on a\n" in capfd.readouterr().err
+    assert "working" not in logs.of(whole.out, whole.commands[0]).read_text()

@@ -1,0 +1,43 @@
+"""Which command of a study reads what another one writes."""
+
+from pathlib import Path
+from typing import Any
+
+from xrayaug.options import Experiment
+from xrayaug.studies import planning
+
+
+def graph(**changes: object) -> dict[str, set[str]]:
+    """Every part and the parts that it reads."""
+    study = planning.plan(Experiment(preset="demo", out=Path("s"), **changes))  # type: ignore[arg-type]
+    names = [command.out.name for command in study.commands]
+    return {name: {names[need] for need in needs} for name, needs in zip(names, study.needs(), strict=True)}
+
+
+def test_who_reads_whom() -> None:
+    found = graph(seeds=1, percents=(0.0, 50.0), screen=True)
+    assert found["raw-rsna"] == set()
+    assert found["rsna"] == {"raw-rsna"}
+    assert found["gan"] == {"rsna"}
+    assert found["fid-rsna-mura"] == {"rsna", "mura"}
+    assert found["copies"] == {"synthetic", "rsna"}
+    assert found["arm-50"] == {"mura", "synthetic", "copies"}
+    assert found["classifier-50-seed-0"] == {"arm-50"}
+    distances = {"fid-synthetic-rsna", "fid-rsna-mura"}
+    assert found["evaluation"] == {"classifier-0-seed-0", "classifier-50-seed-0", *distances}
+
+
+def test_a_command_that_trains_several_seeds_makes_all_of_them() -> None:
+    found = graph(seeds=3, percents=(0.0, 50.0), side_by_side=True)
+    assert found["evaluation"] >= {"classifier-0-seed-{seed}", "classifier-50-seed-{seed}"}
+
+
+def test_sets_of_another_layout_are_read_as_such() -> None:
+    given: dict[str, Any] = {"rsna_source": "folder", "mura_source": "table", "test": 0.25, "gan_label": "normal"}
+    study = planning.plan(Experiment(rsna=Path("a"), mura=Path("b.csv"), out=Path("s"), **given))
+    lines = [command.command_line() for command in study.commands]
+    assert [line.split(" --out ")[-1] for line in lines[:3]] == ["s/rsna", "s/mura", "s/gan"]
+    for line, source in zip(lines[:2], ("folder", "table"), strict=True):
+        assert f"--source {source} " in line
+        assert "--test 0.25" in line
+    assert "--only-label normal" in lines[2]

@@ -1,0 +1,57 @@
+"""A collapse is told from the log: near zero for long, not once."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from xrayaug.training import collapse
+
+HEALTHY = {"d_loss": 0.4, "spread": 0.6}
+STRONG_D = HEALTHY | {"d_loss": 1e-5}
+ONE_IMAGE = HEALTHY | {"spread": 0.001}
+LOSS = "bce"
+THOUSANDS = 5000  # images of an epoch, so that three epochs are long enough
+
+
+def test_spread_is_the_mean_distance_of_two_images() -> None:
+    black, white = torch.full((1, 1, 4, 4), -1.0), torch.full((1, 1, 4, 4), 1.0)
+    assert collapse.spread(torch.cat([black, white])) == pytest.approx(2.0)
+    assert collapse.spread(torch.cat([black, black, white])) == pytest.approx((0 + 2 + 2) / 3)
+    assert collapse.spread(white.repeat(5, 1, 1, 1)) == 0.0
+    assert collapse.spread(white) == 0.0
+
+
+@pytest.mark.parametrize(("line", "what"), [(STRONG_D, "discriminator's loss"), (ONE_IMAGE, "generated images")])
+def test_near_zero_for_long_is_an_alarm(line: dict[str, Any], what: str) -> None:
+    assert what in collapse.alarm([HEALTHY, line, line, line], THOUSANDS, LOSS)
+    assert "for 3 epochs" in collapse.alarm([line] * 3, THOUSANDS, LOSS)
+    assert collapse.is_suspect([HEALTHY, line], LOSS)
+
+
+@pytest.mark.parametrize("line", [STRONG_D, ONE_IMAGE])
+def test_a_moment_near_zero_is_none(line: dict[str, Any]) -> None:
+    for lines in ([], [line], [line, line], [line, HEALTHY, line, line], [line, line, line, HEALTHY]):
+        assert collapse.alarm(lines, THOUSANDS, LOSS) == ""
+    assert not collapse.is_suspect([], LOSS)
+    assert not collapse.is_suspect([line, HEALTHY], LOSS)
+
+
+def test_epochs_of_few_images_must_be_more() -> None:
+    assert collapse.alarm([STRONG_D] * 99, 100, LOSS) == ""
+    assert "for 100 epochs" in collapse.alarm([STRONG_D] * 100, 100, LOSS)
+
+
+def test_two_different_suspicions_do_not_add_up() -> None:
+    assert collapse.alarm([STRONG_D, ONE_IMAGE, STRONG_D], THOUSANDS, LOSS) == ""
+
+
+def test_both_are_named() -> None:
+    both = STRONG_D | ONE_IMAGE | {"d_loss": 0.0}
+    assert " and " in collapse.alarm([both] * 3, THOUSANDS, LOSS)
+
+
+def test_a_loss_without_bound_says_nothing_of_the_discriminator() -> None:
+    falling = HEALTHY | {"d_loss": -40.0}
+    assert collapse.alarm([falling] * 3, THOUSANDS, "wgan") == ""
+    assert "generated images" in collapse.alarm([ONE_IMAGE] * 3, THOUSANDS, "wgan")

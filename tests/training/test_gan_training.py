@@ -1,0 +1,210 @@
+"""A run that is stopped anywhere ends with the bytes of one that never was; what it measures, logs and keeps."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from builders import MakeDataset
+from torch import Tensor, nn
+
+from xrayaug import stopping
+from xrayaug.artifacts import open_artifact
+from xrayaug.options import TrainGan
+from xrayaug.stages import train_gan
+from xrayaug.training.adversaries import FURTHER, METRICS, Adversaries
+from xrayaug.training.distances import Yardstick
+from xrayaug.training.gan_training import Training
+from xrayaug.training.steps import Step
+
+LATENT = 4
+
+
+@pytest.fixture(scope="module")
+def data(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """8 normal and 8 abnormal training images of 32 px."""
+    return make_dataset(tmp_path_factory.mktemp("data") / "hands", splits=["train"])
+
+
+def command(data: Path, out: Path, **changes: Any) -> TrainGan:
+    settings: dict[str, Any] = {"arch": "cgan", "epochs": 3, "batch_size": 6, "latent": LATENT, "width": 0.125}
+    return TrainGan(data=data, out=out, preview_every=0, device="cpu", **(settings | changes))
+
+
+MEASURED: dict[str, Any] = {"fid_every": 1, "fid_features": "random"}
+EVERYTHING: list[dict[str, Any]] = [
+    {"d_augment": "ada", "r1": 1.0, "penalty_every": 2, "ema": 100, "mirror": True, **MEASURED},
+    {"arch": "acgan", "d_augment": "ada", "loss": "hinge", "r2": 0.5, "penalty_every": 3},
+    {"arch": "projection", "loss": "relativistic", "r2": 0.5, "penalty_every": 1},
+    {"arch": "dcgan-plus", "loss": "wgan", "gradient_penalty": 10.0, "penalty_every": 1, "precision": "bf16"},
+    {"arch": "stylegan2", "conditional": True, "width": 1 / 64, "r1": 1.0, "path_length": 2.0, "penalty_every": 2},
+    {"arch": "progan", "width": 1 / 64, "mirror": True},
+    {"arch": "dcgan", "batch_size": 5},
+]
+
+
+@contextmanager
+def stopped_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Ask the run within to stop, after so many steps."""
+    step, taken = Adversaries.step, 0
+
+    def counted(self: Adversaries, *given: Any, **named: Any) -> Tensor:
+        nonlocal taken
+        taken += 1
+        if taken == steps:
+            signal.raise_signal(signal.SIGUSR1)
+        return step(self, *given, **named)
+
+    with monkeypatch.context() as patch, pytest.raises(stopping.Stopped), stopping.watching():
+        patch.setattr(Adversaries, "step", counted)
+        yield
+
+
+def content(run: Path) -> dict[str, Any]:
+    """All that a run left, times left out."""
+    timed = ("seconds", "images_per_second")
+    found: dict[str, Any] = {
+        file.relative_to(run).as_posix(): file.read_bytes()
+        for file in sorted(run.rglob("*"))
+        if file.is_file() and file.name not in ("manifest.json", "log.jsonl")
+    }
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return found | {
+        "log": [{name: value for name, value in line.items() if name not in timed} for line in lines],
+        "result": open_artifact(run).result,
+    }
+
+
+@pytest.mark.parametrize("changes", EVERYTHING, ids=lambda changes: str(changes.get("arch", "cgan")))
+def test_a_run_that_is_stopped_ends_as_if_it_never_was(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    whole = command(data, tmp_path / "whole", **changes)
+    train_gan.run(whole)
+    stopped = replace(whole, out=tmp_path / "stopped")
+    for steps in (2, 3):  # within the first epoch, then within the second
+        torch.manual_seed(99 + steps)  # of the process, which must not matter
+        with stopped_after(steps, monkeypatch):
+            train_gan.run(stopped)
+        assert not stopped.out.exists()
+    train_gan.run(stopped)
+    assert content(stopped.out) == content(whole.out)
+
+
+def test_the_averaged_generator_is_what_is_kept_for_sampling(data: Path, tmp_path: Path) -> None:
+    train_gan.run(command(data, tmp_path / "gan", ema=1000))
+    files = open_artifact(tmp_path / "gan").manifest["files"]
+    assert files["generator.safetensors"]["sha256"] != files["generator-raw.safetensors"]["sha256"]
+    assert files["generator.safetensors"]["bytes"] == files["generator-raw.safetensors"]["bytes"]
+    train_gan.run(command(data, tmp_path / "plain", ema=0))
+    plain = open_artifact(tmp_path / "plain").manifest["files"]
+    assert "generator-raw.safetensors" not in plain
+    assert plain["generator.safetensors"]["sha256"] == files["generator-raw.safetensors"]["sha256"]
+
+
+def test_the_log_says_how_heavy_penalties_and_how_strong_augmentation_was(data: Path, tmp_path: Path) -> None:
+    options = command(data, tmp_path / "gan", arch="acgan", d_augment="ada", r1=100.0, penalty_every=2)
+    train_gan.run(options)
+    lines = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
+    for line in lines:
+        assert list(line) == ["epoch", "images", *METRICS, *FURTHER, "augment_p", "spread", "seconds",
+                              "images_per_second"]  # fmt: skip
+        assert line["penalty"] > 0
+        assert line["class_loss"] > 0
+        assert 0 <= line["augment_p"] <= 1
+
+
+def test_the_best_snapshot_is_kept_beside_the_last(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = iter([5.0, 3.0, 4.0])
+    monkeypatch.setattr(Yardstick, "distance", lambda *_: next(measured))
+    options = command(data, tmp_path / "gan", **MEASURED)
+    result = train_gan.run(options)
+    assert result["best"] == {"epoch": 2, "distance": 3.0}
+    lines = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
+    assert [line["distance"] for line in lines] == [5.0, 3.0, 4.0]
+    files = open_artifact(options.out).manifest["files"]
+    assert files["best-generator.safetensors"]["sha256"] != files["generator.safetensors"]["sha256"]
+    two = replace(options, epochs=2, fid_every=0, out=tmp_path / "two")
+    train_gan.run(two)
+    assert files["best-generator.safetensors"] == open_artifact(two.out).manifest["files"]["generator.safetensors"]
+
+
+def test_it_is_measured_as_often_as_asked_and_at_the_end(data: Path, tmp_path: Path) -> None:
+    options = command(data, tmp_path / "gan", **(MEASURED | {"fid_every": 2}))
+    train_gan.run(options)
+    lines = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines if "distance" in line] == [2, 3]
+
+
+def test_measuring_changes_nothing_else(data: Path, tmp_path: Path) -> None:
+    for name, changes in (("measured", MEASURED), ("plain", {})):
+        train_gan.run(command(data, tmp_path / name, **changes))
+    name = "generator.safetensors"
+    assert (tmp_path / "measured" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
+
+
+def test_one_picture_for_each_label_is_a_collapse(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def same(self: Training, z: Tensor, labels: Tensor) -> Tensor:
+        return (2 * labels.float() - 1)[:, None, None, None].expand(-1, 1, 32, 32)
+
+    monkeypatch.setattr(Training, "_drawn", same)
+    assert train_gan.run(command(data, tmp_path / "gan", epochs=1))["last_epoch"]["spread"] == 0
+
+
+class Growing(nn.Module):
+    """A network that changes half-way, and says so once."""
+
+    grown: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("grown", torch.tensor(False))
+        self.asked: list[float] = []
+
+    def grow(self, progress: float) -> bool:
+        """Half-way."""
+        self.asked.append(progress)
+        before = bool(self.grown)
+        self.grown.fill_(progress >= 0.5)
+        return bool(self.grown) != before
+
+
+def test_networks_grow_before_each_step_and_recorded_steps_are_then_forgotten(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten: list[int] = []
+    growing = Growing()
+    run = Training.run
+
+    def watched(self: Training) -> dict[str, Any]:
+        monkeypatch.setattr(type(self.adversaries.g), "grow", lambda _, progress: growing.grow(progress), raising=False)
+        monkeypatch.setattr(Step, "forget", lambda _: forgotten.append(self.seen))
+        return run(self)
+
+    monkeypatch.setattr(Training, "run", watched)
+    train_gan.run(command(data, tmp_path / "gan", arch="dcgan", epochs=2))
+    assert growing.asked == [seen / 32 for seen in (0, 6, 12, 16, 22, 28)]
+    assert forgotten == [16, 16]  # both kinds of step
+
+
+def test_mirroring_turns_about_half_of_the_images(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Tensor] = []
+    step = Adversaries.step
+
+    def recorded(self: Adversaries, real: Tensor, *others: Any, **named: Any) -> Tensor:
+        shown.append(real)
+        return step(self, real, *others, **named)
+
+    monkeypatch.setattr(Adversaries, "step", recorded)
+    for mirror in (False, True):
+        train_gan.run(command(data, tmp_path / str(mirror), arch="dcgan", epochs=1, batch_size=16, mirror=mirror))
+    plain, mirrored = shown
+    turned = [not torch.equal(a, b) for a, b in zip(plain, mirrored, strict=True)]
+    assert 3 <= sum(turned) <= 13
+    for was_turned, a, b in zip(turned, plain, mirrored, strict=True):
+        assert torch.equal(a.flip(2) if was_turned else a, b)
