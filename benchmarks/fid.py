@@ -94,7 +94,7 @@ def _tell(who: str, said: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, help="a prepared dataset, mirrored once more if it has too few images; noise otherwise")
+    parser.add_argument("--images", type=Path, help="a dataset, mirrored too if it has too few; else noise")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--count", type=int, default=128, help="of both sides together")
     compare(
