@@ -40,7 +40,7 @@ class Failure:
     error: str
 
     def __str__(self) -> str:
-        return f"{self.command.name} {self.command.out}: {self.error or 'it said nothing'} ({logs.ending(self.code)})"
+        return f"{self.command.name} {self.command.out}: {self.error or logs.UNSAID} ({logs.ending(self.code)})"
 
 
 @dataclass(frozen=True)
