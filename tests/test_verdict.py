@@ -1,6 +1,6 @@
 import pytest
 
-from xrayaug import verdict
+from xrayaug import scorecard, verdict
 from xrayaug.intervals import Estimate
 
 MARGIN = 0.02
@@ -112,3 +112,11 @@ def test_whether_a_control_explains_it(
 def test_an_arm_apart_from_a_control_is_said_to_be_above_or_below_it(apart: float, sentence: str) -> None:
     found = verdict.control("duplicate", of(0.05, 0.01), of(0.05 - apart, 0.01), of(apart, 0.01))
     assert (found["relation"], found["sentence"]) == ("apart", sentence)
+
+
+@pytest.mark.parametrize(
+    ("p_value", "said"), [(0.0123, "= 0.012"), (0.0004, "< 0.001"), (1.0, "= 1.000"), (None, "--")]
+)
+def test_no_p_value_is_0(p_value: float | None, said: str) -> None:
+    assert verdict.p_told(p_value) == said
+    assert scorecard.p_cell(p_value) == said.removeprefix("= ")

@@ -115,12 +115,13 @@ def difference_table(result: Result) -> Table:
 def _difference_cells(difference: dict[str, Any] | None) -> tuple[str, str, str]:
     if difference is None:
         return UNDEFINED, UNDEFINED, UNDEFINED
-    different, equivalent = (_p_cell(difference[name]) for name in ("p_holm", "p_equivalent_holm"))
+    different, equivalent = (p_cell(difference[name]) for name in ("p_holm", "p_equivalent_holm"))
     return bounded(difference, "+.3f"), different, equivalent
 
 
-def _p_cell(p_value: float | None) -> str:
-    return UNDEFINED if p_value is None else f"{p_value:.3f}"
+def p_cell(p_value: float | None) -> str:
+    """A p-value in a table: `0.012`, `< 0.001`."""
+    return verdict.p_told(p_value).removeprefix("= ")
 
 
 def bounded(told: dict[str, Any] | None, form: str) -> str:

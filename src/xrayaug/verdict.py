@@ -149,16 +149,17 @@ def _verdict(difference: Estimate, different: float, equivalent: float) -> str:
 def _because(decision: Decision, difference: Estimate, margin: float) -> str:
     if decision.verdict == EQUIVALENT:
         real = decision.p_different is not None and decision.p_different <= LEVEL
-        return f"shown to lie within ±{margin:g} (p {_told(decision.p_equivalent)})" + (
+        return f"shown to lie within ±{margin:g} (p {p_told(decision.p_equivalent)})" + (
             ": real, but too small to matter" if real else ""
         )
     if decision.verdict == UNCLEAR:
         corrected = " after correction for several arms" if is_apart(difference) else ""
-        return f"neither told from 0{corrected} (p {_told(decision.p_different)}) nor shown to lie within ±{margin:g}"
-    return f"told from 0 (p {_told(decision.p_different)})"
+        return f"neither told from 0{corrected} (p {p_told(decision.p_different)}) nor shown to lie within ±{margin:g}"
+    return f"told from 0 (p {p_told(decision.p_different)})"
 
 
-def _told(p_value: float | None) -> str:
+def p_told(p_value: float | None) -> str:
+    """A p-value as it stands after a p: ``= 0.012``, ``< 0.001``."""
     if p_value is None:
         return "--"
     return "< 0.001" if p_value < 0.001 else f"= {p_value:.3f}"

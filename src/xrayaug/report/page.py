@@ -134,7 +134,8 @@ def _pairs(found: dict[str, Any]) -> Table:
     """The tests of two networks of one seed."""
     rows = [
         (arm["arm"], str(pair["seed"]), str(pair["only_arm_right"]), str(pair["only_baseline_right"]),
-         _number(pair["mcnemar_p"]), _number(pair["auroc_difference"], "+.3f"), _number(pair["delong_p"]))
+         scorecard.p_cell(pair["mcnemar_p"]), _number(pair["auroc_difference"], "+.3f"),
+         scorecard.p_cell(pair["delong_p"]))
         for arm in found["arms"] for pair in arm["pairs"]
     ]  # fmt: skip
     columns = ("Percent added", "Seed", "Only arm right", "Only 0 right", "p, McNemar", "AUROC difference", "p, DeLong")
