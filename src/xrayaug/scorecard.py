@@ -8,6 +8,7 @@ from typing import Any
 from xrayaug import csvfile, files, plots, scores, verdict
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
+from xrayaug.dataset import BALANCE
 from xrayaug.findings import CHOSEN, HALF
 from xrayaug.predictions import LEVELS
 
@@ -240,7 +241,8 @@ def _kind(arm: dict[str, Any]) -> Kind:
 
 def _kind_name(kind: Kind) -> str:
     fraction, label, control = -kind[0], *kind[1:]
-    added = f"{label} images added" if not control else f"{control}, a control"
+    what = "images that even out the classes added (percent of what these differ by)"
+    added = f"{control}, a control" if control else what if label == BALANCE else f"{label} images added"
     return added + (f" to {100 * fraction:g}% of the real ones" if fraction != 1 else "")
 
 

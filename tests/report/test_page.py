@@ -165,6 +165,15 @@ def test_the_answer_in_one_line() -> None:
     assert "does not hold" in found({"arms": arms, "valid": False})
 
 
+@pytest.mark.parametrize(
+    ("label", "of"), [("abnormal", "of the real normal images"), ("balance", "of what the classes differ by")]
+)
+def test_a_dose_is_said_of_what_it_is_a_share_of(label: str, of: str) -> None:
+    about = {"name": "50", "percent": 50.0, "added": 1200, "label": label}
+    told = page._told({"arm": "50", "control": None, "verdict": "helps"}, {"arms": [about]})
+    assert told["about"] == f"50 % {of}: 1,200 images added"
+
+
 class TestInABrowser:
     """In a real Chromium, from the disk."""
 

@@ -18,6 +18,7 @@ from xrayaug import pictures, predictions, scorecard, scores, verdict
 from xrayaug.arrays import Pixels
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.console import Table
+from xrayaug.dataset import BALANCE
 from xrayaug.options import Evaluate
 from xrayaug.predictions import Predicted
 from xrayaug.report import evidence, figures, lineage
@@ -110,7 +111,8 @@ def _answer(found: dict[str, Any]) -> str:
 def _told(arm: dict[str, Any], result: Result) -> dict[str, Any]:
     """A verdict with the words it is said in."""
     about = next(each for each in result["arms"] if each["name"] == arm["arm"])
-    said = f"{about['percent']:g} % of the real normal images: {about['added']:,} images added"
+    of = "what the classes differ by" if about["label"] == BALANCE else "the real normal images"
+    said = f"{about['percent']:g} % of {of}: {about['added']:,} images added"
     return {
         **arm,
         "sign": SIGNS[arm["verdict"]],
