@@ -60,7 +60,11 @@ def subgroup_tables(result: Result) -> list[Table]:
         for group in result["subgroups"]["groups"] for arm, told in group["intervals"].items()
     ]  # fmt: skip
     columns = (column, "Images", "Percent added", _heading(metric), "Difference to 0")
-    return [Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows)]
+    undefined = any(cells[3] == UNDEFINED for cells in rows)
+    why = f"{UNDEFINED}: undefined, as where a group lacks a class or has one patient of it"
+    return [
+        Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows, [why] if undefined else [])
+    ]
 
 
 def interval_table(result: Result, level: str) -> Table:
