@@ -1,11 +1,14 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from builders import row, write_dataset
 
 from xrayaug import artifacts, dataset, production, validity
+from xrayaug.arrays import Pixels
 from xrayaug.dataset import Dataset, Row
 from xrayaug.options import Augment, Sample, TrainClassifier, TrainGan
 from xrayaug.runs import Run
@@ -22,15 +25,15 @@ def real_rows(*, first: int = 0) -> list[Row]:
     ]
 
 
-def run_on(data: Path, out: Path, *, seed: int = 0, epochs: int = 1, **arm: Any) -> Run:
-    options = TrainClassifier(data=data, out=out, epochs=epochs, seed=seed, batch_size=2)
+def run_on(data: Path, out: Path, *, seed: int = 0, epochs: int = 1, lr: float = 1e-4, **arm: Any) -> Run:
+    options = TrainClassifier(data=data, out=out, epochs=epochs, seed=seed, lr=lr, batch_size=2)
     said = {"percent": 0.0, "real_fraction": 1.0, "label": "normal" if arm.get("added") else None, "added": 0, **arm}
     production.produce(options, "classifier-run", lambda _: {"arm": said})
     opened = Dataset(artifacts.open_artifact(data))
     return Run(out.name, artifacts.open_artifact(out), opened, opened.select(split="test"))
 
 
-def fed_by(home: Path, learnt_from: Path, real: Path) -> Path:
+def fed_by(home: Path, learnt_from: Path, real: Path, **result: Any) -> Path:
     """An arm of the real rows and of one image that a GAN drew, which learnt from that dataset."""
     production.produce(TrainGan(data=learnt_from, out=home / "gan"), "gan-run", lambda _: {})
 
@@ -46,7 +49,7 @@ def fed_by(home: Path, learnt_from: Path, real: Path) -> Path:
         rows = [dataset.borrowed(each, "real") for each in dataset.open_dataset(real).rows]
         drawn = [dataset.borrowed(each, "synthetic") for each in dataset.open_dataset(home / "synthetic").rows]
         dataset.write_index(directory, rows + drawn)
-        return {}
+        return result
 
     options = Augment(real=real, synthetic=home / "synthetic", percent=10, out=home / "arm")
     production.produce(options, "dataset", augment)
@@ -57,9 +60,13 @@ def found(runs: list[Run]) -> dict[str, Check]:
     return {check.name: check for check in validity.checks(runs)}
 
 
+def noise(count: int) -> Pixels:
+    return np.random.default_rng(0).integers(0, 256, (count, 8, 8), np.uint8)
+
+
 @pytest.fixture
 def real(tmp_path: Path) -> Path:
-    return write_dataset(tmp_path / "real", real_rows())
+    return write_dataset(tmp_path / "real", real_rows(), pixels=noise(6))
 
 
 def test_a_sound_comparison(real: Path, tmp_path: Path) -> None:
@@ -130,3 +137,42 @@ def test_a_generator_that_is_gone_hides_no_leak_of_another(real: Path, tmp_path:
     assert checks["generator"].holds is None
     assert checks["generator, test"].holds is False
     assert validity.gravest(list(checks.values())) == checks["generator, test"]
+
+
+def by_file(names: list[str], **changes: Any) -> list[Row]:
+    """The six rows as a folder gives them: each image's patient is called what its file is."""
+    return [
+        replace(each, patient=name, file=f"{name}.png", **changes)
+        for each, name in zip(real_rows(), names, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("raw", ["the same", "another"])
+def test_files_of_one_name_are_of_one_patient_in_one_raw_set_alone(tmp_path: Path, raw: str) -> None:
+    names = [f"normal/{number:04}" for number in range(6)]
+    real = write_dataset(tmp_path / "real", by_file(names), pixels=noise(6))
+    home = tmp_path / "elsewhere" if raw == "another" else tmp_path
+    (home / "raw").mkdir(parents=True, exist_ok=True)
+    if raw == "another":
+        (home / "raw" / "0000.png").write_bytes(b"another picture")
+    held = [replace(each, split="train", sha256=f"other {each.sha256}") for each in by_file(names)]
+    learnt_from = write_dataset(home / "gan-data", held)
+    checks = found([run_on(fed_by(tmp_path, learnt_from, real), tmp_path / "run", percent=10.0, added=1)])
+    assert checks["generator, test"].holds is (raw == "another")
+
+
+def test_whether_patients_leak_is_not_known_where_patients_are_not(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data", by_file([f"normal/{number:04}" for number in range(6)]))
+    check = found([run_on(data, tmp_path / "run")])["patients"]
+    assert check.holds is None
+    assert "does not say which images are of one patient" in check.sentence
+
+
+@pytest.mark.parametrize("blank", [True, False])
+def test_pictures_of_one_grey_are_no_copies_of_each_other(tmp_path: Path, blank: bool) -> None:
+    rows = [replace(each, sha256="same") if place in (0, 5) else each for place, each in enumerate(real_rows())]
+    pixels = noise(6)
+    if blank:
+        pixels[[0, 5]] = 7
+    check = found([run_on(write_dataset(tmp_path / "data", rows, pixels=pixels), tmp_path / "run")])["patients"]
+    assert check.holds is blank
