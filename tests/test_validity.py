@@ -76,12 +76,35 @@ def test_a_sound_comparison(real: Path, tmp_path: Path) -> None:
 
 
 def test_few_seeds_and_unequal_training(real: Path, tmp_path: Path) -> None:
-    more = [*real_rows(), *(row(patient="q", study="", file=f"q{n}", sha256=f"q{n}") for n in range(4))]
+    more = [*real_rows(), *(row(patient="q", study="", file=f"q{n}", sha256=f"q{n}", copy=1) for n in range(4))]
     longer = run_on(write_dataset(tmp_path / "more", more), tmp_path / "b", percent=10.0, added=1)
     checks = found([run_on(real, tmp_path / "a"), longer])
     assert {name for name, check in checks.items() if not check.holds} == {"seeds", "budget", "label shift"}
     assert checks["budget"].sentence == "optimiser steps, by arm: 0: 1, 10: 3"
     assert checks["label shift"].sentence == "normal training images, by arm: 0: 50.0%, 10: 83.3%"
+
+
+def test_arms_that_were_trained_by_other_settings_do_not_compare(real: Path, tmp_path: Path) -> None:
+    runs = [run_on(real, tmp_path / "a"), run_on(real, tmp_path / "b", percent=10.0, added=1, lr=0.5)]
+    checks = found(runs)
+    assert checks["recipe"].sentence == "runs were trained differently: lr is 0.0001 and 0.5"
+    assert validity.gravest(list(checks.values())) == checks["recipe"]
+    longer = [run_on(real, tmp_path / "c"), run_on(real, tmp_path / "d", percent=10.0, added=1, epochs=2)]
+    assert found(longer)["recipe"].holds is True  # how long is another check
+    assert found(longer)["budget"].holds is False
+
+
+def test_arms_of_other_real_images_do_not_compare(real: Path, tmp_path: Path) -> None:
+    """As when one was made of a set that was prepared with another seed: the test images are the same all the same."""
+    rows = real_rows()
+    swapped = [replace(rows[0], split="valid"), rows[1], replace(rows[2], split="train"), *rows[3:]]
+    other = write_dataset(tmp_path / "other", swapped, pixels=noise(6))
+    whole, half = (run_on(real, tmp_path / f"run{at}", real_fraction=at) for at in (1.0, 0.5))
+    mixed = run_on(other, tmp_path / "b", percent=10.0, added=1)
+    check = found([half, whole, mixed])["real images"]
+    assert (check.holds, check.grave) == (False, True)
+    assert check.sentence.endswith("arms 0 and 10 (4 images are in one alone)")
+    assert found([half, whole])["real images"].holds is True
 
 
 def test_different_seeds_do_not_pair(real: Path, tmp_path: Path) -> None:

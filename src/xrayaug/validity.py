@@ -19,6 +19,7 @@ from xrayaug.verdict import MOVED
 
 ENOUGH_SEEDS = 3
 MORE_STEPS = 1.05  # times as many: another budget
+OF_LENGTH = ("epochs", "budget")  # settings that say how long a run is trained
 NAMED_BY_FILE = ("folder", "table")  # sources that call a patient they know nothing of by the image's file
 
 Person = tuple[str, str, str]  # source, raw set where the name means nothing beyond it, name
@@ -40,6 +41,8 @@ def checks(runs: Sequence[Run]) -> list[Check]:
         _patients(runs),
         _synthetic_in_test(runs),
         *_generators(runs),
+        _recipe(runs),
+        _real_images(runs),
         _copies(runs),
         _prior(runs),
         _budget(runs),
@@ -152,6 +155,33 @@ def _is_blank(data: Dataset, row: Row) -> bool:
     """Whether it is of one grey level: such pictures are equal, but no copies of each other."""
     picture = data.stack([row]).picture(0)
     return bool(picture.min() == picture.max())
+
+
+def _recipe(runs: Sequence[Run]) -> Check:
+    """All were trained alike, but for how long, which `budget` looks at."""
+    names = dict.fromkeys(name for run in runs for name in run.settings if name not in OF_LENGTH)
+    given = {name: list(dict.fromkeys(str(run.settings.get(name)) for run in runs)) for name in names}
+    told = "; ".join(f"{name} is {' and '.join(values)}" for name, values in given.items() if len(values) > 1)
+    said = f"runs were trained differently: {told}" if told else "every run was trained by the same settings"
+    return Check("recipe", not told, said, grave=True)
+
+
+def _real_images(runs: Sequence[Run]) -> Check:
+    """Arms of one share of the real images have the same ones to train on and to be chosen by."""
+    arms: dict[tuple[float, str], Run] = {}
+    for run in runs:
+        arms.setdefault((run.arm["real_fraction"], artifacts.digest(run.data.path)), run)
+    first: dict[float, tuple[str, frozenset[tuple[str, ...]]]] = {}
+    others: list[str] = []
+    for (fraction, _), run in arms.items():
+        held = run.data.rows
+        real = frozenset((row.split, row.file, row.sha256, row.label) for row in held if not row.added)
+        name, expected = first.setdefault(fraction, (run.arm_name, real))
+        if real != expected:
+            others.append(f"{name} and {run.arm_name} ({len(real ^ expected):,} images are in one alone)")
+    said = "training and validation have other real images in arms " + "; ".join(others)
+    same = "arms have the same real images, for training and for validation"
+    return Check("real images", not others, said if others else same, grave=True)
 
 
 def _copies(runs: Sequence[Run]) -> Check:
