@@ -162,6 +162,17 @@ def test_a_generator_that_is_gone_hides_no_leak_of_another(real: Path, tmp_path:
     assert validity.gravest(list(checks.values())) == checks["generator, test"]
 
 
+@pytest.mark.parametrize(("left_out", "holds"), [(3, True), (0, False)])
+def test_copies_that_were_set_aside_and_kept_all_the_same(
+    real: Path, tmp_path: Path, left_out: int, holds: bool
+) -> None:
+    learnt_from = write_dataset(tmp_path / "gan-data", [row(patient="other", study="")])
+    arm = fed_by(tmp_path, learnt_from, real, copies={"quarantined": 3, "left_out": left_out})
+    check = found([run_on(arm, tmp_path / "run", percent=10.0, added=1)])["copies"]
+    assert check.holds is holds
+    assert check.sentence.startswith("synthetic images were screened" if holds else "3 synthetic images that screening")
+
+
 def by_file(names: list[str], **changes: Any) -> list[Row]:
     """The six rows as a folder gives them: each image's patient is called what its file is."""
     return [

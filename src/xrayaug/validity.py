@@ -188,9 +188,19 @@ def _copies(runs: Sequence[Run]) -> Check:
     fed = [data for data in _datasets(runs) if any(row.synthetic for row in data.rows)]
     if not fed:
         return Check("copies", True, "no synthetic images, no copies")
-    screened = all("copies" in data.artifact.result for data in fed)
-    said = "synthetic images were screened for copies of training images" if screened else "not screened for copies"
-    return Check("copies", True if screened else None, said)
+    screened = [data.artifact for data in fed if "copies" in data.artifact.result]
+    if kept := max((_kept_copies(arm) for arm in screened), default=0):
+        said = f"{kept} synthetic images that screening set aside as copies were kept (augment --keep-copies)"
+        return Check("copies", False, said)
+    are_all = len(screened) == len(fed)
+    said = "synthetic images were screened for copies of training images" if are_all else "not screened for copies"
+    return Check("copies", True if are_all else None, said)
+
+
+def _kept_copies(arm: Artifact) -> int:
+    """How many images that were set aside as copies the arm could draw all the same."""
+    aside, out = (arm.said(int, "result", "copies", name, minimum=0) for name in ("quarantined", "left_out"))
+    return aside - out
 
 
 def _prior(runs: Sequence[Run]) -> Check:
