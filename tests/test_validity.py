@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import row, write_dataset
+from builders import edit_manifest, row, write_dataset
 
 from xrayaug import artifacts, dataset, production, validity
 from xrayaug.arrays import Pixels
@@ -89,6 +89,9 @@ def test_arms_that_were_trained_by_other_settings_do_not_compare(real: Path, tmp
     checks = found(runs)
     assert checks["recipe"].sentence == "runs were trained differently: lr is 0.0001 and 0.5"
     assert validity.gravest(list(checks.values())) == checks["recipe"]
+    edit_manifest(tmp_path / "b", lambda manifest: manifest["options"].pop("lr"))  # as before there was such a setting
+    runs[1] = replace(runs[1], artifact=artifacts.open_artifact(tmp_path / "b"))
+    assert found(runs)["recipe"].holds is True
     longer = [run_on(real, tmp_path / "c"), run_on(real, tmp_path / "d", percent=10.0, added=1, epochs=2)]
     assert found(longer)["recipe"].holds is True  # how long is another check
     assert found(longer)["budget"].holds is False

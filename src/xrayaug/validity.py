@@ -158,9 +158,10 @@ def _is_blank(data: Dataset, row: Row) -> bool:
 
 
 def _recipe(runs: Sequence[Run]) -> Check:
-    """All were trained alike, but for how long, which `budget` looks at."""
-    names = dict.fromkeys(name for run in runs for name in run.settings if name not in OF_LENGTH)
-    given = {name: list(dict.fromkeys(str(run.settings.get(name)) for run in runs)) for name in names}
+    """All were trained alike, but for how long, which `budget` looks at; what an older run does not say is left open."""
+    said_by = [run.settings for run in runs]
+    names = dict.fromkeys(name for settings in said_by for name in settings if name not in OF_LENGTH)
+    given = {name: list(dict.fromkeys(str(each[name]) for each in said_by if name in each)) for name in names}
     told = "; ".join(f"{name} is {' and '.join(values)}" for name, values in given.items() if len(values) > 1)
     said = f"runs were trained differently: {told}" if told else "every run was trained by the same settings"
     return Check("recipe", not told, said, grave=True)
