@@ -125,11 +125,17 @@ def _tables(result: Result) -> dict[str, Any]:
     return {
         "checks": replace(scorecard.checks_table(result), title="Checks"),
         "scores": [replace(scorecard.interval_table(result, level), notes=()) for level in scorecard.IN_TABLE5],
-        "notes": scorecard.notes(result),
+        "notes": [*scorecard.notes(result), *_of_one_run(result)],
         "differences": replace(scorecard.difference_table(result), notes=()),  # they stand at the top
         "pairs": _pairs(result["verdict"]),
         "subgroups": scorecard.subgroup_tables(result),
     }
+
+
+def _of_one_run(result: Result) -> list[str]:
+    """What the intervals of arms of one run lack."""
+    alone = [f"arm {arm['name']}" for arm in result["arms"] if len(arm["seeds"]) == 1]
+    return [f"one run alone: {', '.join(alone)}; the interval is over patients, not over seeds"] if alone else []
 
 
 def _pairs(found: dict[str, Any]) -> Table:
