@@ -62,9 +62,7 @@ def subgroup_tables(result: Result) -> list[Table]:
     columns = (column, "Images", "Percent added", _heading(metric), "Difference to 0")
     undefined = any(cells[3] == UNDEFINED for cells in rows)
     why = f"{UNDEFINED}: undefined, as where a group lacks a class or has one patient of it"
-    return [
-        Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows, [why] if undefined else [])
-    ]
+    return [Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows, [why] if undefined else [])]
 
 
 def interval_table(result: Result, level: str) -> Table:

@@ -158,7 +158,7 @@ def _is_blank(data: Dataset, row: Row) -> bool:
 
 
 def _recipe(runs: Sequence[Run]) -> Check:
-    """All were trained alike, but for how long, which `budget` looks at; what an older run does not say is left open."""
+    """All were trained alike, but for how long: see `budget`. What an older run does not say is left open."""
     said_by = [run.settings for run in runs]
     names = dict.fromkeys(name for settings in said_by for name in settings if name not in OF_LENGTH)
     given = {name: list(dict.fromkeys(str(each[name]) for each in said_by if name in each)) for name in names}
