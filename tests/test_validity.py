@@ -110,6 +110,16 @@ def test_arms_of_other_real_images_do_not_compare(real: Path, tmp_path: Path) ->
     assert found([half, whole])["real images"].holds is True
 
 
+def test_a_test_set_of_one_class_is_grave(tmp_path: Path) -> None:
+    rows = [each for each in real_rows() if (each.split, each.label) != ("test", "abnormal")]
+    checks = found([run_on(write_dataset(tmp_path / "data", rows, pixels=noise(5)), tmp_path / "run")])
+    assert (
+        checks["test classes"].sentence
+        == "all test images are normal: whether the classes are told apart is not tested"
+    )
+    assert validity.gravest(list(checks.values())) == checks["test classes"]
+
+
 def test_different_seeds_do_not_pair(real: Path, tmp_path: Path) -> None:
     runs = [run_on(real, tmp_path / "a"), run_on(real, tmp_path / "b", seed=1, percent=10.0, added=1)]
     assert found(runs)["pairing"].holds is False

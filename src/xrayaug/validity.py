@@ -40,6 +40,7 @@ def checks(runs: Sequence[Run]) -> list[Check]:
     return [
         _patients(runs),
         _synthetic_in_test(runs),
+        _test_classes(runs),
         *_generators(runs),
         _recipe(runs),
         _real_images(runs),
@@ -77,6 +78,19 @@ def _synthetic_in_test(runs: Sequence[Run]) -> Check:
     number = sum(row.synthetic for run in runs for row in (*run.test, *run.valid))
     said = f"{number} synthetic images are in validation or test" if number else "validation and test are real"
     return Check("synthetic in test", not number, said, grave=True)
+
+
+def _test_classes(runs: Sequence[Run]) -> Check:
+    """Of one class alone a network is right of more images the more readily it calls any so."""
+    labels = sorted({row.label for row in runs[0].test})
+    if len(labels) == 1:
+        return Check(
+            "test classes",
+            False,
+            f"all test images are {labels[0]}: whether the classes are told apart is not tested",
+            grave=True,
+        )
+    return Check("test classes", True, "test images are of both classes", grave=True)
 
 
 def _generators(runs: Sequence[Run]) -> Iterator[Check]:
