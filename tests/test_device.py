@@ -140,8 +140,16 @@ def test_of_several_processes_none_takes_anothers_device(
     assert hint in problem.value.hint
 
 
-def _several(monkeypatch: pytest.MonkeyPatch, gpus: int) -> None:
-    """This process is the second of two on a machine of so many GPUs."""
-    monkeypatch.setattr(ranks, "own", lambda: Rank(1, 2, 1, 2))
+def test_too_few_gpus_are_what_every_process_meets_so_that_the_first_can_say_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _several(monkeypatch, 1, number=0)
+    with pytest.raises(UsageError, match="2 processes on a machine of 1 GPU"):
+        device.resolve("auto")
+
+
+def _several(monkeypatch: pytest.MonkeyPatch, gpus: int, number: int = 1) -> None:
+    """This process is one of two on a machine of so many GPUs, the second if not said otherwise."""
+    monkeypatch.setattr(ranks, "own", lambda: Rank(number, 2, number, 2))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)

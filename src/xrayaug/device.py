@@ -95,7 +95,7 @@ def _own(name: str) -> torch.device:
     rank = ranks.own()
     if name not in ("auto", "cuda"):
         raise UsageError(f"--device {name} is not for {rank.count} processes", "auto, cuda or cpu: each takes its own")
-    if rank.local >= gpus:
+    if rank.local_count > gpus:  # which all of a machine meet, so that one of them says it for all
         here = f"{gpus} GPU" if gpus == 1 else f"{gpus} GPUs"
         raise UsageError(
             f"{rank.local_count} processes on a machine of {here}",

@@ -48,17 +48,20 @@ def held(out: Path) -> Iterator[None]:
 
 
 @contextmanager
-def awaited(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file at `path`, which stays there; `what` is said to be waited for while another process has it."""
+def awaited(path: Path, what: str) -> Iterator[bool]:
+    """Hold the lock file at `path`, which stays there; `what` is said to be waited for while another process has it.
+
+    Yields:
+        Whether it is held: not where no locks are known.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _wait(descriptor, path, what)
-        yield
+        yield _wait(descriptor, path, what)
     finally:
         os.close(descriptor)
 
 
-def _wait(descriptor: int, path: Path, what: str) -> None:
+def _wait(descriptor: int, path: Path, what: str) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -68,6 +71,8 @@ def _wait(descriptor: int, path: Path, what: str) -> None:
         if problem.errno not in UNSUPPORTED:
             raise
         console.warn(f"{path.parent} knows no locks: what others do there at the same time is done twice")
+        return False
+    return True
 
 
 def _acquire(path: Path) -> int:

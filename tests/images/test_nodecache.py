@@ -1,6 +1,7 @@
 """Pixels are copied to the machine's own disk once, whole or not at all, and are what the manifest says."""
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -75,6 +76,32 @@ def test_a_copy_is_made_once_whoever_asks_and_the_shared_file_is_not_read_again(
     open_dataset(hands, tmp_path / "node")
     assert copied == [hands / IMAGES]
     assert hands / IMAGES not in hashed
+
+
+def test_where_no_locks_are_known_copies_made_at_once_are_whole(
+    hands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*_: Any) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    together, copied, opened = threading.Barrier(3), nodecache._copied, list[bytes]()
+
+    def at_once(file: Path, new: Path) -> str:
+        together.wait(10)
+        found = copied(file, new)
+        together.wait(10)
+        return found
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    monkeypatch.setattr(nodecache, "_copied", at_once)
+    asking = [threading.Thread(target=lambda: opened.append(pixels(open_dataset(hands, tmp_path / "node"))))
+              for _ in range(3)]  # fmt: skip
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert opened == [pixels(open_dataset(hands))] * 3
+    assert [file.suffix for file in sorted((tmp_path / "node" / "images").iterdir())] == [".lock", ".npy"]
 
 
 def test_an_arm_shares_the_copy_of_what_it_was_made_from(hands: Path, tmp_path: Path) -> None:

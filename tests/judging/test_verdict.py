@@ -1,6 +1,6 @@
 import pytest
 
-from xrayaug.judging import verdict
+from xrayaug.judging import scorecard, verdict
 from xrayaug.judging.intervals import Estimate
 
 MARGIN = 0.02
@@ -100,3 +100,23 @@ def test_whether_a_control_explains_it(
     found = verdict.control("duplicate", of_arm, of_control, apart)
     assert found["relation"] == relation
     assert ("repeating real images does the same" in found["sentence"]) == (relation == "explains")
+
+
+@pytest.mark.parametrize(
+    ("apart", "sentence"),
+    [
+        (0.05, "it scores higher than the control 'duplicate'"),
+        (-0.05, "it scores lower than the control 'duplicate'"),  # the control helps more than the arm
+    ],
+)
+def test_an_arm_apart_from_a_control_is_said_to_be_above_or_below_it(apart: float, sentence: str) -> None:
+    found = verdict.control("duplicate", of(0.05, 0.01), of(0.05 - apart, 0.01), of(apart, 0.01))
+    assert (found["relation"], found["sentence"]) == ("apart", sentence)
+
+
+@pytest.mark.parametrize(
+    ("p_value", "said"), [(0.0123, "= 0.012"), (0.0004, "< 0.001"), (1.0, "= 1.000"), (None, "--")]
+)
+def test_no_p_value_is_0(p_value: float | None, said: str) -> None:
+    assert verdict.p_told(p_value) == said
+    assert scorecard.p_cell(p_value) == said.removeprefix("= ")

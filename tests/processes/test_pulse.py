@@ -116,6 +116,11 @@ def test_who_holds_them_together_may_end_too(started: Callable[[int], tuple[Stor
     assert first.end("was stopped", 75) == first.ended
 
 
+def test_all_end_within_a_minute_and_after_as_long_as_a_pass_takes_on_a_cpu() -> None:
+    assert pulse.GRACE * pulse.EVERY >= 20
+    assert (pulse.PATIENCE + pulse.GRACE) * pulse.EVERY < 60
+
+
 def test_work_that_hangs_is_ended(
     started: Callable[[int], tuple[Store, list[Pulse]]],
     monkeypatch: pytest.MonkeyPatch,

@@ -17,7 +17,7 @@ from builders import row, write_dataset
 
 from xrayaug import cli, console
 from xrayaug.artifacts import open_artifact
-from xrayaug.errors import DataError, UsageError
+from xrayaug.errors import DataError, PeerError, UsageError
 from xrayaug.options import Prepare
 from xrayaug.processes import ranks
 from xrayaug.processes.ranks import Rank
@@ -219,6 +219,22 @@ def test_before_they_meet_the_first_alone_reports(environment: Any) -> None:
     with pytest.raises(SystemExit) as ending:
         fail()
     assert ending.value.code == 1
+
+
+def test_what_one_machine_alone_meets_its_first_process_reports(environment: Any) -> None:
+    environment(TOLD | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"})
+    with pytest.raises(DataError), ranks.together():
+        raise DataError("not on this machine")
+
+
+@pytest.mark.parametrize("problem", [PeerError("they did not meet"), KeyError("a bug"), MemoryError()])
+def test_what_keeps_one_process_alone_from_meeting_is_not_lost(
+    environment: Any, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    monkeypatch.setattr(ranks, "LINGER", 0)
+    environment(TOLD)
+    with pytest.raises(type(problem)), ranks.together():
+        raise problem
 
 
 def test_a_command_that_knows_no_processes_is_refused(environment: Any, tmp_path: Path) -> None:

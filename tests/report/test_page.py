@@ -165,6 +165,21 @@ def test_the_answer_in_one_line() -> None:
     assert "does not hold" in found({"arms": arms, "valid": False})
 
 
+def test_what_the_interval_of_one_run_lacks_is_said() -> None:
+    arms = [{"name": "0", "seeds": [0, 1]}, {"name": "10", "seeds": [0]}]
+    assert page._of_one_run({"arms": arms}) == ["one run alone: arm 10; the interval is over patients, not over seeds"]
+    assert page._of_one_run({"arms": arms[:1]}) == []
+
+
+@pytest.mark.parametrize(
+    ("label", "of"), [("abnormal", "of the real normal images"), ("balance", "of what the classes differ by")]
+)
+def test_a_dose_is_said_of_what_it_is_a_share_of(label: str, of: str) -> None:
+    about = {"name": "50", "percent": 50.0, "added": 1200, "label": label}
+    told = page._told({"arm": "50", "control": None, "verdict": "helps"}, {"arms": [about]})
+    assert told["about"] == f"50 % {of}: 1,200 images added"
+
+
 class TestInABrowser:
     """In a real Chromium, from the disk."""
 

@@ -95,6 +95,15 @@ def test_each_gets_the_device_on_which_the_fewest_run(tmp_path: Path, trace: Pat
     assert sorted(given) == ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]
 
 
+def test_what_computes_on_no_device_takes_none(tmp_path: Path, trace: Path) -> None:
+    out = tmp_path / "study"
+    plain, trained = [first(out / "a"), first(out / "c")], [stand_in.trained(out / "data", out / x) for x in ("b", "d")]
+    mixed = [plain[0], trained[0], plain[1], trained[1]]
+    Crew(study(out, *mixed), Places(jobs=4, devices=("cuda:0", "cuda:1"))).run()
+    given = [line.split("--device ")[1].split()[0] for line in said(trace, "words") if "--device" in line]
+    assert sorted(given) == ["cuda:0", "cuda:1"]
+
+
 def test_the_processors_are_shared_unless_threads_are_set(
     tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,8 @@ def test_the_study_has_a_log_of_its_own(tmp_path: Path) -> None:
     assert logs.of(tmp_path / "gan", first(tmp_path / "gan" / "gan")).name == "gan.log"
 
 
-@pytest.mark.parametrize(("code", "told"), [(1, "exit code 1"), (-signal.SIGKILL, "killed by SIGKILL")])
+@pytest.mark.parametrize(
+    ("code", "told"), [(1, "exit code 1"), (-signal.SIGKILL, "killed by SIGKILL"), (-40, "killed by signal 40")]
+)
 def test_endings_are_said_in_words(code: int, told: str) -> None:
     assert logs.ending(code) == told

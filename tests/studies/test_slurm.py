@@ -95,7 +95,17 @@ def test_what_a_job_asks_for(place: Path) -> None:
         "partition=gpu", "time=1-00:00", "mem=32G", "cpus-per-task=8", "gres=gpu:a100:1", "account=us --qos=low",
     ]  # fmt: skip
     assert "$SLURM_CPUS_PER_TASK" in trains
-    assert "gres" not in Path("jobs/augment.sbatch").read_text()  # computes on no device
+    for kind in ("augment", "experiment"):  # the one computes on no device, the other only seals what is there
+        assert "gres" not in Path(f"jobs/{kind}.sbatch").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "written"), [("-A us -q low", "-A us -q low"), (" --qos=low ", "--qos=low"), ("qos=low", "--qos=low")]
+)
+def test_further_options_stand_as_they_are_given(place: Path, given: str, written: str) -> None:
+    asked = options(slurm_options=given)
+    slurm.write(Path("jobs"), planning.plan(asked), asked)
+    assert f"#SBATCH {written}" in Path("jobs/prepare.sbatch").read_text().splitlines()
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_running_is_what_is_locked(pair: Study) -> None:
     ("code", "said", "state", "note"),
     [
         (1, "error: it has no images (look)\n", "failed", "it has no images (look) (exit code 1)"),
-        (-9, "", "failed", "it said nothing (killed by SIGKILL)"),
+        (-9, "", "failed", "its log does not say why (killed by SIGKILL)"),
         (137, "3/10 images\n", "failed", "3/10 images (exit code 137)"),
         (75, "saving\n", "stopped", ""),
         (130, "", "stopped", ""),

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import shutil
 from pathlib import Path
+from uuid import uuid4
 
 from xrayaug import console, files, lock
 from xrayaug.artifacts import Artifact
@@ -36,9 +37,9 @@ def local(artifact: Artifact, name: str, cache: Path | None) -> Path:
     if _is_intact(copy, recorded):
         return copy
     copy.parent.mkdir(parents=True, exist_ok=True)
-    with lock.awaited(copy.with_suffix(".lock"), f"another process to copy {file} to {cache}"):
+    with lock.awaited(copy.with_suffix(".lock"), f"another process to copy {file} to {cache}") as alone:
         if not _is_intact(copy, recorded):
-            _make(file, copy, recorded, cache)
+            _make(file, copy, recorded, cache, alone=alone)
     return copy
 
 
@@ -52,14 +53,15 @@ def _is_intact(copy: Path, recorded: dict[str, object]) -> bool:
     return False
 
 
-def _make(file: Path, copy: Path, recorded: dict[str, object], cache: Path) -> None:
-    """Copy a file, whole or not at all.
+def _make(file: Path, copy: Path, recorded: dict[str, object], cache: Path, *, alone: bool) -> None:
+    """Copy a file, whole or not at all; if not `alone`, others may be copying it too.
 
     Raises:
         ArtifactError: it has another content than was recorded.
         OutputError: there is no room.
     """
-    new = copy.with_name(copy.name + files.NEW)  # what a killed process left there is written over
+    own = "" if alone else f".{uuid4().hex}"  # alone, what a killed process left there is written over
+    new = copy.with_name(copy.name + own + files.NEW)
     try:
         _check_room(file, new, cache)
         if _copied(file, new) != recorded["sha256"]:

@@ -8,6 +8,7 @@ from typing import Any
 from xrayaug import csvfile, files, plots, scores
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
+from xrayaug.dataset import BALANCE
 from xrayaug.judging import verdict
 from xrayaug.judging.findings import CHOSEN, HALF
 from xrayaug.judging.predictions import LEVELS
@@ -60,7 +61,9 @@ def subgroup_tables(result: Result) -> list[Table]:
         for group in result["subgroups"]["groups"] for arm, told in group["intervals"].items()
     ]  # fmt: skip
     columns = (column, "Images", "Percent added", _heading(metric), "Difference to 0")
-    return [Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows)]
+    undefined = any(cells[3] == UNDEFINED for cells in rows)
+    why = f"{UNDEFINED}: undefined, as where a group lacks a class or has one patient of it"
+    return [Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows, [why] if undefined else [])]
 
 
 def interval_table(result: Result, level: str) -> Table:
@@ -116,12 +119,13 @@ def difference_table(result: Result) -> Table:
 def _difference_cells(difference: dict[str, Any] | None) -> tuple[str, str, str]:
     if difference is None:
         return UNDEFINED, UNDEFINED, UNDEFINED
-    different, equivalent = (_p_cell(difference[name]) for name in ("p_holm", "p_equivalent_holm"))
+    different, equivalent = (p_cell(difference[name]) for name in ("p_holm", "p_equivalent_holm"))
     return bounded(difference, "+.3f"), different, equivalent
 
 
-def _p_cell(p_value: float | None) -> str:
-    return UNDEFINED if p_value is None else f"{p_value:.3f}"
+def p_cell(p_value: float | None) -> str:
+    """A p-value in a table: `0.012`, `< 0.001`."""
+    return verdict.p_told(p_value).removeprefix("= ")
 
 
 def bounded(told: dict[str, Any] | None, form: str) -> str:
@@ -240,7 +244,8 @@ def _kind(arm: dict[str, Any]) -> Kind:
 
 def _kind_name(kind: Kind) -> str:
     fraction, label, control = -kind[0], *kind[1:]
-    added = f"{label} images added" if not control else f"{control}, a control"
+    what = "images that even out the classes added (percent of what these differ by)"
+    added = f"{control}, a control" if control else what if label == BALANCE else f"{label} images added"
     return added + (f" to {100 * fraction:g}% of the real ones" if fraction != 1 else "")
 
 

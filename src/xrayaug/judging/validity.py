@@ -8,8 +8,9 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from xrayaug import artifacts
+from xrayaug import artifacts, manifests
 from xrayaug.artifacts import Artifact
 from xrayaug.dataset import Dataset, Row
 from xrayaug.errors import InputError
@@ -18,6 +19,10 @@ from xrayaug.judging.verdict import MOVED
 
 ENOUGH_SEEDS = 3
 MORE_STEPS = 1.05  # times as many: another budget
+OF_LENGTH = ("epochs", "budget")  # settings that say how long a run is trained
+NAMED_BY_FILE = ("folder", "table")  # sources that call a patient they know nothing of by the image's file
+
+Person = tuple[str, str, str]  # source, raw set where the name means nothing beyond it, name
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,10 @@ def checks(runs: Sequence[Run]) -> list[Check]:
     return [
         _patients(runs),
         _synthetic_in_test(runs),
+        _test_classes(runs),
         *_generators(runs),
+        _recipe(runs),
+        _real_images(runs),
         _copies(runs),
         _prior(runs),
         _budget(runs),
@@ -52,14 +60,17 @@ def gravest(found: Sequence[Check]) -> Check | None:
 def _patients(runs: Sequence[Run]) -> Check:
     """No patient, and no picture, of the test set is trained on or chosen by."""
     test = runs[0].test
-    others = [row for data in _datasets(runs) for row in data.rows if row.split != "test" and not row.synthetic]
-    images, patients = _shared(test, others)
-    known = all(row.patient for row in test)
+    seen = _Seen()
+    for data in _datasets(runs):
+        seen.take(data, [row for row in data.rows if row.split != "test" and not row.synthetic])
+    images, patients = seen.among(runs[0].data, test)
+    known = not any(_is_named_by_file(row) for row in test)
     if images or patients:
         said = f"{patients} test patients and {images} test images are in training or validation too"
         return Check("patients", False, said, grave=True)
     if not known:
-        return Check("patients", None, "the dataset does not say which images are of one patient")
+        said = "the dataset does not say which images are of one patient: each counts as one of its own"
+        return Check("patients", None, said)
     return Check("patients", True, "no test patient or test image is in training or validation")
 
 
@@ -69,14 +80,27 @@ def _synthetic_in_test(runs: Sequence[Run]) -> Check:
     return Check("synthetic in test", not number, said, grave=True)
 
 
+def _test_classes(runs: Sequence[Run]) -> Check:
+    """Of one class alone a network is right of more images the more readily it calls any so."""
+    labels = sorted({row.label for row in runs[0].test})
+    if len(labels) == 1:
+        return Check(
+            "test classes",
+            False,
+            f"all test images are {labels[0]}: whether the classes are told apart is not tested",
+            grave=True,
+        )
+    return Check("test classes", True, "test images are of both classes", grave=True)
+
+
 def _generators(runs: Sequence[Run]) -> Iterator[Check]:
     """What every arm's generator learnt from, by the chain of manifests: arm, samples, GAN run, dataset."""
     fed = [data for data in _datasets(runs) if any(row.synthetic for row in data.rows)]
-    seen: list[Row] = []
+    seen = _Seen()
     unknown: list[str] = []
     for data in fed:
         try:
-            seen += learnt_from(data.artifact)[1]
+            seen.take(*learnt_from(data.artifact))
         except InputError as problem:
             unknown.append(problem.message)
     if unknown:
@@ -84,7 +108,7 @@ def _generators(runs: Sequence[Run]) -> Iterator[Check]:
     if len(unknown) == len(fed):
         return
     for split, rows, grave in (("test", runs[0].test, True), ("validation", runs[0].valid, False)):
-        images, patients = _shared(rows, seen)
+        images, patients = seen.among(runs[0].data, rows)
         said = f"the generator learnt from {images} {split} images and {patients} {split} patients"
         known = "the generator" if not unknown else "as far as it can be told, the generator"
         clean = f"{known} learnt from no {split} image or {split} patient"
@@ -102,21 +126,96 @@ def learnt_from(arm: Artifact) -> tuple[Dataset, list[Row]]:
     return learnt, learnt.select(split="train", label=gan.options.get("only_label"))
 
 
-def _shared(rows: Sequence[Row], others: Sequence[Row]) -> tuple[int, int]:
-    """How many images of `rows` are among the others, by their pixels, and how many patients, by source and name."""
-    pictures = {row.sha256 for row in others if row.sha256}
-    patients = {(row.source, row.patient) for row in others if row.patient}
-    images = sum(row.sha256 in pictures for row in rows)
-    return images, len({(row.source, row.patient) for row in rows} & patients)
+class _Seen:
+    """What a network has seen: pictures by their pixels, patients by source and name."""
+
+    def __init__(self) -> None:
+        self.pictures: set[str] = set()
+        self.people: set[Person] = set()
+
+    def take(self, data: Dataset, rows: Sequence[Row]) -> None:
+        """It has seen these rows of that dataset."""
+        self.pictures |= {row.sha256 for row in rows if row.sha256}
+        self.people |= _people(data, rows)
+
+    def among(self, data: Dataset, rows: Sequence[Row]) -> tuple[int, int]:
+        """How many images of these rows it has seen, pictures of one grey apart, and how many of their patients."""
+        same = [row for row in rows if row.sha256 in self.pictures]
+        return sum(not _is_blank(data, row) for row in same), len(_people(data, rows) & self.people)
+
+
+def _people(data: Dataset, rows: Sequence[Row]) -> set[Person]:
+    """The patients of these rows, as far as they are known from those of other raw sets."""
+    raw = _raw_set(data.artifact)
+    return {(row.source, raw if _is_named_by_file(row) else "", row.patient) for row in rows if row.patient}
+
+
+def _is_named_by_file(row: Row) -> bool:
+    """Whether nobody knows whose image it is: another set may have a file of that name, of anyone."""
+    if not (row.patient and row.file):
+        return not row.patient
+    return row.source in NAMED_BY_FILE and row.patient == PurePosixPath(row.file).with_suffix("").as_posix()
+
+
+def _raw_set(artifact: Artifact) -> str:
+    """The digest of the raw set that the real images of a dataset, or of an arm, come from."""
+    if "real" not in artifact.manifest["inputs"]:
+        return str(artifact.manifest["inputs"].get("input", {}).get("sha256", ""))
+    real = artifact.input("real")
+    return _raw_set(Artifact(real, manifests.read(real / manifests.MANIFEST)))
+
+
+def _is_blank(data: Dataset, row: Row) -> bool:
+    """Whether it is of one grey level: such pictures are equal, but no copies of each other."""
+    picture = data.stack([row]).picture(0)
+    return bool(picture.min() == picture.max())
+
+
+def _recipe(runs: Sequence[Run]) -> Check:
+    """All were trained alike, but for how long: see `budget`. What an older run does not say is left open."""
+    said_by = [run.settings for run in runs]
+    names = dict.fromkeys(name for settings in said_by for name in settings if name not in OF_LENGTH)
+    given = {name: list(dict.fromkeys(str(each[name]) for each in said_by if name in each)) for name in names}
+    told = "; ".join(f"{name} is {' and '.join(values)}" for name, values in given.items() if len(values) > 1)
+    said = f"runs were trained differently: {told}" if told else "every run was trained by the same settings"
+    return Check("recipe", not told, said, grave=True)
+
+
+def _real_images(runs: Sequence[Run]) -> Check:
+    """Arms of one share of the real images have the same ones to train on and to be chosen by."""
+    arms: dict[tuple[float, str], Run] = {}
+    for run in runs:
+        arms.setdefault((run.arm["real_fraction"], artifacts.digest(run.data.path)), run)
+    first: dict[float, tuple[str, frozenset[tuple[str, ...]]]] = {}
+    others: list[str] = []
+    for (fraction, _), run in arms.items():
+        held = run.data.rows
+        real = frozenset((row.split, row.file, row.sha256, row.label) for row in held if not row.added)
+        name, expected = first.setdefault(fraction, (run.arm_name, real))
+        if real != expected:
+            others.append(f"{name} and {run.arm_name} ({len(real ^ expected):,} images are in one alone)")
+    said = "training and validation have other real images in arms " + "; ".join(others)
+    same = "arms have the same real images, for training and for validation"
+    return Check("real images", not others, said if others else same, grave=True)
 
 
 def _copies(runs: Sequence[Run]) -> Check:
     fed = [data for data in _datasets(runs) if any(row.synthetic for row in data.rows)]
     if not fed:
         return Check("copies", True, "no synthetic images, no copies")
-    screened = all("copies" in data.artifact.result for data in fed)
-    said = "synthetic images were screened for copies of training images" if screened else "not screened for copies"
-    return Check("copies", True if screened else None, said)
+    screened = [data.artifact for data in fed if "copies" in data.artifact.result]
+    if kept := max((_kept_copies(arm) for arm in screened), default=0):
+        said = f"{kept} synthetic images that screening set aside as copies were kept (augment --keep-copies)"
+        return Check("copies", False, said)
+    are_all = len(screened) == len(fed)
+    said = "synthetic images were screened for copies of training images" if are_all else "not screened for copies"
+    return Check("copies", True if are_all else None, said)
+
+
+def _kept_copies(arm: Artifact) -> int:
+    """How many images that were set aside as copies the arm could draw all the same."""
+    aside, out = (arm.said(int, "result", "copies", name, minimum=0) for name in ("quarantined", "left_out"))
+    return aside - out
 
 
 def _prior(runs: Sequence[Run]) -> Check:

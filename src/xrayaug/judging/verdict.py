@@ -101,7 +101,8 @@ def control(name: str, of_arm: Estimate | None, of_control: Estimate | None, apa
     """Whether a control of equal size explains what an arm does.
 
     It does where its own difference to the baseline goes the same way and has an interval without 0, and arm and
-    control cannot be told apart. An arm that is apart from it goes beyond it; else nothing can be said.
+    control cannot be told apart. Of an arm that is apart from it is said which of them scores higher; else nothing can
+    be said.
 
     Args:
         name: of the control, such as `duplicate`.
@@ -110,8 +111,9 @@ def control(name: str, of_arm: Estimate | None, of_control: Estimate | None, apa
         apart: the arm's to the control.
     """
     same_way = of_arm is not None and of_control is not None and of_arm.value * of_control.value > 0
-    if is_apart(apart):
-        relation, sentence = "apart", f"it differs from the control '{name}'"
+    if apart is not None and is_apart(apart):
+        higher = "higher" if apart.value > 0 else "lower"
+        relation, sentence = "apart", f"it scores {higher} than the control '{name}'"
     elif same_way and is_apart(of_arm) and is_apart(of_control):
         relation, sentence = "explains", DOES_THE_SAME.get(name, f"the control '{name}' does the same")
     else:
@@ -147,16 +149,17 @@ def _verdict(difference: Estimate, different: float, equivalent: float) -> str:
 def _because(decision: Decision, difference: Estimate, margin: float) -> str:
     if decision.verdict == EQUIVALENT:
         real = decision.p_different is not None and decision.p_different <= LEVEL
-        return f"shown to lie within ±{margin:g} (p {_told(decision.p_equivalent)})" + (
+        return f"shown to lie within ±{margin:g} (p {p_told(decision.p_equivalent)})" + (
             ": real, but too small to matter" if real else ""
         )
     if decision.verdict == UNCLEAR:
         corrected = " after correction for several arms" if is_apart(difference) else ""
-        return f"neither told from 0{corrected} (p {_told(decision.p_different)}) nor shown to lie within ±{margin:g}"
-    return f"told from 0 (p {_told(decision.p_different)})"
+        return f"neither told from 0{corrected} (p {p_told(decision.p_different)}) nor shown to lie within ±{margin:g}"
+    return f"told from 0 (p {p_told(decision.p_different)})"
 
 
-def _told(p_value: float | None) -> str:
+def p_told(p_value: float | None) -> str:
+    """A p-value as it stands after a p: ``= 0.012``, ``< 0.001``."""
     if p_value is None:
         return "--"
     return "< 0.001" if p_value < 0.001 else f"= {p_value:.3f}"

@@ -22,7 +22,7 @@ from torch import Tensor
 from xrayaug.errors import PeerError, XrayaugError
 from xrayaug.processes import ranks
 from xrayaug.processes.pulse import End, Pulse
-from xrayaug.processes.ranks import Rank
+from xrayaug.processes.ranks import LINGER, Rank
 from xrayaug.stopping import Stopped
 
 _typed: Any = dist  # its stores, whose names it does not export for type checkers
@@ -33,7 +33,6 @@ TYPES = ("uint8", "int64", "float32", "float64")  # of what one gives another
 MOST_AXES = 4
 _meetings = itertools.count()
 
-LINGER = 1.0  # seconds that others leave rank 0 to have its say: torchrun ends all once one has ended
 GO_ON = "what was saved before is kept: run the same command again, with as many processes or fewer"
 
 

@@ -17,7 +17,9 @@ from typing import Protocol
 
 EVERY = 1.0  # seconds between beats
 PATIENCE = 20  # beats that another may stand still
-GRACE = 10  # beats in which the work may end by itself once some process has ended
+# Beats in which the work may end by itself once some process has ended: what it is in the midst of, such as a pass of
+# images on a CPU, is to be saved. torchrun leaves 30 seconds; all are to have ended within a minute.
+GRACE = 25
 SURVEY = 4  # beats in which all are looked at, once it is known that one is missing
 
 ENDED, SPOKEN = "ended", "spoken"  # keys: the first end of a process; how many wanted to say so

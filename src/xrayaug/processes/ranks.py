@@ -9,15 +9,17 @@ here is what is heard here.
 """
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from xrayaug.errors import UsageError
+from xrayaug.errors import PeerError, UsageError, XrayaugError
 
 TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # environment variables: torchrun's, and anyone's like it
 LOCAL = ("LOCAL_RANK", "LOCAL_WORLD_SIZE")
+LINGER = 1.0  # seconds that others leave rank 0 to have its say: torchrun ends all once one has ended
 
 T = TypeVar("T")
 
@@ -157,9 +159,13 @@ def together() -> Iterator[None]:
 def _parted(problem: BaseException) -> BaseException:
     if _company is not None:
         return _company.part(problem) or problem
-    if is_first():
+    if own().local == 0:
         return problem
-    return SystemExit(getattr(problem, "exit_code", 1))  # before they met, all meet the same
+    # Before they met, all of a machine meet the same, but for a bug, and for what keeps this one alone from meeting.
+    if isinstance(problem, PeerError) or (isinstance(problem, Exception) and not isinstance(problem, XrayaugError)):
+        time.sleep(LINGER)
+        return problem
+    return SystemExit(getattr(problem, "exit_code", 1))
 
 
 def _number(name: str) -> int:

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from xrayaug import scores
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.console import Table
+from xrayaug.dataset import BALANCE
 from xrayaug.images import pictures
 from xrayaug.images.arrays import Pixels
 from xrayaug.judging import predictions, scorecard, verdict
@@ -112,7 +113,8 @@ def _answer(found: dict[str, Any]) -> str:
 def _told(arm: dict[str, Any], result: Result) -> dict[str, Any]:
     """A verdict with the words it is said in."""
     about = next(each for each in result["arms"] if each["name"] == arm["arm"])
-    said = f"{about['percent']:g} % of the real normal images: {about['added']:,} images added"
+    of = "what the classes differ by" if about["label"] == BALANCE else "the real normal images"
+    said = f"{about['percent']:g} % of {of}: {about['added']:,} images added"
     return {
         **arm,
         "sign": SIGNS[arm["verdict"]],
@@ -125,18 +127,25 @@ def _tables(result: Result) -> dict[str, Any]:
     return {
         "checks": replace(scorecard.checks_table(result), title="Checks"),
         "scores": [replace(scorecard.interval_table(result, level), notes=()) for level in scorecard.IN_TABLE5],
-        "notes": scorecard.notes(result),
+        "notes": [*scorecard.notes(result), *_of_one_run(result)],
         "differences": replace(scorecard.difference_table(result), notes=()),  # they stand at the top
         "pairs": _pairs(result["verdict"]),
         "subgroups": scorecard.subgroup_tables(result),
     }
 
 
+def _of_one_run(result: Result) -> list[str]:
+    """What the intervals of arms of one run lack."""
+    alone = [f"arm {arm['name']}" for arm in result["arms"] if len(arm["seeds"]) == 1]
+    return [f"one run alone: {', '.join(alone)}; the interval is over patients, not over seeds"] if alone else []
+
+
 def _pairs(found: dict[str, Any]) -> Table:
     """The tests of two networks of one seed."""
     rows = [
         (arm["arm"], str(pair["seed"]), str(pair["only_arm_right"]), str(pair["only_baseline_right"]),
-         _number(pair["mcnemar_p"]), _number(pair["auroc_difference"], "+.3f"), _number(pair["delong_p"]))
+         scorecard.p_cell(pair["mcnemar_p"]), _number(pair["auroc_difference"], "+.3f"),
+         scorecard.p_cell(pair["delong_p"]))
         for arm in found["arms"] for pair in arm["pairs"]
     ]  # fmt: skip
     columns = ("Percent added", "Seed", "Only arm right", "Only 0 right", "p, McNemar", "AUROC difference", "p, DeLong")

@@ -41,7 +41,7 @@ class Failure:
     error: str
 
     def __str__(self) -> str:
-        return f"{self.command.name} {self.command.out}: {self.error or 'it said nothing'} ({logs.ending(self.code)})"
+        return f"{self.command.name} {self.command.out}: {self.error or logs.UNSAID} ({logs.ending(self.code)})"
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Crew:
             console.say(f"{where} complete: {command.out}")
             self.done.add(number)
             return
-        device = self._free_device()
+        device = self._free_device() if hasattr(command, "device") else None
         command = _placed(command, device, self.places.jobs)
         console.say(f"{where} {command.command_line()}")
         log = logs.of(self.study.out, command)
@@ -194,7 +194,7 @@ def is_complete(command: Command) -> bool:
 def _placed(command: Command, device: str | None, jobs: int) -> Command:
     """The command on that device, with its share of the processors; neither changes what it makes."""
     changes: dict[str, Any] = {}
-    if device and hasattr(command, "device"):
+    if device:
         changes["device"] = device
     if jobs > 1 and getattr(command, "workers", None) == 0:
         changes["workers"] = _share(jobs)

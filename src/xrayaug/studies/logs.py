@@ -16,6 +16,7 @@ DIRECTORY = "logs"  # of a study
 BEGAN = "== began"
 ENDED = "== ended with exit code"
 ENDING = re.compile(rf"{ENDED} (-?\d{{1,4}})")
+UNSAID = "its log does not say why"  # of a run whose error is empty: on a terminal it draws and says all by itself
 READ_FROM_END = 64 << 10  # bytes: a traceback at its longest, and more
 
 
@@ -70,4 +71,7 @@ def last_run(log: Path) -> LastRun | None:
 
 def ending(code: int) -> str:
     """How a process ended, for a person."""
-    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+    if code >= 0:
+        return f"exit code {code}"
+    named = {number.value: number.name for number in signal.Signals}
+    return f"killed by {named.get(-code, f'signal {-code}')}"

@@ -169,7 +169,7 @@ def _script(kind: str, commands: list[Command], options: Experiment) -> str:
     return "\n".join([
         "#!/bin/bash",
         f"#SBATCH --job-name={re.sub(r'[^A-Za-z0-9_.-]', '_', options.out.resolve().name)}-{kind}",
-        *(f"#SBATCH --{said}" for said in _asked(commands[0], options)),
+        *(f"#SBATCH {said}" for said in _asked(commands[0], options)),
         f"# {kind}, a command of the study for each task of the array; written by xrayaug {__version__}.",
         f"cd -- {shlex.quote(str(Path.cwd()))} || exit 1",
         f"xrayaug=({shlex.quote(sys.executable)} -m xrayaug)",
@@ -184,13 +184,15 @@ def _script(kind: str, commands: list[Command], options: Experiment) -> str:
 
 def _asked(command: Command, options: Experiment) -> Iterator[str]:
     """What a job of that command asks for, the user's own words last, so that they count."""
-    yield from ("nodes=1", "ntasks=1", "requeue", "open-mode=append", f"signal=B:USR1@{SIGNAL_SECONDS}")
+    yield from ("--nodes=1", "--ntasks=1", "--requeue", "--open-mode=append", f"--signal=B:USR1@{SIGNAL_SECONDS}")
+    computes = hasattr(command, "device") and not isinstance(command, Experiment)  # which only seals what is there
     for name in RESOURCES:
         given = getattr(options, f"slurm_{name}")
-        if given is not None and (name != "gres" or hasattr(command, "device")):
-            yield f"{SBATCH_NAMES.get(name, name)}={given}"
+        if given is not None and (name != "gres" or computes):
+            yield f"--{SBATCH_NAMES.get(name, name)}={given}"
     if options.slurm_options:
-        yield options.slurm_options.strip().removeprefix("--")
+        own = options.slurm_options.strip()
+        yield own if own.startswith("-") else f"--{own}"
 
 
 # Bash runs a trap only once its foreground command has ended: so the command runs behind, and is waited for anew after

@@ -103,7 +103,7 @@ def _unfinished(study: Study, command: Command) -> Standing:
     """That of a command that is not done and does not run."""
     last = logs.last_run(logs.of(study.out, command))
     if last and last.code not in (None, 0, *STOPPED):
-        return Standing(command, "failed", f"{last.error or 'it said nothing'} ({logs.ending(last.code)})")
+        return Standing(command, "failed", f"{last.error or logs.UNSAID} ({logs.ending(last.code)})")
     begun = any(artifacts.partial_of(part.out).exists() for part in command.parts())
     return Standing(command, "stopped" if begun else "waiting")
 
