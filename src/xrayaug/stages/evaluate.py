@@ -257,7 +257,8 @@ def _arm(name: str, repeated: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _reported(arm: dict[str, Any]) -> float | None:
     """What the thesis reports for that arm, if it has it: it added normal images to all real ones."""
-    same_kind = arm["real_fraction"] == 1 and arm["label"] in (None, "normal") and arm["control"] is None
+    of_thesis = "normal" if arm["percent"] else None
+    same_kind = arm["real_fraction"] == 1 and arm["label"] == of_thesis and arm["control"] is None
     return REPORTED.get(arm["percent"]) if same_kind else None
 
 
