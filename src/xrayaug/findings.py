@@ -7,6 +7,7 @@ from typing import Any
 
 from xrayaug import comparison, intervals, paired, scores, validity, verdict
 from xrayaug.comparison import Measured
+from xrayaug.errors import VerdictError
 from xrayaug.intervals import Estimate
 from xrayaug.scores import METRICS
 from xrayaug.validity import Check
@@ -118,6 +119,18 @@ def specificity_check(arms: Sequence[Arm], measurements: Measurements, level: st
             told.append(f"{arm.name}: {_bounds(found[HALF])} at 0.5, {_bounds(found[CHOSEN])} at the one chosen")
     sentence = "specificity on real normal test images, difference to 0 by threshold: " + "; ".join(told)
     return [Check("real normals", not fall, sentence)] if told else []
+
+
+def demand(found: Mapping[str, Any], wanted: str | None) -> None:
+    """Hold the verdict, as `conclude` gives it, to `--fail-unless`.
+
+    Raises:
+        VerdictError: no arm does what is wanted.
+    """
+    arms = [each for each in found["arms"] if each["control"] is None]
+    if wanted is not None and not any(each["verdict"] == wanted for each in arms):
+        said = ", ".join(f"{each['arm']}: {verdict.SAID[each['verdict']]}" for each in arms) or "there is none to judge"
+        raise VerdictError(f"no arm {wanted}: {said}", "the reasons are in verdict.json")
 
 
 @dataclass(frozen=True)

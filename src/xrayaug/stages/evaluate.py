@@ -26,7 +26,6 @@ from xrayaug import (
     scorecard,
     scores,
     validity,
-    verdict,
 )
 from xrayaug.arrays import LARGEST
 from xrayaug.artifacts import Result
@@ -36,7 +35,7 @@ from xrayaug.command import Interval
 from xrayaug.comparison import Measured
 from xrayaug.console import Table
 from xrayaug.dataset import COLUMNS, LABELS, Row
-from xrayaug.errors import DataError, VerdictError
+from xrayaug.errors import DataError
 from xrayaug.feeding import Streamed
 from xrayaug.findings import CHOSEN, HALF, Arm, Question
 from xrayaug.options import Evaluate
@@ -58,10 +57,10 @@ MOST_GROUPS = 20  # values of the column that --by names
 def run(options: Evaluate) -> Result:
     """Judge; leaves predictions, metrics, verdict, Table 5, Figure 7 and the report in the output directory."""
     where = device.resolve(options.device, deterministic=options.deterministic)
-    readings = part.readings(options)
+    readings, before = part.readings(options), part.to_be_replaced(options)
     build = partial(_evaluate, options, where)
     result = production.produce(options, "evaluation", build, computing=device.describe(where))
-    return part.add(options, readings, result)
+    return part.add(options, readings, result, before)
 
 
 def plan(options: Evaluate) -> Result:
@@ -90,12 +89,8 @@ def demand(options: Evaluate, result: Result) -> None:
     Raises:
         VerdictError: no arm does what it says.
     """
-    if options.fail_unless is None or "verdict" not in result:
-        return
-    arms = [each for each in result["verdict"]["arms"] if each["control"] is None]
-    if not any(each["verdict"] == options.fail_unless for each in arms):
-        said = ", ".join(f"{each['arm']}: {verdict.SAID[each['verdict']]}" for each in arms) or "there is none to judge"
-        raise VerdictError(f"no arm {options.fail_unless}: {said}", "the reasons are in verdict.json")
+    if "verdict" in result:
+        findings.demand(result["verdict"], options.fail_unless)
 
 
 def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result:

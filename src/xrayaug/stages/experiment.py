@@ -16,6 +16,7 @@ from xrayaug import (
     artifacts,
     console,
     files,
+    findings,
     jobs,
     lock,
     logs,
@@ -25,6 +26,7 @@ from xrayaug import (
     slurm,
     standing,
     studies,
+    verdict,
 )
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
@@ -155,11 +157,30 @@ def tables(result: Result) -> list[Table | str]:
     ]
     distances = [(name, f"{found['measure']}, n {found['n']}", f"{found['value']:.3f}")
                  for name, found in result["distances"].items()]  # fmt: skip
-    looks = [f"look at: {path}" for path in result["look_at"]]
     return [
         Table("Distances", ("between", "measure", "value"), distances),
-        Table("Results per image", ("Percent added", "Runs", "Accuracy", "Kappa", "AUROC"), arms, looks),
+        Table("Results per image", ("Percent added", "Runs", "Accuracy", "Kappa", "AUROC"), arms),
+        _verdict_table(result),
     ]
+
+
+def _verdict_table(result: Result) -> Table:
+    """What is said of every arm and why, and what to look at."""
+    judged = result["verdict"]["arms"]
+    rows = [(each["arm"], verdict.SAID[each["verdict"]]) for each in judged]
+    reasons = [f"{each['arm']}: {each['reason']}" for each in judged]
+    looks = [f"look at: {path}" for path in result["look_at"]]
+    return Table("Verdict", ("Percent added", "Verdict"), rows, [*reasons, *looks])
+
+
+def demand(options: Experiment, result: Result) -> None:
+    """Hold the study's verdict to `--fail-unless`.
+
+    Raises:
+        VerdictError: no arm does what it says.
+    """
+    if "verdict" in result:
+        findings.demand(result["verdict"], options.fail_unless)
 
 
 def _status_table(result: Result) -> Table:
@@ -223,13 +244,14 @@ def _result(study: Study) -> Result:
         }
     out = study.evaluation.parent
     look_at = [
-        study.evaluation / "report.html",
+        study.evaluation / "report.html", *study.evaluation.glob("reader.html"),
         out / "gan" / "reals.png", *sorted((out / "gan" / "previews").glob("*.png"))[-1:],
         out / "synthetic" / "contact-sheet.png", *(out / "copies").glob("nearest.png"),
         study.evaluation / "table5.md", study.evaluation / "figure7.png",
     ]  # fmt: skip
     return {
         "arms": evaluation.said(list, "result", "arms"),
+        "verdict": evaluation.said(dict, "result", "verdict"),
         "distances": distances,
         "look_at": [str(path) for path in look_at],
         "commands": [command.command_line() for command in study.commands],
