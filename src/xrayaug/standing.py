@@ -77,7 +77,7 @@ def left(study: Study, standings: list[Standing], at_a_time: int) -> str:
     if all(each.state == "done" for each in found):
         return ""
     seconds = remaining(rest, found, at_a_time)
-    if not seconds:
+    if round(seconds) == 0:
         return "how long the rest takes is not known yet"
     return f"{'at least' if unknown(found) else 'about'} {console.clock(seconds)} left"
 
