@@ -14,10 +14,11 @@ ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-s
 
 
 class Browser:
-    """One window; `driver` is selenium's."""
+    """One window; `driver` is selenium's, and what it saves is in `downloads`."""
 
-    def __init__(self, driver: Any) -> None:
+    def __init__(self, driver: Any, downloads: Path) -> None:
         self.driver = driver
+        self.downloads = downloads
 
     def open(self, page: Path, *, width: int = 1280, height: int = 900) -> None:
         """Show a file in a window of that size; what was said of earlier pages is forgotten."""
@@ -60,6 +61,6 @@ def browsing(downloads: Path) -> Iterator[Browser]:
     # The driver is named, so that selenium does not look for one on the network.
     running = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
     try:
-        yield Browser(running)
+        yield Browser(running, downloads)
     finally:
         running.quit()

@@ -21,6 +21,7 @@ case $name in
   bad*) echo "error: $name has no patients (look at index.csv)" >&2; exit 1 ;;
   dead*) kill -KILL $$ ;;
   asked*) exit 75 ;;
+  warned*) echo "warning: few images" >&2; echo "a line"; echo "warning: one seed" >&2 ;;
   slow*) i=0; while [ $i -lt 200 ]; do sleep 0.05; i=$((i + 1)); done ;;
   *) sleep 0.15 ;;
 esac

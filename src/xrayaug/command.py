@@ -9,7 +9,7 @@ import enum
 import math
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -173,6 +173,10 @@ class Command:
     def parts(self) -> "Sequence[Command]":
         """The commands that make one artifact each: itself, unless it makes several."""
         return (self,)
+
+    def is_met_by(self, result: Mapping[str, Any]) -> bool:
+        """Whether a finished result of this very command holds what may also be added to it later."""
+        return True
 
     def inputs(self) -> dict[str, Path]:
         """The paths that are read, by name; a tuple of paths becomes `runs/0`, `runs/1`, ..."""

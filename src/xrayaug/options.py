@@ -4,7 +4,7 @@ A field is the flag (`--batch-size`), its help, the Python API (`TrainGan(batch_
 What a field can say of itself is in `command.py`. Nothing here imports torch, typer or rich.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -23,6 +23,8 @@ Part = Literal["elbow", "finger", "forearm", "hand", "humerus", "shoulder", "wri
 Label = Literal["normal", "abnormal"]
 Control = Literal["duplicate", "classical", "reweight", "shuffle"]
 Split = Literal["train", "valid", "test"]
+Metric = Literal["auroc", "accuracy", "balanced-accuracy", "kappa", "average-precision", "f1"]
+Case = Literal["image", "study", "patient"]
 
 
 def _device() -> Any:
@@ -497,10 +499,10 @@ class Evaluate(Command):
     example = "xrayaug evaluate runs/000-0 runs/000-1 runs/010-0 runs/010-1 --out evaluation"
 
     runs: tuple[Path, ...] = option(help="Classifier runs to judge.", role=Role.INPUT, positional=True)
-    metric: Literal["auroc", "accuracy", "balanced-accuracy", "kappa", "average-precision", "f1"] = option(
+    metric: Metric = option(
         "auroc", help="The score that decides the verdict; auroc alone owes nothing to a threshold or a moved prior."
     )
-    per: Literal["image", "study", "patient"] = option("image", help="What the verdict counts as one case.")
+    per: Case = option("image", help="What the verdict counts as one case.")
     margin: float = option(0.02, help="Differences smaller than this do not matter.", above=0, maximum=1)
     by: str | None = option(None, help="Also score the groups of this column of the index.", metavar="COLUMN")
     calibrate: Literal["none", "temperature"] = option(
@@ -551,6 +553,12 @@ class Evaluate(Command):
     cache: Path | None = _cache()
     device: str = _device()
     deterministic: bool = _deterministic()
+
+    def is_met_by(self, result: Mapping[str, Any]) -> bool:
+        """Whether the reader study that is asked for is there."""
+        there = result.get("reader_study") or {}
+        asked = {"images": self.reader_study, "reals": self.reader_reals}
+        return self.reader_study is None or asked.items() <= there.items()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -643,6 +651,36 @@ class Experiment(Command):
     classifier_epochs: int | None = option(None, help="Epochs of the classifier (default: the preset's).", minimum=1)
     classifier_batch_size: int | None = option(
         None, help="Batch size of the classifier (default: the preset's).", minimum=2
+    )
+    metric: Metric = option("auroc", help="The score that decides the verdict; see evaluate.")
+    per: Case = option("image", help="What the verdict counts as one case.")
+    margin: float = option(0.02, help="Differences smaller than this do not matter.", above=0, maximum=1)
+    by: str | None = option(
+        None, help="Also score the groups of this column of the classifier's index.", metavar="COLUMN"
+    )
+    calibrate: Literal["none", "temperature"] = option(
+        "none", help="Fit probabilities to the validation images before they are scored; see evaluate."
+    )
+    resamples: int = option(
+        1000, help="Resamples of the test patients that intervals come from.", minimum=100, maximum=100000
+    )
+    audit_images: int = option(
+        200, help="Images of either kind to look for a shortcut in; 0 looks for none.", minimum=0, maximum=100000
+    )
+    reader_study: int | None = option(
+        None,
+        help="Also write reader.html, a blind real-or-synthetic test of so many images for a human reader.",
+        role=Role.EXECUTION,
+        minimum=2,
+        maximum=1000,
+    )
+    reader_reals: Literal["generator", "arm"] = option(
+        "generator", help="Whose real images stand in it; see evaluate.", role=Role.EXECUTION
+    )
+    fail_unless: Literal["helps"] | None = option(
+        None,
+        help="Exit with code 1 unless some arm has this verdict; the study is complete all the same.",
+        role=Role.EXECUTION,
     )
     workers: int = option(
         0, help="Images decoded at a time (default: 0, one per processor).", role=Role.EXECUTION, minimum=0

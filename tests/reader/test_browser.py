@@ -1,81 +1,53 @@
 """The page in a real browser: answered by keyboard, left and taken up again, saved, and scored."""
 
 import json
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browser import Browser
 from reader.evaluations import asked
 
 from xrayaug import artifacts
 from xrayaug.reader import study
 from xrayaug.stages import evaluate
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="there is no selenium to drive a browser with")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="there is no chromium and chromedriver (Debian: apt install chromium-driver)"
-)
-
-from selenium.webdriver.chrome.webdriver import WebDriver  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402 - after what skips without it
-from selenium.webdriver.common.keys import Keys  # noqa: E402
+By = pytest.importorskip("selenium.webdriver.common.by", reason="there is no selenium to drive a browser with").By
+Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
 
 COUNT = 6
 PATIENCE = 20.0  # seconds
 
 
-@pytest.fixture(scope="module")
-def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("downloads")
-
-
-@pytest.fixture(scope="module")
-def browser(downloads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    profile = tmp_path_factory.mktemp("profile")
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--user-data-dir={profile}"):
-        options.add_argument(argument)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=str(DRIVER)))
-    driver.set_window_size(1200, 900)
-    yield driver
-    driver.quit()
+@pytest.fixture
+def driver(browser: Browser) -> Any:
+    return browser.driver
 
 
 @pytest.fixture
-def opened(browser: WebDriver, evaluation: Path) -> Path:
+def opened(browser: Browser, evaluation: Path) -> Path:
     """An evaluation whose page stands in the browser, begun by reader AB."""
     evaluate.run(asked(evaluation, reader_study=COUNT))
-    browser.get((evaluation / study.PAGE).as_uri())
-    browser.execute_script("localStorage.clear()")
-    begin(browser, "A <b>/B")
+    browser.open(evaluation / study.PAGE)
+    browser.run("localStorage.clear()")
+    begin(browser.driver, "A <b>/B")
     return evaluation
 
 
-def begin(browser: WebDriver, reader: str) -> None:
-    field = browser.find_element(By.ID, "reader")
+def begin(driver: Any, reader: str) -> None:
+    field = driver.find_element(By.ID, "reader")
     field.clear()
     field.send_keys(reader, Keys.ENTER)
 
 
-def press(browser: WebDriver, *keys: str) -> None:
-    browser.switch_to.active_element.send_keys(*keys)
+def press(driver: Any, *keys: str) -> None:
+    driver.switch_to.active_element.send_keys(*keys)
 
 
-def place(browser: WebDriver) -> str:
-    return browser.find_element(By.ID, "place").text
-
-
-def complaints(browser: WebDriver) -> list[str]:
-    """What the browser's console says is wrong: errors of the script, things that its policy forbids."""
-    log: list[dict[str, str]] = browser.get_log("browser")  # type: ignore[no-untyped-call] # selenium leaves it so
-    return [entry["message"] for entry in log if entry["level"] == "SEVERE"]
+def place(driver: Any) -> str:
+    return str(driver.find_element(By.ID, "place").text)
 
 
 def wait_for(found: Callable[[], list[Path]]) -> Path:
@@ -87,34 +59,34 @@ def wait_for(found: Callable[[], list[Path]]) -> Path:
     raise AssertionError("nothing was saved")
 
 
-def test_a_reader_answers_by_keyboard_leaves_and_saves(browser: WebDriver, opened: Path, downloads: Path) -> None:
+def test_a_reader_answers_by_keyboard_leaves_and_saves(browser: Browser, driver: Any, opened: Path) -> None:
     key = study.read_key(artifacts.open_artifact(opened))
     truths = [told["synthetic"] for told in key["answers"].values()]
-    assert place(browser) == f"Image 1 of {COUNT}"
+    assert place(driver) == f"Image 1 of {COUNT}"
     for number, synthetic in enumerate(truths[:3]):
-        press(browser, "s" if synthetic else "R", str(number + 1), Keys.ARROW_RIGHT)
-    assert place(browser) == f"Image 4 of {COUNT}"
-    press(browser, Keys.ARROW_LEFT, Keys.ARROW_LEFT)
-    press(browser, "r" if truths[1] else "s")  # thought better of
-    browser.find_element(By.CSS_SELECTOR, "[data-defect=digit]").click()
-    comment = browser.find_element(By.ID, "comment")
+        press(driver, "s" if synthetic else "R", str(number + 1), Keys.ARROW_RIGHT)
+    assert place(driver) == f"Image 4 of {COUNT}"
+    press(driver, Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+    press(driver, "r" if truths[1] else "s")  # thought better of
+    driver.find_element(By.CSS_SELECTOR, "[data-defect=digit]").click()
+    comment = driver.find_element(By.ID, "comment")
     comment.send_keys("six fingers, R and s </script>", Keys.ESCAPE)
-    assert place(browser).startswith(f"Image 2 of {COUNT}, answered: ")
+    assert place(driver).startswith(f"Image 2 of {COUNT}, answered: ")
 
-    browser.refresh()
-    assert "3 answers of A <b>/B are kept" in browser.find_element(By.ID, "kept-text").text
-    press(browser, Keys.ENTER)
-    assert place(browser).startswith(f"Image 2 of {COUNT}, answered: {'real' if truths[1] else 'synthetic'}")
-    assert browser.find_element(By.ID, "comment").get_property("value") == "six fingers, R and s </script>"
-    assert browser.find_element(By.CSS_SELECTOR, "[data-defect=digit]").is_selected()
+    driver.refresh()
+    assert "3 answers of A <b>/B are kept" in driver.find_element(By.ID, "kept-text").text
+    press(driver, Keys.ENTER)
+    assert place(driver).startswith(f"Image 2 of {COUNT}, answered: {'real' if truths[1] else 'synthetic'}")
+    assert driver.find_element(By.ID, "comment").get_property("value") == "six fingers, R and s </script>"
+    assert driver.find_element(By.CSS_SELECTOR, "[data-defect=digit]").is_selected()
 
     for synthetic in truths[2:5]:
-        press(browser, Keys.ARROW_RIGHT)
-        press(browser, "s" if synthetic else "r")
-    browser.find_element(By.ID, "finish").click()
-    assert [each.text for each in browser.find_elements(By.CSS_SELECTOR, "#missing-list button")] == ["6"]
-    browser.find_element(By.ID, "save").click()
-    file = wait_for(lambda: list(downloads.glob("reader-*.json")))
+        press(driver, Keys.ARROW_RIGHT)
+        press(driver, "s" if synthetic else "r")
+    driver.find_element(By.ID, "finish").click()
+    assert [each.text for each in driver.find_elements(By.CSS_SELECTOR, "#missing-list button")] == ["6"]
+    driver.find_element(By.ID, "save").click()
+    file = wait_for(lambda: list(browser.downloads.glob("reader-*.json")))
     assert file.name == f"reader-A-b-B-{key['study'][:8]}.json"
 
     result = evaluate.run(asked(opened, reader_results=(file,)))["readers"]
@@ -125,64 +97,60 @@ def test_a_reader_answers_by_keyboard_leaves_and_saves(browser: WebDriver, opene
     given = json.loads(file.read_text(encoding="utf-8"))["answers"]
     assert [each["confidence"] for each in given] == [1, 2, 3, None, None, None]
     assert all(each["seconds"] > 0 for each in given[:5])
-    assert complaints(browser) == []
+    assert browser.complaints() == []
+    assert set(browser.requests()) == {(opened / study.PAGE).as_uri()}
 
 
-def test_the_pictures_are_shown_and_the_buttons_do_what_the_keys_do(browser: WebDriver, opened: Path) -> None:
-    assert browser.execute_script("return document.getElementById('image').naturalWidth") == 8
-    browser.find_element(By.CSS_SELECTOR, "[data-answer=synthetic]").click()
-    browser.find_element(By.CSS_SELECTOR, "[data-sure='4']").click()
-    assert place(browser) == f"Image 1 of {COUNT}, answered: synthetic"
-    pressed = browser.find_elements(By.CSS_SELECTOR, "[aria-pressed=true]")
+def test_the_pictures_are_shown_and_the_buttons_do_what_the_keys_do(driver: Any, opened: Path) -> None:
+    assert driver.execute_script("return document.getElementById('image').naturalWidth") == 8
+    driver.find_element(By.CSS_SELECTOR, "[data-answer=synthetic]").click()
+    driver.find_element(By.CSS_SELECTOR, "[data-sure='4']").click()
+    assert place(driver) == f"Image 1 of {COUNT}, answered: synthetic"
+    pressed = driver.find_elements(By.CSS_SELECTOR, "[aria-pressed=true]")
     assert [each.text.split()[-1] for each in pressed] == ["Synthetic", "4"]
-    browser.find_element(By.ID, "next").click()
-    assert place(browser) == f"Image 2 of {COUNT}"
-    assert browser.find_element(By.ID, "image").get_property("alt") == f"Radiograph 2 of {COUNT}"
+    driver.find_element(By.ID, "next").click()
+    assert place(driver) == f"Image 2 of {COUNT}"
+    assert driver.find_element(By.ID, "image").get_property("alt") == f"Radiograph 2 of {COUNT}"
 
 
-def test_readers_who_share_a_browser_have_answers_of_their_own(browser: WebDriver, opened: Path) -> None:
-    press(browser, "s", Keys.ARROW_RIGHT, "s")
-    browser.refresh()
-    begin(browser, "CD")
-    assert place(browser) == f"Image 1 of {COUNT}"
-    press(browser, "r")
-    browser.refresh()
-    assert "1 answers of CD are kept" in browser.find_element(By.ID, "kept-text").text
-    begin(browser, "A <b>/B")
-    assert place(browser) == f"Image 2 of {COUNT}, answered: synthetic"
+def test_readers_who_share_a_browser_have_answers_of_their_own(driver: Any, opened: Path) -> None:
+    press(driver, "s", Keys.ARROW_RIGHT, "s")
+    driver.refresh()
+    begin(driver, "CD")
+    assert place(driver) == f"Image 1 of {COUNT}"
+    press(driver, "r")
+    driver.refresh()
+    assert "1 answers of CD are kept" in driver.find_element(By.ID, "kept-text").text
+    begin(driver, "A <b>/B")
+    assert place(driver) == f"Image 2 of {COUNT}, answered: synthetic"
 
 
-def test_answers_that_are_discarded_are_gone(browser: WebDriver, opened: Path) -> None:
-    press(browser, "s")
-    browser.refresh()
-    browser.find_element(By.ID, "anew").click()
-    browser.switch_to.alert.accept()
-    assert not browser.find_element(By.ID, "kept").is_displayed()
-    begin(browser, "A <b>/B")
-    assert place(browser) == f"Image 1 of {COUNT}"
+def test_answers_that_are_discarded_are_gone(driver: Any, opened: Path) -> None:
+    press(driver, "s")
+    driver.refresh()
+    driver.find_element(By.ID, "anew").click()
+    driver.switch_to.alert.accept()
+    assert not driver.find_element(By.ID, "kept").is_displayed()
+    begin(driver, "A <b>/B")
+    assert place(driver) == f"Image 1 of {COUNT}"
 
 
 DAMAGED = ["{", "null", "7", '{"answers": null}', '{"answers": 7, "place": 99}']
 
 
-def test_what_was_kept_may_be_damaged(browser: WebDriver, opened: Path) -> None:
+def test_what_was_kept_may_be_damaged(browser: Browser, driver: Any, opened: Path) -> None:
     name = study.read_key(artifacts.open_artifact(opened))["study"]
     for kept in DAMAGED:
-        browser.get((opened / study.PAGE).as_uri())
-        browser.execute_script("localStorage.setItem(arguments[0], arguments[1])", f"xrayaug-reader-{name}-X", kept)
-        begin(browser, "X")
-        assert place(browser) == f"Image 1 of {COUNT}"
-    assert complaints(browser) == []
+        driver.get((opened / study.PAGE).as_uri())
+        driver.execute_script("localStorage.setItem(arguments[0], arguments[1])", f"xrayaug-reader-{name}-X", kept)
+        begin(driver, "X")
+        assert place(driver) == f"Image 1 of {COUNT}"
+    assert browser.complaints() == []
 
 
-def test_it_fits_a_phone(browser: WebDriver, opened: Path) -> None:
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
-    )
-    try:
-        width = browser.execute_script("return document.documentElement.scrollWidth")
-        shown = browser.find_element(By.CSS_SELECTOR, "[data-answer=real]").rect
-        assert width == 360
-        assert shown["y"] + shown["height"] <= 740  # the answers need no scrolling
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+def test_it_fits_a_phone(browser: Browser, driver: Any, opened: Path) -> None:
+    browser.open(opened / study.PAGE, width=360, height=740)
+    begin(driver, "A <b>/B")
+    shown = driver.find_element(By.CSS_SELECTOR, "[data-answer=real]").rect
+    assert browser.run("return document.documentElement.scrollWidth") == 360
+    assert shown["y"] + shown["height"] <= 740  # the answers need no scrolling

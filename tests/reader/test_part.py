@@ -2,10 +2,11 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from reader.evaluations import answer, asked, saved, write_answers
+from reader.evaluations import answer, asked, saved, write_answers, write_evaluation
 
 from xrayaug import artifacts, files, production
 from xrayaug.errors import ArtifactError, DataError
@@ -115,3 +116,21 @@ def test_two_copies_of_an_evaluation_take_the_same_answers(evaluation: Path) -> 
     copy = shutil.copytree(evaluation, evaluation.with_name(f"{evaluation.name}-copy"))
     results = [evaluate.run(asked(each, reader_results=(file,)))["readers"] for each in (evaluation, copy)]
     assert results[0] == results[1]
+
+
+def test_a_study_that_is_lost_when_the_evaluation_is_made_anew_is_warned_of(
+    evaluation: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = part.add(asked(evaluation, reader_study=4), [], {})["reader_study"]["study"]
+    anew = asked(evaluation, reader_study=4, overwrite=True)
+    assert part.to_be_replaced(asked(evaluation, reader_study=4)) is None
+    assert part.to_be_replaced(anew) == before
+    write_evaluation(again := evaluation.with_name(f"{evaluation.name}-anew"))
+    assert part.to_be_replaced(replace(anew, out=again)) is None
+    capsys.readouterr()
+    part.add(asked(again, reader_study=4), [], {}, before)
+    assert "warning: " not in capsys.readouterr().err  # of the same runs it is the same
+    write_evaluation(other := evaluation.with_name(f"{evaluation.name}-other"))
+    for changes in ({"reader_study": 6}, {}):
+        part.add(asked(other, **changes), [], {}, before)
+        assert f"warning: {other} was made anew without the reader study {before}" in capsys.readouterr().err

@@ -214,6 +214,25 @@ def test_arms_of_every_kind_have_their_line(make_dataset: MakeDataset, tmp_path:
     assert "normal images added to 50% of the real ones" in drawn
 
 
+def test_a_dose_that_came_to_nothing_is_an_arm_of_its_own(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    """As of what a balanced set lacks, beside the same percent of normal images."""
+    arms = {"none": arm_of(0.0, 0), "nothing": arm_of(50.0, 0), "half": arm_of(50.0, 1)}
+    made = [
+        train(make_dataset(tmp_path / name, synthetic=arm["added"], result={"arm": arm}), tmp_path / f"run-{name}", 0)
+        for name, arm in arms.items()
+    ]
+    classifier_of = {"0": "none", "50, adding nothing": "nothing", "50": "half"}
+    result = evaluate.run(options(made, tmp_path / "out"))
+    assert [(arm["name"], arm["seeds"], arm["thesis_accuracy"]) for arm in result["arms"]] == [
+        ("0", [0], 0.831), ("50, adding nothing", [0], None), ("50", [0], 0.8),
+    ]  # fmt: skip
+    assert {each["arm_name"]: Path(each["run"]).name for each in result["runs"]} == {
+        arm: f"run-{name}" for arm, name in classifier_of.items()
+    }
+    assert [arm["arm"] for arm in result["verdict"]["arms"]] == ["50, adding nothing", "50"]
+    assert "no images added" in (tmp_path / "out" / "figure7.svg").read_text()
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [

@@ -15,7 +15,7 @@ from builders import build, edit_manifest, row, write_dataset
 
 from xrayaug import cli, console, production
 from xrayaug.command import Command
-from xrayaug.errors import OutputError, UsageError, XrayaugError
+from xrayaug.errors import OutputError, UsageError, VerdictError, XrayaugError
 from xrayaug.gans import Recipe
 from xrayaug.manifests import MANIFEST
 from xrayaug.options import (
@@ -243,6 +243,41 @@ def test_every_dose_has_its_controls_and_every_fraction_its_baseline(parsed: lis
         arm.out: [0, 1] for arm in arms
     }
     assert trained[2].out.name == "classifier-50-normal-real-0.25-seed-0"
+
+
+JUDGING: dict[str, Any] = {
+    "metric": "kappa", "per": "patient", "margin": 0.05, "by": "part", "calibrate": "temperature", "resamples": 200,
+    "audit_images": 0, "reader_study": 20, "reader_reals": "arm",
+}  # fmt: skip
+
+
+def test_how_the_runs_are_judged_is_passed_on(parsed: list[Command]) -> None:
+    (judged,) = of(Evaluate, read(thesis(**JUDGING, fail_unless="helps"), parsed))
+    assert {name: getattr(judged, name) for name in JUDGING} == JUDGING
+    assert judged.fail_unless is None  # the study's own: an unwelcome verdict is no command that failed
+
+
+@pytest.mark.parametrize("name", [*JUDGING, "fail_unless"])
+def test_what_is_passed_on_to_evaluate_is_as_there(name: str) -> None:
+    ours, theirs = (next(knob for knob in fields(command) if knob.name == name) for command in (Experiment, Evaluate))
+    assert (ours.type, ours.default) == (theirs.type, theirs.default)
+    assert {**ours.metadata, "help": ""} == {**theirs.metadata, "help": ""}
+
+
+def test_a_study_ends_with_its_verdict_which_may_be_demanded(capsys: pytest.CaptureFixture[str]) -> None:
+    arm = {"arm": "50", "control": None, "verdict": "cannot-tell", "reason": "one seed shows nothing"}
+    control = arm | {"arm": "50 duplicate", "control": "duplicate", "verdict": "helps"}
+    result = {"arms": [], "distances": {}, "look_at": ["s/report.html"], "verdict": {"arms": [arm, control]}}
+    console.show(experiment.tables(result))
+    shown = capsys.readouterr().out
+    assert "50: one seed shows nothing\n" in shown
+    assert shown.endswith("look at: s/report.html\n")
+    experiment.demand(demo(), result)
+    with pytest.raises(VerdictError, match="no arm helps: 50: cannot tell"):
+        experiment.demand(demo(fail_unless="helps"), result)
+    experiment.demand(demo(fail_unless="helps"), {"commands": []})
+    arm["verdict"] = "helps"
+    experiment.demand(demo(fail_unless="helps"), result)
 
 
 def test_one_label_cannot_be_shuffled() -> None:

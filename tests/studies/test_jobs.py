@@ -1,7 +1,9 @@
 """Commands side by side: each after what it reads, on a device of its own; stops reach all, failures those who read."""
 
 import sys
+import time
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import stand_in
@@ -55,19 +57,40 @@ def test_one_at_a_time_runs_in_order_and_says_what_it_always_said(
     assert shown.err.splitlines()[:2] == [f"[1/4] {whole.commands[0].command_line()}", "working on a"]
 
 
-def test_lines_of_several_are_told_apart_and_logged(
+def test_of_several_only_beginnings_and_ends_are_said_and_the_rest_is_logged(
     tmp_path: Path, trace: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     whole = two_chains(tmp_path / "study")
-    Crew(whole, Places(jobs=2)).run()
+    Crew(whole, Places(jobs=2, devices=("cuda:0", "cuda:1"))).run()
     shown = capfd.readouterr()
     assert shown.out == ""
-    assert {"a | working on a", "after-b | working on after-b"} <= set(shown.err.splitlines())
+    first_line, *lines = shown.err.splitlines()
+    assert first_line == f"what they say goes to {whole.out / 'logs'}"
+    begun = [line for line in lines if line.startswith("[")]
+    ended = [line for line in lines if line.startswith("done: ")]
+    assert len(begun) + len(ended) == len(lines) == 8
+    assert begun[0] == f"[1/4] phantom {whole.out / 'a'}"  # computes on no device
+    said_of = [line.split(" in 0:00; ") for line in ended]
+    assert {of for of, _ in said_of} == {f"done: {each.name} {each.out}" for each in whole.commands}
+    assert [so_far.split(", ")[0] for _, so_far in said_of] == [f"{number} of 4 done" for number in range(1, 5)]
+    assert said_of[-1][1] == "4 of 4 done"
     log = logs.of(whole.out, whole.commands[0]).read_text().splitlines()
     assert log[0].startswith(logs.BEGAN)
     (words,) = (line for line in said(trace, "words") if line.endswith("/a"))  # b may have begun before it
     assert log[0].endswith(" ".join(words.split()[2:]))
     assert log[1:] == ["working on a", "== ended with exit code 0"]
+
+
+def test_warnings_of_several_are_counted_and_a_device_named(
+    tmp_path: Path, trace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "study"
+    trained = [stand_in.trained(out / "data", out / name) for name in ("warned", "a")]
+    Crew(study(out, *trained), Places(jobs=2, devices=("cuda:0",))).run()
+    lines = capfd.readouterr().err.splitlines()
+    assert f"[1/2] train-classifier {out / 'warned'} on cuda:0" in lines
+    (ended,) = (line for line in lines if line.startswith(f"done: train-classifier {out / 'warned'}"))
+    assert f", warnings: 2, see {out / 'logs' / 'warned.log'}; " in ended
 
 
 def test_what_does_not_read_a_failed_one_goes_on(
@@ -84,7 +107,9 @@ def test_what_does_not_read_a_failed_one_goes_on(
     assert outcome.failed[0].error == "bad has no patients (look at index.csv)"
     assert "exit code 1" in str(outcome.failed[0])
     assert "killed by SIGKILL" in str(outcome.failed[1])
-    assert "warning: failed: phantom" in capfd.readouterr().err
+    told = [line for line in capfd.readouterr().err.splitlines() if line.startswith("warning: failed: ")]
+    assert told[0].startswith(f"warning: failed: phantom {out / 'bad'}: bad has no patients (look at index.csv) (exit")
+    assert f"; its log: {out / 'logs' / 'bad.log'}; what does not read it goes on; 0 of 6 done, 1 failed, " in told[0]
 
 
 def test_each_gets_the_device_on_which_the_fewest_run(tmp_path: Path, trace: Path) -> None:
@@ -150,6 +175,23 @@ def test_whatever_ends_the_study_nothing_is_left_running(
     with pytest.raises(OSError, match="disk is full"):
         crew.run()
     assert said(trace, "stopped") == ["slow"]
+
+
+def test_how_long_the_rest_takes_is_told_by_those_that_ended(tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    whole = study(out, first(out / "a"), first(out / "b"), first(out / "c"), after(out / "c", out / "d"))
+    log = logs.of(out, whole.commands[2])
+    logs.begin(log, "xrayaug phantom")
+    logs.end(log, 1)  # it failed before, and is run again
+    crew = Crew(whole, Places(jobs=2))
+    process = cast(Any, None)
+    a, b = (
+        jobs._Running(number, whole.commands[number], process, out, 0, None, time.monotonic() - 60) for number in (0, 1)
+    )
+    crew.running, crew.done = [b], {0}
+    assert crew._so_far(a, "done") == "1 of 4 done, at least 1:00 left"  # c's minute; of prepare nothing is known
+    crew.running, crew.failed = [], [jobs.Failure(whole.commands[1], 1, "no")]
+    assert crew._so_far(b, "failed") == "1 of 4 done, 1 failed, at least 1:00 left"
 
 
 def test_a_terminals_only_command_draws_its_own_bar(

@@ -11,7 +11,8 @@ from stand_in import after, first, study
 
 from xrayaug import lock, production
 from xrayaug.command import Command
-from xrayaug.studies import logs, standing
+from xrayaug.options import Evaluate
+from xrayaug.studies import jobs, logs, standing
 from xrayaug.studies.planning import Study
 from xrayaug.studies.standing import Standing, State
 
@@ -140,3 +141,36 @@ def test_of_what_nothing_is_known_is_named_and_stopped_runs_tell_nothing(pair: S
     assert found[0].seconds is None
     assert standing.unknown(found) == ["prepare"]
     assert standing.counts(found) == {"done": 1, "running": 0, "failed": 0, "stopped": 0, "waiting": 1}
+
+
+def test_what_is_left_for_a_person_leaves_out_what_failed_and_what_waits_for_it() -> None:
+    raws = [first(Path(name)) for name in "abc"]
+    whole = study(Path("study"), *raws, after(Path("c"), Path("d")), after(Path("a"), Path("e")))
+
+    def told(*known: tuple[State, float | None]) -> str:
+        pairs = zip(whole.commands, known, strict=True)
+        return standing.left(whole, [Standing(command, state, "", took) for command, (state, took) in pairs], 1)
+
+    waiting: tuple[State, None] = ("waiting", None)
+    failed: tuple[State, None] = ("failed", None)
+    assert told(("done", 90), waiting, failed, waiting, ("done", 20)) == "about 1:30 left"
+    assert told(("done", 90), waiting, waiting, waiting, waiting) == "at least 3:00 left"
+    assert told(waiting, waiting, waiting, waiting, waiting) == "how long the rest takes is not known yet"
+    assert told(("done", 90), ("done", 90), failed, waiting, ("done", 20)) == ""
+
+
+def test_an_evaluation_is_done_once_the_reader_study_that_is_asked_for_is_in_it(tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    judged = Evaluate(runs=(out / "raw",), reader_study=4, overwrite=True, out=out / "evaluation")
+    whole = study(out, first(out / "raw"), judged)
+    make(whole.commands[0])
+    make(judged)
+    assert states(whole)[1] == ("waiting", "")
+    assert not jobs.is_complete(judged)
+    told = {"images": 4, "reals": "generator"}
+    edit_manifest(judged.out, lambda manifest: manifest["result"].update(reader_study=told))
+    assert states(whole)[1] == ("done", "")
+    assert jobs.is_complete(judged)
+    assert not jobs.is_complete(replace(judged, reader_study=6))
+    assert not standing.is_done(replace(judged, reader_reals="arm"))
+    assert standing.is_done(replace(judged, reader_study=None))

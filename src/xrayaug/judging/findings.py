@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from xrayaug import scores
+from xrayaug.errors import VerdictError
 from xrayaug.judging import comparison, intervals, paired, validity, verdict
 from xrayaug.judging.comparison import Measured
 from xrayaug.judging.intervals import Estimate
@@ -121,6 +122,18 @@ def specificity_check(arms: Sequence[Arm], measurements: Measurements, level: st
     holds = False if fall else None if None in estimates else True
     sentence = "specificity on real normal test images, difference to 0 by threshold: " + "; ".join(told)
     return [Check("real normals", holds, sentence)] if told else []
+
+
+def demand(found: Mapping[str, Any], wanted: str | None) -> None:
+    """Hold the verdict, as `conclude` gives it, to `--fail-unless`.
+
+    Raises:
+        VerdictError: no arm does what is wanted.
+    """
+    arms = [each for each in found["arms"] if each["control"] is None]
+    if wanted is not None and not any(each["verdict"] == wanted for each in arms):
+        said = ", ".join(f"{each['arm']}: {verdict.SAID[each['verdict']]}" for each in arms) or "there is none to judge"
+        raise VerdictError(f"no arm {wanted}: {said}", "the reasons are in verdict.json")
 
 
 @dataclass(frozen=True)

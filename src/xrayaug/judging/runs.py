@@ -51,9 +51,14 @@ class Run:
 
     @property
     def arm_name(self) -> str:
-        """`10`, `10 abnormal`, `10 duplicate`, `10, of 50% of the real images`: what is usual goes without saying."""
+        """`10`, `10 abnormal`, `10 duplicate`, `10, of 50% of the real images`: what is usual goes without saying.
+
+        A dose that came to no image at all, such as of what a balanced set lacks, is `10, adding nothing`.
+        """
         arm = self.arm
         label = f" {arm['label']}" if arm["label"] not in (None, "normal") else ""
+        if arm["label"] is None and arm["percent"]:
+            label = ", adding nothing"
         control = f" {arm['control']}" if arm["control"] else ""
         kept = f", of {100 * arm['real_fraction']:g}% of the real images" if arm["real_fraction"] != 1 else ""
         return f"{arm['percent']:g}{label}{control}{kept}"

@@ -232,9 +232,13 @@ def _draw_figure7(stem: Path, result: Result) -> None:
 
 
 def _by_kind(arms: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The arms sorted into lines of the figure; an arm without synthetic images begins every line of its fraction."""
+    """The arms sorted into lines of the figure; a baseline begins every line of its fraction."""
     labels = sorted({arm["label"] for arm in arms if arm["label"]}) or ["normal"]
-    spread = [{**arm, "line": label} for arm in arms for label in ([arm["label"]] if arm["label"] else labels)]
+    spread = [
+        {**arm, "line": label}
+        for arm in arms
+        for label in (labels if not arm["percent"] else [arm["label"] or "no"])  # no: a dose that came to nothing
+    ]
     return sorted(spread, key=lambda arm: (*_kind(arm), arm["percent"]))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from xrayaug import artifacts, console, files, production
+from xrayaug import artifacts, console, files, manifests, production
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.console import Table
 from xrayaug.judging.runs import Run, open_runs
@@ -29,8 +29,21 @@ def readings(options: Evaluate) -> list[Reading]:
     return answers.open_all(paths)
 
 
-def add(options: Evaluate, given: Sequence[Reading], result: Result) -> Result:
+def to_be_replaced(options: Evaluate) -> str | None:
+    """The name of the reader study in the evaluation that `--overwrite` makes anew, if there is one."""
+    if not (options.overwrite and artifacts.is_artifact(options.out)):
+        return None
+    return _name(manifests.read(options.out / manifests.MANIFEST)["result"])
+
+
+def add(options: Evaluate, given: Sequence[Reading], result: Result, before: str | None = None) -> Result:
     """Add the study that is asked for and the scores of the readings to the finished evaluation.
+
+    Args:
+        options: of the evaluation.
+        given: the readings.
+        result: its numbers.
+        before: the study that it held before it was made anew; one that is lost is warned of.
 
     Returns:
         Its numbers, `result` where nothing is to be added.
@@ -42,6 +55,11 @@ def add(options: Evaluate, given: Sequence[Reading], result: Result) -> Result:
     if options.reader_study is not None:
         result = production.grow(options, partial(_study, options))
         console.say(f"{options.out / study.PAGE} is for readers; {options.out / study.KEY} is not")
+    if before is not None and before != _name(result):
+        console.warn(
+            f"{options.out} was made anew without the reader study {before} that it held: to score answers to that, "
+            "make it again, in another --out, of the runs that it was of"
+        )
     if given:
         result = production.grow(options, partial(_scores, options, given))
         console.say(f"scored {len(given)} readers into {options.out / SCORES}")
@@ -81,6 +99,12 @@ def _scores(options: Evaluate, given: Sequence[Reading], evaluation: Artifact) -
             f"{lost['reader']} ({lost['file']}) was scored before and is not given now: name all files at once"
         )
     return {SCORES: files.json_text(found)}, {READERS_FIELD: found}
+
+
+def _name(result: Result) -> str | None:
+    """The reader study's, of an evaluation's numbers."""
+    told = result.get(STUDY_FIELD)
+    return str(told.get("study")) if isinstance(told, dict) else None
 
 
 def _table(told: Result) -> Table:

@@ -18,10 +18,10 @@ from xrayaug.checkpoints import Checkpoints
 from xrayaug.command import Interval
 from xrayaug.console import Table
 from xrayaug.dataset import COLUMNS, LABELS, Row
-from xrayaug.errors import DataError, VerdictError
+from xrayaug.errors import DataError
 from xrayaug.images.arrays import LARGEST
 from xrayaug.images.feeding import Streamed
-from xrayaug.judging import audits, comparison, findings, predictions, resampling, scorecard, validity, verdict
+from xrayaug.judging import audits, comparison, findings, predictions, resampling, scorecard, validity
 from xrayaug.judging.audits import Audit
 from xrayaug.judging.comparison import Measured
 from xrayaug.judging.findings import CHOSEN, HALF, Arm, Question
@@ -44,10 +44,10 @@ MOST_GROUPS = 20  # values of the column that --by names
 def run(options: Evaluate) -> Result:
     """Judge; leaves predictions, metrics, verdict, Table 5, Figure 7 and the report in the output directory."""
     where = device.resolve(options.device, deterministic=options.deterministic)
-    readings = part.readings(options)
+    readings, before = part.readings(options), part.to_be_replaced(options)
     build = partial(_evaluate, options, where)
     result = production.produce(options, "evaluation", build, computing=device.describe(where))
-    return part.add(options, readings, result)
+    return part.add(options, readings, result, before)
 
 
 def plan(options: Evaluate) -> Result:
@@ -76,12 +76,8 @@ def demand(options: Evaluate, result: Result) -> None:
     Raises:
         VerdictError: no arm does what it says.
     """
-    if options.fail_unless is None or "verdict" not in result:
-        return
-    arms = [each for each in result["verdict"]["arms"] if each["control"] is None]
-    if not any(each["verdict"] == options.fail_unless for each in arms):
-        said = ", ".join(f"{each['arm']}: {verdict.SAID[each['verdict']]}" for each in arms) or "there is none to judge"
-        raise VerdictError(f"no arm {options.fail_unless}: {said}", "the reasons are in verdict.json")
+    if "verdict" in result:
+        findings.demand(result["verdict"], options.fail_unless)
 
 
 def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result:
@@ -243,7 +239,8 @@ def _arm(name: str, repeated: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _reported(arm: dict[str, Any]) -> float | None:
     """What the thesis reports for that arm, if it has it: it added normal images to all real ones."""
-    same_kind = arm["real_fraction"] == 1 and arm["label"] in (None, "normal") and arm["control"] is None
+    of_thesis = "normal" if arm["percent"] else None
+    same_kind = arm["real_fraction"] == 1 and arm["label"] == of_thesis and arm["control"] is None
     return REPORTED.get(arm["percent"]) if same_kind else None
 
 

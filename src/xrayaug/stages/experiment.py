@@ -15,6 +15,7 @@ from xrayaug import __version__, artifacts, console, files, lock, manifests, pro
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.errors import OutputError, UsageError, XrayaugError
+from xrayaug.judging import findings, verdict
 from xrayaug.options import Experiment
 from xrayaug.studies import jobs, logs, planning, power, slurm, standing
 from xrayaug.studies.jobs import Outcome, Places
@@ -142,11 +143,30 @@ def tables(result: Result) -> list[Table | str]:
     ]
     distances = [(name, f"{found['measure']}, n {found['n']}", f"{found['value']:.3f}")
                  for name, found in result["distances"].items()]  # fmt: skip
-    looks = [f"look at: {path}" for path in result["look_at"]]
     return [
         Table("Distances", ("between", "measure", "value"), distances),
-        Table("Results per image", ("Percent added", "Runs", "Accuracy", "Kappa", "AUROC"), arms, looks),
+        Table("Results per image", ("Percent added", "Runs", "Accuracy", "Kappa", "AUROC"), arms),
+        _verdict_table(result),
     ]
+
+
+def _verdict_table(result: Result) -> Table:
+    """What is said of every arm and why, and what to look at."""
+    judged = result["verdict"]["arms"]
+    rows = [(each["arm"], verdict.SAID[each["verdict"]]) for each in judged]
+    reasons = [f"{each['arm']}: {each['reason']}" for each in judged]
+    looks = [f"look at: {path}" for path in result["look_at"]]
+    return Table("Verdict", ("Percent added", "Verdict"), rows, [*reasons, *looks])
+
+
+def demand(options: Experiment, result: Result) -> None:
+    """Hold the study's verdict to `--fail-unless`.
+
+    Raises:
+        VerdictError: no arm does what it says.
+    """
+    if "verdict" in result:
+        findings.demand(result["verdict"], options.fail_unless)
 
 
 def _status_table(result: Result) -> Table:
@@ -210,13 +230,14 @@ def _result(study: Study) -> Result:
         }
     out = study.evaluation.parent
     look_at = [
-        study.evaluation / "report.html",
+        study.evaluation / "report.html", *study.evaluation.glob("reader.html"),
         out / "gan" / "reals.png", *sorted((out / "gan" / "previews").glob("*.png"))[-1:],
         out / "synthetic" / "contact-sheet.png", *(out / "copies").glob("nearest.png"),
         study.evaluation / "table5.md", study.evaluation / "figure7.png",
     ]  # fmt: skip
     return {
         "arms": evaluation.said(list, "result", "arms"),
+        "verdict": evaluation.said(dict, "result", "verdict"),
         "distances": distances,
         "look_at": [str(path) for path in look_at],
         "commands": [command.command_line() for command in study.commands],

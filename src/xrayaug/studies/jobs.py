@@ -1,6 +1,7 @@
 """Commands side by side, each in a process of its own, and each begun once all that it reads is there.
 
-What they say goes to logs, and from there to stderr; a process that dies with its study has lost no line.
+What they say goes to logs; a process that dies with its study has lost no line. Of one at a time the lines are shown as
+they come, of several only that each begins and how it ended: what they say side by side nobody can follow.
 """
 
 import os
@@ -17,8 +18,9 @@ from typing import Any
 from xrayaug import console, production, stopping
 from xrayaug.command import Command
 from xrayaug.errors import XrayaugError
-from xrayaug.studies import logs
+from xrayaug.studies import logs, standing
 from xrayaug.studies.planning import Study
+from xrayaug.studies.standing import Standing
 
 POLL_SECONDS = 0.05  # between looks at what runs
 THREADS = "OMP_NUM_THREADS"
@@ -54,14 +56,21 @@ class Outcome:
 
 @dataclass
 class _Running:
-    """A command that runs, and how much of its log has been shown."""
+    """A command that runs, since when, how much of its log has been read, and how many warnings stood there."""
 
     number: int
     command: Command
     process: "subprocess.Popen[bytes]"
     log: Path
-    shown: int
+    read: int
     device: str | None
+    since: float  # by the clock
+    warnings: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """For how long it runs."""
+        return time.monotonic() - self.since
 
 
 class Crew:
@@ -74,6 +83,8 @@ class Crew:
         self.running: list[_Running] = []
         self.done: set[int] = set()
         self.failed: list[Failure] = []
+        self.several = places.jobs > 1
+        self.standings = [_fresh(each) for each in standing.look(study)] if self.several else []
         # A bar is drawn only where nothing else is said meanwhile; and only a terminal's own process can draw one.
         self.draws_bars = places.jobs == 1 and sys.stderr.isatty()
 
@@ -83,6 +94,8 @@ class Crew:
         Raises:
             Stopped: the study was asked to stop, or a command alone was; all that ran have saved what they had.
         """
+        if self.several:
+            console.say(f"what they say goes to {self.study.out / logs.DIRECTORY}")
         with self._stopping_all():
             while self._start() or self.running:
                 time.sleep(POLL_SECONDS)
@@ -109,16 +122,16 @@ class Crew:
             return
         device = self._free_device() if hasattr(command, "device") else None
         command = _placed(command, device, self.places.jobs)
-        console.say(f"{where} {command.command_line()}")
+        console.say(f"{where} {_named(command, device) if self.several else command.command_line()}")
         log = logs.of(self.study.out, command)
         with stopping.deferred():  # none is to run that would not be told
-            shown = logs.begin(log, command.command_line())
+            begun = logs.begin(log, command.command_line())
             process = self._process(command, log)
-            self.running.append(_Running(number, command, process, log, shown, device))
+            self.running.append(_Running(number, command, process, log, begun, device, time.monotonic()))
 
     def _process(self, command: Command, log: Path) -> "subprocess.Popen[bytes]":
         environment = os.environ | {stopping.PARENT: str(os.getpid())}  # a killed study leaves nothing running
-        if self.places.jobs > 1:
+        if self.several:
             environment.setdefault(THREADS, str(_share(self.places.jobs)))
         words = [sys.executable, "-m", "xrayaug", *command.argv()]
         if self.draws_bars:
@@ -132,14 +145,14 @@ class Crew:
         return min(self.places.devices, key=busy.count, default=None)
 
     def _look(self) -> None:
-        """Show what is new in the logs, and see who has ended.
+        """Read what is new in the logs, and see who has ended.
 
         Raises:
             Stopped: a command was stopped by someone.
         """
         for running in list(self.running):
             code = running.process.poll()
-            self._show(running)
+            self._read(running)
             if code is None:
                 continue
             self.running.remove(running)
@@ -149,23 +162,47 @@ class Crew:
             if code:
                 self._note(running, code)
             else:
-                self.done.add(running.number)
+                self._finish(running)
+
+    def _finish(self, running: _Running) -> None:
+        self.done.add(running.number)
+        if self.several:
+            so_far = self._so_far(running, "done")
+            warned = f", warnings: {running.warnings}, see {running.log}" if running.warnings else ""
+            console.say(f"done: {_named(running.command)} in {console.clock(running.seconds)}{warned}; {so_far}")
 
     def _note(self, running: _Running, code: int) -> None:
         last = logs.last_run(running.log)
         failure = Failure(running.command, code, last.error if last else "")
         self.failed.append(failure)
-        console.warn(f"failed: {failure}; what does not read it goes on")
+        goes_on = "what does not read it goes on"
+        if self.several:
+            so_far = self._so_far(running, "failed")
+            after = f"after {console.clock(running.seconds)}; its log: {running.log}"
+            console.warn(f"failed: {failure} {after}; {goes_on}; {so_far}")
+        else:
+            console.warn(f"failed: {failure}; {goes_on}")
 
-    def _show(self, running: _Running) -> None:
-        """Show the whole lines that a log has got, with the command's name where several run."""
+    def _so_far(self, ended: _Running, state: standing.State) -> str:
+        """How much is done now that this command has ended so, and how long the rest takes."""
+        went_on = self.standings[ended.number].state == "stopped"  # of such a one only the end was seen
+        self.standings[ended.number] = Standing(ended.command, state, seconds=None if went_on else ended.seconds)
+        running = {each.number: Standing(each.command, "running", seconds=each.seconds) for each in self.running}
+        now = [running.get(number, known) for number, known in enumerate(self.standings)]
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        left = standing.left(self.study, now, self.places.jobs)
+        return f"{len(self.done)} of {len(now)} done{failed}" + (f", {left}" if left else "")
+
+    def _read(self, running: _Running) -> None:
+        """Read the whole lines that a log has got: show them, where one runs at a time, or count the warnings."""
         with running.log.open("rb") as file:
-            file.seek(running.shown)
+            file.seek(running.read)
             whole, ended, _ = file.read().rpartition(b"\n")
-        running.shown += len(whole) + len(ended)
-        prefix = f"{running.command.out.name} | " if self.places.jobs > 1 else ""
+        running.read += len(whole) + len(ended)
         for line in whole.decode(errors="replace").split("\n") if ended else []:
-            console.say(prefix + line)
+            if not self.several:
+                console.say(line)
+            running.warnings += line.startswith("warning: ")
 
     @contextmanager
     def _stopping_all(self) -> Iterator[None]:
@@ -178,7 +215,7 @@ class Crew:
                     running.process.send_signal(signal.SIGTERM)  # after Ctrl-C on a terminal they know already
                 for running in self.running:
                     code = running.process.wait()
-                    self._show(running)
+                    self._read(running)
                     logs.end(running.log, code)
             raise
 
@@ -186,9 +223,19 @@ class Crew:
 def is_complete(command: Command) -> bool:
     """Whether all that it makes is there, made by this very command."""
     try:
-        return all(production.completed(part) is not None for part in command.parts())
+        return all((made := production.completed(part)) is not None and part.is_met_by(made.result)
+                   for part in command.parts())  # fmt: skip
     except XrayaugError:
         return False  # the command itself says what is wrong
+
+
+def _fresh(before: Standing) -> Standing:
+    """Where a command stands for who begins now: what failed before is run again."""
+    return replace(before, state="waiting") if before.state == "failed" else before
+
+
+def _named(command: Command, device: str | None = None) -> str:
+    return f"{command.name} {command.out}" + (f" on {device}" if device and hasattr(command, "device") else "")
 
 
 def _placed(command: Command, device: str | None, jobs: int) -> Command:

@@ -58,6 +58,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 RSNA, MURA = "rsna", "mura"  # directories of the prepared sets, whatever their layout
+JUDGED_BY = ("metric", "per", "margin", "by", "calibrate", "resamples", "audit_images", "reader_study", "reader_reals")
 DEMO_PHANTOMS = {"rsna": 400, "mura": 400}
 DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 64 px
 RANDOM_DIMS = "64"  # of random features: enough for a small study, and quick
@@ -148,9 +149,10 @@ def plan(options: Experiment) -> Study:
         *_classifiers(options, s, arms, training),
     ]
     runs = tuple(part.out for command in commands for part in command.parts() if isinstance(part, TrainClassifier))
-    # Judging is quick, and its inputs grow when seeds or doses are added: so it may replace what it wrote before.
     measured = [fid.out for fid in distances if fid.out]
+    # Judging is quick, and its inputs grow when seeds or doses are added: so it may replace what it wrote before.
     judging: dict[str, Any] = {"overwrite": True, "cache": options.cache, **device}
+    judging |= {name: getattr(options, name) for name in JUDGED_BY}  # an answer that is not hoped for is no failure
     commands.append(Evaluate(runs=runs, fid=tuple(measured) or None, out=out / "evaluation", **judging))
     return Study(commands, out, out / "evaluation", measured)
 

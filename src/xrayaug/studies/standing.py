@@ -6,12 +6,12 @@ Read from what lies on disk alone, so also of a study whose commands run as jobs
 import heapq
 import signal
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, Literal, get_args
 
-from xrayaug import artifacts, lock, manifests, production, stopping
+from xrayaug import artifacts, console, lock, manifests, production, stopping
 from xrayaug.command import Command
 from xrayaug.errors import XrayaugError
 from xrayaug.manifests import MANIFEST, Manifest
@@ -62,6 +62,25 @@ def remaining(study: Study, standings: list[Standing], at_a_time: int) -> float:
         ends[number] = max(ready[number], room) + _expected(standings[number], pace)
         heapq.heappush(free, ends[number])
     return max(ends.values(), default=0.0)
+
+
+def left(study: Study, standings: list[Standing], at_a_time: int) -> str:
+    """How long it takes until nothing is left that can be run, for a person; empty where that is so.
+
+    What failed, and what waits for it, is not run again before the study is.
+    """
+    lost: set[int] = set()
+    for number, needs in enumerate(study.needs()):
+        if standings[number].state == "failed" or needs & lost:
+            lost.add(number)
+    kept = [number for number in range(len(standings)) if number not in lost]
+    rest, found = replace(study, commands=[study.commands[each] for each in kept]), [standings[each] for each in kept]
+    if all(each.state == "done" for each in found):
+        return ""
+    seconds = remaining(rest, found, at_a_time)
+    if round(seconds) == 0:
+        return "how long the rest takes is not known yet"
+    return f"{'at least' if unknown(found) else 'about'} {console.clock(seconds)} left"
 
 
 def _expected(standing: Standing, pace: dict[str, float]) -> float:
@@ -117,7 +136,7 @@ def _made(command: Command) -> Manifest | None:
 
 
 def _other(made: Manifest, command: Command) -> list[str]:
-    """In what the result that is there is not this command's: settings, and inputs that are artifacts."""
+    """In what the result that is there is not this command's: settings, inputs that are artifacts, what is added."""
     if made["stage"] != command.name:
         return [f"it was made by {made['stage']}"]
     given = command.inputs()
@@ -127,7 +146,8 @@ def _other(made: Manifest, command: Command) -> list[str]:
         for name in sorted(given.keys() & made["inputs"].keys())
         if artifacts.is_artifact(given[name]) and artifacts.digest(given[name]) != made["inputs"][name]["sha256"]
     ]
-    return [*production.other_settings(made, command), *named, *changed]
+    added = [] if command.is_met_by(made["result"]) else ["it lacks what is to be added to it"]
+    return [*production.other_settings(made, command), *named, *changed, *added]
 
 
 def _took(made: list[Manifest]) -> float | None:
