@@ -104,22 +104,24 @@ def conclude(
     }
 
 
-def specificity_check(arms: Sequence[Arm], measurements: Measurements, level: str) -> list[Check]:
+def specificity_check(arms: Sequence[Arm], measurements: Measurements, question: Question) -> list[Check]:
     """Whether arms call real normal test images abnormal more often than their baselines; none without such arms.
 
-    Each 95 % interval is uncorrected, at 0.5 and at the thresholds chosen on validation.
+    Each 95 % interval is uncorrected, at 0.5 and at the thresholds chosen on validation. Where no interval shows a fall
+    and one does not leave out a fall that matters, it is unknown.
     """
     told: list[str] = []
     estimates: list[Estimate | None] = []
     for arm in arms:
         baseline = baseline_of(arm, arms)
         if arm.control is None and baseline is not None and baseline != arm:
-            pairs = [(at, measurements[level, at]) for at in (HALF, CHOSEN)]
+            pairs = [(at, measurements[question.level, at]) for at in (HALF, CHOSEN)]
             found = {at: comparison.of_difference(of[arm.name], of[baseline.name], "specificity") for at, of in pairs}
             estimates += found.values()
             told.append(f"{arm.name}: {_bounds(found[HALF])} at 0.5, {_bounds(found[CHOSEN])} at the one chosen")
     fall = any(each is not None and verdict.is_apart(each) and each.value < 0 for each in estimates)
-    holds = False if fall else None if None in estimates else True
+    unseen = any(each is None or each.interval()[0] < -question.margin for each in estimates)
+    holds = False if fall else None if unseen else True
     sentence = "specificity on real normal test images, difference to 0 by threshold: " + "; ".join(told)
     return [Check("real normals", holds, sentence)] if told else []
 

@@ -114,7 +114,7 @@ def _result(
     judged = [_judged(each, measurements) for each in predicted]
     arms = [_about(list(members)) for _, members in itertools.groupby(runs, lambda each: each.arm_name)]
     question = Question(options.metric.replace("-", "_"), options.per, options.margin, options.seed)
-    normals = findings.specificity_check(arms, measurements, options.per)
+    normals = findings.specificity_check(arms, measurements, question)
     checks = [*validity.checks(runs), *audits.check_of(audited), *normals]
     concluded = findings.conclude(arms, measurements, question, checks)
     return {
