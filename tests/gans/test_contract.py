@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from xrayaug import gans
 from xrayaug.gans import CLASSES, Recipe, Shape
 from xrayaug.training import augmentation
-from xrayaug.training.adversarial import check_fit
 from xrayaug.training.adversaries import AUGMENTED, VIEWS, Adversaries, Chances, judgement
+from xrayaug.training.losses import check_fit
 
 LATENT = 12
 BATCH = 3

@@ -8,7 +8,7 @@ from torch import nn
 
 from xrayaug.gans import Recipe, Shape, dcgan
 from xrayaug.stages.train_gan import layers
-from xrayaug.training.adversarial import cross_entropy, discriminator_loss, generator_loss
+from xrayaug.training.losses import cross_entropy, discriminator_loss, generator_loss
 
 AT_128 = Shape(128, 100)
 

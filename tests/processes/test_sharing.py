@@ -18,7 +18,7 @@ from xrayaug.gans import Recipe, Shape
 from xrayaug.processes import group as process_group
 from xrayaug.processes import ranks, sharing
 from xrayaug.processes.sharing import Share, SharedBatchNorm, of_batch, share_of
-from xrayaug.training import adversarial
+from xrayaug.training import losses
 from xrayaug.training.adversaries import Adversaries
 
 
@@ -143,7 +143,7 @@ def test_second_derivatives_go_through_batch_norm(together: Callable[..., list[A
     head = given(3 * 4, seed=2).float()
 
     def penalty(norm: nn.Module, images: Tensor) -> Tensor:
-        return adversarial.zero_centred(lambda shown: norm(shown).pow(3).flatten(1) @ head, images)
+        return losses.zero_centred(lambda shown: norm(shown).pow(3).flatten(1) @ head, images)
 
     alone = nn.BatchNorm2d(3)
     of_all = penalty(alone, x)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from xrayaug import gans
 from xrayaug.gans import Recipe, Shape
-from xrayaug.training import adversarial, augmentation, steps
+from xrayaug.training import augmentation, losses, steps
 from xrayaug.training.adversaries import AUGMENTED, FURTHER, METRICS, VIEWS, Adversaries, Chances
 
 LATENT = 4
@@ -53,7 +53,7 @@ def test_a_penalty_makes_the_discriminator_flatter() -> None:
         for _ in range(20):
             each.step(*given(), penalised=True)
     real = given()[0]
-    slopes = [adversarial.zero_centred(each.d, real).item() for each in (steep, flat)]
+    slopes = [losses.zero_centred(each.d, real).item() for each in (steep, flat)]
     assert slopes[1] < slopes[0] / 2
 
 
@@ -81,8 +81,8 @@ def test_generated_images_are_to_have_the_labels_of_the_real_ones() -> None:
 def test_an_auxiliary_classifier_learns_from_real_and_generated_images() -> None:
     made = adversaries(Recipe(), arch="acgan", classes=2)
     labels = torch.tensor([0, 1, 1, 0])
-    losses = [metrics(made.step(*given(), labels))["class_loss"] for _ in range(30)]
-    assert losses[-1] < losses[0] / 2
+    found = [metrics(made.step(*given(), labels))["class_loss"] for _ in range(30)]
+    assert found[-1] < found[0] / 2
 
 
 def test_each_view_of_a_step_is_augmented_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

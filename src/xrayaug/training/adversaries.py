@@ -1,7 +1,7 @@
 """Two networks that learn against each other: what a step of theirs is, by an architecture's recipe.
 
 Goodfellow et al., Generative Adversarial Nets, NeurIPS 2014, Algorithm 1 with one discriminator step per generator
-step; networks come from `gans/`, losses and penalties from `adversarial.py`, as the architecture's recipe or the user
+step; networks come from `gans/`, losses and penalties from `losses.py`, as the architecture's recipe or the user
 says.
 """
 
@@ -20,7 +20,7 @@ from xrayaug.errors import UsageError
 from xrayaug.gans import Architecture, Recipe, Shape
 from xrayaug.options import TrainGan
 from xrayaug.processes import sharing
-from xrayaug.training import adversarial, augmentation, steps
+from xrayaug.training import augmentation, losses, steps
 from xrayaug.training.augmentation import Ada
 from xrayaug.training.averaging import Average
 
@@ -149,7 +149,7 @@ class Adversaries:
         with self.autocast():
             on_real, on_fake = self.d(shown[0], batch.labels), self.d(shown[1], batch.labels)
         d_real, d_fake = judgement(on_real), judgement(on_fake)
-        loss = adversarial.discriminator_loss(self.recipe.loss, d_real, d_fake)
+        loss = losses.discriminator_loss(self.recipe.loss, d_real, d_fake)
         of_classes = [class_loss(output, batch.labels) for output in (on_real, on_fake)]
         penalty = self._penalty(*shown, batch) if penalised else None
         torch.autograd.backward(sharing.weighed(_sum(loss, *of_classes, penalty)))
@@ -175,7 +175,7 @@ class Adversaries:
         with self.autocast():
             on_fake = self.d(self._shown(fake, batch, 2), batch.labels)
             d_real = self._beside(batch)
-        loss = adversarial.generator_loss(self.recipe.loss, d_real, judgement(on_fake))
+        loss = losses.generator_loss(self.recipe.loss, d_real, judgement(on_fake))
         penalty = self._regulariser(batch) if penalised else None
         torch.autograd.backward(sharing.weighed(_sum(loss, class_loss(on_fake, batch.labels), penalty)))
         (found,) = sharing.reduced(self.g, self.d, means=[loss])
@@ -240,12 +240,12 @@ class Adversaries:
 
         recipe, found = self.recipe, []
         if recipe.r1:
-            found.append(recipe.r1 * adversarial.zero_centred(judge, real))
+            found.append(recipe.r1 * losses.zero_centred(judge, real))
         if recipe.r2:
-            found.append(recipe.r2 * adversarial.zero_centred(judge, fake))
+            found.append(recipe.r2 * losses.zero_centred(judge, fake))
         if recipe.gradient_penalty:
             assert batch.chances is not None
-            found.append(recipe.gradient_penalty * adversarial.one_centred(judge, real, fake, batch.chances.between))
+            found.append(recipe.gradient_penalty * losses.one_centred(judge, real, fake, batch.chances.between))
         return recipe.penalty_every * _sum(*found) if found else None
 
     def _regulariser(self, batch: Batch) -> Tensor | None:
@@ -265,7 +265,7 @@ def resolve_recipe(options: TrainGan, arch: Architecture, size: int) -> Recipe:
     """
     given = {each.name: getattr(options, each.name) for each in fields(Recipe)}
     recipe = replace(arch.recipe(size), **{name: value for name, value in given.items() if value is not None})
-    adversarial.check_fit(recipe.loss, arch.OUTPUT, options.arch)
+    losses.check_fit(recipe.loss, arch.OUTPUT, options.arch)
     of_logits = {"--r1": recipe.r1, "--r2": recipe.r2, "--gradient-penalty": recipe.gradient_penalty}
     asked = [flag for flag, weight in of_logits.items() if weight]
     if asked and arch.OUTPUT != "logit":

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from xrayaug.errors import UsageError
 from xrayaug.gans import Loss
-from xrayaug.training import adversarial
-from xrayaug.training.adversarial import discriminator_loss, generator_loss, one_centred, zero_centred
+from xrayaug.training import losses
+from xrayaug.training.losses import discriminator_loss, generator_loss, one_centred, zero_centred
 
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 REAL, FAKE = torch.tensor([2.0, -1.0]), torch.tensor([-3.0, 0.5])
@@ -77,11 +77,11 @@ def test_losses_pass_nan_on(name: Loss) -> None:
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_pull_in_opposite_directions(name: Loss) -> None:
-    def losses(real: float, fake: float) -> tuple[Tensor, Tensor]:
+    def both(real: float, fake: float) -> tuple[Tensor, Tensor]:
         given = of(name, [real] * 3), of(name, [fake] * 3)
         return discriminator_loss(name, *given), generator_loss(name, *given)
 
-    told_apart, fooled = losses(0.9, -0.9), losses(0.9, 0.8)
+    told_apart, fooled = both(0.9, -0.9), both(0.9, 0.8)
     assert told_apart[0] < fooled[0]
     assert told_apart[1] > fooled[1]
 
@@ -122,9 +122,9 @@ def test_the_gradient_penalty_is_zero_where_gradients_have_length_one() -> None:
 @pytest.mark.parametrize("output", ["probability", "logit"])
 def test_bce_is_of_probabilities_and_no_other_loss_is(name: Loss, output: Literal["probability", "logit"]) -> None:
     if (name == "bce") == (output == "probability"):
-        adversarial.check_fit(name, output, "some-gan")
+        losses.check_fit(name, output, "some-gan")
     else:
         with pytest.raises(
             UsageError, match=f"--loss {name} does not fit some-gan, whose discriminator gives a {output}"
         ):
-            adversarial.check_fit(name, output, "some-gan")
+            losses.check_fit(name, output, "some-gan")
