@@ -396,7 +396,8 @@ LARGEST = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from xrayaug import imagesets, pixels
+from xrayaug import imagesets
+from xrayaug.images import pixels
 read = {"decode": pixels.decode, "read_picture": imagesets.read_picture}[sys.argv[2]]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 read(Path(sys.argv[1]))

@@ -11,7 +11,7 @@ import pytest
 from builders import arm_of, edit_index, edit_manifest, tamper, train
 from sklearn import metrics
 
-from xrayaug import artifacts, classifier, dataset, scores
+from xrayaug import artifacts, dataset, pretrained, scores
 from xrayaug.errors import ArtifactError, DataError, UsageError, VerdictError, WeightsError
 from xrayaug.options import Evaluate
 from xrayaug.report import page
@@ -262,7 +262,7 @@ def test_a_run_that_names_a_larger_network_is_refused_before_that_is_built(
     home = tmp_path / "study"
     shutil.copytree(runs[0].parent, home)
     edit_manifest(home / runs[0].name, lambda manifest: manifest["options"].update(arch="squeezenet1_0"))
-    monkeypatch.setattr(classifier, "_copy", None)
+    monkeypatch.setattr(pretrained, "copy", None)
     with pytest.raises(WeightsError, match="does not fit squeezenet1_0"):
         evaluate.run(options([home / runs[0].name], tmp_path / "out"))
 
