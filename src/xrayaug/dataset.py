@@ -168,7 +168,7 @@ def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patien
     extras = sorted({name for row in rows for name in row.extra})
     columns = [name for name in COLUMNS if name != "copy" or any(row.copy for row in rows)]
     lines = (_cells(row, columns, extras) for row in rows)
-    files.write_text(directory / INDEX, csvfile.dump(itertools.chain([[*columns, *extras]], lines)))
+    files.write_lines(directory / INDEX, csvfile.lines(itertools.chain([[*columns, *extras]], lines)))
 
 
 def _cells(row: Row, columns: Sequence[str], extras: Sequence[str]) -> list[object]:
