@@ -55,7 +55,6 @@ def test_resamples_are_drawn_in_parts_as_they_would_be_at_once(monkeypatch: pyte
     whole = np.random.default_rng([7, 4]).multinomial(4, np.full(4, 0.25), size=50)[:, patients]
     monkeypatch.setattr(resampling, "AT_ONCE", 7 * 9)
     assert (resampling.draw(patients, 50, seed=7) == whole).all()
-    assert resampling.draw(patients[:0], 50, seed=7).shape == (50, 0)
 
 
 def test_scores_are_to_the_bit_those_of_counts_in_double_precision() -> None:

@@ -77,7 +77,7 @@ def auroc(labels: Labels, probabilities: Probabilities, counts: Counts) -> Value
     return _divided(won, abnormal.sum(axis=1) * up_to[:, -1])
 
 
-def average_precision(labels: Labels, probabilities: Probabilities, counts: Counts) -> Values:
+def average_precision(labels: Labels, probabilities: Probabilities, counts: Values) -> Values:
     """`scores.average_precision` of every resample `[B]`."""
     order, ends = _by_value(-probabilities)
     tp = _cumulated((counts * labels)[:, order])[:, ends]
