@@ -1,6 +1,6 @@
 """How does memory grow with the number of images? Every command that reads or writes a dataset, at several sizes.
 
-    python benchmarks/memory.py DIRECTORY [--counts 4000,40000,400000] [--size 64] [--minutes 12] [--only fid+augment]
+    python benchmarks/memory.py DIRECTORY [--counts 4000,40000,400000] [--size 32] [--minutes 12] [--only fid+augment]
 
 Datasets are real ones but for their pixels: black, in sparse files that take no room on disk. The raw set that
 `prepare` reads is a tree as MURA's, of tiny pictures no two of which are alike. Networks are small, so that commands
@@ -32,12 +32,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from xrayaug import arrays, classifier, csvfile, dataset, files, production, weights
+from xrayaug import arrays, artifacts, classifier, csvfile, dataset, files, production, weights
 from xrayaug.dataset import COLUMNS, INDEX
 from xrayaug.options import Prepare, TrainClassifier
 
 ARCH = "shufflenet_v2_x0_5"
-SMALL = 32  # pixels that the networks of `fid` and `evaluate` see
+SMALL = 32  # pixels that the classifiers of `fid` and `evaluate` see
 GAN = ("--width", "0.0625", "--on-collapse", "warn")
 LOOK_SECONDS = 0.02
 STOPPED = 75
@@ -98,8 +98,10 @@ def lines(count: int) -> Iterator[Sequence[object]]:
 
 def make_dataset(directory: Path, count: int, size: int) -> Path:
     """A finished dataset of black pictures."""
-    raw, out = directory / "raw", directory / f"hands-{count}"
+    raw, out = directory / "raw", directory / f"hands-{count}-{size}"
     raw.mkdir(exist_ok=True)
+    if artifacts.is_artifact(out):
+        return out
 
     def build(partial: Path) -> dict[str, Any]:
         header = arrays._header(count, size)
@@ -117,12 +119,14 @@ def make_run(directory: Path, data: Path, size: int) -> Path:
     """A classifier run on the dataset whose network has learnt nothing."""
     out = directory / f"run-{data.name}"
     options = TrainClassifier(data=data, arch=ARCH, weights="none", size=size, epochs=1, batch_size=64, out=out)
+    if artifacts.is_artifact(out):
+        return out
     arm = {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0, "control": None}
 
     def build(partial: Path) -> dict[str, Any]:
         network = classifier.build(ARCH, size=size)
         weights.save(partial / "weights.safetensors", classifier.state_of(network))
-        return {"arch": ARCH, "size": size, "arm": arm, "split_by": "patient"}
+        return {"arch": ARCH, "size": size, "arm": arm, "split_by": "patient", "train": {"synthetic": {}}}
 
     production.produce(options, "classifier-run", build)
     return out
@@ -151,8 +155,8 @@ def _make_picture(root: Path, place: int) -> str:
     return f"{study}/image{place % 3 + 1}.png"
 
 
-def course_of(words: Sequence[str], limit: int) -> Course:
-    """Run `xrayaug` with these words and watch it."""
+def course_of(words: Sequence[str], limit: int, cache: Path) -> Course:
+    """Run `xrayaug` with these words and watch it; what it keeps for other runs goes to `cache`."""
     started = time.monotonic()
     own: list[tuple[float, int]] = []
     said: list[str] = []
@@ -162,7 +166,7 @@ def course_of(words: Sequence[str], limit: int) -> Course:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache)},
     ) as running:
         resource.prlimit(running.pid, resource.RLIMIT_DATA, (limit, limit))
         listening = threading.Thread(target=_keep_lines, args=(running.stderr, said))
@@ -190,7 +194,6 @@ def commands(arguments: argparse.Namespace) -> dict[str, Callable[[int], list[st
     on_cpu = ["--device", "cpu"]
     gan = [*GAN, "--epochs", "1", "--batch-size", "256", *on_cpu]
     network = ["--arch", ARCH, "--weights", "none", "--epochs", "1", "--batch-size", "256", *on_cpu]
-    cache = ["--cache", str(root / "out-cache")]
 
     def data(count: int) -> Path:
         return make_dataset(root, count, size)
@@ -203,8 +206,8 @@ def commands(arguments: argparse.Namespace) -> dict[str, Callable[[int], list[st
 
     return {
         "prepare": lambda n: ["prepare", "--input", str(make_raw(root, n)), "--source", "mura", "--size", str(size)],
-        "fid": lambda n: ["fid", *twice(n), "--features", run(100), "--batch-size", "256", *on_cpu, *cache],
-        "fid, random": lambda n: ["fid", *twice(n), "--features", "random", "--dims", "64", *on_cpu, *cache],
+        "fid": lambda n: ["fid", *twice(n), "--features", run(100), "--batch-size", "256", *on_cpu],
+        "fid, random": lambda n: ["fid", *twice(n), "--features", "random", "--dims", "64", *on_cpu],
         "train-gan": lambda n: ["train-gan", "--data", str(data(n)), *gan],
         "sample": lambda n: ["sample", "--run", str(make_gan(root, data(100))), "--count", str(n), *on_cpu],
         "augment": lambda n: ["augment", "--real", str(data(n)), "--percent", "100", "--control", "duplicate"],
@@ -219,7 +222,7 @@ def commands(arguments: argparse.Namespace) -> dict[str, Callable[[int], list[st
 
 def make_gan(directory: Path, data: Path) -> Path:
     """A GAN run to sample from, trained for one step."""
-    out = directory / "gan"
+    out = directory / f"gan-{data.name}"
     words = ["train-gan", "--data", str(data), *GAN, "--epochs", "1", "--device", "cpu", "--out", str(out)]
     subprocess.run([sys.executable, "-m", "xrayaug", *words], check=True, capture_output=True)
     return out
@@ -229,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path, help="where to work; some 5 GB are written at 400,000 images")
     parser.add_argument("--counts", default="4000,40000,400000")
-    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--minutes", type=float, default=12, help="for each command, at most")
     parser.add_argument("--limit", type=int, default=3, help="GiB that a process may take for itself")
     parser.add_argument("--only", help="commands, by plus signs")
@@ -242,7 +245,8 @@ def main() -> None:
     for name, count in itertools.product(chosen, counts):
         out = arguments.directory / "out"
         words = [*commands(arguments)[name](count), "--max-minutes", str(arguments.minutes), "--out", str(out)]
-        print(f"| {name} | {count:,} | {course_of(words, arguments.limit << 30)} |", flush=True)
+        course = course_of(words, arguments.limit << 30, arguments.directory / "out-cache")
+        print(f"| {name} | {count:,} | {course} |", flush=True)
         for left in arguments.directory.glob("out*"):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 
