@@ -60,13 +60,14 @@ def test_resamples_are_drawn_in_parts_as_they_would_be_at_once(monkeypatch: pyte
 def test_scores_are_to_the_bit_those_of_counts_in_double_precision() -> None:
     random = np.random.default_rng(1)
     labels, probabilities = random.integers(0, 2, 300), random.random(300)
-    counts = resampling.draw(np.arange(300) // 2, 100, seed=1)
-    found, expected = (
-        resampling.scores_of(labels, probabilities, 0.4, each) for each in (counts, counts.astype(np.float64))
-    )
+    patients = np.arange(300) // 2
+    drawn = np.random.default_rng([1, 150]).multinomial(150, np.full(150, 1 / 150), size=100)
+    doubles = drawn[:, patients].astype(np.float64)  # in columns, as NumPy gives it
+    counts = resampling.draw(patients, 100, seed=1)
+    found, expected = (resampling.scores_of(labels, probabilities, 0.4, each) for each in (counts, doubles))
     for metric in scores.METRICS:
         assert found[metric].tobytes() == expected[metric].tobytes(), metric
-    areas = [resampling.auroc(labels, probabilities, each) for each in (counts, counts.astype(np.float64))]
+    areas = [resampling.auroc(labels, probabilities, each) for each in (counts, doubles)]
     assert areas[0].tobytes() == areas[1].tobytes()
 
 

@@ -41,10 +41,10 @@ def draw(patients: Labels, resamples: int, seed: int) -> npt.NDArray[np.uint8]:
     """
     number = int(patients.max()) + 1 if len(patients) else 0
     random = np.random.default_rng([seed, number])
-    counts = np.empty((resamples, len(patients)), np.uint8)
+    counts = np.empty((resamples, len(patients)), np.uint8, order="F")  # sums of columns, by which scores round
     for part in _parts(counts):
         drawn = random.multinomial(number, np.full(number, 1 / max(number, 1)), size=len(part))
-        np.take(drawn.astype(np.uint8), patients, axis=1, out=part, mode="clip")  # all are there; "raise" copies
+        part.T[:] = drawn.astype(np.uint8).T.copy()[patients]
     return counts
 
 
