@@ -8,6 +8,7 @@ the array: `images.npy` for the dataset's own, `real/images.npy` for that of the
 import csv
 import itertools
 import re
+import sys
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -181,7 +182,7 @@ def _cells(row: Row, columns: Sequence[str], extras: Sequence[str]) -> list[obje
 
 def borrowed(row: Row, input_name: str, **changes: Any) -> Row:
     """The row as an arm refers to it: its pixels stay in the input of that name."""
-    return replace(row, image=f"{input_name}/{row.image}", **changes)
+    return replace(row, image=sys.intern(f"{input_name}/{row.image}"), **changes)  # one name for all rows
 
 
 def check_splits(rows: Iterable[Row], *, split_by: str) -> None:
