@@ -1,25 +1,30 @@
 """How does memory grow with the number of images? Every command that reads or writes a dataset, at several sizes.
 
-    python benchmarks/memory.py DIRECTORY [--counts 4000,40000,400000] [--size 64] [--minutes 0.5] [--only fid+augment]
+    python benchmarks/memory.py DIRECTORY [--counts 4000,40000,400000] [--size 32] [--minutes 12] [--only fid+augment]
 
-Datasets are real ones but for their pixels: black, in sparse files that take no room on disk. Every command runs in a
-process of its own, with a limit on the memory that it may take for itself (RLIMIT_DATA), and is stopped when its time
-is up: by then it has read its inputs and computes. What a command would still take at its very end is not in the figure
-where it was stopped.
+Datasets are real ones but for their pixels: black, in sparse files that take no room on disk. The raw set that
+`prepare` reads is a tree as MURA's, of tiny pictures no two of which are alike. Networks are small, so that commands
+come to their end; what a larger one takes besides depends on it and its batch, not on the number of images.
+
+Every command runs in a process of its own, with a limit on the memory that it may take for itself (RLIMIT_DATA), and is
+stopped when its time is up. How far it came is what its last line of progress says, which is at most ten seconds old.
 
 `own` is the most that was the process's own (RssAnon); `all` the most that was resident (VmHWM), pages of mapped files
-among it, which the kernel takes back when it needs them.
+among it, which the kernel takes back when it needs them. The last column is the most that was its own in each tenth of
+its time, the first of which is mostly reading what it was given.
 """
 
 import argparse
+import itertools
 import os
 import re
 import resource
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,30 +32,58 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from xrayaug import classifier, csvfile, dataset, files, production, weights
+from xrayaug import artifacts, classifier, csvfile, dataset, files, production, weights
 from xrayaug.dataset import COLUMNS, INDEX
 from xrayaug.images import arrays
 from xrayaug.options import Prepare, TrainClassifier
 
-ARCH = "squeezenet1_1"
+ARCH = "shufflenet_v2_x0_5"
+SMALL = 32  # pixels that the classifiers of `fid` and `evaluate` see
+GAN = ("--width", "0.0625", "--on-collapse", "warn")
 LOOK_SECONDS = 0.02
 STOPPED = 75
+POINTS = 10  # of the memory over time
 FIGURE = re.compile(r"^(VmHWM|RssAnon):\s+(\d+) kB", re.MULTILINE)
+UNDER_WAY = re.compile(r"(.+): (\d+)/(\d+) (\w+), [\d.]+ \w+/s")
+DONE = re.compile(r"(.+): \d+ \w+ in [\d:]+, [\d.]+ \w+/s")
 COLUMNS_HERE = COLUMNS[: COLUMNS.index("copy")]
 
 
 @dataclass(frozen=True)
-class Peak:
-    """What a process took, in bytes, how long, and how it ended."""
+class Course:
+    """What a process took in bytes, from its start to its end, and how far it came."""
 
-    own: int
+    own: Sequence[tuple[float, int]]  # seconds since its start, bytes
     all: int
     seconds: float
     code: int
+    said: Sequence[str]
 
     def __str__(self) -> str:
-        ended = {0: "", STOPPED: ", stopped"}.get(self.code, f", exit code {self.code}")
-        return f"{self.own >> 20:,} / {self.all >> 20:,} ({self.seconds:.0f} s{ended})"
+        over_time = " ".join(f"{most >> 20:,}" for most in self.over_time())
+        most = max(most for _, most in self.own)
+        return f"{most >> 20:,} | {self.all >> 20:,} | {self.seconds:.0f} s, {self.reached()} | {over_time}"
+
+    def over_time(self) -> Iterator[int]:
+        """The most in each tenth of the time; in one of which there is no figure, what was before."""
+        most = 0
+        for point in range(POINTS):
+            begin, end = (self.seconds * place / POINTS for place in (point, point + 1))
+            most = max((taken for when, taken in self.own if begin <= when < end), default=most)
+            yield most
+
+    def reached(self) -> str:
+        """How far it came, by its last line of progress."""
+        if self.code == 0:
+            return "to the end"
+        how = "stopped" if self.code == STOPPED else f"exit code {self.code}"
+        for line in reversed(self.said):
+            if found := UNDER_WAY.match(line):
+                label, done, total, unit = found.groups()
+                return f"{how} in {label}: {int(done):,} of {int(total):,} {unit}"
+            if found := DONE.match(line):
+                return f"{how} after {found[1]}"
+        return f"{how} before any progress"
 
 
 def lines(count: int) -> Iterator[Sequence[object]]:
@@ -66,8 +99,10 @@ def lines(count: int) -> Iterator[Sequence[object]]:
 
 def make_dataset(directory: Path, count: int, size: int) -> Path:
     """A finished dataset of black pictures."""
-    raw, out = directory / "raw", directory / f"hands-{count}"
+    raw, out = directory / "raw", directory / f"hands-{count}-{size}"
     raw.mkdir(exist_ok=True)
+    if artifacts.is_artifact(out):
+        return out
 
     def build(partial: Path) -> dict[str, Any]:
         header = arrays._header(count, size)
@@ -85,109 +120,136 @@ def make_run(directory: Path, data: Path, size: int) -> Path:
     """A classifier run on the dataset whose network has learnt nothing."""
     out = directory / f"run-{data.name}"
     options = TrainClassifier(data=data, arch=ARCH, weights="none", size=size, epochs=1, batch_size=64, out=out)
+    if artifacts.is_artifact(out):
+        return out
     arm = {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0, "control": None}
 
     def build(partial: Path) -> dict[str, Any]:
         network = classifier.build(ARCH, size=size)
         weights.save(partial / "weights.safetensors", classifier.state_of(network))
-        return {"arch": ARCH, "size": size, "arm": arm, "split_by": "patient"}
+        return {"arch": ARCH, "size": size, "arm": arm, "split_by": "patient", "train": {"synthetic": {}}}
 
     production.produce(options, "classifier-run", build)
     return out
 
 
 def make_raw(directory: Path, count: int) -> Path:
-    """A raw set of tiny pictures, no two alike, one a patient."""
-    raw = directory / f"raw-{count}"
-    for label in dataset.LABELS:
-        (raw / label).mkdir(parents=True, exist_ok=True)
-    for place in range(count):
-        picture = np.frombuffer(place.to_bytes(64, "little"), np.uint8).reshape(8, 8)
-        Image.fromarray(picture).save(raw / dataset.LABELS[place % 2] / f"{place:06}.png", compress_level=1)
-    return raw
+    """A raw set as MURA's: tiny pictures, no two alike, of patients who have three, a tenth of them in `valid`."""
+    root = directory / f"raw-{count}"
+    listed = root / "train_image_paths.csv"
+    if not listed.exists():  # written last
+        images = [_make_picture(root, place) for place in range(count)]
+        for split in ("valid", "train"):
+            of_split = [image for image in images if image.startswith(split)]
+            (root / f"{split}_image_paths.csv").write_text("".join(f"{image}\n" for image in of_split))
+    return root
 
 
-def peak_of(words: Sequence[str], limit: int) -> Peak:
-    """Run `xrayaug` with these words and watch it."""
+def _make_picture(root: Path, place: int) -> str:
+    """Write a picture of a raw set; where."""
+    patient = place // 3
+    split = "train" if patient % 10 else "valid"
+    study = f"{split}/XR_HAND/patient{patient:06}/study1_{'positive' if patient % 2 else 'negative'}"
+    (root / study).mkdir(parents=True, exist_ok=True)
+    grey = np.frombuffer(place.to_bytes(64, "little"), np.uint8).reshape(8, 8)
+    Image.fromarray(grey).save(root / study / f"image{place % 3 + 1}.png", compress_level=1)
+    return f"{study}/image{place % 3 + 1}.png"
+
+
+def course_of(words: Sequence[str], limit: int, cache: Path) -> Course:
+    """Run `xrayaug` with these words and watch it; what it keeps for other runs goes to `cache`."""
     started = time.monotonic()
+    own: list[tuple[float, int]] = []
+    said: list[str] = []
+    whole = 0
     with subprocess.Popen(
         [sys.executable, "-m", "xrayaug", *words],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache)},
     ) as running:
         resource.prlimit(running.pid, resource.RLIMIT_DATA, (limit, limit))
-        own = whole = 0
+        listening = threading.Thread(target=_keep_lines, args=(running.stderr, said))
+        listening.start()
         while running.poll() is None:
             found = dict(FIGURE.findall(Path(f"/proc/{running.pid}/status").read_text(encoding="utf-8")))
-            own, whole = max(own, int(found.get("RssAnon", 0))), max(whole, int(found.get("VmHWM", 0)))
+            own.append((time.monotonic() - started, int(found.get("RssAnon", 0)) << 10))
+            whole = max(whole, int(found.get("VmHWM", 0)) << 10)
             time.sleep(LOOK_SECONDS)
-        assert running.stderr is not None
-        said = running.stderr.read()
+        seconds = time.monotonic() - started
+        listening.join()
     if running.returncode not in (0, STOPPED):
-        print(said, file=sys.stderr)
-    return Peak(own << 10, whole << 10, time.monotonic() - started, running.returncode)
+        print("\n".join(said), file=sys.stderr)
+    return Course(own, whole, seconds, running.returncode, said)
+
+
+def _keep_lines(stream: Iterable[str], kept: list[str]) -> None:
+    """Read to the end, so that who writes need not wait."""
+    kept += (line.rstrip("\n") for line in stream)
 
 
 def commands(arguments: argparse.Namespace) -> dict[str, Callable[[int], list[str]]]:
     """The words of every command, for so many images."""
     root, size = arguments.directory, arguments.size
-    tiny = ["--width", "0.0625", "--on-collapse", "warn"]
-    training = ["--device", "cpu", "--epochs", "1", "--batch-size", "64"]
+    on_cpu = ["--device", "cpu"]
+    gan = [*GAN, "--epochs", "1", "--batch-size", "256", *on_cpu]
+    network = ["--arch", ARCH, "--weights", "none", "--epochs", "1", "--batch-size", "256", *on_cpu]
 
-    def data(count: int) -> str:
-        return str(make_dataset(root, count, size))
+    def data(count: int) -> Path:
+        return make_dataset(root, count, size)
+
+    def twice(count: int) -> list[str]:
+        return [str(data(count))] * 2
+
+    def run(count: int) -> str:
+        return str(make_run(root, data(count), SMALL))
 
     return {
-        "prepare": lambda n: ["prepare", "--input", str(make_raw(root, n)), "--size", "8", "--source", "folder"],
-        "fid": lambda n: ["fid", data(n), data(n), "--features", "random", "--dims", "64", "--device", "cpu",
-                          "--cache", str(root / f"cache-{n}")],
-        "train-gan": lambda n: ["train-gan", "--data", data(n), *tiny, *training],
-        "sample": lambda n: ["sample", "--run", str(make_gan(root, size)), "--count", str(n), "--device", "cpu"],
-        "augment": lambda n: ["augment", "--real", data(n), "--percent", "100", "--control", "duplicate"],
-        "train-classifier": lambda n: ["train-classifier", "--data", data(n), "--arch", ARCH, "--weights", "none",
-                                       "--size", str(size), *training],
-        "train-classifier, resized": lambda n: ["train-classifier", "--data", data(n), "--arch", ARCH, "--weights",
-                                                "none", "--size", str(size * 3 // 4), *training],
-        "evaluate": lambda n: ["evaluate", str(make_run(root, Path(data(n)), 32)), "--device", "cpu",
-                               "--batch-size", "256"],
+        "prepare": lambda n: ["prepare", "--input", str(make_raw(root, n)), "--source", "mura", "--size", str(size)],
+        "fid": lambda n: ["fid", *twice(n), "--features", run(100), "--batch-size", "256", *on_cpu],
+        "fid, random": lambda n: ["fid", *twice(n), "--features", "random", "--dims", "64", *on_cpu],
+        "train-gan": lambda n: ["train-gan", "--data", str(data(n)), *gan],
+        "sample": lambda n: ["sample", "--run", str(make_gan(root, data(100))), "--count", str(n), *on_cpu],
+        "augment": lambda n: ["augment", "--real", str(data(n)), "--percent", "100", "--control", "duplicate"],
+        "augment, classical": lambda n: ["augment", "--real", str(data(n)), "--percent", "100",
+                                         "--control", "classical"],
+        "train-classifier": lambda n: ["train-classifier", "--data", str(data(n)), "--size", str(size), *network],
+        "train-classifier, resized": lambda n: ["train-classifier", "--data", str(data(n)), "--size",
+                                                str(size * 3 // 4), *network],
+        "evaluate": lambda n: ["evaluate", run(n), "--batch-size", "256", *on_cpu],
     }  # fmt: skip
 
 
-def make_gan(directory: Path, size: int) -> Path:
+def make_gan(directory: Path, data: Path) -> Path:
     """A GAN run to sample from, trained for one step."""
-    out = directory / "gan"
-    data = make_dataset(directory, 100, size)
-    words = ["train-gan", "--data", str(data), "--width", "0.0625", "--epochs", "1", "--on-collapse", "warn"]
-    subprocess.run(
-        [sys.executable, "-m", "xrayaug", *words, "--device", "cpu", "--out", str(out)], check=True, capture_output=True
-    )
+    out = directory / f"gan-{data.name}"
+    words = ["train-gan", "--data", str(data), *GAN, "--epochs", "1", "--device", "cpu", "--out", str(out)]
+    subprocess.run([sys.executable, "-m", "xrayaug", *words], check=True, capture_output=True)
     return out
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("directory", type=Path, help="where to work; up to 6 GB are written with prepare, else 1 GB")
+    parser.add_argument("directory", type=Path, help="where to work; some 5 GB are written at 400,000 images")
     parser.add_argument("--counts", default="4000,40000,400000")
-    parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--minutes", type=float, default=0.5, help="for each command")
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--minutes", type=float, default=12, help="for each command, at most")
     parser.add_argument("--limit", type=int, default=3, help="GiB that a process may take for itself")
     parser.add_argument("--only", help="commands, by plus signs")
     arguments = parser.parse_args()
     counts = [int(count) for count in arguments.counts.split(",")]
     arguments.directory.mkdir(parents=True, exist_ok=True)
     chosen = [name for name in commands(arguments) if not arguments.only or name in arguments.only.split("+")]
-    print(f"| MiB: own / all | {' | '.join(f'{count:,} images' for count in counts)} |\n|---|{'---|' * len(counts)}")
-    for name in chosen:
-        print(f"| {name}", end="", flush=True)
-        for count in counts:
-            out = arguments.directory / "out"
-            words = [*commands(arguments)[name](count), "--max-minutes", str(arguments.minutes), "--out", str(out)]
-            print(f" | {peak_of(words, arguments.limit << 30)}", end="", flush=True)
-            for left in arguments.directory.glob("out*"):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-        print(" |", flush=True)
+    print("| | images | own, MiB | all, MiB | time, how far | own in each tenth of the time |")
+    print("|---|---|---|---|---|---|")
+    for name, count in itertools.product(chosen, counts):
+        out = arguments.directory / "out"
+        words = [*commands(arguments)[name](count), "--max-minutes", str(arguments.minutes), "--out", str(out)]
+        course = course_of(words, arguments.limit << 30, arguments.directory / "out-cache")
+        print(f"| {name} | {count:,} | {course} |", flush=True)
+        for left in arguments.directory.glob("out*"):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """An artifact is opened only if it is what it says."""
 
+import hashlib
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,25 @@ def test_the_digest_of_a_raw_directory_follows_its_files(tmp_path: Path) -> None
     assert artifacts.digest(tmp_path / "a") == before
     (tmp_path / "a" / "2.png").write_bytes(b"two")
     assert artifacts.digest(tmp_path / "a") != before
+
+
+def test_the_digest_of_many_files_is_of_their_names_and_sizes_and_takes_little_memory(tmp_path: Path) -> None:
+    names = [f"patient{place // 3:05}/study1/.image{place % 3}.png" for place in range(900)]
+    for name in names:
+        (tmp_path / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "raw" / name).touch()
+    (tmp_path / "raw" / "a list.csv").write_bytes(b"seven\n!")
+    (tmp_path / "raw" / "nowhere").symlink_to("nothing")
+    (tmp_path / "raw" / "again").symlink_to("a list.csv")
+    (tmp_path / "raw" / "twice").symlink_to("patient00000")
+    tracemalloc.start()
+    try:
+        found = artifacts.digest(tmp_path / "raw")
+        assert tracemalloc.get_traced_memory()[1] < 500 * len(names)
+    finally:
+        tracemalloc.stop()
+    lines = sorted([*(f"{name}\t0" for name in names), "a list.csv\t7", "again\t7"])
+    assert found == hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def test_every_kind_has_a_command_that_makes_one() -> None:

@@ -344,4 +344,5 @@ def test_a_copy_outside_train_is_refused(tmp_path: Path, split: str) -> None:
 
 def test_a_row_says_where_its_pixels_are_and_what_it_is() -> None:
     lent = borrowed(row(row=7), "synthetic", label="abnormal")
+    assert lent.image is borrowed(row(row=8), "synthetic").image  # in memory once, however many rows there are
     assert lent == Row("synthetic/images.npy", 7, "train", "abnormal", "p0", "p0/s1", "folder", False)

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,25 @@ def test_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         files.write_text(file, "after \ud800")
     assert file.read_text() == "before\n"
+
+
+def test_lines_are_written_whole_or_not_at_all_and_never_all_in_memory(tmp_path: Path) -> None:
+    file, count = tmp_path / "list.csv", 20_000
+
+    def lines(last: str) -> Iterator[str]:
+        for number in range(count):
+            yield f"{number:099}\n"
+        yield last
+
+    tracemalloc.start()
+    try:
+        files.write_lines(file, lines("é\n"))
+        assert tracemalloc.get_traced_memory()[1] < 100 * count // 10
+    finally:
+        tracemalloc.stop()
+    written = "".join(lines("é\n"))
+    assert file.read_text(encoding="utf-8") == written
+    with pytest.raises(UnicodeEncodeError):
+        files.write_lines(file, lines("\ud800"))
+    assert file.read_text(encoding="utf-8") == written
+    assert list(tmp_path.iterdir()) == [file]

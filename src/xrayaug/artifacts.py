@@ -3,7 +3,7 @@
 import hashlib
 import math
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -159,9 +159,17 @@ def digest(path: Path) -> str:
     if path.is_file():
         return files.sha256(path)
     if path.is_dir():
-        lines = sorted(f"{file.relative_to(path).as_posix()}\t{file.stat().st_size}" for file in files_in(path))
+        lines = sorted(f"{name}\t{size}" for name, size in _names_and_sizes(path))
         return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
     raise InputError(f"{path} does not exist", "check the path for a typing error")
+
+
+def _names_and_sizes(directory: Path) -> Iterator[tuple[str, int]]:
+    """Of the files that `files_in` gives; of a million of them the paths would be a gigabyte."""
+    for folder, _, names in os.walk(directory):
+        for file in (Path(folder, name) for name in names):
+            if file.is_file():
+                yield file.relative_to(directory).as_posix(), file.stat().st_size
 
 
 def files_in(directory: Path) -> list[Path]:

@@ -104,7 +104,12 @@ def header(path: Path) -> tuple[str, ...]:
 
 def dump(rows: Iterable[Iterable[object]]) -> str:
     """Rows as CSV with commas and line feeds; text that begins as a formula does is guarded, numbers are not."""
-    return "".join(",".join(_written(cell) for cell in row) + "\n" for row in rows)
+    return "".join(lines(rows))
+
+
+def lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    """The lines of `dump`, for where they are many."""
+    return (",".join(_written(cell) for cell in row) + "\n" for row in rows)
 
 
 def guarded(text: str) -> str:

@@ -8,6 +8,7 @@ the array: `images.npy` for the dataset's own, `real/images.npy` for that of the
 import csv
 import itertools
 import re
+import sys
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -169,7 +170,7 @@ def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patien
     extras = sorted({name for row in rows for name in row.extra})
     columns = [name for name in COLUMNS if name != "copy" or any(row.copy for row in rows)]
     lines = (_cells(row, columns, extras) for row in rows)
-    files.write_text(directory / INDEX, csvfile.dump(itertools.chain([[*columns, *extras]], lines)))
+    files.write_lines(directory / INDEX, csvfile.lines(itertools.chain([[*columns, *extras]], lines)))
 
 
 def _cells(row: Row, columns: Sequence[str], extras: Sequence[str]) -> list[object]:
@@ -182,7 +183,7 @@ def _cells(row: Row, columns: Sequence[str], extras: Sequence[str]) -> list[obje
 
 def borrowed(row: Row, input_name: str, **changes: Any) -> Row:
     """The row as an arm refers to it: its pixels stay in the input of that name."""
-    return replace(row, image=f"{input_name}/{row.image}", **changes)
+    return replace(row, image=sys.intern(f"{input_name}/{row.image}"), **changes)  # one name for all rows
 
 
 def check_splits(rows: Iterable[Row], *, split_by: str) -> None:

@@ -23,11 +23,20 @@ def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True
     Raises:
         OSError: it cannot be written; what was there before still is.
     """
+    _write(path, [content], durable=durable)
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a text file, UTF-8, whole or not at all, of lines with their ends, which are never all in memory."""
+    _write(path, (line.encode() for line in lines), durable=True)
+
+
+def _write(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool) -> None:
     _make_directory(path.parent, durable=durable)
     neighbour = path.with_name(f".{path.name}.{os.getpid()}{NEW}")  # of this process: jobs may share a cache
     try:
         with neighbour.open("wb") as file:
-            file.write(content)
+            file.writelines(pieces)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,46 @@ def test_many_resamples_are_scored_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
     whole = resampling.scores_of(labels, probabilities, 0.5, counts)
     monkeypatch.setattr(resampling, "AT_ONCE", 20 * 7)
     assert (resampling.scores_of(labels, probabilities, 0.5, counts)["auroc"] == whole["auroc"]).all()
+
+
+def test_resamples_are_drawn_in_parts_as_they_would_be_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    patients = np.array([3, 0, 0, 1, 2, 2, 2])
+    whole = np.random.default_rng([7, 4]).multinomial(4, np.full(4, 0.25), size=50)[:, patients]
+    monkeypatch.setattr(resampling, "AT_ONCE", 7 * 9)
+    assert (resampling.draw(patients, 50, seed=7) == whole).all()
+
+
+def test_scores_are_to_the_bit_those_of_counts_in_double_precision() -> None:
+    random = np.random.default_rng(1)
+    labels, probabilities = random.integers(0, 2, 300), random.random(300)
+    patients = np.arange(300) // 2
+    drawn = np.random.default_rng([1, 150]).multinomial(150, np.full(150, 1 / 150), size=100)
+    doubles = drawn[:, patients].astype(np.float64)  # in columns, as NumPy gives it
+    counts = resampling.draw(patients, 100, seed=1)
+    found, expected = (resampling.scores_of(labels, probabilities, 0.4, each) for each in (counts, doubles))
+    for metric in scores.METRICS:
+        assert found[metric].tobytes() == expected[metric].tobytes(), metric
+    areas = [resampling.auroc(labels, probabilities, each) for each in (counts, doubles)]
+    assert areas[0].tobytes() == areas[1].tobytes()
+
+
+def test_a_resample_takes_a_byte_a_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn and scored at a time is bounded, whatever the number of resamples."""
+    monkeypatch.setattr(resampling, "AT_ONCE", 1 << 14)
+    cases = 1000
+    labels, probabilities = np.arange(cases) % 2, np.random.default_rng(0).random(cases)
+    tracemalloc.start()
+    try:
+        for resamples in (500, 2000):
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            counts = resampling.draw(np.arange(cases) // 2, resamples, seed=0)
+            resampling.scores_of(labels, probabilities, 0.5, counts)
+            most = tracemalloc.get_traced_memory()[1] - before
+            assert most < resamples * cases + 16 * 8 * resampling.AT_ONCE
+            del counts
+    finally:
+        tracemalloc.stop()
 
 
 def test_patients_of_the_class_that_has_fewest() -> None:

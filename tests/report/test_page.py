@@ -149,8 +149,9 @@ def test_what_is_no_distance_is_refused(study: Study, tmp_path: Path) -> None:
 
 def test_large_files_stay_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "MOST_CSV_BYTES", 10)
-    assert page._download("a.csv", b"0123456789").address is not None
-    assert page._download("a.csv", b"0123456789a").address is None
+    assert page._download("a.csv", ["01234", "56789"]).address == "data:text/csv;charset=utf-8;base64,MDEyMzQ1Njc4OQ=="
+    large = page._download("a.csv", ["01234", "56789", "a"])
+    assert (large.address, large.size) == (None, "11 bytes")
 
 
 def found(answer: dict[str, Any]) -> str:

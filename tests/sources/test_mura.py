@@ -67,6 +67,13 @@ def test_labels_splits_patients_and_studies(tmp_path: Path) -> None:
     assert listing.notes == []
 
 
+def test_what_images_have_in_common_is_in_memory_once(tmp_path: Path) -> None:
+    lists(tree(tmp_path))
+    one, other, third = read(tmp_path).records[:3]
+    assert one.study is other.study and one.patient is other.patient is third.patient
+    assert one.extra is other.extra is third.extra
+
+
 def test_studies_of_all_parts_have_names_of_their_own(tmp_path: Path) -> None:
     listing = read(tree(tmp_path), part="all")
     assert files_of(listing) == sorted(FILES)

@@ -1,6 +1,7 @@
 """What runs say of the test and validation images -> cases: the images themselves, studies or patients; and CSV."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,15 +55,18 @@ def cooled(each: Predicted) -> Predicted:
     return Predicted(each.run, scores.cooled(each.test, divisor), scores.cooled(each.valid, divisor), divisor)
 
 
-def dump(predicted: Sequence[Predicted], split: Literal["test", "valid"]) -> str:
-    """Every run's probability of every image of a split, as CSV."""
-    lines: list[tuple[object, ...]] = [COLUMNS]
-    for each in predicted:
-        run, probabilities = each.run, getattr(each, split).tolist()
-        for row, probability in zip(getattr(run, split), probabilities, strict=True):
-            known = (row.image, row.row, row.file, row.patient, row.study, row.label)
-            lines.append((run.name, run.arm_name, run.seed, *known, probability))
-    return csvfile.dump(lines)
+def lines(predicted: Sequence[Predicted], split: Literal["test", "valid"]) -> Iterator[str]:
+    """Every run's probability of every image of a split, as the lines of a CSV file."""
+    of_runs = (_rows_of(each, split) for each in predicted)
+    return csvfile.lines(itertools.chain([COLUMNS], itertools.chain.from_iterable(of_runs)))
+
+
+def _rows_of(each: Predicted, split: Literal["test", "valid"]) -> Iterator[tuple[object, ...]]:
+    run, probabilities = each.run, getattr(each, split).tolist()
+    name, arm, seed = run.name, run.arm_name, run.seed
+    for row, probability in zip(getattr(run, split), probabilities, strict=True):
+        known = (row.image, row.row, row.file, row.patient, row.study, row.label)
+        yield (name, arm, seed, *known, probability)
 
 
 def studies(rows: Sequence[Row]) -> list[str]:

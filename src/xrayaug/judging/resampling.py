@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from xrayaug.scores import BINS, METRICS, Labels, Probabilities, bin_of
 
-Counts = npt.NDArray[np.float64]
 Values = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.uint8] | Values  # whole numbers
 
-AT_ONCE = 1 << 21  # counts held at a time: 16 MiB of each array on the way
+AT_ONCE = 1 << 21  # counts in double precision at a time: 16 MiB of each array on the way
 SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
 
@@ -26,8 +26,10 @@ def numbered(names: Sequence[str]) -> Labels:
     return np.array([place.setdefault(name or (at,), len(place)) for at, name in enumerate(names)], np.int64)
 
 
-def draw(patients: Labels, resamples: int, seed: int) -> Counts:
+def draw(patients: Labels, resamples: int, seed: int) -> npt.NDArray[np.uint8]:
     """How often each case counts in each resample.
+
+    A byte holds it: of n patients drawn n times, the chance of one being drawn 256 times is below 1 / 256!.
 
     Args:
         patients: `[N]`, the patient of each case, numbered from 0.
@@ -39,8 +41,11 @@ def draw(patients: Labels, resamples: int, seed: int) -> Counts:
     """
     number = int(patients.max()) + 1 if len(patients) else 0
     random = np.random.default_rng([seed, number])
-    drawn = random.multinomial(number, np.full(number, 1 / max(number, 1)), size=resamples)
-    return drawn[:, patients].astype(np.float64)
+    counts = np.empty((resamples, len(patients)), np.uint8, order="F")  # sums of columns, by which scores round
+    for part in _parts(counts):
+        drawn = random.multinomial(number, np.full(number, 1 / max(number, 1)), size=len(part))
+        part.T[:] = drawn.astype(np.uint8).T.copy()[patients]
+    return counts
 
 
 def fewest(labels: Labels, patients: Labels) -> int:
@@ -57,7 +62,7 @@ def scores_of(labels: Labels, probabilities: Probabilities, threshold: float, co
         threshold: abnormal above it.
         counts: `[B, N]`, of `draw`.
     """
-    parts = [_scores_of(labels, probabilities, threshold, part) for part in _parts(counts)]
+    parts = [_scores_of(labels, probabilities, threshold, part.astype(np.float64)) for part in _parts(counts)]
     return {metric: np.concatenate([part[metric] for part in parts]) for metric in METRICS}
 
 
@@ -72,7 +77,7 @@ def auroc(labels: Labels, probabilities: Probabilities, counts: Counts) -> Value
     return _divided(won, abnormal.sum(axis=1) * up_to[:, -1])
 
 
-def average_precision(labels: Labels, probabilities: Probabilities, counts: Counts) -> Values:
+def average_precision(labels: Labels, probabilities: Probabilities, counts: Values) -> Values:
     """`scores.average_precision` of every resample `[B]`."""
     order, ends = _by_value(-probabilities)
     tp = _cumulated((counts * labels)[:, order])[:, ends]
@@ -82,11 +87,12 @@ def average_precision(labels: Labels, probabilities: Probabilities, counts: Coun
 
 
 def _parts(counts: Counts) -> Iterator[Counts]:
+    """Of `[B, N]` some resamples at a time, which may be written to."""
     step = max(1, AT_ONCE // max(counts.shape[1], 1))
     return (counts[start : start + step] for start in range(0, len(counts), step))
 
 
-def _scores_of(labels: Labels, given: Probabilities, threshold: float, counts: Counts) -> dict[str, Values]:
+def _scores_of(labels: Labels, given: Probabilities, threshold: float, counts: Values) -> dict[str, Values]:
     called, truth = given > threshold, labels == 1
     tp, fp = counts @ (called & truth), counts @ (called & ~truth)
     fn, tn = counts @ (~called & truth), counts @ (~called & ~truth)
@@ -115,7 +121,7 @@ def _by_value(values: Probabilities) -> tuple[Labels, Labels]:
     return order, np.concatenate([[0], ends]) if len(values) else np.zeros(1, np.int64)
 
 
-def _cumulated(counts: Counts) -> Counts:
+def _cumulated(counts: Counts) -> Values:
     """Sums of the first 0, 1, ... N columns, `[B, N + 1]`."""
     sums = np.zeros((len(counts), counts.shape[1] + 1))
     np.cumsum(counts, axis=1, out=sums[:, 1:])

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xrayaug.judging import resampling
-from xrayaug.judging.resampling import Values
+from xrayaug.judging.resampling import Counts, Values
 from xrayaug.scores import Labels
 
 FOLDS = 5
@@ -111,7 +111,7 @@ def _fitted(known: Values, labels: Labels, asked: Values) -> Values:
     return scored
 
 
-def _area(labels: Labels, scored: Values, fold: Labels, counts: Values) -> Values:
+def _area(labels: Labels, scored: Values, fold: Labels, counts: Counts) -> Values:
     """The mean over folds of the area under the ROC curve, of each resample `[B]`."""
     members = [fold == each for each in range(FOLDS)]
     areas = np.stack([resampling.auroc(labels[of], scored[of], counts[:, of]) for of in members])

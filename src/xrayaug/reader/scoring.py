@@ -206,7 +206,7 @@ def _together(names: Sequence[str], cases: Sequence[Sequence[Case]], seed: int) 
     answered = np.array([[case.answer.synthetic is not None for case in own] for own in cases], float)  # [S, N]
     right = np.array([[case.right for case in own] for own in cases], float) * answered
     images: Labels = np.arange(len(names))
-    drawn = resampling.draw(images, RESAMPLES, seed)
+    drawn = resampling.draw(images, RESAMPLES, seed).astype(np.float64)
     of_readers = right.sum(axis=1) / answered.sum(axis=1)
     shown = drawn @ answered.T
     resampled = np.divide(drawn @ right.T, shown, out=np.full_like(shown, np.nan), where=shown > 0)

@@ -5,7 +5,7 @@ by `figures` from escaped text, go in as they are.
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -241,16 +241,24 @@ def _screening(artifact: Artifact) -> dict[str, Any]:
 
 
 def _downloads(result: Result, predicted: Sequence[Predicted]) -> list[Download]:
-    sheets = scorecard.sheets(result) | {"predictions.csv": predictions.dump(predicted, "test")}
-    return [_download(name, content.encode()) for name, content in sheets.items()]
+    sheets = {name: iter([content]) for name, content in scorecard.sheets(result).items()}
+    sheets |= {"predictions.csv": predictions.lines(predicted, "test")}
+    return [_download(name, lines) for name, lines in sheets.items()]
 
 
-def _download(name: str, content: bytes) -> Download:
-    fits = len(content) <= MOST_CSV_BYTES
-    return Download(name, _address("text/csv;charset=utf-8", content) if fits else None, _size(len(content)))
+def _download(name: str, lines: Iterable[str]) -> Download:
+    """What is too large to be in the page is not kept either."""
+    content, size = bytearray(), 0
+    for line in lines:
+        encoded = line.encode()
+        size += len(encoded)
+        if size <= MOST_CSV_BYTES:
+            content += encoded
+    fits = size <= MOST_CSV_BYTES
+    return Download(name, _address("text/csv;charset=utf-8", content) if fits else None, _size(size))
 
 
-def _address(kind: str, content: bytes) -> str:
+def _address(kind: str, content: bytes | bytearray) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 

@@ -36,7 +36,7 @@ SPLIT_NAMES = {
 LEVELS = 3  # of directories in which a set's root or its lists are looked for
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One image as the raw set describes it, not yet opened."""
 

@@ -7,9 +7,11 @@ the lists must agree. MURA's `valid` is the thesis's test set.
 """
 
 import re
+import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from xrayaug import csvfile, sources
@@ -25,7 +27,7 @@ LABELS = {"positive": "abnormal", "negative": "normal"}
 LISTED_LABELS = {"0": "normal", "0.0": "normal", "1": "abnormal", "1.0": "abnormal"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Entry:
     """A line of a list: the image or study it names, from `train` or `valid` on."""
 
@@ -229,9 +231,13 @@ def _take(file: str, found: _Found) -> None:
     elif not label:
         found.skipped.append((file, f"'{rest[1]}' ends in neither _positive nor _negative"))
     else:
-        study = f"{folder}/{rest[0]}/{rest[1]}"
-        extra = {"part": folder[len(PART_PREFIX) :].lower()}
-        found.records[file] = Record(file, label, rest[0], study, SPLITS[split], extra)
+        patient, study = sys.intern(rest[0]), sys.intern(f"{folder}/{rest[0]}/{rest[1]}")  # once for all their images
+        found.records[file] = Record(file, label, patient, study, SPLITS[split], _part(folder))
+
+
+@cache
+def _part(folder: str) -> Mapping[str, str]:
+    return {"part": folder[len(PART_PREFIX) :].lower()}
 
 
 def _nothing_found(root: Path, part: str, found: _Found) -> str:

@@ -131,8 +131,8 @@ def _result(
 
 
 def _write(directory: Path, result: Result, predicted: Sequence[Predicted]) -> None:
-    files.write_text(directory / "predictions.csv", predictions.dump(predicted, "test"))
-    files.write_text(directory / "validation.csv", predictions.dump(predicted, "valid"))
+    files.write_lines(directory / "predictions.csv", predictions.lines(predicted, "test"))
+    files.write_lines(directory / "validation.csv", predictions.lines(predicted, "valid"))
     scorecard.write(directory, result)
 
 
