@@ -9,9 +9,10 @@ from xrayaug.phantoms import draw_hand
 HEIGHT, WIDTH = 200, 160
 
 
-def hand(seed: int, *, abnormal: bool = False, left: bool = True) -> npt.NDArray[np.uint8]:
+def hand(seed: int, *, abnormal: bool = False, left: bool = True, finding_size: float = 1) -> npt.NDArray[np.uint8]:
     """A phantom of the usual test size."""
-    return draw_hand(np.random.default_rng(seed), HEIGHT, WIDTH, abnormal=abnormal, left=left)
+    random = np.random.default_rng(seed)
+    return draw_hand(random, HEIGHT, WIDTH, abnormal=abnormal, left=left, finding_size=finding_size)
 
 
 @pytest.mark.parametrize("abnormal", [False, True])
@@ -62,6 +63,15 @@ def test_injuries_include_metal_and_fractures() -> None:
     added = [int((hand(seed, abnormal=True) > 245).sum()) - int((hand(seed) > 245).sum()) for seed in range(16)]
     assert max(added) > 40
     assert min(added) < 10
+
+
+def test_a_larger_finding_changes_more_of_the_hand_and_nothing_of_a_normal_one() -> None:
+    def changed(seed: int, size: float) -> float:
+        return float((np.abs(hand(seed, abnormal=True, finding_size=size).astype(float) - hand(seed)) > 10).mean())
+
+    for seed in range(8):
+        assert np.array_equal(hand(seed, finding_size=3), hand(seed))
+        assert changed(seed, 0.3) < changed(seed, 1) < changed(seed, 3), seed
 
 
 def test_grey_levels() -> None:
