@@ -6,7 +6,8 @@ Without `--data` the images are phantoms. Two sets are drawn that share no hand:
 generators from the other. Their findings are drawn three times as large as in life (`phantom --finding-size 3`): at 32
 pixels a plate is else half a pixel wide and a broken finger a pixel aside, of which a classifier would make too little
 for its opinion to be worth anything. They are drawn at 64 pixels and then made smaller, which costs little and keeps
-edges soft. With `--data` the classifier and the generators learn from the training images of that dataset.
+edges soft. With `--data` the classifier and the generators learn from the training images of that dataset; a
+`--classifier` that is there already must not have seen its test images.
 
 Each architecture is trained for about `--seconds` by its own rate on a small set beforehand, or on `--images`. Then
 `sample --label balanced` draws, and the table says of how many images the classifier, at 0.5, says the label asked
@@ -97,11 +98,19 @@ def epochs_of(arguments: argparse.Namespace, arch: str, data: Path) -> int:
     return max(1, round(images / len(open_dataset(data).select(split="train"))))
 
 
+def judge_of(arguments: argparse.Namespace, data: Path) -> Path:
+    """A classifier trained on that dataset."""
+    size, epochs, out = arguments.classifier_size, arguments.classifier_epochs, arguments.out / "classifier"
+    settings = CLASSIFIER | {"size": size, "epochs": epochs, "precision": arguments.precision}
+    train_classifier.run(TrainClassifier(data=data, seed=arguments.seed, device="cpu", out=out, **settings))
+    return out
+
+
 def opinion(run: Path, data: Path, rows: list[Row]) -> Opinion:
     """What a classifier run says of those rows."""
     artifact = artifacts.open_artifact(run, "classifier-run")
-    size = artifact.said(int, "result", "size")
-    network = classifier.restore(artifact.file("weights.safetensors"), CLASSIFIER["arch"], size=size)
+    arch, size = artifact.said(str, "result", "arch"), artifact.said(int, "result", "size")
+    network = classifier.restore(artifact.file("weights.safetensors"), arch, size=size)
     pixels = torch.from_numpy(open_dataset(data).pixels(rows, size))
     said = classifier.predict(network, pixels, batch_size=64, device=torch.device("cpu"))
     return Opinion(np.array([LABELS.index(row.label) for row in rows]), said)
@@ -130,9 +139,7 @@ def main() -> None:
     arguments.size = open_dataset(arguments.data).size if arguments.data else arguments.size
     own = arguments.data or phantoms(arguments, "judged", arguments.judged, arguments.seed)
     learnt = arguments.data or phantoms(arguments, "learnt", arguments.learnt, arguments.seed + 1)
-    size, epochs, judge = arguments.classifier_size, arguments.classifier_epochs, arguments.out / "classifier"
-    settings = CLASSIFIER | {"size": size, "epochs": epochs, "precision": arguments.precision}
-    train_classifier.run(TrainClassifier(data=own, seed=arguments.seed, device="cpu", out=judge, **settings))
+    judge = arguments.classifier or judge_of(arguments, own)
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     show(["held-out real images", "", "", *opinion(judge, own, held_out(own)).line(arguments.seed)])
     for arch in arguments.arch:
@@ -148,6 +155,7 @@ def parsed() -> argparse.Namespace:
     able = [name for name in gans.names() if gans.load(name).CONDITIONAL != "never"]
     parser.add_argument("--out", type=Path, required=True, help="where everything is made, and kept")
     parser.add_argument("--data", type=Path, help="a dataset with both labels and a test split, instead of phantoms")
+    parser.add_argument("--classifier", type=Path, help="a classifier run to ask, instead of training one")
     parser.add_argument("--arch", type=lambda text: text.split(","), default=able)
     parser.add_argument("--seconds", type=float, default=150.0, help="of each architecture's training")
     parser.add_argument("--images", type=int, help="that each sees, instead of seconds")
