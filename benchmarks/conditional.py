@@ -83,7 +83,7 @@ def phantoms(arguments: argparse.Namespace, name: str, count: int, seed: int) ->
 def trained(arguments: argparse.Namespace, arch: str, data: Path, epochs: int, out: Path) -> list[dict[str, Any]]:
     """The log of a GAN's training."""
     settings: dict[str, Any] = {"on_collapse": "warn", "preview_every": 0, "precision": arguments.precision}
-    settings |= settings_of(arch, open_dataset(data).size)
+    settings |= settings_of(arch, open_dataset(data).size) | dict(arguments.recipe)
     train_gan.run(TrainGan(data=data, arch=arch, epochs=epochs, seed=arguments.seed, device="cpu", out=out, **settings))
     return [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
 
@@ -150,6 +150,12 @@ def show(cells: list[str]) -> None:
     print(f"| {' | '.join(cells)} |", flush=True)
 
 
+def parts_of_recipe(text: str) -> list[tuple[str, Any]]:
+    """Options of `train-gan` by their names in Python; what is no JSON value is a word."""
+    given = [part.partition("=") for part in text.split(",")]
+    return [(name, json.loads(value) if value[:1].isdigit() else value) for name, _, value in given]
+
+
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     able = [name for name in gans.names() if gans.load(name).CONDITIONAL != "never"]
@@ -157,6 +163,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="a dataset with both labels and a test split, instead of phantoms")
     parser.add_argument("--classifier", type=Path, help="a classifier run to ask, instead of training one")
     parser.add_argument("--arch", type=lambda text: text.split(","), default=able)
+    parser.add_argument("--recipe", type=parts_of_recipe, default=(), metavar="NAME=VALUE,...", help="as in r1=1,r2=1")
     parser.add_argument("--seconds", type=float, default=150.0, help="of each architecture's training")
     parser.add_argument("--images", type=int, help="that each sees, instead of seconds")
     parser.add_argument("--samples", type=int, default=1000)
@@ -165,7 +172,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=32, help="of phantoms as they are prepared")
     parser.add_argument("--judged", type=int, default=4000, help="phantoms that the classifier has, a fifth held out")
     parser.add_argument("--learnt", type=int, default=2000, help="phantoms that the generators have, likewise")
-    parser.add_argument("--classifier-size", type=int, default=64)
+    parser.add_argument("--classifier-size", type=int, default=32)
     parser.add_argument("--classifier-epochs", type=int, default=6)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--seed", type=int, default=0)
