@@ -73,7 +73,7 @@ def settings_of(arch: str, size: int) -> dict[str, Any]:
 
 def phantoms(arguments: argparse.Namespace, name: str, count: int, seed: int) -> Path:
     """A prepared set of phantoms, a fifth of the studies held out."""
-    raw, data = arguments.out / f"{name}-raw", arguments.out / name
+    raw, data = Path(arguments.out, f"{name}-raw"), Path(arguments.out, name)
     drawn: dict[str, Any] = {"layout": "mura", "height": arguments.height, "finding_size": arguments.finding_size}
     phantom.run(Phantom(**drawn, count=count, seed=seed, out=raw))
     prepare.run(Prepare(input=raw, source="mura", size=arguments.size, out=data))
@@ -90,17 +90,17 @@ def trained(arguments: argparse.Namespace, arch: str, data: Path, epochs: int, o
 
 def epochs_of(arguments: argparse.Namespace, arch: str, data: Path) -> int:
     """As many as make the images, or take the seconds, that were asked for."""
-    images = arguments.images
+    images: float | None = arguments.images
     if images is None:
         small = phantoms(arguments, "trial", TRIAL, arguments.seed + 2)
         trial = trained(arguments, arch, small, TRIAL_EPOCHS, arguments.out / f"trial-{arch}")
-        images = arguments.seconds * trial[-1]["images"] / sum(line["seconds"] for line in trial)
+        images = float(arguments.seconds) * trial[-1]["images"] / sum(line["seconds"] for line in trial)
     return max(1, round(images / len(open_dataset(data).select(split="train"))))
 
 
 def judge_of(arguments: argparse.Namespace, data: Path) -> Path:
     """A classifier trained on that dataset."""
-    size, epochs, out = arguments.classifier_size, arguments.classifier_epochs, arguments.out / "classifier"
+    size, epochs, out = arguments.classifier_size, arguments.classifier_epochs, Path(arguments.out, "classifier")
     settings = CLASSIFIER | {"size": size, "epochs": epochs, "precision": arguments.precision}
     train_classifier.run(TrainClassifier(data=data, seed=arguments.seed, device="cpu", out=out, **settings))
     return out
