@@ -9,9 +9,10 @@ from xrayaug.phantoms import draw_hand
 HEIGHT, WIDTH = 200, 160
 
 
-def hand(seed: int, *, abnormal: bool = False, left: bool = True) -> npt.NDArray[np.uint8]:
+def hand(seed: int, *, abnormal: bool = False, left: bool = True, finding_size: float = 1) -> npt.NDArray[np.uint8]:
     """A phantom of the usual test size."""
-    return draw_hand(np.random.default_rng(seed), HEIGHT, WIDTH, abnormal=abnormal, left=left)
+    random = np.random.default_rng(seed)
+    return draw_hand(random, HEIGHT, WIDTH, abnormal=abnormal, left=left, finding_size=finding_size)
 
 
 @pytest.mark.parametrize("abnormal", [False, True])
@@ -62,6 +63,17 @@ def test_injuries_include_metal_and_fractures() -> None:
     added = [int((hand(seed, abnormal=True) > 245).sum()) - int((hand(seed) > 245).sum()) for seed in range(16)]
     assert max(added) > 40
     assert min(added) < 10
+
+
+def test_a_larger_finding_changes_more_of_the_hand_and_nothing_of_a_normal_one() -> None:
+    def changed(size: float) -> float:
+        return float(
+            np.mean([np.abs(hand(seed, abnormal=True, finding_size=size) - drawn[seed]) > 10 for seed in drawn])
+        )
+
+    drawn = {seed: hand(seed).astype(float) for seed in range(6)}
+    assert changed(0.3) < changed(1) < changed(3)
+    assert np.array_equal(hand(0, finding_size=3), hand(0))
 
 
 def test_grey_levels() -> None:

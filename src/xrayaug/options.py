@@ -571,9 +571,17 @@ class Phantom(Command):
     layout: Literal["rsna", "mura"] = option(help="Whose directories and CSV files to write.")
     count: int = option(help="Images to draw.", minimum=1)
     height: int = option(400, help="Height of the images, in pixels; the width follows.", minimum=32, maximum=4000)
+    finding_size: float = option(
+        1.0, help="How large findings are, 1 as in life: small pictures show none that are not larger.",
+        above=0, maximum=8,
+    )  # fmt: skip
     workers: int = option(
         0, help="Processes that draw (default: 0, one per processor).", role=Role.EXECUTION, minimum=0
     )
+
+    def identity(self) -> dict[str, Any]:
+        """Findings as large as in life go without saying: sets from before the knob stay what they are."""
+        return super().identity() | ({"finding_size": None} if self.finding_size == 1 else {})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,18 +97,19 @@ def _collimate(rng: np.random.Generator, shown: Floats) -> Floats:
 
 
 def draw_hand(
-    rng: np.random.Generator, height: int, width: int, *, abnormal: bool, left: bool = True
+    rng: np.random.Generator, height: int, width: int, *, abnormal: bool, left: bool = True, finding_size: float = 1.0
 ) -> npt.NDArray[np.uint8]:
     """One phantom radiograph [height, width], uint8 grey, bones bright on a dark ground.
 
     `abnormal` breaks a bone visibly or fixes metal to one; the same generator state draws the same hand
-    with and without it. `left` tells which hand it is: a left hand has its thumb on the right.
+    with and without it. `finding_size` is a factor of how large that is, 1 as in life. `left` tells which hand it is:
+    a left hand has its thumb on the right.
     """
     fine = max(1, round(WORKING_SIZE / max(height, width)))  # working pixels per pixel and axis
     hand = grow_hand(rng)
     frame = _choose_frame(rng, height * fine, width * fine)
     injury_rng, marker_rng = (np.random.default_rng(rng.integers(2**63)) for _ in range(2))
-    hand, metal = injure(injury_rng, hand) if abnormal else (hand, [])
+    hand, metal = injure(injury_rng, hand, finding_size) if abnormal else (hand, [])
 
     bony = np.zeros((frame.height, frame.width), np.float32)
     profiles = {name: profile_at(shape, hand.age) for name, shape in SHAPES.items()}

@@ -9,6 +9,7 @@ import numpy as np
 from xrayaug.phantoms.anatomy import FOREARM, METACARPAL, MIDDLE_PHALANX, Bone, Hand
 
 METAL_DEPTH = 4.5  # optical depth of an implant or of the lead marker
+MOST_ANGULATION = 80.0  # degrees; a finger that is bent further would lie on the hand
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,15 @@ class Rod:
     depth: float = METAL_DEPTH
 
 
-def injure(rng: np.random.Generator, hand: Hand) -> tuple[Hand, list[Rod]]:
-    """Either break a bone or fix metal to one."""
+def injure(rng: np.random.Generator, hand: Hand, size: float = 1.0) -> tuple[Hand, list[Rod]]:
+    """Either break a bone or fix metal to one.
+
+    `size` is a factor of how far fragments shift and angulate and of how thick metal is, 1 as in life.
+    """
     if rng.random() < 0.5:
-        return _fracture(rng, hand), []
-    return hand, (_plate if rng.random() < 0.6 else _wire)(rng, hand)
+        return _fracture(rng, hand, size), []
+    metal = (_plate if rng.random() < 0.6 else _wire)(rng, hand)
+    return hand, [replace(rod, radius=size * rod.radius) for rod in metal]
 
 
 def _pick(rng: np.random.Generator, hand: Hand) -> Bone:
@@ -34,7 +39,7 @@ def _pick(rng: np.random.Generator, hand: Hand) -> Bone:
     return candidates[int(rng.integers(len(candidates)))]
 
 
-def _fracture(rng: np.random.Generator, hand: Hand) -> Hand:
+def _fracture(rng: np.random.Generator, hand: Hand, size: float) -> Hand:
     """Cut a bone obliquely; what lies beyond the cut shifts and angulates with the rest of its digit."""
     broken = _pick(rng, hand)
     t = float(rng.uniform(0.05, 0.11) if broken.digit == FOREARM else rng.uniform(0.35, 0.65))
@@ -43,9 +48,10 @@ def _fracture(rng: np.random.Generator, hand: Hand) -> Hand:
     side = float(rng.choice([-1.0, 1.0]))
     # A metacarpal swings its whole finger, so it angulates less than other bones.
     angulation = rng.uniform(12, 22) if broken.order == METACARPAL else rng.uniform(15, 30)  # degrees
+    angulation = min(size * angulation, MOST_ANGULATION)
     hinge = broken.at(t)
     sideways = side * rng.uniform(0.38, 0.66) * broken.half_width  # a mid-shaft is half as wide as the base
-    shift = along * complex(-rng.uniform(-0.004, 0.014), -sideways)
+    shift = size * along * complex(-rng.uniform(-0.004, 0.014), -sideways)
     swing = complex(np.exp(1j * side * math.radians(angulation)))
     slant = float(rng.uniform(0.3, 0.9) * rng.choice([-1.0, 1.0])) / abs(axis)
 

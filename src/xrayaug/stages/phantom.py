@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,8 @@ def _draw(options: Phantom, directory: Path, index: int, hand: Hand) -> None:
     """Draw one image from a random stream of its own."""
     random = np.random.default_rng((options.seed, DRAWING, index))
     width = round(options.height * ASPECT)
-    picture = draw_hand(random, options.height, width, abnormal=hand.abnormal, left=hand.left)
+    kind: dict[str, Any] = {"abnormal": hand.abnormal, "left": hand.left, "finding_size": options.finding_size}
+    picture = draw_hand(random, options.height, width, **kind)
     pictures.save_png(directory / hand.file, picture)
 
 
