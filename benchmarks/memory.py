@@ -231,7 +231,7 @@ def make_gan(directory: Path, data: Path) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("directory", type=Path, help="where to work; some 5 GB are written at 400,000 images")
+    parser.add_argument("directory", type=Path, help="where to work; some 6 GB are written at 400,000 images")
     parser.add_argument("--counts", default="4000,40000,400000")
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--minutes", type=float, default=12, help="for each command, at most")
