@@ -3,11 +3,11 @@
 import hashlib
 import json
 import os
-import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from peak import peak_of
 
 from xrayaug import files
 from xrayaug.files import Log
@@ -87,12 +87,7 @@ def test_lines_are_written_whole_or_not_at_all_and_never_all_in_memory(tmp_path:
             yield f"{number:099}\n"
         yield last
 
-    tracemalloc.start()
-    try:
-        files.write_lines(file, lines("é\n"))
-        assert tracemalloc.get_traced_memory()[1] < 100 * count // 10
-    finally:
-        tracemalloc.stop()
+    assert peak_of(lambda: files.write_lines(file, lines("é\n"))) < 100 * count // 10
     written = "".join(lines("é\n"))
     assert file.read_text(encoding="utf-8") == written
     with pytest.raises(UnicodeEncodeError):

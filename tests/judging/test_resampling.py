@@ -1,7 +1,8 @@
-import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
+from peak import peak_of
 
 from xrayaug import scores
 from xrayaug.judging import resampling
@@ -77,18 +78,12 @@ def test_a_resample_takes_a_byte_a_case(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(resampling, "AT_ONCE", 1 << 14)
     cases = 1000
     labels, probabilities = np.arange(cases) % 2, np.random.default_rng(0).random(cases)
-    tracemalloc.start()
-    try:
-        for resamples in (500, 2000):
-            tracemalloc.reset_peak()
-            before = tracemalloc.get_traced_memory()[0]
-            counts = resampling.draw(np.arange(cases) // 2, resamples, seed=0)
-            resampling.scores_of(labels, probabilities, 0.5, counts)
-            most = tracemalloc.get_traced_memory()[1] - before
-            assert most < resamples * cases + 16 * 8 * resampling.AT_ONCE
-            del counts
-    finally:
-        tracemalloc.stop()
+
+    def work(resamples: int) -> None:
+        resampling.scores_of(labels, probabilities, 0.5, resampling.draw(np.arange(cases) // 2, resamples, seed=0))
+
+    for resamples in (500, 2000):
+        assert peak_of(partial(work, resamples)) < resamples * cases + 16 * 8 * resampling.AT_ONCE
 
 
 def test_patients_of_the_class_that_has_fewest() -> None:
