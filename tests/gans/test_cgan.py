@@ -23,7 +23,7 @@ def test_what_pushes_labels_apart_leaves_the_latent_vector_its_say(seed: int) ->
     torch.manual_seed(seed)
     arch = gans.load("cgan")
     g = arch.generator(Shape(32, 100, len(CLASSES), width=0.25))
-    adam = torch.optim.Adam(g.body.layers[0].parameters(), lr=arch.recipe(32).lr)  # type: ignore[union-attr, index]
+    adam = torch.optim.Adam(g.get_submodule("body.layers.0").parameters(), lr=arch.recipe(32).lr)
     labels = torch.arange(COUNT) % len(CLASSES)
     target = torch.randn(1, 32, 32)
     for _ in range(STEPS):

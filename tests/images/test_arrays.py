@@ -24,7 +24,7 @@ def test_images_written_piece_by_piece_are_one_array(tmp_path: Path) -> None:
 
 def saved(array: object) -> bytes:
     stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=True)  # type: ignore[arg-type]
+    np.save(stream, array, allow_pickle=True)  # type: ignore[arg-type] # a list stands for an array
     return stream.getvalue()
 
 

@@ -209,7 +209,7 @@ def test_tiff_that_shows_zero_as_white_is_turned(tmp_path: Path, dtype: Any) -> 
     values = PICTURE.astype(dtype) * (257 if dtype == np.uint16 else 1)
     path = save(tmp_path, Image.fromarray(values), "a.tif", tiffinfo={PHOTOMETRIC: 0})
     with Image.open(path) as image:
-        assert image.tag_v2[PHOTOMETRIC] == 0  # type: ignore[attr-defined]
+        assert image.tag_v2[PHOTOMETRIC] == 0  # type: ignore[attr-defined] # TIFF images have it
     # Of eight bits Pillow inverts when it writes and when it reads; of sixteen it does neither.
     assert np.array_equal(grey_of(path), PICTURE if dtype == np.uint8 else 255 - PICTURE)
 
