@@ -14,9 +14,9 @@ from xrayaug import console, dataset
 from xrayaug.dataset import Dataset, Row
 from xrayaug.errors import DataError
 from xrayaug.images import pixels, prefetching
+from xrayaug.images.formats import IMAGE_SUFFIXES
 from xrayaug.processes import turns
 from xrayaug.processes.turns import Stream, Work
-from xrayaug.sources import IMAGE_SUFFIXES
 
 Pixels = npt.NDArray[np.uint8]  # [H, W], or [H, W, 3] where it is coloured
 

@@ -8,17 +8,16 @@ import pytest
 from builders import write_png
 
 from xrayaug.images import decoding, pixels
-from xrayaug.images.decoding import Note
-from xrayaug.options import Prepare
-from xrayaug.sources import Listing, Record
+from xrayaug.images.decoding import Manner, Note
 
 SIZE = 8
 
 
-def decode(root: Path, files: list[str], **given: Any) -> list[decoding.Picture]:
-    records = [Record(file, "normal", file, file) for file in files]
-    options = Prepare(**{"input": root, "size": SIZE, "out": root / "out", **given})
-    return list(decoding.decode_all(options, Listing(root, records), records))
+MANNER = Manner(bits="auto", invert=False, size=SIZE, fit="squash", resample="bicubic")
+
+
+def decode(root: Path, files: list[str], workers: int = 0) -> list[decoding.Picture]:
+    return list(decoding.decode_all(root, files, MANNER, workers))
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -66,3 +65,22 @@ def test_memory_that_runs_out_ends_it(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(pixels, "decode", exhausted)
     with pytest.raises(MemoryError, match=r"decoding .*a\.png"):
         decode(tmp_path, ["a.png"])
+
+
+def test_processes_make_what_threads_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [f"{number}.png" for number in range(9)]
+    for number, file in enumerate(files[:8]):
+        write_png(tmp_path / file, np.arange(90, dtype=np.uint8).reshape(9, 10) + number)
+    (tmp_path / files[8]).write_bytes(b"no picture")
+    by_threads = decode(tmp_path, files, 2)
+    monkeypatch.setattr(decoding, "WORTH_A_PROCESS", 4)
+    by_processes = decode(tmp_path, files, 2)
+    assert [each.note for each in by_processes] == [each.note for each in by_threads]
+    assert [each.square.tolist() for each in by_processes] == [each.square.tolist() for each in by_threads]
+
+
+def test_a_file_that_is_gone_ends_processes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "WORTH_A_PROCESS", 1)
+    with pytest.raises(FileNotFoundError) as caught:
+        decode(tmp_path, ["gone.png", "gone too.png"], 2)
+    assert caught.value.filename == str(tmp_path / "gone.png")

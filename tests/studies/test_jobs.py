@@ -10,6 +10,7 @@ import stand_in
 from stand_in import after, first, said, study
 
 from xrayaug import stopping
+from xrayaug.processes import pool
 from xrayaug.stopping import Stopped
 from xrayaug.studies import jobs, logs
 from xrayaug.studies.jobs import Crew, Outcome, Places
@@ -132,7 +133,7 @@ def test_what_computes_on_no_device_takes_none(tmp_path: Path, trace: Path) -> N
 def test_the_processors_are_shared_unless_threads_are_set(
     tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "_processors", lambda: 8)
+    monkeypatch.setattr(pool, "processors", lambda: 8)
     Crew(study(tmp_path / "one", first(tmp_path / "one" / "a")), Places(jobs=3)).run()
     monkeypatch.setenv(jobs.THREADS, "5")
     Crew(study(tmp_path / "two", first(tmp_path / "two" / "b")), Places(jobs=3)).run()

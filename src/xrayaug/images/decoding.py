@@ -1,24 +1,37 @@
-"""Raw files -> squares of one size with what is to be known of each: many at a time, in the order given."""
+"""Raw files -> squares of one size with what is to be known of each: many at a time, in the order given.
+
+The processes that decode import this module and what it needs, so it needs little.
+"""
 
 import errno
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from xrayaug import console
-from xrayaug.images import pixels, png, prefetching
-from xrayaug.images.arrays import Pixels
-from xrayaug.options import Prepare
-from xrayaug.sources import Listing, Record
+from xrayaug.images import pixels, prefetching
+from xrayaug.processes import pool
+
+WORTH_A_PROCESS = 128  # files: what a process takes to start is gained with about as many
 
 LOST = {  # what a disk or a mount that fails says of a file that was there when the set was listed
     errno.EIO, errno.ENOENT, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.EHOSTDOWN, errno.ETIMEDOUT,
     errno.EMFILE, errno.ENFILE,
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a file becomes a square; `pixels.decode` and `pixels.square` say what each means."""
+
+    bits: str
+    invert: bool
+    size: int
+    fit: str
+    resample: str
 
 
 @dataclass(frozen=True)
@@ -35,36 +48,36 @@ class Note:
 class Picture:
     """One usable image, ready to be written."""
 
-    square: Pixels  # uint8 [1, size, size]
+    square: npt.NDArray[np.uint8]  # [1, size, size], or none of them
     note: Note
 
 
-def decode_all(options: Prepare, listing: Listing, records: Sequence[Record]) -> Iterator[Picture]:
-    """Decode `records`, those of `listing` that are left to read, in parallel and in the order given.
+def decode_all(root: Path, files: Sequence[str], manner: Manner, workers: int = 0) -> Iterator[Picture]:
+    """Decode files under `root`, so many at a time (0: one per processor), in the order given.
 
-    Threads do: Pillow lets go of the interpreter while it works.
+    Threads wait for the interpreter, which much of a picture's work holds; processes do not, but take time to start.
 
     Raises:
         OSError: the storage fails.
         MemoryError: there is none left for a picture.
+        ResourceError: a process was killed.
     """
-    workers = options.workers or os.cpu_count() or 1
-    count = len(listing.records)
-    decode = partial(_decode, options, listing.root, workers <= png.MOST_THREADS)
+    workers = workers or pool.processors()
+    processes = min(workers, len(files) // WORTH_A_PROCESS)
+    decode = partial(_decode, root, manner)
+    if processes > 1:
+        return pool.in_processes(decode, files, processes)
     ahead = workers + prefetching.AHEAD  # so that all are busy while one picture takes long
-    with console.progress(count, "prepare", done=count - len(records)) as advance:
-        for picture in prefetching.in_threads(decode, records, ahead, workers):
-            advance(1)
-            yield picture
+    return prefetching.in_threads(decode, files, ahead, workers)
 
 
-def _decode(options: Prepare, root: Path, quick: bool, record: Record) -> Picture:
+def _decode(root: Path, manner: Manner, file: str) -> Picture:
     try:
-        decoded = pixels.decode(root / record.file, bits=options.bits, invert=options.invert, quick=quick)
+        decoded = pixels.decode(root / file, bits=manner.bits, invert=manner.invert)
     except pixels.Unusable as reason:
-        _raise_if_lost(reason, root / record.file)
-        return Picture(np.empty((0, options.size, options.size), np.uint8), Note(unusable=str(reason)))
-    square = pixels.square(decoded.grey, options.size, fit=options.fit, resample=options.resample)
+        _raise_if_lost(reason, root / file)
+        return Picture(np.empty((0, manner.size, manner.size), np.uint8), Note(unusable=str(reason)))
+    square = pixels.square(decoded.grey, manner.size, fit=manner.fit, resample=manner.resample)
     note = Note(pixels.checksum(decoded.grey), decoded.depth, pixels.is_blank(decoded.grey))
     return Picture(square[None], note)
 

@@ -23,14 +23,12 @@ from PIL.ExifTags import Base as Tag
 
 from xrayaug.errors import one_line
 from xrayaug.images import png
-from xrayaug.sources import DICOM_SUFFIXES
+from xrayaug.images.formats import DICOM_SUFFIXES, PILLOW_FORMATS
 
 Grey = npt.NDArray[np.uint8]
 Colour = npt.NDArray[np.uint8]  # [H, W, 3]
 Raw = npt.NDArray[np.uint16 | np.int32 | np.float32]
 
-# Named, because Pillow would also hand an .eps that is called .png to Ghostscript.
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
 DICOM_MAGIC, DICOM_MAGIC_AT = b"DICM", 128
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")  # of more than eight bits
 FULL_SCALE = {"8": 255, "12": 4095, "16": 65535}  # white, by bit depth
@@ -77,19 +75,18 @@ class Decoded:
     mode: str  # Pillow's, as found
 
 
-def decode(path: Path, *, bits: str = "auto", invert: bool = False, quick: bool = True) -> Decoded:
+def decode(path: Path, *, bits: str = "auto", invert: bool = False) -> Decoded:
     """Read the first picture of a file, upright and in grey.
 
     Args:
         path: the file.
         bits: depth of files of more than eight bits: 8, 12 or 16; auto takes the smallest that holds the maximum.
         invert: turn black to white; what is transparent stays black.
-        quick: let a plain PNG take the quick way, which pays for a few threads; the picture is the same.
 
     Raises:
         Unusable: whatever is wrong with the file.
     """
-    with opened(path, quick=quick) as image:
+    with opened(path, quick=True) as image:
         return decoded(image, bits, invert)
 
 
@@ -110,7 +107,7 @@ def opened(path: Path, *, quick: bool = False) -> Iterator[Image.Image]:
                 return
             with _quiet():
                 _check_start(path, stream)
-                with Image.open(stream, formats=FORMATS) as image:
+                with Image.open(stream, formats=PILLOW_FORMATS) as image:
                     _check_size(image)
                     yield image
     except Unusable:

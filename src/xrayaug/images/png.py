@@ -1,8 +1,7 @@
 """The quick way into the commonest radiographs, PNG files of eight bits, grey or RGB: a third of Pillow's time.
 
-kornia-rs decodes it, by Rust's png crate. It holds the interpreter meanwhile, so beyond a few threads Pillow, which
-lets go of it, is quicker again: benchmarks/README.md. Whatever is out of the ordinary is left to Pillow, and so is the
-verdict on a damaged file.
+kornia-rs decodes it, by Rust's png crate, and holds the interpreter meanwhile: processes do so side by side, threads
+do not. Whatever is out of the ordinary is left to Pillow, and so is the verdict on a damaged file.
 """
 
 import os
@@ -14,7 +13,6 @@ import numpy.typing as npt
 
 Picture = npt.NDArray[np.uint8]
 
-MOST_THREADS = 3
 MOST_BYTES = 1 << 27  # read at once; of 64 megapixels that do not compress at all half would do
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MODES = {  # by the end of the header: eight bits, the colour type, the one compression and filter, not interlaced

@@ -13,10 +13,8 @@ from typing import Protocol, cast
 
 from xrayaug import listing
 from xrayaug.errors import DataError, InputError
+from xrayaug.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES
 from xrayaug.options import Prepare
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".jp2"})
-DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})  # listed, so that decoding refuses them by name
 
 # Names of classes as people give them, in `plain` form.
 NORMAL_NAMES = frozenset(

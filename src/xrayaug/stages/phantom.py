@@ -2,13 +2,8 @@
 
 import itertools
 import math
-import multiprocessing
-import os
-import signal
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import console, csvfile, files, production, stopping
+from xrayaug import console, csvfile, files, production
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
-from xrayaug.errors import ResourceError
 from xrayaug.images import pictures
 from xrayaug.options import Phantom
 from xrayaug.phantoms import draw_hand
+from xrayaug.processes import pool
 
 ASPECT = 0.8  # width by height, as most hand radiographs
 LAYOUT, DRAWING = range(2)  # what a random stream is for
@@ -59,55 +54,18 @@ def tables(result: Result) -> list[Table]:
 
 def _draw_set(options: Phantom, directory: Path) -> Result:
     hands = _hands(options)
+    draw = partial(_draw, options, directory)
     with console.progress(len(hands), "phantom") as advance:
-        for _ in _draw_all(options, directory, hands):
+        for _ in pool.in_processes(draw, list(enumerate(hands)), options.workers or pool.processors()):
             advance(1)
     write = {"rsna": _write_rsna_lists, "mura": _write_mura_lists}[options.layout]
     write(directory, hands, np.random.default_rng((options.seed, LAYOUT)))
     return _summary(options, hands)
 
 
-def _draw_all(options: Phantom, directory: Path, hands: list[Hand]) -> Iterator[None]:
-    """Draw every hand, in processes of their own.
-
-    Raises:
-        ResourceError: they cannot be had, or one of them died.
-    """
-    draw = partial(_draw, options, directory)
-    workers = options.workers or os.cpu_count() or 1
-    if workers == 1:
-        yield from map(draw, range(len(hands)), hands)
-        return
-    with _processes(workers) as pool:
-        try:
-            yield from pool.map(draw, range(len(hands)), hands, chunksize=8)
-        except BrokenProcessPool:
-            raise ResourceError(
-                "a process that draws was killed, most likely for want of memory", "--workers 1 needs no others"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _processes(workers: int) -> ProcessPoolExecutor:
-    fresh = multiprocessing.get_context("spawn")  # forking a process that has threads is unsafe, and Python 3.12 warns
-    try:
-        return ProcessPoolExecutor(workers, fresh, _belong_to, (os.getpid(),))
-    except OSError as problem:
-        raise ResourceError(
-            f"too little shared memory (/dev/shm) for {workers} processes: {problem.strerror}",
-            "--workers 1 needs none",
-        ) from None
-
-
-def _belong_to(parent: int) -> None:
-    """Leave Ctrl-C, which every process on the terminal gets, to the parent, and do not outlive it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stopping.end_with(parent, signal.SIGKILL)
-
-
-def _draw(options: Phantom, directory: Path, index: int, hand: Hand) -> None:
-    """Draw one image from a random stream of its own."""
+def _draw(options: Phantom, directory: Path, numbered: tuple[int, Hand]) -> None:
+    """Draw one image from the random stream of its number."""
+    index, hand = numbered
     random = np.random.default_rng((options.seed, DRAWING, index))
     width = round(options.height * ASPECT)
     kind: dict[str, Any] = {"abnormal": hand.abnormal, "left": hand.left, "finding_size": options.finding_size}

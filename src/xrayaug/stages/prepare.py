@@ -12,7 +12,7 @@ from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Row
 from xrayaug.errors import DataError, InputError
 from xrayaug.images import arrays, decoding
-from xrayaug.images.decoding import Note
+from xrayaug.images.decoding import Manner, Note
 from xrayaug.options import Prepare
 from xrayaug.sources import Listing, Record
 
@@ -97,10 +97,14 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
         for record, note in zip(listing.records, writer.notes, strict=False):  # of a run that was stopped
             reading.add(record, Note(**note))
         left = listing.records[len(writer.notes) :]
-        for record, picture in zip(left, decoding.decode_all(options, listing, left), strict=True):
-            reading.add(record, picture.note)
-            _check_strict(options, reading.skipped)
-            writer.write(picture.square, vars(picture.note))
+        manner = Manner(options.bits, options.invert, options.size, options.fit, options.resample)
+        pictures = decoding.decode_all(listing.root, [record.file for record in left], manner, options.workers)
+        with console.progress(len(listing.records), "prepare", done=len(writer.notes)) as advance:
+            for record, picture in zip(left, pictures, strict=True):
+                advance(1)
+                reading.add(record, picture.note)
+                _check_strict(options, reading.skipped)
+                writer.write(picture.square, vars(picture.note))
     if not reading.rows:
         file, reason = reading.skipped[0]
         raise InputError(

@@ -18,6 +18,7 @@ from typing import Any
 from xrayaug import console, production, stopping
 from xrayaug.command import Command
 from xrayaug.errors import XrayaugError
+from xrayaug.processes import pool
 from xrayaug.studies import logs, standing
 from xrayaug.studies.planning import Study
 from xrayaug.studies.standing import Standing
@@ -250,8 +251,4 @@ def _placed(command: Command, device: str | None, jobs: int) -> Command:
 
 def _share(jobs: int) -> int:
     """Processors for each of so many."""
-    return max(1, _processors() // jobs)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, pool.processors() // jobs)

@@ -1,0 +1,93 @@
+"""Work spread over processes of this command's own, where threads would wait for the interpreter."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import islice
+from types import ModuleType
+from typing import TypeVar
+
+from xrayaug import memory, stopping
+from xrayaug.errors import ResourceError
+
+CHUNK = 4  # things sent at a time: sending costs about as much as a tenth of decoding one picture
+AHEAD = 4  # chunks a process, given out before their results are taken
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+def processors() -> int:
+    """How many this process may use: fewer than the machine has where a scheduler says so."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_processes(function: Callable[[S], T], things: Iterable[S], workers: int) -> Iterator[T]:
+    """`function` of each thing in order, computed by so many processes; what waits to be taken stays bounded.
+
+    By one, it is this process. What is sent either way must be picklable. Ctrl-C is this process's to heed, and others
+    do not outlive it (where Linux sees to that).
+
+    Raises:
+        ResourceError: the processes cannot be had, or one of them died.
+        Exception: what `function` raises.
+    """
+    if workers == 1:
+        yield from map(function, things)
+        return
+    pending: deque[Future[list[T]]] = deque()
+    with _without_main(), _processes(workers) as pool:
+        try:
+            given = iter(things)
+            while chunk := list(islice(given, CHUNK)):
+                pending.append(pool.submit(_each, function, chunk))
+                if len(pending) > AHEAD * workers:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
+        except BrokenProcessPool:
+            raise ResourceError(
+                "a process that worked for this one was killed, most likely for want of memory",
+                "--workers 1 needs no others",
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _processes(workers: int) -> ProcessPoolExecutor:
+    fresh = multiprocessing.get_context("spawn")  # forking a process that has threads is unsafe, and Python 3.12 warns
+    try:
+        return ProcessPoolExecutor(workers, fresh, _belong_to, (os.getpid(),))
+    except OSError as problem:
+        raise ResourceError(
+            f"too little shared memory (/dev/shm) for {workers} processes: {problem.strerror}",
+            "--workers 1 needs none",
+        ) from None
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Spare processes that are started meanwhile the import of the program's main module, which they do not need."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _belong_to(parent: int) -> None:
+    """Leave Ctrl-C, which every process on the terminal gets, to the parent, and do not outlive it."""
+    memory.keep_freed()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopping.end_with(parent, signal.SIGKILL)
+
+
+def _each(function: Callable[[S], T], chunk: list[S]) -> list[T]:
+    return [function(thing) for thing in chunk]
