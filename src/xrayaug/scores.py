@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
-from scipy.stats import rankdata
 
 THRESHOLD = 0.5  # abnormal above it, strictly: Rajpurkar et al. 2018, section 3.1
 METRICS = (
@@ -104,6 +102,8 @@ def auroc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float | None:
 
     The Mann-Whitney statistic by mid-ranks: Hanley and McNeil 1982, Radiology 143:29. None where a class is absent.
     """
+    from scipy.stats import rankdata
+
     truth, given = _checked(labels, probabilities)
     abnormal = int(truth.sum())
     normal = len(truth) - abnormal
@@ -191,6 +191,8 @@ def temperature(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
 
     Guo et al. 2017, ICML, section 4.2. 1 where there are no cases.
     """
+    from scipy.optimize import minimize_scalar
+
     truth, given = _checked(labels, probabilities)
     signed = (2 * truth - 1) * _logits(given)
     bound = np.log(LARGEST_TEMPERATURE)
