@@ -126,8 +126,17 @@ class Prepare(Command):
     split_column: str | None = option(
         None, help="--source table: column that says train, valid or test (default: found by name)."
     )
+    only: tuple[str, ...] | None = option(
+        None, help="--source table: lines to read, as COLUMN=VALUE; several with commas must all hold.", parse=words
+    )
     abnormal_class: str | None = option(
-        None, help="Name of the class that counts as abnormal, every other being normal, where names do not tell."
+        None, help="Names of the classes that count as abnormal, every other being normal, where they do not tell."
+    )
+    normal_class: str | None = option(
+        None, help="The same of the normal ones, every other being abnormal; with both, there may be no others."
+    )
+    empty_label: Label | None = option(
+        None, help="--source table: label of the lines whose label is empty (default: they are left out)."
     )
     label: Label | None = option(None, help="Label of every image of a set that has no labels.")
     size: int = option(128, help="Width and height of the prepared images, in pixels.", minimum=8, maximum=4096)

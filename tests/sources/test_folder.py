@@ -120,3 +120,15 @@ def test_names_of_classes_may_be_written_in_many_ways(tmp_path: Path) -> None:
     assert [record.label for record in read(tmp_path).records] == ["abnormal", "normal"]
     tree(tmp_path / "other", "normal/a.png", "Bone-Lesion/b.png")
     assert [r.label for r in read(tmp_path / "other", abnormal_class="bone lesion").records] == ["abnormal", "normal"]
+
+
+def test_grades_can_be_parted(tmp_path: Path) -> None:
+    tree(tmp_path, "train/0/a.png", "train/1/b.png", "train/2/c.png", "train/4/d.png")
+    expected = {
+        "train/0/a.png": "normal",
+        "train/1/b.png": "normal",
+        "train/2/c.png": "abnormal",
+        "train/4/d.png": "abnormal",
+    }
+    for given in ({"abnormal_class": "2,4"}, {"normal_class": "0,1"}, {"normal_class": "1,0", "abnormal_class": "4,2"}):
+        assert {file: label for file, (_, label) in told(read(tmp_path, **given)).items()} == expected

@@ -169,3 +169,60 @@ def test_nothing_there_is_an_error(root: Path) -> None:
         read(root / "gone.csv")
     with pytest.raises(InputError, match="holds no CSV file"):
         read(root / "x")
+
+
+def findings(root: Path) -> str:
+    for name in ("a", "b", "c", "d"):
+        (root / f"images_{name}").mkdir()
+        Image.new("L", (4, 4)).save(root / f"images_{name}" / f"0{name}.png")
+    return "image,label,view\n0a.png,No Finding,PA\n0b,Mass|Nodule,AP\n0c.png,Mass,PA\n0d.png,,PA\n"
+
+
+def test_images_are_found_by_their_names_below_the_root(root: Path) -> None:
+    listing = read(root / "t.csv", findings(root), normal_class="no finding")
+    assert told(listing) == {
+        "images_a/0a.png": "normal", "images_b/0b.png": "abnormal", "images_c/0c.png": "abnormal",
+    }  # fmt: skip
+    assert listing.skipped == [("images_d/0d.png", "no label")]
+
+
+def test_a_name_in_several_places_is_skipped_and_a_path_is_looked_for_nowhere_else(root: Path) -> None:
+    text = findings(root)
+    Image.new("L", (4, 4)).save(root / "images_d" / "0a.png")
+    listing = read(root / "t.csv", text + "x/0c.png,Mass,PA\n", normal_class="No Finding")
+    assert listing.skipped[0] == ("0a.png", "in several places: images_a/0a.png, images_d/0a.png")
+    assert listing.skipped[-1] == ("x/0c.png", "listed but not on disk")
+
+
+def test_several_classes_and_an_empty_cell_can_be_named(root: Path) -> None:
+    given = {"abnormal_class": "Mass, Mass|Nodule", "empty_label": "normal"}
+    listing = read(root / "t.csv", findings(root), **given)
+    assert [record.label for record in listing.records] == ["normal", "abnormal", "abnormal", "normal"]
+    both = {"normal_class": "No Finding", "abnormal_class": "Mass"}
+    with pytest.raises(DataError, match=r"line 3: 'Mass\|Nodule' is in neither"):
+        read(root / "t.csv", **both)
+    with pytest.raises(DataError, match="'mass' is named as normal and as abnormal"):
+        read(root / "t.csv", normal_class="MASS", abnormal_class="Mass")
+    with pytest.raises(DataError, match=r"no class is called 'Nodule'; there are Mass, Mass\|Nodule, No Finding"):
+        read(root / "t.csv", normal_class="No Finding,Nodule")
+
+
+def test_a_class_with_a_comma_in_its_name_is_one(root: Path) -> None:
+    text = 'image,label\na.png,"fracture, healed"\nx/b.png,none seen\n'
+    assert told(read(root / "t.csv", text, abnormal_class="Fracture, healed")) == {
+        "a.png": "abnormal", "x/b.png": "normal",
+    }  # fmt: skip
+
+
+def test_only_some_lines_can_be_read(root: Path) -> None:
+    text = "image,label,hand,view\na.png,0,1.0,PA\nx/b.png,1,1,AP\nx/c.jpg,elsewhere,0,PA\n"
+    listing = read(root / "t.csv", text, only=("Hand=1",))
+    assert told(listing) == {"a.png": "normal", "x/b.png": "abnormal"}
+    assert listing.notes[0] == "--only: 2 of 3 lines are read"
+    assert told(read(root / "t.csv", only=("hand=1", "view = ap"))) == {"x/b.png": "abnormal"}
+    with pytest.raises(DataError, match=r"no line of .*t\.csv has view=LL"):
+        read(root / "t.csv", only=("view=LL",))
+    with pytest.raises(DataError, match="no column 'foot'; there are image, label, hand, view"):
+        read(root / "t.csv", only=("foot=1",))
+    with pytest.raises(UsageError, match="--only hand is no condition"):
+        read(root / "t.csv", only=("hand",))

@@ -4,7 +4,7 @@ The processes that decode import this module and what it needs, so it needs litt
 """
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,10 +52,11 @@ class Picture:
     note: Note
 
 
-def decode_all(root: Path, files: Sequence[str], manner: Manner, workers: int = 0) -> Iterator[Picture]:
+def decode_all(root: Path, files: Sequence[str], manner: Manner, workers: int = 0) -> Generator[Picture]:
     """Decode files under `root`, so many at a time (0: one per processor), in the order given.
 
-    Threads wait for the interpreter, which much of a picture's work holds; processes do not, but take time to start.
+    Threads wait for the interpreter, which much of a picture's work holds; processes do not, but take time to start. To
+    be closed where it is left before its end.
 
     Raises:
         OSError: the storage fails.

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -28,11 +28,11 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_processes(function: Callable[[S], T], things: Iterable[S], workers: int) -> Iterator[T]:
+def in_processes(function: Callable[[S], T], things: Iterable[S], workers: int) -> Generator[T]:
     """`function` of each thing in order, computed by so many processes; what waits to be taken stays bounded.
 
     By one, it is this process. What is sent either way must be picklable. Ctrl-C is this process's to heed, and others
-    do not outlive it (where Linux sees to that).
+    do not outlive it (where Linux sees to that). To be closed where it is left before its end.
 
     Raises:
         ResourceError: the processes cannot be had, or one of them died.

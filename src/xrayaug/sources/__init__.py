@@ -31,6 +31,7 @@ SPLIT_NAMES = {
     "testing": "test",
 }
 
+MOST_NAMED = 20  # classes in a message: sets that name findings have hundreds of combinations
 LEVELS = 3  # of directories in which a set's root or its lists are looked for
 
 
@@ -159,29 +160,67 @@ def tells_label(name: str) -> bool:
     return plain(name) in NORMAL_NAMES | ABNORMAL_NAMES
 
 
-def class_label(name: str, abnormal_class: str | None) -> str:
-    """A class's name as `normal` or `abnormal`.
+@dataclass(frozen=True)
+class Classes:
+    """Which label a class stands for: as the options say, or else by its name.
 
-    Raises:
-        DataError: the name tells neither and `--abnormal-class` does not say.
+    Where one side alone is named, every other class is of the other side.
     """
-    if abnormal_class is not None:
-        return "abnormal" if plain(name) == plain(abnormal_class) else "normal"
-    if plain(name) in NORMAL_NAMES:
-        return "normal"
-    if plain(name) in ABNORMAL_NAMES:
-        return "abnormal"
-    raise DataError(f"'{name}' is neither normal nor abnormal", "name the abnormal class with --abnormal-class")
 
+    normal: frozenset[str] = frozenset()  # in `plain` form
+    abnormal: frozenset[str] = frozenset()
 
-def check_abnormal_class(classes: Iterable[str], abnormal_class: str | None) -> None:
-    """Hold `--abnormal-class` to being among `classes`: a typing error would make every image normal.
+    def label(self, name: str) -> str:
+        """A class's name as `normal` or `abnormal`.
 
-    Raises:
-        DataError: it is not.
-    """
-    there = sorted(set(classes))
-    if abnormal_class is not None and plain(abnormal_class) not in map(plain, there):
+        Raises:
+            DataError: neither the options nor the name tell.
+        """
+        if plain(name) in self.abnormal or (self.normal and not self.abnormal and plain(name) not in self.normal):
+            return "abnormal"
+        if plain(name) in self.normal or (self.abnormal and not self.normal):
+            return "normal"
+        if self.normal or self.abnormal:
+            raise DataError(f"'{name}' is in neither --normal-class nor --abnormal-class", "name it in one of them")
+        if plain(name) in NORMAL_NAMES:
+            return "normal"
+        if plain(name) in ABNORMAL_NAMES:
+            return "abnormal"
         raise DataError(
-            f"no class is called '{abnormal_class}'; there are {', '.join(there)}", "check --abnormal-class"
+            f"'{name}' is neither normal nor abnormal", "name the classes with --abnormal-class or --normal-class"
         )
+
+
+BY_NAME = Classes()
+
+
+def named_classes(options: Prepare, there: Iterable[str]) -> Classes:
+    """What `--normal-class` and `--abnormal-class` say of the classes that are there.
+
+    Raises:
+        DataError: one that they name is not there, or named by both: a typing error would make every image normal.
+    """
+    found = sorted(set(there))
+    normal, abnormal = (
+        _named(getattr(options, name), found, name) for name in ("normal_class", "abnormal_class")
+    )  # fmt: skip
+    for name in sorted(normal & abnormal):
+        raise DataError(f"the class '{name}' is named as normal and as abnormal", "leave out one")
+    return Classes(normal, abnormal)
+
+
+def _named(given: str | None, there: list[str], option: str) -> frozenset[str]:
+    if given is None:
+        return frozenset()
+    known = {plain(name) for name in there}
+    names = [given] if plain(given) in known else given.split(",")  # a name may itself hold a comma
+    for name in names:
+        if plain(name) not in known:
+            flag = f"--{option.replace('_', '-')}"
+            raise DataError(f"no class is called '{name.strip()}'; there are {_some(there)}", f"check {flag}")
+    return frozenset(map(plain, names))
+
+
+def _some(names: list[str]) -> str:
+    """The names, or the first of many."""
+    return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")

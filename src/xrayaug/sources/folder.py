@@ -93,13 +93,13 @@ def _labels(root: Path, places: list[_Place], options: Prepare) -> dict[str, str
             f"the images of {root} lie in no directory of a class, so they have no labels",
             "make directories called normal and abnormal, or give every image one --label",
         )
-    sources.check_abnormal_class(classes, options.abnormal_class)
-    return {name: sources.class_label(name, options.abnormal_class) for name in classes}
+    meant = sources.named_classes(options, classes)
+    return {name: meant.label(name) for name in classes}
 
 
 def _one_label(classes: list[str], label: str) -> dict[str, str]:
     for name in classes:
-        if sources.tells_label(name) and sources.class_label(name, None) != label:
+        if sources.tells_label(name) and sources.BY_NAME.label(name) != label:
             raise DataError(f"--label is {label}, but the images lie in classes: {', '.join(classes)}", "leave it out")
     return dict.fromkeys([*classes, ""], label)
 

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from xrayaug import csvfile, sources
 from xrayaug.csvfile import Line, Sheet
 from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.options import Prepare
-from xrayaug.sources import SPLIT_NAMES, Listing, Record
+from xrayaug.sources import SPLIT_NAMES, Classes, Listing, Record
 
 USUAL_NAMES = {
     "image": ("image", "file", "filename", "path", "image_path", "img"),
@@ -27,10 +28,12 @@ class _Table:
     """A sheet, where its columns stand, and what the options say besides."""
 
     sheet: Sheet
+    lines: list[Line]  # those of the sheet that are to be read
     root: Path
     columns: Mapping[str, int | None]  # what it tells -> where it stands
     label: str | None  # of every image, in place of a column
-    abnormal_class: str | None
+    empty_label: str | None  # of lines that name none
+    classes: Classes
 
     def where(self, line: Line) -> str:
         """The line, for an error to name."""
@@ -39,6 +42,16 @@ class _Table:
     def cell(self, line: Line, what: str) -> str:
         """What the line says in the column of that meaning; empty where there is none."""
         return line.cell(self.columns[what])
+
+    @cached_property
+    def below(self) -> dict[str, list[str]]:
+        """Where images lie below the root, by their names with and without the ending; looked for once."""
+        places: dict[str, list[str]] = {}
+        for file in filter(sources.is_picture, sources.walk(self.root)):
+            path = PurePosixPath(file)
+            for name in (path.name, path.stem):
+                places.setdefault(name, []).append(file)
+        return places
 
 
 @dataclass
@@ -69,12 +82,11 @@ def read(options: Prepare) -> Listing:
     """
     table = _open_table(options)
     found = _Found()
-    for line in table.sheet.lines:
+    for line in table.lines:
         _take(line, table, found)
     if not found.records:
         raise InputError(
-            f"none of the {len(table.sheet.lines)} images that {table.sheet.path} lists is usable: "
-            + _first_reasons(found),
+            f"none of the {len(table.lines)} images that {table.sheet.path} lists is usable: " + _first_reasons(found),
             f"paths are relative to {table.root}",
         )
     return Listing(table.root, list(found.records.values()), found.skipped, _notes(table, found))
@@ -90,9 +102,32 @@ def _open_table(options: Prepare) -> _Table:
     if columns["label"] is None and not options.label:
         raise _missing_column(sheet, "of labels", "label")
     root = options.input if options.input.is_dir() else options.input.parent
-    table = _Table(sheet, root, columns, options.label, options.abnormal_class)
-    _check_abnormal_class(table)
-    return table
+    lines = _chosen(sheet, options.only or ())
+    there = [] if options.label else [name for line in lines if (name := _whole(line.cell(columns["label"])))]
+    classes = sources.BY_NAME if options.label else sources.named_classes(options, there)
+    return _Table(sheet, lines, root, columns, options.label, options.empty_label, classes)
+
+
+def _chosen(sheet: Sheet, conditions: Iterable[str]) -> list[Line]:
+    """The lines of which all conditions hold, each `COLUMN=VALUE`.
+
+    Raises:
+        UsageError: a condition is none.
+        DataError: there is no such column, or no such line.
+    """
+    lines = sheet.lines
+    for condition in conditions:
+        name, is_one, value = (part.strip() for part in condition.partition("="))
+        if not (name and is_one):
+            raise UsageError(f"--only {condition} is no condition", "write COLUMN=VALUE, as in --only hand=1")
+        place = sheet.column([name])
+        if place is None:
+            there = ", ".join(sheet.header)
+            raise DataError(f"{sheet.path} has no column '{name}'; there are {there}", "check --only")
+        lines = [line for line in lines if _whole(line.cell(place)).lower() == value.lower()]
+        if not lines:
+            raise DataError(f"no line of {sheet.path} has {condition}", "check --only for a typing error")
+    return lines
 
 
 def _find_file(options: Prepare) -> Path:
@@ -168,18 +203,6 @@ def _missing_column(sheet: Sheet, wanted: str, what: str) -> DataError:
     return DataError(f"{sheet.path} has no column {wanted}; there are {', '.join(sheet.header)}", hint)
 
 
-def _check_abnormal_class(table: _Table) -> None:
-    """Hold `--abnormal-class` to being in the sheet: else a typing error would make every image normal.
-
-    Raises:
-        DataError: no line has it.
-    """
-    if table.abnormal_class is None or table.label:
-        return
-    classes = {_class_of(line, table) for line in table.sheet.lines} - {""}
-    sources.check_abnormal_class(classes, table.abnormal_class)
-
-
 def _take(line: Line, table: _Table, found: _Found) -> None:
     """Add the record of one line, or skip it with the reason.
 
@@ -190,11 +213,13 @@ def _take(line: Line, table: _Table, found: _Found) -> None:
     if not named:
         found.skipped.append((f"line {line.number}", "names no image"))
         return
-    file = _on_disk(_inside(named, table.where(line)), table.root)
-    if file is None:
-        found.skipped.append((named, "listed but not on disk"))
+    path = _inside(named, table.where(line))
+    files = _on_disk(path, table.root) or (table.below.get(named, []) if len(path.parts) == 1 else [])
+    if len(files) != 1:
+        found.skipped.append((named, f"in several places: {', '.join(files)}" if files else "listed but not on disk"))
         return
-    if not table.label and not table.cell(line, "label"):
+    (file,) = files
+    if not (table.label or table.empty_label or table.cell(line, "label")):
         found.skipped.append((file, "no label"))
         return
     record = _record(file, line, table)
@@ -216,16 +241,19 @@ def _record(file: str, line: Line, table: _Table) -> Record:
 def _label(line: Line, table: _Table) -> str:
     if table.label:
         return table.label
+    name = _whole(table.cell(line, "label"))
+    if not name and table.empty_label:
+        return table.empty_label
     try:
-        return sources.class_label(_class_of(line, table), table.abnormal_class)
+        return table.classes.label(name)
     except DataError as problem:
         raise DataError(f"{table.where(line)}: {problem.message}", problem.hint) from None
 
 
-def _class_of(line: Line, table: _Table) -> str:
-    name = table.cell(line, "label")
-    whole = WHOLE_NUMBER.fullmatch(name)
-    return whole[1] if whole else name
+def _whole(cell: str) -> str:
+    """The cell, a whole number without what a sheet appends to it."""
+    whole = WHOLE_NUMBER.fullmatch(cell)
+    return whole[1] if whole else cell
 
 
 def _split(line: Line, table: _Table) -> str:
@@ -250,12 +278,12 @@ def _inside(named: str, where: str) -> PurePosixPath:
     return path
 
 
-def _on_disk(path: PurePosixPath, root: Path) -> str | None:
-    """The path, or with `.png` after it, where such a file is."""
+def _on_disk(path: PurePosixPath, root: Path) -> list[str]:
+    """The path, or with `.png` after it, where such a file is; else nothing."""
     try:
-        return next((name for name in (str(path), f"{path}.png") if (root / name).is_file()), None)
+        return [name for name in (str(path), f"{path}.png") if (root / name).is_file()][:1]
     except OSError:  # a name too long to be one
-        return None
+        return []
 
 
 def _first_reasons(found: _Found) -> str:
@@ -266,8 +294,10 @@ def _notes(table: _Table, found: _Found) -> list[str]:
     notes = []
     if table.label and table.columns["label"] is not None:
         notes.append(f"--label is given: the column '{table.sheet.header[table.columns['label']]}' is not read")
+    if len(table.lines) < len(table.sheet.lines):
+        notes.append(f"--only: {len(table.lines)} of {len(table.sheet.lines)} lines are read")
     for what in ("patient", "study"):
-        unknown = sum(not table.cell(line, what) for line in table.sheet.lines)
+        unknown = sum(not table.cell(line, what) for line in table.lines)
         if unknown:
             notes.append(f"the {what} of {unknown} lines is unknown: each image counts as a {what} of its own")
     if found.repeated:

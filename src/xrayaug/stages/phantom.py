@@ -4,6 +4,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,8 +56,9 @@ def tables(result: Result) -> list[Table]:
 def _draw_set(options: Phantom, directory: Path) -> Result:
     hands = _hands(options)
     draw = partial(_draw, options, directory)
-    with console.progress(len(hands), "phantom") as advance:
-        for _ in pool.in_processes(draw, list(enumerate(hands)), options.workers or pool.processors()):
+    drawing = pool.in_processes(draw, enumerate(hands), options.workers or pool.processors())
+    with closing(drawing) as drawn, console.progress(len(hands), "phantom") as advance:
+        for _ in drawn:
             advance(1)
     write = {"rsna": _write_rsna_lists, "mura": _write_mura_lists}[options.layout]
     write(directory, hands, np.random.default_rng((options.seed, LAYOUT)))

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -98,8 +99,9 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
             reading.add(record, Note(**note))
         left = listing.records[len(writer.notes) :]
         manner = Manner(options.bits, options.invert, options.size, options.fit, options.resample)
-        pictures = decoding.decode_all(listing.root, [record.file for record in left], manner, options.workers)
-        with console.progress(len(listing.records), "prepare", done=len(writer.notes)) as advance:
+        found = decoding.decode_all(listing.root, [record.file for record in left], manner, options.workers)
+        begun = console.progress(len(listing.records), "prepare", done=len(writer.notes))
+        with closing(found) as pictures, begun as advance:
             for record, picture in zip(left, pictures, strict=True):
                 advance(1)
                 reading.add(record, picture.note)
