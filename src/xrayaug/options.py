@@ -123,6 +123,12 @@ class Prepare(Command):
     label_column: str | None = option(None, help="--source table: column of the label (default: found by name).")
     patient_column: str | None = option(None, help="--source table: column of the patient (default: found by name).")
     study_column: str | None = option(None, help="--source table: column of the study (default: found by name).")
+    patient_pattern: str | None = option(
+        None,
+        help="--source folder or table: regular expression that finds the patient in an image's path, its group if it "
+        "has one; else each image counts as a patient of its own.",
+        metavar="REGEX",
+    )
     split_column: str | None = option(
         None, help="--source table: column that says train, valid or test (default: found by name)."
     )

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from xrayaug.errors import DataError, InputError
+from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.options import Prepare
 from xrayaug.sources import Listing, folder
 
@@ -132,3 +132,17 @@ def test_grades_can_be_parted(tmp_path: Path) -> None:
     }
     for given in ({"abnormal_class": "2,4"}, {"normal_class": "0,1"}, {"normal_class": "1,0", "abnormal_class": "4,2"}):
         assert {file: label for file, (_, label) in told(read(tmp_path, **given)).items()} == expected
+
+
+def test_patients_can_be_found_in_the_paths(tmp_path: Path) -> None:
+    tree(tmp_path, "0/person1_virus_6.png", "0/person1_bacteria_7.png", "1/person22.png")
+    listing = read(tmp_path, patient_pattern=r"person\d+")
+    assert [record.patient for record in listing.records] == ["person1", "person1", "person22"]
+    assert not [note for note in listing.notes if "patients" in note]
+    assert [record.patient for record in read(tmp_path, patient_pattern=r"person(\d+)").records] == ["1", "1", "22"]
+    with pytest.raises(DataError, match=r"finds no patient in 1/person22\.png"):
+        read(tmp_path, patient_pattern=r"person(\d+)_")
+    with pytest.raises(UsageError, match="is no regular expression"):
+        read(tmp_path, patient_pattern="person(")
+    with pytest.raises(UsageError, match="has 2 groups"):
+        read(tmp_path, patient_pattern="(person)(1)")

@@ -226,3 +226,16 @@ def test_only_some_lines_can_be_read(root: Path) -> None:
         read(root / "t.csv", only=("foot=1",))
     with pytest.raises(UsageError, match="--only hand is no condition"):
         read(root / "t.csv", only=("hand",))
+
+
+def test_patients_can_be_found_in_the_paths(root: Path) -> None:
+    text = "image,label,patient,study\na.png,0,q,s1\nx/b.png,1,,s1\nx/c.jpg,1,,\n"
+    listing = read(root / "t.csv", text, patient_pattern=r"([abc])\.")
+    assert [(record.patient, record.study) for record in listing.records] == [
+        ("a", "a/s1"),
+        ("b", "b/s1"),
+        ("c", "x/c"),
+    ]
+    assert listing.notes == ["the study of 1 lines is unknown: each image counts as a study of its own"]
+    with pytest.raises(UsageError, match="--patient-pattern and --patient-column"):
+        read(root / "t.csv", patient_pattern="a", patient_column="patient")

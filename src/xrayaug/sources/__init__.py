@@ -6,13 +6,14 @@ contract tests read the listing.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol, cast
 
 from xrayaug import listing
-from xrayaug.errors import DataError, InputError
+from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES
 from xrayaug.options import Prepare
 
@@ -153,6 +154,33 @@ def require_directory(path: Path) -> None:
 def plain(name: str) -> str:
     """A name as it is compared: `Non_fractured` and `non-fractured` are both `non fractured`."""
     return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
+
+
+def patients_by_path(options: Prepare) -> Callable[[str], str] | None:
+    """What finds the patient in an image's path by `--patient-pattern`; None where that is not given.
+
+    It raises DataError for a path in which it finds none.
+
+    Raises:
+        UsageError: the pattern is no regular expression, or has several groups.
+    """
+    given = options.patient_pattern
+    if given is None:
+        return None
+    try:
+        pattern = re.compile(given)
+    except re.error as problem:
+        raise UsageError(f"--patient-pattern {given} is no regular expression: {problem}") from None
+    if pattern.groups > 1:
+        raise UsageError(f"--patient-pattern {given} has {pattern.groups} groups", "write (?:...) for all but one")
+
+    def patient(file: str) -> str:
+        found = pattern.search(file)
+        if not (found and found[pattern.groups]):
+            raise DataError(f"--patient-pattern {given} finds no patient in {file}", "mind that it must in every path")
+        return found[pattern.groups]
+
+    return patient
 
 
 def tells_label(name: str) -> bool:

@@ -3,6 +3,7 @@
 normal/a.png  abnormal/b.png        or        train/normal/a.png  test/abnormal/site2/b.png
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -44,10 +45,11 @@ def read(options: Prepare) -> Listing:
     if not places:
         raise InputError(f"{root} holds no image among {len(files)} files", "point --input at the images")
     labels = _labels(root, places, options)
-    records = [_record(place, labels[place.class_name]) for place in places if place.class_name in labels]
+    patient = sources.patients_by_path(options)
+    records = [_record(place, labels[place.class_name], patient) for place in places if place.class_name in labels]
     skipped = [(file, "not an image") for file in files if not sources.is_picture(file)]
     skipped += [(place.file, "not in a class's directory") for place in places if place.class_name not in labels]
-    return Listing(root, records, skipped, _notes(records, labels))
+    return Listing(root, records, skipped, _notes(records, labels, are_known=patient is not None))
 
 
 def _root(path: Path) -> Path:
@@ -104,13 +106,14 @@ def _one_label(classes: list[str], label: str) -> dict[str, str]:
     return dict.fromkeys([*classes, ""], label)
 
 
-def _record(place: _Place, label: str) -> Record:
+def _record(place: _Place, label: str, patient: Callable[[str], str] | None) -> Record:
     alone = PurePosixPath(place.file).with_suffix("").as_posix()
-    return Record(place.file, label, alone, alone, place.split)
+    return Record(place.file, label, patient(place.file) if patient else alone, alone, place.split)
 
 
-def _notes(records: list[Record], labels: dict[str, str]) -> list[str]:
+def _notes(records: list[Record], labels: dict[str, str], *, are_known: bool) -> list[str]:
     told = ", ".join(f"'{name}' is {label}" for name, label in sorted(labels.items()) if name)
     notes = [f"classes: {told}"] if told else []
-    notes.append(f"patients are unknown: each of the {len(records)} images counts as a patient of its own")
+    if not are_known:
+        notes.append(f"patients are unknown: each of the {len(records)} images counts as a patient of its own")
     return notes

@@ -1,7 +1,7 @@
 """A CSV file with a column of image paths and columns of what is known of them: any set that fits on a sheet."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -33,6 +33,7 @@ class _Table:
     columns: Mapping[str, int | None]  # what it tells -> where it stands
     label: str | None  # of every image, in place of a column
     empty_label: str | None  # of lines that name none
+    patient: Callable[[str], str] | None  # of an image's path, in place of a column
     classes: Classes
 
     def where(self, line: Line) -> str:
@@ -95,6 +96,8 @@ def read(options: Prepare) -> Listing:
 def _open_table(options: Prepare) -> _Table:
     if options.label and options.label_column:
         raise UsageError("--label and --label-column are both given", "leave out one")
+    if options.patient_pattern and options.patient_column:
+        raise UsageError("--patient-pattern and --patient-column are both given", "leave out one")
     sheet = csvfile.read_sheet(_find_file(options))
     columns = {what: _find_column(sheet, what, getattr(options, f"{what}_column")) for what in USUAL_NAMES}
     if columns["image"] is None:
@@ -105,7 +108,8 @@ def _open_table(options: Prepare) -> _Table:
     lines = _chosen(sheet, options.only or ())
     there = [] if options.label else [name for line in lines if (name := _whole(line.cell(columns["label"])))]
     classes = sources.BY_NAME if options.label else sources.named_classes(options, there)
-    return _Table(sheet, lines, root, columns, options.label, options.empty_label, classes)
+    patient = sources.patients_by_path(options)
+    return _Table(sheet, lines, root, columns, options.label, options.empty_label, patient, classes)
 
 
 def _chosen(sheet: Sheet, conditions: Iterable[str]) -> list[Line]:
@@ -231,7 +235,7 @@ def _take(line: Line, table: _Table, found: _Found) -> None:
 
 def _record(file: str, line: Line, table: _Table) -> Record:
     alone = PurePosixPath(file).with_suffix("").as_posix()
-    patient = table.cell(line, "patient")
+    patient = table.patient(file) if table.patient else table.cell(line, "patient")
     study = table.cell(line, "study")
     if patient and study:
         study = f"{patient}/{study}"  # "study1" may be every patient's
@@ -296,7 +300,7 @@ def _notes(table: _Table, found: _Found) -> list[str]:
         notes.append(f"--label is given: the column '{table.sheet.header[table.columns['label']]}' is not read")
     if len(table.lines) < len(table.sheet.lines):
         notes.append(f"--only: {len(table.lines)} of {len(table.sheet.lines)} lines are read")
-    for what in ("patient", "study"):
+    for what in ("study",) if table.patient else ("patient", "study"):
         unknown = sum(not table.cell(line, what) for line in table.lines)
         if unknown:
             notes.append(f"the {what} of {unknown} lines is unknown: each image counts as a {what} of its own")
