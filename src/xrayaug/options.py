@@ -117,7 +117,7 @@ class Prepare(Command):
     )
     part: Part = option("hand", help="MURA: the body part to read, or all seven.")
     table: Path | None = option(
-        None, help="--source table: the CSV file, where --input is the directory of images.", role=Role.INPUT
+        None, help="--source table: the CSV file, here or in --input, the directory of images.", role=Role.INPUT
     )
     image_column: str | None = option(None, help="--source table: column of the image's path (default: found by name).")
     label_column: str | None = option(None, help="--source table: column of the label (default: found by name).")
@@ -177,6 +177,13 @@ class Prepare(Command):
         0, help="Images decoded at a time (default: 0, one per processor).", role=Role.EXECUTION, minimum=0
     )
     checkpoint_every: Interval = _checkpoint_every()
+
+    def inputs(self) -> dict[str, Path]:
+        """What is read; `--table` may be named as it lies in `--input`."""
+        found = super().inputs()
+        if self.table is not None and not self.table.exists():
+            found["table"] = self.input / self.table
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

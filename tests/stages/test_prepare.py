@@ -12,7 +12,7 @@ from builders import write_png
 
 from xrayaug.artifacts import open_artifact
 from xrayaug.dataset import open_dataset
-from xrayaug.errors import DataError, InputError
+from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.images.arrays import Pixels
 from xrayaug.options import Prepare
 from xrayaug.stages import prepare
@@ -304,3 +304,37 @@ def test_skipped_files_are_no_formulas(tmp_path: Path) -> None:
     (tmp_path / "raw" / "=cmd().txt").write_text("x")
     prepare.run(Prepare(source="folder", input=tmp_path / "raw", size=8, out=tmp_path / "out"))
     assert (tmp_path / "out" / "skipped.csv").read_text() == "file,reason\n'=cmd().txt,not an image\n"
+
+
+def test_the_table_of_a_set_may_be_named_as_it_lies_there(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    lines = ["image,label"]
+    for number in range(20):
+        write_png(raw / "images" / f"{number}.png", picture(number))
+        lines.append(f"images/{number}.png,{number % 2}")
+    (raw / "labels.csv").write_text("\n".join(lines))
+    (raw / "other.csv").write_text("image,label\n")
+    found = {}
+    for where in ("labels.csv", str(raw / "labels.csv")):
+        out = tmp_path / where.replace("/", "-")
+        prepare.run(command(raw, out, source="table", table=Path(where), holdout=0.2))
+        found[where] = open_artifact(out).manifest["inputs"]
+    (one, other) = found.values()
+    assert one == other
+    with pytest.raises(InputError, match="does not exist"):
+        prepare.run(command(raw, tmp_path / "out", source="table", table=Path("gone.csv")))
+
+
+def test_options_of_tables_are_refused_elsewhere_and_say_that_there_is_one(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    for number in range(4):
+        write_png(raw / ("normal", "abnormal")[number % 2] / f"{number}.png", picture(number))
+    with pytest.raises(UsageError, match="--patient-column is read by --source table alone, not by folder"):
+        prepare.run(command(raw, tmp_path / "out", source="folder", patient_column="mrn"))
+    with pytest.raises(UsageError, match="--patient-pattern: a set of mura says itself"):
+        prepare.run(command(raw, tmp_path / "out", source="mura", patient_pattern="."))
+    (raw / "list.csv").write_text("Scan,Finding\n" + "".join(f"{number},{number % 2}\n" for number in range(4)))
+    with pytest.raises(InputError, match="looks like none of"):
+        prepare.run(command(raw / "list.csv", tmp_path / "out"))
+    prepared = prepare.run(command(raw, tmp_path / "out", image_column="scan", label_column="finding", holdout=0.5))
+    assert (prepared["source"], prepared["images"]) == ("table", 4)

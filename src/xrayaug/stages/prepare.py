@@ -11,12 +11,15 @@ from xrayaug import console, csvfile, dataset, duplicates, files, memory, produc
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Row
-from xrayaug.errors import DataError, InputError
+from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.images import arrays, decoding
 from xrayaug.images.decoding import Manner, Note
 from xrayaug.options import Prepare
 from xrayaug.sources import Listing, Record
 
+OF_TABLES = ("table", "image_column", "label_column", "patient_column", "study_column", "split_column", "only",
+             "empty_label")  # fmt: skip
+NAME_PATIENTS = ("rsna", "mura")
 DETECTION_ORDER = ("rsna", "mura", "table", "folder")  # the most particular first
 
 Skipped = tuple[str, str]  # file and reason
@@ -124,12 +127,29 @@ def _check_strict(options: Prepare, skipped: list[Skipped]) -> None:
 def _listing(options: Prepare) -> tuple[str, Listing]:
     if not options.input.exists():
         raise InputError(f"--input {options.input} does not exist", "check the path for a typing error")
-    name = options.source if options.source != "auto" else _detect(options.input)
+    name = _source(options)
     listing = sources.load(name).read(options)
     if not listing.records:
         reason = f"; the first left out: {': '.join(listing.skipped[0])}" if listing.skipped else ""
         raise InputError(f"{options.input} holds no images of a '{name}' set{reason}", "check --input and --source")
     return name, listing
+
+
+def _source(options: Prepare) -> str:
+    """Which source reads the set: the one that is named, the one whose options are given, or the one that fits.
+
+    Raises:
+        UsageError: options of another source are given.
+    """
+    of_tables = [f"--{name.replace('_', '-')}" for name in OF_TABLES if getattr(options, name) is not None]
+    name = options.source
+    if name == "auto":
+        name = "table" if of_tables else _detect(options.input)
+    if of_tables and name != "table":
+        raise UsageError(f"{of_tables[0]} is read by --source table alone, not by {name}", "leave it out, or --source")
+    if options.patient_pattern is not None and name in NAME_PATIENTS:
+        raise UsageError(f"--patient-pattern: a set of {name} says itself whose an image is", "leave it out")
+    return name
 
 
 def _detect(path: Path) -> str:
@@ -140,7 +160,7 @@ def _detect(path: Path) -> str:
             return name
     raise InputError(
         f"{path} looks like none of {', '.join(sources.names())}",
-        "name the layout with --source; for images in one flat folder add --label",
+        "name the layout with --source, of a CSV file its --image-column; for images in one flat folder add --label",
     )
 
 
