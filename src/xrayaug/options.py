@@ -616,8 +616,12 @@ class Experiment(Command):
     preset: Literal["thesis", "demo"] = option(
         "thesis", help="thesis: its numbers, on real data; demo: phantoms, small and quick on a CPU."
     )
-    rsna: Path | None = option(None, help="Raw RSNA bone age set, which the GAN learns from.", role=Role.INPUT)
-    mura: Path | None = option(None, help="Raw MURA set, which the classifier learns from.", role=Role.INPUT)
+    rsna: Path | None = option(
+        None, help="What the GAN learns from: raw RSNA, another set, or a dataset.", role=Role.INPUT
+    )
+    mura: Path | None = option(
+        None, help="What the classifier learns from: raw MURA, another set, or a dataset.", role=Role.INPUT
+    )
     rsna_source: str = option(
         "rsna", choices=SOURCES, help="Layout of the set given as --rsna, if another; see prepare."
     )

@@ -3,6 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+from builders import row, write_dataset
+
+from xrayaug.errors import UsageError
 from xrayaug.options import Experiment
 from xrayaug.studies import planning
 
@@ -41,3 +45,23 @@ def test_sets_of_another_layout_are_read_as_such() -> None:
         assert f"--source {source} " in line
         assert "--test 0.25" in line
     assert "--only-label normal" in lines[2]
+
+
+def test_a_set_that_is_prepared_is_taken_as_it_is(tmp_path: Path) -> None:
+    rows = [row(patient=f"p{number}", split=split) for number, split in enumerate(("train", "train", "test", "test"))]
+    data = write_dataset(tmp_path / "data", rows)
+    given: dict[str, Any] = {"mura": data, "out": tmp_path / "s"}
+    both = planning.plan(Experiment(rsna=data, **given))
+    names = [command.name for command in both.commands]
+    assert names[:5] == ["train-gan", "sample", "fid", "augment", "augment"]
+    assert names.count("fid") == 1
+    assert all(data in command.inputs().values() for command in both.commands[:1] + both.commands[2:5])
+    options = Experiment(rsna=tmp_path / "raw", gan_size=32, test=0.2, **given)
+    one = planning.plan(options)
+    assert [command.name for command in one.commands[:2]] == ["prepare", "train-gan"]
+    assert [fid.name for fid in one.distances] == ["fid-synthetic-rsna", "fid-rsna-mura"]
+    found = planning.outlook(one, planning.settings(options))
+    assert found is not None
+    for idle in ({"gan_size": 32}, {"test": 0.2}, {"split_by": "image"}):
+        with pytest.raises(UsageError, match="prepared"):
+            planning.plan(Experiment(rsna=data, **given, **idle))

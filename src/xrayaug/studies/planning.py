@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from xrayaug import artifacts, sources
+from xrayaug import artifacts, manifests, sources
 from xrayaug.command import Command
 from xrayaug.dataset import open_dataset
 from xrayaug.errors import UsageError, XrayaugError
@@ -68,8 +68,10 @@ RANDOM_DIMS = "64"  # of random features: enough for a small study, and quick
 class Settings:
     """What the study is, every default of the preset filled in."""
 
-    rsna: Path
+    rsna: Path  # as it is given: raw, or prepared
     mura: Path
+    gan_data: Path  # prepared, here or before
+    classifier_data: Path
     percents: tuple[float, ...]
     real_fractions: tuple[float, ...]
     labels: tuple[str | None, ...]  # None: as they were drawn, without saying so
@@ -124,15 +126,14 @@ def plan(options: Experiment) -> Study:
         "seed": seed,
         **pace,
     }
-    distances = _distances(options, s)
+    distances = list(_distances(options, s))
     screened = out / "copies" if options.screen else None
     arms = _arms(options, s, screened)
     commands: list[Command] = [
         *(_phantoms(options, s) if options.preset == "demo" else []),
-        Prepare(source=options.rsna_source, input=s.rsna, size=s.gan_size, out=out / RSNA, **read),
-        Prepare(source=options.mura_source, input=s.mura, size=s.classifier_size, out=out / MURA, **read),
+        *_prepares(options, s, read),
         TrainGan(
-            data=out / RSNA,
+            data=s.gan_data,
             arch=options.gan_arch,
             only_label=options.gan_label,
             epochs=s.gan_epochs,
@@ -165,8 +166,11 @@ def settings(options: Experiment) -> Settings:
     """
     given = {name: getattr(options, name) for name in PRESETS[options.preset]}
     values = PRESETS[options.preset] | {name: value for name, value in given.items() if value is not None}
+    raw = _raw_sets(options)
     return Settings(
-        **_raw_sets(options),
+        **raw,
+        gan_data=raw["rsna"] if _is_prepared(raw["rsna"]) else options.out / RSNA,
+        classifier_data=raw["mura"] if _is_prepared(raw["mura"]) else options.out / MURA,
         **values,
         real_fractions=options.real_fractions or (1.0,),
         labels=options.labels or (None,),
@@ -189,7 +193,7 @@ def _arms(options: Experiment, s: Settings, screened: Path | None) -> list[Augme
         for control in (None, *controls):
             out = options.out / _arm_name(percent, label if percent else None, control, fraction)
             found[out] = Augment(
-                real=options.out / MURA,
+                real=s.classifier_data,
                 synthetic=options.out / "synthetic",
                 percent=percent,
                 label=cast(Any, label if percent and label != "both" else None),
@@ -236,6 +240,30 @@ def _classifiers(
         yield from (together,) if options.side_by_side else together.parts()
 
 
+def _prepares(options: Experiment, s: Settings, read: dict[str, Any]) -> list[Prepare]:
+    """The reading of the sets that are raw; those that were prepared are taken as they are.
+
+    Raises:
+        UsageError: an option would have changed how one was prepared.
+    """
+    found = []
+    if s.gan_data != s.rsna:
+        found.append(Prepare(source=options.rsna_source, input=s.rsna, size=s.gan_size, out=s.gan_data, **read))
+    elif options.gan_size is not None:
+        raise UsageError(f"--gan-size cannot change {s.rsna}, which is prepared", "leave it out, or prepare it anew")
+    if s.classifier_data != s.mura:
+        source, size = options.mura_source, s.classifier_size
+        found.append(Prepare(source=source, input=s.mura, size=size, out=s.classifier_data, **read))
+    if not found and (options.test or options.split_by):
+        flag = "--test" if options.test else "--split-by"
+        raise UsageError(f"{flag} does nothing: both sets are prepared", "leave it out, or prepare them anew")
+    return found
+
+
+def _is_prepared(path: Path) -> bool:
+    return artifacts.is_artifact(path) and manifests.read(path / manifests.MANIFEST)["kind"] == "dataset"
+
+
 def _raw_sets(options: Experiment) -> dict[str, Any]:
     given = {"rsna": options.rsna, "mura": options.mura}
     if options.preset == "demo":
@@ -258,7 +286,7 @@ def _phantoms(options: Experiment, s: Settings) -> list[Command]:
 
 def _copies(options: Experiment, s: Settings, out: Path) -> Copies:
     """The screening of the synthetic images against those that the GAN learnt from."""
-    return Copies(synthetic=options.out / "synthetic", real=options.out / RSNA, out=out, **_features(options, s))
+    return Copies(synthetic=options.out / "synthetic", real=s.gan_data, out=out, **_features(options, s))
 
 
 def _features(options: Experiment, s: Settings) -> dict[str, Any]:
@@ -274,20 +302,22 @@ def _features(options: Experiment, s: Settings) -> dict[str, Any]:
     }
 
 
-def _distances(options: Experiment, s: Settings) -> list[Fid]:
-    """Synthetic to RSNA, and RSNA to MURA, as in the thesis."""
+def _distances(options: Experiment, s: Settings) -> Iterator[Fid]:
+    """Synthetic to RSNA, and RSNA to MURA, as in the thesis; a set has no distance to itself."""
     chosen = _features(options, s)
-    pairs = (("synthetic", "rsna"), ("rsna", "mura")) if s.features != "none" else ()
-    return [Fid(a=options.out / a, b=options.out / b, out=options.out / f"fid-{a}-{b}", **chosen) for a, b in pairs]
+    sets = {"synthetic": options.out / "synthetic", RSNA: s.gan_data, MURA: s.classifier_data}
+    for a, b in (("synthetic", RSNA), (RSNA, MURA)) if s.features != "none" else ():
+        if sets[a] != sets[b]:
+            yield Fid(a=sets[a], b=sets[b], out=options.out / f"fid-{a}-{b}", **chosen)
 
 
 def outlook(study: Study, s: Settings) -> dict[str, Any] | None:
     """What the study could see; None where its test images are neither prepared nor there to be counted."""
-    mura = next(command for command in study.commands if isinstance(command, Prepare) and command.out.name == MURA)
+    reading = {command.out: command for command in study.commands if isinstance(command, Prepare)}
     arms = [command for command in study.commands if isinstance(command, Augment)]
     comparisons = sum(arm.percent > 0 and arm.control is None for arm in arms)
     try:
-        tested = _tested(mura)
+        tested = _tested(s.classifier_data, reading.get(s.classifier_data))
     except XrayaugError:
         return None
     if not (tested and comparisons):
@@ -296,13 +326,13 @@ def outlook(study: Study, s: Settings) -> dict[str, Any] | None:
     return power.outlook(patients, studies, seeds=s.seeds, comparisons=comparisons)
 
 
-def _tested(mura: Prepare) -> list[tuple[str, str]]:
+def _tested(data: Path, reading: Prepare | None) -> list[tuple[str, str]]:
     """Patient and study of every test image: of the prepared set, or of the raw one without opening an image.
 
     Raises:
         XrayaugError: there is neither.
     """
-    if artifacts.is_artifact(mura.out):
-        return [(row.patient, row.study) for row in open_dataset(mura.out).select(split="test")]
-    listed = sources.load(mura.source).read(mura).records
+    if reading is None or artifacts.is_artifact(data):
+        return [(row.patient, row.study) for row in open_dataset(data).select(split="test")]
+    listed = sources.load(reading.source).read(reading).records
     return [(record.patient, record.study) for record in listed if record.split == "test"]
