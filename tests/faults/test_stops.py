@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from faults import trees
 from faults.killing import spread
-from faults.program import Ended, Program, Running
+from faults.program import ONE_THREAD, Ended, Program, Running
 from faults.shim import Plan
 from faults.specimens import COMMANDS, Reference, References
 
@@ -74,12 +74,13 @@ def test_a_signal_anywhere(name: str, xrayaug: Program, references: References) 
 )
 def test_time_is_up_again_and_again(name: str, xrayaug: Program, references: References) -> None:
     reference = references.get(name)
-    directory = xrayaug.new_directory(name)
     minutes, stops = reference.seconds * 0.2 / 60, 0
-    while (ended := xrayaug.run([*limited(name, minutes), "--out", reference.words[-1]], directory)).code:
-        check_stopped(ended)
-        stops, minutes = stops + 1, minutes * 1.2
-    assert stops
+    while not stops:
+        directory = xrayaug.new_directory(name)
+        while (ended := xrayaug.run([*limited(name, minutes), "--out", reference.words[-1]], directory)).code:
+            check_stopped(ended)
+            stops, minutes = stops + 1, minutes * 1.2
+        minutes /= 2  # the reference may be of a slower moment, in which all was over in time
     check_goes_on(xrayaug, reference, directory)
 
 
@@ -164,8 +165,9 @@ def test_a_study_of_true_subprocesses_leaves_nothing_running(
     directory = xrayaug.new_directory("subprocesses")
     with (directory / "stderr").open("wb") as stderr:
         words = [sys.executable, "-m", "xrayaug", *reference.words]
+        alike = os.environ | ONE_THREAD  # as those that go on after it: sums over more threads round otherwise
         process = subprocess.Popen(
-            words, cwd=directory, stderr=stderr, stdout=subprocess.DEVNULL, start_new_session=True
+            words, cwd=directory, stderr=stderr, stdout=subprocess.DEVNULL, start_new_session=True, env=alike
         )
     running = Running(xrayaug, process.pid, directory)
     running.wait_for("training dcgan")
