@@ -46,7 +46,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Picture:
-    """One usable image, ready to be written."""
+    """What a file became: a square ready to be written, or none, and its note."""
 
     square: npt.NDArray[np.uint8]  # [1, size, size], or none of them
     note: Note

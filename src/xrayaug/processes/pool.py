@@ -6,9 +6,10 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from types import ModuleType
 from typing import TypeVar
@@ -41,23 +42,31 @@ def in_processes(function: Callable[[S], T], things: Iterable[S], workers: int) 
     if workers == 1:
         yield from map(function, things)
         return
-    pending: deque[Future[list[T]]] = deque()
-    with _without_main(), _processes(workers) as pool:
+    given = iter(things)
+    chunks = iter(lambda: list(islice(given, CHUNK)), [])
+    with _without_main():
+        executor = _processes(workers)
         try:
-            given = iter(things)
-            while chunk := list(islice(given, CHUNK)):
-                pending.append(pool.submit(_each, function, chunk))
-                if len(pending) > AHEAD * workers:
-                    yield from pending.popleft().result()
-            while pending:
-                yield from pending.popleft().result()
+            for results in in_order(executor, partial(_each, function), chunks, AHEAD * workers):
+                yield from results
         except BrokenProcessPool:
             raise ResourceError(
                 "a process that worked for this one was killed, most likely for want of memory",
                 "--workers 1 needs no others",
             ) from None
         finally:
-            pool.shutdown(cancel_futures=True)
+            executor.shutdown(cancel_futures=True)
+
+
+def in_order(executor: Executor, function: Callable[[S], T], things: Iterable[S], ahead: int) -> Iterator[T]:
+    """`function` of each thing in order, no more than so many given out before their results are taken."""
+    pending: deque[Future[T]] = deque()
+    for thing in things:
+        pending.append(executor.submit(function, thing))
+        if len(pending) > ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:

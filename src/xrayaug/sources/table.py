@@ -218,7 +218,7 @@ def _take(line: Line, table: _Table, found: _Found) -> None:
         found.skipped.append((f"line {line.number}", "names no image"))
         return
     path = _inside(named, table.where(line))
-    files = _on_disk(path, table.root) or (table.below.get(named, []) if len(path.parts) == 1 else [])
+    files = _on_disk(path, table.root) or (table.below.get(path.name, []) if len(path.parts) == 1 else [])
     if len(files) != 1:
         found.skipped.append((named, f"in several places: {', '.join(files)}" if files else "listed but not on disk"))
         return

@@ -146,7 +146,7 @@ def _source(options: Prepare) -> str:
     if name == "auto":
         name = "table" if of_tables else _detect(options.input)
     if of_tables and name != "table":
-        raise UsageError(f"{of_tables[0]} is read by --source table alone, not by {name}", "leave it out, or --source")
+        raise UsageError(f"{of_tables[0]} is read by --source table alone, not by {name}", "leave it out")
     if options.patient_pattern is not None and name in NAME_PATIENTS:
         raise UsageError(f"--patient-pattern: a set of {name} says itself whose an image is", "leave it out")
     return name
