@@ -28,10 +28,9 @@ def test_classes_without_splits(tmp_path: Path) -> None:
     assert told(listing) == {"Normal/a.png": ("", "normal"), "Fractured/deep/er/b.JPG": ("", "abnormal")}
     record = listing.records[0]
     assert record.patient == record.study == "Fractured/deep/er/b"
-    assert listing.notes == [
-        "classes: 'Fractured' is abnormal, 'Normal' is normal",
-        "patients are unknown: each of the 2 images counts as a patient of its own",
-    ]
+    assert listing.notes == ["patients are unknown: each of the 2 images counts as a patient of its own"]
+    assert {each.word: each.reading.label for each in listing.words} == {"Fractured": "abnormal", "Normal": "normal"}
+    assert not record.patient_known
 
 
 @pytest.mark.parametrize(

@@ -7,21 +7,17 @@ contract tests read the listing.
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol, cast
 
-from xrayaug import listing
+from xrayaug import labels, listing
 from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES
+from xrayaug.labels import LabelRules, WordCount
 from xrayaug.options import Prepare
 
-# Names of classes as people give them, in `plain` form.
-NORMAL_NAMES = frozenset(
-    {"normal", "negative", "healthy", "no", "false", "0", "not fractured", "non fractured", "no fracture", "no finding"}
-)
-ABNORMAL_NAMES = frozenset({"abnormal", "positive", "fracture", "fractured", "diseased", "yes", "true", "1"})
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -46,6 +42,7 @@ class Record:
     study: str
     split: str = ""  # train, valid or test; empty where the set does not say
     extra: Mapping[str, str] = field(default_factory=dict)  # further columns of the index
+    patient_known: bool = True  # else `patient` is the image's own, and no other image can have it
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,9 @@ class Listing:
     records: list[Record]
     skipped: list[tuple[str, str]] = field(default_factory=list)  # (file, reason)
     notes: list[str] = field(default_factory=list)  # what the user should hear about
+    warnings: list[str] = field(default_factory=list)  # what the user should look at
+    words: list[WordCount] = field(default_factory=list)  # that stood where labels stand, and what they were read as
+    columns: Mapping[str, str] = field(default_factory=dict)  # of a list: what was read -> title of its column
 
 
 class Source(Protocol):
@@ -151,11 +151,6 @@ def require_directory(path: Path) -> None:
         raise InputError(f"{path} is a file, expected a directory", "only --source table reads a file")
 
 
-def plain(name: str) -> str:
-    """A name as it is compared: `Non_fractured` and `non-fractured` are both `non fractured`."""
-    return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
-
-
 def patients_by_path(options: Prepare) -> Callable[[str], str] | None:
     """What finds the patient in an image's path by `--patient-pattern`; None where that is not given.
 
@@ -183,50 +178,16 @@ def patients_by_path(options: Prepare) -> Callable[[str], str] | None:
     return patient
 
 
-def tells_label(name: str) -> bool:
-    """Whether a class's name says by itself which label it is."""
-    return plain(name) in NORMAL_NAMES | ABNORMAL_NAMES
+def label_rules(options: Prepare, there: Iterable[str], *, inverted: bool = False) -> LabelRules:
+    """Return how words become labels, by `--normal-class` and `--abnormal-class` and what else the options say.
 
-
-@dataclass(frozen=True)
-class Classes:
-    """Which label a class stands for: as the options say, or else by its name.
-
-    Where one side alone is named, every other class is of the other side.
-    """
-
-    normal: frozenset[str] = frozenset()  # in `plain` form
-    abnormal: frozenset[str] = frozenset()
-
-    def label(self, name: str) -> str:
-        """A class's name as `normal` or `abnormal`.
-
-        Raises:
-            DataError: neither the options nor the name tell.
-        """
-        if plain(name) in self.abnormal or (self.normal and not self.abnormal and plain(name) not in self.normal):
-            return "abnormal"
-        if plain(name) in self.normal or (self.abnormal and not self.normal):
-            return "normal"
-        if self.normal or self.abnormal:
-            raise DataError(f"'{name}' is in neither --normal-class nor --abnormal-class", "name it in one of them")
-        if plain(name) in NORMAL_NAMES:
-            return "normal"
-        if plain(name) in ABNORMAL_NAMES:
-            return "abnormal"
-        raise DataError(
-            f"'{name}' is neither normal nor abnormal", "name the classes with --abnormal-class or --normal-class"
-        )
-
-
-BY_NAME = Classes()
-
-
-def named_classes(options: Prepare, there: Iterable[str]) -> Classes:
-    """What `--normal-class` and `--abnormal-class` say of the classes that are there.
+    Args:
+        options: of prepare.
+        there: the words that are there.
+        inverted: whether yes means normal.
 
     Raises:
-        DataError: one that they name is not there, or named by both: a typing error would make every image normal.
+        DataError: a class that is named is not there, or named as both: a typing error would make every image normal.
     """
     found = sorted(set(there))
     normal, abnormal = (
@@ -234,19 +195,35 @@ def named_classes(options: Prepare, there: Iterable[str]) -> Classes:
     )  # fmt: skip
     for name in sorted(normal & abnormal):
         raise DataError(f"the class '{name}' is named as normal and as abnormal", "leave out one")
-    return Classes(normal, abnormal)
+    unsure = None if options.unsure_label == "skip" else options.unsure_label
+    rules = LabelRules(normal, abnormal, options.empty_label, unsure, inverted)
+    labels.check_minus_one(found, rules, decided=options.unsure_label is not None)
+    return rules
+
+
+def on_labels(words: Sequence[WordCount], rules: LabelRules) -> list[str]:
+    """Return what to warn of about words that were read as labels."""
+    said = [
+        f"'{word}' is not '{name}', which is named, and counts as {rules.read(word).label or 'left out'}"
+        for word, name in labels.misspelt((each.word for each in words), rules)
+    ]
+    left = [each for each in words if each.reading.label is None]
+    said += [f"{each.count} of '{each.word}' are left out: {each.reading.reason}" for each in left[:MOST_NAMED]]
+    return said
 
 
 def _named(given: str | None, there: list[str], option: str) -> frozenset[str]:
+    """Return the classes that an option names, in canonical form; a name may itself hold a comma."""
     if given is None:
         return frozenset()
-    known = {plain(name) for name in there}
-    names = [given] if plain(given) in known else given.split(",")  # a name may itself hold a comma
+    known = {labels.canonical(part) for word in there for part in (word, *labels.findings(word))}
+    names = [given] if labels.canonical(given) in known else given.split(",")
     for name in names:
-        if plain(name) not in known:
+        if labels.canonical(name) not in known:
+            there = [word for word in there if word]
             flag = f"--{option.replace('_', '-')}"
             raise DataError(f"no class is called '{name.strip()}'; there are {_some(there)}", f"check {flag}")
-    return frozenset(map(plain, names))
+    return frozenset(map(labels.canonical, names))
 
 
 def _some(names: list[str]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from xrayaug import csvfile, sources
+from xrayaug import csvfile, labels, sources
 from xrayaug.csvfile import Line
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
@@ -67,7 +67,8 @@ def read(options: Prepare) -> Listing:
         _take_split(split, files, lists, options.part, found)
     if not found.records:
         raise InputError(_nothing_found(root, options.part, found), "unpack the images beside their lists")
-    return Listing(root, list(found.records.values()), found.skipped, found.notes)
+    words = labels.count_words((_word_of(file) for file in found.records), labels.BY_NAME)
+    return Listing(root, list(found.records.values()), found.skipped, found.notes, words=words)
 
 
 def _take_split(split: str, files: list[str], lists: list[Path], part: str, found: _Found) -> None:
@@ -191,9 +192,14 @@ def _check_labels(entries: list[_Entry] | None) -> None:
 
 def _label_of(path: str) -> str:
     """The label in the study directory's name; empty where it tells none."""
+    return LABELS.get(_word_of(path), "")
+
+
+def _word_of(path: str) -> str:
+    """The word that tells the label in the study directory's name; empty where none does."""
     steps = path.split("/")
     match = STUDY.fullmatch(steps[3]) if len(steps) > 3 else None
-    return LABELS[match[1].lower()] if match else ""
+    return match[1].lower() if match else ""
 
 
 def _take_listed(entries: Iterable[_Entry], files: list[str], found: _Found) -> None:

@@ -103,7 +103,7 @@ def _is_named_after_set(directory: Path) -> bool:
 
 
 def _csv_files(directory: Path) -> list[Path]:
-    return [path for path in sources.files(directory) if path.suffix.lower() in csvfile.SUFFIXES]
+    return [path for path in sources.files(directory) if csvfile.is_list(path)]
 
 
 def _kind_of(header: Iterable[str]) -> _Kind | None:

@@ -18,9 +18,11 @@ from xrayaug.options import Prepare
 from xrayaug.sources import Listing, Record
 
 OF_TABLES = ("table", "image_column", "label_column", "patient_column", "study_column", "split_column", "only",
-             "empty_label")  # fmt: skip
+             "empty_label", "unsure_label", "encoding", "keep_columns")  # fmt: skip
 NAME_PATIENTS = ("rsna", "mura")
 DETECTION_ORDER = ("rsna", "mura", "table", "folder")  # the most particular first
+
+MOST_WORDS = 20  # of a label column, shown
 
 Skipped = tuple[str, str]  # file and reason
 
@@ -32,6 +34,7 @@ class Reading:
     source: str
     skipped: list[Skipped]
     rows: list[Row] = field(default_factory=list)
+    patients_unknown: int = 0  # images whose patient is not known
     depths: Counter[str] = field(default_factory=Counter)
     blank: set[str] = field(default_factory=set)  # sha256 of pictures of one grey level: equal, but no copies
 
@@ -41,6 +44,7 @@ class Reading:
             self.skipped.append((record.file, note.unusable))
             return
         self.rows.append(_row(record, self.source, len(self.rows), note.sha256))
+        self.patients_unknown += not record.patient_known
         self.depths[note.depth] += 1
         if note.blank:
             self.blank.add(note.sha256)
@@ -55,12 +59,16 @@ def plan(options: Prepare) -> Result:
     """What would be read and how it would be split, without opening an image."""
     name, listing = _listing(options)
     rows = splits.assign([_row(record, name, place, "") for place, record in enumerate(listing.records)], options)
-    return _summary(options, name, rows) | {"skipped": len(listing.skipped), "notes": listing.notes}
+    for warning in listing.warnings:
+        console.warn(warning)
+    unknown = sum(not record.patient_known for record in listing.records)
+    return _summary(options, name, rows, unknown) | _read_as(listing) | {"skipped": len(listing.skipped)}
 
 
 def tables(result: Result) -> list[Table]:
-    """The thesis's Tables 1 to 3 for this set, and what was left out."""
+    """The words that were read as labels, the thesis's Tables 1 to 3 for this set, and what was left out."""
     return [
+        *([_table_of_words(result)] if result["labels"] else []),
         _table_by_part("Table 1: studies", result["studies_by_part"]),
         _table_by_part("Table 2: images", result["images_by_part"]),
         _table_of_splits(result),
@@ -76,12 +84,25 @@ def _prepare(options: Prepare, directory: Path) -> Result:
     dataset.write_index(directory, rows, split_by=options.split_by)
     files.write_text(directory / "skipped.csv", csvfile.dump([("file", "reason"), *reading.skipped]))
     _say_what_was_left_out(reading.skipped)
-    return _summary(options, name, rows) | {
-        "bit_depths": dict(sorted(reading.depths.items())),
-        "blank": sum(row.sha256 in reading.blank for row in rows),
-        "duplicates": equal,
-        "skipped": len(reading.skipped),
+    return (
+        _summary(options, name, rows, reading.patients_unknown)
+        | _read_as(listing)
+        | {
+            "bit_depths": dict(sorted(reading.depths.items())),
+            "blank": sum(row.sha256 in reading.blank for row in rows),
+            "duplicates": equal,
+            "skipped": len(reading.skipped),
+        }
+    )
+
+
+def _read_as(listing: Listing) -> Result:
+    """Return what the raw set's words and columns were read as, for the manifest."""
+    return {
+        "columns": dict(listing.columns),
+        "labels": [each.to_dict() for each in listing.words],
         "notes": listing.notes,
+        "warnings": listing.warnings,
     }
 
 
@@ -95,6 +116,8 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
     console.say(f"reading {len(listing.records)} images of a '{source}' set under {listing.root}")
     for note in listing.notes:
         console.say(note)
+    for warning in listing.warnings:
+        console.warn(warning)
     reading = Reading(source, list(listing.skipped))
     _check_strict(options, reading.skipped)
     with arrays.writing_images(directory, options.size, options.checkpoint_every) as writer:
@@ -180,7 +203,7 @@ def _row(record: Record, source: str, place: int, sha256: str) -> Row:
     )
 
 
-def _summary(options: Prepare, source: str, rows: list[Row]) -> Result:
+def _summary(options: Prepare, source: str, rows: list[Row], patients_unknown: int) -> Result:
     leaking = dataset.patients_in_two_splits(rows)
     if leaking and options.split_by == "image":
         console.warn(f"--split-by image: {leaking} patients are in more than one split, so scores will flatter")
@@ -189,6 +212,7 @@ def _summary(options: Prepare, source: str, rows: list[Row]) -> Result:
         "source": source,
         "images": len(rows),
         "patients": len({row.patient for row in rows}),
+        "patients_unknown": patients_unknown,
         "size": options.size,
         "split_by": options.split_by,
         "patients_in_two_splits": leaking,
@@ -213,7 +237,7 @@ def _by_part(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
     counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         where = "test" if row.split == "test" else "train"
-        counted[row.extra.get("part", "all")][f"{where}_{row.label}"] += 1
+        counted[row.extra.get("part", "all") if row.source == "mura" else "all"][f"{where}_{row.label}"] += 1
     keys = [f"{where}_{label}" for where in ("train", "test") for label in LABELS]
     return {part: {key: numbers[key] for key in keys} for part, numbers in sorted(counted.items())}
 
@@ -233,10 +257,30 @@ def _table_of_splits(result: Result) -> Table:
         for label in LABELS:
             columns.append(f"{split} {label}")
             cells.append(f"{result['counts'].get(split, {}).get(label, 0):,}")
-    notes = [f"{result['patients']:,} patients, split by {result['split_by']}; {result['skipped']:,} files skipped"]
+    notes = [f"{_patients(result)}; {result['skipped']:,} files skipped"]
     if result["patients_in_two_splits"]:
         notes.append(f"{result['patients_in_two_splits']} patients are in more than one split")
     return Table("Table 3: images per split", (*columns, "Total"), [(*cells, f"{result['images']:,}")], notes)
+
+
+def _patients(result: Result) -> str:
+    """Return how many patients there are, as far as that is known."""
+    unknown = result["patients_unknown"]
+    known = f"{result['patients'] - unknown:,} patients"
+    if unknown == result["images"]:
+        return "patients unknown, split by image"
+    return f"{known}{f' and {unknown:,} images of unknown patients' if unknown else ''}, split by {result['split_by']}"
+
+
+def _table_of_words(result: Result) -> Table:
+    """Return the words that stood where labels stand, and what they were read as."""
+    rows = [(each["word"] or "(empty)", f"{each['count']:,}", each["label"]) for each in result["labels"][:MOST_WORDS]]
+    notes = []
+    if len(result["labels"]) > MOST_WORDS:
+        notes.append(f"and {len(result['labels']) - MOST_WORDS:,} further words; all are in manifest.json")
+    if result["columns"]:
+        notes.append("columns: " + ", ".join(f"{what} '{title}'" for what, title in result["columns"].items()))
+    return Table("Labels as they were read", ("Word", "Count", "Label"), rows, notes)
 
 
 def _say_what_was_left_out(skipped: list[Skipped]) -> None:
