@@ -338,3 +338,48 @@ def test_options_of_tables_are_refused_elsewhere_and_say_that_there_is_one(tmp_p
         prepare.run(command(raw / "list.csv", tmp_path / "out"))
     prepared = prepare.run(command(raw, tmp_path / "out", image_column="scan", label_column="finding", holdout=0.5))
     assert (prepared["source"], prepared["images"]) == ("table", 4)
+
+
+def write_list(root: Path, lines: list[str], header: str = "file,label,patient,view,split") -> Path:
+    """A set of as many pictures as lines, img0.png and so on, and its list."""
+    for number in range(len(lines)):
+        write_png(root / f"img{number}.png", picture(number))
+    (root / "list.csv").write_text("\n".join([header, *(f"img{n}.png,{line}" for n, line in enumerate(lines))]) + "\n")
+    return root
+
+
+def test_words_columns_and_warnings_are_kept_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_list(tmp_path / "raw", ["0,p1,AP,train", "1.0,p2,PA,train", "-1,p3,AP,", "NA,p4,AP,"])
+    result = prepare.run(Prepare(input=root, out=tmp_path / "out", size=8))
+    assert {each["word"]: each["label"] for each in result["labels"]} == {
+        "0": "normal", "1.0": "abnormal", "-1": "left out: uncertain label", "NA": "left out: no label",
+    }  # fmt: skip
+    assert result["columns"]["patient"] == "patient"
+    assert result == open_artifact(tmp_path / "out").result
+    assert "warning: 1 of '-1' are left out" in capsys.readouterr().err
+    words, *_, last = prepare.tables(result)
+    assert ("-1", "1", "left out: uncertain label") in words.rows
+    assert "label 'label'" in words.notes[-1]
+    assert last.notes[0].startswith("2 patients")
+    assert prepare.plan(Prepare(input=root, out=tmp_path / "out", size=8))["labels"] == result["labels"]
+
+
+def test_columns_of_a_list_follow_ours_and_replace_none(tmp_path: Path) -> None:
+    root = write_list(tmp_path / "raw", ["0, 7.0 ,AP,", "1,8,PA,"])
+    prepare.run(Prepare(input=root, out=tmp_path / "out", size=8))
+    rows = list(csv.DictReader((tmp_path / "out" / "index.csv").open()))
+    assert list(rows[0])[:5] == ["image", "row", "split", "label", "patient"]
+    assert [(row["label"], row["list_label"], row["patient"], row["list_patient"], row["view"]) for row in rows] == [
+        ("normal", "0", "7", "7.0", "AP"),
+        ("abnormal", "1", "8", "8", "PA"),
+    ]
+    assert open_dataset(tmp_path / "out").rows[1].extra["view"] == "PA"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [(["0,,,", "1,,,"], "patients unknown, split by image"), (["0,p,,", "1,,,"], "1 patients and 1 images of unknown")],
+)
+def test_no_table_counts_patients_that_are_unknown(tmp_path: Path, lines: list[str], said: str) -> None:
+    result = prepare.run(Prepare(input=write_list(tmp_path / "raw", lines), out=tmp_path / "out", size=8))
+    assert prepare.tables(result)[-1].notes[0].startswith(said)
