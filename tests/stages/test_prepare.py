@@ -367,7 +367,7 @@ def test_words_columns_and_warnings_are_kept_and_shown(tmp_path: Path, capsys: p
 def test_columns_of_a_list_follow_ours_and_replace_none(tmp_path: Path) -> None:
     root = write_list(tmp_path / "raw", ["0, 7.0 ,AP,", "1,8,PA,"])
     prepare.run(Prepare(input=root, out=tmp_path / "out", size=8))
-    rows = list(csv.DictReader((tmp_path / "out" / "index.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "out" / "index.csv").read_text().splitlines()))
     assert list(rows[0])[:5] == ["image", "row", "split", "label", "patient"]
     assert [(row["label"], row["list_label"], row["patient"], row["list_patient"], row["view"]) for row in rows] == [
         ("normal", "0", "7", "7.0", "AP"),
