@@ -118,6 +118,7 @@ def test_what_is_dumped_is_read_back_by_pythons_own_reader(rows: list[list[str]]
         b"sep=;\r\nfile;label\r\na.png;1\r\n",
         b'\xef\xbb\xbf"sep=;"\nfile;label\na.png;1\n',
         b"sep=,\nfile,label,\na.png,1,\n",
+        b'file,label\na.png,="1"\n',
         gzip.compress(b"file,label\na.png,1\n"),
     ],
 )

@@ -31,6 +31,7 @@ MOSTLY = 0.6  # of a text's letters beyond ASCII
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # with the apostrophes of text that has been guarded already
 NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")  # begins as a formula may, and is none
+AS_TEXT = re.compile(r'="(.*)"')
 GUARDED = re.compile(r"'+[=+\-@\t\r]")
 QUOTED = re.compile(r'[",\r\n]')
 TITLE_MARKS = re.compile(r"[\s_.-]+")
@@ -244,13 +245,19 @@ def _parse(data: bytes, encoding: str | None = None) -> Iterator[Line]:
         reader = csv.reader(text, delimiter=said[1] if said else _delimiter(first), strict=True)
         try:
             for cells in reader:
-                stripped = tuple(cell.strip() for cell in cells)
+                stripped = tuple(_plain(cell.strip()) for cell in cells)
                 if any("\0" in cell for cell in stripped):
                     raise csv.Error("it holds NUL bytes")
                 if any(stripped) and not (said and reader.line_num == 1):
                     yield Line(reader.line_num, stripped)
         except csv.Error as problem:
             raise csv.Error(f"{problem}, line {reader.line_num}") from None
+
+
+def _plain(cell: str) -> str:
+    """Return a cell without what keeps a spreadsheet from reading it as a number: `="007"` is `007`."""
+    as_text = AS_TEXT.fullmatch(cell) if cell.startswith("=") else None
+    return as_text[1] if as_text else cell
 
 
 def _known_encoding(name: str) -> str:

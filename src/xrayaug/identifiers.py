@@ -21,7 +21,7 @@ SHOWN = 3  # examples in a message
 
 def canonical(cell: str) -> str:
     """Return an identifier without what a spreadsheet adds; empty where it is missing. Leading zeros stay."""
-    text = unicodedata.normalize("NFC", " ".join(cell.split()))
+    text = unicodedata.normalize("NFC", " ".join(cell.split())).removeprefix("'")  # how a sheet marks text
     if is_missing(text):
         return ""
     whole = WHOLE.fullmatch(text)

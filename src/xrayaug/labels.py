@@ -33,11 +33,15 @@ ANSWERS = {"0": "1", "no": "yes", "n": "y", "false": "true", "negative": "positi
 ANSWERS |= {yes: no for no, yes in ANSWERS.items()}
 
 MISSING = frozenset(
-    {"", "-", "--", "na", "n/a", "<na>", "nan", "-nan", "null", "none", "nil", "missing",
+    {"", "-", "--", "na", "n/a", "n.a.", "<na>", "nan", "-nan", "null", "[null]", "none", "nil", "missing", "unknown",
+     "not available", "not applicable", "not done", "undefined", "unlabeled", "unlabelled", "pending", "tbd",
      "#n/a", "#n/a n/a", "#na", "#null!", "#value!", "#ref!", "#name?", "#div/0!", "#num!",
      "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"}
 )  # fmt: skip
-UNSURE = frozenset({"-1", "uncertain", "unsure", "equivocal", "indeterminate", "?"})  # -1: CheXpert, MIMIC-CXR
+UNSURE = frozenset(  # -1: CheXpert, MIMIC-CXR
+    {"-1", "?", "uncertain", "unsure", "equivocal", "indeterminate", "inconclusive", "maybe", "possible",
+     "questionable", "borderline"}
+)  # fmt: skip
 
 NUMBER = re.compile(r"([+-]?)([0-9]+)\.0+")
 NUMERIC = re.compile(r"[+-]?[0-9]+(?:[.][0-9]+)?")

@@ -120,8 +120,8 @@ def test_usual_words_for_labels(root: Path, no: str, yes: str) -> None:
 
 
 def test_labels_and_splits_that_say_nothing_are_errors_with_a_line(root: Path) -> None:
-    with pytest.raises(DataError, match="line 3: 'maybe' is neither normal nor abnormal"):
-        read(root / "t.csv", "image,label\na.png,0\nx/b.png,maybe\n")
+    with pytest.raises(DataError, match="line 3: 'grey' is neither normal nor abnormal"):
+        read(root / "t.csv", "image,label\na.png,0\nx/b.png,grey\n")
     with pytest.raises(DataError, match="line 2: 'A' is no split"):
         read(root / "t.csv", "image,label,split\na.png,0,A\n")
     with pytest.raises(DataError, match="no class is called 'ill'; there are sick, well"):

@@ -32,6 +32,13 @@ MOST_NAMED = 20  # classes in a message: sets that name findings have hundreds o
 LEVELS = 3  # of directories in which a set's root or its lists are looked for
 
 
+PATIENTS_IN_PATHS = (
+    r"(?i:patient|subject|person|participant)[-_ ]?[0-9]+",  # CheXpert
+    r"(?<![^/])p[0-9]{8}(?![^/])",  # MIMIC-CXR
+)
+MOST_OF_A_PATIENT = 20  # images in a directory, on average, where directories may be patients
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One image as the raw set describes it, not yet opened."""
@@ -176,6 +183,21 @@ def patients_by_path(options: Prepare) -> Callable[[str], str] | None:
         return found[pattern.groups]
 
     return patient
+
+
+def on_patients(records: Sequence[Record]) -> list[str]:
+    """Return what to warn of where the patients of images are unknown and paths seem to tell them."""
+    files = [record.file for record in records if not record.patient_known]
+    for pattern in PATIENTS_IN_PATHS:
+        named = [found[0] for file in files if (found := re.search(pattern, file))]
+        if len(set(named)) < len(named):
+            seem = f"{len(named)} paths seem to name {len(set(named))}, such as {named[0]}"
+            return [f"patients are unknown, but {seem}: --patient-pattern '{pattern}' uses them"]
+    deep = [str(PurePosixPath(file).parent) for file in files if file.count("/") > 1]
+    if len(set(deep)) < len(deep) <= MOST_OF_A_PATIENT * len(set(deep)):
+        seem = f"{len(deep)} images lie in {len(set(deep))} directories below the classes, such as {deep[0]}"
+        return [f"patients are unknown, and {seem}: if those are patients, --patient-pattern '^(.*)/' uses them"]
+    return []
 
 
 def label_rules(options: Prepare, there: Iterable[str], *, inverted: bool = False) -> LabelRules:

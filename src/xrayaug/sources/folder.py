@@ -58,7 +58,7 @@ def read(options: Prepare) -> Listing:
             records.append(_record(place, reading.label, patient))
         else:
             skipped.append((place.file, reading.reason))
-    warnings = sources.on_labels(words, rules)
+    warnings = [*sources.on_labels(words, rules), *sources.on_patients(records)]
     return Listing(root, records, skipped, _notes(records, are_known=patient is not None), warnings, words)
 
 

@@ -82,13 +82,14 @@ def read(options: Prepare) -> Listing:
             f"none of the {len(table.lines)} images that {table.sheet.path} lists is usable: " + _first_reasons(found),
             f"paths are relative to {table.root}",
         )
+    records = list(found.records.values())
     titles = {what: table.sheet.header[place] for what, place in table.columns.items() if place is not None}
     return Listing(
         table.root,
-        list(found.records.values()),
+        records,
         found.skipped,
         notes=[*table.notes, *_notes(table, found)],
-        warnings=[*table.warnings, *sources.on_labels(table.words, table.rules)],
+        warnings=[*table.warnings, *sources.on_labels(table.words, table.rules), *sources.on_patients(records)],
         words=table.words,
         columns=titles,
     )
