@@ -260,7 +260,7 @@ def test_minus_one_is_uncertain_and_left_out(root: Path, options: dict[str, str]
     listing = on_three(root, "label", "0", "1", "-1.0", **options)
     assert told(listing) == {"a.png": "normal", "x/b.png": "abnormal"}
     assert listing.skipped == [("x/c.jpg", "uncertain label")]
-    assert "1 of '-1.0'" in listing.warnings[0]
+    assert "1 labels are '-1.0'" in listing.warnings[0]
 
 
 @pytest.mark.parametrize("label", ["normal", "abnormal"])

@@ -356,7 +356,7 @@ def test_words_columns_and_warnings_are_kept_and_shown(tmp_path: Path, capsys: p
     }  # fmt: skip
     assert result["columns"]["patient"] == "patient"
     assert result == open_artifact(tmp_path / "out").result
-    assert "warning: 1 of '-1' are left out" in capsys.readouterr().err
+    assert "warning: 1 labels are '-1', so" in capsys.readouterr().err
     words, *_, last = prepare.tables(result)
     assert ("-1", "1", "left out: uncertain label") in words.rows
     assert "label 'label'" in words.notes[-1]

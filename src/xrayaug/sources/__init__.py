@@ -230,7 +230,11 @@ def on_labels(words: Sequence[WordCount], rules: LabelRules) -> list[str]:
         for word, name in labels.misspelt((each.word for each in words), rules)
     ]
     left = [each for each in words if each.reading.label is None]
-    said += [f"{each.count} of '{each.word}' are left out: {each.reading.reason}" for each in left[:MOST_NAMED]]
+    said += [
+        f"{each.count} labels are {repr(each.word) if each.word else 'empty'}, so their images are left out: "
+        f"{each.reading.reason}"
+        for each in left[:MOST_NAMED]
+    ]
     return said
 
 
