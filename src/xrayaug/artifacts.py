@@ -149,7 +149,8 @@ def is_artifact(path: Path) -> bool:
 def digest(path: Path) -> str:
     """What tells one input from another, as sha256.
 
-    Of an artifact its manifest, of a file its bytes, of any other directory the names and sizes of its files.
+    Of an artifact its manifest, of a file its bytes, of any other directory the names and sizes of its files: that is
+    all that artifacts of raw files remember of them that were made before `rawinputs` was there.
 
     Raises:
         InputError: nothing is there.

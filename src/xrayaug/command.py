@@ -141,6 +141,7 @@ class Command:
     name: ClassVar[str]
     example: ClassVar[str]
     is_shared: ClassVar[bool] = False  # whether several processes may run it together, as torchrun starts them
+    reads_raw: ClassVar[bool] = False  # whether it reads files of which no manifest tells
 
     out: Path = option(help="Directory to write; refused if it holds something else.", role=Role.EXECUTION)
     seed: int = option(0, help="Seed of everything random; the same seed gives the same bytes on a CPU.", minimum=0)

@@ -90,7 +90,8 @@ def read(options: Prepare) -> Listing:
             f"none of the {len(table.lines)} images that {table.sheet.path} lists is usable: " + _first_reasons(found),
             f"paths are relative to {table.root}",
         )
-    return Listing(table.root, list(found.records.values()), found.skipped, _notes(table, found))
+    lists = [table.sheet.path]
+    return Listing(table.root, list(found.records.values()), found.skipped, _notes(table, found), lists)
 
 
 def _open_table(options: Prepare) -> _Table:
