@@ -136,7 +136,7 @@ def test_what_needs_no_network_loads_no_torch(module: str) -> None:
 
 
 LAYERS = ("errors", "processes.ranks", "listing", "csvfile", "gans", "command", "options", "images.formats", "sources",
-          "console", "stopping", "files", "lock", "manifests", "artifacts", "production", "images.arrays",
+          "console", "stopping", "files", "lock", "rawinputs", "manifests", "artifacts", "production", "images.arrays",
           "images.stack", "images.nodecache", "dataset")  # fmt: skip
 
 

@@ -162,9 +162,7 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
         for record, note in zip(listing.records, writer.notes, strict=False):  # of a run that was stopped
             reading.add(record, Note(**note))
         left = listing.records[len(writer.notes) :]
-        found = decoding.decode_all(
-            listing.root, [record.file for record in left], _manner(options), options.workers
-        )
+        found = decoding.decode_all(listing.root, [record.file for record in left], _manner(options), options.workers)
         begun = console.progress(len(listing.records), "prepare", done=len(writer.notes))
         with closing(found) as pictures, begun as advance:
             for record, picture in zip(left, pictures, strict=True):
