@@ -87,7 +87,7 @@ class Artifact:
             ArtifactError: it has no such input.
         """
         try:
-            return Path(os.path.normpath(self.path / self.manifest["inputs"][name]["path"]))
+            return Path(os.path.normpath(files.place_of(self.path) / self.manifest["inputs"][name]["path"]))
         except KeyError:
             raise ArtifactError(f"{self.path} names no input '{name}'") from None
 
@@ -180,7 +180,7 @@ def files_in(directory: Path) -> list[Path]:
 
 def partial_of(out: Path) -> Path:
     """Where `out` is being made."""
-    return out.with_name(out.name + ".partial")
+    return files.beside(out, ".partial")
 
 
 def what_is_there(path: Path) -> str:

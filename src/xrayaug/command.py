@@ -160,7 +160,7 @@ class Command:
     json: bool = option(False, help="Print the result as one JSON object on stdout.", role=Role.EXECUTION)
 
     def __post_init__(self) -> None:
-        for name, several in _path_fields(type(self)).items():
+        for name, several in _path_fields(type(self)).items():  # type: ignore[arg-type] # mypy: a class has no hash
             object.__setattr__(self, name, _as_paths(getattr(self, name), several=several))
         for knob in fields(self):
             _check_bounds(knob, getattr(self, knob.name))

@@ -49,6 +49,17 @@ def stamp_of(path: str | Path) -> Stamp | None:
         return None
 
 
+def place_of(path: Path) -> Path:
+    """Where a directory really lies that is named by dots or by a link to it; any other path is given as it is."""
+    return Path(os.path.realpath(path)) if path.name in ("", "..") or path.is_symlink() else path
+
+
+def beside(path: Path, ending: str) -> Path:
+    """The neighbour of a directory that has its name and that ending."""
+    place = place_of(path)
+    return place.with_name(place.name + ending)
+
+
 def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
     """Write a file whole or not at all: to a neighbour, flushed to disk, then renamed.
 

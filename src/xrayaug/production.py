@@ -91,8 +91,12 @@ def _produced(
     _check_inputs_are_elsewhere(options)
     if (made := _found_complete(options, raw)) is not None:
         return made
+    check_place(options.out)
     inputs = {
-        name: {"path": os.path.relpath(path, options.out), "sha256": _digest_before(path, raw().get(name))}
+        name: {
+            "path": os.path.relpath(path, files.place_of(options.out)),
+            "sha256": _digest_before(path, raw().get(name)),
+        }
         for name, path in options.inputs().items()
     }
     head = {
@@ -257,6 +261,50 @@ def _check_inputs_are_elsewhere(options: Command) -> None:
             raise OutputError(f"--out {options.out} lies in the input {path}", "choose a directory outside it")
 
 
+def check_place(out: Path, *, is_renamed: bool = True) -> None:
+    """Refuse, before any work, a place where a result cannot come to lie.
+
+    Args:
+        out: the place.
+        is_renamed: whether the result is made beside it and then renamed, which a mount point and the directory in
+            which the user stands do not allow.
+
+    Raises:
+        OutputError: it is such a place.
+    """
+    place = files.place_of(out)
+    if place == place.parent:
+        raise OutputError(f"--out {out} is the root of the file system", "name a directory in it")
+    if place.is_symlink():
+        raise OutputError(f"--out {out} is a link in a circle", "choose another directory")
+    if is_renamed and place.is_dir():
+        if _is_mount_point(place):
+            raise OutputError(f"--out {out} is a mount point", f"name a directory in it, such as {out / 'result'}")
+        if Path(os.path.realpath(place)) == Path(os.path.realpath(os.curdir)):
+            raise OutputError(f"--out {out} is the working directory", "name a directory in it, such as ./result")
+    parent = next(each for each in Path(os.path.abspath(place)).parents if os.path.lexists(each))  # noqa: PTH100
+    if out.is_symlink() and parent != place.parent:
+        raise OutputError(f"--out {out} is a link to {place}, and {place.parent} does not exist", "mend the link")
+    if not parent.is_dir():
+        raise OutputError(f"--out {out} cannot be made: {parent} is no directory", "choose another directory")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise OutputError(f"--out {out} cannot be made: {parent} may not be written to", "choose another directory")
+
+
+def _is_mount_point(path: Path) -> bool:
+    """Whether something is mounted there; directories of the same file system too, where Linux tells of them."""
+    if path.is_mount():
+        return True
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return False
+    escaped = os.path.realpath(path).replace("\\", "\\134")
+    for letter, code in ((" ", "\\040"), ("\t", "\\011"), ("\n", "\\012")):
+        escaped = escaped.replace(letter, code)
+    return any(line.split(" ")[4:5] == [escaped] for line in lines)
+
+
 def _check_replaceable(out: Path) -> None:
     """Hold `--overwrite` to what xrayaug made: the manifest there accounts for every file.
 
@@ -419,7 +467,7 @@ def _listed(file: Path) -> dict[str, Any]:
 def _publish(partial: Path, out: Path) -> None:
     """Rename the sealed partial directory to `out`, in place of an older result that `--overwrite` gave up."""
     _delete(partial / RESUME)
-    aside = out.with_name(out.name + ".replaced")
+    out, aside = files.place_of(out), files.beside(out, ".replaced")
     if is_artifact(out):
         _delete(aside)  # of a run killed before it could
         out.rename(aside)

@@ -147,6 +147,8 @@ def run(options: Fid) -> Result:
 
 def _measure(options: Fid, measurement: Measurement, where: torch.device) -> Result:
     if options.save_stats is not None:
+        if options.out is not None:  # else that is checked before any work anyway
+            production.check_place(options.out)
         measurement.save_a(options.save_stats)
     if options.out is None:
         found = measurement.result()
