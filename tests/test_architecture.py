@@ -136,8 +136,9 @@ def test_what_needs_no_network_loads_no_torch(module: str) -> None:
 
 
 LAYERS = ("errors", "processes.ranks", "listing", "labels", "identifiers", "csvfile", "columns", "gans", "command",
-          "options", "images.formats", "file_lookup", "sources", "console", "stopping", "files", "lock", "manifests",
-          "artifacts", "production", "images.arrays", "images.stack", "images.nodecache", "dataset")  # fmt: skip
+          "options", "images.formats", "file_lookup", "sources", "console", "stopping", "files", "lock", "rawinputs",
+          "manifests", "artifacts", "production", "images.arrays", "images.stack", "images.nodecache",
+          "dataset")  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LAYERS)

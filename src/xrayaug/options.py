@@ -110,6 +110,7 @@ class Prepare(Command):
 
     name = "prepare"
     example = "xrayaug prepare --source mura --input MURA-v1.1 --part hand --size 224 --out data/mura"
+    reads_raw = True
 
     input: Path = option(help="Directory of the raw set; for --source table also the CSV file itself.", role=Role.INPUT)
     source: str = option(
@@ -193,6 +194,14 @@ class Prepare(Command):
         "error", help="What the same pixels in two splits are; within one split they are only reported."
     )
     strict: bool = option(False, help="Make the first unusable file an error, not a line in skipped.csv.")
+    max_lost: float = option(
+        0.05,
+        help="Share of the images that may be lost, being missing, unreadable or damaged; 1 goes on whatever is lost.",
+        role=Role.EXECUTION,
+        minimum=0,
+        maximum=1,
+        metavar="FRACTION",
+    )
     workers: int = option(
         0, help="Images decoded at a time (default: 0, one per processor).", role=Role.EXECUTION, minimum=0
     )

@@ -5,13 +5,14 @@ The processes that decode import this module and what it needs, so it needs litt
 
 import errno
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from xrayaug.files import stamp_of
 from xrayaug.images import pixels, prefetching
 from xrayaug.processes import pool
 
@@ -42,6 +43,8 @@ class Note:
     depth: str = ""
     blank: bool = False
     unusable: str = ""
+    file: str = field(default="", compare=False)  # which file it is of
+    stamp: tuple[int, ...] = field(default=(), compare=False)  # that file's size and times when it was opened
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,15 @@ def decode_all(root: Path, files: Sequence[str], manner: Manner, workers: int = 
 
 
 def _decode(root: Path, manner: Manner, file: str) -> Picture:
+    stamp = stamp_of(root / file) or ()  # before it is read: what changes meanwhile is then found out
     try:
         decoded = pixels.decode(root / file, bits=manner.bits, invert=manner.invert)
     except pixels.Unusable as reason:
         _raise_if_lost(reason, root / file)
-        return Picture(np.empty((0, manner.size, manner.size), np.uint8), Note(unusable=str(reason)))
+        note = Note(unusable=str(reason), file=file, stamp=stamp)
+        return Picture(np.empty((0, manner.size, manner.size), np.uint8), note)
     square = pixels.square(decoded.grey, manner.size, fit=manner.fit, resample=manner.resample)
-    note = Note(pixels.checksum(decoded.grey), decoded.depth, pixels.is_blank(decoded.grey))
+    note = Note(pixels.checksum(decoded.grey), decoded.depth, pixels.is_blank(decoded.grey), "", file, stamp)
     return Picture(square[None], note)
 
 

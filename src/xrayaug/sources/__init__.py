@@ -5,12 +5,15 @@ decoding, splitting and checking are the same for all and lie elsewhere. Nothing
 contract tests read the listing.
 """
 
+import errno
 import os
 import re
+import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
 from xrayaug import labels, listing
 from xrayaug.errors import DataError, InputError, UsageError
@@ -30,6 +33,13 @@ SPLIT_NAMES = {
 
 MOST_NAMED = 20  # classes in a message: sets that name findings have hundreds of combinations
 LEVELS = 3  # of directories in which a set's root or its lists are looked for
+# Directories that systems put beside a user's files: hidden ones, and these.
+OF_SYSTEMS = frozenset({"__MACOSX", "lost+found", "System Volume Information", "$RECYCLE.BIN"})
+
+# How the reasons begin for which an image is lost: it was listed or found, and is not there to be read.
+MISSING = "listed but not on disk"
+BROKEN_LINK = "a broken link"
+SEVERAL = "in several places"
 
 
 PATIENTS_IN_PATHS = (
@@ -63,6 +73,11 @@ class Listing:
     warnings: list[str] = field(default_factory=list)  # what the user should look at
     words: list[WordCount] = field(default_factory=list)  # that stood where labels stand, and what they were read as
     columns: Mapping[str, str] = field(default_factory=dict)  # of a list: what was read -> title of its column
+    lists: list[Path] = field(default_factory=list)  # the tables that were read
+
+    def lost(self) -> list[tuple[str, str]]:
+        """Those of the skipped that are images, but not there to be read."""
+        return [each for each in self.skipped if each[1].startswith((MISSING, BROKEN_LINK, SEVERAL))]
 
 
 class Source(Protocol):
@@ -88,32 +103,105 @@ def load(name: str) -> Source:
 def walk(root: Path) -> Iterator[str]:
     """Every file under `root` as a relative path with forward slashes, sorted.
 
-    Hidden files (AppleDouble `._*`, `.DS_Store`) and `__MACOSX` are not there for us. Links are followed, but a
-    directory is entered once: a link to one above would otherwise never end.
+    Hidden files (AppleDouble `._*`, `.DS_Store`) and what systems add (`OF_SYSTEMS`) are not there for us. Links are
+    followed, but a directory is entered once: a link to one above would otherwise never end.
 
     Raises:
-        InputError: a name is no UTF-8, which no list of ours could hold.
+        InputError: a directory cannot be read, a link that may have been to one is broken, or a name is no UTF-8,
+            which no list of ours could hold.
+    """
+    return (_speakable(name, root) for name in walk_any(root))
+
+
+def walk_any(root: Path) -> Iterator[str]:
+    """What `walk` gives, with names that are no UTF-8 as Python hands them on.
+
+    Raises:
+        InputError: a directory cannot be read, or a link that may have been to one is broken.
     """
     entered: set[str] = set()
-    for directory, folders, files in os.walk(root, followlinks=True):
+    for directory, folders, files in os.walk(root, onerror=_raise_unreadable, followlinks=True):
         if (real := os.path.realpath(directory)) in entered:
             folders.clear()
             continue
         entered.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        folders[:] = sorted(name for name in folders if _is_shown(name))
         for name in sorted(files):
             if not name.startswith("."):
-                yield _speakable((Path(directory) / name).relative_to(root).as_posix(), root)
+                path = Path(directory) / name
+                _check_no_lost_directory(path)
+                yield path.relative_to(root).as_posix()
+
+
+def _is_shown(folder: str) -> bool:
+    return not folder.startswith(".") and folder not in OF_SYSTEMS
+
+
+def _raise_unreadable(problem: OSError) -> NoReturn:
+    """Refuse a set of which a directory cannot be listed: what lies in it would be lost without a word.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(
+        f"the folder {problem.filename} cannot be read: {problem.strerror}",
+        "see to it that you may read it, or move it out of the set",
+    ) from None
+
+
+def _check_no_lost_directory(path: Path) -> None:
+    """Refuse a broken link whose name has no ending: it may have led to a folder of images.
+
+    Raises:
+        InputError: it is one.
+    """
+    if not path.suffix and path.is_symlink() and not os.path.exists(path):  # noqa: PTH110 # False for circles too
+        raise InputError(f"{path} is {BROKEN_LINK} to {path.readlink()}, maybe of a folder", "mend it or remove it")
+
+
+def why_lost(path: Path) -> str:
+    """Why a picture that was listed or found cannot be opened by its path; empty where nothing says so.
+
+    Raises:
+        InputError: the folder that it lies in cannot be searched.
+        OSError: the storage fails.
+    """
+    try:
+        path.stat()
+    except OSError as problem:
+        if problem.errno in (errno.EACCES, errno.EPERM):
+            _raise_unreadable(PermissionError(problem.errno, problem.strerror, str(path.parent)))
+        if problem.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
+            return f"{BROKEN_LINK} to {path.readlink()}" if path.is_symlink() else MISSING
+        raise
+    return ""
+
+
+def reachable(found: Listing) -> Listing:
+    """The listing without records of files that are not there: these are skipped, each with its reason.
+
+    Raises:
+        InputError: a folder cannot be searched.
+    """
+    lost = {record.file: reason for record in found.records if (reason := why_lost(found.root / record.file))}
+    records = [record for record in found.records if record.file not in lost] if lost else found.records
+    return replace(found, records=records, skipped=[*found.skipped, *lost.items()])
 
 
 def _speakable(name: str, root: Path) -> str:
     if any("\udc80" <= letter <= "\udcff" for letter in name):  # how Python hands on bytes that are no UTF-8
-        raise InputError(f"{root} holds a file whose name is not UTF-8: {name!a}", "rename it")
+        reads_utf8 = sys.getfilesystemencoding().lower().replace("-", "") == "utf8"
+        hint = "rename it" if reads_utf8 else "this system's locale knows no such names: set PYTHONUTF8=1"
+        raise InputError(f"{root} holds a file whose name is not UTF-8: {name!a}", hint)
     return name
 
 
 def nearby(root: Path) -> Iterator[Path]:
-    """`root` and the directories below it, nearest first, `LEVELS` deep; what cannot be listed is passed over."""
+    """`root` and the directories below it, nearest first, `LEVELS` deep.
+
+    Raises:
+        InputError: one of them cannot be read.
+    """
     level = [root] if root.is_dir() else []
     for depth in range(LEVELS):
         yield from level
@@ -122,23 +210,51 @@ def nearby(root: Path) -> Iterator[Path]:
 
 
 def subdirectories(directory: Path) -> list[Path]:
-    """The directories right in `directory` that are not hidden, sorted; none where it cannot be listed."""
-    try:
-        return sorted(
-            path
-            for path in directory.iterdir()
-            if not path.name.startswith(".") and path.name != "__MACOSX" and path.is_dir()
-        )
-    except OSError:
-        return []
+    """The directories right in `directory` that are not hidden, sorted; none where it is no directory.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return [path for path in _entries(directory) if path.name not in OF_SYSTEMS and _is(path, stat.S_ISDIR)]
 
 
 def files(directory: Path) -> list[Path]:
-    """The files right in `directory` that are not hidden, sorted; none where it cannot be listed."""
+    """The files right in `directory` that are not hidden, sorted; none where it is no directory.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return [path for path in _entries(directory) if _is(path, stat.S_ISREG)]
+
+
+def _entries(directory: Path) -> list[Path]:
+    """What lies right in a directory and is not hidden, sorted; nothing where it is none.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     try:
-        return sorted(path for path in directory.iterdir() if not path.name.startswith(".") and path.is_file())
-    except OSError:
+        return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as problem:
+        problem.filename = str(directory)
+        _raise_unreadable(problem)
+
+
+def _is(path: Path, kind: Callable[[int], bool]) -> bool:
+    """Whether what the path leads to is of that kind; not where a link leads nowhere.
+
+    Raises:
+        InputError: the directory that it lies in cannot be searched.
+    """
+    try:
+        return kind(path.stat().st_mode)
+    except PermissionError as problem:
+        problem.filename = str(path.parent)
+        _raise_unreadable(problem)
+    except OSError:
+        return False
 
 
 def is_picture(file: str) -> bool:

@@ -59,7 +59,9 @@ def read(options: Prepare) -> Listing:
         else:
             skipped.append((place.file, reading.reason))
     warnings = [*sources.on_labels(words, rules), *sources.on_patients(records)]
-    return Listing(root, records, skipped, _notes(records, are_known=patient is not None), warnings, words)
+    return Listing(
+        root, records, skipped, _notes(records, are_known=patient is not None), warnings=warnings, words=words
+    )
 
 
 def _root(path: Path) -> Path:

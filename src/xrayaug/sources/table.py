@@ -13,7 +13,6 @@ from xrayaug.labels import LabelRules, WordCount
 from xrayaug.options import Prepare
 from xrayaug.sources import SPLIT_NAMES, Listing, Record
 
-NOT_ON_DISK = "listed but not on disk"
 SHOWN = 3  # examples in a message
 TRIED = 200  # lines whose paths tell whether they begin above the root
 
@@ -90,6 +89,7 @@ def read(options: Prepare) -> Listing:
         found.skipped,
         notes=[*table.notes, *_notes(table, found)],
         warnings=[*table.warnings, *sources.on_labels(table.words, table.rules), *sources.on_patients(records)],
+        lists=[table.sheet.path],
         words=table.words,
         columns=titles,
     )
@@ -374,16 +374,16 @@ def _take(line: Line, named: str, match: Match, table: _Table, found: _Found) ->
     if not named:
         found.skipped.append((f"line {line.number}", "names no image"))
         return
-    if len(match.files) != 1:
-        reason = f"in several places: {', '.join(match.files)}" if match.files else NOT_ON_DISK
-        found.skipped.append((named, reason))
-        return
-    (file,) = match.files
     reading = table.readings.get(table.cell(line, "label"), labels.Reading(None))
     label = table.label or reading.label
     if label is None:
-        found.skipped.append((file, reading.reason))
+        found.skipped.append((match.files[0] if len(match.files) == 1 else named, reading.reason))
         return
+    if len(match.files) != 1:
+        reason = f"{sources.SEVERAL}: {', '.join(match.files)}" if match.files else sources.MISSING
+        found.skipped.append((named, reason))
+        return
+    (file,) = match.files
     record = _record(file, line, label, table)
     before = found.records.get(file)
     if before is None:

@@ -1,21 +1,26 @@
 """raw images + labels -> dataset: decode, make grey and square, split, check."""
 
+import math
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
-from xrayaug import console, csvfile, dataset, duplicates, files, memory, production, sources, splits
+from xrayaug import console, csvfile, dataset, duplicates, files, memory, production, rawinputs, sources, splits
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Row
 from xrayaug.errors import DataError, InputError, UsageError
+from xrayaug.files import Stamp
 from xrayaug.images import arrays, decoding
 from xrayaug.images.decoding import Manner, Note
 from xrayaug.options import Prepare
-from xrayaug.sources import Listing, Record
+from xrayaug.rawinputs import RawInput, Read
+from xrayaug.sources import BROKEN_LINK, MISSING, SEVERAL, Listing, Record
 
 OF_TABLES = ("table", "image_column", "label_column", "patient_column", "study_column", "split_column", "only",
              "empty_label", "unsure_label", "encoding", "keep_columns")  # fmt: skip
@@ -33,15 +38,19 @@ class Reading:
 
     source: str
     skipped: list[Skipped]
+    lost: list[Skipped]  # those of the skipped that were listed or found, and cannot be read
     rows: list[Row] = field(default_factory=list)
     patients_unknown: int = 0  # images whose patient is not known
     depths: Counter[str] = field(default_factory=Counter)
     blank: set[str] = field(default_factory=set)  # sha256 of pictures of one grey level: equal, but no copies
+    stamps: "array[int]" = field(default_factory=lambda: array("q"))  # three numbers of each record: `files.Stamp`
 
     def add(self, record: Record, note: Note) -> None:
         """Take a record that has just been read, its picture written if it has a usable one."""
+        self.stamps.extend(note.stamp or (0, 0, 0))
         if note.unusable:
             self.skipped.append((record.file, note.unusable))
+            self.lost.append((record.file, note.unusable))
             return
         self.rows.append(_row(record, self.source, len(self.rows), note.sha256))
         self.patients_unknown += not record.patient_known
@@ -52,7 +61,9 @@ class Reading:
 
 def run(options: Prepare) -> Result:
     """Prepare; leaves `images.npy`, `index.csv` and `skipped.csv`."""
-    return production.produce(options, "dataset", partial(_prepare, options))
+    listed = cache(partial(_listing, options))
+    build = partial(_prepare, options, listed)
+    return production.produce(options, "dataset", build, raw=lambda: {"input": _raw_input(options, listed()[1])})
 
 
 def plan(options: Prepare) -> Result:
@@ -75,14 +86,16 @@ def tables(result: Result) -> list[Table]:
     ]
 
 
-def _prepare(options: Prepare, directory: Path) -> Result:
+def _prepare(options: Prepare, listed: Callable[[], tuple[str, Listing]], directory: Path) -> Result:
     memory.keep_freed()
-    name, listing = _listing(options)
+    name, listing = listed()
+    lists = _raw_input(options, listing).lists_by_name()
     reading = _read(options, name, listing, directory)
     rows = splits.assign(reading.rows, options, frozenset(reading.blank))
     equal = duplicates.report(rows, options, reading.blank)
     dataset.write_index(directory, rows, split_by=options.split_by)
     files.write_text(directory / "skipped.csv", csvfile.dump([("file", "reason"), *reading.skipped]))
+    rawinputs.write(directory, "input", lists, _as_read(listing, reading))
     _say_what_was_left_out(reading.skipped)
     return (
         _summary(options, name, rows, reading.patients_unknown)
@@ -92,6 +105,7 @@ def _prepare(options: Prepare, directory: Path) -> Result:
             "blank": sum(row.sha256 in reading.blank for row in rows),
             "duplicates": equal,
             "skipped": len(reading.skipped),
+            "lost": len(reading.lost),
         }
     )
 
@@ -106,26 +120,72 @@ def _read_as(listing: Listing) -> Result:
     }
 
 
+def _raw_input(options: Prepare, listing: Listing) -> RawInput:
+    """The files that are read of `--input`; a table that is given as `--table` is an input of its own."""
+    named = options.inputs().get("table")
+    lists = [path for path in listing.lists if named is None or not path.samefile(named)]
+    pictures = [record.file for record in listing.records]
+    return RawInput(listing.root, pictures, partial(_hashes, options, listing), lists)
+
+
+def _hashes(options: Prepare, listing: Listing, pictures: Sequence[str]) -> Iterator[str]:
+    """The sha256 of each of these pictures as it is decoded."""
+    with closing(decoding.decode_all(listing.root, pictures, _manner(options), options.workers)) as found:
+        for picture in found:
+            yield rawinputs.UNUSABLE if picture.note.unusable else picture.note.sha256
+
+
+def _as_read(listing: Listing, reading: Reading) -> Iterator[Read]:
+    """Every picture with what was decoded of it, in the order in which they were read."""
+    usable = iter(reading.rows)
+    row = next(usable, None)
+    for place, record in enumerate(listing.records):
+        sha256 = rawinputs.UNUSABLE
+        if row is not None and row.file == record.file:
+            sha256, row = row.sha256, next(usable, None)
+        yield Read(record.file, Stamp(*reading.stamps[3 * place : 3 * place + 3]), sha256)
+
+
+def _manner(options: Prepare) -> Manner:
+    return Manner(options.bits, options.invert, options.size, options.fit, options.resample)
+
+
+def _are_current(listing: Listing, first: int, notes: Sequence[Any]) -> bool:
+    """Whether what a stopped run noted, from record `first` on, is of the files that these records are now."""
+    records = listing.records[first : first + len(notes)]
+    return len(records) == len(notes) and all(
+        note.get("file") == record.file and _is_as_noted(listing.root / record.file, note.get("stamp"))
+        for record, note in zip(records, notes, strict=True)
+    )
+
+
+def _is_as_noted(file: Path, noted: Any) -> bool:
+    now = files.stamp_of(file)
+    return now is not None and isinstance(noted, list) and len(noted) == len(now) and now.is_as(Stamp(*noted))
+
+
 def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> Reading:
     """Decode every record, writing `images.npy` as the pictures come.
 
     Raises:
         DataError: a file is unusable and the user asked for `--strict`.
-        InputError: no file is usable.
+        InputError: no file is usable, or more are lost than `--max-lost` allows.
     """
     console.say(f"reading {len(listing.records)} images of a '{source}' set under {listing.root}")
     for note in listing.notes:
         console.say(note)
     for warning in listing.warnings:
         console.warn(warning)
-    reading = Reading(source, list(listing.skipped))
+    reading = Reading(source, list(listing.skipped), listing.lost())
+    total = len(listing.records) + len(reading.lost)
     _check_strict(options, reading.skipped)
-    with arrays.writing_images(directory, options.size, options.checkpoint_every) as writer:
+    _check_lost(options, reading.lost, total)
+    are_current = partial(_are_current, listing)
+    with arrays.writing_images(directory, options.size, options.checkpoint_every, are_current) as writer:
         for record, note in zip(listing.records, writer.notes, strict=False):  # of a run that was stopped
             reading.add(record, Note(**note))
         left = listing.records[len(writer.notes) :]
-        manner = Manner(options.bits, options.invert, options.size, options.fit, options.resample)
-        found = decoding.decode_all(listing.root, [record.file for record in left], manner, options.workers)
+        found = decoding.decode_all(listing.root, [record.file for record in left], _manner(options), options.workers)
         begun = console.progress(len(listing.records), "prepare", done=len(writer.notes))
         with closing(found) as pictures, begun as advance:
             for record, picture in zip(left, pictures, strict=True):
@@ -138,7 +198,32 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
         raise InputError(
             f"no usable image under {listing.root}; the first: {file}: {reason}", "check --input and --source"
         )
+    _check_lost(options, reading.lost, total)
+    if reading.lost:
+        console.warn(f"{_losses(reading.lost, total)}; they are listed in skipped.csv")
     return reading
+
+
+def _check_lost(options: Prepare, lost: list[Skipped], total: int) -> None:
+    """Refuse to go on without more of the images than `--max-lost` allows.
+
+    Raises:
+        InputError: more are lost.
+    """
+    share = len(lost) / max(total, 1)
+    if share > options.max_lost:
+        enough = math.ceil(100 * share) / 100
+        raise InputError(_losses(lost, total), f"mend that, or go on without them: prepare --max-lost {enough:g}")
+
+
+def _losses(lost: list[Skipped], total: int) -> str:
+    """How many of the images that were listed or found are lost, why, and the first of them."""
+    said = {MISSING: "not on disk", BROKEN_LINK: "broken links", SEVERAL: SEVERAL}
+    counts = [(sum(reason.startswith(why) for _, reason in lost), words) for why, words in said.items()]
+    counted = [*counts, (len(lost) - sum(count for count, _ in counts), "unusable")]
+    reasons = ", ".join(f"{count:,} {why}" for count, why in counted if count)
+    share = f"{100 * len(lost) / total:.2g} %"
+    return f"{len(lost):,} of {total:,} images are lost ({share}): {reasons}; such as {lost[0][0]}: {lost[0][1]}"
 
 
 def _check_strict(options: Prepare, skipped: list[Skipped]) -> None:
@@ -151,7 +236,7 @@ def _listing(options: Prepare) -> tuple[str, Listing]:
     if not options.input.exists():
         raise InputError(f"--input {options.input} does not exist", "check the path for a typing error")
     name = _source(options)
-    listing = sources.load(name).read(options)
+    listing = sources.reachable(sources.load(name).read(options))
     if not listing.records:
         reason = f"; the first left out: {': '.join(listing.skipped[0])}" if listing.skipped else ""
         raise InputError(f"{options.input} holds no images of a '{name}' set{reason}", "check --input and --source")
