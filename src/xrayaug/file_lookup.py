@@ -5,6 +5,7 @@ directory. What is not found as it is written is looked for in an index of the t
 """
 
 import enum
+import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -13,6 +14,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from xrayaug.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES
+
+SUFFIXES = IMAGE_SUFFIXES | DICOM_SUFFIXES
 
 
 class Spelling(enum.Enum):
@@ -34,8 +37,8 @@ class Match:
 
 def _stem(path: str) -> str:
     """Return a path without the suffix of an image, if it has one."""
-    suffix = PurePosixPath(path).suffix
-    return path[: -len(suffix)] if suffix.lower() in IMAGE_SUFFIXES | DICOM_SUFFIXES else path
+    stem, dot, ending = path.rpartition(".")
+    return stem if dot and f".{ending.lower()}" in SUFFIXES else path
 
 
 def _composed(path: str) -> str:
@@ -60,8 +63,10 @@ class FileLookup:
     """
 
     def __init__(self, root: Path, walk: Callable[[], Iterable[str]]) -> None:
-        self.root = root
+        self._prefix = str(root)
         self._walk = walk
+        self._forms: dict[int, dict[str, list[str]]] = {}  # made when they are needed
+        self._stems: dict[int, dict[str, list[str]]] = {}
 
     def find(self, path: PurePosixPath) -> Match:
         """Return the files that `path` may mean; none if it is not there in any spelling.
@@ -71,11 +76,12 @@ class FileLookup:
         exact = self._exact(path)
         if exact:
             return Match((exact,))
-        has_suffix = _stem(str(path)) != str(path)
+        wanted = str(path)
+        has_suffix = _stem(wanted) != wanted
         for level, (form, spelling) in enumerate(FORMS):
-            found = self._index[level].get(form(str(path)), ())
+            found = self._by_form(level).get(form(wanted), ())
             if not found and not has_suffix:
-                found = self._stems[level].get(form(str(path)), ())
+                found = self._by_stem(level).get(form(wanted), ())
             if found:
                 return Match(tuple(found), spelling)
         return Match(())
@@ -89,27 +95,33 @@ class FileLookup:
 
     def _is_file(self, name: str) -> bool:
         try:
-            return (self.root / name).is_file()
-        except OSError:  # a name too long to be one
+            return os.path.isfile(f"{self._prefix}/{name}")  # noqa: PTH113 # of every line of a list
+        except (OSError, ValueError):  # no name of a file
             return False
+
+    def _by_form(self, level: int) -> dict[str, list[str]]:
+        """Return the files by a form of their paths, and of their names alone."""
+        if level not in self._forms:
+            self._forms[level] = self._index(FORMS[level][0])
+        return self._forms[level]
+
+    def _by_stem(self, level: int) -> dict[str, list[str]]:
+        """Return the same by paths and names without the suffix."""
+        if level not in self._stems:
+            form = FORMS[level][0]
+            self._stems[level] = self._index(lambda path: form(_stem(path)))
+        return self._stems[level]
 
     @cached_property
     def _files(self) -> list[str]:
         return list(self._walk())
 
-    @cached_property
-    def _index(self) -> list[dict[str, list[str]]]:
-        """By each form of their paths, and of their names alone, the files."""
-        return [self._by(form) for form, _ in FORMS]
-
-    @cached_property
-    def _stems(self) -> list[dict[str, list[str]]]:
-        """The same of paths and names without the suffix."""
-        return [self._by(lambda path, form=form: form(_stem(path))) for form, _ in FORMS]  # type: ignore[misc]
-
-    def _by(self, form: Callable[[str], str]) -> dict[str, list[str]]:
+    def _index(self, form: Callable[[str], str]) -> dict[str, list[str]]:
         places: defaultdict[str, list[str]] = defaultdict(list)
         for file in self._files:
-            for key in {form(file), form(PurePosixPath(file).name)}:
-                places[key].append(file)
+            path = form(file)
+            places[path].append(file)
+            name = path.rpartition("/")[2]
+            if name != path:
+                places[name].append(file)
         return dict(places)

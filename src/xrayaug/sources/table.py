@@ -337,8 +337,8 @@ def _path(named: str, table: _Table, line: Line) -> PurePosixPath | None:
     if labels.is_missing(named):
         return None
     path = PurePosixPath(named.replace("\\", "/"))
-    if path.is_absolute() and path.is_relative_to(PurePosixPath(table.root.absolute())):
-        path = path.relative_to(PurePosixPath(table.root.absolute()))
+    if path.is_absolute() and path.is_relative_to(table.root.absolute()):
+        path = path.relative_to(table.root.absolute())
     if path.is_absolute() or ".." in path.parts or PureWindowsPath(named).drive:
         raise DataError(
             f"{table.where(line)}: the path {named} leads out of the set", f"make paths relative to {table.root}"
