@@ -176,12 +176,14 @@ def _on_columns(sheet: Sheet, places: Mapping[str, int | None], options: Prepare
     """Return a warning for each column that looks as if it should be used and is not."""
     declined = [what for what in columns.USUAL_NAMES if _given(options, what)]
     declined += ["patient"] * (options.patient_pattern is not None) + ["label"] * (options.label is not None)
-    return [
-        f"column '{title}' looks like a {what} and is not used (--{what}-column '{title}' uses it, "
-        f"--{what}-column {columns.NONE} declines)" if what != "label" else
-        f"column '{title}' may be a label too and is not used (--label-column chooses)"
-        for title, what in columns.unused(sheet, places, declined)
-    ]  # fmt: skip
+    return [_on_column(title, what) for title, what in columns.unused(sheet, places, declined)]
+
+
+def _on_column(title: str, what: str) -> str:
+    if what == "label":
+        return f"column '{title}' may be a label too, and is not used: --label-column chooses one"
+    flag = f"--{what}-column"
+    return f"column '{title}' looks like a {what}, and is not used: {flag} '{title}' or {flag} {columns.NONE} decides"
 
 
 def _chosen(sheet: Sheet, conditions: Iterable[str]) -> list[Line]:
