@@ -209,8 +209,8 @@ def _other_command(made: Manifest, options: Command, read: Collection[str]) -> l
         elif name in read and not is_artifact(given[name]):
             continue
         elif recorded[name]["sha256"] != digest(given[name]):
-            what = f" ({given[name].name})" if given[name].is_file() else ""
-            found.append(f"input {name}{what} has another content")
+            is_file = given[name].is_file()
+            found.append(f"{given[name].name} changed" if is_file else f"input {name} has another content")
     return found
 
 

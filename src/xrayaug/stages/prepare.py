@@ -197,9 +197,9 @@ def _losses(lost: list[Skipped], total: int) -> str:
     """How many of the images that were listed or found are lost, why, and the first of them."""
     missing, broken = (sum(reason.startswith(why) for _, reason in lost) for why in (MISSING, BROKEN_LINK))
     counted = ((missing, "not on disk"), (broken, "broken links"), (len(lost) - missing - broken, "unusable"))
-    reasons = ", ".join(f"{count:,} {why}" for count, why in counted if count)
+    reasons = ", ".join(f"{why}: {count:,}" for count, why in counted if count)
     share = f"{100 * len(lost) / total:.2g} %"
-    return f"{len(lost):,} of {total:,} images are lost ({share}): {reasons}; such as {lost[0][0]}: {lost[0][1]}"
+    return f"{len(lost):,} of {total:,} images are lost ({share}; {reasons}), such as {lost[0][0]}: {lost[0][1]}"
 
 
 def _check_strict(options: Prepare, skipped: list[Skipped]) -> None:
