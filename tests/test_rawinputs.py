@@ -164,6 +164,11 @@ def test_a_copied_study_is_the_same_study(raw: Path, tmp_path: Path, capsys: pyt
     assert is_complete(command(tmp_path / "elsewhere" / "raw", tmp_path / "elsewhere" / "out"), capsys)
 
 
+def write_several(folder: Path) -> None:
+    for number in (77, 78, 79):
+        write_png(folder / f"{number}.png", picture(number))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -171,7 +176,7 @@ def test_a_copied_study_is_the_same_study(raw: Path, tmp_path: Path, capsys: pyt
         (lambda raw: write_png(raw / "normal" / "a.png", picture(77)), r"1 image is new: normal/a\.png"),
         (lambda raw: (raw / "normal" / "00.png").rename(raw / "normal" / "x.png"),
          r"1 image is new: normal/x\.png; 1 image is gone: normal/00\.png"),
-        (lambda raw: [write_png(raw / "abnormal" / f"{n}.png", picture(n)) for n in (77, 78, 79)],
+        (lambda raw: write_several(raw / "abnormal"),
          r"3 images are new, such as abnormal/77\.png"),
     ],
 )  # fmt: skip

@@ -287,6 +287,9 @@ def _on_disk(path: PurePosixPath, root: Path) -> list[str]:
     """The path, or with `.png` after it, where such a file is; else nothing."""
     try:
         return [name for name in (str(path), f"{path}.png") if (root / name).is_file()][:1]
+    except PermissionError:
+        sources.why_lost(root / path)  # says which folder cannot be searched
+        raise
     except OSError:  # a name too long to be one
         return []
 
