@@ -13,8 +13,9 @@ import numpy.typing as npt
 from xrayaug import console, dataset
 from xrayaug.dataset import Dataset, Row
 from xrayaug.errors import DataError
-from xrayaug.images import pixels, prefetching
+from xrayaug.images import depths, pixels, prefetching
 from xrayaug.images.formats import IMAGE_SUFFIXES
+from xrayaug.images.pixels import Scale
 from xrayaug.processes import turns
 from xrayaug.processes.turns import Stream, Work
 
@@ -59,20 +60,29 @@ def of_folder(folder: Path) -> Pictures:
         DataError: there is none.
     """
     files = list_pictures(folder)
-    return Pictures(folder, "folder", len(files), _remembering(lambda index: read_picture(files[index])))
+    scale = depths.find(Path(), [str(file) for file in files])
+    if scale is not None:
+        console.say(f"{folder}: {depths.told(scale)}")
+    return Pictures(folder, "folder", len(files), _remembering(lambda index: read_picture(files[index], scale)))
 
 
-def read_picture(path: Path) -> Pixels:
+def read_picture(path: Path, scale: Scale | None = None) -> Pixels:
     """One file, upright: [H, W], or [H, W, 3] where it is coloured.
 
     Eight bits go to RGB by Pillow as in pytorch-fid; deeper files, which Pillow would clip, are scaled to eight bits.
+
+    Args:
+        path: the file.
+        scale: of files of more than eight bits, the folder's; None takes the one that holds this picture.
 
     Raises:
         DataError: it cannot be read; the message names it.
     """
     try:
         with pixels.opened(path) as image:
-            return pixels.decoded(image).grey if image.mode in pixels.DEEP_MODES else _lean(pixels.coloured(image))
+            if image.mode in pixels.DEEP_MODES:
+                return pixels.decoded(image, scale).grey
+            return _lean(pixels.coloured(image, scale))
     except pixels.Unusable as problem:
         raise DataError(f"{path} cannot be read: {problem}", "mend it or take it out") from None
 

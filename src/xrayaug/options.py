@@ -153,8 +153,9 @@ class Prepare(Command):
     resample: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = option(
         "bicubic", help="Resampling filter; all but nearest are antialiased."
     )
-    bits: Literal["auto", "8", "12", "16"] = option(
-        "auto", help="Bit depth of 16-bit files; auto takes the smallest of 8, 12 and 16 that holds each image."
+    bits: Literal["auto", "8", "10", "12", "14", "16"] = option(
+        "auto",
+        help="Bit depth of all files of more than 8 bits; auto takes the smallest that holds every value of the set.",
     )
     invert: bool = option(False, help="Turn black to white, for sets that show bone dark (as MONOCHROME1).")
     holdout: float | None = option(

@@ -4,15 +4,17 @@ The processes that decode import this module and what it needs, so it needs litt
 """
 
 import errno
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xrayaug.images import pixels, prefetching
+from xrayaug.images.pixels import Extent, Scale
 from xrayaug.processes import pool
 
 WORTH_A_PROCESS = 128  # files: what a process takes to start is gained with about as many
@@ -23,11 +25,14 @@ LOST = {  # what a disk or a mount that fails says of a file that was there when
 }  # fmt: skip
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True)
 class Manner:
     """How a file becomes a square; `pixels.decode` and `pixels.square` say what each means."""
 
-    bits: str
+    scale: Scale | None
     invert: bool
     size: int
     fit: str
@@ -63,18 +68,56 @@ def decode_all(root: Path, files: Sequence[str], manner: Manner, workers: int = 
         MemoryError: there is none left for a picture.
         ResourceError: a process was killed.
     """
+    return _spread(partial(_decode, root, manner), files, workers)
+
+
+def deep_files(root: Path, files: Iterable[str]) -> dict[str, str]:
+    """The files of more than eight bits and the kind of value that each holds, by their headers.
+
+    Raises:
+        OSError: the storage fails.
+    """
+    return {file: kind for file in files if (kind := _deep_kind(root / file))}
+
+
+def extents(root: Path, files: Sequence[str], workers: int = 0) -> Generator[Extent | None]:
+    """The values of files of more than eight bits, in the order given; None of one that cannot be used.
+
+    To be closed where it is left before its end; it raises as `decode_all` does.
+    """
+    return _spread(partial(_extent, root), files, workers)
+
+
+def _spread(function: Callable[[str], T], files: Sequence[str], workers: int) -> Generator[T]:
+    """`function` of each file in order, so many at a time, by threads or processes, whichever is quicker."""
     workers = workers or pool.processors()
     processes = min(workers, len(files) // WORTH_A_PROCESS)
-    decode = partial(_decode, root, manner)
     if processes > 1:
-        return pool.in_processes(decode, files, processes)
+        return pool.in_processes(function, files, processes)
     ahead = workers + prefetching.AHEAD  # so that all are busy while one picture takes long
-    return prefetching.in_threads(decode, files, ahead, workers)
+    return prefetching.in_threads(function, files, ahead, workers)
+
+
+def _deep_kind(file: Path) -> str:
+    try:
+        return pixels.deep_kind(file)
+    except OSError as problem:
+        if problem.errno in LOST:
+            raise
+        return ""
+
+
+def _extent(root: Path, file: str) -> Extent | None:
+    try:
+        return pixels.extent(root / file)
+    except pixels.Unusable as reason:
+        _raise_if_lost(reason, root / file)
+        return None
 
 
 def _decode(root: Path, manner: Manner, file: str) -> Picture:
     try:
-        decoded = pixels.decode(root / file, bits=manner.bits, invert=manner.invert)
+        decoded = pixels.decode(root / file, scale=manner.scale, invert=manner.invert)
     except pixels.Unusable as reason:
         _raise_if_lost(reason, root / file)
         return Picture(np.empty((0, manner.size, manner.size), np.uint8), Note(unusable=str(reason)))

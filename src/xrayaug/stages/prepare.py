@@ -12,8 +12,9 @@ from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Row
 from xrayaug.errors import DataError, InputError, UsageError
-from xrayaug.images import arrays, decoding
+from xrayaug.images import arrays, decoding, depths
 from xrayaug.images.decoding import Manner, Note
+from xrayaug.images.pixels import Scale
 from xrayaug.options import Prepare
 from xrayaug.sources import Listing, Record
 
@@ -33,6 +34,7 @@ class Reading:
     skipped: list[Skipped]
     rows: list[Row] = field(default_factory=list)
     depths: Counter[str] = field(default_factory=Counter)
+    scale: Scale | None = None  # of files of more than eight bits
     blank: set[str] = field(default_factory=set)  # sha256 of pictures of one grey level: equal, but no copies
 
     def add(self, record: Record, note: Note) -> None:
@@ -76,7 +78,10 @@ def _prepare(options: Prepare, directory: Path) -> Result:
     dataset.write_index(directory, rows, split_by=options.split_by)
     files.write_text(directory / "skipped.csv", csvfile.dump([("file", "reason"), *reading.skipped]))
     _say_what_was_left_out(reading.skipped)
+    if mixture := depths.mixture(reading.depths, reading.scale):
+        console.warn(mixture)
     return _summary(options, name, rows) | {
+        "bits": None if reading.scale is None else reading.scale.bits,
         "bit_depths": dict(sorted(reading.depths.items())),
         "blank": sum(row.sha256 in reading.blank for row in rows),
         "duplicates": equal,
@@ -97,11 +102,16 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
         console.say(note)
     reading = Reading(source, list(listing.skipped))
     _check_strict(options, reading.skipped)
+    reading.scale = depths.find(
+        listing.root, [record.file for record in listing.records], options.bits, options.workers
+    )
+    if reading.scale is not None:
+        console.say(depths.told(reading.scale))
     with arrays.writing_images(directory, options.size, options.checkpoint_every) as writer:
         for record, note in zip(listing.records, writer.notes, strict=False):  # of a run that was stopped
             reading.add(record, Note(**note))
         left = listing.records[len(writer.notes) :]
-        manner = Manner(options.bits, options.invert, options.size, options.fit, options.resample)
+        manner = Manner(reading.scale, options.invert, options.size, options.fit, options.resample)
         found = decoding.decode_all(listing.root, [record.file for record in left], manner, options.workers)
         begun = console.progress(len(listing.records), "prepare", done=len(writer.notes))
         with closing(found) as pictures, begun as advance:
@@ -236,6 +246,9 @@ def _table_of_splits(result: Result) -> Table:
     notes = [f"{result['patients']:,} patients, split by {result['split_by']}; {result['skipped']:,} files skipped"]
     if result["patients_in_two_splits"]:
         notes.append(f"{result['patients_in_two_splits']} patients are in more than one split")
+    if result.get("bits"):
+        depths_found = ", ".join(f"{count:,} {name}" for name, count in result["bit_depths"].items())
+        notes.append(f"scaled by {result['bits']} bits: {depths_found}")
     return Table("Table 3: images per split", (*columns, "Total"), [(*cells, f"{result['images']:,}")], notes)
 
 
