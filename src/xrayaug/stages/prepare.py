@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from xrayaug import console, csvfile, dataset, duplicates, files, memory, production, sources, splits
+from xrayaug import console, csvfile, dataset, duplicates, files, memory, near_copies, production, sources, splits
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Row
@@ -56,7 +56,8 @@ def run(options: Prepare) -> Result:
 def plan(options: Prepare) -> Result:
     """What would be read and how it would be split, without opening an image."""
     name, listing = _listing(options)
-    rows = splits.assign([_row(record, name, place, "") for place, record in enumerate(listing.records)], options)
+    rows = [_row(record, name, place, "") for place, record in enumerate(listing.records)]
+    rows = splits.assign(rows, options, near_copies=near_copies.by_name(rows, options).groups)
     return _summary(options, name, rows) | {"skipped": len(listing.skipped), "notes": listing.notes}
 
 
@@ -73,8 +74,10 @@ def _prepare(options: Prepare, directory: Path) -> Result:
     memory.keep_freed()
     name, listing = _listing(options)
     reading = _read(options, name, listing, directory)
-    rows = splits.assign(reading.rows, options, frozenset(reading.blank))
+    near = near_copies.find(reading.rows, arrays.map_images(directory / arrays.IMAGES), options)
+    rows = splits.assign(reading.rows, options, frozenset(reading.blank), near.groups)
     equal = duplicates.report(rows, options, reading.blank)
+    nearly_equal = near_copies.report(rows, near, options)
     dataset.write_index(directory, rows, split_by=options.split_by)
     files.write_text(directory / "skipped.csv", csvfile.dump([("file", "reason"), *reading.skipped]))
     _say_what_was_left_out(reading.skipped)
@@ -85,6 +88,7 @@ def _prepare(options: Prepare, directory: Path) -> Result:
         "bit_depths": dict(sorted(reading.depths.items())),
         "blank": sum(row.sha256 in reading.blank for row in rows),
         "duplicates": equal,
+        "near_copies": nearly_equal,
         "skipped": len(reading.skipped),
         "notes": listing.notes,
     }
