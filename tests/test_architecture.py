@@ -135,9 +135,10 @@ def test_what_needs_no_network_loads_no_torch(module: str) -> None:
     assert not {"torch", "torchvision"} & tops(everything_imported_by(f"xrayaug.{module}"))
 
 
-LAYERS = ("errors", "processes.ranks", "listing", "csvfile", "gans", "command", "options", "images.formats", "sources",
-          "console", "stopping", "files", "lock", "manifests", "artifacts", "production", "images.arrays",
-          "images.stack", "images.nodecache", "dataset")  # fmt: skip
+LAYERS = ("errors", "processes.ranks", "listing", "labels", "identifiers", "csvfile", "columns", "gans", "command",
+          "options", "images.formats", "file_lookup", "sources", "console", "stopping", "files", "lock", "rawinputs",
+          "manifests", "artifacts", "production", "images.arrays", "images.stack", "images.nodecache",
+          "dataset")  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LAYERS)

@@ -1,4 +1,5 @@
 import csv
+import gzip
 import io
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xrayaug import csvfile
-from xrayaug.errors import DataError, InputError
+from xrayaug.errors import DataError, InputError, UsageError
 
 
 def write(tmp_path: Path, data: bytes) -> Path:
@@ -89,13 +90,13 @@ def test_what_is_no_list_of_images_is_refused_before_it_fills_the_memory(
         csvfile.read_lines(path)
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''-1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1+2", "-1e", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''-1", "-"])
 def test_text_that_begins_as_a_formula_does_is_guarded_and_comes_back(text: str) -> None:
     assert csvfile.guarded(text) == f"'{text}"
     assert csvfile.unguarded(f"'{text}") == text
 
 
-@pytest.mark.parametrize("text", ["", "a=1", "'", "'tis", "1-2", " =1", "''"])
+@pytest.mark.parametrize("text", ["", "a=1", "'", "'tis", "1-2", " =1", "''", "-1", "+1.5", "-1e-3"])
 def test_other_text_is_left_alone(text: str) -> None:
     assert csvfile.guarded(text) == csvfile.unguarded(text) == text
 
@@ -109,3 +110,72 @@ def test_numbers_are_written_as_they_are_and_text_is_guarded() -> None:
 def test_what_is_dumped_is_read_back_by_pythons_own_reader(rows: list[list[str]]) -> None:
     read = csv.reader(io.StringIO(csvfile.dump(rows), newline=""), strict=True)
     assert [[csvfile.unguarded(cell) for cell in cells] for cells in read] == rows
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"sep=;\r\nfile;label\r\na.png;1\r\n",
+        b'\xef\xbb\xbf"sep=;"\nfile;label\na.png;1\n',
+        b"sep=,\nfile,label,\na.png,1,\n",
+        b'file,label\na.png,="1"\n',
+        gzip.compress(b"file,label\na.png,1\n"),
+    ],
+)
+def test_what_spreadsheets_and_archives_add_is_taken_off(tmp_path: Path, data: bytes) -> None:
+    path = write(tmp_path, data)
+    assert csvfile.read_sheet(path).header == ("file", "label")
+    assert [line.cells[:2] for line in csvfile.read_sheet(path).lines] == [("a.png", "1")]
+    assert csvfile.header(path)[:2] == ("file", "label")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "read_as"),
+    [
+        ("文件,标签\na.png,骨折\nb.png,正常\n", "gbk", "gb18030"),
+        ("file,label\nmüller.png,Größe\nb.png,Ärzte\n", "latin-1", "cp1252"),
+        ("file,label\na–b.png,fracture’s\n", "cp1252", "cp1252"),
+    ],
+)
+def test_other_encodings_are_guessed_and_said(tmp_path: Path, text: str, encoding: str, read_as: str) -> None:
+    path = write(tmp_path, text.encode(encoding))
+    sheet = csvfile.read_sheet(path)
+    assert ",".join(sheet.header) == text.split("\n", maxsplit=1)[0]
+    assert read_as in sheet.notes[0]
+    named = csvfile.read_sheet(path, encoding)
+    assert (named.lines, named.notes) == (sheet.lines, [])
+
+
+def test_an_encoding_can_be_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "file,label\nснимок.png,перелом\n".encode("cp1251"))
+    assert csvfile.read_sheet(path, "cp1251").lines[0].cells == ("снимок.png", "перелом")
+    with pytest.raises(UsageError, match="klingon"):
+        csvfile.read_sheet(path, "klingon")
+    with pytest.raises(DataError):
+        csvfile.read_sheet(path, "utf-8")
+
+
+def test_a_line_of_more_cells_than_columns_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 3 has 3 cells"):
+        csvfile.read_sheet(write(tmp_path, b"file,label\na.png,1\nb.png,mass, left\n"))
+    assert csvfile.read_sheet(write(tmp_path, b"file,label,,\na.png,1,,\n")).header == ("file", "label")
+
+
+def test_a_quote_that_swallows_lines_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line"):
+        csvfile.read_sheet(write(tmp_path, b'file,label\n"a.png,1\nb.png,0\n'))
+    with pytest.raises(DataError, match="line 3"):
+        csvfile.read_sheet(write(tmp_path, b'file,label\n"a.png,1\nb".png,0\n'))
+
+
+def test_a_damaged_archive_and_a_workbook_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="gzip"):
+        csvfile.read_sheet(write(tmp_path, gzip.compress(b"file,label\na.png,1\n" * 9)[:-9]))
+    with pytest.raises(DataError, match="workbook"):
+        csvfile.read_sheet(write(tmp_path, b"PK\x03\x04..."))
+
+
+def test_a_header_is_cut_between_characters(tmp_path: Path) -> None:
+    line = "é" * 40 + ",1\n"
+    path = write(tmp_path, ("größe,label\n" + line * (csvfile.HEAD_BYTES // len(line.encode()) + 2)).encode())
+    assert csvfile.header(path) == ("größe", "label")

@@ -253,7 +253,8 @@ def test_text_that_a_spreadsheet_would_run_is_guarded_and_comes_back(tmp_path: P
     (found,) = open_dataset(path).rows
     assert (found.patient, found.file, dict(found.extra)) == (text, text, {f"{text}!": text})
     cells = next(csv.DictReader(io.StringIO((path / INDEX).read_bytes().decode(), newline="")))
-    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in (*cells, *cells.values()))
+    runs = [cell for cell in (*cells, *cells.values()) if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert set(runs) <= {"-7"}  # a number is none that runs
 
 
 @pytest.mark.parametrize("name", [IMAGES, INDEX])

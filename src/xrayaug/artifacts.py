@@ -87,7 +87,7 @@ class Artifact:
             ArtifactError: it has no such input.
         """
         try:
-            return Path(os.path.normpath(self.path / self.manifest["inputs"][name]["path"]))
+            return Path(os.path.normpath(files.place_of(self.path) / self.manifest["inputs"][name]["path"]))
         except KeyError:
             raise ArtifactError(f"{self.path} names no input '{name}'") from None
 
@@ -149,7 +149,8 @@ def is_artifact(path: Path) -> bool:
 def digest(path: Path) -> str:
     """What tells one input from another, as sha256.
 
-    Of an artifact its manifest, of a file its bytes, of any other directory the names and sizes of its files.
+    Of an artifact its manifest, of a file its bytes, of any other directory the names and sizes of its files: that is
+    all that artifacts of raw files remember of them that were made before `rawinputs` was there.
 
     Raises:
         InputError: nothing is there.
@@ -179,7 +180,7 @@ def files_in(directory: Path) -> list[Path]:
 
 def partial_of(out: Path) -> Path:
     """Where `out` is being made."""
-    return out.with_name(out.name + ".partial")
+    return files.beside(out, ".partial")
 
 
 def what_is_there(path: Path) -> str:

@@ -7,7 +7,6 @@ stage, and torch with it, is imported only when the command runs.
 import errno
 import importlib
 import inspect
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -64,12 +63,26 @@ def main() -> None:
     # Before torch loads GNU OpenMP: its threads wait for each other by spinning, and where another process holds one
     # of the cores (a shared node, CI) every parallel loop is several times slower. See benchmarks/README.md.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    out, _ = console.take_streams()
+    code: Any = 0
     try:
         app()
     except SystemExit as ending:
-        if ranks.have_met() and isinstance(ending.code, int):
-            _leave(ending.code)
-        raise
+        code = ending.code
+    out.flush()
+    if out.failure is not None and code in (0, None):
+        code = _explain_output(out.failure)
+    if ranks.have_met() and isinstance(code, int):
+        _leave(code)
+    sys.exit(code)
+
+
+def _explain_output(problem: OSError) -> int:
+    """Say that standard output could not be written, unless whoever read it has gone; the exit code."""
+    if not isinstance(problem, BrokenPipeError):
+        hint = "the work is done: the same command again with another standard output prints its result"
+        console.report(OutputError(f"standard output cannot be written: {problem.strerror}", hint))
+    return OutputError.exit_code
 
 
 def _leave(code: int) -> NoReturn:
@@ -96,7 +109,7 @@ def run(options: Command) -> None:
                 stage = importlib.import_module(f"xrayaug.stages.{options.name.replace('-', '_')}")
             result = stage.plan(options) if options.dry_run else stage.run(options)
             if options.json and ranks.is_first():
-                print(json.dumps(result, ensure_ascii=False))
+                print(console.as_json(result))
             elif not options.json:
                 console.show(stage.tables(result))
             if hasattr(stage, "demand"):

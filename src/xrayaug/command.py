@@ -7,12 +7,14 @@ input (`inputs`); `experiment` writes commands as shell lines (`argv`).
 import dataclasses
 import enum
 import math
+import os
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args, get_type_hints
 
 from xrayaug.errors import UsageError
 
@@ -141,6 +143,7 @@ class Command:
     name: ClassVar[str]
     example: ClassVar[str]
     is_shared: ClassVar[bool] = False  # whether several processes may run it together, as torchrun starts them
+    reads_raw: ClassVar[bool] = False  # whether it reads files of which no manifest tells
 
     out: Path = option(help="Directory to write; refused if it holds something else.", role=Role.EXECUTION)
     seed: int = option(0, help="Seed of everything random; the same seed gives the same bytes on a CPU.", minimum=0)
@@ -157,6 +160,8 @@ class Command:
     json: bool = option(False, help="Print the result as one JSON object on stdout.", role=Role.EXECUTION)
 
     def __post_init__(self) -> None:
+        for name, several in _path_fields(type(self)).items():  # type: ignore[arg-type] # mypy: a class has no hash
+            object.__setattr__(self, name, _as_paths(getattr(self, name), several=several))
         for knob in fields(self):
             _check_bounds(knob, getattr(self, knob.name))
             _check_choice(knob, getattr(self, knob.name))
@@ -216,6 +221,23 @@ class Command:
     def command_line(self) -> str:
         """The command as a line for a shell or a job script."""
         return shlex.join(["xrayaug", *self.argv()])
+
+
+@cache
+def _path_fields(command: type[Command]) -> dict[str, bool]:
+    """The fields that hold paths, and whether each holds several."""
+    hints = {knob.name: get_type_hints(command)[knob.name] for knob in fields(command)}
+    kinds = {name: {hint, *get_args(hint)} for name, hint in hints.items()}
+    found = {Path: False, tuple[Path, ...]: True}
+    return {name: several for name, each in kinds.items() for kind, several in found.items() if kind in each}
+
+
+def _as_paths(value: Any, *, several: bool) -> Any:
+    """A path, or several, as the Python API may be given them: as text, in a list."""
+    if several and isinstance(value, list | tuple):
+        return tuple(Path(each) for each in value)
+    path = Path(value) if isinstance(value, str | os.PathLike) else value
+    return (path,) if several and isinstance(path, Path) else path
 
 
 def flag_name(field_name: str) -> str:

@@ -3,12 +3,15 @@
 Of several processes of one run only the first is seen, but for an error, which whichever meets it reports.
 """
 
+import io
+import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Any, TextIO
 
 from xrayaug.errors import XrayaugError
 from xrayaug.processes import ranks
@@ -25,6 +28,62 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = field(default=())
+
+
+class Stream(io.TextIOWrapper):
+    """Standard output or error that never ends the program: what cannot be encoded is escaped, a failure is kept.
+
+    Once writing has failed, what follows goes nowhere.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """Write text; see the class."""
+        try:
+            return super().write(text)
+        except OSError as problem:
+            self._give_up(problem)
+            return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered; see the class."""
+        try:
+            super().flush()
+        except OSError as problem:
+            self._give_up(problem)
+
+    def _give_up(self, problem: OSError) -> None:
+        self.failure = self.failure or problem
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())  # where what is still buffered goes, too
+        os.close(nowhere)
+
+
+def take_streams() -> tuple[Stream, Stream]:
+    """Put a `Stream` in the place of standard output and error, each, and open those that are closed, on nothing."""
+    for descriptor in range(3):  # else the next file that is opened would be taken for the stream
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+            os.set_inheritable(descriptor, True)
+    out, error = _taken(sys.stdout, 1), _taken(sys.stderr, 2)
+    sys.stdout, sys.stderr = out, error
+    return out, error
+
+
+def _taken(stream: Any, descriptor: int) -> Stream:
+    if stream is None:  # it was closed when Python began
+        return Stream(open(descriptor, "wb", closefd=False), encoding="utf-8", errors="backslashreplace")
+    by_line, at_once = stream.line_buffering, stream.write_through
+    return Stream(stream.detach(), stream.encoding, "backslashreplace", None, by_line, at_once)
+
+
+def as_json(value: Any) -> str:
+    """A value as JSON that standard output can hold."""
+    in_unicode = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+    return json.dumps(value, ensure_ascii=not in_unicode)
 
 
 def show(parts: Sequence[Table | str]) -> None:

@@ -1,28 +1,55 @@
-"""Other people's CSV files: any of the usual delimiters, encodings and line ends, columns found by name. And our own.
+"""Other people's CSV files: the usual delimiters, encodings and line ends, columns found by name. And our own.
 
-Spreadsheets save commas, semicolons or tabs, with or without a byte order mark; headers come in any case and order.
-They also run a cell that begins as a formula does, so of the text that we write such cells begin with an apostrophe
-(OWASP, "CSV Injection").
+Spreadsheets save commas, semicolons or tabs, with or without a byte order mark or a first line `sep=;`; headers come
+in any case and order. They also run a cell that begins as a formula does, so of the text that we write such cells
+begin with an apostrophe (OWASP, "CSV Injection").
 """
 
+import codecs
 import csv
+import gzip
 import io
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from xrayaug.errors import DataError, InputError
+from xrayaug.errors import DataError, InputError, UsageError
 
-SUFFIXES = frozenset({".csv", ".tsv"})
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
+WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how Excel's files begin, the newer ones and the older
+GZIP = b"\x1f\x8b"
 DELIMITERS = ",;\t"
+SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own way to say what the delimiter is
 HEAD_BYTES = 65536  # enough for any header
 MOST_BYTES = 64 << 20  # the lists of sets of 400,000 images are smaller
 MOST_CELLS = 8_000_000  # each line counting as one more: a cell of two bytes takes sixty in memory
+COMMON_HANZI = (b"\xb0\xa1", b"\xd7\xf9")  # first and last of GB 2312's level 1
+MOSTLY = 0.6  # of a text's letters beyond ASCII
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # with the apostrophes of text that has been guarded already
+NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")  # begins as a formula may, and is none
+AS_TEXT = re.compile(r'="(.*)"')
 GUARDED = re.compile(r"'+[=+\-@\t\r]")
 QUOTED = re.compile(r'[",\r\n]')
+TITLE_MARKS = re.compile(r"[\s_.-]+")
+
+
+def is_list(path: Path) -> bool:
+    """Return whether a file's name ends as lists do that can be read here."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def is_workbook(path: Path) -> bool:
+    """Return whether a file's name ends as those of spreadsheet programs do, which must be exported first."""
+    return path.name.lower().endswith(WORKBOOK_SUFFIXES)
+
+
+def title_key(title: str) -> str:
+    """Return the form in which titles of columns are compared: `Patient ID`, `patient_id` and `PatientID` are one."""
+    return TITLE_MARKS.sub("", title).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +71,18 @@ class Sheet:
     path: Path
     header: tuple[str, ...]
     lines: list[Line]
+    notes: list[str] = field(default_factory=list)  # on how it was read
 
     def column(self, names: Iterable[str]) -> int | None:
-        """Where the first of `names` that is a column stands, whatever its case; None if none is.
+        """Return where the first of `names` that is a column stands, whatever its case; None if none is.
 
         Raises:
             DataError: two columns bear the name.
         """
         for name in names:
-            places = [place for place, title in enumerate(self.header) if title.lower() == name.strip().lower()]
+            places = [place for place, title in enumerate(self.header) if title.casefold() == name.strip().casefold()]
+            if not places:
+                places = [place for place, title in enumerate(self.header) if title_key(title) == title_key(name)]
             if len(places) > 1:
                 raise DataError(f"{self.path} has {len(places)} columns called '{name}'", "rename all but one")
             if places:
@@ -60,45 +90,74 @@ class Sheet:
         return None
 
 
+class Cells(Mapping[str, str]):
+    """Cells of a line by the names of their columns; the names are shared by all lines."""
+
+    __slots__ = ("_names", "_values")
+
+    def __init__(self, names: Mapping[str, int], values: Sequence[str]) -> None:
+        self._names = names
+        self._values = values
+
+    def __getitem__(self, name: str) -> str:
+        place = self._names[name]
+        return self._values[place] if place < len(self._values) else ""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"Cells({dict(self)})"
+
+
 def read_lines(path: Path) -> list[Line]:
-    """Every line of a CSV file that is not blank.
+    """Return every line of a CSV file that is not blank.
 
     Raises:
         InputError: the file cannot be read.
         DataError: it is no CSV, or larger than any list of images.
     """
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise DataError(f"{path} has more than {MOST_BYTES:,} bytes", "leave out what is no list of images")
-        return _bounded(_parse(data), path)
-    except OSError as problem:
-        raise InputError(f"{path} cannot be read: {problem.strerror}") from None
-    except (csv.Error, UnicodeDecodeError) as problem:
-        raise DataError(f"{path} is no CSV file: {problem}") from None
+    return _read(path)[0]
 
 
-def read_sheet(path: Path) -> Sheet:
-    """A CSV file with a header line.
+def read_sheet(path: Path, encoding: str | None = None) -> Sheet:
+    """Return a CSV file with a header line.
+
+    Args:
+        path: the file, which gzip may have compressed.
+        encoding: of its text; None finds it.
 
     Raises:
         InputError: the file cannot be read.
-        DataError: it is no CSV, or empty.
+        DataError: it is no CSV, or empty, or a line has more cells than the first.
+        UsageError: there is no such encoding.
     """
-    lines = read_lines(path)
+    lines, guessed = _read(path, encoding)
     if not lines:
         raise DataError(f"{path} is empty", "its first line must name the columns")
-    return Sheet(path, lines[0].cells, lines[1:])
+    titles = lines[0].cells
+    while not titles[-1]:
+        titles = titles[:-1]
+    for line in lines[1:]:
+        if any(line.cells[len(titles) :]):
+            raise DataError(
+                f"{path} line {line.number} has {len(line.cells)} cells, its first line names {len(titles)} columns",
+                "put cells with a delimiter in quotes, or name all columns",
+            )
+    return Sheet(path, titles, lines[1:], [f"{path.name} is not UTF-8: {guessed}"] if guessed else [])
 
 
-def header(path: Path) -> tuple[str, ...]:
-    """The first line's cells; empty where there are none or the file is no CSV. Cheap: the rest is not read."""
+def header(path: Path, encoding: str | None = None) -> tuple[str, ...]:
+    """Return the first line's cells; none where the file is no CSV. Cheap: the rest is not read."""
     try:
-        with path.open("rb") as stream:
-            start = stream.read(HEAD_BYTES)
-        return next((line.cells for line in _parse(start)), ())
-    except (OSError, csv.Error, UnicodeDecodeError):
+        start = _bytes(path, HEAD_BYTES)
+        if len(start) == HEAD_BYTES and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            start = start[: start.rfind(b"\n") + 1]  # no character cut in two
+        return next((line.cells for line in _parse(start, encoding)), ())
+    except (OSError, EOFError, zlib.error, csv.Error, UnicodeDecodeError):
         return ()
 
 
@@ -114,7 +173,7 @@ def lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
 
 def guarded(text: str) -> str:
     """Text that no spreadsheet runs as a formula."""
-    return f"'{text}" if FORMULA.match(text) else text
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
 def unguarded(text: str) -> str:
@@ -139,36 +198,112 @@ def _bounded(lines: Iterable[Line], path: Path) -> list[Line]:
     return kept
 
 
-def _parse(data: bytes) -> Iterator[Line]:
+def _read(path: Path, encoding: str | None = None) -> tuple[list[Line], str]:
+    """Return the lines that are not blank, and which encoding was guessed, if one was."""
+    try:
+        data = _bytes(path, MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise DataError(f"{path} has more than {MOST_BYTES:,} bytes", "leave out what is no list of images")
+        if data.startswith(WORKBOOKS):
+            raise DataError(
+                f"{path} is a workbook, not a CSV file", "save it as 'CSV UTF-8' in your spreadsheet program"
+            )
+        return _bounded(_parse(data, encoding), path), "" if encoding else _guess(data)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise DataError(f"{path} is damaged: gzip cannot unpack it", "copy it anew") from None
+    except OSError as problem:
+        raise InputError(f"{path} cannot be read: {problem.strerror}") from None
+    except (csv.Error, UnicodeDecodeError) as problem:
+        raise DataError(f"{path} is no CSV file: {problem}") from None
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    """Return the first bytes of a file, unpacked where gzip packed it."""
+    with path.open("rb") as stream:
+        start = stream.read(len(GZIP))
+        stream.seek(0)
+        if start != GZIP:
+            return stream.read(most)
+        with gzip.open(stream) as unpacked:
+            return unpacked.read(most)
+
+
+def _parse(data: bytes, encoding: str | None = None) -> Iterator[Line]:
     """The lines that are not blank.
 
     Raises:
         csv.Error: it is no CSV.
         UnicodeDecodeError: it is no text.
+        UsageError: there is no such encoding.
     """
-    encoding, errors = _encoding(data)
+    found, errors = (_known_encoding(encoding), "strict") if encoding else _encoding(data)
     # Decoded piece by piece: a whole text in memory, of four bytes a character, is the largest thing here.
-    with io.TextIOWrapper(io.BytesIO(data), encoding, errors, newline="") as text:
-        delimiter = _delimiter(next((line for line in text if line.strip()), ""))
+    with io.TextIOWrapper(io.BytesIO(data), found, errors, newline="") as text:
+        first = next((line for line in text if line.strip()), "")
+        said = SEPARATOR_LINE.fullmatch(first)
         text.seek(0)
-        reader = csv.reader(text, delimiter=delimiter)
-        for cells in reader:
-            stripped = tuple(cell.strip() for cell in cells)
-            if any("\0" in cell for cell in stripped):
-                raise csv.Error("it holds NUL bytes")
-            if any(stripped):
-                yield Line(reader.line_num, stripped)
+        reader = csv.reader(text, delimiter=said[1] if said else _delimiter(first), strict=True)
+        try:
+            for cells in reader:
+                stripped = tuple(_plain(cell.strip()) for cell in cells)
+                if any("\0" in cell for cell in stripped):
+                    raise csv.Error("it holds NUL bytes")
+                if any(stripped) and not (said and reader.line_num == 1):
+                    yield Line(reader.line_num, stripped)
+        except csv.Error as problem:
+            raise csv.Error(f"{problem}, line {reader.line_num}") from None
+
+
+def _plain(cell: str) -> str:
+    """Return a cell without what keeps a spreadsheet from reading it as a number: `="007"` is `007`."""
+    as_text = AS_TEXT.fullmatch(cell) if cell.startswith("=") else None
+    return as_text[1] if as_text else cell
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        codec = codecs.lookup(name)
+    except LookupError:
+        raise UsageError(f"--encoding {name} is unknown", "write utf-8, cp1252, gb18030, shift_jis, ...") from None
+    return "utf-8-sig" if codec.name == "utf-8" else codec.name
 
 
 def _encoding(data: bytes) -> tuple[str, str]:
     """How the bytes are to be decoded, and what to do with those that cannot be."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # "Unicode text" of spreadsheets
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # "Unicode text" of spreadsheets
         return "utf-16", "ignore" if len(data) == HEAD_BYTES else "strict"
+    for encoding, fits in (("utf-8-sig", _decodes), ("gb18030", _is_chinese), ("cp1252", _decodes)):
+        if fits(data, encoding):
+            return encoding, "strict"
+    return "latin-1", "strict"
+
+
+def _guess(data: bytes) -> str:
+    """Return which encoding was taken for that of a text that is no Unicode; nothing for Unicode."""
+    encoding = _encoding(data)[0]
+    if encoding.startswith("utf"):
+        return ""
+    word = next((word for word in re.split(r"[\s,;\"]+", data.decode(encoding)) if not word.isascii()), "")
+    return f"read as {encoding}, such as '{word}' (--encoding names another)"
+
+
+def _decodes(data: bytes, encoding: str) -> bool:
     try:
-        data.decode()
+        data.decode(encoding)
     except UnicodeDecodeError:
-        return "latin-1", "strict"
-    return "utf-8-sig", "strict"
+        return False
+    return True
+
+
+def _is_chinese(data: bytes, encoding: str) -> bool:
+    """Return whether it decodes to common Chinese characters mainly, as Western European text does not."""
+    if not _decodes(data, encoding):
+        return False
+    letters = [letter.encode(encoding) for letter in data.decode(encoding) if not letter.isascii()]
+    common = sum(
+        COMMON_HANZI[0] <= letter <= COMMON_HANZI[1] and len(letter) == len(COMMON_HANZI[0]) for letter in letters
+    )
+    return common >= MOSTLY * len(letters)
 
 
 def _delimiter(line: str) -> str:

@@ -170,7 +170,23 @@ def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patien
     extras = sorted({name for row in rows for name in row.extra})
     columns = [name for name in COLUMNS if name != "copy" or any(row.copy for row in rows)]
     lines = (_cells(row, columns, extras) for row in rows)
-    files.write_lines(directory / INDEX, csvfile.lines(itertools.chain([[*columns, *extras]], lines)))
+    header = [*columns, *_free_names(extras)]
+    files.write_lines(directory / INDEX, csvfile.lines(itertools.chain([header], lines)))
+
+
+def _free_names(extras: Sequence[str]) -> list[str]:
+    """Return the names of further columns, those of our own columns as `list_NAME`."""
+    taken = set(COLUMNS) | {name for name in extras if name.casefold() not in COLUMNS}
+    names = []
+    for name in extras:
+        free = name
+        if name.casefold() in COLUMNS:
+            free = f"list_{name}"
+            while free in taken:
+                free += "_"
+            taken.add(free)
+        names.append(free)
+    return names
 
 
 def _cells(row: Row, columns: Sequence[str], extras: Sequence[str]) -> list[object]:
@@ -265,9 +281,10 @@ def _read_index(path: Path) -> tuple[Sequence[int], list[Row]]:
         header = next(lines, (0, []))[1]
         _check_header(header, path)
         shared: dict[Any, Any] = {}
+        extras = {name: place for place, name in enumerate(name for name in header if name not in COLUMNS)}
         for number, cells in lines:
             numbers.append(number)
-            rows.append(_parse_row(header, cells, f"{path} line {number}", shared))
+            rows.append(_parse_row(header, cells, f"{path} line {number}", extras, shared))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise ArtifactError(f"{path} cannot be read: {problem}") from None
     if not rows:
@@ -294,7 +311,9 @@ def _check_header(header: Sequence[str], path: Path) -> None:
         raise ArtifactError(f"{path} has two columns of one name", "its first line names the columns")
 
 
-def _parse_row(header: Sequence[str], cells: Sequence[str], where: str, shared: dict[Any, Any]) -> Row:
+def _parse_row(
+    header: Sequence[str], cells: Sequence[str], where: str, extras: Mapping[str, int], shared: dict[Any, Any]
+) -> Row:
     """A line as a row; values that rows have in common are kept in `shared`, once."""
     if len(cells) != len(header):
         raise ArtifactError(f"{where} has {len(cells)} cells, not {len(header)}")
@@ -310,7 +329,8 @@ def _parse_row(header: Sequence[str], cells: Sequence[str], where: str, shared: 
     if not ROW_NUMBER.fullmatch(known["copy"]):
         raise ArtifactError(f"{where}: copy must be a number")
     texts = {name: shared.setdefault(value, value) for name, value in known.items() if name in SHARED}
-    row, copy, extra = int(known["row"]), int(known["copy"]), shared.setdefault(tuple(given.values()), given)
+    values = tuple(given.values())
+    row, copy, extra = int(known["row"]), int(known["copy"]), shared.setdefault(values, csvfile.Cells(extras, values))
     own = {"file": known["file"], "sha256": known["sha256"]}
     return Row(**texts, **own, row=row, copy=copy, synthetic=known["synthetic"] == "1", extra=extra)
 

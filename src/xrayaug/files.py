@@ -3,13 +3,61 @@
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from xrayaug.processes import ranks
 
 NEW = ".new"  # ends the name of a file that is being written
+
+# Nanoseconds within which a file may change again without a change of its times; the second where they are of seconds.
+TICK, COARSE_TICK = 50_000_000, 2_000_000_000
+
+
+class Stamp(NamedTuple):
+    """A file's size and times. The times are 0 where it had just changed: it may have changed again since."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    def is_as(self, noted: "Stamp | None") -> bool:
+        """Whether the file is as it was when that was noted, as far as size and times tell."""
+        return self == noted and self.ctime_ns > 0
+
+
+def stamp(path: str | Path) -> Stamp:
+    """The stamp of a file as it is now.
+
+    Raises:
+        OSError: it is not there, or cannot be reached.
+    """
+    found = os.stat(path)  # noqa: PTH116 # decoding asks for many
+    tick = TICK if found.st_mtime_ns % 1_000_000_000 else COARSE_TICK
+    if max(found.st_mtime_ns, found.st_ctime_ns) > time.time_ns() - tick:
+        return Stamp(found.st_size, 0, 0)
+    return Stamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def stamp_of(path: str | Path) -> Stamp | None:
+    """The same; None where the file cannot be reached."""
+    try:
+        return stamp(path)
+    except OSError:
+        return None
+
+
+def place_of(path: Path) -> Path:
+    """Where a directory really lies that is named by dots or by a link to it; any other path is given as it is."""
+    return Path(os.path.realpath(path)) if path.name in ("", "..") or path.is_symlink() else path
+
+
+def beside(path: Path, ending: str) -> Path:
+    """The neighbour of a directory that has its name and that ending."""
+    place = place_of(path)
+    return place.with_name(place.name + ending)
 
 
 def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:

@@ -2,22 +2,24 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from xrayaug import console, dataset
+from xrayaug import console, dataset, sources
 from xrayaug.dataset import Dataset, Row
-from xrayaug.errors import DataError
+from xrayaug.errors import DataError, InputError
+from xrayaug.files import Stamp, stamp
 from xrayaug.images import depths, pixels, prefetching
 from xrayaug.images.formats import IMAGE_SUFFIXES
 from xrayaug.images.pixels import Scale
 from xrayaug.processes import turns
 from xrayaug.processes.turns import Stream, Work
+from xrayaug.rawinputs import RawInput, Read
 
 Pixels = npt.NDArray[np.uint8]  # [H, W], or [H, W, 3] where it is coloured
 
@@ -33,6 +35,9 @@ class Pictures:
     kind: str  # dataset or folder
     count: int
     read: Callable[[int], Pixels]
+    files: Sequence[str] = ()  # of a folder, from there
+    stamps: Sequence[Stamp] = ()  # of these files when they were listed
+    scale: Scale | None = None  # of those of a folder's that have more than eight bits
 
 
 def of_dataset(data: Dataset, *, split: str | None, label: str | None) -> Pictures:
@@ -58,12 +63,32 @@ def of_folder(folder: Path) -> Pictures:
 
     Raises:
         DataError: there is none.
+        InputError: a folder cannot be read, or a file cannot be reached.
     """
     files = list_pictures(folder)
-    scale = depths.find(Path(), [str(file) for file in files])
+    names = [path.relative_to(folder).as_posix() for path in files]
+    stamps = [stamp(path) for path in files]
+    scale = depths.find(folder, names)
     if scale is not None:
         console.say(f"{folder}: {depths.told(scale)}")
-    return Pictures(folder, "folder", len(files), _remembering(lambda index: read_picture(files[index], scale)))
+    read = _remembering(lambda index: read_picture(files[index], scale))
+    return Pictures(folder, "folder", len(files), read, names, stamps, scale)
+
+
+def raw_input(side: Pictures) -> RawInput:
+    """The files that are read of a folder."""
+
+    def hashes(pictures: Sequence[str]) -> Iterator[str]:
+        read = (side.path / name for name in pictures)
+        return prefetching.in_threads(lambda path: _picture_hash(read_picture(path, side.scale)).hex(), read)
+
+    return RawInput(side.path, side.files, hashes)
+
+
+def as_read(side: Pictures, hashed: "PixelHash") -> Iterator[Read]:
+    """The files of a folder with what was decoded of each."""
+    for file, stamp_then, digest in zip(side.files, side.stamps, hashed.each, strict=True):
+        yield Read(file, stamp_then, digest.hex())
 
 
 def read_picture(path: Path, scale: Scale | None = None) -> Pixels:
@@ -88,14 +113,17 @@ def read_picture(path: Path, scale: Scale | None = None) -> Pixels:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """The image files under `folder`, sorted; what is hidden (`._*` among it) is left out.
+    """The image files under `folder`, sorted, links followed; what is hidden (`._*` among it) is left out.
 
     Raises:
         DataError: there is none.
+        InputError: a folder cannot be read, or a file cannot be reached: the set would be another without it.
     """
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    shown = sorted(folder / name for name in sources.walk_any(folder))
     found = [path for path in shown if path.suffix.lower() in SUFFIXES]
+    for path in found:
+        if why := sources.why_lost(path):
+            raise InputError(f"{path} cannot be read: {why}", "mend it or take it out")
     if not found:
         others = ", ".join(suffix or "no suffix" for suffix, _ in Counter(p.suffix for p in shown).most_common(3))
         there = f"it holds {len(shown)} other files ({others})" if shown else "it is empty"
@@ -109,6 +137,7 @@ class PixelHash:
 
     content: str  # in sorted order: neither the order nor the names of files matter
     sequence: str  # in the order in which they are read
+    each: tuple[bytes, ...] = field(default=(), compare=False, repr=False)  # the pictures' own, in that order
 
 
 def pixel_hash(side: Pictures, name: str = "hashes", stretch: int = prefetching.AHEAD) -> PixelHash:
@@ -125,7 +154,7 @@ def pixel_hash(side: Pictures, name: str = "hashes", stretch: int = prefetching.
             hashes += [digest.tobytes() for digest in found]
             advance(len(found))
     content, sequence = (hashlib.sha256(b"".join(each)).hexdigest() for each in (sorted(hashes), hashes))
-    return PixelHash(content, sequence)
+    return PixelHash(content, sequence, tuple(hashes))
 
 
 def hashing(side: Pictures, stretch: int) -> Work:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from xrayaug import console
+from xrayaug import console, files
 from xrayaug.errors import OutputError
 
 UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}  # some network file systems
@@ -37,7 +37,7 @@ def held(out: Path) -> Iterator[None]:
     Raises:
         OutputError: another process holds it; the message says which, where and since when.
     """
-    path = out.with_name(out.name + ".lock")
+    path = files.beside(out, ".lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = _acquire(path)
     try:
@@ -115,7 +115,7 @@ def _write_holder(descriptor: int) -> None:
 def holder(out: Path) -> Holder | None:
     """Who is writing `out`; None where no live process is. Changes nothing."""
     try:
-        descriptor = os.open(out.with_name(out.name + ".lock"), os.O_RDONLY)
+        descriptor = os.open(files.beside(out, ".lock"), os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:

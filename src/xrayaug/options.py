@@ -119,6 +119,7 @@ class Prepare(Command):
 
     name = "prepare"
     example = "xrayaug prepare --source mura --input MURA-v1.1 --part hand --size 224 --out data/mura"
+    reads_raw = True
 
     input: Path = option(help="Directory of the raw set; for --source table also the CSV file itself.", role=Role.INPUT)
     source: str = option(
@@ -128,10 +129,17 @@ class Prepare(Command):
     table: Path | None = option(
         None, help="--source table: the CSV file, here or in --input, the directory of images.", role=Role.INPUT
     )
+    encoding: str | None = option(
+        None, help="--source table: encoding of the CSV file (default: UTF-8 or UTF-16, else guessed, and said)."
+    )
     image_column: str | None = option(None, help="--source table: column of the image's path (default: found by name).")
     label_column: str | None = option(None, help="--source table: column of the label (default: found by name).")
-    patient_column: str | None = option(None, help="--source table: column of the patient (default: found by name).")
-    study_column: str | None = option(None, help="--source table: column of the study (default: found by name).")
+    patient_column: str | None = option(
+        None, help="--source table: column of the patient (default: found by name; none: there is none)."
+    )
+    study_column: str | None = option(
+        None, help="--source table: column of the study (default: found by name; none: there is none)."
+    )
     patient_pattern: str | None = option(
         None,
         help="--source folder or table: regular expression that finds the patient in an image's path, its group if it "
@@ -139,10 +147,19 @@ class Prepare(Command):
         metavar="REGEX",
     )
     split_column: str | None = option(
-        None, help="--source table: column that says train, valid or test (default: found by name)."
+        None,
+        help="--source table: column that says train, valid or test (default: found by name; none: there is none).",
+    )
+    keep_columns: tuple[str, ...] | None = option(
+        None,
+        help="--source table: columns of the list to keep in index.csv, with commas (default: all; none: keep none).",
+        parse=words,
     )
     only: tuple[str, ...] | None = option(
-        None, help="--source table: lines to read, as COLUMN=VALUE; several with commas must all hold.", parse=words
+        None,
+        help="--source table: lines to read, as COLUMN=VALUE, COLUMN=VALUE|VALUE or COLUMN!=VALUE; several with commas "
+        "must all hold.",
+        parse=words,
     )
     abnormal_class: str | None = option(
         None, help="Names of the classes that count as abnormal, every other being normal, where they do not tell."
@@ -151,7 +168,11 @@ class Prepare(Command):
         None, help="The same of the normal ones, every other being abnormal; with both, there may be no others."
     )
     empty_label: Label | None = option(
-        None, help="--source table: label of the lines whose label is empty (default: they are left out)."
+        None,
+        help="--source table: label where none is told: empty, NA, nan, null, None, - (default: it is left out).",
+    )
+    unsure_label: Literal["skip", "normal", "abnormal"] | None = option(
+        None, help="--source table: label where it is uncertain, such as -1 of CheXpert and MIMIC-CXR (default: skip)."
     )
     label: Label | None = option(None, help="Label of every image of a set that has no labels.")
     size: int = option(128, help="Width and height of the prepared images, in pixels.", minimum=8, maximum=4096)
@@ -181,6 +202,14 @@ class Prepare(Command):
     )
     duplicates: Duplicates = _duplicates()
     strict: bool = option(False, help="Make the first unusable file an error, not a line in skipped.csv.")
+    max_lost: float = option(
+        0.05,
+        help="Share of the images that may be lost, being missing, unreadable or damaged; 1 goes on whatever is lost.",
+        role=Role.EXECUTION,
+        minimum=0,
+        maximum=1,
+        metavar="FRACTION",
+    )
     workers: int = option(
         0, help="Images decoded at a time (default: 0, one per processor).", role=Role.EXECUTION, minimum=0
     )

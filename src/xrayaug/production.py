@@ -11,18 +11,20 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from xrayaug import __version__, artifacts, console, files, lock, manifests
+from xrayaug import __version__, artifacts, console, files, lock, manifests, rawinputs
 from xrayaug.artifacts import Artifact, Result, digest, is_artifact, open_artifact, what_is_there
 from xrayaug.command import Command
 from xrayaug.errors import ArtifactError, DataError, OutputError, TrainingError, UsageError, XrayaugError
 from xrayaug.manifests import FORMAT, MANIFEST, Manifest
 from xrayaug.processes import ranks
+from xrayaug.rawinputs import RawInput, RawInputs
 
 RESUME = "resume"  # of the partial directory: what a stopped run needs to go on
 RUN = "run.json"  # in it: which run it is, and its sessions
@@ -31,7 +33,19 @@ PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scipy", "safetensors")
 Environment = dict[str, Any]
 
 
-def produce(options: Command, kind: str, build: Callable[[Path], Result], *, computing: str = "cpu") -> Result:
+def no_raw_inputs() -> RawInputs:
+    """What a command reads of raw inputs that reads none."""
+    return {}
+
+
+def produce(
+    options: Command,
+    kind: str,
+    build: Callable[[Path], Result],
+    *,
+    computing: str = "cpu",
+    raw: Callable[[], RawInputs] = no_raw_inputs,
+) -> Result:
     """Make the artifact `options.out` of `kind`, go on making it, or find it complete.
 
     Of several processes the first does so; the others only `build` with it, or hear that it is complete. They are given
@@ -44,6 +58,7 @@ def produce(options: Command, kind: str, build: Callable[[Path], Result], *, com
             `resume` is its own, from this very command on these very inputs, stopped at any moment; any other file
             there it writes again. If it raises, nothing is left that looks finished.
         computing: the device, for the record.
+        raw: gives the raw inputs, asked for when it comes to them; of each `build` writes the record.
 
     Returns:
         The numbers, as they stand in the manifest.
@@ -62,16 +77,26 @@ def produce(options: Command, kind: str, build: Callable[[Path], Result], *, com
         ranks.told(None)
         return build(directory)
 
-    result = _produced(options, kind, announced, computing)
+    result = _produced(options, kind, announced, computing, cache(raw))
     return result if has_begun else ranks.told(result)
 
 
-def _produced(options: Command, kind: str, build: Callable[[Path], Result], computing: str) -> Result:
+def _produced(
+    options: Command,
+    kind: str,
+    build: Callable[[Path], Result],
+    computing: str,
+    raw: Callable[[], RawInputs],
+) -> Result:
     _check_inputs_are_elsewhere(options)
-    if (made := _found_complete(options)) is not None:
+    if (made := _found_complete(options, raw)) is not None:
         return made
+    check_place(options.out)
     inputs = {
-        name: {"path": os.path.relpath(path, options.out), "sha256": digest(path)}
+        name: {
+            "path": os.path.relpath(path, files.place_of(options.out)),
+            "sha256": _digest_before(path, raw().get(name)),
+        }
         for name, path in options.inputs().items()
     }
     head = {
@@ -83,9 +108,14 @@ def _produced(options: Command, kind: str, build: Callable[[Path], Result], comp
         "inputs": inputs,
     }
     with lock.held(options.out):
-        if (made := _found_complete(options)) is not None:  # by a process that held the lock until now
+        if (made := _found_complete(options, raw)) is not None:  # by a process that held the lock until now
             return made
-        return _make(options, head, build, environment(computing))
+        return _make(options, head, build, environment(computing), raw)
+
+
+def _digest_before(path: Path, raw: RawInput | None) -> str:
+    """The digest of an input as far as it is known before a raw one is read."""
+    return digest(path) if raw is None or is_artifact(path) else rawinputs.listed_digest(raw)
 
 
 def grow(options: Command, build: Callable[[Artifact], tuple[Mapping[str, str], Result]]) -> Result:
@@ -121,8 +151,12 @@ def grow(options: Command, build: Callable[[Artifact], tuple[Mapping[str, str], 
     return open_artifact(options.out).result
 
 
-def completed(options: Command) -> Artifact | None:
+def completed(options: Command, raw: Callable[[], RawInputs] = no_raw_inputs) -> Artifact | None:
     """The artifact at `options.out` if this very command made it from these very inputs; None if nothing is there.
+
+    Args:
+        options: the command.
+        raw: gives its raw inputs.
 
     Raises:
         OutputError: `--out` holds something else; the message names each difference.
@@ -135,7 +169,7 @@ def completed(options: Command) -> Artifact | None:
             f"--out {out} is there and was not made by xrayaug: {what_is_there(out)}", "choose another directory"
         )
     made = open_artifact(out)
-    found = differences(made.manifest, options)
+    found = differences(made, options, raw)
     if found:
         raise OutputError(
             f"--out {out} holds another result: {'; '.join(found)}",
@@ -144,20 +178,39 @@ def completed(options: Command) -> Artifact | None:
     return made
 
 
-def differences(made: Manifest, options: Command) -> list[str]:
-    """In what the command that a manifest tells of differs from `options`, one line each."""
+def differences(made: Artifact, options: Command, raw: Callable[[], RawInputs]) -> list[str]:
+    """In what the command that made an artifact, and what it read, differ from `options`, one line each."""
+    if made.manifest["stage"] != options.name:
+        return [f"it was made by {made.manifest['stage']}, not {options.name}"]
+    recorded = [name for name in raw() if name in made.manifest["inputs"] and rawinputs.has_record(made.path, name)]
+    found = _other_command(made.manifest, options, recorded)
+    for name in recorded:
+        found += rawinputs.differences(made.path, name, raw()[name], decode=not found)
+    unrecorded = raw().keys() - set(recorded)
+    if unrecorded and not found:
+        console.say(f"{made.path} was made by an older xrayaug, which knew its raw files by names and sizes alone")
+    return found
+
+
+def _other_command(made: Manifest, options: Command, read: Collection[str]) -> list[str]:
+    """In what the command that a manifest tells of differs from `options`: settings, and inputs by their digests.
+
+    Of the inputs in `read` it is not for the digest to say whether they are the same, unless they are artifacts.
+    """
     if made["stage"] != options.name:
         return [f"it was made by {made['stage']}, not {options.name}"]
     found = other_settings(made, options)
-    recorded = {name: entry["sha256"] for name, entry in made["inputs"].items()}
-    given = {name: digest(path) for name, path in options.inputs().items()}
+    recorded, given = made["inputs"], options.inputs()
     for name in sorted(recorded.keys() | given.keys()):
         if name not in given:
             found.append(f"input {name} is no longer given")
         elif name not in recorded:
             found.append(f"input {name} is new")
-        elif recorded[name] != given[name]:
-            found.append(f"input {name} has another content")
+        elif name in read and not is_artifact(given[name]):
+            continue
+        elif recorded[name]["sha256"] != digest(given[name]):
+            what = f" ({given[name].name})" if given[name].is_file() else ""
+            found.append(f"input {name}{what} has another content")
     return found
 
 
@@ -183,11 +236,11 @@ def environment(computing: str) -> Environment:
     }
 
 
-def _found_complete(options: Command) -> Result | None:
+def _found_complete(options: Command, raw: Callable[[], RawInputs]) -> Result | None:
     if options.overwrite and is_artifact(options.out):
         _check_replaceable(options.out)
         return None
-    made = completed(options)
+    made = completed(options, raw)
     if made is None:
         return None
     console.say(f"{options.out} is already complete; nothing to do")
@@ -208,6 +261,50 @@ def _check_inputs_are_elsewhere(options: Command) -> None:
             raise OutputError(f"--out {options.out} lies in the input {path}", "choose a directory outside it")
 
 
+def check_place(out: Path, *, is_renamed: bool = True) -> None:
+    """Refuse, before any work, a place where a result cannot come to lie.
+
+    Args:
+        out: the place.
+        is_renamed: whether the result is made beside it and then renamed, which a mount point and the directory in
+            which the user stands do not allow.
+
+    Raises:
+        OutputError: it is such a place.
+    """
+    place = files.place_of(out)
+    if place == place.parent:
+        raise OutputError(f"--out {out} is the root of the file system", "name a directory in it")
+    if place.is_symlink():
+        raise OutputError(f"--out {out} is a link in a circle", "choose another directory")
+    if is_renamed and place.is_dir():
+        if _is_mount_point(place):
+            raise OutputError(f"--out {out} is a mount point", f"name a directory in it, such as {out / 'result'}")
+        if Path(os.path.realpath(place)) == Path(os.path.realpath(os.curdir)):
+            raise OutputError(f"--out {out} is the working directory", "name a directory in it, such as ./result")
+    parent = next(each for each in Path(os.path.abspath(place)).parents if os.path.lexists(each))  # noqa: PTH100
+    if out.is_symlink() and parent != place.parent:
+        raise OutputError(f"--out {out} is a link to {place}, and {place.parent} does not exist", "mend the link")
+    if not parent.is_dir():
+        raise OutputError(f"--out {out} cannot be made: {parent} is no directory", "choose another directory")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise OutputError(f"--out {out} cannot be made: {parent} may not be written to", "choose another directory")
+
+
+def _is_mount_point(path: Path) -> bool:
+    """Whether something is mounted there; directories of the same file system too, where Linux tells of them."""
+    if path.is_mount():
+        return True
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return False
+    escaped = os.path.realpath(path).replace("\\", "\\134")
+    for letter, code in ((" ", "\\040"), ("\t", "\\011"), ("\n", "\\012")):
+        escaped = escaped.replace(letter, code)
+    return any(line.split(" ")[4:5] == [escaped] for line in lines)
+
+
 def _check_replaceable(out: Path) -> None:
     """Hold `--overwrite` to what xrayaug made: the manifest there accounts for every file.
 
@@ -215,7 +312,8 @@ def _check_replaceable(out: Path) -> None:
         OutputError: it does not.
         ArtifactError: the manifest is none of xrayaug's.
     """
-    known = {MANIFEST, *manifests.read(out / MANIFEST)["files"]}
+    made = manifests.read(out / MANIFEST)
+    known = {MANIFEST, *made["files"], *rawinputs.times_files(made["inputs"])}
     foreign = [name for file in artifacts.files_in(out) if (name := file.relative_to(out).as_posix()) not in known]
     if foreign:
         raise OutputError(
@@ -224,19 +322,26 @@ def _check_replaceable(out: Path) -> None:
         )
 
 
-def _make(options: Command, head: Manifest, build: Callable[[Path], Result], now: Environment) -> Result:
+def _make(
+    options: Command,
+    head: Manifest,
+    build: Callable[[Path], Result],
+    now: Environment,
+    raw: Callable[[], RawInputs],
+) -> Result:
     """Build in the partial directory, seal it and publish it; or publish what was sealed already."""
     started = time.monotonic()
     partial = artifacts.partial_of(options.out)
     _delete(_discarded(partial))
-    before = _unfinished(partial, options)
+    before = _unfinished(partial, options, raw)
     if before is None or not is_artifact(partial):
         sessions = _begin_session(partial, head, before, now)
         result = _build(partial, build)
         lasted = {"seconds": round(time.monotonic() - started, 1)}
         history = {"stops": len(sessions) - 1, "changes": _changes(sessions)}
         manifest = head | {
-            "files": _inventory(partial),
+            "inputs": _read_inputs(partial, options, head["inputs"], raw()),
+            "files": _inventory(partial, rawinputs.times_files(raw())),
             "result": result,
             "environment": sessions[0] | lasted | history,
         }
@@ -245,8 +350,21 @@ def _make(options: Command, head: Manifest, build: Callable[[Path], Result], now
     return open_artifact(options.out).result
 
 
-def _unfinished(partial: Path, options: Command) -> Manifest | None:
+def _read_inputs(
+    partial: Path, options: Command, inputs: Mapping[str, dict[str, str]], raw: RawInputs
+) -> dict[str, dict[str, str]]:
+    """The manifest's inputs: of a raw one that is no artifact, the digest is what the record says was read."""
+    read = [name for name in raw if not is_artifact(options.inputs()[name])]
+    return {
+        name: entry | ({"sha256": rawinputs.digest(partial, name)} if name in read else {})
+        for name, entry in inputs.items()
+    }
+
+
+def _unfinished(partial: Path, options: Command, raw: Callable[[], RawInputs]) -> Manifest | None:
     """What this very command left unfinished; None where it left nothing, or is to begin anew.
+
+    Raw files may have changed meanwhile: whoever reads them holds what is kept of them to what they are now.
 
     Raises:
         OutputError: something else is there.
@@ -259,8 +377,12 @@ def _unfinished(partial: Path, options: Command) -> Manifest | None:
         if foreign:
             raise OutputError(f"{partial} was not made by xrayaug: it holds {foreign[0].name}", "move it away")
         return None
-    before = manifests.read(found) if found.name == MANIFEST else _read_run(found)
-    differing = differences(before, options)
+    if found.name == MANIFEST:
+        before = manifests.read(found)
+        differing = differences(Artifact(partial, before), options, raw)
+    else:
+        before = _read_run(found)
+        differing = _other_command(before, options, list(raw()))
     if before["format"] != FORMAT:
         differing.insert(0, f"its format was {before['format']}, is now {FORMAT}")
     if not differing:
@@ -321,12 +443,15 @@ def _build(partial: Path, build: Callable[[Path], Result]) -> Result:
         raise
 
 
-def _inventory(partial: Path) -> dict[str, dict[str, Any]]:
-    """Size and hash of every file but those of `resume`, each flushed to disk, and so the directories they are in."""
+def _inventory(partial: Path, unlisted: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Size and hash of every file but those of `resume` and those that are to go unlisted.
+
+    Each is flushed to disk, and so are the directories they are in.
+    """
     found = {}
     for file in artifacts.files_in(partial):
         name = file.relative_to(partial)
-        if name.parts[0] != RESUME:
+        if name.parts[0] != RESUME and name.as_posix() not in unlisted:
             files.sync(file)
             found[name.as_posix()] = _listed(file)
     for directory in {(partial / name).parent for name in found}:
@@ -342,7 +467,7 @@ def _listed(file: Path) -> dict[str, Any]:
 def _publish(partial: Path, out: Path) -> None:
     """Rename the sealed partial directory to `out`, in place of an older result that `--overwrite` gave up."""
     _delete(partial / RESUME)
-    aside = out.with_name(out.name + ".replaced")
+    out, aside = files.place_of(out), files.beside(out, ".replaced")
     if is_artifact(out):
         _delete(aside)  # of a run killed before it could
         out.rename(aside)

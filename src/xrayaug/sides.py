@@ -22,7 +22,7 @@ from xrayaug.dataset import Dataset, copied
 from xrayaug.errors import DataError, InputError
 from xrayaug.features import Array, Features
 from xrayaug.frechet import Moments, Statistics
-from xrayaug.imagesets import Pictures
+from xrayaug.imagesets import Pictures, PixelHash
 from xrayaug.options import Fid
 from xrayaug.processes import turns
 from xrayaug.processes.turns import Work
@@ -51,9 +51,14 @@ class Measured:
 
     side: Side
     statistics: Statistics
-    pixels_sha256: str | None
+    hashed: PixelHash | None  # of pictures
     cached: bool
     features: Array | None = None  # [N, D], where a metric needs more than statistics
+
+    @property
+    def pixels_sha256(self) -> str | None:
+        """What tells the side's pictures from others, where they are at hand."""
+        return self.hashed.content if self.hashed else None
 
     def summary(self) -> Result:
         """What the result says of the side."""
@@ -100,7 +105,7 @@ class Gauge:
         made = self._gathered(side, file, hashed.sequence) if self.with_features else None
         found = _from_cache(file, origin, side.count)
         statistics = found or self._computed(side, file, hashed.sequence, made)
-        return Measured(side, statistics, hashed.content, cached=found is not None, features=made)
+        return Measured(side, statistics, hashed, cached=found is not None, features=made)
 
     def works(self, side: Side) -> dict[str, Work]:
         """What other processes may do of it."""

@@ -49,7 +49,8 @@ def assign(
         holdout = DEFAULT_HOLDOUT if len({row.label for row in rows}) > 1 and "valid" not in given else 0.0
     rows = [row if row.split else replace(row, split="train") for row in rows]
     rows = _move(rows, groups, "test", options.test, (options.seed, TEST))
-    return _move(rows, groups, "valid", holdout, (options.seed, VALID))
+    rows = _move(rows, groups, "valid", holdout, (options.seed, VALID))
+    return _with_each_label(rows, groups, options.seed) if holdout else rows
 
 
 def share(percent_or_fraction: float, of: int, *, whole: int = 1) -> int:
@@ -105,6 +106,31 @@ def _move(rows: list[Row], groups: list[Hashable], split: str, fraction: float, 
     drawn = draw([groups[p] for p in training], [rows[p].label for p in training], fraction, seed)
     moved = {training[index] for index in drawn}
     return [replace(row, split=split) if place in moved else row for place, row in enumerate(rows)]
+
+
+def _with_each_label(rows: list[Row], groups: list[Hashable], seed: int) -> list[Row]:
+    """The rows with a group in validation of each label that has none there, but two groups or more in training.
+
+    In sets so small that a label's share of the hold-out rounds to nothing, a classifier could else not be trained.
+    Where there is one label alone, nothing is validated, and the share stays what it is.
+    """
+    labels = sorted({row.label for row in rows})
+    for label in labels if len(labels) > 1 else ():
+        if any(row.split == "valid" and row.label == label for row in rows):
+            continue
+        members: defaultdict[Hashable, set[str]] = defaultdict(set)
+        for row, group in zip(rows, groups, strict=True):
+            if row.split == "train":
+                members[group].add(row.label)
+        holding = [group for group, held in members.items() if label in held]
+        if len(holding) < 2:
+            continue
+        fewest = min(len(members[group]) for group in holding)  # of this label alone, if there is such a one
+        choice = [group for group in holding if len(members[group]) == fewest]
+        chosen = choice[np.random.default_rng((seed, VALID, labels.index(label))).integers(len(choice))]
+        moves = (row.split == "train" and group == chosen for row, group in zip(rows, groups, strict=True))
+        rows = [replace(row, split="valid") if is_moved else row for row, is_moved in zip(rows, moves, strict=True)]
+    return rows
 
 
 def _groups(

@@ -24,7 +24,7 @@ def read(directory: Path) -> Tree:
     return {
         file.relative_to(directory).as_posix(): _without_times(file, is_study=is_study).replace(place, b"")
         for file in sorted(directory.rglob("*"))
-        if not file.is_dir() and not (is_study and file.parent == directory / "logs")
+        if not file.is_dir() and file.suffix != ".times" and not (is_study and file.parent == directory / "logs")
     }
 
 

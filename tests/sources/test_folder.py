@@ -28,10 +28,9 @@ def test_classes_without_splits(tmp_path: Path) -> None:
     assert told(listing) == {"Normal/a.png": ("", "normal"), "Fractured/deep/er/b.JPG": ("", "abnormal")}
     record = listing.records[0]
     assert record.patient == record.study == "Fractured/deep/er/b"
-    assert listing.notes == [
-        "classes: 'Fractured' is abnormal, 'Normal' is normal",
-        "patients are unknown: each of the 2 images counts as a patient of its own",
-    ]
+    assert listing.notes == ["patients are unknown: each of the 2 images counts as a patient of its own"]
+    assert {each.word: each.reading.label for each in listing.words} == {"Fractured": "abnormal", "Normal": "normal"}
+    assert not record.patient_known
 
 
 @pytest.mark.parametrize(
@@ -146,3 +145,30 @@ def test_patients_can_be_found_in_the_paths(tmp_path: Path) -> None:
         read(tmp_path, patient_pattern="person(")
     with pytest.raises(UsageError, match="has 2 groups"):
         read(tmp_path, patient_pattern="(person)(1)")
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (
+            ["normal/patient1/study1/a.png", "normal/patient1/study2/b.png", "abnormal/patient2/c.png"],
+            "name 2, such as",
+        ),
+        (["0/p10/p10000032/s1/a.png", "0/p10/p10000032/s2/b.png", "1/p11/p11000033/s1/c.png"], "such as p10000032"),
+        (["0/x/a.png", "0/x/b.png", "1/y/c.png"], "3 images lie in 2 directories"),
+        (["0/a.png", "0/b.png", "1/c.png"], ""),
+        (["0/patient1.png", "0/patient2.png", "1/patient3.png"], ""),
+    ],
+)
+def test_paths_that_seem_to_tell_patients_are_named(tmp_path: Path, files: list[str], said: str) -> None:
+    (warnings := read(tree(tmp_path, *files)).warnings).append("")
+    assert said in warnings[0]
+    assert len(warnings) == 1 + bool(said)
+
+
+@pytest.mark.parametrize("name", ["none", "uncertain"])
+def test_a_class_whose_name_tells_no_label_is_left_out(tmp_path: Path, name: str) -> None:
+    listing = read(tree(tmp_path, "fracture/a.png", f"{name}/b.png", "clear/c.png"), abnormal_class="fracture")
+    assert {file for file, _ in told(listing).items()} == {"fracture/a.png", "clear/c.png"}
+    assert listing.skipped[0][0] == f"{name}/b.png"
+    assert f"'{name}'" in listing.warnings[0]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,13 +25,18 @@ def read(path: Path, text: str | None = None, **options: object) -> Listing:
     return table.read(Prepare(input=path, out=path.parent / "out", **options))  # type: ignore[arg-type]
 
 
+def plain(listing: Listing) -> list[Record]:
+    """The records without the columns that were kept."""
+    return [replace(record, extra={}) for record in listing.records]
+
+
 def told(listing: Listing) -> dict[str, str]:
     return {record.file: record.label for record in listing.records}
 
 
 def test_every_column(root: Path) -> None:
     text = "Image,Label,Patient,Study,Split,Age\na.png,0,p1,s1,train,9\nx/b.png,1,p2,s1,val,8\nx/c.jpg,1,p2,s2,,7\n"
-    assert read(root / "t.csv", text).records == [
+    assert plain(read(root / "t.csv", text)) == [
         Record("a.png", "normal", "p1", "p1/s1", "train"),
         Record("x/b.png", "abnormal", "p2", "p2/s1", "valid"),
         Record("x/c.jpg", "abnormal", "p2", "p2/s2", ""),
@@ -41,7 +47,7 @@ def test_what_is_unknown_is_the_image_s_own(root: Path) -> None:
     listing = read(root / "t.csv", "file,class,patient\na.png,normal,p1\nx/b.png,abnormal,\n")
     assert [(r.patient, r.study) for r in listing.records] == [("p1", "a"), ("x/b", "x/b")]
     assert listing.notes == [
-        "the patient of 1 lines is unknown: each image counts as a patient of its own",
+        "the patient of 1 images is unknown: each counts as a patient of its own",
         "the study of 2 lines is unknown: each image counts as a study of its own",
     ]
 
@@ -59,7 +65,7 @@ def test_columns_can_be_named(root: Path, delimiter: str) -> None:
         split_column="teil",
         abnormal_class="krank",
     )
-    assert listing.records == [
+    assert plain(listing) == [
         Record("x/b.png", "abnormal", "p", "p/s", "test"),
         Record("a.png", "normal", "q", "q/s", "train"),
     ]
@@ -114,8 +120,8 @@ def test_usual_words_for_labels(root: Path, no: str, yes: str) -> None:
 
 
 def test_labels_and_splits_that_say_nothing_are_errors_with_a_line(root: Path) -> None:
-    with pytest.raises(DataError, match="line 3: 'maybe' is neither normal nor abnormal"):
-        read(root / "t.csv", "image,label\na.png,0\nx/b.png,maybe\n")
+    with pytest.raises(DataError, match="line 3: 'grey' is neither normal nor abnormal"):
+        read(root / "t.csv", "image,label\na.png,0\nx/b.png,grey\n")
     with pytest.raises(DataError, match="line 2: 'A' is no split"):
         read(root / "t.csv", "image,label,split\na.png,0,A\n")
     with pytest.raises(DataError, match="no class is called 'ill'; there are sick, well"):
@@ -149,7 +155,7 @@ def test_none_of_the_listed_images_on_disk_is_an_error(root: Path) -> None:
 def test_lines_that_repeat_an_image_are_noted_or_refused(root: Path) -> None:
     listing = read(root / "t.csv", "image,label,patient,study\na.png,0,p,s\n./a.png,0,p,s\na,0,p,s\n")
     assert len(listing.records) == 1
-    assert listing.notes == ["2 lines repeat an image, with the same values"]
+    assert listing.notes == ["2 lines repeat an image, with the same label, patient, study and split"]
     with pytest.raises(DataError, match=r"line 3 contradicts an earlier line on a\.png"):
         read(root / "t.csv", "image,label\na.png,0\na.png,1\n")
 
@@ -199,12 +205,13 @@ def test_several_classes_and_an_empty_cell_can_be_named(root: Path) -> None:
     listing = read(root / "t.csv", findings(root), **given)
     assert [record.label for record in listing.records] == ["normal", "abnormal", "abnormal", "normal"]
     both = {"normal_class": "No Finding", "abnormal_class": "Mass"}
-    with pytest.raises(DataError, match=r"line 3: 'Mass\|Nodule' is in neither"):
-        read(root / "t.csv", **both)
+    assert [record.label for record in read(root / "t.csv", **both).records] == ["normal", "abnormal", "abnormal"]
+    with pytest.raises(DataError, match=r"line 4: 'Mass' is in neither"):
+        read(root / "t.csv", normal_class="No Finding", abnormal_class="Nodule")
     with pytest.raises(DataError, match="'mass' is named as normal and as abnormal"):
         read(root / "t.csv", normal_class="MASS", abnormal_class="Mass")
-    with pytest.raises(DataError, match=r"no class is called 'Nodule'; there are Mass, Mass\|Nodule, No Finding"):
-        read(root / "t.csv", normal_class="No Finding,Nodule")
+    with pytest.raises(DataError, match=r"no class is called 'Hernia'; there are Mass, Mass\|Nodule, No Finding"):
+        read(root / "t.csv", normal_class="No Finding,Hernia")
 
 
 def test_a_class_with_a_comma_in_its_name_is_one(root: Path) -> None:
@@ -239,3 +246,121 @@ def test_patients_can_be_found_in_the_paths(root: Path) -> None:
     assert listing.notes == ["the study of 1 lines is unknown: each image counts as a study of its own"]
     with pytest.raises(UsageError, match="--patient-pattern and --patient-column"):
         read(root / "t.csv", patient_pattern="a", patient_column="patient")
+
+
+def on_three(root: Path, header: str, *lines: str, **options: object) -> Listing:
+    """Read a table whose lines are of a.png, x/b.png and x/c.jpg."""
+    files = ("a.png", "x/b.png", "x/c.jpg")
+    rows = [f"{file},{line}" for file, line in zip(files, lines, strict=False)]
+    return read(root / "t.csv", "\n".join([f"image,{header}", *rows]) + "\n", **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"normal_class": "0", "abnormal_class": "1"}, {"abnormal_class": "1"}])
+def test_minus_one_is_uncertain_and_left_out(root: Path, options: dict[str, str]) -> None:
+    listing = on_three(root, "label", "0", "1", "-1.0", **options)
+    assert told(listing) == {"a.png": "normal", "x/b.png": "abnormal"}
+    assert listing.skipped == [("x/c.jpg", "uncertain label")]
+    assert "1 labels are '-1.0'" in listing.warnings[0]
+
+
+@pytest.mark.parametrize("label", ["normal", "abnormal"])
+def test_the_user_decides_what_uncertain_is(root: Path, label: str) -> None:
+    assert told(on_three(root, "label", "0", "1", "-1", unsure_label=label))["x/c.jpg"] == label
+
+
+def test_a_column_whose_name_means_normal_is_not_turned_round(root: Path) -> None:
+    listing = on_three(root, "No Finding,Mass", "1.0,", "0.0,1.0", ",1.0", label_column="No Finding")
+    assert told(listing) == {"a.png": "normal", "x/b.png": "abnormal"}
+    named = on_three(root, "No Finding", "1", "0", "0", label_column="no finding", abnormal_class="0")
+    assert set(told(named).values()) == {"normal", "abnormal"}
+    with pytest.raises(DataError, match="'No Finding' means normal"):
+        on_three(root, "No Finding", "1", "0", "0", label_column="No Finding", abnormal_class="1")
+    with pytest.raises(DataError, match="'Non-displaced fracture'"):
+        on_three(root, "Non-displaced fracture", "1", "0", "0", label_column="Non-displaced fracture")
+
+
+def test_words_and_columns_are_told(root: Path) -> None:
+    listing = on_three(root, "Finding,Patient ID", "Mass,1", "none,2", "Efusion,2.0", abnormal_class="Mass")
+    assert [each.to_dict() for each in listing.words] == [
+        {"word": "Efusion", "count": 1, "label": "normal"},
+        {"word": "Mass", "count": 1, "label": "abnormal"},
+        {"word": "none", "count": 1, "label": "left out: no label"},
+    ]
+    assert listing.columns == {"image": "image", "label": "Finding", "patient": "Patient ID"}
+    listing = on_three(root, "finding", "Effusion", "Efusion", "normal", abnormal_class="Effusion")
+    assert "'efusion' is not 'effusion'" in listing.warnings[0]
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "#N/A", "None", "-", "null"])
+def test_a_missing_patient_is_unknown_and_no_patient_of_that_name(root: Path, word: str) -> None:
+    listing = on_three(root, "label,patient", "0,7.0", f"1,{word}", f"1,{word}")
+    assert [record.patient for record in listing.records] == ["7", "x/b", "x/c"]
+    assert [record.patient_known for record in listing.records] == [True, False, False]
+
+
+def test_patients_that_lost_zeros_are_refused(root: Path) -> None:
+    with pytest.raises(DataError, match="007 and 7"):
+        on_three(root, "label,mrn", "0,007", "1,7", "1,8")
+
+
+def test_columns_that_are_not_used_are_named(root: Path) -> None:
+    listing = on_three(root, "label,Patienten-Nr,fold", "0,a,1", "1,b,2", "1,c,3")
+    assert [("'Patienten-Nr'" in line, "'fold'" in line) for line in listing.warnings] == [(True, False), (False, True)]
+    declined = {"patient_column": "none", "split_column": "none"}
+    listing = on_three(root, "label,patient,split", "0,a,A", "1,b,B", "1,c,C", **declined)
+    assert listing.warnings == []
+    assert not any(record.patient_known or record.split for record in listing.records)
+
+
+def test_columns_are_kept_beside_ours(root: Path) -> None:
+    listing = on_three(root, "label,view,sex", "0,AP,F", "1,PA,M", "1,,F")
+    assert [dict(record.extra) for record in listing.records] == [
+        {"label": "0", "view": "AP", "sex": "F"},
+        {"label": "1", "view": "PA", "sex": "M"},
+        {"label": "1", "view": "", "sex": "F"},
+    ]
+    assert dict(read(root / "t.csv", keep_columns=("view",)).records[0].extra) == {"view": "AP"}
+    assert not read(root / "t.csv", keep_columns=("none",)).records[0].extra
+
+
+def test_lines_of_one_image_keep_all_their_values(root: Path) -> None:
+    listing = read(root / "t.csv", "image,label,x\na.png,1,10\na.png,1,20\na.png,1,10\n")
+    assert dict(listing.records[0].extra) == {"label": "1", "x": "10|20"}
+
+
+def test_conditions_take_several_values_and_exclude(root: Path) -> None:
+    text = "image,label,view\na.png,0,PA\nx/b.png,1,AP\nx/c.jpg,1,LL\n"
+    assert told(read(root / "t.csv", text, only=("view=PA|ap",))).keys() == {"a.png", "x/b.png"}
+    assert told(read(root / "t.csv", only=("view!=LL", "view != PA"))).keys() == {"x/b.png"}
+    assert told(read(root / "t.csv", only=("view!=LL|PA",))).keys() == {"x/b.png"}
+    with pytest.raises(DataError, match="view=XX"):
+        read(root / "t.csv", only=("view=PA|XX",))
+    with pytest.raises(DataError, match="view=XX"):
+        read(root / "t.csv", only=("view!=XX",))
+
+
+def test_paths_that_begin_above_the_root_are_found(root: Path) -> None:
+    listing = read(root / "t.csv", "path,label\nset/x/b.png,0\nset/x/c.jpg,1\nother/x/b.png,1\n")
+    assert told(listing) == {"x/b.png": "normal", "x/c.jpg": "abnormal"}
+    assert listing.skipped == [("other/x/b.png", "listed but not on disk")]
+    assert "'set/'" in listing.notes[0]
+
+
+def test_a_path_from_the_file_system_s_root_is_taken_if_it_lies_in_the_set(root: Path) -> None:
+    assert told(read(root / "t.csv", f"path,label\n{root}/x/b.png,0\n")) == {"x/b.png": "normal"}
+
+
+def test_spellings_on_disk_are_found_and_told_but_no_file_is_taken_twice(root: Path) -> None:
+    listing = read(root / "t.csv", "path,label\nA.PNG,0\nx/b.jpeg,1\nX/C.jpg,0\nx/c.jpg,1\n")
+    assert told(listing) == {"a.png": "normal", "x/b.png": "abnormal", "x/c.jpg": "abnormal"}
+    assert listing.skipped == [("X/C.jpg", "listed but not on disk")]
+    assert len(listing.warnings) == 2
+
+
+def test_a_workbook_is_refused_with_what_to_do(root: Path) -> None:
+    (root / "t.xlsx").write_bytes(b"PK\x03\x04")
+    with pytest.raises(DataError, match=r"t\.xlsx is a workbook"):
+        read(root / "t.xlsx")
+    with pytest.raises(InputError, match="no CSV file") as problem:
+        read(root)
+    assert "t.xlsx" in problem.value.hint

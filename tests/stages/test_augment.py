@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import grey, row, write_dataset
+from builders import grey, row, write_dataset, write_png
 
 from xrayaug import artifacts, dataset
 from xrayaug.artifacts import open_artifact
@@ -337,6 +337,12 @@ def test_an_arm_given_as_real_is_refused(arm: Callable[..., Dataset]) -> None:
 def test_a_real_set_given_as_synthetic_adds_nothing(arm: Callable[..., Dataset], sets: Path) -> None:
     with pytest.raises(DataError, match="holds 0"):
         arm(10, synthetic=sets / "real")
+
+
+def test_a_folder_of_another_generator_s_images_is_refused(arm: Callable[..., Dataset], tmp_path: Path) -> None:
+    write_png(tmp_path / "made" / "seed0001.png", grey(1)[0])
+    with pytest.raises(DataError, match="other generators"):
+        arm(10, synthetic=tmp_path / "made")
 
 
 def test_a_set_without_training_images_is_refused(tmp_path: Path) -> None:

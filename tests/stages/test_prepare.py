@@ -343,6 +343,51 @@ def test_options_of_tables_are_refused_elsewhere_and_say_that_there_is_one(tmp_p
     assert (prepared["source"], prepared["images"]) == ("table", 4)
 
 
+def write_list(root: Path, lines: list[str], header: str = "file,label,patient,view,split") -> Path:
+    """A set of as many pictures as lines, img0.png and so on, and its list."""
+    for number in range(len(lines)):
+        write_png(root / f"img{number}.png", picture(number))
+    (root / "list.csv").write_text("\n".join([header, *(f"img{n}.png,{line}" for n, line in enumerate(lines))]) + "\n")
+    return root
+
+
+def test_words_columns_and_warnings_are_kept_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_list(tmp_path / "raw", ["0,p1,AP,train", "1.0,p2,PA,train", "-1,p3,AP,", "NA,p4,AP,"])
+    result = prepare.run(Prepare(input=root, out=tmp_path / "out", size=8))
+    assert {each["word"]: each["label"] for each in result["labels"]} == {
+        "0": "normal", "1.0": "abnormal", "-1": "left out: uncertain label", "NA": "left out: no label",
+    }  # fmt: skip
+    assert result["columns"]["patient"] == "patient"
+    assert result == open_artifact(tmp_path / "out").result
+    assert "warning: 1 labels are '-1', so" in capsys.readouterr().err
+    words, *_, last = prepare.tables(result)
+    assert ("-1", "1", "left out: uncertain label") in words.rows
+    assert "label 'label'" in words.notes[-1]
+    assert last.notes[0].startswith("2 patients")
+    assert prepare.plan(Prepare(input=root, out=tmp_path / "out", size=8))["labels"] == result["labels"]
+
+
+def test_columns_of_a_list_follow_ours_and_replace_none(tmp_path: Path) -> None:
+    root = write_list(tmp_path / "raw", ["0, 7.0 ,AP,", "1,8,PA,"])
+    prepare.run(Prepare(input=root, out=tmp_path / "out", size=8))
+    rows = list(csv.DictReader((tmp_path / "out" / "index.csv").read_text().splitlines()))
+    assert list(rows[0])[:5] == ["image", "row", "split", "label", "patient"]
+    assert [(row["label"], row["list_label"], row["patient"], row["list_patient"], row["view"]) for row in rows] == [
+        ("normal", "0", "7", "7.0", "AP"),
+        ("abnormal", "1", "8", "8", "PA"),
+    ]
+    assert open_dataset(tmp_path / "out").rows[1].extra["view"] == "PA"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [(["0,,,", "1,,,"], "patients unknown, split by image"), (["0,p,,", "1,,,"], "1 patients and 1 images of unknown")],
+)
+def test_no_table_counts_patients_that_are_unknown(tmp_path: Path, lines: list[str], said: str) -> None:
+    result = prepare.run(Prepare(input=write_list(tmp_path / "raw", lines), out=tmp_path / "out", size=8))
+    assert prepare.tables(result)[-1].notes[0].startswith(said)
+
+
 # Depth
 
 
@@ -381,7 +426,7 @@ def test_pictures_of_a_set_are_scaled_by_one_depth(tmp_path: Path, capsys: pytes
     assert "scaled by 12 bits, 4095 is white" in said
     assert "warning: the set mixes bit depths" in said
     assert "1 10-bit in 16, 2 12-bit in 16" in said
-    assert "scaled by 12 bits: 1 10-bit in 16" in prepare.tables(result)[2].notes[-1]
+    assert "scaled by 12 bits: 1 10-bit in 16" in prepare.tables(result)[-1].notes[-1]
 
 
 def test_eight_bit_pictures_beside_deep_ones_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -394,7 +439,7 @@ def test_eight_bit_pictures_beside_deep_ones_are_warned_of(tmp_path: Path, capsy
 
 def test_more_than_the_depth_that_was_given_is_left_out_with_the_reason(tmp_path: Path) -> None:
     raw = write_deep(tmp_path / "raw", {"normal/a.png": 1023, "normal/b.png": 1024})
-    result = prepare.run(command(raw, tmp_path / "out", bits="10"))
+    result = prepare.run(command(raw, tmp_path / "out", bits="10", max_lost=0.5))
     assert (result["images"], result["skipped"]) == (1, 1)
     assert 'normal/b.png,"it holds values up to 1024, more than 1023' in (tmp_path / "out/skipped.csv").read_text()
 

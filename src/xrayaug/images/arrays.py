@@ -6,7 +6,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ CHUNK_BYTES = 1 << 26  # pixels of one line, at most
 LARGEST = 4096  # pixels of a picture's side, as `prepare --size` allows
 
 Pixels = npt.NDArray[np.uint8]
+AreCurrent = Callable[[int, list[Any]], bool]
 
 
 def map_images(path: Path) -> Pixels:
@@ -42,8 +43,17 @@ def map_images(path: Path) -> Pixels:
 
 
 @contextmanager
-def writing_images(directory: Path, size: int, every: Interval = FREQUENT) -> Iterator["ImageWriter"]:
+def writing_images(
+    directory: Path, size: int, every: Interval = FREQUENT, are_current: AreCurrent = lambda first, notes: True
+) -> Iterator["ImageWriter"]:
     """Write `images.npy` picture by picture; how many there are need not be known before the end.
+
+    Args:
+        directory: of the artifact that is being made.
+        size: of the pictures' sides.
+        every: how often to keep what a stopped run needs.
+        are_current: given the number of the first of some notes and the notes, whether what they are of is still the
+            same; what a stopped run wrote is cut off where it is not.
 
     Yields:
         The writer, which has already what a stopped run wrote into this directory.
@@ -51,7 +61,7 @@ def writing_images(directory: Path, size: int, every: Interval = FREQUENT) -> It
     Raises:
         Stopped: the run was asked to stop; what was written is kept.
     """
-    writer = ImageWriter(directory, size, every)
+    writer = ImageWriter(directory, size, every, are_current)
     try:
         with stopping.deferred():
             yield writer
@@ -67,8 +77,9 @@ class ImageWriter:
     and a hash of both.
     """
 
-    def __init__(self, directory: Path, size: int, every: Interval) -> None:
+    def __init__(self, directory: Path, size: int, every: Interval, are_current: AreCurrent) -> None:
         self.size = size
+        self._are_current = are_current
         self.count = 0  # pictures written
         self.notes: list[Any] = []  # what was noted of those that a stopped run wrote, in order
         self._pace = Pace(every)
@@ -131,6 +142,9 @@ class ImageWriter:
             pixels = self._file.read(length) if 0 <= length <= left else b""
             holds = bool(_chunk_hash(hashlib.sha256(pixels), entry["notes"]) == entry["sha256"])
         except (ValueError, KeyError, TypeError):
+            return False
+        if holds and not self._are_current(len(self.notes), entry["notes"]):
+            console.say(f"files changed since this run was stopped: what follows {self.count:,} images is read again")
             return False
         if holds:
             self.count += entry["images"]

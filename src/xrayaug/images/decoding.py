@@ -5,7 +5,7 @@ The processes that decode import this module and what it needs, so it needs litt
 
 import errno
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from xrayaug.files import stamp_of
 from xrayaug.images import pixels, prefetching
 from xrayaug.images.pixels import Extent, Scale
 from xrayaug.processes import pool
@@ -47,6 +48,9 @@ class Note:
     depth: str = ""
     blank: bool = False
     unusable: str = ""
+    file: str = field(default="", compare=False)  # which file it is of
+    stamp: tuple[int, ...] = field(default=(), compare=False)  # that file's size and times when it was opened
+    scale: tuple[int, ...] = field(default=(), compare=False)  # the fields of the `Scale` that made it what it is
 
 
 @dataclass(frozen=True)
@@ -116,13 +120,17 @@ def _extent(root: Path, file: str) -> Extent | None:
 
 
 def _decode(root: Path, manner: Manner, file: str) -> Picture:
+    stamp = stamp_of(root / file) or ()  # before it is read: what changes meanwhile is then found out
+    scale = () if manner.scale is None else astuple(manner.scale)
     try:
         decoded = pixels.decode(root / file, scale=manner.scale, invert=manner.invert)
     except pixels.Unusable as reason:
         _raise_if_lost(reason, root / file)
-        return Picture(np.empty((0, manner.size, manner.size), np.uint8), Note(unusable=str(reason)))
+        note = Note(unusable=str(reason), file=file, stamp=stamp, scale=scale)
+        return Picture(np.empty((0, manner.size, manner.size), np.uint8), note)
     square = pixels.square(decoded.grey, manner.size, fit=manner.fit, resample=manner.resample)
-    note = Note(pixels.checksum(decoded.grey), decoded.depth, pixels.is_blank(decoded.grey))
+    scale = () if decoded.depth in pixels.SHALLOW else scale
+    note = Note(pixels.checksum(decoded.grey), decoded.depth, pixels.is_blank(decoded.grey), "", file, stamp, scale)
     return Picture(square[None], note)
 
 

@@ -39,6 +39,8 @@ def find(root: Path, files: Iterable[str], bits: str = "auto", workers: int = 0)
     }
     if bits != "auto":
         of_kind = {"signed": of_kind["signed"]}
+        if not of_kind["signed"]:
+            return Scale(int(bits))
     seen: list[Extent] = []
     with console.progress(sum(map(len, of_kind.values())), "bit depth") as advance:
         for kind, chosen in of_kind.items():

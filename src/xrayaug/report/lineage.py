@@ -95,12 +95,14 @@ def _follow(path: Path, manifest: Manifest, made: dict[Path, Made], missing: lis
 
 
 def _sources(path: Path, manifest: Manifest) -> list[tuple[Path, str]]:
-    return [(_absolute(path / entry["path"]), entry["sha256"]) for entry in manifest["inputs"].values()]
+    return [(_absolute(files.place_of(path) / entry["path"]), entry["sha256"]) for entry in manifest["inputs"].values()]
 
 
 def _read(made: Made) -> dict[str, Path]:
     """What it was made from, by name."""
-    return {name: _absolute(made.path / entry["path"]) for name, entry in made.manifest["inputs"].items()}
+    return {
+        name: _absolute(files.place_of(made.path) / entry["path"]) for name, entry in made.manifest["inputs"].items()
+    }
 
 
 def _numbered(command: Command, inputs: Sequence[Path]) -> dict[str, Path]:

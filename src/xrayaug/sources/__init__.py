@@ -5,23 +5,22 @@ decoding, splitting and checking are the same for all and lie elsewhere. Nothing
 contract tests read the listing.
 """
 
+import errno
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
-from xrayaug import listing
+from xrayaug import labels, listing
 from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES
+from xrayaug.labels import LabelRules, WordCount
 from xrayaug.options import Prepare
 
-# Names of classes as people give them, in `plain` form.
-NORMAL_NAMES = frozenset(
-    {"normal", "negative", "healthy", "no", "false", "0", "not fractured", "non fractured", "no fracture", "no finding"}
-)
-ABNORMAL_NAMES = frozenset({"abnormal", "positive", "fracture", "fractured", "diseased", "yes", "true", "1"})
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -34,6 +33,20 @@ SPLIT_NAMES = {
 
 MOST_NAMED = 20  # classes in a message: sets that name findings have hundreds of combinations
 LEVELS = 3  # of directories in which a set's root or its lists are looked for
+# Directories that systems put beside a user's files: hidden ones, and these.
+OF_SYSTEMS = frozenset({"__MACOSX", "lost+found", "System Volume Information", "$RECYCLE.BIN"})
+
+# How the reasons begin for which an image is lost: it was listed or found, and is not there to be read.
+MISSING = "listed but not on disk"
+BROKEN_LINK = "a broken link"
+SEVERAL = "in several places"
+
+
+PATIENTS_IN_PATHS = (
+    r"(?i:patient|subject|person|participant)[-_ ]?[0-9]+",  # CheXpert
+    r"(?<![^/])p[0-9]{8}(?![^/])",  # MIMIC-CXR
+)
+MOST_OF_A_PATIENT = 20  # images in a directory, on average, where directories may be patients
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,7 @@ class Record:
     study: str
     split: str = ""  # train, valid or test; empty where the set does not say
     extra: Mapping[str, str] = field(default_factory=dict)  # further columns of the index
+    patient_known: bool = True  # else `patient` is the image's own, and no other image can have it
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,14 @@ class Listing:
     records: list[Record]
     skipped: list[tuple[str, str]] = field(default_factory=list)  # (file, reason)
     notes: list[str] = field(default_factory=list)  # what the user should hear about
+    warnings: list[str] = field(default_factory=list)  # what the user should look at
+    words: list[WordCount] = field(default_factory=list)  # that stood where labels stand, and what they were read as
+    columns: Mapping[str, str] = field(default_factory=dict)  # of a list: what was read -> title of its column
+    lists: list[Path] = field(default_factory=list)  # the tables that were read
+
+    def lost(self) -> list[tuple[str, str]]:
+        """Those of the skipped that are images, but not there to be read."""
+        return [each for each in self.skipped if each[1].startswith((MISSING, BROKEN_LINK, SEVERAL))]
 
 
 class Source(Protocol):
@@ -81,32 +103,105 @@ def load(name: str) -> Source:
 def walk(root: Path) -> Iterator[str]:
     """Every file under `root` as a relative path with forward slashes, sorted.
 
-    Hidden files (AppleDouble `._*`, `.DS_Store`) and `__MACOSX` are not there for us. Links are followed, but a
-    directory is entered once: a link to one above would otherwise never end.
+    Hidden files (AppleDouble `._*`, `.DS_Store`) and what systems add (`OF_SYSTEMS`) are not there for us. Links are
+    followed, but a directory is entered once: a link to one above would otherwise never end.
 
     Raises:
-        InputError: a name is no UTF-8, which no list of ours could hold.
+        InputError: a directory cannot be read, a link that may have been to one is broken, or a name is no UTF-8,
+            which no list of ours could hold.
+    """
+    return (_speakable(name, root) for name in walk_any(root))
+
+
+def walk_any(root: Path) -> Iterator[str]:
+    """What `walk` gives, with names that are no UTF-8 as Python hands them on.
+
+    Raises:
+        InputError: a directory cannot be read, or a link that may have been to one is broken.
     """
     entered: set[str] = set()
-    for directory, folders, files in os.walk(root, followlinks=True):
+    for directory, folders, files in os.walk(root, onerror=_raise_unreadable, followlinks=True):
         if (real := os.path.realpath(directory)) in entered:
             folders.clear()
             continue
         entered.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        folders[:] = sorted(name for name in folders if _is_shown(name))
         for name in sorted(files):
             if not name.startswith("."):
-                yield _speakable((Path(directory) / name).relative_to(root).as_posix(), root)
+                path = Path(directory) / name
+                _check_no_lost_directory(path)
+                yield path.relative_to(root).as_posix()
+
+
+def _is_shown(folder: str) -> bool:
+    return not folder.startswith(".") and folder not in OF_SYSTEMS
+
+
+def _raise_unreadable(problem: OSError) -> NoReturn:
+    """Refuse a set of which a directory cannot be listed: what lies in it would be lost without a word.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(
+        f"the folder {problem.filename} cannot be read: {problem.strerror}",
+        "see to it that you may read it, or move it out of the set",
+    ) from None
+
+
+def _check_no_lost_directory(path: Path) -> None:
+    """Refuse a broken link whose name has no ending: it may have led to a folder of images.
+
+    Raises:
+        InputError: it is one.
+    """
+    if not path.suffix and path.is_symlink() and not os.path.exists(path):  # noqa: PTH110 # False for circles too
+        raise InputError(f"{path} is {BROKEN_LINK} to {path.readlink()}, maybe of a folder", "mend it or remove it")
+
+
+def why_lost(path: Path) -> str:
+    """Why a picture that was listed or found cannot be opened by its path; empty where nothing says so.
+
+    Raises:
+        InputError: the folder that it lies in cannot be searched.
+        OSError: the storage fails.
+    """
+    try:
+        path.stat()
+    except OSError as problem:
+        if problem.errno in (errno.EACCES, errno.EPERM):
+            _raise_unreadable(PermissionError(problem.errno, problem.strerror, str(path.parent)))
+        if problem.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
+            return f"{BROKEN_LINK} to {path.readlink()}" if path.is_symlink() else MISSING
+        raise
+    return ""
+
+
+def reachable(found: Listing) -> Listing:
+    """The listing without records of files that are not there: these are skipped, each with its reason.
+
+    Raises:
+        InputError: a folder cannot be searched.
+    """
+    lost = {record.file: reason for record in found.records if (reason := why_lost(found.root / record.file))}
+    records = [record for record in found.records if record.file not in lost] if lost else found.records
+    return replace(found, records=records, skipped=[*found.skipped, *lost.items()])
 
 
 def _speakable(name: str, root: Path) -> str:
     if any("\udc80" <= letter <= "\udcff" for letter in name):  # how Python hands on bytes that are no UTF-8
-        raise InputError(f"{root} holds a file whose name is not UTF-8: {name!a}", "rename it")
+        reads_utf8 = sys.getfilesystemencoding().lower().replace("-", "") == "utf8"
+        hint = "rename it" if reads_utf8 else "this system's locale knows no such names: set PYTHONUTF8=1"
+        raise InputError(f"{root} holds a file whose name is not UTF-8: {name!a}", hint)
     return name
 
 
 def nearby(root: Path) -> Iterator[Path]:
-    """`root` and the directories below it, nearest first, `LEVELS` deep; what cannot be listed is passed over."""
+    """`root` and the directories below it, nearest first, `LEVELS` deep.
+
+    Raises:
+        InputError: one of them cannot be read.
+    """
     level = [root] if root.is_dir() else []
     for depth in range(LEVELS):
         yield from level
@@ -115,23 +210,51 @@ def nearby(root: Path) -> Iterator[Path]:
 
 
 def subdirectories(directory: Path) -> list[Path]:
-    """The directories right in `directory` that are not hidden, sorted; none where it cannot be listed."""
-    try:
-        return sorted(
-            path
-            for path in directory.iterdir()
-            if not path.name.startswith(".") and path.name != "__MACOSX" and path.is_dir()
-        )
-    except OSError:
-        return []
+    """The directories right in `directory` that are not hidden, sorted; none where it is no directory.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return [path for path in _entries(directory) if path.name not in OF_SYSTEMS and _is(path, stat.S_ISDIR)]
 
 
 def files(directory: Path) -> list[Path]:
-    """The files right in `directory` that are not hidden, sorted; none where it cannot be listed."""
+    """The files right in `directory` that are not hidden, sorted; none where it is no directory.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return [path for path in _entries(directory) if _is(path, stat.S_ISREG)]
+
+
+def _entries(directory: Path) -> list[Path]:
+    """What lies right in a directory and is not hidden, sorted; nothing where it is none.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     try:
-        return sorted(path for path in directory.iterdir() if not path.name.startswith(".") and path.is_file())
-    except OSError:
+        return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as problem:
+        problem.filename = str(directory)
+        _raise_unreadable(problem)
+
+
+def _is(path: Path, kind: Callable[[int], bool]) -> bool:
+    """Whether what the path leads to is of that kind; not where a link leads nowhere.
+
+    Raises:
+        InputError: the directory that it lies in cannot be searched.
+    """
+    try:
+        return kind(path.stat().st_mode)
+    except PermissionError as problem:
+        problem.filename = str(path.parent)
+        _raise_unreadable(problem)
+    except OSError:
+        return False
 
 
 def is_picture(file: str) -> bool:
@@ -149,11 +272,6 @@ def require_directory(path: Path) -> None:
         raise InputError(f"{path} does not exist", "check --input for a typing error")
     if not path.is_dir():
         raise InputError(f"{path} is a file, expected a directory", "only --source table reads a file")
-
-
-def plain(name: str) -> str:
-    """A name as it is compared: `Non_fractured` and `non-fractured` are both `non fractured`."""
-    return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
 
 
 def patients_by_path(options: Prepare) -> Callable[[str], str] | None:
@@ -183,50 +301,31 @@ def patients_by_path(options: Prepare) -> Callable[[str], str] | None:
     return patient
 
 
-def tells_label(name: str) -> bool:
-    """Whether a class's name says by itself which label it is."""
-    return plain(name) in NORMAL_NAMES | ABNORMAL_NAMES
+def on_patients(records: Sequence[Record]) -> list[str]:
+    """Return what to warn of where the patients of images are unknown and paths seem to tell them."""
+    files = [record.file for record in records if not record.patient_known]
+    for pattern in PATIENTS_IN_PATHS:
+        named = [found[0] for file in files if (found := re.search(pattern, file))]
+        if len(set(named)) < len(named):
+            seem = f"{len(named)} paths seem to name {len(set(named))}, such as {named[0]}"
+            return [f"patients are unknown, but {seem}: --patient-pattern '{pattern}' uses them"]
+    deep = [str(PurePosixPath(file).parent) for file in files if file.count("/") > 1]
+    if len(set(deep)) < len(deep) <= MOST_OF_A_PATIENT * len(set(deep)):
+        seem = f"{len(deep)} images lie in {len(set(deep))} directories below the classes, such as {deep[0]}"
+        return [f"patients are unknown, and {seem}: if those are patients, --patient-pattern '^(.*)/' uses them"]
+    return []
 
 
-@dataclass(frozen=True)
-class Classes:
-    """Which label a class stands for: as the options say, or else by its name.
+def label_rules(options: Prepare, there: Iterable[str], *, inverted: bool = False) -> LabelRules:
+    """Return how words become labels, by `--normal-class` and `--abnormal-class` and what else the options say.
 
-    Where one side alone is named, every other class is of the other side.
-    """
-
-    normal: frozenset[str] = frozenset()  # in `plain` form
-    abnormal: frozenset[str] = frozenset()
-
-    def label(self, name: str) -> str:
-        """A class's name as `normal` or `abnormal`.
-
-        Raises:
-            DataError: neither the options nor the name tell.
-        """
-        if plain(name) in self.abnormal or (self.normal and not self.abnormal and plain(name) not in self.normal):
-            return "abnormal"
-        if plain(name) in self.normal or (self.abnormal and not self.normal):
-            return "normal"
-        if self.normal or self.abnormal:
-            raise DataError(f"'{name}' is in neither --normal-class nor --abnormal-class", "name it in one of them")
-        if plain(name) in NORMAL_NAMES:
-            return "normal"
-        if plain(name) in ABNORMAL_NAMES:
-            return "abnormal"
-        raise DataError(
-            f"'{name}' is neither normal nor abnormal", "name the classes with --abnormal-class or --normal-class"
-        )
-
-
-BY_NAME = Classes()
-
-
-def named_classes(options: Prepare, there: Iterable[str]) -> Classes:
-    """What `--normal-class` and `--abnormal-class` say of the classes that are there.
+    Args:
+        options: of prepare.
+        there: the words that are there.
+        inverted: whether yes means normal.
 
     Raises:
-        DataError: one that they name is not there, or named by both: a typing error would make every image normal.
+        DataError: a class that is named is not there, or named as both: a typing error would make every image normal.
     """
     found = sorted(set(there))
     normal, abnormal = (
@@ -234,19 +333,39 @@ def named_classes(options: Prepare, there: Iterable[str]) -> Classes:
     )  # fmt: skip
     for name in sorted(normal & abnormal):
         raise DataError(f"the class '{name}' is named as normal and as abnormal", "leave out one")
-    return Classes(normal, abnormal)
+    unsure = None if options.unsure_label == "skip" else options.unsure_label
+    rules = LabelRules(normal, abnormal, options.empty_label, unsure, inverted)
+    labels.check_minus_one(found, rules, decided=options.unsure_label is not None)
+    return rules
+
+
+def on_labels(words: Sequence[WordCount], rules: LabelRules) -> list[str]:
+    """Return what to warn of about words that were read as labels."""
+    said = [
+        f"'{word}' is not '{name}', which is named, and counts as {rules.read(word).label or 'left out'}"
+        for word, name in labels.misspelt((each.word for each in words), rules)
+    ]
+    left = [each for each in words if each.reading.label is None]
+    said += [
+        f"{each.count} labels are {repr(each.word) if each.word else 'empty'}, so their images are left out: "
+        f"{each.reading.reason}"
+        for each in left[:MOST_NAMED]
+    ]
+    return said
 
 
 def _named(given: str | None, there: list[str], option: str) -> frozenset[str]:
+    """Return the classes that an option names, in canonical form; a name may itself hold a comma."""
     if given is None:
         return frozenset()
-    known = {plain(name) for name in there}
-    names = [given] if plain(given) in known else given.split(",")  # a name may itself hold a comma
+    known = {labels.canonical(part) for word in there for part in (word, *labels.findings(word))}
+    names = [given] if labels.canonical(given) in known else given.split(",")
     for name in names:
-        if plain(name) not in known:
+        if labels.canonical(name) not in known:
+            there = [word for word in there if word]
             flag = f"--{option.replace('_', '-')}"
             raise DataError(f"no class is called '{name.strip()}'; there are {_some(there)}", f"check {flag}")
-    return frozenset(map(plain, names))
+    return frozenset(map(labels.canonical, names))
 
 
 def _some(names: list[str]) -> str:

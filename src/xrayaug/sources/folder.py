@@ -3,12 +3,14 @@
 normal/a.png  abnormal/b.png        or        train/normal/a.png  test/abnormal/site2/b.png
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from xrayaug import sources
+from xrayaug import labels, sources
 from xrayaug.errors import DataError, InputError
+from xrayaug.labels import LabelRules, Reading, WordCount
 from xrayaug.options import Prepare
 from xrayaug.sources import SPLIT_NAMES, Listing, Record
 
@@ -27,7 +29,7 @@ def detect(path: Path) -> bool:
     root = _root(path)
     folders = sources.subdirectories(root)
     below = [folder for split in folders if _is_split(split) for folder in sources.subdirectories(split)]
-    return any(sources.tells_label(folder.name) for folder in folders + below)
+    return any(labels.tells_label(folder.name) for folder in folders + below)
 
 
 def read(options: Prepare) -> Listing:
@@ -44,19 +46,29 @@ def read(options: Prepare) -> Listing:
     places = [_place(file, has_splits) for file in files if sources.is_picture(file)]
     if not places:
         raise InputError(f"{root} holds no image among {len(files)} files", "point --input at the images")
-    labels = _labels(root, places, options)
+    rules, words = _labels(root, places, options)
     patient = sources.patients_by_path(options)
-    records = [_record(place, labels[place.class_name], patient) for place in places if place.class_name in labels]
-    skipped = [(file, "not an image") for file in files if not sources.is_picture(file)]
-    skipped += [(place.file, "not in a class's directory") for place in places if place.class_name not in labels]
-    return Listing(root, records, skipped, _notes(records, labels, are_known=patient is not None))
+    readings = {each.word: each.reading for each in words}
+    if options.label:
+        readings[""] = Reading(options.label)
+    records, skipped = [], [(file, "not an image") for file in files if not sources.is_picture(file)]
+    for place in places:
+        reading = readings.get(place.class_name, Reading(None, "not in a class's directory"))
+        if reading.label:
+            records.append(_record(place, reading.label, patient))
+        else:
+            skipped.append((place.file, reading.reason))
+    warnings = [*sources.on_labels(words, rules), *sources.on_patients(records)]
+    return Listing(
+        root, records, skipped, _notes(records, are_known=patient is not None), warnings=warnings, words=words
+    )
 
 
 def _root(path: Path) -> Path:
     """Where the classes or splits begin: below directories that hold nothing but one other (copies double them)."""
     for _ in range(sources.LEVELS):
         folders = sources.subdirectories(path)
-        telling = any(_is_split(folder) or sources.tells_label(folder.name) for folder in folders)
+        telling = any(_is_split(folder) or labels.tells_label(folder.name) for folder in folders)
         if len(folders) != 1 or telling or any(sources.is_picture(file.name) for file in sources.files(path)):
             break
         path = folders[0]
@@ -75,13 +87,13 @@ def _place(file: str, has_splits: bool) -> _Place:
     return _Place(file, split, folders[0] if folders else "")
 
 
-def _labels(root: Path, places: list[_Place], options: Prepare) -> dict[str, str]:
-    """Every class and its label; with `--label` that label for all, and for images without a class.
+def _labels(root: Path, places: list[_Place], options: Prepare) -> tuple[LabelRules, list[WordCount]]:
+    """Return how classes become labels, and every class with its number of images and label; all one with `--label`.
 
     Raises:
         DataError: classes and splits on one level, no classes and no `--label`, or a class that contradicts it.
     """
-    classes = sorted({place.class_name for place in places} - {""})
+    classes = [place.class_name for place in places if place.class_name]
     outside = sorted({place.class_name for place in places if not place.split} - {""})
     if outside and len({bool(place.split) for place in places}) > 1:
         raise DataError(
@@ -89,31 +101,31 @@ def _labels(root: Path, places: list[_Place], options: Prepare) -> dict[str, str
             "move all images under train, valid or test, or none",
         )
     if options.label:
-        return _one_label(classes, options.label)
+        _check_label(sorted(set(classes)), options.label)
+        counted = sorted(Counter(classes).items())
+        return labels.BY_NAME, [WordCount(name, count, Reading(options.label)) for name, count in counted]
     if not classes:
         raise DataError(
             f"the images of {root} lie in no directory of a class, so they have no labels",
             "make directories called normal and abnormal, or give every image one --label",
         )
-    meant = sources.named_classes(options, classes)
-    return {name: meant.label(name) for name in classes}
+    rules = sources.label_rules(options, classes)
+    return rules, labels.count_words(classes, rules)
 
 
-def _one_label(classes: list[str], label: str) -> dict[str, str]:
+def _check_label(classes: list[str], label: str) -> None:
     for name in classes:
-        if sources.tells_label(name) and sources.BY_NAME.label(name) != label:
+        if labels.tells_label(name) and labels.BY_NAME.read(name).label != label:
             raise DataError(f"--label is {label}, but the images lie in classes: {', '.join(classes)}", "leave it out")
-    return dict.fromkeys([*classes, ""], label)
 
 
 def _record(place: _Place, label: str, patient: Callable[[str], str] | None) -> Record:
     alone = PurePosixPath(place.file).with_suffix("").as_posix()
-    return Record(place.file, label, patient(place.file) if patient else alone, alone, place.split)
+    known = patient(place.file) if patient else ""
+    return Record(place.file, label, known or alone, alone, place.split, patient_known=bool(known))
 
 
-def _notes(records: list[Record], labels: dict[str, str], *, are_known: bool) -> list[str]:
-    told = ", ".join(f"'{name}' is {label}" for name, label in sorted(labels.items()) if name)
-    notes = [f"classes: {told}"] if told else []
-    if not are_known:
-        notes.append(f"patients are unknown: each of the {len(records)} images counts as a patient of its own")
-    return notes
+def _notes(records: list[Record], *, are_known: bool) -> list[str]:
+    if are_known:
+        return []
+    return [f"patients are unknown: each of the {len(records)} images counts as a patient of its own"]

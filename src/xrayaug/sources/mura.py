@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from xrayaug import csvfile, sources
+from xrayaug import csvfile, labels, sources
 from xrayaug.csvfile import Line
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
@@ -43,6 +43,7 @@ class _Found:
     records: dict[str, Record] = field(default_factory=dict)  # by file
     skipped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    lists: list[Path] = field(default_factory=list)
 
 
 def detect(path: Path) -> bool:
@@ -67,7 +68,8 @@ def read(options: Prepare) -> Listing:
         _take_split(split, files, lists, options.part, found)
     if not found.records:
         raise InputError(_nothing_found(root, options.part, found), "unpack the images beside their lists")
-    return Listing(root, list(found.records.values()), found.skipped, found.notes)
+    words = labels.count_words((_word_of(file) for file in found.records), labels.BY_NAME)
+    return Listing(root, list(found.records.values()), found.skipped, found.notes, lists=found.lists, words=words)
 
 
 def _take_split(split: str, files: list[str], lists: list[Path], part: str, found: _Found) -> None:
@@ -147,6 +149,7 @@ def _read_list(directories: Iterable[Path], name: str, found: _Found, part: str)
     path = next((directory / name for directory in directories if (directory / name).is_file()), None)
     if path is None:
         return None
+    found.lists.append(path)
     entries: list[_Entry] = []
     for place, line in enumerate(csvfile.read_lines(path)):
         entry = _entry(line, name)
@@ -191,9 +194,14 @@ def _check_labels(entries: list[_Entry] | None) -> None:
 
 def _label_of(path: str) -> str:
     """The label in the study directory's name; empty where it tells none."""
+    return LABELS.get(_word_of(path), "")
+
+
+def _word_of(path: str) -> str:
+    """The word that tells the label in the study directory's name; empty where none does."""
     steps = path.split("/")
     match = STUDY.fullmatch(steps[3]) if len(steps) > 3 else None
-    return LABELS[match[1].lower()] if match else ""
+    return match[1].lower() if match else ""
 
 
 def _take_listed(entries: Iterable[_Entry], files: list[str], found: _Found) -> None:
@@ -207,7 +215,7 @@ def _take_listed(entries: Iterable[_Entry], files: list[str], found: _Found) -> 
     for entry in entries:
         named = [entry.path] if entry.path in known else studies.get(entry.path, [])
         if not named:
-            found.skipped.append((entry.path, "listed but not on disk"))
+            found.skipped.append((entry.path, sources.MISSING))
         repeated += any(file in listed for file in named)
         for file in named:
             if file not in listed:
@@ -241,7 +249,7 @@ def _part(folder: str) -> Mapping[str, str]:
 
 
 def _nothing_found(root: Path, part: str, found: _Found) -> str:
-    missing = [file for file, reason in found.skipped if reason == "listed but not on disk"]
+    missing = [file for file, reason in found.skipped if reason == sources.MISSING]
     if missing:
         return f"none of the {len(missing)} listed images is under {root}: looked for {missing[0]} and so on"
     return f"no labelled image under {root} in {PART_PREFIX}{part.upper()}"

@@ -95,7 +95,8 @@ def read(options: Prepare) -> Listing:
             f"none of the images that {names} lists is under {root}: looked for <id>.png in {len(files)} images",
             "unpack the images beside the CSV",
         )
-    return Listing(root, list(found.records.values()), list(found.skipped.items()), found.notes)
+    lists = [sheet.path for _, sheet in sheets]
+    return Listing(root, list(found.records.values()), list(found.skipped.items()), found.notes, lists=lists)
 
 
 def _is_named_after_set(directory: Path) -> bool:
@@ -103,7 +104,7 @@ def _is_named_after_set(directory: Path) -> bool:
 
 
 def _csv_files(directory: Path) -> list[Path]:
-    return [path for path in sources.files(directory) if path.suffix.lower() in csvfile.SUFFIXES]
+    return [path for path in sources.files(directory) if csvfile.is_list(path)]
 
 
 def _kind_of(header: Iterable[str]) -> _Kind | None:
@@ -183,7 +184,7 @@ def _take_id(kind: _Kind, number: str, extra: Mapping[str, str], files: list[str
         DataError: another set has taken it.
     """
     if not files:
-        found.skipped[f"{number}.png"] = "listed but not on disk"
+        found.skipped[f"{number}.png"] = sources.MISSING
         return
     file, *copies = files
     if file in found.records:

@@ -1,26 +1,20 @@
 """A CSV file with a column of image paths and columns of what is known of them: any set that fits on a sheet."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path, PurePosixPath
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from xrayaug import csvfile, sources
-from xrayaug.csvfile import Line, Sheet
+from xrayaug import columns, csvfile, identifiers, labels, sources
+from xrayaug.csvfile import Cells, Line, Sheet
 from xrayaug.errors import DataError, InputError, UsageError
+from xrayaug.file_lookup import FileLookup, Match, Spelling
+from xrayaug.labels import LabelRules, WordCount
 from xrayaug.options import Prepare
-from xrayaug.sources import SPLIT_NAMES, Classes, Listing, Record
+from xrayaug.sources import SPLIT_NAMES, Listing, Record
 
-USUAL_NAMES = {
-    "image": ("image", "file", "filename", "path", "image_path", "img"),
-    "label": ("label", "class", "target", "abnormal", "diagnosis"),
-    "patient": ("patient", "patient_id", "subject"),
-    "study": ("study", "study_id"),
-    "split": ("split", "set", "subset"),
-}
-WHOLE_NUMBER = re.compile(r"(\d+)\.0+")  # how a sheet with gaps saves 0 and 1
-DRIVE = re.compile(r"[A-Za-z]:")
+SHOWN = 3  # examples in a message
+TRIED = 200  # lines whose paths tell whether they begin above the root
 
 
 @dataclass(frozen=True)
@@ -31,28 +25,24 @@ class _Table:
     lines: list[Line]  # those of the sheet that are to be read
     root: Path
     columns: Mapping[str, int | None]  # what it tells -> where it stands
+    kept: Mapping[str, int]  # further columns of the index -> where they stand
     label: str | None  # of every image, in place of a column
-    empty_label: str | None  # of lines that name none
+    rules: LabelRules
+    words: list[WordCount]  # of the label column
+    readings: Mapping[str, labels.Reading]  # cell of the label column -> what it means
     patient: Callable[[str], str] | None  # of an image's path, in place of a column
-    classes: Classes
+    patients: Mapping[str, str]  # cell -> identifier
+    studies: Mapping[str, str]
+    notes: list[str]
+    warnings: list[str]
 
     def where(self, line: Line) -> str:
-        """The line, for an error to name."""
+        """Return the line, for an error to name."""
         return f"{self.sheet.path} line {line.number}"
 
     def cell(self, line: Line, what: str) -> str:
-        """What the line says in the column of that meaning; empty where there is none."""
+        """Return what the line says in the column of that meaning; empty where there is none."""
         return line.cell(self.columns[what])
-
-    @cached_property
-    def below(self) -> dict[str, list[str]]:
-        """Where images lie below the root, by their names with and without the ending; looked for once."""
-        places: dict[str, list[str]] = {}
-        for file in filter(sources.is_picture, sources.walk(self.root)):
-            path = PurePosixPath(file)
-            for name in (path.name, path.stem):
-                places.setdefault(name, []).append(file)
-        return places
 
 
 @dataclass
@@ -62,10 +52,11 @@ class _Found:
     records: dict[str, Record] = field(default_factory=dict)  # by file
     skipped: list[tuple[str, str]] = field(default_factory=list)
     repeated: int = 0
+    differing: Counter[str] = field(default_factory=Counter)  # kept columns in which lines of one image differ
 
 
 def detect(path: Path) -> bool:
-    """Whether `path` is a CSV file with a column of images, or a directory with one that is no MURA or RSNA set."""
+    """Return whether `path` is a CSV file with a column of images, or a directory with one that is no other set."""
     if path.is_file():
         return _names_images(path)
     if not any(_names_images(file) for file in _csv_files(path)):
@@ -79,18 +70,29 @@ def read(options: Prepare) -> Listing:
     Raises:
         UsageError: options contradict each other.
         InputError: there is no sheet, or none of its images.
-        DataError: a column, label, split or path that cannot stand, or lines that contradict each other.
+        DataError: a column, label, split, identifier or path that cannot stand, or lines that contradict each other.
     """
     table = _open_table(options)
     found = _Found()
-    for line in table.lines:
-        _take(line, table, found)
+    for line, named, match in _matched(table):
+        _take(line, named, match, table, found)
     if not found.records:
         raise InputError(
             f"none of the {len(table.lines)} images that {table.sheet.path} lists is usable: " + _first_reasons(found),
             f"paths are relative to {table.root}",
         )
-    return Listing(table.root, list(found.records.values()), found.skipped, _notes(table, found))
+    records = list(found.records.values())
+    titles = {what: table.sheet.header[place] for what, place in table.columns.items() if place is not None}
+    return Listing(
+        table.root,
+        records,
+        found.skipped,
+        notes=[*table.notes, *_notes(table, found)],
+        warnings=[*table.warnings, *sources.on_labels(table.words, table.rules), *sources.on_patients(records)],
+        lists=[table.sheet.path],
+        words=table.words,
+        columns=titles,
+    )
 
 
 def _open_table(options: Prepare) -> _Table:
@@ -98,22 +100,94 @@ def _open_table(options: Prepare) -> _Table:
         raise UsageError("--label and --label-column are both given", "leave out one")
     if options.patient_pattern and options.patient_column:
         raise UsageError("--patient-pattern and --patient-column are both given", "leave out one")
-    sheet = csvfile.read_sheet(_find_file(options))
-    columns = {what: _find_column(sheet, what, getattr(options, f"{what}_column")) for what in USUAL_NAMES}
-    if columns["image"] is None:
-        raise _missing_column(sheet, "of images", "image")
-    if columns["label"] is None and not options.label:
-        raise _missing_column(sheet, "of labels", "label")
-    root = options.input if options.input.is_dir() else options.input.parent
+    sheet = csvfile.read_sheet(_find_file(options), options.encoding)
+    places = {what: columns.find(sheet, what, _given(options, what)) for what in columns.USUAL_NAMES}
+    if places["image"] is None:
+        raise columns.missing(sheet, "of images", "image")
+    if places["label"] is None and not options.label:
+        raise columns.missing(sheet, "of labels", "label")
     lines = _chosen(sheet, options.only or ())
-    there = [] if options.label else [name for line in lines if (name := _whole(line.cell(columns["label"])))]
-    classes = sources.BY_NAME if options.label else sources.named_classes(options, there)
-    patient = sources.patients_by_path(options)
-    return _Table(sheet, lines, root, columns, options.label, options.empty_label, patient, classes)
+    rules = _rules(sheet, lines, places["label"], options)
+    words = [] if options.label else _words(sheet, lines, places["label"], rules)
+    patients, on_patients = _identifiers(sheet, lines, None if options.patient_pattern else places["patient"])
+    studies, on_studies = _identifiers(sheet, lines, places["study"])
+    return _Table(
+        sheet=sheet,
+        lines=lines,
+        root=options.input if options.input.is_dir() else options.input.parent,
+        columns=places,
+        kept=columns.kept_names(sheet, options.keep_columns, places["image"]),
+        label=options.label,
+        rules=rules,
+        words=words,
+        readings={each.word: each.reading for each in words},
+        patient=sources.patients_by_path(options),
+        patients=patients,
+        studies=studies,
+        notes=[*sheet.notes, *on_patients, *on_studies],
+        warnings=_on_columns(sheet, places, options),
+    )
+
+
+def _given(options: Prepare, what: str) -> str | None:
+    return getattr(options, f"{what}_column")  # type: ignore[no-any-return] # a field of text
+
+
+def _identifiers(sheet: Sheet, lines: list[Line], place: int | None) -> tuple[Mapping[str, str], list[str]]:
+    if place is None:
+        return {}, []
+    return identifiers.unify((line.cell(place) for line in lines), sheet.header[place])
+
+
+def _rules(sheet: Sheet, lines: list[Line], place: int | None, options: Prepare) -> LabelRules:
+    """Return how the words of the label column become labels.
+
+    Raises:
+        DataError: the column's name does not tell what yes in it means, or contradicts the options.
+    """
+    if options.label or place is None:
+        return labels.BY_NAME
+    title = sheet.header[place]
+    there = {line.cell(place) for line in lines}
+    answers = {form for cell in there if (form := labels.canonical(cell)) in labels.ANSWERS}
+    inverted = labels.means_normal(title) if answers else False
+    rules = sources.label_rules(options, there, inverted=bool(inverted))
+    named = rules.normal | rules.abnormal
+    if inverted is None and not answers & named:
+        raise DataError(
+            f"{sheet.path}: the name of column '{title}' does not say which of {', '.join(sorted(answers))} is normal",
+            "name them with --normal-class and --abnormal-class",
+        )
+    wrong = [form for form in sorted(answers & named) if inverted and rules.read(form) == _as_answer(form)]
+    if wrong:
+        raise DataError(
+            f"{sheet.path}: yes in column '{title}' means normal, and the options say the opposite of '{wrong[0]}'",
+            "leave out --normal-class and --abnormal-class, or rename the column",
+        )
+    return rules
+
+
+def _as_answer(form: str) -> labels.Reading:
+    """Return what a yes or no means in a column whose name means abnormal."""
+    return labels.BY_NAME.read(form)
+
+
+def _on_columns(sheet: Sheet, places: Mapping[str, int | None], options: Prepare) -> list[str]:
+    """Return a warning for each column that looks as if it should be used and is not."""
+    declined = [what for what in columns.USUAL_NAMES if _given(options, what)]
+    declined += ["patient"] * (options.patient_pattern is not None) + ["label"] * (options.label is not None)
+    return [_on_column(title, what) for title, what in columns.unused(sheet, places, declined)]
+
+
+def _on_column(title: str, what: str) -> str:
+    if what == "label":
+        return f"column '{title}' may be a label too, and is not used: --label-column chooses one"
+    flag = f"--{what}-column"
+    return f"column '{title}' looks like a {what}, and is not used: {flag} '{title}' or {flag} {columns.NONE} decides"
 
 
 def _chosen(sheet: Sheet, conditions: Iterable[str]) -> list[Line]:
-    """The lines of which all conditions hold, each `COLUMN=VALUE`.
+    """Return the lines of which all conditions hold: `COLUMN=VALUE`, `COLUMN=VALUE|VALUE` or `COLUMN!=VALUE`.
 
     Raises:
         UsageError: a condition is none.
@@ -122,20 +196,29 @@ def _chosen(sheet: Sheet, conditions: Iterable[str]) -> list[Line]:
     lines = sheet.lines
     for condition in conditions:
         name, is_one, value = (part.strip() for part in condition.partition("="))
+        excluded = name.endswith("!")
+        name = name.removesuffix("!").rstrip()
         if not (name and is_one):
             raise UsageError(f"--only {condition} is no condition", "write COLUMN=VALUE, as in --only hand=1")
         place = sheet.column([name])
         if place is None:
             there = ", ".join(sheet.header)
             raise DataError(f"{sheet.path} has no column '{name}'; there are {there}", "check --only")
-        lines = [line for line in lines if _whole(line.cell(place)).lower() == value.lower()]
+        values = {labels.canonical(each) for each in (value, *value.split("|"))}
+        there_are = {labels.canonical(line.cell(place)) for line in sheet.lines}
+        unknown = [each for each in value.split("|") if labels.canonical(each) not in there_are]
+        if unknown and labels.canonical(value) not in there_are:
+            raise DataError(f"no line of {sheet.path} has {name}={unknown[0]}", "check --only for a typing error")
+        lines = [line for line in lines if (labels.canonical(line.cell(place)) in values) != excluded]
         if not lines:
-            raise DataError(f"no line of {sheet.path} has {condition}", "check --only for a typing error")
+            raise DataError(
+                f"no line of {sheet.path} has {condition}", "several values of a column: COLUMN=VALUE|VALUE"
+            )
     return lines
 
 
 def _find_file(options: Prepare) -> Path:
-    """The CSV file: `--table`, `--input` itself, or the one in `--input` that has the columns.
+    """Return the CSV file: `--table`, `--input` itself, or the one in `--input` that has the columns.
 
     Raises:
         UsageError: two files are given.
@@ -150,14 +233,20 @@ def _find_file(options: Prepare) -> Path:
     if options.table is not None:
         return _existing(options.table, options.input)
     files = _csv_files(options.input)
-    fitting = [file for file in files if _fits(csvfile.header(file), options)]
+    fitting = [file for file in files if _fits(csvfile.header(file, options.encoding), options)]
     if len(fitting) > 1:
         names = ", ".join(file.name for file in fitting)
         raise DataError(f"{options.input} holds {len(fitting)} tables of images: {names}", "choose one with --table")
     if not files:
-        raise InputError(f"{options.input} holds no CSV file", "name one elsewhere with --table")
+        books = [path.name for path in sources.files(options.input) if csvfile.is_workbook(path)]
+        hint = (
+            f"save {books[0]} as 'CSV UTF-8' in your spreadsheet program"
+            if books
+            else "name one elsewhere with --table"
+        )
+        raise InputError(f"{options.input} holds no CSV file", hint)
     if not fitting:
-        there = "; ".join(f"{file.name} has {', '.join(csvfile.header(file))}" for file in files)
+        there = "; ".join(f"{file.name} has {', '.join(csvfile.header(file, options.encoding))}" for file in files)
         raise DataError(
             f"no CSV file in {options.input} has the columns of images and labels: {there}",
             "name them with --image-column and --label-column, or give every image one --label",
@@ -173,121 +262,173 @@ def _existing(table: Path, directory: Path) -> Path:
 
 
 def _csv_files(directory: Path) -> list[Path]:
-    return [path for path in sources.files(directory) if path.suffix.lower() in csvfile.SUFFIXES]
+    return [path for path in sources.files(directory) if csvfile.is_list(path)]
 
 
 def _names_images(file: Path) -> bool:
-    return file.suffix.lower() in csvfile.SUFFIXES and _has(csvfile.header(file), USUAL_NAMES["image"])
+    return csvfile.is_list(file) and columns.is_there(csvfile.header(file), "image", None)
 
 
 def _fits(header: tuple[str, ...], options: Prepare) -> bool:
-    image = [options.image_column] if options.image_column else USUAL_NAMES["image"]
-    label = [options.label_column] if options.label_column else USUAL_NAMES["label"]
-    return _has(header, image) and (options.label is not None or _has(header, label))
+    has_label = options.label is not None or columns.is_there(header, "label", options.label_column)
+    return has_label and columns.is_there(header, "image", options.image_column)
 
 
-def _has(header: Iterable[str], names: Iterable[str]) -> bool:
-    return not {title.lower() for title in header}.isdisjoint(name.strip().lower() for name in names)
-
-
-def _find_column(sheet: Sheet, what: str, named: str | None) -> int | None:
-    """Where a column stands, by its given name or by a usual one.
+def _words(sheet: Sheet, lines: list[Line], place: int | None, rules: LabelRules) -> list[WordCount]:
+    """Return the words of the label column, with what each was read as.
 
     Raises:
-        DataError: there is no column of the given name.
+        DataError: one is not understood; the message names its first line.
     """
-    place = sheet.column([named] if named else USUAL_NAMES[what])
-    if named and place is None:
-        raise _missing_column(sheet, f"'{named}'", what)
-    return place
+    first: dict[str, Line] = {}
+    for line in lines:
+        first.setdefault(line.cell(place), line)
+    for word, line in first.items():
+        try:
+            rules.read(word)
+        except DataError as problem:
+            raise DataError(f"{sheet.path} line {line.number}: {problem.message}", problem.hint) from None
+    return labels.count_words((line.cell(place) for line in lines), rules)
 
 
-def _missing_column(sheet: Sheet, wanted: str, what: str) -> DataError:
-    hint = f"name one with --{what}-column" + ("; or give every image one --label" if what == "label" else "")
-    return DataError(f"{sheet.path} has no column {wanted}; there are {', '.join(sheet.header)}", hint)
+def _matched(table: _Table) -> list[tuple[Line, str, Match]]:
+    """Return every line, the path that it names, and the files which that means.
+
+    A file that one line names as it is spelled is not another line's, which only nearly does.
+    """
+    lookup = FileLookup(table.root, lambda: filter(sources.is_picture, sources.walk(table.root)))
+    paths = [(line, _path(table.cell(line, "image"), table, line)) for line in table.lines]
+    above = _above_root([path for _, path in paths if path], lookup)
+    if above:
+        table.notes.append(f"paths of the list begin above {table.root}: '{'/'.join(above)}/' is left off")
+    matches = []
+    for line, path in paths:
+        found = lookup.find(_below(path, above)) if path else Match(())
+        matches.append((line, str(path or ""), found))
+    matches = _without_taken(matches)
+    for spelling in Spelling:
+        loose = [(named, match.files[0]) for _, named, match in matches if match.files and match.spelling is spelling]
+        if loose and spelling is not Spelling.EXACT:
+            named, file = loose[0]
+            table.warnings.append(f"{len(loose)} images are spelled {spelling.value} on disk, such as {named}: {file}")
+    return matches
 
 
-def _take(line: Line, table: _Table, found: _Found) -> None:
+def _without_taken(matches: Sequence[tuple[Line, str, Match]]) -> list[tuple[Line, str, Match]]:
+    """Leave out matches that differ in spelling from their path, of files which other paths mean as well."""
+    spelled: defaultdict[str, set[str]] = defaultdict(set)
+    for _, named, match in matches:
+        for file in match.files:
+            spelled[file].add(named)
+    return [
+        (line, named, match if match.spelling is Spelling.EXACT or not _is_taken(match, spelled) else Match(()))
+        for line, named, match in matches
+    ]
+
+
+def _is_taken(match: Match, spelled: Mapping[str, set[str]]) -> bool:
+    return any(len(spelled[file]) > 1 for file in match.files)
+
+
+def _path(named: str, table: _Table, line: Line) -> PurePosixPath | None:
+    """Return the path as the line has it, held to lead nowhere but down from the root; None where there is none.
+
+    Raises:
+        DataError: it leads elsewhere.
+    """
+    if labels.is_missing(named):
+        return None
+    path = PurePosixPath(named.replace("\\", "/"))
+    if path.is_absolute() and path.is_relative_to(table.root.absolute()):
+        path = path.relative_to(table.root.absolute())
+    if path.is_absolute() or ".." in path.parts or PureWindowsPath(named).drive:
+        raise DataError(
+            f"{table.where(line)}: the path {named} leads out of the set", f"make paths relative to {table.root}"
+        )
+    return path
+
+
+def _above_root(paths: Sequence[PurePosixPath], lookup: FileLookup) -> tuple[str, ...]:
+    """Return the directories with which the list's paths begin and which lie above the root; mostly none.
+
+    So `CheXpert/train/a.png` is found where `--input` is `CheXpert` itself.
+    """
+    deep = [path for path in paths if len(path.parts) > 1][:TRIED]
+    if not deep or any(lookup.is_there(path) for path in deep):
+        return ()
+    for path in deep:
+        for depth in range(1, len(path.parts) - 1):
+            if lookup.is_there(PurePosixPath(*path.parts[depth:])):
+                return path.parts[:depth]
+    return ()
+
+
+def _below(path: PurePosixPath, above: tuple[str, ...]) -> PurePosixPath:
+    return PurePosixPath(*path.parts[len(above) :]) if above and path.parts[: len(above)] == above else path
+
+
+def _take(line: Line, named: str, match: Match, table: _Table, found: _Found) -> None:
     """Add the record of one line, or skip it with the reason.
 
     Raises:
-        DataError: the line cannot stand, or contradicts an earlier one.
+        DataError: the line contradicts an earlier one.
     """
-    named = table.cell(line, "image")
     if not named:
         found.skipped.append((f"line {line.number}", "names no image"))
         return
-    path = _inside(named, table.where(line))
-    files = _on_disk(path, table.root) or (table.below.get(path.name, []) if len(path.parts) == 1 else [])
-    if len(files) != 1:
-        found.skipped.append((named, f"in several places: {', '.join(files)}" if files else "listed but not on disk"))
+    reading = table.readings.get(table.cell(line, "label"), labels.Reading(None))
+    label = table.label or reading.label
+    if label is None:
+        found.skipped.append((match.files[0] if len(match.files) == 1 else named, reading.reason))
         return
-    (file,) = files
-    if not (table.label or table.empty_label or table.cell(line, "label")):
-        found.skipped.append((file, "no label"))
+    if len(match.files) != 1:
+        reason = f"{sources.SEVERAL}: {', '.join(match.files)}" if match.files else sources.MISSING
+        found.skipped.append((named, reason))
         return
-    record = _record(file, line, table)
-    if found.records.get(file, record) != record:
+    (file,) = match.files
+    record = _record(file, line, label, table)
+    before = found.records.get(file)
+    if before is None:
+        found.records[file] = record
+        return
+    if replace(before, extra={}) != replace(record, extra={}):
         raise DataError(f"{table.where(line)} contradicts an earlier line on {file}", "delete the wrong line")
-    found.repeated += file in found.records
-    found.records[file] = record
+    found.repeated += 1
+    found.records[file] = replace(before, extra=_merged(before.extra, record.extra, found))
 
 
-def _record(file: str, line: Line, table: _Table) -> Record:
+def _merged(before: Mapping[str, str], now: Mapping[str, str], found: _Found) -> Mapping[str, str]:
+    """Return the kept cells of several lines of an image; where they differ all values, joined by `|`."""
+    if before == now:
+        return before
+    joined = dict(before)
+    for name, value in now.items():
+        if value not in joined[name].split("|"):
+            joined[name] = f"{joined[name]}|{value}"
+            found.differing[name] += 1
+    return joined
+
+
+def _record(file: str, line: Line, label: str, table: _Table) -> Record:
     alone = PurePosixPath(file).with_suffix("").as_posix()
-    patient = table.patient(file) if table.patient else table.cell(line, "patient")
-    study = table.cell(line, "study")
+    patient = table.patient(file) if table.patient else table.patients.get(table.cell(line, "patient"), "")
+    study = table.studies.get(table.cell(line, "study"), "")
     if patient and study:
         study = f"{patient}/{study}"  # "study1" may be every patient's
-    return Record(file, _label(line, table), patient or alone, study or alone, _split(line, table))
-
-
-def _label(line: Line, table: _Table) -> str:
-    if table.label:
-        return table.label
-    name = _whole(table.cell(line, "label"))
-    if not name and table.empty_label:
-        return table.empty_label
-    try:
-        return table.classes.label(name)
-    except DataError as problem:
-        raise DataError(f"{table.where(line)}: {problem.message}", problem.hint) from None
-
-
-def _whole(cell: str) -> str:
-    """The cell, a whole number without what a sheet appends to it."""
-    whole = WHOLE_NUMBER.fullmatch(cell)
-    return whole[1] if whole else cell
+    extra = Cells(table.kept, line.cells)
+    return Record(file, label, patient or alone, study or alone, _split(line, table), extra, bool(patient))
 
 
 def _split(line: Line, table: _Table) -> str:
     word = table.cell(line, "split")
-    if word and word.lower() not in SPLIT_NAMES:
+    if labels.is_missing(word):
+        return ""
+    if word.lower() not in SPLIT_NAMES:
         raise DataError(
             f"{table.where(line)}: '{word}' is no split",
-            f"splits are {', '.join(SPLIT_NAMES)} or empty; --split-column names the column",
+            f"splits are {', '.join(SPLIT_NAMES)} or empty; --split-column names the column, or is {columns.NONE}",
         )
-    return SPLIT_NAMES[word.lower()] if word else ""
-
-
-def _inside(named: str, where: str) -> PurePosixPath:
-    """The path as the line has it, held to lead nowhere but down from the root.
-
-    Raises:
-        DataError: it is absolute or climbs.
-    """
-    path = PurePosixPath(named.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or DRIVE.match(named):
-        raise DataError(f"{where}: the path {named} leads out of the set", "make paths relative to --input")
-    return path
-
-
-def _on_disk(path: PurePosixPath, root: Path) -> list[str]:
-    """The path, or with `.png` after it, where such a file is; else nothing."""
-    try:
-        return [name for name in (str(path), f"{path}.png") if (root / name).is_file()][:1]
-    except OSError:  # a name too long to be one
-        return []
+    return SPLIT_NAMES[word.lower()]
 
 
 def _first_reasons(found: _Found) -> str:
@@ -300,10 +441,15 @@ def _notes(table: _Table, found: _Found) -> list[str]:
         notes.append(f"--label is given: the column '{table.sheet.header[table.columns['label']]}' is not read")
     if len(table.lines) < len(table.sheet.lines):
         notes.append(f"--only: {len(table.lines)} of {len(table.sheet.lines)} lines are read")
-    for what in ("study",) if table.patient else ("patient", "study"):
-        unknown = sum(not table.cell(line, what) for line in table.lines)
-        if unknown:
-            notes.append(f"the {what} of {unknown} lines is unknown: each image counts as a {what} of its own")
+    unknown = sum(not record.patient_known for record in found.records.values())
+    if unknown:
+        notes.append(f"the patient of {unknown} images is unknown: each counts as a patient of its own")
+    without = sum(not table.studies.get(table.cell(line, "study"), "") for line in table.lines)
+    if without:
+        notes.append(f"the study of {without} lines is unknown: each image counts as a study of its own")
     if found.repeated:
-        notes.append(f"{found.repeated} lines repeat an image, with the same values")
+        notes.append(f"{found.repeated} lines repeat an image, with the same label, patient, study and split")
+    if found.differing:
+        names = ", ".join(sorted(found.differing))
+        notes.append(f"lines of one image differ in {names}: all their values are kept, joined by |")
     return notes

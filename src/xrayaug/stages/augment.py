@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import artifacts, console, dataset, production, splits
+from xrayaug import artifacts, console, dataset, production, sources, splits
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import BALANCE, LABELS, MIXED, REWEIGHT, Dataset, Row, borrowed, open_dataset
@@ -208,11 +208,25 @@ def _drawn(options: Augment, training: Sequence[Row], left_out: set[int]) -> lis
     raise UsageError(f"--percent {options.percent:g} needs --synthetic", "a dataset that xrayaug sample wrote")
 
 
+def _refuse_foreign_images(path: Path) -> None:
+    """Refuse a folder of images as synthetic images: nothing says what made them, and from which images it learnt.
+
+    Raises:
+        DataError: it is one.
+    """
+    if not artifacts.is_artifact(path) and path.is_dir() and any(sources.is_picture(f.name) for f in path.rglob("*")):
+        raise DataError(
+            f"{path} is a folder of images: images of other generators cannot be added, only what xrayaug sample drew",
+            "the checks for leaks follow a generator to the images that it learnt from",
+        )
+
+
 def _draw(options: Augment, path: Path, wanted: int, label: str | None, left_out: set[int]) -> list[Row]:
     """The first `wanted` of the synthetic images in a seeded order: without replacement, and arms nest.
 
     Those that are left out leave the others in the order that they have anyway.
     """
+    _refuse_foreign_images(path)
     rows = open_dataset(path, options.local_cache).select(synthetic=True)
     aside = {(row.image, row.row) for image, row in enumerate(rows) if image in left_out}
     synthetic = _offered(rows, label, as_drawn=options.label == BALANCE)

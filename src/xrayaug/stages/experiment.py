@@ -45,6 +45,7 @@ def _run(options: Experiment, study: Study, places: Places) -> Result:
     Raises:
         XrayaugError: commands failed.
     """
+    production.check_place(options.out, is_renamed=False)
     with lock.held(options.out):
         _set_up(options, study)
         environment, started = production.environment(options.device), time.monotonic()
@@ -109,6 +110,7 @@ def _status(study: Study, places: Places) -> Result:
 
 
 def _write_scripts(options: Experiment, directory: Path, study: Study) -> Result:
+    production.check_place(options.out, is_renamed=False)
     with lock.held(options.out):
         _set_up(options, study)
         scripts = slurm.write(directory, study, options)
@@ -195,6 +197,8 @@ def _check_out(options: Experiment, study: Study) -> None:
     """
     if not options.out.exists():
         return
+    if not options.out.is_dir():
+        raise OutputError(f"--out {options.out} is a file", "choose a directory")
     parts = {part.name for part in _outs(study)}
     known = {f"{part}{ending}" for part in parts for ending in ("", ".partial", ".lock", ".replaced")} | {
         COMMANDS_FILE,

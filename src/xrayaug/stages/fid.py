@@ -13,7 +13,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from xrayaug import artifacts, console, device, features, files, frechet, inception, measures, production, weights
+from xrayaug import (
+    artifacts,
+    console,
+    device,
+    features,
+    files,
+    frechet,
+    imagesets,
+    inception,
+    measures,
+    production,
+    rawinputs,
+    weights,
+)
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.errors import DataError, OutputError, UsageError
@@ -22,6 +35,7 @@ from xrayaug.imagesets import Pictures
 from xrayaug.options import Fid
 from xrayaug.processes import turns
 from xrayaug.processes.turns import Work
+from xrayaug.rawinputs import RawInputs
 from xrayaug.sides import Gauge, Measured, Side, Stored, cache_directory, open_side
 
 FID_DIMS = 2048
@@ -102,7 +116,15 @@ class Measurement:
         for side in ("a", "b"):
             del result[side]["cached"]
         files.write_json(directory / "fid.json", result)
+        for name, measured in (("a", self.a), ("b", self.b)):
+            if name in self.raw() and isinstance(measured.side, Pictures) and measured.hashed is not None:
+                rawinputs.write(directory, name, {}, imagesets.as_read(measured.side, measured.hashed))
         return result
+
+    def raw(self) -> RawInputs:
+        """The sides that are folders of images."""
+        folders = ((name, side) for name, side in zip("ab", self.sides, strict=True) if isinstance(side, Pictures))
+        return {name: imagesets.raw_input(side) for name, side in folders if side.kind == "folder"}
 
     def save_a(self, path: Path) -> None:
         """Write side A's statistics to `path`.
@@ -125,11 +147,14 @@ def run(options: Fid) -> Result:
 
 def _measure(options: Fid, measurement: Measurement, where: torch.device) -> Result:
     if options.save_stats is not None:
+        if options.out is not None:  # else that is checked before any work anyway
+            production.check_place(options.out)
         measurement.save_a(options.save_stats)
     if options.out is None:
         found = measurement.result()
     else:
-        found = production.produce(options, "fid", measurement.write, computing=device.describe_one(where))
+        computing = device.describe_one(where)
+        found = production.produce(options, "fid", measurement.write, computing=computing, raw=measurement.raw)
     measurement.gauge.finish()
     return found
 
@@ -138,7 +163,8 @@ def plan(options: Fid) -> Result:
     """What the sides are and which weights would be used; nothing is computed, written or downloaded."""
     measurement = Measurement(options)
     sides = measurement.sides
-    complete = options.out is not None and not options.overwrite and production.completed(options) is not None
+    is_asked = options.out is not None and not options.overwrite
+    complete = is_asked and production.completed(options, measurement.raw) is not None
     return {
         "plan": True,
         "features": options.features,

@@ -1,27 +1,46 @@
 """raw images + labels -> dataset: decode, make grey and square, split, check."""
 
+import math
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import astuple, dataclass, field
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
-from xrayaug import console, csvfile, dataset, duplicates, files, memory, near_copies, production, sources, splits
+from xrayaug import (
+    console,
+    csvfile,
+    dataset,
+    duplicates,
+    files,
+    memory,
+    near_copies,
+    production,
+    rawinputs,
+    sources,
+    splits,
+)
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Row
 from xrayaug.errors import DataError, InputError, UsageError
+from xrayaug.files import Stamp
 from xrayaug.images import arrays, decoding, depths
 from xrayaug.images.decoding import Manner, Note
 from xrayaug.images.pixels import Scale
 from xrayaug.options import Prepare
-from xrayaug.sources import Listing, Record
+from xrayaug.rawinputs import RawInput, Read
+from xrayaug.sources import BROKEN_LINK, MISSING, SEVERAL, Listing, Record
 
 OF_TABLES = ("table", "image_column", "label_column", "patient_column", "study_column", "split_column", "only",
-             "empty_label")  # fmt: skip
+             "empty_label", "unsure_label", "encoding", "keep_columns")  # fmt: skip
 NAME_PATIENTS = ("rsna", "mura")
 DETECTION_ORDER = ("rsna", "mura", "table", "folder")  # the most particular first
+
+MOST_WORDS = 20  # of a label column, shown
 
 Skipped = tuple[str, str]  # file and reason
 
@@ -32,17 +51,23 @@ class Reading:
 
     source: str
     skipped: list[Skipped]
+    lost: list[Skipped]  # those of the skipped that were listed or found, and cannot be read
     rows: list[Row] = field(default_factory=list)
+    patients_unknown: int = 0  # images whose patient is not known
     depths: Counter[str] = field(default_factory=Counter)
     scale: Scale | None = None  # of files of more than eight bits
     blank: set[str] = field(default_factory=set)  # sha256 of pictures of one grey level: equal, but no copies
+    stamps: "array[int]" = field(default_factory=lambda: array("q"))  # three numbers of each record: `files.Stamp`
 
     def add(self, record: Record, note: Note) -> None:
         """Take a record that has just been read, its picture written if it has a usable one."""
+        self.stamps.extend(note.stamp or (0, 0, 0))
         if note.unusable:
             self.skipped.append((record.file, note.unusable))
+            self.lost.append((record.file, note.unusable))
             return
         self.rows.append(_row(record, self.source, len(self.rows), note.sha256))
+        self.patients_unknown += not record.patient_known
         self.depths[note.depth] += 1
         if note.blank:
             self.blank.add(note.sha256)
@@ -50,7 +75,9 @@ class Reading:
 
 def run(options: Prepare) -> Result:
     """Prepare; leaves `images.npy`, `index.csv` and `skipped.csv`."""
-    return production.produce(options, "dataset", partial(_prepare, options))
+    listed = cache(partial(_listing, options))
+    build = partial(_prepare, options, listed)
+    return production.produce(options, "dataset", build, raw=lambda: {"input": _raw_input(options, listed()[1])})
 
 
 def plan(options: Prepare) -> Result:
@@ -58,21 +85,26 @@ def plan(options: Prepare) -> Result:
     name, listing = _listing(options)
     rows = [_row(record, name, place, "") for place, record in enumerate(listing.records)]
     rows = splits.assign(rows, options, near_copies=near_copies.by_name(rows, options).groups)
-    return _summary(options, name, rows) | {"skipped": len(listing.skipped), "notes": listing.notes}
+    for warning in listing.warnings:
+        console.warn(warning)
+    unknown = sum(not record.patient_known for record in listing.records)
+    return _summary(options, name, rows, unknown) | _read_as(listing) | {"skipped": len(listing.skipped)}
 
 
 def tables(result: Result) -> list[Table]:
-    """The thesis's Tables 1 to 3 for this set, and what was left out."""
+    """The words that were read as labels, the thesis's Tables 1 to 3 for this set, and what was left out."""
     return [
+        *([_table_of_words(result)] if result["labels"] else []),
         _table_by_part("Table 1: studies", result["studies_by_part"]),
         _table_by_part("Table 2: images", result["images_by_part"]),
         _table_of_splits(result),
     ]
 
 
-def _prepare(options: Prepare, directory: Path) -> Result:
+def _prepare(options: Prepare, listed: Callable[[], tuple[str, Listing]], directory: Path) -> Result:
     memory.keep_freed()
-    name, listing = _listing(options)
+    name, listing = listed()
+    lists = _raw_input(options, listing).lists_by_name()
     reading = _read(options, name, listing, directory)
     near = near_copies.find(reading.rows, arrays.map_images(directory / arrays.IMAGES), options)
     rows = splits.assign(reading.rows, options, frozenset(reading.blank), near.groups)
@@ -80,18 +112,88 @@ def _prepare(options: Prepare, directory: Path) -> Result:
     nearly_equal = near_copies.report(rows, near, options)
     dataset.write_index(directory, rows, split_by=options.split_by)
     files.write_text(directory / "skipped.csv", csvfile.dump([("file", "reason"), *reading.skipped]))
+    rawinputs.write(directory, "input", lists, _as_read(listing, reading))
     _say_what_was_left_out(reading.skipped)
     if mixture := depths.mixture(reading.depths, reading.scale):
         console.warn(mixture)
-    return _summary(options, name, rows) | {
-        "bits": None if reading.scale is None else reading.scale.bits,
-        "bit_depths": dict(sorted(reading.depths.items())),
-        "blank": sum(row.sha256 in reading.blank for row in rows),
-        "duplicates": equal,
-        "near_copies": nearly_equal,
-        "skipped": len(reading.skipped),
+    return (
+        _summary(options, name, rows, reading.patients_unknown)
+        | _read_as(listing)
+        | {
+            "bits": None if reading.scale is None else reading.scale.bits,
+            "bit_depths": dict(sorted(reading.depths.items())),
+            "blank": sum(row.sha256 in reading.blank for row in rows),
+            "duplicates": equal,
+            "near_copies": nearly_equal,
+            "skipped": len(reading.skipped),
+            "lost": len(reading.lost),
+        }
+    )
+
+
+def _read_as(listing: Listing) -> Result:
+    """Return what the raw set's words and columns were read as, for the manifest."""
+    return {
+        "columns": dict(listing.columns),
+        "labels": [each.to_dict() for each in listing.words],
         "notes": listing.notes,
+        "warnings": listing.warnings,
     }
+
+
+def _raw_input(options: Prepare, listing: Listing) -> RawInput:
+    """The files that are read of `--input`; a table that is given as `--table` is an input of its own."""
+    named = options.inputs().get("table")
+    lists = [path for path in listing.lists if named is None or not path.samefile(named)]
+    pictures = [record.file for record in listing.records]
+    return RawInput(listing.root, pictures, partial(_hashes, options, listing), lists)
+
+
+def _hashes(options: Prepare, listing: Listing, pictures: Sequence[str]) -> Iterator[str]:
+    """The sha256 of each of these pictures as it is decoded."""
+    manner = _manner(options, _scale(options, listing))
+    with closing(decoding.decode_all(listing.root, pictures, manner, options.workers)) as found:
+        for picture in found:
+            yield rawinputs.UNUSABLE if picture.note.unusable else picture.note.sha256
+
+
+def _as_read(listing: Listing, reading: Reading) -> Iterator[Read]:
+    """Every picture with what was decoded of it, in the order in which they were read."""
+    usable = iter(reading.rows)
+    row = next(usable, None)
+    for place, record in enumerate(listing.records):
+        sha256 = rawinputs.UNUSABLE
+        if row is not None and row.file == record.file:
+            sha256, row = row.sha256, next(usable, None)
+        yield Read(record.file, Stamp(*reading.stamps[3 * place : 3 * place + 3]), sha256)
+
+
+def _scale(options: Prepare, listing: Listing) -> Scale | None:
+    return depths.find(listing.root, [record.file for record in listing.records], options.bits, options.workers)
+
+
+def _manner(options: Prepare, scale: Scale | None) -> Manner:
+    return Manner(scale, options.invert, options.size, options.fit, options.resample)
+
+
+def _are_current(listing: Listing, scale: Scale | None, first: int, notes: Sequence[Any]) -> bool:
+    """Whether what a stopped run noted, from record `first` on, is of the files that these records are now.
+
+    What was scaled by another depth, since a file changed that decides it, is not.
+    """
+    now = [] if scale is None else list(astuple(scale))
+    records = listing.records[first : first + len(notes)]
+    return len(records) == len(notes) and all(
+        note.get("file") == record.file
+        and note.get("scale") in ([], now)
+        and _is_as_noted(listing.root / record.file, note.get("stamp"))
+        for record, note in zip(records, notes, strict=True)
+    )
+
+
+def _is_as_noted(file: Path, noted: Any) -> bool:
+    now = files.stamp_of(file)
+    return now is not None and isinstance(noted, list) and len(noted) == len(now) and now.is_as(Stamp(*noted))
 
 
 def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> Reading:
@@ -99,23 +201,26 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
 
     Raises:
         DataError: a file is unusable and the user asked for `--strict`.
-        InputError: no file is usable.
+        InputError: no file is usable, or more are lost than `--max-lost` allows.
     """
     console.say(f"reading {len(listing.records)} images of a '{source}' set under {listing.root}")
     for note in listing.notes:
         console.say(note)
-    reading = Reading(source, list(listing.skipped))
+    for warning in listing.warnings:
+        console.warn(warning)
+    reading = Reading(source, list(listing.skipped), listing.lost())
+    total = len(listing.records) + len(reading.lost)
     _check_strict(options, reading.skipped)
-    reading.scale = depths.find(
-        listing.root, [record.file for record in listing.records], options.bits, options.workers
-    )
+    _check_lost(options, reading.lost, total)
+    reading.scale = _scale(options, listing)
     if reading.scale is not None:
         console.say(depths.told(reading.scale))
-    with arrays.writing_images(directory, options.size, options.checkpoint_every) as writer:
+    manner = _manner(options, reading.scale)
+    are_current = partial(_are_current, listing, reading.scale)
+    with arrays.writing_images(directory, options.size, options.checkpoint_every, are_current) as writer:
         for record, note in zip(listing.records, writer.notes, strict=False):  # of a run that was stopped
             reading.add(record, Note(**note))
         left = listing.records[len(writer.notes) :]
-        manner = Manner(reading.scale, options.invert, options.size, options.fit, options.resample)
         found = decoding.decode_all(listing.root, [record.file for record in left], manner, options.workers)
         begun = console.progress(len(listing.records), "prepare", done=len(writer.notes))
         with closing(found) as pictures, begun as advance:
@@ -129,7 +234,32 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
         raise InputError(
             f"no usable image under {listing.root}; the first: {file}: {reason}", "check --input and --source"
         )
+    _check_lost(options, reading.lost, total)
+    if reading.lost:
+        console.warn(f"{_losses(reading.lost, total)}; they are listed in skipped.csv")
     return reading
+
+
+def _check_lost(options: Prepare, lost: list[Skipped], total: int) -> None:
+    """Refuse to go on without more of the images than `--max-lost` allows.
+
+    Raises:
+        InputError: more are lost.
+    """
+    share = len(lost) / max(total, 1)
+    if share > options.max_lost:
+        enough = math.ceil(100 * share) / 100
+        raise InputError(_losses(lost, total), f"mend that, or go on without them: prepare --max-lost {enough:g}")
+
+
+def _losses(lost: list[Skipped], total: int) -> str:
+    """How many of the images that were listed or found are lost, why, and the first of them."""
+    said = {MISSING: "not on disk", BROKEN_LINK: "broken links", SEVERAL: SEVERAL}
+    counts = [(sum(reason.startswith(why) for _, reason in lost), words) for why, words in said.items()]
+    counted = [*counts, (len(lost) - sum(count for count, _ in counts), "unusable")]
+    reasons = ", ".join(f"{count:,} {why}" for count, why in counted if count)
+    share = f"{100 * len(lost) / total:.2g} %"
+    return f"{len(lost):,} of {total:,} images are lost ({share}): {reasons}; such as {lost[0][0]}: {lost[0][1]}"
 
 
 def _check_strict(options: Prepare, skipped: list[Skipped]) -> None:
@@ -142,7 +272,7 @@ def _listing(options: Prepare) -> tuple[str, Listing]:
     if not options.input.exists():
         raise InputError(f"--input {options.input} does not exist", "check the path for a typing error")
     name = _source(options)
-    listing = sources.load(name).read(options)
+    listing = sources.reachable(sources.load(name).read(options))
     if not listing.records:
         reason = f"; the first left out: {': '.join(listing.skipped[0])}" if listing.skipped else ""
         raise InputError(f"{options.input} holds no images of a '{name}' set{reason}", "check --input and --source")
@@ -194,7 +324,7 @@ def _row(record: Record, source: str, place: int, sha256: str) -> Row:
     )
 
 
-def _summary(options: Prepare, source: str, rows: list[Row]) -> Result:
+def _summary(options: Prepare, source: str, rows: list[Row], patients_unknown: int) -> Result:
     leaking = dataset.patients_in_two_splits(rows)
     if leaking and options.split_by == "image":
         console.warn(f"--split-by image: {leaking} patients are in more than one split, so scores will flatter")
@@ -203,6 +333,7 @@ def _summary(options: Prepare, source: str, rows: list[Row]) -> Result:
         "source": source,
         "images": len(rows),
         "patients": len({row.patient for row in rows}),
+        "patients_unknown": patients_unknown,
         "size": options.size,
         "split_by": options.split_by,
         "patients_in_two_splits": leaking,
@@ -227,7 +358,7 @@ def _by_part(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
     counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         where = "test" if row.split == "test" else "train"
-        counted[row.extra.get("part", "all")][f"{where}_{row.label}"] += 1
+        counted[row.extra.get("part", "all") if row.source == "mura" else "all"][f"{where}_{row.label}"] += 1
     keys = [f"{where}_{label}" for where in ("train", "test") for label in LABELS]
     return {part: {key: numbers[key] for key in keys} for part, numbers in sorted(counted.items())}
 
@@ -247,13 +378,33 @@ def _table_of_splits(result: Result) -> Table:
         for label in LABELS:
             columns.append(f"{split} {label}")
             cells.append(f"{result['counts'].get(split, {}).get(label, 0):,}")
-    notes = [f"{result['patients']:,} patients, split by {result['split_by']}; {result['skipped']:,} files skipped"]
+    notes = [f"{_patients(result)}; {result['skipped']:,} files skipped"]
     if result["patients_in_two_splits"]:
         notes.append(f"{result['patients_in_two_splits']} patients are in more than one split")
     if result.get("bits"):
         depths_found = ", ".join(f"{count:,} {name}" for name, count in result["bit_depths"].items())
         notes.append(f"scaled by {result['bits']} bits: {depths_found}")
     return Table("Table 3: images per split", (*columns, "Total"), [(*cells, f"{result['images']:,}")], notes)
+
+
+def _patients(result: Result) -> str:
+    """Return how many patients there are, as far as that is known."""
+    unknown = result["patients_unknown"]
+    known = f"{result['patients'] - unknown:,} patients"
+    if unknown == result["images"]:
+        return "patients unknown, split by image"
+    return f"{known}{f' and {unknown:,} images of unknown patients' if unknown else ''}, split by {result['split_by']}"
+
+
+def _table_of_words(result: Result) -> Table:
+    """Return the words that stood where labels stand, and what they were read as."""
+    rows = [(each["word"] or "(empty)", f"{each['count']:,}", each["label"]) for each in result["labels"][:MOST_WORDS]]
+    notes = []
+    if len(result["labels"]) > MOST_WORDS:
+        notes.append(f"and {len(result['labels']) - MOST_WORDS:,} further words; all are in manifest.json")
+    if result["columns"]:
+        notes.append("columns: " + ", ".join(f"{what} '{title}'" for what, title in result["columns"].items()))
+    return Table("Labels as they were read", ("Word", "Count", "Label"), rows, notes)
 
 
 def _say_what_was_left_out(skipped: list[Skipped]) -> None:

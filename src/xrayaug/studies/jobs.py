@@ -222,7 +222,9 @@ class Crew:
 
 
 def is_complete(command: Command) -> bool:
-    """Whether all that it makes is there, made by this very command."""
+    """Whether all that it makes is there, made by this very command; only itself knows, where it reads raw files."""
+    if command.reads_raw:
+        return False
     try:
         return all((made := production.completed(part)) is not None and part.is_met_by(made.result)
                    for part in command.parts())  # fmt: skip

@@ -333,6 +333,10 @@ def _tested(data: Path, reading: Prepare | None) -> list[tuple[str, str]]:
         XrayaugError: there is neither.
     """
     if reading is None or artifacts.is_artifact(data):
-        return [(row.patient, row.study) for row in open_dataset(data).select(split="test")]
+        prepared = open_dataset(data)
+        known = prepared.artifact.result.get("patients_unknown", 0) < len(prepared.rows)
+        return [(row.patient if known else "", row.study) for row in prepared.select(split="test")]
     listed = sources.load(reading.source).read(reading).records
-    return [(record.patient, record.study) for record in listed if record.split == "test"]
+    return [
+        (record.patient if record.patient_known else "", record.study) for record in listed if record.split == "test"
+    ]

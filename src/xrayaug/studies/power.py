@@ -60,13 +60,17 @@ def smallest_difference(clusters: Sequence[Hashable], *, seeds: int, comparisons
 
 
 def outlook(patients: Sequence[str], studies: Sequence[str], *, seeds: int, comparisons: int) -> dict[str, Any]:
-    """What a study on test images of these patients and studies `[N]` could see; an empty name is one of its own."""
+    """Return what a study on test images of these patients and studies `[N]` could see.
+
+    An empty name is not known, and counts as one of its own.
+    """
     assumed = Assumed()
     clusters = [name or place for place, name in enumerate(patients)]
     return {
         "images": len(clusters),
         "studies": len({name or place for place, name in enumerate(studies)}),
-        "patients": len(set(clusters)),
+        "patients": len({name for name in patients if name}),
+        "patients_unknown": sum(not name for name in patients),
         "seeds": seeds,
         "comparisons": comparisons,
         "level": LEVEL,
@@ -80,7 +84,10 @@ def outlook(patients: Sequence[str], studies: Sequence[str], *, seeds: int, comp
 def sentence(found: dict[str, Any]) -> str:
     """What `outlook` found, for a person."""
     points, assumed = 100 * found["smallest_difference"], found["assumed"]
-    held = f"{found['images']:,} test images of {found['patients']:,} patients in {found['studies']:,} studies"
+    unknown = f"{found['patients_unknown']:,} unknown" if found["patients_unknown"] else ""
+    known = f"{found['patients']:,}" if found["patients"] else ""
+    whose = " and ".join(filter(None, (known, unknown)))
+    held = f"{found['images']:,} test images of {whose} patients in {found['studies']:,} studies"
     return (
         f"power: with {held} and {found['seeds']} seeds, an arm must be better or worse than the baseline by about "
         f"{points:.1f} points of accuracy to be told from it in {found['power']:.0%} of such studies (level "
