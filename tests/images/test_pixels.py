@@ -645,3 +645,27 @@ def test_the_checksum_is_of_shape_and_pixels() -> None:
 def test_blank_is_one_grey_level_only() -> None:
     assert pixels.is_blank(np.full((3, 3), 40, np.uint8))
     assert not pixels.is_blank(PICTURE)
+
+
+# What is no usual radiograph
+
+
+@pytest.mark.parametrize("values", [(0, 255), (10, 11)])
+def test_two_grey_levels_are_told_whatever_the_mode(tmp_path: Path, values: tuple[int, int]) -> None:
+    two = np.where(np.random.default_rng(0).random((50, 70)) < 0.5, *values).astype(np.uint8)
+    for mode in ("L", "RGB"):
+        assert pixels.decode(save(tmp_path, Image.fromarray(two).convert(mode))).seems == (pixels.TWO_GREYS,)
+    two[3, 5] = 77
+    assert pixels.decode(save(tmp_path, Image.fromarray(two))).seems == ()
+    assert pixels.decode(save(tmp_path, Image.new("L", (9, 9), 5))).seems == ()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "CMYK"])
+def test_colour_is_told_and_a_tint_is_none(tmp_path: Path, mode: str) -> None:
+    grey = np.random.default_rng(0).integers(0, 200, (50, 70)).astype(np.uint8)
+    tinted = np.stack([grey, grey, np.minimum(grey + 40, 255).astype(np.uint8)], axis=2)
+    vivid = tinted.copy()
+    vivid[10:30, 10:40, 0] = 255
+    name = "a.tif" if mode == "CMYK" else "a.png"
+    assert pixels.decode(save(tmp_path, Image.fromarray(tinted).convert(mode), name)).seems == ()
+    assert pixels.decode(save(tmp_path, Image.fromarray(vivid).convert(mode), name)).seems == (pixels.COLOURED,)

@@ -478,3 +478,43 @@ def test_deep_pictures_are_the_same_whatever_the_workers_and_the_stops(
     for name in ("images.npy", "index.csv"):
         assert (whole.out / name).read_bytes() == (stopped.out / name).read_bytes()
     assert open_artifact(stopped.out).result == open_artifact(whole.out).result
+
+
+# Pictures that are no radiographs
+
+
+def test_masks_are_left_out_listed_and_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_folder(tmp_path / "raw", 4)
+    write_png(raw / "normal" / "masks" / "00.png", picture(99))
+    result = prepare.run(command(raw, tmp_path / "out"))
+    assert (result["images"], result["skipped"], result["lost"]) == (8, 1, 0)
+    assert "normal/masks/00.png,no radiograph by its name" in (tmp_path / "out/skipped.csv").read_text()
+    assert "warning: 1 pictures are left out as masks, previews and the like" in capsys.readouterr().err
+
+
+def test_a_mask_that_a_list_names_is_kept_and_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = tmp_path / "raw"
+    for number, file in enumerate(("images/a.png", "masks/a.png", "images/b.png", "masks/c.png")):
+        write_png(raw / file, picture(number))
+    (raw / "list.csv").write_text("image,label\na.png,0\nb.png,1\nmasks/c.png,1\n")
+    prepare.run(command(raw, tmp_path / "out", source="table"))
+    assert {row.file for row in open_dataset(tmp_path / "out").rows} == {"images/a.png", "images/b.png", "masks/c.png"}
+    assert "1 images that are read seem to be masks, previews and the like, such as masks/c" in capsys.readouterr().err
+
+
+def test_pictures_that_look_like_no_radiographs_are_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = tmp_path / "raw"
+    for number in range(6):
+        write_png(raw / "normal" / f"{number}.png", picture(number, 40))
+    assert prepare.run(command(raw, tmp_path / "plain"))["doubtful"] == {"small": 0, "two_greys": 0, "coloured": 0}
+    assert "warning" not in capsys.readouterr().err
+    write_png(raw / "normal" / "two.png", ((picture(7, 40) > 99) * 200).astype(np.uint8))
+    write_png(raw / "normal" / "tiny.png", picture(8, 9))
+    write_png(raw / "normal" / "vivid.png", np.stack([picture(9, 40), 255 - picture(9, 40), picture(10, 40)], axis=2))
+    result = prepare.run(command(raw, tmp_path / "out"))
+    assert (result["images"], result["doubtful"]) == (9, {"small": 1, "two_greys": 1, "coloured": 1})
+    said = capsys.readouterr().err
+    for file in ("two", "tiny", "vivid"):
+        assert f"such as normal/{file}.png" in said

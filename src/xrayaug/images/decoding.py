@@ -50,6 +50,8 @@ class Note:
     unusable: str = ""
     file: str = field(default="", compare=False)  # which file it is of
     stamp: tuple[int, ...] = field(default=(), compare=False)  # that file's size and times when it was opened
+    area: int = field(default=0, compare=False)  # pixels before it was resized
+    seems: Sequence[str] = field(default=(), compare=False)  # as `pixels.Decoded` has it
     scale: tuple[int, ...] = field(default=(), compare=False)  # the fields of the `Scale` that made it what it is
 
 
@@ -130,7 +132,16 @@ def _decode(root: Path, manner: Manner, file: str) -> Picture:
         return Picture(np.empty((0, manner.size, manner.size), np.uint8), note)
     square = pixels.square(decoded.grey, manner.size, fit=manner.fit, resample=manner.resample)
     scale = () if decoded.depth in pixels.SHALLOW else scale
-    note = Note(pixels.checksum(decoded.grey), decoded.depth, pixels.is_blank(decoded.grey), "", file, stamp, scale)
+    note = Note(
+        pixels.checksum(decoded.grey),
+        decoded.depth,
+        pixels.is_blank(decoded.grey),
+        file=file,
+        stamp=stamp,
+        scale=scale,
+        area=decoded.grey.size,
+        seems=decoded.seems,
+    )
     return Picture(square[None], note)
 
 

@@ -34,6 +34,10 @@ DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")  # of more than eight
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 DEEPEST = BIT_DEPTHS[-1]
 DEEP_COLOUR = "16-bit colour"  # Pillow keeps the upper eight bits
+SEEMING = TWO_GREYS, COLOURED = ("two_greys", "coloured")
+SAMPLED = 32  # pixels a side at which colour is looked for
+VIVID = 64  # levels from the least to the greatest of a pixel's channels: more than the tint of a film
+VIVID_SHARE = 0.02  # of the pixels looked at, from which on a picture is coloured
 SHALLOW = ("1-bit", "8-bit")  # depths that need no scaling
 SIGNED = 2  # of TIFF's SampleFormat
 NEVER_DEEP = (b"\xff\xd8", b"GIF8", b"BM", b"RIFF")  # first bytes of JPEG, GIF, BMP and WebP, of eight bits to Pillow
@@ -76,6 +80,7 @@ class Decoded:
     grey: Grey  # [H, W], 0 black to 255 white
     depth: str  # its own: 1-bit, 8-bit, 8-bit in 16 to 14-bit in 16, 16-bit, 8-bit signed ..., 16-bit colour or float
     mode: str  # Pillow's, as found
+    seems: tuple[str, ...] = ()  # in what it is no usual radiograph, of `SEEMING`
 
 
 @dataclass(frozen=True)
@@ -237,7 +242,8 @@ def decoded(image: Image.Image, scale: Scale | None = None, invert: bool = False
         np.subtract(255, grey, out=grey)
     if alpha is not None:
         _lay_over_black(grey, alpha)
-    return Decoded(_upright(grey, image), depth, mode)
+    seems = ((TWO_GREYS,) if _has_two_greys(grey) else ()) + ((COLOURED,) if _is_coloured(image) else ())
+    return Decoded(_upright(grey, image), depth, mode, seems)
 
 
 def coloured(image: Image.Image, scale: Scale | None = None) -> Colour:
@@ -295,6 +301,22 @@ def checksum(grey: Grey) -> str:
 def is_blank(grey: Grey) -> bool:
     """Whether the picture has one grey level only."""
     return bool(grey.min() == grey.max())
+
+
+def _has_two_greys(grey: Grey) -> bool:
+    """Whether the picture has exactly two grey levels; most are told by a few of their pixels."""
+    low, high = grey.min(), grey.max()
+    few = (part for part in (grey[::16, ::16], grey))
+    return bool(low < high and all(((part == low) | (part == high)).all() for part in few))
+
+
+def _is_coloured(image: Image.Image) -> bool:
+    """Whether a picture shows colours, not only the tint of a film; some of its pixels are looked at."""
+    if image.mode in ("1", "L", "LA", *DEEP_MODES):
+        return False
+    size = min(SAMPLED, image.width), min(SAMPLED, image.height)
+    seen = np.asarray(image.resize(size, Image.Resampling.NEAREST).convert("RGB"))
+    return bool((np.ptp(seen, axis=2) > VIVID).mean() > VIVID_SHARE)
 
 
 def _resized(grey: Grey, height: int, width: int, resample: str) -> Grey:

@@ -1,16 +1,18 @@
 """raw images + labels -> dataset: decode, make grey and square, split, check."""
 
 import math
+import statistics
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from xrayaug import (
+    annotations,
     console,
     csvfile,
     dataset,
@@ -28,7 +30,7 @@ from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Row
 from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.files import Stamp
-from xrayaug.images import arrays, decoding, depths
+from xrayaug.images import arrays, decoding, depths, pixels
 from xrayaug.images.decoding import Manner, Note
 from xrayaug.images.pixels import Scale
 from xrayaug.options import Prepare
@@ -40,6 +42,7 @@ OF_TABLES = ("table", "image_column", "label_column", "patient_column", "study_c
 NAME_PATIENTS = ("rsna", "mura")
 DETECTION_ORDER = ("rsna", "mura", "table", "folder")  # the most particular first
 
+SMALL = 16  # times as many pixels has the median of a set than what is taken for an icon or a preview
 MOST_WORDS = 20  # of a label column, shown
 
 Skipped = tuple[str, str]  # file and reason
@@ -57,6 +60,8 @@ class Reading:
     depths: Counter[str] = field(default_factory=Counter)
     scale: Scale | None = None  # of files of more than eight bits
     blank: set[str] = field(default_factory=set)  # sha256 of pictures of one grey level: equal, but no copies
+    areas: "array[int]" = field(default_factory=lambda: array("q"))  # pixels of each usable image
+    seeming: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # see `Decoded.seems`
     stamps: "array[int]" = field(default_factory=lambda: array("q"))  # three numbers of each record: `files.Stamp`
 
     def add(self, record: Record, note: Note) -> None:
@@ -71,6 +76,9 @@ class Reading:
         self.depths[note.depth] += 1
         if note.blank:
             self.blank.add(note.sha256)
+        self.areas.append(note.area)
+        for seeming in note.seems:
+            self.seeming[seeming].append(record.file)
 
 
 def run(options: Prepare) -> Result:
@@ -106,6 +114,7 @@ def _prepare(options: Prepare, listed: Callable[[], tuple[str, Listing]], direct
     name, listing = listed()
     lists = _raw_input(options, listing).lists_by_name()
     reading = _read(options, name, listing, directory)
+    doubtful = _on_doubtful(reading)
     near = near_copies.find(reading.rows, arrays.map_images(directory / arrays.IMAGES), options)
     rows = splits.assign(reading.rows, options, frozenset(reading.blank), near.groups)
     equal = duplicates.report(rows, options, reading.blank)
@@ -125,6 +134,7 @@ def _prepare(options: Prepare, listed: Callable[[], tuple[str, Listing]], direct
             "blank": sum(row.sha256 in reading.blank for row in rows),
             "duplicates": equal,
             "near_copies": nearly_equal,
+            "doubtful": doubtful,
             "skipped": len(reading.skipped),
             "lost": len(reading.lost),
         }
@@ -240,6 +250,25 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
     return reading
 
 
+def _on_doubtful(reading: Reading) -> dict[str, int]:
+    """Count the images that look like no radiographs, and warn of them with an example.
+
+    They are read all the same: a look at their pixels is no proof.
+    """
+    median = statistics.median(reading.areas)
+    small = [row.file for row, area in zip(reading.rows, reading.areas, strict=True) if area * SMALL < median]
+    found = {"small": small, **{name: reading.seeming[name] for name in pixels.SEEMING}}
+    said = {
+        "small": f"have less than 1/{SMALL} of the median's pixels, as icons and previews do",
+        pixels.TWO_GREYS: "have two grey levels alone, as masks do",
+        pixels.COLOURED: "are coloured, as overlays, photographs and logos are",
+    }
+    for name, names in found.items():
+        if names:
+            console.warn(f"{len(names)} of {len(reading.rows)} images {said[name]}, such as {names[0]}")
+    return {name: len(names) for name, names in found.items()}
+
+
 def _check_lost(options: Prepare, lost: list[Skipped], total: int) -> None:
     """Refuse to go on without more of the images than `--max-lost` allows.
 
@@ -276,7 +305,8 @@ def _listing(options: Prepare) -> tuple[str, Listing]:
     if not listing.records:
         reason = f"; the first left out: {': '.join(listing.skipped[0])}" if listing.skipped else ""
         raise InputError(f"{options.input} holds no images of a '{name}' set{reason}", "check --input and --source")
-    return name, listing
+    beside = annotations.warnings([record.file for record in listing.records], listing.skipped)
+    return name, replace(listing, warnings=[*listing.warnings, *beside])
 
 
 def _source(options: Prepare) -> str:
