@@ -26,6 +26,14 @@ def test_deep_files_are_scaled_and_coloured_ones_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(imagesets.read_picture(tmp_path / "colour.png"), colour)
 
 
+def test_deep_files_of_a_folder_are_scaled_by_one_depth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, most in (("a", 1023), ("b", 4095)):
+        Image.fromarray(np.array([[0, most]], np.uint16)).save(tmp_path / f"{name}.png")
+    side = imagesets.of_folder(tmp_path)
+    assert [side.read(index).tolist() for index in range(2)] == [[[0, 64]], [[0, 255]]]
+    assert "scaled by 12 bits" in capsys.readouterr().err
+
+
 def test_orientation_is_applied(tmp_path: Path) -> None:
     grey = noise()[:30]
     exif = Image.Exif()

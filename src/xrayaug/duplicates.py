@@ -41,14 +41,26 @@ def report(rows: list[Row], options: Prepare, blank: Set[str]) -> dict[str, int]
     if contradicting:
         console.warn(f"{contradicting} of them bear both labels")
     if across:
-        _judge_across_splits(across, options)
+        judge_across_splits(across, options, "is")
     return {"pictures": len(equal), "across_splits": len(across), "with_both_labels": contradicting}
 
 
-def _judge_across_splits(across: list[list[Row]], options: Prepare) -> None:
+def judge_across_splits(across: list[list[Row]], options: Prepare, what: str) -> None:
+    """Refuse copies that are in two splits, or warn of them where the user chose so.
+
+    Args:
+        across: the rows of each picture.
+        options: whether the user did.
+        what: one row of a picture is to another.
+
+    Raises:
+        DataError: the user did not.
+    """
     first = across[0][0]
     second = next(row for row in across[0] if row.split != first.split)
-    line = f"{len(across)} pictures are in two splits: {first.file} ({first.split}) is {second.file} ({second.split})"
+    line = (
+        f"{len(across)} pictures are in two splits: {first.file} ({first.split}) {what} {second.file} ({second.split})"
+    )
     only_held_out = all("test" not in {row.split for row in group} for group in across)
     if options.duplicates == "warn" or (options.split_by == "image" and only_held_out):
         console.warn(f"{line}; scores will flatter")

@@ -14,8 +14,9 @@ from xrayaug import console, dataset, sources
 from xrayaug.dataset import Dataset, Row
 from xrayaug.errors import DataError, InputError
 from xrayaug.files import Stamp, stamp
-from xrayaug.images import pixels, prefetching
+from xrayaug.images import depths, pixels, prefetching
 from xrayaug.images.formats import IMAGE_SUFFIXES
+from xrayaug.images.pixels import Scale
 from xrayaug.processes import turns
 from xrayaug.processes.turns import Stream, Work
 from xrayaug.rawinputs import RawInput, Read
@@ -36,6 +37,7 @@ class Pictures:
     read: Callable[[int], Pixels]
     files: Sequence[str] = ()  # of a folder, from there
     stamps: Sequence[Stamp] = ()  # of these files when they were listed
+    scale: Scale | None = None  # of those of a folder's that have more than eight bits
 
 
 def of_dataset(data: Dataset, *, split: str | None, label: str | None) -> Pictures:
@@ -65,8 +67,12 @@ def of_folder(folder: Path) -> Pictures:
     """
     files = list_pictures(folder)
     names = [path.relative_to(folder).as_posix() for path in files]
-    read = _remembering(lambda index: read_picture(files[index]))
-    return Pictures(folder, "folder", len(files), read, names, [stamp(path) for path in files])
+    stamps = [stamp(path) for path in files]
+    scale = depths.find(folder, names)
+    if scale is not None:
+        console.say(f"{folder}: {depths.told(scale)}")
+    read = _remembering(lambda index: read_picture(files[index], scale))
+    return Pictures(folder, "folder", len(files), read, names, stamps, scale)
 
 
 def raw_input(side: Pictures) -> RawInput:
@@ -74,7 +80,7 @@ def raw_input(side: Pictures) -> RawInput:
 
     def hashes(pictures: Sequence[str]) -> Iterator[str]:
         read = (side.path / name for name in pictures)
-        return prefetching.in_threads(lambda path: _picture_hash(read_picture(path)).hex(), read)
+        return prefetching.in_threads(lambda path: _picture_hash(read_picture(path, side.scale)).hex(), read)
 
     return RawInput(side.path, side.files, hashes)
 
@@ -85,17 +91,23 @@ def as_read(side: Pictures, hashed: "PixelHash") -> Iterator[Read]:
         yield Read(file, stamp_then, digest.hex())
 
 
-def read_picture(path: Path) -> Pixels:
+def read_picture(path: Path, scale: Scale | None = None) -> Pixels:
     """One file, upright: [H, W], or [H, W, 3] where it is coloured.
 
     Eight bits go to RGB by Pillow as in pytorch-fid; deeper files, which Pillow would clip, are scaled to eight bits.
+
+    Args:
+        path: the file.
+        scale: of files of more than eight bits, the folder's; None takes the one that holds this picture.
 
     Raises:
         DataError: it cannot be read; the message names it.
     """
     try:
         with pixels.opened(path) as image:
-            return pixels.decoded(image).grey if image.mode in pixels.DEEP_MODES else _lean(pixels.coloured(image))
+            if image.mode in pixels.DEEP_MODES:
+                return pixels.decoded(image, scale).grey
+            return _lean(pixels.coloured(image, scale))
     except pixels.Unusable as problem:
         raise DataError(f"{path} cannot be read: {problem}", "mend it or take it out") from None
 

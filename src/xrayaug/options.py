@@ -25,6 +25,7 @@ Control = Literal["duplicate", "classical", "reweight", "shuffle"]
 Split = Literal["train", "valid", "test"]
 Metric = Literal["auroc", "accuracy", "balanced-accuracy", "kappa", "average-precision", "f1"]
 Case = Literal["image", "study", "patient"]
+Duplicates = Literal["error", "warn", "exact"]
 
 
 def _device() -> Any:
@@ -89,6 +90,14 @@ def _checkpoint_every() -> Any:
 def _slurm(what: str, metavar: str) -> Any:
     """What the job scripts of a study ask SLURM for."""
     return option(None, help=f"{what} (default: the cluster's).", role=Role.EXECUTION, metavar=metavar)
+
+
+def _duplicates() -> Any:
+    return option(
+        "error",
+        help="What copies and near copies in two splits are; within one split they are only reported. exact: an error "
+        "as well, but of equal pixels alone; no others are looked for.",
+    )
 
 
 def _cache() -> Any:
@@ -174,8 +183,9 @@ class Prepare(Command):
     resample: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = option(
         "bicubic", help="Resampling filter; all but nearest are antialiased."
     )
-    bits: Literal["auto", "8", "12", "16"] = option(
-        "auto", help="Bit depth of 16-bit files; auto takes the smallest of 8, 12 and 16 that holds each image."
+    bits: Literal["auto", "8", "10", "12", "14", "16"] = option(
+        "auto",
+        help="Bit depth of all files of more than 8 bits; auto takes the smallest that holds every value of the set.",
     )
     invert: bool = option(False, help="Turn black to white, for sets that show bone dark (as MONOCHROME1).")
     holdout: float | None = option(
@@ -190,9 +200,7 @@ class Prepare(Command):
     split_by: Literal["patient", "image"] = option(
         "patient", help="Hold out whole patients, or single images as the thesis did (patients then leak)."
     )
-    duplicates: Literal["error", "warn"] = option(
-        "error", help="What the same pixels in two splits are; within one split they are only reported."
-    )
+    duplicates: Duplicates = _duplicates()
     strict: bool = option(False, help="Make the first unusable file an error, not a line in skipped.csv.")
     max_lost: float = option(
         0.05,
@@ -703,9 +711,7 @@ class Experiment(Command):
     split_by: Literal["patient", "image"] | None = option(
         None, help="How the validation images are held out (default: the preset's)."
     )
-    duplicates: Literal["error", "warn"] = option(
-        "error", help="What the same pixels in two splits are; within one split they are only reported."
-    )
+    duplicates: Duplicates = _duplicates()
     classifier_arch: str | None = option(None, help="Classification network (default: the preset's).", metavar="NAME")
     classifier_weights: str | None = option(
         None, help="Where the classifier starts from (default: the preset's).", metavar="imagenet|none|FILE"

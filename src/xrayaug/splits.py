@@ -6,7 +6,7 @@ the fraction of the real training set that is kept.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -21,18 +21,24 @@ DEFAULT_HOLDOUT = 0.1  # the thesis, where there are two classes to validate a c
 TEST, VALID = range(2)  # what a random split is for
 
 
-def assign(rows: list[Row], options: Prepare, blank: frozenset[str] = frozenset()) -> list[Row]:
+def assign(
+    rows: list[Row],
+    options: Prepare,
+    blank: frozenset[str] = frozenset(),
+    near_copies: Iterable[Sequence[int]] = (),
+) -> list[Row]:
     """Give every row its split: what the set says, then `--test` and `--holdout` drawn from the rest.
 
     Args:
         rows: of a raw set, their `split` empty where it says none.
         options: the shares, the seed, and whether patients stay together.
         blank: sha256 of pictures that are equal without being copies.
+        near_copies: groups of rows, by their places, whose pictures are copies though they are not equal.
 
     Raises:
         DataError: a share of a split is asked for that the set has already.
     """
-    groups = _groups(rows, options.split_by, blank)
+    groups = _groups(rows, options.split_by, blank, near_copies)
     given = {row.split for row in rows}
     for name, wanted in (("test", options.test), ("valid", options.holdout)):
         if wanted and name in given:
@@ -127,7 +133,9 @@ def _with_each_label(rows: list[Row], groups: list[Hashable], seed: int) -> list
     return rows
 
 
-def _groups(rows: list[Row], split_by: str, blank: frozenset[str]) -> list[Hashable]:
+def _groups(
+    rows: list[Row], split_by: str, blank: frozenset[str], near_copies: Iterable[Sequence[int]]
+) -> list[Hashable]:
     """What must stay together: a patient's images, and those of patients who share a picture; or single images."""
     if split_by == "image":
         return list(range(len(rows)))
@@ -142,4 +150,7 @@ def _groups(rows: list[Row], split_by: str, blank: frozenset[str]) -> list[Hasha
     for row in rows:
         if row.sha256 in repeated:
             parent[root(("patient", row.patient))] = root(("pixels", row.sha256))
+    for first, *others in near_copies:
+        for other in others:
+            parent[root(("patient", rows[other].patient))] = root(("patient", rows[first].patient))
     return [root(("patient", row.patient)) for row in rows]

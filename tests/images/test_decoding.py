@@ -13,7 +13,7 @@ from xrayaug.images.decoding import Manner, Note
 SIZE = 8
 
 
-MANNER = Manner(bits="auto", invert=False, size=SIZE, fit="squash", resample="bicubic")
+MANNER = Manner(scale=None, invert=False, size=SIZE, fit="squash", resample="bicubic")
 
 
 def decode(root: Path, files: list[str], workers: int = 0) -> list[decoding.Picture]:

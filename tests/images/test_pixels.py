@@ -1,6 +1,7 @@
 import hashlib
 import io
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -10,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
 from xrayaug.images import pixels
-from xrayaug.images.pixels import Grey, Unusable
+from xrayaug.images.pixels import Extent, Grey, Scale, Unusable, scale_of
 
 ORIENTATION = 0x0112
 PHOTOMETRIC = 262
+SAMPLE_FORMAT = 339
 # A 4 × 6 picture that no turn maps to itself.
 PICTURE = (np.arange(24, dtype=np.uint8) * 10).reshape(4, 6)
 
@@ -140,14 +143,18 @@ def test_a_jpeg_of_several_pictures_is_read(tmp_path: Path) -> None:
     ("highest", "full", "depth"),
     [
         (255, 255, "8-bit in 16"),
-        (256, 4095, "12-bit in 16"),
+        (256, 1023, "10-bit in 16"),
+        (1023, 1023, "10-bit in 16"),
+        (1024, 4095, "12-bit in 16"),
         (4095, 4095, "12-bit in 16"),
-        (4096, 65535, "16-bit"),
+        (4096, 16383, "14-bit in 16"),
+        (16383, 16383, "14-bit in 16"),
+        (16384, 65535, "16-bit"),
         (65535, 65535, "16-bit"),
     ],
 )
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
-def test_deep_files_are_scaled_by_their_real_depth(
+def test_deep_files_are_scaled_by_the_depth_that_holds_them(
     tmp_path: Path, highest: int, full: int, depth: str, name: str
 ) -> None:
     values = np.linspace(0, highest, 640).round().astype(np.uint16).reshape(20, 32)
@@ -158,17 +165,18 @@ def test_deep_files_are_scaled_by_their_real_depth(
 
 def test_the_depth_can_be_given(tmp_path: Path) -> None:
     path = save(tmp_path, Image.fromarray(np.array([[0, 200]], np.uint16)))
-    assert [grey_of(path, bits=bits)[0, 1] for bits in ("auto", "8", "12", "16")] == [200, 200, 12, 1]
+    found = [grey_of(path, scale=scale)[0, 1] for scale in (None, *map(Scale, (8, 10, 12, 14, 16)))]
+    assert found == [200, 200, 50, 12, 3, 1]
 
 
 def test_more_than_the_given_depth_is_refused_not_clipped(tmp_path: Path) -> None:
     path = save(tmp_path, Image.fromarray(np.array([[0, 5000]], np.uint16)))
     with pytest.raises(Unusable, match="5000, more than 4095"):
-        pixels.decode(path, bits="12")
+        pixels.decode(path, scale=Scale(12))
 
 
 def test_the_given_depth_leaves_eight_bit_files_alone(tmp_path: Path) -> None:
-    assert np.array_equal(grey_of(save(tmp_path, Image.fromarray(PICTURE)), bits="12"), PICTURE)
+    assert np.array_equal(grey_of(save(tmp_path, Image.fromarray(PICTURE)), scale=Scale(12)), PICTURE)
 
 
 def test_big_endian_and_32_bit_files_are_read(tmp_path: Path) -> None:
@@ -193,7 +201,9 @@ def test_floats_are_scaled_by_what_holds_them(tmp_path: Path, full: int) -> None
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        (np.array([[-5, 3]], np.int32), "negative values, down to -5"),
+        (np.array([[-5, 70000]], np.int32), "negative values, down to -5"),
+        (np.array([[-40000, 3]], np.int32), "negative values, down to -40000"),
+        (np.array([[-0.5, 3]], np.float32), "negative values, down to -0.5"),
         (np.array([[0, 70000]], np.int32), "70000, more than 65535"),
         (np.array([[0, np.nan]], np.float32), "not finite"),
         (np.array([[0, np.inf]], np.float32), "not finite"),
@@ -227,9 +237,122 @@ def test_sixteen_bit_colour_keeps_the_upper_bits(tmp_path: Path) -> None:
     assert found.depth == "16-bit colour"
 
 
-def test_sixteen_bit_colour_of_twelve_bits_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [1023, 4095, 16383])
+def test_sixteen_bit_colour_of_fewer_bits_is_refused(tmp_path: Path, most: int) -> None:
+    path = deep_colour(tmp_path, [0, 1000, most])
     with pytest.raises(Unusable, match="export it as greyscale"):
-        pixels.decode(deep_colour(tmp_path, [0, 1000, 4095]))
+        pixels.decode(path)
+    assert grey_of(path, scale=Scale(16)).tolist() == [
+        [0, 1000 // 256, most // 256]
+    ]  # white is 65535, whatever it holds
+
+
+def test_sixteen_bit_colour_is_refused_beside_greyscale_of_fewer_bits(tmp_path: Path) -> None:
+    path = deep_colour(tmp_path, [0, 100 * 257, 65535])
+    with pytest.raises(Unusable, match="colour of 12 bits"):
+        pixels.decode(path, scale=Scale(12))
+
+
+# Signed values, and files that declare their depth
+
+
+def tiff(path: Path, values: npt.NDArray[Any], sample_format: int, *, bits: int | None = None) -> Path:
+    """A TIFF file by hand, for values that Pillow does not write."""
+    height, width = values.shape
+    order = ">" if values.dtype.byteorder == ">" else "<"
+    tags = {256: width, 257: height, 258: bits or 8 * values.dtype.itemsize, 259: 1, PHOTOMETRIC: 1, 273: 0, 277: 1,
+            278: height, 279: values.nbytes, SAMPLE_FORMAT: sample_format}  # fmt: skip
+    tags[273] = 8 + 2 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
+    path.write_bytes(head + entries + bytes(4) + values.tobytes())
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["<i2", ">i2", "<i4", ">i4"])
+def test_signed_values_without_negative_ones_are_as_unsigned(tmp_path: Path, dtype: str) -> None:
+    values = np.array([[0, 2000, 4095]], dtype)
+    found = pixels.decode(tiff(tmp_path / "a.tif", values, 2))
+    assert (found.grey.tolist(), found.depth) == ([[0, 125, 255]], "12-bit in 16")
+
+
+@pytest.mark.parametrize(("low", "high", "bits"), [(-1, 127, 8), (-2048, 2047, 12), (-2049, 0, 14), (-5, 32767, 16)])
+@pytest.mark.parametrize("dtype", ["<i2", ">i2", "<i4"])
+def test_negative_values_are_read_as_two_s_complement(
+    tmp_path: Path, low: int, high: int, bits: int, dtype: str
+) -> None:
+    found = pixels.decode(tiff(tmp_path / "a.tif", np.array([[low, 0, high]], dtype), 2))
+    half, full = 2 ** (bits - 1), 2**bits - 1
+    assert found.grey.tolist() == [[int((value + half) * 255 / full + 0.5) for value in (low, 0, high)]]
+    assert found.depth == f"{bits}-bit signed"
+
+
+def test_a_signed_file_that_pillow_wrote_is_read_so_too(tmp_path: Path) -> None:
+    path = save(tmp_path, Image.fromarray(np.array([[-2048, 2047]], np.int16)), "a.tif")
+    assert grey_of(path).tolist() == [[0, 255]]
+
+
+def test_in_a_set_with_negative_values_all_signed_files_have_one_black(tmp_path: Path) -> None:
+    scale = scale_of([Extent("signed", -5, 2000), Extent("unsigned", 0, 4095), Extent("signed", 0, 100)])
+    assert scale == Scale(12, signed=True)
+    values = np.array([[0, 2047]])
+    assert grey_of(tiff(tmp_path / "a.tif", values.astype("<i2"), 2), scale=scale).tolist() == [[128, 255]]
+    assert grey_of(tiff(tmp_path / "b.tif", values.astype("<u2"), 1), scale=scale).tolist() == [[0, 127]]
+
+
+def test_unsigned_values_of_32_bits_never_wrap(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "a.tif", np.array([[5, 4_000_000_000]], "<u4"), 1)
+    with pytest.raises(Unusable, match=r"values up to 4e\+09, more than 65535"):
+        pixels.decode(path)
+
+
+def test_signed_values_of_8_bits_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match="signed values of 8 bits"):
+        pixels.decode(tiff(tmp_path / "a.tif", np.array([[-5, 3]], "i1"), 2))
+
+
+def test_floats_up_to_1_are_refused_where_white_is_more(tmp_path: Path) -> None:
+    path = save(tmp_path, Image.fromarray(np.array([[0, 0.9]], np.float32)), "a.tif")
+    assert grey_of(path, scale=Scale(12, unit=True)).tolist() == [[0, 230]]
+    with pytest.raises(Unusable, match="all black"):
+        pixels.decode(path, scale=Scale(12))
+
+
+def test_pgm_counts_by_the_white_that_it_declares(tmp_path: Path) -> None:
+    path = tmp_path / "a.pgm"
+    path.write_bytes(b"P5\n3 1\n4095\n" + np.array([0, 1000, 2000], ">u2").tobytes())
+    assert pixels.extent(path) == Extent("unsigned", 0, 4095)
+    assert grey_of(path).tolist() == [[0, 62, 125]]
+    assert grey_of(path, scale=Scale(16)).tolist() == [[0, 4, 8]]  # beside files of 16 bits
+
+
+def test_jpeg_2000_counts_by_the_bits_that_it_declares(tmp_path: Path) -> None:
+    values = np.arange(0, 4096, 16, dtype=np.uint16).reshape(16, 16)
+    path = save(tmp_path, Image.fromarray(values + 32768 - 2048), "a.jp2")
+    content = path.read_bytes()
+    place = content.index(b"\xff\x4f\xff\x51") + 42
+    assert content[place] == 15  # 16 bits, unsigned
+    path.write_bytes(
+        content[:place] + bytes([11]) + content[place + 1 :]
+    )  # what an encoder of 12 bits would have written
+    assert pixels.extent(path) == Extent("unsigned", 0, 4095)
+    assert np.array_equal(grey_of(path), np.rint(values * (255 / 4095)))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.png", "unsigned"), ("a.tif", "unsigned"), ("a.jp2", "unsigned"), ("a.pgm", "unsigned")]
+)
+def test_files_of_more_than_eight_bits_are_known_by_their_headers(tmp_path: Path, name: str, kind: str) -> None:
+    assert pixels.deep_kind(save(tmp_path, Image.fromarray(PICTURE.astype(np.uint16) * 257), name)) == kind
+    assert pixels.deep_kind(save(tmp_path, Image.fromarray(PICTURE), name)) == ""
+
+
+def test_headers_tell_colour_signed_and_float(tmp_path: Path) -> None:
+    assert pixels.deep_kind(deep_colour(tmp_path, [0])) == "colour"
+    assert pixels.deep_kind(tiff(tmp_path / "s.tif", np.array([[1]], "<i2"), 2)) == "signed"
+    assert pixels.deep_kind(tiff(tmp_path / "f.tif", np.array([[1]], "<f4"), 3)) == "float"
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    assert pixels.deep_kind(tmp_path / "bad.png") == ""
 
 
 # Orientation
@@ -522,3 +645,27 @@ def test_the_checksum_is_of_shape_and_pixels() -> None:
 def test_blank_is_one_grey_level_only() -> None:
     assert pixels.is_blank(np.full((3, 3), 40, np.uint8))
     assert not pixels.is_blank(PICTURE)
+
+
+# What is no usual radiograph
+
+
+@pytest.mark.parametrize("values", [(0, 255), (10, 11)])
+def test_two_grey_levels_are_told_whatever_the_mode(tmp_path: Path, values: tuple[int, int]) -> None:
+    two = np.where(np.random.default_rng(0).random((50, 70)) < 0.5, *values).astype(np.uint8)
+    for mode in ("L", "RGB"):
+        assert pixels.decode(save(tmp_path, Image.fromarray(two).convert(mode))).seems == (pixels.TWO_GREYS,)
+    two[3, 5] = 77
+    assert pixels.decode(save(tmp_path, Image.fromarray(two))).seems == ()
+    assert pixels.decode(save(tmp_path, Image.new("L", (9, 9), 5))).seems == ()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "CMYK"])
+def test_colour_is_told_and_a_tint_is_none(tmp_path: Path, mode: str) -> None:
+    grey = np.random.default_rng(0).integers(0, 200, (50, 70)).astype(np.uint8)
+    tinted = np.stack([grey, grey, np.minimum(grey + 40, 255).astype(np.uint8)], axis=2)
+    vivid = tinted.copy()
+    vivid[10:30, 10:40, 0] = 255
+    name = "a.tif" if mode == "CMYK" else "a.png"
+    assert pixels.decode(save(tmp_path, Image.fromarray(tinted).convert(mode), name)).seems == ()
+    assert pixels.decode(save(tmp_path, Image.fromarray(vivid).convert(mode), name)).seems == (pixels.COLOURED,)

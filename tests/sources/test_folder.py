@@ -172,3 +172,19 @@ def test_a_class_whose_name_tells_no_label_is_left_out(tmp_path: Path, name: str
     assert {file for file, _ in told(listing).items()} == {"fracture/a.png", "clear/c.png"}
     assert listing.skipped[0][0] == f"{name}/b.png"
     assert f"'{name}'" in listing.warnings[0]
+
+
+def test_masks_are_no_class_and_no_radiographs(tmp_path: Path) -> None:
+    files = [f"{name}/{kind}/1.png" for name in ("Normal", "Fractured") for kind in ("images", "masks")]
+    listing = read(tree(tmp_path, *files, "ManualMask/left/1.png", "Normal/images/1_mask.png"))
+    assert set(told(listing)) == {"Normal/images/1.png", "Fractured/images/1.png"}
+    assert {file for file, _ in listing.skipped} == {
+        "Normal/masks/1.png", "Fractured/masks/1.png", "ManualMask/left/1.png", "Normal/images/1_mask.png"
+    }  # fmt: skip
+    assert all(reason.startswith("no radiograph by its name") for _, reason in listing.skipped)
+    assert listing.lost() == []
+
+
+def test_a_set_of_masks_alone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="2 of them seem to be masks"):
+        read(tree(tmp_path, "Normal/masks/1.png", "Normal/masks/2.png", "Normal/notes.txt"))

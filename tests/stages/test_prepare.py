@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import write_png
+from PIL import Image
 
 from xrayaug import files
 from xrayaug.artifacts import open_artifact
@@ -499,3 +500,135 @@ def test_columns_of_a_list_follow_ours_and_replace_none(tmp_path: Path) -> None:
 def test_no_table_counts_patients_that_are_unknown(tmp_path: Path, lines: list[str], said: str) -> None:
     result = prepare.run(Prepare(input=write_list(tmp_path / "raw", lines), out=tmp_path / "out", size=8))
     assert prepare.tables(result)[-1].notes[0].startswith(said)
+
+
+# Depth
+
+
+def write_deep(root: Path, highest: dict[str, int], size: int = 8) -> Path:
+    """Pictures of 16 bits, each from 0 to its highest value."""
+    for file, most in highest.items():
+        values = np.random.default_rng(len(file) + most).integers(0, most + 1, (size, size)).astype(np.uint16)
+        values[0, :2] = 0, most
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values).save(root / file)
+    return root
+
+
+def greatest(out: Path) -> dict[str, int]:
+    """The brightest grey of each prepared picture."""
+    opened = open_dataset(out)
+    return {row.file: int(opened.pixels([row]).max()) for row in opened.rows}
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_a_set_of_one_depth_comes_out_from_black_to_white(tmp_path: Path, bits: int) -> None:
+    raw = write_deep(tmp_path / "raw", {f"normal/{number}.png": 2**bits - 1 for number in range(4)})
+    (given,) = {prepare.run(command(raw, tmp_path / f"{b}", bits=b))["bits"] for b in ("auto", str(bits))}
+    assert given == bits
+    for out in (tmp_path / "auto", tmp_path / str(bits)):
+        assert set(greatest(out).values()) == {255}
+    assert (tmp_path / "auto/images.npy").read_bytes() == (tmp_path / f"{bits}/images.npy").read_bytes()
+
+
+def test_pictures_of_a_set_are_scaled_by_one_depth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_deep(tmp_path / "raw", {"normal/a.png": 1023, "normal/b.png": 4095, "normal/c.png": 2047})
+    result = prepare.run(command(raw, tmp_path / "out"))
+    assert (result["bits"], result["bit_depths"]) == (12, {"10-bit in 16": 1, "12-bit in 16": 2})
+    assert greatest(tmp_path / "out") == {"normal/a.png": 64, "normal/b.png": 255, "normal/c.png": 127}
+    said = capsys.readouterr().err
+    assert "scaled by 12 bits, 4095 is white" in said
+    assert "warning: the set mixes bit depths" in said
+    assert "1 10-bit in 16, 2 12-bit in 16" in said
+    assert "scaled by 12 bits: 1 10-bit in 16" in prepare.tables(result)[-1].notes[-1]
+
+
+def test_eight_bit_pictures_beside_deep_ones_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_deep(write_folder(tmp_path / "raw", 2), {"normal/deep.png": 4095})
+    assert prepare.run(command(raw, tmp_path / "out"))["bit_depths"] == {"12-bit in 16": 1, "8-bit": 4}
+    assert "mixes bit depths" in capsys.readouterr().err
+    assert prepare.run(command(write_folder(tmp_path / "plain", 2), tmp_path / "other"))["bits"] is None
+    assert "depth" not in capsys.readouterr().err
+
+
+def test_more_than_the_depth_that_was_given_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    raw = write_deep(tmp_path / "raw", {"normal/a.png": 1023, "normal/b.png": 1024})
+    result = prepare.run(command(raw, tmp_path / "out", bits="10", max_lost=0.5))
+    assert (result["images"], result["skipped"]) == (1, 1)
+    assert 'normal/b.png,"it holds values up to 1024, more than 1023' in (tmp_path / "out/skipped.csv").read_text()
+
+
+def test_white_is_zero_is_turned_by_the_set_s_depth(tmp_path: Path) -> None:
+    raw = write_deep(tmp_path / "raw", {"normal/a.png": 4095})
+    Image.fromarray(np.array([[0, 1000]], np.uint16)).save(raw / "normal/w.tif", tiffinfo={262: 0})
+    prepare.run(command(raw, tmp_path / "out", resample="nearest"))
+    opened = open_dataset(tmp_path / "out")
+    (row,) = (row for row in opened.rows if row.file.endswith("w.tif"))
+    assert set(np.unique(opened.pixels([row]))) == {255, 255 - 62}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_deep_pictures_are_the_same_whatever_the_workers_and_the_stops(
+    tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = write_deep(tmp_path / "raw", {f"normal/{number}.png": 900 + 100 * number for number in range(12)})
+    monkeypatch.setattr(decoding, "WORTH_A_PROCESS", 4)
+    whole = command(raw, tmp_path / "whole", workers=1)
+    prepare.run(whole)
+    stopped = command(raw, tmp_path / "stopped", workers=workers, checkpoint_every=Interval(images=1))
+    write, written = arrays.ImageWriter.write, []
+
+    def stopping_write(writer: arrays.ImageWriter, *given: Any) -> None:
+        write(writer, *given)
+        written.append(writer.count)
+        if len(written) == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
+        context.setattr(arrays.ImageWriter, "write", stopping_write)
+        prepare.run(stopped)
+    assert not stopped.out.exists()
+    prepare.run(stopped)
+    for name in ("images.npy", "index.csv"):
+        assert (whole.out / name).read_bytes() == (stopped.out / name).read_bytes()
+    assert open_artifact(stopped.out).result == open_artifact(whole.out).result
+
+
+# Pictures that are no radiographs
+
+
+def test_masks_are_left_out_listed_and_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_folder(tmp_path / "raw", 4)
+    write_png(raw / "normal" / "masks" / "00.png", picture(99))
+    result = prepare.run(command(raw, tmp_path / "out"))
+    assert (result["images"], result["skipped"], result["lost"]) == (8, 1, 0)
+    assert "normal/masks/00.png,no radiograph by its name" in (tmp_path / "out/skipped.csv").read_text()
+    assert "warning: 1 pictures are left out as masks, previews and the like" in capsys.readouterr().err
+
+
+def test_a_mask_that_a_list_names_is_kept_and_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = tmp_path / "raw"
+    for number, file in enumerate(("images/a.png", "masks/a.png", "images/b.png", "masks/c.png")):
+        write_png(raw / file, picture(number))
+    (raw / "list.csv").write_text("image,label\na.png,0\nb.png,1\nmasks/c.png,1\n")
+    prepare.run(command(raw, tmp_path / "out", source="table"))
+    assert {row.file for row in open_dataset(tmp_path / "out").rows} == {"images/a.png", "images/b.png", "masks/c.png"}
+    assert "1 images that are read seem to be masks, previews and the like, such as masks/c" in capsys.readouterr().err
+
+
+def test_pictures_that_look_like_no_radiographs_are_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = tmp_path / "raw"
+    for number in range(6):
+        write_png(raw / "normal" / f"{number}.png", picture(number, 40))
+    assert prepare.run(command(raw, tmp_path / "plain"))["doubtful"] == {"small": 0, "two_greys": 0, "coloured": 0}
+    assert "warning" not in capsys.readouterr().err
+    write_png(raw / "normal" / "two.png", ((picture(7, 40) > 99) * 200).astype(np.uint8))
+    write_png(raw / "normal" / "tiny.png", picture(8, 9))
+    write_png(raw / "normal" / "vivid.png", np.stack([picture(9, 40), 255 - picture(9, 40), picture(10, 40)], axis=2))
+    result = prepare.run(command(raw, tmp_path / "out"))
+    assert (result["images"], result["doubtful"]) == (9, {"small": 1, "two_greys": 1, "coloured": 1})
+    said = capsys.readouterr().err
+    for file in ("two", "tiny", "vivid"):
+        assert f"such as normal/{file}.png" in said

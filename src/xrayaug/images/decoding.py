@@ -4,16 +4,18 @@ The processes that decode import this module and what it needs, so it needs litt
 """
 
 import errno
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import astuple, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xrayaug.files import stamp_of
 from xrayaug.images import pixels, prefetching
+from xrayaug.images.pixels import Extent, Scale
 from xrayaug.processes import pool
 
 WORTH_A_PROCESS = 128  # files: what a process takes to start is gained with about as many
@@ -24,11 +26,14 @@ LOST = {  # what a disk or a mount that fails says of a file that was there when
 }  # fmt: skip
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True)
 class Manner:
     """How a file becomes a square; `pixels.decode` and `pixels.square` say what each means."""
 
-    bits: str
+    scale: Scale | None
     invert: bool
     size: int
     fit: str
@@ -45,6 +50,9 @@ class Note:
     unusable: str = ""
     file: str = field(default="", compare=False)  # which file it is of
     stamp: tuple[int, ...] = field(default=(), compare=False)  # that file's size and times when it was opened
+    area: int = field(default=0, compare=False)  # pixels before it was resized
+    seems: Sequence[str] = field(default=(), compare=False)  # as `pixels.Decoded` has it
+    scale: tuple[int, ...] = field(default=(), compare=False)  # the fields of the `Scale` that made it what it is
 
 
 @dataclass(frozen=True)
@@ -66,25 +74,74 @@ def decode_all(root: Path, files: Sequence[str], manner: Manner, workers: int = 
         MemoryError: there is none left for a picture.
         ResourceError: a process was killed.
     """
+    return _spread(partial(_decode, root, manner), files, workers)
+
+
+def deep_files(root: Path, files: Iterable[str]) -> dict[str, str]:
+    """The files of more than eight bits and the kind of value that each holds, by their headers.
+
+    Raises:
+        OSError: the storage fails.
+    """
+    return {file: kind for file in files if (kind := _deep_kind(root / file))}
+
+
+def extents(root: Path, files: Sequence[str], workers: int = 0) -> Generator[Extent | None]:
+    """The values of files of more than eight bits, in the order given; None of one that cannot be used.
+
+    To be closed where it is left before its end; it raises as `decode_all` does.
+    """
+    return _spread(partial(_extent, root), files, workers)
+
+
+def _spread(function: Callable[[str], T], files: Sequence[str], workers: int) -> Generator[T]:
+    """`function` of each file in order, so many at a time, by threads or processes, whichever is quicker."""
     workers = workers or pool.processors()
     processes = min(workers, len(files) // WORTH_A_PROCESS)
-    decode = partial(_decode, root, manner)
     if processes > 1:
-        return pool.in_processes(decode, files, processes)
+        return pool.in_processes(function, files, processes)
     ahead = workers + prefetching.AHEAD  # so that all are busy while one picture takes long
-    return prefetching.in_threads(decode, files, ahead, workers)
+    return prefetching.in_threads(function, files, ahead, workers)
+
+
+def _deep_kind(file: Path) -> str:
+    try:
+        return pixels.deep_kind(file)
+    except OSError as problem:
+        if problem.errno in LOST:
+            raise
+        return ""
+
+
+def _extent(root: Path, file: str) -> Extent | None:
+    try:
+        return pixels.extent(root / file)
+    except pixels.Unusable as reason:
+        _raise_if_lost(reason, root / file)
+        return None
 
 
 def _decode(root: Path, manner: Manner, file: str) -> Picture:
     stamp = stamp_of(root / file) or ()  # before it is read: what changes meanwhile is then found out
+    scale = () if manner.scale is None else astuple(manner.scale)
     try:
-        decoded = pixels.decode(root / file, bits=manner.bits, invert=manner.invert)
+        decoded = pixels.decode(root / file, scale=manner.scale, invert=manner.invert)
     except pixels.Unusable as reason:
         _raise_if_lost(reason, root / file)
-        note = Note(unusable=str(reason), file=file, stamp=stamp)
+        note = Note(unusable=str(reason), file=file, stamp=stamp, scale=scale)
         return Picture(np.empty((0, manner.size, manner.size), np.uint8), note)
     square = pixels.square(decoded.grey, manner.size, fit=manner.fit, resample=manner.resample)
-    note = Note(pixels.checksum(decoded.grey), decoded.depth, pixels.is_blank(decoded.grey), "", file, stamp)
+    scale = () if decoded.depth in pixels.SHALLOW else scale
+    note = Note(
+        pixels.checksum(decoded.grey),
+        decoded.depth,
+        pixels.is_blank(decoded.grey),
+        file=file,
+        stamp=stamp,
+        scale=scale,
+        area=decoded.grey.size,
+        seems=decoded.seems,
+    )
     return Picture(square[None], note)
 
 

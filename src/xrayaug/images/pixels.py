@@ -1,24 +1,24 @@
 """Raw file -> grey picture -> square.
 
-Pillow decodes; what it does not do right for radiographs is done here: 16-bit files are scaled by their real depth
-(Pillow clips them), orientation is applied, transparency becomes black, and whatever is wrong with a file becomes one
-exception with one line of reason. A file may claim any size, so that is held to a limit before memory is taken, and
-what is made of a picture is made some rows at a time.
+Pillow decodes; what it does not do right for radiographs is done here: files of more than eight bits are scaled by the
+bit depth of their set (Pillow clips them), orientation is applied, transparency becomes black, and whatever is wrong
+with a file becomes one exception with one line of reason. A file may claim any size, so that is held to a limit before
+memory is taken, and what is made of a picture is made some rows at a time.
 """
 
 import hashlib
 import stat
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 from PIL.ExifTags import Base as Tag
 
 from xrayaug.errors import one_line
@@ -27,13 +27,20 @@ from xrayaug.images.formats import DICOM_SUFFIXES, PILLOW_FORMATS
 
 Grey = npt.NDArray[np.uint8]
 Colour = npt.NDArray[np.uint8]  # [H, W, 3]
-Raw = npt.NDArray[np.uint16 | np.int32 | np.float32]
+Raw = npt.NDArray[np.uint16 | np.int32 | np.uint32 | np.int64 | np.float32]
 
 DICOM_MAGIC, DICOM_MAGIC_AT = b"DICM", 128
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")  # of more than eight bits
-FULL_SCALE = {"8": 255, "12": 4095, "16": 65535}  # white, by bit depth
-DEPTHS = {255: "8-bit in 16", 4095: "12-bit in 16", 65535: "16-bit"}
+BIT_DEPTHS = (8, 10, 12, 14, 16)
+DEEPEST = BIT_DEPTHS[-1]
 DEEP_COLOUR = "16-bit colour"  # Pillow keeps the upper eight bits
+SEEMING = TWO_GREYS, COLOURED = ("two_greys", "coloured")
+SAMPLED = 32  # pixels a side at which colour is looked for
+VIVID = 64  # levels from the least to the greatest of a pixel's channels: more than the tint of a film
+VIVID_SHARE = 0.02  # of the pixels looked at, from which on a picture is coloured
+SHALLOW = ("1-bit", "8-bit")  # depths that need no scaling
+SIGNED = 2  # of TIFF's SampleFormat
+NEVER_DEEP = (b"\xff\xd8", b"GIF8", b"BM", b"RIFF")  # first bytes of JPEG, GIF, BMP and WebP, of eight bits to Pillow
 WHITE_IS_ZERO = 0  # of TIFF's PhotometricInterpretation
 REASON_LENGTH = 200  # characters
 MOST_PIXELS = 1 << 26  # 64 megapixels; radiographs have up to 30
@@ -71,23 +78,118 @@ class Decoded:
     """A picture as the rest of the program knows it, and what it was."""
 
     grey: Grey  # [H, W], 0 black to 255 white
-    depth: str  # 1-bit, 8-bit, 8-bit in 16, 12-bit in 16, 16-bit, 16-bit colour or float
+    depth: str  # its own: 1-bit, 8-bit, 8-bit in 16 to 14-bit in 16, 16-bit, 8-bit signed ..., 16-bit colour or float
     mode: str  # Pillow's, as found
+    seems: tuple[str, ...] = ()  # in what it is no usual radiograph, of `SEEMING`
 
 
-def decode(path: Path, *, bits: str = "auto", invert: bool = False) -> Decoded:
+@dataclass(frozen=True)
+class Scale:
+    """What black and white are in files of more than eight bits: one for all files of a set."""
+
+    bits: int  # white is 2^bits - 1
+    signed: bool = False  # black is -2^(bits - 1) in files declared signed, for one of them holds negative values
+    unit: bool = False  # white is 1 in float files
+
+    def ends(self, kind: str) -> tuple[int, int]:
+        """The values of black and white in files of that kind of value."""
+        if kind == "float" and self.unit:
+            return 0, 1
+        black = -(1 << self.bits - 1) if kind == "signed" and self.signed else 0
+        return black, black + (1 << self.bits) - 1
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The least and the greatest value of a picture of more than eight bits."""
+
+    kind: str  # of value: unsigned, signed, float or colour
+    lowest: float
+    highest: float
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether 16 bits hold it."""
+        least, most = (-(1 << DEEPEST - 1), (1 << DEEPEST - 1) - 1) if self.is_negative else (0, (1 << DEEPEST) - 1)
+        return bool(np.isfinite([self.lowest, self.highest]).all()) and least <= self.lowest and self.highest <= most
+
+    @property
+    def is_negative(self) -> bool:
+        """Whether a file declared signed holds negative values."""
+        return self.kind == "signed" and self.lowest < 0
+
+
+def scale_of(extents: Iterable[Extent]) -> Scale:
+    """The scale that holds all these pictures, by the smallest bit depth that does; unusable ones do not count.
+
+    Where a file declared signed holds negative values, all that are declared so are read as two's complement: black is
+    the least number that the depth has. Floats up to 1 have a white of their own.
+    """
+    usable = [extent for extent in extents if extent.is_usable]
+    signed = any(extent.is_negative for extent in usable)
+    floats = [extent.highest for extent in usable if extent.kind == "float"]
+    unit = bool(floats) and max(floats) <= 1
+    scales = (Scale(bits, signed, unit) for bits in BIT_DEPTHS)
+    return next((scale for scale in scales if all(_holds(scale, e) for e in usable)), Scale(DEEPEST, signed, unit))
+
+
+def _holds(scale: Scale, extent: Extent) -> bool:
+    black, white = scale.ends(extent.kind)
+    return black <= extent.lowest and extent.highest <= white
+
+
+def decode(path: Path, *, scale: Scale | None = None, invert: bool = False) -> Decoded:
     """Read the first picture of a file, upright and in grey.
 
     Args:
         path: the file.
-        bits: depth of files of more than eight bits: 8, 12 or 16; auto takes the smallest that holds the maximum.
+        scale: of files of more than eight bits; None takes the one that holds this picture.
         invert: turn black to white; what is transparent stays black.
 
     Raises:
         Unusable: whatever is wrong with the file.
     """
     with opened(path, quick=True) as image:
-        return decoded(image, bits, invert)
+        return decoded(image, scale, invert)
+
+
+def deep_kind(path: Path) -> str:
+    """The kind of value of a file of more than eight bits, as `Extent` has it, by its header; empty for any other.
+
+    A file that cannot be used has none.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    try:
+        with _open(path) as stream:
+            start = stream.read(26)
+        if start.startswith(png.SIGNATURE):
+            if start[24:25] != bytes([DEEPEST]):
+                return ""
+            return "colour" if start[25] else "unsigned"
+        if start.startswith(NEVER_DEEP):
+            return ""
+        with opened(path) as image:
+            if image.mode in DEEP_MODES:
+                return _stored(image).kind
+            return "colour" if ";16" in _packing(image) else ""
+    except Unusable:
+        return ""
+
+
+def extent(path: Path) -> Extent | None:
+    """The values of a file of more than eight bits; None of any other.
+
+    Raises:
+        Unusable: whatever is wrong with the file.
+    """
+    with opened(path) as image:
+        mode, packing, stored = image.mode, _packing(image), _stored(image)
+        image.load()
+        if mode in DEEP_MODES:
+            return _extent(image, stored)
+        return _colour_extent(_grey_and_alpha(image)[0]) if ";16" in packing else None
 
 
 @contextmanager
@@ -116,37 +218,47 @@ def opened(path: Path, *, quick: bool = False) -> Iterator[Image.Image]:
         raise Unusable(_reason(problem)) from None
 
 
-def decoded(image: Image.Image, bits: str = "auto", invert: bool = False) -> Decoded:
+def decoded(image: Image.Image, scale: Scale | None = None, invert: bool = False) -> Decoded:
     """A picture that was `opened`, upright and in grey; for the arguments see `decode`.
 
     Raises:
         Unusable: its values cannot be shown in grey.
     """
-    mode, packing = image.mode, _packing(image)
+    mode, packing, stored = image.mode, _packing(image), _stored(image)
     image.load()
     if mode in DEEP_MODES:
-        grey, depth = _scaled(image, bits)
+        grey, depth = _scaled(image, stored, scale)
         if _is_white_zero(image):  # Pillow turns only eight-bit TIFF
             np.subtract(255, grey, out=grey)
         alpha = None
+    elif stored.kind == "signed":
+        raise Unusable("signed values of 8 bits are not read; export it as unsigned")
     else:
         grey, alpha = _grey_and_alpha(image)
         depth = "1-bit" if mode == "1" else DEEP_COLOUR if ";16" in packing else "8-bit"
         if depth == DEEP_COLOUR:
-            _check_deep_colour(grey, bits)
+            _check_deep_colour(grey, scale)
     if invert:
         np.subtract(255, grey, out=grey)
     if alpha is not None:
         _lay_over_black(grey, alpha)
-    return Decoded(_upright(grey, image), depth, mode)
+    seems = ((TWO_GREYS,) if _has_two_greys(grey) else ()) + ((COLOURED,) if _is_coloured(image) else ())
+    return Decoded(_upright(grey, image), depth, mode, seems)
 
 
-def coloured(image: Image.Image) -> Colour:
-    """A picture of eight bits or fewer that was `opened`, upright and in RGB as Pillow makes it, `[H, W, 3]`."""
+def coloured(image: Image.Image, scale: Scale | None = None) -> Colour:
+    """A picture of eight bits or fewer that was `opened`, upright and in RGB as Pillow makes it, `[H, W, 3]`.
+
+    Raises:
+        Unusable: it is colour of 16 bits, of which `scale` uses fewer.
+    """
+    is_deep = ";16" in _packing(image)
     image.load()
     picture = np.empty((image.height, image.width, 3), np.uint8)
     for rows, band in _bands(image):
         picture[rows] = np.asarray(band.convert("RGB"))
+    if is_deep:
+        _check_deep_colour(picture, scale)
     return _upright(picture, image)
 
 
@@ -189,6 +301,22 @@ def checksum(grey: Grey) -> str:
 def is_blank(grey: Grey) -> bool:
     """Whether the picture has one grey level only."""
     return bool(grey.min() == grey.max())
+
+
+def _has_two_greys(grey: Grey) -> bool:
+    """Whether the picture has exactly two grey levels; most are told by a few of their pixels."""
+    low, high = grey.min(), grey.max()
+    few = (part for part in (grey[::16, ::16], grey))
+    return bool(low < high and all(((part == low) | (part == high)).all() for part in few))
+
+
+def _is_coloured(image: Image.Image) -> bool:
+    """Whether a picture shows colours, not only the tint of a film; some of its pixels are looked at."""
+    if image.mode in ("1", "L", "LA", *DEEP_MODES):
+        return False
+    size = min(SAMPLED, image.width), min(SAMPLED, image.height)
+    seen = np.asarray(image.resize(size, Image.Resampling.NEAREST).convert("RGB"))
+    return bool((np.ptp(seen, axis=2) > VIVID).mean() > VIVID_SHARE)
 
 
 def _resized(grey: Grey, height: int, width: int, resample: str) -> Grey:
@@ -269,36 +397,122 @@ def _is_white_zero(image: Image.Image) -> bool:
     return bool(tags.get(Tag.PhotometricInterpretation, 1) == WHITE_IS_ZERO)
 
 
-def _scaled(image: Image.Image, bits: str) -> tuple[Grey, str]:
+@dataclass(frozen=True)
+class _Stored:
+    """How a file of more than eight bits stores its values, where Pillow does not hand them on as they are."""
+
+    kind: str  # unsigned, signed or float
+    most: int = (1 << DEEPEST) - 1  # the white that the file declares
+    stretched: bool = False  # Pillow scaled that white to 65535
+    wrapped: bool = False  # Pillow reads values from 2^31 on as negative
+
+    def values(self, given: npt.NDArray[Any]) -> Raw:
+        """The values as the file has them."""
+        if self.wrapped:
+            return given.view(np.uint32)
+        if self.stretched:
+            return (given.astype(np.int64) * self.most + (1 << DEEPEST - 1)) // ((1 << DEEPEST) - 1)
+        return given
+
+
+def _stored(image: Image.Image) -> _Stored:
+    """How the file stores its values; it must be asked before `load`."""
+    if image.mode == "F":
+        return _Stored("float")
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        formats, depths = (np.ravel(image.tag_v2.get(tag, 1)) for tag in (Tag.SampleFormat, Tag.BitsPerSample))
+        if formats[0] == SIGNED:
+            return _Stored("signed")
+        return _Stored("unsigned", _white(int(depths[0])), wrapped=depths[0] == 32)
+    if isinstance(image, ImageFile.ImageFile) and image.mode in DEEP_MODES:
+        arguments = image.tile[0][3]
+        if image.format == "JPEG2000":
+            return _Stored("unsigned", _white(_precision(image)), stretched=True)
+        if image.format == "PPM" and isinstance(arguments, tuple) and len(arguments) == 2:  # white is not 65535
+            return _Stored("unsigned", int(arguments[1]), stretched=True)
+    return _Stored("unsigned")
+
+
+def _white(bits: int) -> int:
+    return (1 << min(bits, DEEPEST)) - 1
+
+
+def _precision(image: ImageFile.ImageFile) -> int:
+    """The bits of a JPEG 2000 picture, from the marker that begins its code stream; 16 where that is not found."""
+    assert image.fp is not None
+    place = image.fp.tell()
+    image.fp.seek(0)
+    _, _, head = image.fp.read(1 << 16).partition(b"\xff\x4f\xff\x51")
+    image.fp.seek(place)
+    return (head[38] & 0x7F) + 1 if len(head) > 38 else DEEPEST
+
+
+def _extent(image: Image.Image, stored: _Stored) -> Extent:
+    """The values of a picture of more than eight bits; the highest is what its file declares, where that is not 16."""
+    found = [(values.min(), values.max()) for _, values in _values(image, stored)]
+    lowest, highest = float(np.min(found)), float(np.max(found))
+    return Extent(stored.kind, lowest, stored.most if stored.most < _white(DEEPEST) else highest)
+
+
+def _colour_extent(grey: Grey) -> Extent:
+    """The same of a picture of which Pillow kept the upper eight of sixteen bits."""
+    return Extent("colour", 0, int(grey.max()) * 256 + 255 if grey.any() else 0)
+
+
+def _scaled(image: Image.Image, stored: _Stored, scale: Scale | None) -> tuple[Grey, str]:
     """A picture of more than eight bits as grey, rounded to nearest, and the depth it was found to have.
 
     Raises:
-        Unusable: its values are negative, not finite, or more than the depth can hold.
+        Unusable: its values are negative, not finite, or more or less than the scale can show.
     """
-    ends = [(values.min(), values.max()) for _, values in _values(image)]
-    lowest, highest = float(np.min(ends)), float(np.max(ends))
-    if not np.isfinite([lowest, highest]).all():
-        raise Unusable("it holds values that are not finite numbers")
-    if lowest < 0:
-        raise Unusable(f"it holds negative values, down to {lowest:g}")
-    is_float = image.mode == "F"
-    scales = [FULL_SCALE[bits]] if bits != "auto" else [*([1] if is_float else []), *FULL_SCALE.values()]
-    full = next((full for full in scales if highest <= full), None)
-    if full is None:
-        raise Unusable(f"it holds values up to {highest:g}, more than {scales[-1]}, the most of its bit depth")
+    extent = _extent(image, stored)
+    own = scale_of([extent]) if extent.is_usable else Scale(DEEPEST)
+    if scale is not None:  # a set of which some files are negative is negative in all that are signed
+        own = replace(own, bits=scale_of([extent, Extent("signed", -1, 0)]).bits) if scale.signed else own
+    scale = scale or own
+    black, white = scale.ends(extent.kind)
+    _check_extent(extent, black, white)
     grey = np.empty((image.height, image.width), np.uint8)
-    for rows, values in _values(image):
-        grey[rows] = np.rint(values * np.float32(255 / full)) if is_float else _rounded(values, full)
-    return grey, "float" if is_float else DEPTHS[full]
+    for rows, values in _values(image, stored):
+        is_float = extent.kind == "float"
+        grey[rows] = np.rint(values * np.float32(255 / white)) if is_float else _rounded(values, black, white)
+    return grey, _depth(extent, own.bits, is_signed=black < 0)
 
 
-def _values(image: Image.Image) -> Iterator[tuple[slice, Raw]]:
-    return ((rows, np.asarray(band)) for rows, band in _bands(image))
+def _depth(extent: Extent, bits: int, *, is_signed: bool) -> str:
+    if extent.kind == "float":
+        return "float"
+    if is_signed:
+        return f"{bits}-bit signed"
+    return "16-bit" if bits == DEEPEST else f"{bits}-bit in 16"
 
 
-def _rounded(values: Raw, full: int) -> npt.NDArray[np.uint32]:
-    """`255 * values / full`, half going up."""
-    return (values.astype(np.uint32) * np.uint32(255) + np.uint32(full // 2)) // np.uint32(full)
+def _check_extent(extent: Extent, black: int, white: int) -> None:
+    """Hold a picture's values to black and white.
+
+    Raises:
+        Unusable: some are outside, or so small that all would be black.
+    """
+    if not np.isfinite([extent.lowest, extent.highest]).all():
+        raise Unusable("it holds values that are not finite numbers")
+    if extent.lowest < black:
+        least = f", less than {black}, the least of its bit depth" if black else ""
+        raise Unusable(f"it holds negative values, down to {extent.lowest:g}{least}")
+    if extent.highest > white:
+        raise Unusable(f"it holds values up to {extent.highest:g}, more than {white}, the most of its bit depth")
+    if extent.kind == "float" and white > 1 and 0 < extent.highest <= 1:
+        raise Unusable(f"it holds floats up to {extent.highest:g}, all black where {white} is white")
+
+
+def _values(image: Image.Image, stored: _Stored) -> Iterator[tuple[slice, Raw]]:
+    return ((rows, stored.values(np.asarray(band))) for rows, band in _bands(image))
+
+
+def _rounded(values: Raw, black: int, white: int) -> npt.NDArray[np.uint32]:
+    """`255 * (values - black) / (white - black)`, half going up."""
+    full = white - black
+    above = values.astype(np.uint32) if black == 0 else (values.astype(np.int64) - black).astype(np.uint32)
+    return (above * np.uint32(255) + np.uint32(full // 2)) // np.uint32(full)
 
 
 def _grey_and_alpha(image: Image.Image) -> tuple[Grey, Grey | None]:
@@ -334,14 +548,15 @@ def _lay_over_black(grey: Grey, alpha: Grey) -> None:
         grey[rows] = (grey[rows].astype(np.uint16) * alpha[rows] + 127) // 255
 
 
-def _check_deep_colour(grey: Grey, bits: str) -> None:
-    """Refuse 16-bit colour that uses fewer bits: Pillow keeps the upper eight of the sixteen.
+def _check_deep_colour(grey: Grey, scale: Scale | None) -> None:
+    """Refuse 16-bit colour where white is of fewer bits: Pillow keeps the upper eight of the sixteen.
 
     Raises:
-        Unusable: four bits or none would be left.
+        Unusable: less than eight bits would be left.
     """
-    if bits in ("8", "12") or (bits == "auto" and 0 < grey.max() < 16):
-        raise Unusable("colour of 8 or 12 bits in 16 would lose its lower bits; export it as greyscale")
+    bits = (scale or scale_of([_colour_extent(grey)])).bits
+    if bits < DEEPEST and grey.any():
+        raise Unusable(f"colour of {bits} bits in 16 would lose its lower bits; export it as greyscale")
 
 
 def _reason(problem: Exception) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from xrayaug import labels, sources
+from xrayaug import annotations, labels, sources
 from xrayaug.errors import DataError, InputError
 from xrayaug.labels import LabelRules, Reading, WordCount
 from xrayaug.options import Prepare
@@ -43,15 +43,18 @@ def read(options: Prepare) -> Listing:
     root = _root(options.input)
     files = list(sources.walk(root))
     has_splits = any(_is_split(folder) for folder in sources.subdirectories(root))
-    places = [_place(file, has_splits) for file in files if sources.is_picture(file)]
+    beside = {file: why for file in files if sources.is_picture(file) and (why := annotations.reason(file))}
+    places = [_place(file, has_splits) for file in files if sources.is_picture(file) and file not in beside]
     if not places:
-        raise InputError(f"{root} holds no image among {len(files)} files", "point --input at the images")
+        others = f", and {len(beside)} of them seem to be masks, previews and the like" if beside else ""
+        raise InputError(f"{root} holds no image among {len(files)} files{others}", "point --input at the images")
     rules, words = _labels(root, places, options)
     patient = sources.patients_by_path(options)
     readings = {each.word: each.reading for each in words}
     if options.label:
         readings[""] = Reading(options.label)
     records, skipped = [], [(file, "not an image") for file in files if not sources.is_picture(file)]
+    skipped += beside.items()
     for place in places:
         reading = readings.get(place.class_name, Reading(None, "not in a class's directory"))
         if reading.label:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from xrayaug import csvfile, labels, sources
+from xrayaug import annotations, csvfile, labels, sources
 from xrayaug.csvfile import Line
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
@@ -234,6 +234,8 @@ def _take(file: str, found: _Found) -> None:
     label = _label_of(file)
     if not sources.is_picture(file):
         found.skipped.append((file, "not an image"))
+    elif why := annotations.reason("/".join(rest)):
+        found.skipped.append((file, why))
     elif len(rest) < 3:
         found.skipped.append((file, "not in a study's directory"))
     elif not label:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xrayaug import csvfile, sources
+from xrayaug import annotations, csvfile, sources
 from xrayaug.csvfile import Line, Sheet
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
@@ -82,7 +82,9 @@ def read(options: Prepare) -> Listing:
     if sheets:
         _take_listed(sheets, files, found)
     elif any(_is_named_after_set(directory) for directory in sources.nearby(root)):
-        _take_all(files, root.absolute().name, found)
+        beside = {file: why for file in files if (why := annotations.reason(file))}
+        found.skipped.update(beside)
+        _take_all([file for file in files if file not in beside], root.absolute().name, found)
         found.notes.append("no CSV of ages: every image is read, and age and sex are unknown")
     else:
         raise InputError(

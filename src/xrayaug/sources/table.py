@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from xrayaug import columns, csvfile, identifiers, labels, sources
+from xrayaug import annotations, columns, csvfile, identifiers, labels, sources
 from xrayaug.csvfile import Cells, Line, Sheet
 from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.file_lookup import FileLookup, Match, Spelling
@@ -296,7 +296,9 @@ def _matched(table: _Table) -> list[tuple[Line, str, Match]]:
 
     A file that one line names as it is spelled is not another line's, which only nearly does.
     """
-    lookup = FileLookup(table.root, lambda: filter(sources.is_picture, sources.walk(table.root)))
+    lookup = FileLookup(
+        table.root, lambda: annotations.radiographs_first(filter(sources.is_picture, sources.walk(table.root)))
+    )
     paths = [(line, _path(table.cell(line, "image"), table, line)) for line in table.lines]
     above = _above_root([path for _, path in paths if path], lookup)
     if above:

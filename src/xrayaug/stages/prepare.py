@@ -1,23 +1,38 @@
 """raw images + labels -> dataset: decode, make grey and square, split, check."""
 
 import math
+import statistics
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from xrayaug import console, csvfile, dataset, duplicates, files, memory, production, rawinputs, sources, splits
+from xrayaug import (
+    annotations,
+    console,
+    csvfile,
+    dataset,
+    duplicates,
+    files,
+    memory,
+    near_copies,
+    production,
+    rawinputs,
+    sources,
+    splits,
+)
 from xrayaug.artifacts import Result
 from xrayaug.console import Table
 from xrayaug.dataset import LABELS, Row
 from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.files import Stamp
-from xrayaug.images import arrays, decoding
+from xrayaug.images import arrays, decoding, depths, pixels
 from xrayaug.images.decoding import Manner, Note
+from xrayaug.images.pixels import Scale
 from xrayaug.options import Prepare
 from xrayaug.rawinputs import RawInput, Read
 from xrayaug.sources import BROKEN_LINK, MISSING, SEVERAL, Listing, Record
@@ -27,6 +42,7 @@ OF_TABLES = ("table", "image_column", "label_column", "patient_column", "study_c
 NAME_PATIENTS = ("rsna", "mura")
 DETECTION_ORDER = ("rsna", "mura", "table", "folder")  # the most particular first
 
+SMALL = 16  # times as many pixels has the median of a set than what is taken for an icon or a preview
 MOST_WORDS = 20  # of a label column, shown
 
 Skipped = tuple[str, str]  # file and reason
@@ -42,7 +58,10 @@ class Reading:
     rows: list[Row] = field(default_factory=list)
     patients_unknown: int = 0  # images whose patient is not known
     depths: Counter[str] = field(default_factory=Counter)
+    scale: Scale | None = None  # of files of more than eight bits
     blank: set[str] = field(default_factory=set)  # sha256 of pictures of one grey level: equal, but no copies
+    areas: "array[int]" = field(default_factory=lambda: array("q"))  # pixels of each usable image
+    seeming: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # see `Decoded.seems`
     stamps: "array[int]" = field(default_factory=lambda: array("q"))  # three numbers of each record: `files.Stamp`
 
     def add(self, record: Record, note: Note) -> None:
@@ -57,6 +76,9 @@ class Reading:
         self.depths[note.depth] += 1
         if note.blank:
             self.blank.add(note.sha256)
+        self.areas.append(note.area)
+        for seeming in note.seems:
+            self.seeming[seeming].append(record.file)
 
 
 def run(options: Prepare) -> Result:
@@ -69,7 +91,8 @@ def run(options: Prepare) -> Result:
 def plan(options: Prepare) -> Result:
     """What would be read and how it would be split, without opening an image."""
     name, listing = _listing(options)
-    rows = splits.assign([_row(record, name, place, "") for place, record in enumerate(listing.records)], options)
+    rows = [_row(record, name, place, "") for place, record in enumerate(listing.records)]
+    rows = splits.assign(rows, options, near_copies=near_copies.by_name(rows, options).groups)
     for warning in listing.warnings:
         console.warn(warning)
     unknown = sum(not record.patient_known for record in listing.records)
@@ -91,19 +114,27 @@ def _prepare(options: Prepare, listed: Callable[[], tuple[str, Listing]], direct
     name, listing = listed()
     lists = _raw_input(options, listing).lists_by_name()
     reading = _read(options, name, listing, directory)
-    rows = splits.assign(reading.rows, options, frozenset(reading.blank))
+    doubtful = _on_doubtful(reading)
+    near = near_copies.find(reading.rows, arrays.map_images(directory / arrays.IMAGES), options)
+    rows = splits.assign(reading.rows, options, frozenset(reading.blank), near.groups)
     equal = duplicates.report(rows, options, reading.blank)
+    nearly_equal = near_copies.report(rows, near, options)
     dataset.write_index(directory, rows, split_by=options.split_by)
     files.write_text(directory / "skipped.csv", csvfile.dump([("file", "reason"), *reading.skipped]))
     rawinputs.write(directory, "input", lists, _as_read(listing, reading))
     _say_what_was_left_out(reading.skipped)
+    if mixture := depths.mixture(reading.depths, reading.scale):
+        console.warn(mixture)
     return (
         _summary(options, name, rows, reading.patients_unknown)
         | _read_as(listing)
         | {
+            "bits": None if reading.scale is None else reading.scale.bits,
             "bit_depths": dict(sorted(reading.depths.items())),
             "blank": sum(row.sha256 in reading.blank for row in rows),
             "duplicates": equal,
+            "near_copies": nearly_equal,
+            "doubtful": doubtful,
             "skipped": len(reading.skipped),
             "lost": len(reading.lost),
         }
@@ -130,7 +161,8 @@ def _raw_input(options: Prepare, listing: Listing) -> RawInput:
 
 def _hashes(options: Prepare, listing: Listing, pictures: Sequence[str]) -> Iterator[str]:
     """The sha256 of each of these pictures as it is decoded."""
-    with closing(decoding.decode_all(listing.root, pictures, _manner(options), options.workers)) as found:
+    manner = _manner(options, _scale(options, listing))
+    with closing(decoding.decode_all(listing.root, pictures, manner, options.workers)) as found:
         for picture in found:
             yield rawinputs.UNUSABLE if picture.note.unusable else picture.note.sha256
 
@@ -146,15 +178,25 @@ def _as_read(listing: Listing, reading: Reading) -> Iterator[Read]:
         yield Read(record.file, Stamp(*reading.stamps[3 * place : 3 * place + 3]), sha256)
 
 
-def _manner(options: Prepare) -> Manner:
-    return Manner(options.bits, options.invert, options.size, options.fit, options.resample)
+def _scale(options: Prepare, listing: Listing) -> Scale | None:
+    return depths.find(listing.root, [record.file for record in listing.records], options.bits, options.workers)
 
 
-def _are_current(listing: Listing, first: int, notes: Sequence[Any]) -> bool:
-    """Whether what a stopped run noted, from record `first` on, is of the files that these records are now."""
+def _manner(options: Prepare, scale: Scale | None) -> Manner:
+    return Manner(scale, options.invert, options.size, options.fit, options.resample)
+
+
+def _are_current(listing: Listing, scale: Scale | None, first: int, notes: Sequence[Any]) -> bool:
+    """Whether what a stopped run noted, from record `first` on, is of the files that these records are now.
+
+    What was scaled by another depth, since a file changed that decides it, is not.
+    """
+    now = [] if scale is None else list(astuple(scale))
     records = listing.records[first : first + len(notes)]
     return len(records) == len(notes) and all(
-        note.get("file") == record.file and _is_as_noted(listing.root / record.file, note.get("stamp"))
+        note.get("file") == record.file
+        and note.get("scale") in ([], now)
+        and _is_as_noted(listing.root / record.file, note.get("stamp"))
         for record, note in zip(records, notes, strict=True)
     )
 
@@ -180,12 +222,16 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
     total = len(listing.records) + len(reading.lost)
     _check_strict(options, reading.skipped)
     _check_lost(options, reading.lost, total)
-    are_current = partial(_are_current, listing)
+    reading.scale = _scale(options, listing)
+    if reading.scale is not None:
+        console.say(depths.told(reading.scale))
+    manner = _manner(options, reading.scale)
+    are_current = partial(_are_current, listing, reading.scale)
     with arrays.writing_images(directory, options.size, options.checkpoint_every, are_current) as writer:
         for record, note in zip(listing.records, writer.notes, strict=False):  # of a run that was stopped
             reading.add(record, Note(**note))
         left = listing.records[len(writer.notes) :]
-        found = decoding.decode_all(listing.root, [record.file for record in left], _manner(options), options.workers)
+        found = decoding.decode_all(listing.root, [record.file for record in left], manner, options.workers)
         begun = console.progress(len(listing.records), "prepare", done=len(writer.notes))
         with closing(found) as pictures, begun as advance:
             for record, picture in zip(left, pictures, strict=True):
@@ -202,6 +248,25 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
     if reading.lost:
         console.warn(f"{_losses(reading.lost, total)}; they are listed in skipped.csv")
     return reading
+
+
+def _on_doubtful(reading: Reading) -> dict[str, int]:
+    """Count the images that look like no radiographs, and warn of them with an example.
+
+    They are read all the same: a look at their pixels is no proof.
+    """
+    median = statistics.median(reading.areas)
+    small = [row.file for row, area in zip(reading.rows, reading.areas, strict=True) if area * SMALL < median]
+    found = {"small": small, **{name: reading.seeming[name] for name in pixels.SEEMING}}
+    said = {
+        "small": f"have less than 1/{SMALL} of the median's pixels, as icons and previews do",
+        pixels.TWO_GREYS: "have two grey levels alone, as masks do",
+        pixels.COLOURED: "are coloured, as overlays, photographs and logos are",
+    }
+    for name, names in found.items():
+        if names:
+            console.warn(f"{len(names)} of {len(reading.rows)} images {said[name]}, such as {names[0]}")
+    return {name: len(names) for name, names in found.items()}
 
 
 def _check_lost(options: Prepare, lost: list[Skipped], total: int) -> None:
@@ -240,7 +305,8 @@ def _listing(options: Prepare) -> tuple[str, Listing]:
     if not listing.records:
         reason = f"; the first left out: {': '.join(listing.skipped[0])}" if listing.skipped else ""
         raise InputError(f"{options.input} holds no images of a '{name}' set{reason}", "check --input and --source")
-    return name, listing
+    beside = annotations.warnings([record.file for record in listing.records], listing.skipped)
+    return name, replace(listing, warnings=[*listing.warnings, *beside])
 
 
 def _source(options: Prepare) -> str:
@@ -345,6 +411,9 @@ def _table_of_splits(result: Result) -> Table:
     notes = [f"{_patients(result)}; {result['skipped']:,} files skipped"]
     if result["patients_in_two_splits"]:
         notes.append(f"{result['patients_in_two_splits']} patients are in more than one split")
+    if result.get("bits"):
+        depths_found = ", ".join(f"{count:,} {name}" for name, count in result["bit_depths"].items())
+        notes.append(f"scaled by {result['bits']} bits: {depths_found}")
     return Table("Table 3: images per split", (*columns, "Total"), [(*cells, f"{result['images']:,}")], notes)
 
 

@@ -1,0 +1,118 @@
+"""Copies within a dataset that are not equal to the byte: told by their names, or found by their pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+
+from xrayaug import console, copynames, duplicates
+from xrayaug.dataset import Row
+from xrayaug.images import likeness
+from xrayaug.images.arrays import Pixels
+from xrayaug.images.likeness import Groups
+from xrayaug.options import Prepare
+
+ALIKE = (
+    0.7  # correlation of pictures whose names may be a copy's: of 1,000 pairs of different hands less than one has it
+)
+
+
+@dataclass(frozen=True)
+class NearCopies:
+    """Groups of rows, by their places, that hold one picture in several forms."""
+
+    by_name: list[list[int]] = field(default_factory=list)
+    by_content: list[list[int]] = field(default_factory=list)
+
+    @property
+    def groups(self) -> list[list[int]]:
+        """All of them; they may overlap."""
+        return self.by_name + self.by_content
+
+
+def by_name(rows: Sequence[Row], options: Prepare) -> NearCopies:
+    """The near copies that names tell for certain; no picture is looked at."""
+    if options.duplicates == "exact":
+        return NearCopies()
+    return NearCopies(copynames.named_copies([row.file for row in rows]).certain)
+
+
+def find(rows: Sequence[Row], pictures: Pixels, options: Prepare) -> NearCopies:
+    """The near copies among the rows.
+
+    Args:
+        rows: one for each picture, in order.
+        pictures: uint8 `[N, S, S]`; of fewer than 16 pixels a side only their names are looked at.
+        options: the command.
+    """
+    if options.duplicates == "exact":
+        return NearCopies()
+    named = copynames.named_copies([row.file for row in rows])
+    if options.size < likeness.SMALLEST:
+        console.say(f"--size {options.size} is too small to look for near copies; names alone tell which there are")
+        return NearCopies(named.certain)
+    with console.progress(len(rows), "near copies") as advance:
+        found = likeness.groups(pictures, advance)
+    alike = [group for members in named.possible for group in _alike(members, pictures)]
+    return NearCopies(named.certain + alike, found.several())
+
+
+def report(rows: Sequence[Row], found: NearCopies, options: Prepare) -> dict[str, Any]:
+    """Count near copies and warn of them; across splits they are an error, unless the user chose otherwise.
+
+    Raises:
+        DataError: near copies are in two splits that the set itself names.
+    """
+    told = [_unequal(rows, group) for group in (found.by_name, found.by_content)]
+    _warn(told[0], "by their names")
+    _warn(told[1], "by their content, apart from compression, size, brightness, mirroring and turns")
+    together = Groups(len(rows))
+    for first, *others in found.groups:
+        for other in others:
+            together.join(first, other)
+    groups = _unequal(rows, together.several())
+    across = [group for group in groups if len({row.split for row in group}) > 1]
+    contradicting = sum(len({row.label for row in group}) > 1 for group in groups)
+    if contradicting:
+        console.warn(f"near copies of {contradicting} pictures bear both labels")
+    if across:
+        duplicates.judge_across_splits(across, options, "is a near copy of")
+    return {
+        "pictures": len(groups),
+        "images": sum(map(len, groups)),
+        "by_name": len(told[0]),
+        "by_content": len(told[1]),
+        "across_splits": len(across),
+        "with_both_labels": contradicting,
+        "threshold": likeness.SAME if options.duplicates != "exact" and options.size >= likeness.SMALLEST else None,
+    }
+
+
+def _alike(members: Sequence[int], pictures: Pixels) -> list[list[int]]:
+    """The groups of alike pictures among files whose names may be those of copies; the source, if any, comes first."""
+    few = len(members) <= copynames.MOST_COPIES
+    places = range(len(members))
+    pairs = np.array(list(combinations(places, 2) if few else product([0], places[1:])), np.intp)
+    correlations = likeness.correlations(pictures, np.array(members, np.intp)[pairs])
+    found = Groups(len(members))
+    for one, other in pairs[correlations >= ALIKE].tolist():
+        found.join(one, other)
+    return [[members[place] for place in group] for group in found.several()]
+
+
+def _unequal(rows: Sequence[Row], groups: list[list[int]]) -> list[list[Row]]:
+    """The rows of the groups whose pictures are not all equal: those are reported as such."""
+    found = [[rows[place] for place in group] for group in groups]
+    return [group for group in found if len({row.sha256 for row in group}) > 1]
+
+
+def _warn(groups: list[list[Row]], how: str) -> None:
+    if groups:
+        first, second = groups[0][:2]
+        images = sum(map(len, groups))
+        console.warn(
+            f"{images} images are near copies of {len(groups)} pictures {how}, such as {first.file} and {second.file}; "
+            "they stay together where patients do"
+        )
