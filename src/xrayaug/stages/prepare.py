@@ -65,6 +65,7 @@ def run(options: Prepare) -> Result:
 def plan(options: Prepare) -> Result:
     """What would be read and how it would be split, without opening an image."""
     name, listing = _listing(options)
+    _check_lost(options, listing.lost(), len(listing.records) + len(listing.lost()))
     rows = splits.assign([_row(record, name, place, "") for place, record in enumerate(listing.records)], options)
     return _summary(options, name, rows) | {"skipped": len(listing.skipped), "notes": listing.notes}
 
