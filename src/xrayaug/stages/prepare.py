@@ -91,6 +91,7 @@ def run(options: Prepare) -> Result:
 def plan(options: Prepare) -> Result:
     """What would be read and how it would be split, without opening an image."""
     name, listing = _listing(options)
+    _check_lost(options, listing.lost(), len(listing.records) + len(listing.lost()))
     rows = [_row(record, name, place, "") for place, record in enumerate(listing.records)]
     rows = splits.assign(rows, options, near_copies=near_copies.by_name(rows, options).groups)
     for warning in listing.warnings:
