@@ -66,8 +66,10 @@ def report(rows: Sequence[Row], found: NearCopies, options: Prepare) -> dict[str
         DataError: near copies are in two splits that the set itself names.
     """
     told = [_unequal(rows, group) for group in (found.by_name, found.by_content)]
-    _warn(told[0], "by their names")
-    _warn(told[1], "by their content, apart from compression, size, brightness, mirroring and turns")
+    for groups, how in zip(
+        told, ("names", "content, whatever their compression, size, brightness and turns"), strict=True
+    ):
+        _warn(groups, how, drawn_whole=options.split_by == "patient")
     together = Groups(len(rows))
     for first, *others in found.groups:
         for other in others:
@@ -108,11 +110,9 @@ def _unequal(rows: Sequence[Row], groups: list[list[int]]) -> list[list[Row]]:
     return [group for group in found if len({row.sha256 for row in group}) > 1]
 
 
-def _warn(groups: list[list[Row]], how: str) -> None:
+def _warn(groups: list[list[Row]], how: str, *, drawn_whole: bool) -> None:
     if groups:
         first, second = groups[0][:2]
-        images = sum(map(len, groups))
-        console.warn(
-            f"{images} images are near copies of {len(groups)} pictures {how}, such as {first.file} and {second.file}; "
-            "they stay together where patients do"
-        )
+        count = f"{sum(map(len, groups))} images are near copies of {len(groups)} pictures by their {how}"
+        whole = "a split that is drawn takes all of them or none" if drawn_whole else "--split-by image may part them"
+        console.warn(f"{count}, such as {first.file} and {second.file}; {whole}")

@@ -71,7 +71,12 @@ def test_with_the_depth_given_only_signed_files_are_decoded(tmp_path: Path, monk
 def test_floats_have_a_white_of_their_own_only_up_to_1(tmp_path: Path) -> None:
     deep, unit, more = write(tmp_path, np.array([0, 4000], np.uint16), np.array([0, UNIT]), np.array([0, UNIT * 1000]))
     assert depths.find(tmp_path, [deep, unit]) == Scale(12, unit=True)
-    assert depths.find(tmp_path, [deep, unit, more]) == Scale(12)
+    assert depths.find(tmp_path, [deep, unit, more]) == depths.find(tmp_path, [deep, more, unit]) == Scale(12)
+
+
+def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
+    files = write(tmp_path, np.array([0, UNIT * 400]), np.array([0, UNIT]), np.array([0, 0], np.float32))
+    assert {depths.find(tmp_path, order) for order in (files, files[::-1], files[1:] + files[:1])} == {Scale(8)}
 
 
 def test_processes_find_what_threads_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Prepare counts as the thesis does, splits without leaks, and leaves out nothing in silence."""
 
 import csv
+import os
 import shutil
 import time
 from collections import defaultdict
@@ -567,6 +568,21 @@ def test_white_is_zero_is_turned_by_the_set_s_depth(tmp_path: Path) -> None:
     assert set(np.unique(opened.pixels([row]))) == {255, 255 - 62}
 
 
+def stop_after(pictures: int, options: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the command up to where so many pictures were written."""
+    write, written = arrays.ImageWriter.write, []
+
+    def stopping_write(writer: arrays.ImageWriter, *given: Any) -> None:
+        write(writer, *given)
+        written.append(writer.count)
+        if len(written) == pictures:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
+        context.setattr(arrays.ImageWriter, "write", stopping_write)
+        prepare.run(options)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_deep_pictures_are_the_same_whatever_the_workers_and_the_stops(
     tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
@@ -576,22 +592,33 @@ def test_deep_pictures_are_the_same_whatever_the_workers_and_the_stops(
     whole = command(raw, tmp_path / "whole", workers=1)
     prepare.run(whole)
     stopped = command(raw, tmp_path / "stopped", workers=workers, checkpoint_every=Interval(images=1))
-    write, written = arrays.ImageWriter.write, []
-
-    def stopping_write(writer: arrays.ImageWriter, *given: Any) -> None:
-        write(writer, *given)
-        written.append(writer.count)
-        if len(written) == 5:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
-        context.setattr(arrays.ImageWriter, "write", stopping_write)
-        prepare.run(stopped)
+    stop_after(5, stopped, monkeypatch)
     assert not stopped.out.exists()
     prepare.run(stopped)
     for name in ("images.npy", "index.csv"):
         assert (whole.out / name).read_bytes() == (stopped.out / name).read_bytes()
     assert open_artifact(stopped.out).result == open_artifact(whole.out).result
+
+
+def test_what_was_scaled_by_another_depth_before_a_stop_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"normal/{number}.tif": 4095 for number in range(8)}
+    raw = write_deep(tmp_path / "raw", files)
+    options = command(raw, tmp_path / "out", workers=1, checkpoint_every=Interval(images=1))
+    stop_after(4, options, monkeypatch)
+    write_deep(raw, {"normal/7.tif": 40_000})  # as many bytes, but another depth for all
+    assert prepare.run(options)["bits"] == 16
+    prepare.run(command(raw, tmp_path / "whole"))
+    assert (tmp_path / "out/images.npy").read_bytes() == (tmp_path / "whole/images.npy").read_bytes()
+
+
+def test_deep_files_that_were_only_touched_are_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_deep(tmp_path / "raw", {"normal/a.png": 1023, "normal/b.png": 4095})
+    made = prepare.run(command(raw, tmp_path / "out"))
+    os.utime(raw / "normal/a.png", ns=(1, 1))
+    assert prepare.run(command(raw, tmp_path / "out")) == made
+    assert "is already complete" in capsys.readouterr().err
 
 
 # Pictures that are no radiographs

@@ -54,16 +54,18 @@ def _extents(
 ) -> list[Extent]:
     """What the files hold, up to where one more that holds `enough` would not change the scale."""
     found: list[Extent] = []
-    scale = scale_of(found)
     with closing(decoding.extents(root, files, workers)) as extents:
         for extent in extents:
             advance(1)
-            if extent is not None and scale_of([*found, extent]) != scale:
-                found.append(extent)  # those that change nothing need not be kept
-                scale = scale_of(found)
-                if scale == scale_of([*found, enough]):
+            if extent is not None and extent.is_usable and _reaches_further(extent, found):
+                found.append(extent)  # the others change nothing
+                if scale_of(found) == scale_of([*found, enough]):
                     break
     return found
+
+
+def _reaches_further(extent: Extent, found: Sequence[Extent]) -> bool:
+    return not any(other.lowest <= extent.lowest and extent.highest <= other.highest for other in found)
 
 
 def told(scale: Scale) -> str:
