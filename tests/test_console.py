@@ -1,6 +1,15 @@
 """Results on stdout as they stand; progress as plain lines where stderr is no terminal."""
 
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
 import pytest
+from builders import write_png
 
 from xrayaug import console
 from xrayaug.console import Table
@@ -59,3 +68,72 @@ def test_progress_that_breaks_off_claims_no_end(capsys: pytest.CaptureFixture[st
     with pytest.raises(RuntimeError, match="disk"), console.progress(5, "sample"):
         raise RuntimeError("disk")
     assert capsys.readouterr().err == ""
+
+
+PROGRAM = "from xrayaug.cli import main; main()"
+
+
+def program(words: list[str], shell: str = "", **environment: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run the program as a shell does, with redirections."""
+    line = f"{shlex.join([sys.executable, '-c', PROGRAM, *words])} {shell}"
+    return subprocess.run(["sh", "-c", line], env=os.environ | environment, capture_output=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A command whose tables have letters beyond ASCII, and which is quick, for it is complete."""
+    directory = tmp_path_factory.mktemp("streams")
+    for place, name in enumerate(("normal", "abnormal")):
+        for number in range(4):
+            pixels = np.random.default_rng(10 * place + number).integers(0, 256, (8, 8)).astype(np.uint8)
+            write_png(directory / "raw" / name / f"{number}.png", pixels)
+    words = ["prepare", "--source", "folder", "--input", str(directory / "raw"), "--size", "8"]
+    words += ["--out", str(directory / "hände ①")]
+    assert program(words).returncode == 0
+    return words
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--json"], ["--help"], ["--dry-run"], ["--seed", "7"]])
+def test_what_cannot_be_encoded_is_escaped(prepared: list[str], environment: dict[str, str], more: list[str]) -> None:
+    ended = program([*prepared, *more], **environment)
+    assert ended.returncode == (1 if "--seed" in more else 0), ended.stderr
+    assert b"Traceback" not in ended.stderr
+    if "--json" in more:
+        assert json.loads(ended.stdout.decode("ascii"))["images"] == 8
+    elif "--help" not in more:
+        assert b"Table 1" in ended.stdout or b"holds another result" in ended.stderr
+
+
+@pytest.mark.parametrize("shell", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("more", [[], ["--json"], ["--help"], ["--overwrite"]])
+def test_a_closed_stream_costs_nothing(prepared: list[str], shell: str, more: list[str]) -> None:
+    ended = program([*prepared, *more], shell)
+    assert (ended.returncode, b"Traceback" in ended.stderr) == (0, False), ended.stderr
+    if "2>" in shell and ">&- 2" not in shell:
+        assert b"Table 1" in ended.stdout or b"images" in ended.stdout or b"Usage" in ended.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
+@pytest.mark.parametrize("more", [[], ["--json"], ["--help"], ["--version"]])
+def test_a_full_standard_output_is_said_in_one_line(prepared: list[str], more: list[str]) -> None:
+    words = more if more == ["--version"] else [*prepared, *more]
+    ended = program(words, ">/dev/full")
+    assert ended.returncode == 1
+    errors = [line for line in ended.stderr.decode().splitlines() if "already complete" not in line]
+    assert [line.partition(" (")[0] for line in errors] == [
+        "error: standard output cannot be written: No space left on device"
+    ]
+
+
+def test_a_reader_that_left_is_no_error_to_speak_of(prepared: list[str]) -> None:
+    ended = program([*prepared, "--help"], "| true")
+    assert b"Traceback" not in ended.stderr
+    assert b"Exception" not in ended.stderr

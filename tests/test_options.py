@@ -277,3 +277,25 @@ def test_a_choice_is_held_to_what_there_is() -> None:
     with pytest.raises(UsageError, match="--arch is nothing") as refusal:
         TrainGan(data=Path("data"), out=Path("out"), arch="nothing")
     assert "dcgan" in refusal.value.hint
+
+
+def _given(command: type[Command], name: str) -> dict[str, Any]:
+    """What a command must be given, with text for every path."""
+    needed = [knob.name for knob in dataclasses.fields(command) if knob.default is dataclasses.MISSING]
+    others = {"percent": 1, "count": 1, "layout": "rsna"}
+    return {each: others.get(each, "a/b") for each in needed} | {name: "c/d"}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_paths_may_be_given_as_text(command: type[Command]) -> None:
+    hints = get_type_hints(command)
+    named = [knob.name for knob in dataclasses.fields(command) if "Path" in str(hints[knob.name])]
+    assert "out" in named
+    for name in named:
+        several = "tuple" in str(hints[name])
+        options = command(**_given(command, name))
+        assert getattr(options, name) == ((Path("c/d"),) if several else Path("c/d"))
+        assert all(isinstance(path, Path) for path in options.inputs().values())
+        if several:
+            options = command(**_given(command, name) | {name: ["c", Path("d")]})
+            assert getattr(options, name) == (Path("c"), Path("d"))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from builders import RESULT, build, phantom
 
-from xrayaug import __version__, artifacts, manifests
+from xrayaug import __version__, artifacts, manifests, production
 from xrayaug.artifacts import open_artifact
 from xrayaug.errors import ArtifactError, InputError, OutputError
 from xrayaug.manifests import MANIFEST
@@ -176,6 +177,90 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
 def test_an_empty_directory_may_be_filled(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert produce(phantom(tmp_path / "out"), "raw", build) == RESULT
+
+
+def test_a_link_to_an_empty_directory_is_filled_where_it_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scratch" / "run").mkdir(parents=True)
+    (tmp_path / "home").mkdir()
+    link = tmp_path / "home" / "deep"
+    link.symlink_to("../scratch/run")
+    monkeypatch.chdir(tmp_path)
+    assert produce(phantom(Path("home/deep")), "raw", build) == RESULT
+    assert produce(phantom(link), "raw", never) == RESULT
+    assert produce(phantom(link, count=4, overwrite=True), "raw", build) == RESULT
+    assert link.is_symlink()
+    assert open_artifact(tmp_path / "scratch" / "run").options["count"] == 4
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["0.png", "images.npy", "manifest.json"]
+
+
+def test_inputs_are_found_through_a_link_and_from_where_it_leads(tmp_path: Path) -> None:
+    run, link, target = tmp_path / "runs" / "gan", tmp_path / "out", tmp_path / "far" / "away" / "out"
+    produce(phantom(run), "gan-run", build)
+    target.parent.mkdir(parents=True)
+    link.symlink_to(target)  # what it leads to is yet to be made
+    produce(Sample(run=run, out=link), "dataset", build)
+    for place in (link, target):
+        assert open_artifact(place).open_input("run", "gan-run").path.resolve() == run.resolve()
+
+
+def test_a_directory_may_be_named_by_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "study").mkdir()
+    monkeypatch.chdir(tmp_path / "study")
+    produce(phantom(Path("../made/.")), "raw", build)
+    monkeypatch.chdir(tmp_path / "made")
+    assert produce(phantom(Path()), "raw", never) == RESULT
+    monkeypatch.chdir(tmp_path / "made" / "png")
+    assert produce(phantom(Path("..")), "raw", never) == RESULT
+    monkeypatch.chdir(tmp_path / "made")
+    assert open_artifact(Path()).result == RESULT
+
+
+def refused(out: Path, tmp_path: Path) -> OutputError:
+    """How a place is refused before any work, nothing being left there."""
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(OutputError) as refusal:
+        produce(phantom(out), "raw", never)
+    assert sorted(tmp_path.rglob("*")) == before
+    return refusal.value
+
+
+def test_places_where_nothing_can_come_to_lie_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("here", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "gone").symlink_to("no/such/place")
+    (tmp_path / "link").symlink_to("here")
+    monkeypatch.chdir(tmp_path / "here")
+    for out in (Path(), tmp_path / "here", Path("../here"), tmp_path / "link"):
+        assert "is the working directory" in refused(out, tmp_path).message
+    assert "holds" in refused(Path(".."), tmp_path).message
+    assert "does not exist" in refused(Path("../new/.."), tmp_path).message
+    assert refused(Path("/"), tmp_path).message.startswith("--out / ")
+    assert "is a link in a circle" in refused(tmp_path / "circle", tmp_path).message
+    assert "is a link to" in refused(tmp_path / "gone", tmp_path).message
+    assert "is no directory" in refused(tmp_path / "file" / "out", tmp_path).message
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "other")
+    refusal = refused(tmp_path / "other", tmp_path)
+    assert "is a mount point" in refusal.message
+    assert str(tmp_path / "other" / "result") in refusal.hint
+
+
+def test_a_directory_that_may_not_be_written_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may write everywhere but where the file system is read-only."""
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path)
+    for out in (tmp_path / "out", tmp_path / "new" / "out"):
+        assert f"{tmp_path} may not be written to" in refused(out, tmp_path).message
+
+
+def test_a_directory_mounted_on_another_of_its_file_system_is_known() -> None:
+    lines = Path("/proc/self/mountinfo")
+    if not lines.exists():
+        pytest.skip("only Linux tells")
+    for line in lines.read_text().splitlines():
+        place = Path(line.split(" ")[4])
+        if "\\" not in str(place) and place.is_dir():
+            assert production._is_mount_point(place), place
 
 
 def test_a_missing_input_is_an_input_error(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Shares round half up; draws are stratified, seeded, nested and keep groups whole; every image gets a split."""
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,40 @@ def test_a_split_that_the_set_names_is_kept_and_not_added_to(flag: str) -> None:
     assert [row.split for row in assign(given, command())][-2:] == [split] * 2
     with pytest.raises(DataError, match=f"the set has {split} images of its own"):
         assign(given, command(**{flag: 0.1}))
+
+
+def splits_by_label(rows: list[Row]) -> dict[str, Counter[str]]:
+    return {label: Counter(row.split for row in rows if row.label == label) for label in ("normal", "abnormal")}
+
+
+@pytest.mark.parametrize("count", range(4, 41, 2))
+@pytest.mark.parametrize("holdout", [None, 0.01, 0.1])
+def test_small_sets_validate_each_label(count: int, holdout: float | None) -> None:
+    found = splits_by_label(assign(rows_of(count, count, count), command(holdout=holdout)))
+    assert all(of["valid"] == max(1, share(0.1 if holdout is None else holdout, count // 2)) for of in found.values())
+    assert all(of["train"] >= 1 for of in found.values())
+
+
+def test_large_patients_are_held_out_whole_where_none_would_be() -> None:
+    given = [replace(row, patient=f"p{place // 6}{row.label}") for place, row in enumerate(rows_of(24, 24, 24))]
+    rows = assign(given, command())  # four patients of three images for each label, and a share of one image
+    assert splits_by_label(rows) == {label: Counter(train=9, valid=3) for label in ("normal", "abnormal")}
+    assert all(len(splits) == 1 for splits in split_of(rows, "patient").values())
+
+
+def test_the_only_patient_of_a_label_stays_in_training() -> None:
+    given = [replace(row, patient="p" if row.label == "abnormal" else row.patient) for row in rows_of(10, 10, 10)]
+    found = splits_by_label(assign(given, command()))
+    assert found == {"normal": Counter(train=4, valid=1), "abnormal": Counter(train=5)}
+
+
+def test_one_label_and_no_hold_out_validate_nothing() -> None:
+    one = [row for row in rows_of(8, 8, 8) if row.label == "normal"]
+    assert {row.split for row in assign(one, command(holdout=0.1))} == {"train"}
+    assert {row.split for row in assign(rows_of(10, 10, 10), command(holdout=0.0))} == {"train"}
+
+
+def test_patients_of_both_labels_stand_for_either() -> None:
+    given = [replace(row, patient=f"p{place // 2}") for place, row in enumerate(rows_of(6, 6, 6))]
+    found = splits_by_label(assign(given, command()))
+    assert found == {label: Counter(train=2, valid=1) for label in ("normal", "abnormal")}

@@ -74,9 +74,9 @@ def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True
     _write(path, [content], durable=durable)
 
 
-def write_lines(path: Path, lines: Iterable[str]) -> None:
+def write_lines(path: Path, lines: Iterable[str], *, durable: bool = True) -> None:
     """Write a text file, UTF-8, whole or not at all, of lines with their ends, which are never all in memory."""
-    _write(path, (line.encode() for line in lines), durable=True)
+    _write(path, (line.encode() for line in lines), durable=durable)
 
 
 def _write(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool) -> None:

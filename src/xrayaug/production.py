@@ -209,8 +209,8 @@ def _other_command(made: Manifest, options: Command, read: Collection[str]) -> l
         elif name in read and not is_artifact(given[name]):
             continue
         elif recorded[name]["sha256"] != digest(given[name]):
-            what = f" ({given[name].name})" if given[name].is_file() else ""
-            found.append(f"input {name}{what} has another content")
+            is_file = given[name].is_file()
+            found.append(f"{given[name].name} changed" if is_file else f"input {name} has another content")
     return found
 
 
@@ -253,11 +253,11 @@ def _check_inputs_are_elsewhere(options: Command) -> None:
     Raises:
         OutputError: an input is, or lies in, `--out`; or is a raw directory in which `--out` lies.
     """
-    out = options.out.resolve()
+    out = Path(os.path.realpath(options.out))  # of links in a circle too
     for name, path in options.inputs().items():
-        if path.resolve().is_relative_to(out):
+        if Path(os.path.realpath(path)).is_relative_to(out):
             raise OutputError(f"--out {options.out} holds the input {name}", "choose another directory")
-        if out.is_relative_to(path.resolve()) and not is_artifact(path):
+        if out.is_relative_to(os.path.realpath(path)) and not is_artifact(path):
             raise OutputError(f"--out {options.out} lies in the input {path}", "choose a directory outside it")
 
 
@@ -275,6 +275,8 @@ def check_place(out: Path, *, is_renamed: bool = True) -> None:
     place = files.place_of(out)
     if place == place.parent:
         raise OutputError(f"--out {out} is the root of the file system", "name a directory in it")
+    if out.name == ".." and not out.exists():
+        raise OutputError(f"--out {out}: {out.parent} does not exist", "name the directory without ..")
     if place.is_symlink():
         raise OutputError(f"--out {out} is a link in a circle", "choose another directory")
     if is_renamed and place.is_dir():

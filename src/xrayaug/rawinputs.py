@@ -72,7 +72,7 @@ def write(directory: Path, name: str, lists: Mapping[str, str], pictures: Iterab
             stamps.extend(each.stamp)
             yield json.dumps([each.file, each.stamp.size, each.sha256]) + "\n"
 
-    files.write_lines(directory / RECORD.format(name), lines())
+    files.write_lines(directory / RECORD.format(name), lines(), durable=False)  # production flushes it
     _write_times(directory, name, (Stamp(*stamps[place : place + 3]) for place in range(0, len(stamps), 3)))
 
 
@@ -175,7 +175,7 @@ def _read(path: Path) -> _Record:
 def _write_times(directory: Path, name: str, stamps: Iterable[Stamp]) -> None:
     first = f"{digest(directory, name)}\n"
     lines = (f"{stamp.size} {stamp.mtime_ns} {stamp.ctime_ns}\n" for stamp in stamps)
-    files.write_lines(directory / TIMES.format(name), itertools.chain([first], lines))
+    files.write_lines(directory / TIMES.format(name), itertools.chain([first], lines), durable=False)
 
 
 def _read_times(directory: Path, name: str, pictures: Sequence[str]) -> dict[str, Stamp]:

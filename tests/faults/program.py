@@ -116,7 +116,8 @@ class Program:
         self.made = 0  # directories
         self.meeting: Any = None  # where the processes of one run meet
         self._ended: dict[int, int] = {}
-        environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(TESTS), "COLUMNS": "120", "GOMP_SPINCOUNT": "1000"}
+        searched = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = os.environ | ONE_THREAD | {"PYTHONPATH": searched, "COLUMNS": "120", "GOMP_SPINCOUNT": "1000"}
         self.server = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "faults.server"],
             stdin=subprocess.PIPE,

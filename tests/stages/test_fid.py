@@ -225,7 +225,7 @@ def test_the_artifact_holds_the_result_and_is_found_complete(tmp_path: Path, a: 
     result = fid.run(asked)
     made = artifacts.open_artifact(tmp_path / "out", "fid")
     assert made.result == result
-    assert list(made.manifest["files"]) == ["fid.json"]
+    assert list(made.manifest["files"]) == ["fid.json", "read-a.jsonl", "read-b.jsonl"]
     assert set(made.manifest["inputs"]) == {"a", "b"}
     assert fid.plan(asked)["complete"]
     assert fid.run(asked) == result

@@ -2,8 +2,11 @@
 
 import csv
 import os
+import shutil
+import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from builders import write_png
 from PIL import Image
 
+from xrayaug import files
 from xrayaug.artifacts import open_artifact
 from xrayaug.command import Interval
 from xrayaug.dataset import open_dataset
@@ -265,6 +269,116 @@ def test_hidden_copies_of_another_system_are_not_there(tmp_path: Path) -> None:
     (raw / "normal" / "._00.png").write_bytes(b"AppleDouble")
     result = prepare.run(command(raw, tmp_path / "out", strict=True))
     assert (result["images"], result["skipped"]) == (40, 0)
+
+
+def listed(out: Path) -> dict[str, str]:
+    """What skipped.csv holds."""
+    with (out / "skipped.csv").open(newline="") as file:
+        return {line["file"]: line["reason"] for line in csv.DictReader(file)}
+
+
+def test_losses_are_counted_with_their_share(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_folder(tmp_path / "raw", 50)
+    (raw / "normal" / "link.png").symlink_to("nowhere.png")
+    (raw / "normal" / "bad.png").write_bytes(b"no picture")
+    (raw / "normal" / "notes.txt").write_text("no image, and no loss")
+    assert prepare.run(command(raw, tmp_path / "out"))["lost"] == 2
+    assert "2 of 102 images are lost (2 %; broken links: 1, unusable: 1)" in capsys.readouterr().err
+    assert listed(tmp_path / "out")["normal/link.png"] == "a broken link to nowhere.png"
+    assert listed(tmp_path / "out").keys() == {"normal/link.png", "normal/bad.png", "normal/notes.txt"}
+
+
+def write_table(root: Path, count: int, missing: int) -> Path:
+    """A list of so many images, of which the last are not there."""
+    lines = ["file,label"]
+    for number in range(count):
+        lines.append(f"{number}.png,{number % 2}")
+        if number < count - missing:
+            write_png(root / f"{number}.png", picture(number))
+    (root / "labels.csv").write_text("\n".join(lines))
+    return root
+
+
+@pytest.mark.parametrize(("missing", "is_refused"), [(2, False), (3, True)])
+def test_more_losses_than_a_share_are_refused_before_decoding(
+    tmp_path: Path, missing: int, is_refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = command(write_table(tmp_path / "raw", 40, missing), tmp_path / "out", source="table")
+    if not is_refused:
+        assert prepare.run(options)["lost"] == missing
+        return
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(InputError, match=r"3 of 40 images are lost .*37\.png") as refusal,
+    ):
+        patched.setattr(decoding, "decode_all", None)
+        prepare.run(options)
+    assert refusal.value.hint.endswith("--max-lost 0.08")
+    assert prepare.run(replace(options, max_lost=0.08))["lost"] == missing
+    assert listed(tmp_path / "out")["38.png"].startswith("listed but not on disk")
+
+
+def test_a_share_lost_while_decoding_is_refused_and_what_was_decoded_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = write_folder(tmp_path / "raw", 5)
+    (raw / "normal" / "04.png").write_bytes(b"no picture")
+    time.sleep(2 * files.TICK / 1e9)
+    with pytest.raises(InputError, match=r"1 of 10 images are lost \(10 %; unusable: 1\), such as normal/04\.png"):
+        prepare.run(command(raw, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    made = prepare.run(command(raw, tmp_path / "out", max_lost=0.1))
+    assert "going on after 9 images" in capsys.readouterr().err
+    assert (made["images"], made["lost"]) == (9, 1)
+    assert "max_lost" not in open_artifact(tmp_path / "out").options
+
+
+def stopped(options: Prepare, after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run it until so many pictures are kept, and have the disk fail then."""
+    write = arrays.ImageWriter.write
+
+    def failing(writer: arrays.ImageWriter, *given: Any) -> None:
+        if writer.count == after:
+            raise OSError(28, "No space left on device")
+        write(writer, *given)
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space"):
+        patched.setattr(arrays.ImageWriter, "write", failing)
+        prepare.run(options)
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        (lambda raw: None, 12),
+        (lambda raw: write_png(raw / "abnormal" / "000.png", picture(5555)), 1),
+        (lambda raw: (raw / "abnormal" / "05.png").rename(raw / "abnormal" / "zz.png"), 5),
+        (lambda raw: write_png(raw / "abnormal" / "07.png", picture(5555)), 7),
+        (lambda raw: (raw / "abnormal" / "03.png").unlink(), 3),
+        (lambda raw: (raw / "normal" / "02.png").unlink(), 12),
+        (lambda raw: shutil.copy(raw / "normal" / "00.png", raw / "abnormal" / "07.png"), 7),
+    ],
+)
+def test_a_stopped_run_never_puts_a_picture_under_another_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], change: Any, kept: int
+) -> None:
+    pool = write_folder(tmp_path / "pool", 10)
+    (tmp_path / "raw").mkdir()
+    for name in ("normal", "abnormal"):
+        (tmp_path / "raw" / name).symlink_to(pool / name)
+    time.sleep(2 * files.TICK / 1e9)
+    options = command(
+        tmp_path / "raw", tmp_path / "out", workers=1, checkpoint_every=Interval(images=1), duplicates="warn"
+    )
+    stopped(options, 12, monkeypatch)
+    change(pool)
+    prepare.run(options)
+    said = capsys.readouterr().err
+    assert f"going on after {kept} images" in said
+    assert ("files changed since this run was stopped" in said) == (kept < 12)
+    prepare.run(replace(options, out=tmp_path / "fresh"))
+    for name in ("images.npy", "index.csv", "skipped.csv", "read-input.jsonl"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
 
 
 def write_with_copies(root: Path, file: str, copy: str) -> Path:

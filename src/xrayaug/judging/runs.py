@@ -125,7 +125,7 @@ def _open_run(path: Path, opened: dict[tuple[Path, str], Dataset], cache: Path |
     if not opened[key].select(split="valid"):
         raise DataError(
             f"{opened[key].path}, which {path} was trained on, has no validation images to choose thresholds on",
-            "xrayaug prepare --holdout 0.1",
+            "xrayaug prepare --holdout 0.1, which takes one patient of each label or more where there are two",
         )
     return Run(path.as_posix(), artifact, opened[key], test)
 

@@ -171,6 +171,8 @@ def why_lost(path: Path) -> str:
     except OSError as problem:
         if problem.errno in (errno.EACCES, errno.EPERM):
             _raise_unreadable(PermissionError(problem.errno, problem.strerror, str(path.parent)))
+        if problem.errno == errno.ENAMETOOLONG:
+            return MISSING
         if problem.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
             return f"{BROKEN_LINK} to {path.readlink()}" if path.is_symlink() else MISSING
         raise
@@ -181,8 +183,11 @@ def reachable(found: Listing) -> Listing:
     """The listing without records of files that are not there: these are skipped, each with its reason.
 
     Raises:
-        InputError: a folder cannot be searched.
+        InputError: a folder cannot be searched, so that what seems to be missing may lie there.
     """
+    for file, reason in found.skipped:
+        if reason.startswith(MISSING):
+            why_lost(found.root / file)
     lost = {record.file: reason for record in found.records if (reason := why_lost(found.root / record.file))}
     records = [record for record in found.records if record.file not in lost] if lost else found.records
     return replace(found, records=records, skipped=[*found.skipped, *lost.items()])

@@ -384,8 +384,7 @@ def _take(line: Line, named: str, match: Match, table: _Table, found: _Found) ->
         found.skipped.append((match.files[0] if len(match.files) == 1 else named, reading.reason))
         return
     if len(match.files) != 1:
-        reason = f"{sources.SEVERAL}: {', '.join(match.files)}" if match.files else sources.MISSING
-        found.skipped.append((named, reason))
+        found.skipped.append((named, _why_lost(named, match, table)))
         return
     (file,) = match.files
     record = _record(file, line, label, table)
@@ -397,6 +396,12 @@ def _take(line: Line, named: str, match: Match, table: _Table, found: _Found) ->
         raise DataError(f"{table.where(line)} contradicts an earlier line on {file}", "delete the wrong line")
     found.repeated += 1
     found.records[file] = replace(before, extra=_merged(before.extra, record.extra, found))
+
+
+def _why_lost(named: str, match: Match, table: _Table) -> str:
+    if match.files:
+        return f"{sources.SEVERAL}: {', '.join(match.files)}"
+    return sources.why_lost(table.root / named) or sources.MISSING
 
 
 def _merged(before: Mapping[str, str], now: Mapping[str, str], found: _Found) -> Mapping[str, str]:

@@ -91,6 +91,7 @@ def run(options: Prepare) -> Result:
 def plan(options: Prepare) -> Result:
     """What would be read and how it would be split, without opening an image."""
     name, listing = _listing(options)
+    _check_lost(options, listing.lost(), len(listing.records) + len(listing.lost()))
     rows = [_row(record, name, place, "") for place, record in enumerate(listing.records)]
     rows = splits.assign(rows, options, near_copies=near_copies.by_name(rows, options).groups)
     for warning in listing.warnings:
@@ -286,9 +287,9 @@ def _losses(lost: list[Skipped], total: int) -> str:
     said = {MISSING: "not on disk", BROKEN_LINK: "broken links", SEVERAL: SEVERAL}
     counts = [(sum(reason.startswith(why) for _, reason in lost), words) for why, words in said.items()]
     counted = [*counts, (len(lost) - sum(count for count, _ in counts), "unusable")]
-    reasons = ", ".join(f"{count:,} {why}" for count, why in counted if count)
+    reasons = ", ".join(f"{why}: {count:,}" for count, why in counted if count)
     share = f"{100 * len(lost) / total:.2g} %"
-    return f"{len(lost):,} of {total:,} images are lost ({share}): {reasons}; such as {lost[0][0]}: {lost[0][1]}"
+    return f"{len(lost):,} of {total:,} images are lost ({share}; {reasons}), such as {lost[0][0]}: {lost[0][1]}"
 
 
 def _check_strict(options: Prepare, skipped: list[Skipped]) -> None:

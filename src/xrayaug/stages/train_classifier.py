@@ -154,7 +154,7 @@ def _rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
     if not valid:
         raise DataError(
             f"{options.data} has no validation images, by which the best epoch is chosen",
-            "xrayaug prepare --holdout 0.1",
+            "xrayaug prepare --holdout 0.1, which takes one patient of each label or more where there are two",
         )
     unlabelled = sum(row.label not in LABELS for row in train)
     if unlabelled:
