@@ -44,7 +44,7 @@ def test_a_set_without_near_copies_is_split_as_ever(tmp_path: Path, capsys: pyte
     raw = write_set(tmp_path / "raw", 40)
     result = prepare.run(command(raw, tmp_path / "out", test=0.3))
     exact = prepare.run(command(raw, tmp_path / "exact", test=0.3, duplicates="exact"))
-    assert (result["near_copies"], exact["near_copies"]) == (NONE | {"threshold": 0.97}, NONE | {"threshold": None})
+    assert (result["near_copies"], exact["near_copies"]) == (NONE | {"threshold": 0.985}, NONE | {"threshold": None})
     for name in ("index.csv", "images.npy"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "exact" / name).read_bytes()
     assert "warning" not in capsys.readouterr().err

@@ -50,7 +50,7 @@ def find(rows: Sequence[Row], pictures: Pixels, options: Prepare) -> NearCopies:
     if options.duplicates == "exact":
         return NearCopies()
     named = copynames.named_copies([row.file for row in rows])
-    if options.size < likeness.SMALLEST:
+    if likeness.threshold(options.size) is None:
         console.say(f"--size {options.size} is too small to look for near copies; names alone tell which there are")
         return NearCopies(named.certain)
     with console.progress(len(rows), "near copies") as advance:
@@ -88,7 +88,7 @@ def report(rows: Sequence[Row], found: NearCopies, options: Prepare) -> dict[str
         "by_content": len(told[1]),
         "across_splits": len(across),
         "with_both_labels": contradicting,
-        "threshold": likeness.SAME if options.duplicates != "exact" and options.size >= likeness.SMALLEST else None,
+        "threshold": None if options.duplicates == "exact" else likeness.threshold(options.size),
     }
 
 

@@ -89,6 +89,12 @@ def test_correlations_are_those_of_the_form_that_fits_best() -> None:
     assert found[1] == pytest.approx(found[2], abs=1e-4)
 
 
+def test_small_pictures_must_be_more_alike_and_the_smallest_are_not_compared() -> None:
+    assert [likeness.threshold(size) for size in (15, 16, 31, 32, 500)] == [None, 0.985, 0.985, 0.97, 0.97]
+    with pytest.raises(ValueError, match="too small"):
+        likeness.groups(np.zeros((2, 15, 15), np.uint8))
+
+
 def test_a_chain_of_copies_is_one_group() -> None:
     groups = likeness.Groups(6)
     for one, other in ((4, 5), (1, 4), (2, 5)):

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from xrayaug.images.arrays import Pixels
 
 SAME = 0.97  # correlation from which on pictures are near copies
+SAME_SMALL = 0.985  # the same of pictures below 32 pixels a side, whose thumbnails tell less
 CANDIDATE = 0.93  # the same of the smaller thumbnails by which pairs are chosen
 EDGE = 32  # pixels of a thumbnail's side
 SMALLEST = 16  # pixels of a picture's side: of smaller ones too little is left
@@ -44,6 +45,13 @@ class Groups:
         return [group.tolist() for group in np.split(order, starts[1:]) if len(group) > 1]
 
 
+def threshold(size: int) -> float | None:
+    """The correlation from which on pictures of that size are near copies; None where they are too small to tell."""
+    if size < SMALLEST:
+        return None
+    return SAME if size >= EDGE else SAME_SMALL
+
+
 def groups(pictures: Pixels, advance: Callable[[int], None] = lambda _: None) -> Groups:
     """The groups of near copies among pictures uint8 `[N, S, S]`, of which S is `SMALLEST` or more.
 
@@ -51,6 +59,9 @@ def groups(pictures: Pixels, advance: Callable[[int], None] = lambda _: None) ->
         pictures: they are read once, and those of likely pairs again.
         advance: is told how many pictures more have been compared with all before them.
     """
+    same = threshold(pictures.shape[1])
+    if same is None:
+        raise ValueError(f"pictures of {pictures.shape[1]} pixels are too small to compare")
     found = Groups(len(pictures))
     coarse = _coarse(pictures)
     for start in range(0, len(pictures), BLOCK):
@@ -59,7 +70,7 @@ def groups(pictures: Pixels, advance: Callable[[int], None] = lambda _: None) ->
             likely = _likely(coarse[before : before + BLOCK], coarse[block])
             likely &= found.first[before : before + BLOCK, None] != found.first[block]
             pairs = np.argwhere(np.triu(likely, 1) if before == start else likely)
-            _join(found, pictures, np.add(pairs, (before, start), dtype=np.intp))
+            _join(found, pictures, same, np.add(pairs, (before, start), dtype=np.intp))
         advance(len(coarse[block]))
     return found
 
@@ -80,13 +91,13 @@ def correlations(pictures: Pixels, pairs: Indices) -> Floats:
     return best
 
 
-def _join(found: Groups, pictures: Pixels, candidates: Indices) -> None:
+def _join(found: Groups, pictures: Pixels, same: float, candidates: Indices) -> None:
     """Join the groups of those pairs that are near copies; a pair within one group need not be looked at."""
     for start in range(0, len(candidates), PAIRS):
         pairs = candidates[start : start + PAIRS]
         pairs = pairs[found.first[pairs[:, 0]] != found.first[pairs[:, 1]]]
         if len(pairs):
-            for one, other in pairs[correlations(pictures, pairs) >= SAME].tolist():
+            for one, other in pairs[correlations(pictures, pairs) >= same].tolist():
                 found.join(one, other)
 
 
