@@ -11,7 +11,7 @@ NAMES_BOTH = LabelRules(normal=frozenset({"0"}), abnormal=frozenset({"1"}))
 
 @pytest.mark.parametrize(
     ("written", "form"),
-    [("-1", "-1"), ("-1.0", "-1"), ("1.0", "1"), ("1.00", "1"), ("+1", "+1"), ("_1", "_1"), ("1.5", "1.5"),
+    [("-1", "-1"), ("-1.0", "-1"), ("1.0", "1"), ("1.00", "1"), ("+1", "1"), ("1+", "1+"), ("_1", "_1"), ("1.5", "1.5"),
      ("Non_fractured", "non fractured"), ("non-fractured", "non fractured"), ("  No   Finding ", "no finding"),
      ("grade-2", "grade-2"), ("Mu\u0308ller", "müller"), ("STRASSE", "strasse")],
 )  # fmt: skip
@@ -52,6 +52,14 @@ def test_uncertain_is_left_out_unless_the_user_decides(word: str) -> None:
         (NAMES_ABNORMAL, "uncertain|Effusion", "abnormal"),
         (NAMES_ABNORMAL, "uncertain|Mass", None),
         (BY_NAME, "normal|fracture", "abnormal"),
+        (NAMES_ABNORMAL, "Effusion/Mass", "abnormal"),
+        (NAMES_ABNORMAL, "Mass + Effusion", "abnormal"),
+        (NAMES_ABNORMAL, "Mass and Effusion", "abnormal"),
+        (NAMES_ABNORMAL, "Mass、Effusion", "abnormal"),
+        (NAMES_ABNORMAL, "['Mass' 'Effusion']", "abnormal"),
+        (NAMES_ABNORMAL, "{'Effusion'}", "abnormal"),
+        (NAMES_ABNORMAL, "no effusion", "normal"),
+        (NAMES_ABNORMAL, "[]", None),
         (LabelRules(frozenset({"a"}), frozenset({"b"})), "c|b", "abnormal"),
     ],
 )
@@ -99,7 +107,12 @@ def test_columns_whose_yes_means_abnormal(column: str) -> None:
     assert labels.means_normal(column) is False
 
 
-@pytest.mark.parametrize("column", ["No. of fractures", "Non-displaced fracture", "normal/abnormal", "tumour free"])
+@pytest.mark.parametrize(
+    "column",
+    ["No. of fractures", "Non-displaced fracture", "normal/abnormal", "tumour free", "Normal/Pneumonia", "normal_vs_tb",
+     "Healthy vs Osteoarthritis", "Fracture / No Fracture", "Finding or no finding", "Dislocation without fracture",
+     "label 0=normal 1=pneumonia", "Label (0 = abnormal)", "keine Fraktur", "benign"],
+)  # fmt: skip
 def test_columns_whose_name_is_not_clear(column: str) -> None:
     assert labels.means_normal(column) is None
 
@@ -120,10 +133,48 @@ def test_words_that_nearly_are_a_named_one_are_found() -> None:
 
 
 def test_minus_one_beside_one_alone_is_refused() -> None:
-    for there in (["-1", "1"], ["-1.0", "1.0"]):
+    for there in (["-1", "1"], ["-1.0", "1.0"], ["-1", "", "1"], ["-1", "+1"]):
         with pytest.raises(DataError, match="-1 may mean"):
             labels.check_minus_one(there, BY_NAME, decided=False)
     labels.check_minus_one(["-1", "1"], BY_NAME, decided=True)
     labels.check_minus_one(["-1", "1"], LabelRules(normal=frozenset({"-1"})), decided=False)
     labels.check_minus_one(["-1", "0", "1"], BY_NAME, decided=False)
-    labels.check_minus_one(["-1", "", "1"], BY_NAME, decided=False)
+    labels.check_minus_one(["-1", "", "1"], LabelRules(empty="normal"), decided=False)
+
+
+@pytest.mark.parametrize(
+    "word", ["Effusion (small)", "bilateral Effusion", "Effusion?", "possible effusion", "pleural-effusion"]
+)
+def test_a_word_that_holds_a_named_one_is_refused(word: str) -> None:
+    with pytest.raises(DataError, match="effusion"):
+        NAMES_ABNORMAL.read(word)
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        (
+            LabelRules(normal=frozenset({"normal"})),
+            ["No fracture", "not fractured", "neg", "0", "false", "not abnormal"],
+        ),
+        (
+            LabelRules(abnormal=frozenset({"abnormal"})),
+            ["not normal", "pos", "yes", "1", "fractured", "abnormal (mild)"],
+        ),
+    ],
+)
+def test_words_that_say_the_opposite_of_what_is_left_for_them_are_refused(rules: LabelRules, words: list[str]) -> None:
+    for word in words:
+        with pytest.raises(DataError):
+            rules.read(word)
+
+
+def test_a_finding_may_be_normal_where_another_is_judged() -> None:
+    assert NAMES_ABNORMAL.read("Fracture").label == "normal"
+
+
+@pytest.mark.parametrize(
+    "column", ["nofinding", "isNormal", "unfractured", "NORM", "Normalbefund", "sano", "正常", "is normal label"]
+)
+def test_more_columns_whose_yes_means_normal(column: str) -> None:
+    assert labels.means_normal(column) is True

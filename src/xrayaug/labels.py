@@ -23,17 +23,17 @@ NORMAL_NAMES = frozenset(
      "non fractured", "no fracture", "no finding", "no findings", "not abnormal", "non abnormal"}
 )  # fmt: skip
 ABNORMAL_NAMES = frozenset(
-    {"abnormal", "positive", "pos", "fracture", "fractured", "diseased", "yes", "y", "true", "1"}
-)
-# What says normal or abnormal whatever the column is about: not taken for the other side because it was not named.
-PLAINLY_NORMAL = frozenset({"normal", "negative", "healthy", "unremarkable", "no finding", "no findings"})
-PLAINLY_ABNORMAL = frozenset({"abnormal", "positive", "diseased"})
+    {"abnormal", "positive", "pos", "fracture", "fractured", "diseased", "yes", "y", "true", "1", "not normal",
+     "non normal"}
+)  # fmt: skip
+FINDING_NAMES = frozenset({"fracture", "fractured"})  # which may be normal where another finding is judged
 # Answers to the question that a column's name asks: turned round where the name means normal (`No Finding`: 1).
 ANSWERS = {"0": "1", "no": "yes", "n": "y", "false": "true", "negative": "positive", "neg": "pos"}
 ANSWERS |= {yes: no for no, yes in ANSWERS.items()}
 
 MISSING = frozenset(
-    {"", "-", "--", "na", "n/a", "n.a.", "<na>", "nan", "-nan", "null", "[null]", "none", "nil", "missing", "unknown",
+    {"", "-", "--", ".", "[]", "['']", "{}", "na", "n/a", "n.a.", "<na>", "nan", "-nan", "null", "[null]", "none",
+     "nil", "missing", "unknown",
      "not available", "not applicable", "not done", "undefined", "unlabeled", "unlabelled", "pending", "tbd",
      "#n/a", "#n/a n/a", "#na", "#null!", "#value!", "#ref!", "#name?", "#div/0!", "#num!",
      "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"}
@@ -43,16 +43,34 @@ UNSURE = frozenset(  # -1: CheXpert, MIMIC-CXR
      "questionable", "borderline"}
 )  # fmt: skip
 
-NUMBER = re.compile(r"([+-]?)([0-9]+)\.0+")
+NUMBER = re.compile(r"([+-]?)([0-9]+)(?:\.0+)?")
 NUMERIC = re.compile(r"[+-]?[0-9]+(?:[.][0-9]+)?")
 BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[-_]+(?=[^\W\d_])")
-FINDINGS = re.compile(r"[|;,]")  # what parts the findings of one cell
+FINDINGS = re.compile(r"[|;,、，；]")  # what parts the findings of one cell
+BETWEEN_WORDS = re.compile(r"(?<=[^\W\d])\s*[/+&]\s*(?=[^\W\d])|\s+and\s+", re.IGNORECASE)  # `Mass/Nodule`, not `1+`
+IN_QUOTES = re.compile(r"'([^']*)'|\"([^\"]*)\"")  # in lists as Python and NumPy print them
 CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 WORD = re.compile(r"[^\W_]+")
-NEGATIONS = frozenset({"no", "non", "not", "without", "free", "absence", "absent"})
-SAY_NORMAL = frozenset({"normal", "normals", "healthy", "negative", "unremarkable"})
-SAY_ABNORMAL = frozenset({"abnormal", "abnormality", "abnormalities", "finding", "findings", "disease", "diseased",
-                          "pathology", "fracture", "fractures", "fractured", "positive"})  # fmt: skip
+NEGATIONS = ("no", "non", "not", "without")
+
+# Words of the titles of columns. Yes means normal only where a title holds nothing but words that say so.
+FILLERS = frozenset(
+    {"is", "has", "label", "class", "target", "patient", "image", "x", "ray", "xray", "exam", "flag", "y"}
+)
+SAY_NORMAL = frozenset(
+    {"normal", "normals", "normality", "norm", "healthy", "negative", "unremarkable", "unfractured", "nonfractured",
+     "nofinding", "nofindings", "nofracture", "isnormal", "ishealthy", "control", "intact", "gesund", "unauffällig",
+     "normalbefund", "negativ", "negativo", "sain", "sano", "sana", "sani", "normale", "正常", "健康", "норма"}
+)  # fmt: skip
+SAY_ABNORMAL = frozenset(
+    {"abnormal", "abnormality", "abnormalities", "finding", "findings", "disease", "diseased", "pathology", "fracture",
+     "fractures", "fractured", "positive", "sick", "ill"}
+)  # fmt: skip
+# Whatever else stands in a title with one of these, it is not clear what yes means.
+UNCLEAR = frozenset(
+    {"no", "non", "not", "without", "free", "absence", "absent", "vs", "versus", "or", "benign", "kein", "keine",
+     "ohne", "sin", "sans", "senza", "нет", "без"}
+)  # fmt: skip
 SIMILAR = 0.84  # of two words, by difflib: a typing error in one of six letters, or an ending
 LONG_ENOUGH = 4  # letters of a word that may be another one misspelt
 
@@ -74,26 +92,26 @@ def canonical(word: str) -> str:
 def findings(cell: str) -> tuple[str, ...]:
     """Return the findings that a cell names, `Mass|Nodule` or `['Mass', 'Nodule']`, without those that are missing."""
     text = cell.strip()
-    if text.startswith("[") and text.endswith("]"):
+    if text[:1] + text[-1:] in ("[]", "{}", "()"):
         text = text[1:-1]
-    parts = (part.strip().strip("'\"").strip() for part in FINDINGS.split(text))
+        quoted = ["".join(found) for found in IN_QUOTES.findall(text)]
+        text = "|".join(quoted) or text
+    listed = (part.strip().strip("'\"").strip() for part in FINDINGS.split(text))
+    parts = (part for each in listed if not is_missing(each) for part in BETWEEN_WORDS.split(each))
     return tuple(part for part in parts if not is_missing(part))
 
 
 def means_normal(column: str) -> bool | None:
     """Return whether yes in a column of that name means normal, as in `No Finding`; None if that is not clear."""
     words = [word.casefold() for word in WORD.findall(CAPITALS.sub(" ", column))]
-    if NEGATIONS.isdisjoint(words):
-        says_normal, says_abnormal = not SAY_NORMAL.isdisjoint(words), not SAY_ABNORMAL.isdisjoint(words)
-        return None if says_normal and says_abnormal else says_normal
-    if len(words) < 2 or words[-2] not in (
-        "no",
-        "non",
-        "not",
-        "without",
-    ):  # `No. of fractures`, `Non-displaced fracture`
-        return None
-    return words[-1] in SAY_ABNORMAL or (False if words[-1] in SAY_NORMAL else None)
+    words = [word for word in words if word not in FILLERS]
+    is_negated = len(words) == 2 and words[0] in NEGATIONS  # `No. of fractures`, `Non-displaced fracture` are unclear
+    if is_negated and words[1] in SAY_ABNORMAL | SAY_NORMAL:
+        return words[1] in SAY_ABNORMAL
+    if words and SAY_NORMAL.issuperset(words):
+        return True
+    explains = any(sign in column for sign in "=:")  # `label (0 = abnormal)`
+    return False if (SAY_NORMAL | UNCLEAR).isdisjoint(words) and not explains else None
 
 
 @dataclass(frozen=True)
@@ -167,16 +185,36 @@ class LabelRules:
         return "normal" if form in self.normal else None
 
     def _by_exclusion(self, word: str) -> Label:
-        form = canonical(word)
+        """Return the label of a word that the options do not name."""
+        named = self.normal or self.abnormal
+        if not named:
+            return self._by_name(word)
         if self.normal and self.abnormal:
             raise DataError(f"'{word}' is in neither --normal-class nor --abnormal-class", "name it in one of them")
-        if self.abnormal and form in PLAINLY_ABNORMAL:
-            raise DataError(f"'{word}' would count as normal, as --abnormal-class does not name it", "name it there")
-        if self.normal and form in PLAINLY_NORMAL:
-            raise DataError(f"'{word}' would count as abnormal, as --normal-class does not name it", "name it there")
-        if self.normal or self.abnormal:
-            return "abnormal" if self.normal else "normal"
-        return self._by_name(word)
+        option, other = ("--normal-class", "abnormal") if self.normal else ("--abnormal-class", "normal")
+        form = canonical(word)
+        if self._says_the_opposite(form):
+            raise DataError(f"'{word}' would count as {other}, as {option} does not name it", "name it there, or both")
+        near = next((name for name in sorted(named) if _holds(form, name)), "")
+        if near:
+            raise DataError(
+                f"'{word}' holds '{near}', which {option} names, and would count as {other}",
+                f"name it too: {option}, or the other classes with the other option",
+            )
+        return "abnormal" if self.normal else "normal"
+
+    def _says_the_opposite(self, form: str) -> bool:
+        """Return whether a word says by itself that it is not of the kind that exclusion makes it.
+
+        A number, yes or no tells nothing beside classes that are numbers, yes or no: grades, for one.
+        """
+        named = self.normal | self.abnormal
+        if form in ANSWERS and any(name in ANSWERS or NUMERIC.fullmatch(name) for name in named):
+            return False
+        if self.normal:
+            return form in NORMAL_NAMES
+        is_general = self.abnormal <= ABNORMAL_NAMES - FINDING_NAMES
+        return form in (ABNORMAL_NAMES if is_general else ABNORMAL_NAMES - FINDING_NAMES)
 
     def _by_name(self, word: str) -> Label:
         form = canonical(word)
@@ -189,6 +227,13 @@ class LabelRules:
         raise DataError(
             f"'{word}' is neither normal nor abnormal", "name the classes with --abnormal-class or --normal-class"
         )
+
+
+def _holds(form: str, name: str) -> bool:
+    """Return whether a word holds a name as a part of it, other than as what it denies (`no effusion`)."""
+    if form in [f"{negation} {name}" for negation in NEGATIONS]:
+        return False
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", form) is not None and not NUMERIC.fullmatch(name)
 
 
 def _joined(parts: list[Reading]) -> Reading:
@@ -221,15 +266,14 @@ def count_words(words: Iterable[str], rules: LabelRules) -> list[WordCount]:
 def misspelt(words: Iterable[str], rules: LabelRules) -> list[tuple[str, str]]:
     """Return words that the options do not name, each with a word that they name and that it nearly is."""
     named = [name for name in rules.normal | rules.abnormal if len(name) >= LONG_ENOUGH]
-    others = sorted({canonical(word) for word in words} - rules.normal - rules.abnormal)
+    known = rules.normal | rules.abnormal | NORMAL_NAMES | ABNORMAL_NAMES
+    others = sorted({canonical(part) for word in words for part in findings(word)} - known)
     pairs = ((word, difflib.get_close_matches(word, named, 1, SIMILAR)) for word in others if len(word) >= LONG_ENOUGH)
-    return [(word, near[0]) for word, near in pairs if near]
+    return [(word, near[0]) for word, near in pairs if near and not word.startswith(tuple(f"{n} " for n in NEGATIONS))]
 
 
 def check_minus_one(words: Iterable[str], rules: LabelRules, *, decided: bool) -> None:
-    """Refuse `-1` beside `1` alone: it may mean uncertain (CheXpert) or negative (machine learning).
-
-    Where values are missing as well, as in CheXpert and MIMIC-CXR, it means uncertain.
+    """Refuse `-1` where nothing else is normal: it may mean uncertain (CheXpert) or negative (machine learning).
 
     Args:
         words: all that stand in the column.
@@ -239,10 +283,15 @@ def check_minus_one(words: Iterable[str], rules: LabelRules, *, decided: bool) -
     Raises:
         DataError: it is not clear which.
     """
-    forms = {canonical(word) for word in words}
-    named = rules.normal | rules.abnormal
-    if forms == {"-1", "1"} and "-1" not in named and not decided:
+    there = set(words)
+    if decided or "-1" not in {canonical(word) for word in there} - rules.normal - rules.abnormal:
+        return
+    try:
+        has_normal = any(rules.read(word).label == "normal" for word in there)
+    except DataError:  # a word that is not understood is refused with its line
+        return
+    if not has_normal:
         raise DataError(
-            "the labels are -1 and 1 alone: -1 may mean uncertain or normal",
+            "labels are -1 and none is normal: -1 may mean uncertain or normal",
             "name it with --normal-class=-1, or say what uncertain is with --unsure-label",
         )
