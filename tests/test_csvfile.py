@@ -158,6 +158,9 @@ def test_an_encoding_can_be_named(tmp_path: Path) -> None:
 def test_a_line_of_more_cells_than_columns_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="line 3 has 3 cells"):
         csvfile.read_sheet(write(tmp_path, b"file,label\na.png,1\nb.png,mass, left\n"))
+    with pytest.raises(DataError, match="line 2 has 4 cells"):
+        csvfile.read_sheet(write(tmp_path, b"file,label,note\na.png,1,0,\nb.png,1,x\n"))
+    assert csvfile.read_sheet(write(tmp_path, b"file,label\na.png,1,\nb.png,0,\n")).header == ("file", "label")
     assert csvfile.read_sheet(write(tmp_path, b"file,label,,\na.png,1,,\n")).header == ("file", "label")
 
 
@@ -166,6 +169,17 @@ def test_a_quote_that_swallows_lines_is_refused(tmp_path: Path) -> None:
         csvfile.read_sheet(write(tmp_path, b'file,label\n"a.png,1\nb.png,0\n'))
     with pytest.raises(DataError, match="line 3"):
         csvfile.read_sheet(write(tmp_path, b'file,label\n"a.png,1\nb".png,0\n'))
+    with pytest.raises(DataError, match="quot"):
+        csvfile.read_sheet(write(tmp_path, b'file,note\na.png,"x\nb.png,y\nc.png,z"\n'))
+    assert len(csvfile.read_sheet(write(tmp_path, b'file,note\na.png,"two\nlines, long"\n')).lines) == 1
+
+
+def test_a_wrapped_title_does_not_hide_the_delimiter(tmp_path: Path) -> None:
+    assert csvfile.read_sheet(write(tmp_path, b'"file\nname";label\na.png;1\n')).header == ("file\nname", "label")
+
+
+def test_a_space_after_the_delimiter_is_no_part_of_a_quoted_cell(tmp_path: Path) -> None:
+    assert csvfile.read_sheet(write(tmp_path, b'file, label\na.png, "1, 2"\n')).lines[0].cells == ("a.png", "1, 2")
 
 
 def test_a_damaged_archive_and_a_workbook_are_refused(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def test_spellings_of_one_patient_are_one() -> None:
 
 @pytest.mark.parametrize(
     "cells", [["007", "7"], ["7.0", "007"], ["0", "00"], ["1.2E+11", "5"], ["1.23457e+14"],
+              ["1.23457E14"], ["P1.23457E+14"], ["########"], ["P007", "P7"],
               ["12345678901234500", "12345678901234600"]]
 )  # fmt: skip
 def test_identifiers_that_lost_digits_are_refused_with_examples(cells: list[str]) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from xrayaug.csvfile import Sheet, title_key
+from xrayaug.csvfile import Line, Sheet, title_key
 from xrayaug.errors import DataError
-from xrayaug.labels import CAPITALS, WORD
+from xrayaug.labels import CAPITALS, WORD, is_missing
 
 NONE = "none"  # given as a column's name: there is none, whatever the names say
 
@@ -13,10 +13,12 @@ USUAL_NAMES = {
               "image name", "file path", "img path", "img name"),
     "label": ("label", "class", "target", "abnormal", "diagnosis", "labels", "finding", "findings", "finding labels",
               "abnormality", "category"),
-    "patient": ("patient", "patient_id", "subject", "subject_id", "patient no", "patient nr", "patient number",
+    "patient": ("patient_id", "subject_id", "patient", "subject", "patient no", "patient nr", "patient number",
                 "patient key", "patient uid", "subject no", "subject nr", "subject number", "participant",
                 "participant_id", "person_id", "mrn", "medical record number", "empi_anon", "anon patient id", "pid",
-                "ptid", "pat_id", "case", "case_id"),
+                "ptid", "pat_id", "uhid", "hospital number", "hospital no", "subj", "subj_id", "paciente", "paziente",
+                "patienten id", "patientennummer", "pacjent", "患者ID", "患者", "病历号", "病人", "hasta no", "case_id",
+                "case no", "case number", "case"),
     "study": ("study", "study_id", "study instance uid", "study uid", "accession number", "accession", "exam id"),
     "split": ("split", "set", "subset", "data split", "dataset split"),
 }  # fmt: skip
@@ -31,6 +33,7 @@ ATTRIBUTES = frozenset(
      "label", "bmi", "followup", "modality", "view"}
 )  # fmt: skip
 REQUIRED = ("image", "label")
+FEWEST_VALUES = 5  # different ones, of a column that may name patients
 
 
 def find(sheet: Sheet, what: str, named: str | None) -> int | None:
@@ -88,6 +91,20 @@ def _looks_like(title: str) -> str:
         if part:
             return "" if not ATTRIBUTES.isdisjoint([*words, key.replace(part, "")]) else what
     return ""
+
+
+def like_identifiers(sheet: Sheet, lines: Sequence[Line], used: Mapping[str, int | None]) -> list[str]:
+    """Return unused columns that hold as many different values as patients might: most occur several times."""
+    found = []
+    for place, title in enumerate(sheet.header):
+        words = {word.casefold() for word in WORD.findall(CAPITALS.sub(" ", title))}
+        if place in used.values() or _looks_like(title) or not ATTRIBUTES.isdisjoint(words):
+            continue
+        cells = [line.cell(place) for line in lines]
+        known = [cell for cell in cells if not is_missing(cell)]
+        if FEWEST_VALUES <= len(set(known)) <= len(known) / 1.2 and len(known) <= 20 * len(set(known)):
+            found.append(title)
+    return found
 
 
 def kept_names(sheet: Sheet, wanted: Sequence[str] | None, image: int) -> dict[str, int]:

@@ -31,6 +31,7 @@ MOSTLY = 0.6  # of a text's letters beyond ASCII
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # with the apostrophes of text that has been guarded already
 NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")  # begins as a formula may, and is none
+SWALLOWED = re.compile(r"\n[^\n,;\t]+\.(?:png|jpe?g|tiff?|bmp|dcm|dicom|webp|gif)[\"']?[,;\t]", re.IGNORECASE)
 AS_TEXT = re.compile(r'="(.*)"')
 GUARDED = re.compile(r"'+[=+\-@\t\r]")
 QUOTED = re.compile(r'[",\r\n]')
@@ -138,14 +139,21 @@ def read_sheet(path: Path, encoding: str | None = None) -> Sheet:
     lines, guessed = _read(path, encoding)
     if not lines:
         raise DataError(f"{path} is empty", "its first line must name the columns")
+    width = len(lines[0].cells)
     titles = lines[0].cells
     while not titles[-1]:
         titles = titles[:-1]
+    trails = len({len(line.cells) for line in lines[1:]}) == 1  # every line ends in a delimiter
     for line in lines[1:]:
-        if any(line.cells[len(titles) :]):
+        if any(line.cells[len(titles) :]) or (len(line.cells) > width and not trails):
             raise DataError(
                 f"{path} line {line.number} has {len(line.cells)} cells, its first line names {len(titles)} columns",
                 "put cells with a delimiter in quotes, or name all columns",
+            )
+        if any(SWALLOWED.search(cell) for cell in line.cells):
+            raise DataError(
+                f"{path}: a quote in the lines before {line.number} holds other lines",
+                "remove the stray quotation mark",
             )
     return Sheet(path, titles, lines[1:], [f"{path.name} is not UTF-8: {guessed}"] if guessed else [])
 
@@ -240,9 +248,11 @@ def _parse(data: bytes, encoding: str | None = None) -> Iterator[Line]:
     # Decoded piece by piece: a whole text in memory, of four bytes a character, is the largest thing here.
     with io.TextIOWrapper(io.BytesIO(data), found, errors, newline="") as text:
         first = next((line for line in text if line.strip()), "")
-        said = SEPARATOR_LINE.fullmatch(first)
+        if not any(sign in first for sign in DELIMITERS):  # a title that is wrapped, for one
+            first += text.read(HEAD_BYTES // 16)
+        said = SEPARATOR_LINE.fullmatch(first.split("\n", maxsplit=1)[0])
         text.seek(0)
-        reader = csv.reader(text, delimiter=said[1] if said else _delimiter(first), strict=True)
+        reader = csv.reader(text, delimiter=said[1] if said else _delimiter(first), strict=True, skipinitialspace=True)
         try:
             for cells in reader:
                 stripped = tuple(_plain(cell.strip()) for cell in cells)

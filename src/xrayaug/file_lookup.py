@@ -73,15 +73,13 @@ class FileLookup:
 
         A path without a directory is looked for in all of them, one without a suffix with any.
         """
-        exact = self._exact(path)
-        if exact:
-            return Match((exact,))
         wanted = str(path)
         has_suffix = _stem(wanted) != wanted
+        if self._is_file(wanted):
+            return Match((wanted,))
         for level, (form, spelling) in enumerate(FORMS):
-            found = self._by_form(level).get(form(wanted), ())
-            if not found and not has_suffix:
-                found = self._by_stem(level).get(form(wanted), ())
+            index = self._by_form(level) if has_suffix else self._by_stem(level)
+            found = index.get(form(wanted), ())
             if found:
                 return Match(tuple(found), spelling)
         return Match(())

@@ -12,17 +12,21 @@ from collections.abc import Iterable, Mapping
 from xrayaug.errors import DataError
 from xrayaug.labels import is_missing
 
-WHOLE = re.compile(r"([0-9]+)\.0+")
-ROUNDED = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+")
+WHOLE = re.compile(r"([0-9]+)(?:\.0+|,0)")  # `12,0` where the decimal mark is a comma
+ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+|[0-9][.,][0-9]+[eE][0-9]{2}|#{3,}")
 DIGITS = re.compile(r"[0-9]+")
+LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+DASHES = re.compile(r"[\u2010-\u2015\u2212]")
 EXACT_DIGITS = 15  # that a spreadsheet keeps of a number; further ones become zeros
 SHOWN = 3  # examples in a message
 
 
 def canonical(cell: str) -> str:
     """Return an identifier without what a spreadsheet adds; empty where it is missing. Leading zeros stay."""
-    text = unicodedata.normalize("NFC", " ".join(cell.split())).removeprefix("'")  # how a sheet marks text
-    if is_missing(text):
+    text = DASHES.sub("-", unicodedata.normalize("NFKC", cell))
+    text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")  # zero-width spaces and the like
+    text = " ".join(text.split()).strip("'\"")  # a sheet marks text so
+    if is_missing(text) or text == "?":
         return ""
     whole = WHOLE.fullmatch(text)
     return whole[1] if whole else text
@@ -59,7 +63,7 @@ def unify(cells: Iterable[str], column: str) -> tuple[Mapping[str, str], list[st
 
 
 def _check_digits(identifiers: list[str], column: str) -> None:
-    rounded = [identifier for identifier in identifiers if ROUNDED.fullmatch(identifier)]
+    rounded = [identifier for identifier in identifiers if ROUNDED.search(identifier)]
     if not rounded:
         long = [each for each in identifiers if DIGITS.fullmatch(each) and len(each.lstrip("0")) > EXACT_DIGITS]
         rounded = long if len(long) > 1 and all(not each.lstrip("0")[EXACT_DIGITS:].strip("0") for each in long) else []
@@ -73,9 +77,8 @@ def _check_digits(identifiers: list[str], column: str) -> None:
 def _check_zeros(identifiers: list[str], column: str) -> None:
     by_value: defaultdict[str, list[str]] = defaultdict(list)
     for identifier in identifiers:
-        if DIGITS.fullmatch(identifier):
-            by_value[identifier.lstrip("0")].append(identifier)
-    unclear = [same for same in by_value.values() if len(same) > 1]
+        by_value[LEADING_ZEROS.sub("", identifier.casefold())].append(identifier)
+    unclear = [same for same in by_value.values() if len({each.casefold() for each in same}) > 1]
     if unclear:
         examples = "; ".join(" and ".join(same) for same in unclear[:SHOWN])
         raise DataError(

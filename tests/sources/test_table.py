@@ -1,9 +1,11 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from xrayaug import sources
 from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.options import Prepare
 from xrayaug.sources import Listing, Record, table
@@ -340,10 +342,89 @@ def test_conditions_take_several_values_and_exclude(root: Path) -> None:
 
 
 def test_paths_that_begin_above_the_root_are_found(root: Path) -> None:
-    listing = read(root / "t.csv", "path,label\nset/x/b.png,0\nset/x/c.jpg,1\nother/x/b.png,1\n")
+    name = root.name
+    listing = read(root / "t.csv", f"path,label\n{name}/x/b.png,0\n{name}/x/c.jpg,1\nother/x/b.png,1\n")
     assert told(listing) == {"x/b.png": "normal", "x/c.jpg": "abnormal"}
     assert listing.skipped == [("other/x/b.png", "listed but not on disk")]
-    assert "'set/'" in listing.notes[0]
+    assert f"'{name}/'" in listing.notes[0]
+    assert told(read(root / "t.csv", "path,label\nold/x/b.png,0\nold/a.png,1\n")).keys() == {"x/b.png", "a.png"}
+    assert told(read(root / "x" / "t.csv", "path,label\nx/b.png,0\n")) == {"b.png": "normal"}
+    (root / "other").mkdir()
+    with pytest.raises(InputError, match="not on disk"):  # of the directory beside it, not of this one
+        read(root / "x" / "t.csv", "path,label\nother/b.png,0\n")
+
+
+@pytest.mark.parametrize("start", ["/data/of/someone/", "D:\\", "C:/x/"])
+def test_paths_of_another_computer_are_found_by_the_root_s_name(root: Path, start: str) -> None:
+    listing = read(root / "t.csv", f"path,label\n{start}{root.name}/x/b.png,0\n")
+    assert told(listing) == {"x/b.png": "normal"}
+    assert start in listing.notes[0]
+
+
+def test_images_of_a_study_stay_together_where_patients_are_unknown(root: Path) -> None:
+    listing = on_three(root, "label,study_id", "0,s1", "1,s1", "1,")
+    assert [(record.patient, record.patient_known) for record in listing.records] == [
+        ("study:s1", False), ("study:s1", False), ("x/c", False),
+    ]  # fmt: skip
+
+
+def test_a_name_without_suffix_that_two_files_have_is_no_file_s(root: Path) -> None:
+    Image.new("L", (4, 4)).save(root / "x" / "b.jpg")
+    listing = read(root / "t.csv", "path,label\nx/b,0\na,1\n")
+    assert told(listing) == {"a.png": "abnormal"}
+    assert listing.skipped[0][1].startswith("in several places")
+
+
+def test_labels_that_the_directories_contradict_are_refused_or_named(tmp_path: Path) -> None:
+    files = [f"{name}/{number}.png" for name in ("fractured", "normal") for number in range(3)]
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        Image.new("L", (4, 4)).save(tmp_path / file)
+    turned = "".join(f"{file},{int('normal' in file)}\n" for file in files)
+    with pytest.raises(DataError, match="6 of 6 labels contradict"):
+        read(tmp_path / "t.csv", f"file,label\n{turned}")
+    right = "".join(f"{file},{int('fractured' in file)}\n" for file in files)
+    assert read(tmp_path / "t.csv", f"file,label\n{right}").warnings == []
+    assert "1 of 6 labels" in read(tmp_path / "t.csv", f"file,label\n{right}".replace("2.png,1", "2.png,0")).warnings[0]
+
+
+def test_a_label_that_is_told_and_left_out_is_a_contradiction(root: Path) -> None:
+    for first, second in (("0", "-1"), ("-1", "0")):
+        with pytest.raises(DataError, match=r"contradicts an earlier line on a\.png"):
+            read(root / "t.csv", f"image,label\nx/b.png,0\na.png,{first}\na.png,{second}\n")
+
+
+def test_patients_of_a_pattern_are_written_alike() -> None:
+    with pytest.raises(DataError, match="07 and 7"):
+        sources.unified([Record(name, "normal", name, name) for name in ("7", "07")], "x")
+    one, _ = sources.unified([Record(name, "normal", name, name) for name in ("P1", "p1")], "x")
+    assert {record.patient for record in one} == {"P1"}
+
+
+def many(root: Path, header: str, line: Callable[[int], str], **options: object) -> Listing:
+    """Read a table of 24 images."""
+    for number in range(24):
+        Image.new("L", (4, 4)).save(root / f"m{number}.png")
+    text = f"file,label,{header}\n" + "".join(f"m{n}.png,{n % 2},{line(n)}\n" for n in range(24))
+    return read(root / "t.csv", text, **options)
+
+
+@pytest.mark.parametrize(
+    ("header", "line", "said"),
+    [
+        ("sujeto", lambda n: f"S{n // 2}", "'sujeto'"),
+        ("phase", lambda n: "train" if n % 3 else "TEST", "--split-column 'phase'"),
+        ("case", lambda n: str(n % 2), "only 2 patients"),
+        ("patient", lambda n: "" if n % 2 else str(n), "merged cells"),
+        ("age", lambda n: str(n // 2), ""),
+        ("note", lambda n: f"text {n}", ""),
+    ],
+)
+def test_values_that_tell_of_a_column_s_use_are_named(
+    root: Path, header: str, line: Callable[[int], str], said: str
+) -> None:
+    warnings = many(root, header, line).warnings
+    assert any(said in warning for warning in warnings) if said else warnings == []
 
 
 def test_a_path_from_the_file_system_s_root_is_taken_if_it_lies_in_the_set(root: Path) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import NoReturn, Protocol, cast
 
-from xrayaug import labels, listing
+from xrayaug import identifiers, labels, listing
 from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES
 from xrayaug.labels import LabelRules, WordCount
@@ -27,6 +27,8 @@ SPLIT_NAMES = {
     "val": "valid",
     "valid": "valid",
     "validation": "valid",
+    "validate": "valid",
+    "dev": "valid",
     "test": "test",
     "testing": "test",
 }
@@ -40,8 +42,10 @@ OF_SYSTEMS = frozenset({"__MACOSX", "lost+found", "System Volume Information", "
 MISSING = "listed but not on disk"
 BROKEN_LINK = "a broken link"
 SEVERAL = "in several places"
+NO_NAME = "names no image"
 
 
+SET = re.compile(r"[-_ ]*set$")
 PATIENTS_IN_PATHS = (
     r"(?i:patient|subject|person|participant)[-_ ]?[0-9]+",  # CheXpert
     r"(?<![^/])p[0-9]{8}(?![^/])",  # MIMIC-CXR
@@ -77,7 +81,7 @@ class Listing:
 
     def lost(self) -> list[tuple[str, str]]:
         """Those of the skipped that are images, but not there to be read."""
-        return [each for each in self.skipped if each[1].startswith((MISSING, BROKEN_LINK, SEVERAL))]
+        return [each for each in self.skipped if each[1].startswith((MISSING, BROKEN_LINK, SEVERAL, NO_NAME))]
 
 
 class Source(Protocol):
@@ -304,6 +308,23 @@ def patients_by_path(options: Prepare) -> Callable[[str], str] | None:
         return found[pattern.groups]
 
     return patient
+
+
+def split_of(word: str) -> str | None:
+    """Return the split that a word names, `Training` or `test_set`; None if it names none."""
+    return SPLIT_NAMES.get(SET.sub("", word.strip().lower()))
+
+
+def unified(records: list[Record], pattern: str | None) -> tuple[list[Record], list[str]]:
+    """Return the records with patients that were found in paths by a pattern written alike, and notes on them.
+
+    Raises:
+        DataError: some of them differ in leading zeros alone.
+    """
+    if pattern is None:
+        return records, []
+    one, notes = identifiers.unify((record.patient for record in records), f"--patient-pattern {pattern}")
+    return [replace(record, patient=one[record.patient]) for record in records], notes
 
 
 def on_patients(records: Sequence[Record]) -> list[str]:

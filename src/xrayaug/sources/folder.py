@@ -12,7 +12,7 @@ from xrayaug import annotations, labels, sources
 from xrayaug.errors import DataError, InputError
 from xrayaug.labels import LabelRules, Reading, WordCount
 from xrayaug.options import Prepare
-from xrayaug.sources import SPLIT_NAMES, Listing, Record
+from xrayaug.sources import Listing, Record
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ def read(options: Prepare) -> Listing:
             records.append(_record(place, reading.label, patient))
         else:
             skipped.append((place.file, reading.reason))
+    records, notes = sources.unified(records, options.patient_pattern)
+    notes += _notes(records, are_known=patient is not None)
     warnings = [*sources.on_labels(words, rules), *sources.on_patients(records)]
-    return Listing(
-        root, records, skipped, _notes(records, are_known=patient is not None), warnings=warnings, words=words
-    )
+    return Listing(root, records, skipped, notes, warnings=warnings, words=words)
 
 
 def _root(path: Path) -> Path:
@@ -79,12 +79,12 @@ def _root(path: Path) -> Path:
 
 
 def _is_split(folder: Path) -> bool:
-    return folder.name.strip().lower() in SPLIT_NAMES
+    return sources.split_of(folder.name) is not None
 
 
 def _place(file: str, has_splits: bool) -> _Place:
     folders = list(PurePosixPath(file).parts[:-1])
-    split = SPLIT_NAMES.get(folders[0].strip().lower(), "") if has_splits and folders else ""
+    split = (sources.split_of(folders[0]) or "") if has_splits and folders else ""
     if split:
         del folders[0]
     return _Place(file, split, folders[0] if folders else "")

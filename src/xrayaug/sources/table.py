@@ -14,6 +14,9 @@ from xrayaug.options import Prepare
 from xrayaug.sources import SPLIT_NAMES, Listing, Record
 
 SHOWN = 3  # examples in a message
+FEW_PATIENTS, MANY_IMAGES = 3, 12  # so few patients of so many images are none, as likely as not
+MERGED = 0.2  # share of images without a patient from which on cells may have been merged
+TURNED = 0.9  # share of contradicted labels above which they are turned round, and not about something else
 TRIED = 200  # lines whose paths tell whether they begin above the root
 
 
@@ -35,6 +38,7 @@ class _Table:
     studies: Mapping[str, str]
     notes: list[str]
     warnings: list[str]
+    elsewhere: list[str] = field(default_factory=list)  # paths of another computer, cut to what follows the root's name
 
     def where(self, line: Line) -> str:
         """Return the line, for an error to name."""
@@ -51,6 +55,7 @@ class _Found:
 
     records: dict[str, Record] = field(default_factory=dict)  # by file
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    left_out: set[str] = field(default_factory=set)  # files that a line leaves out by its label
     repeated: int = 0
     differing: Counter[str] = field(default_factory=Counter)  # kept columns in which lines of one image differ
 
@@ -72,7 +77,19 @@ def read(options: Prepare) -> Listing:
         InputError: there is no sheet, or none of its images.
         DataError: a column, label, split, identifier or path that cannot stand, or lines that contradict each other.
     """
-    table = _open_table(options)
+    sheet = csvfile.read_sheet(_find_file(options), options.encoding)
+    try:
+        return _read(sheet, options)
+    except DataError as problem:
+        if not sheet.notes:
+            raise
+        raise DataError(
+            problem.message, f"{problem.hint}; {'; '.join(sheet.notes)}"
+        ) from None  # the guess may be wrong
+
+
+def _read(sheet: Sheet, options: Prepare) -> Listing:
+    table = _open_table(sheet, options)
     found = _Found()
     for line, named, match in _matched(table):
         _take(line, named, match, table, found)
@@ -81,26 +98,31 @@ def read(options: Prepare) -> Listing:
             f"none of the {len(table.lines)} images that {table.sheet.path} lists is usable: " + _first_reasons(found),
             f"paths are relative to {table.root}",
         )
-    records = list(found.records.values())
+    records, unified = sources.unified(list(found.records.values()), options.patient_pattern)
+    _check_telling(records, table)
     titles = {what: table.sheet.header[place] for what, place in table.columns.items() if place is not None}
     return Listing(
         table.root,
         records,
         found.skipped,
-        notes=[*table.notes, *_notes(table, found)],
-        warnings=[*table.warnings, *sources.on_labels(table.words, table.rules), *sources.on_patients(records)],
+        notes=[*table.notes, *unified, *_notes(table, found)],
+        warnings=[
+            *table.warnings,
+            *sources.on_labels(table.words, table.rules),
+            *_on_patients(records, table, options),
+            *sources.on_patients(records),
+        ],
         lists=[table.sheet.path],
         words=table.words,
         columns=titles,
     )
 
 
-def _open_table(options: Prepare) -> _Table:
+def _open_table(sheet: Sheet, options: Prepare) -> _Table:
     if options.label and options.label_column:
         raise UsageError("--label and --label-column are both given", "leave out one")
     if options.patient_pattern and options.patient_column:
         raise UsageError("--patient-pattern and --patient-column are both given", "leave out one")
-    sheet = csvfile.read_sheet(_find_file(options), options.encoding)
     places = {what: columns.find(sheet, what, _given(options, what)) for what in columns.USUAL_NAMES}
     if places["image"] is None:
         raise columns.missing(sheet, "of images", "image")
@@ -300,7 +322,7 @@ def _matched(table: _Table) -> list[tuple[Line, str, Match]]:
         table.root, lambda: annotations.radiographs_first(filter(sources.is_picture, sources.walk(table.root)))
     )
     paths = [(line, _path(table.cell(line, "image"), table, line)) for line in table.lines]
-    above = _above_root([path for _, path in paths if path], lookup)
+    above = _above_root([path for _, path in paths if path], lookup, table.root)
     if above:
         table.notes.append(f"paths of the list begin above {table.root}: '{'/'.join(above)}/' is left off")
     matches = []
@@ -308,6 +330,11 @@ def _matched(table: _Table) -> list[tuple[Line, str, Match]]:
         found = lookup.find(_below(path, above)) if path else Match(())
         matches.append((line, str(path or ""), found))
     matches = _without_taken(matches)
+    if table.elsewhere:
+        table.notes.append(
+            f"{len(table.elsewhere)} paths are of another place, such as {table.elsewhere[0]}: what follows "
+            f"{table.root.absolute().name} is looked for in {table.root}"
+        )
     for spelling in Spelling:
         loose = [(named, match.files[0]) for _, named, match in matches if match.files and match.spelling is spelling]
         if loose and spelling is not Spelling.EXACT:
@@ -341,27 +368,39 @@ def _path(named: str, table: _Table, line: Line) -> PurePosixPath | None:
     if labels.is_missing(named):
         return None
     path = PurePosixPath(named.replace("\\", "/"))
-    if path.is_absolute() and path.is_relative_to(table.root.absolute()):
-        path = path.relative_to(table.root.absolute())
-    if path.is_absolute() or ".." in path.parts or PureWindowsPath(named).drive:
+    root = table.root.absolute()
+    if path.is_absolute() and path.is_relative_to(root):
+        return path.relative_to(root)
+    drive = PureWindowsPath(named).drive
+    if (path.is_absolute() or drive) and root.name in path.parts[1:-1]:  # of another computer
+        begin = len(path.parts) - path.parts[::-1].index(root.name)
+        path = PurePosixPath(*path.parts[begin:])
+        table.elsewhere.append(named)
+    if path.is_absolute() or ".." in path.parts or PureWindowsPath(str(path)).drive:
         raise DataError(
             f"{table.where(line)}: the path {named} leads out of the set", f"make paths relative to {table.root}"
         )
     return path
 
 
-def _above_root(paths: Sequence[PurePosixPath], lookup: FileLookup) -> tuple[str, ...]:
+def _above_root(paths: Sequence[PurePosixPath], lookup: FileLookup, root: Path) -> tuple[str, ...]:
     """Return the directories with which the list's paths begin and which lie above the root; mostly none.
 
-    So `CheXpert/train/a.png` is found where `--input` is `CheXpert` itself.
+    So `CheXpert/train/a.png` is found where `--input` is `CheXpert` itself. Where the root is called otherwise, they
+    must be the same for all paths, and no such directory may lie beside it: it would be another part of the set.
     """
     deep = [path for path in paths if len(path.parts) > 1][:TRIED]
     if not deep or any(lookup.is_there(path) for path in deep):
         return ()
+    name = root.absolute().name
     for path in deep:
-        for depth in range(1, len(path.parts) - 1):
-            if lookup.is_there(PurePosixPath(*path.parts[depth:])):
-                return path.parts[:depth]
+        for depth in range(1, len(path.parts)):
+            above = path.parts[:depth]
+            if not lookup.is_there(PurePosixPath(*path.parts[depth:])):
+                continue
+            is_common = all(other.parts[:depth] == above for other in paths)
+            if above[-1] == name or (is_common and not (root.parent / above[0]).exists()):
+                return above
     return ()
 
 
@@ -376,26 +415,39 @@ def _take(line: Line, named: str, match: Match, table: _Table, found: _Found) ->
         DataError: the line contradicts an earlier one.
     """
     if not named:
-        found.skipped.append((f"line {line.number}", "names no image"))
+        found.skipped.append((f"line {line.number}", sources.NO_NAME))
         return
     reading = table.readings.get(table.cell(line, "label"), labels.Reading(None))
     label = table.label or reading.label
     if label is None:
-        found.skipped.append((match.files[0] if len(match.files) == 1 else named, reading.reason))
+        file = match.files[0] if len(match.files) == 1 else named
+        if file in found.records:
+            raise _contradiction(line, file, table)
+        found.skipped.append((file, reading.reason))
+        found.left_out.add(file)
         return
     if len(match.files) != 1:
         found.skipped.append((named, _why_lost(named, match, table)))
         return
     (file,) = match.files
+    if file in found.left_out:
+        raise _contradiction(line, file, table)
     record = _record(file, line, label, table)
     before = found.records.get(file)
     if before is None:
         found.records[file] = record
         return
     if replace(before, extra={}) != replace(record, extra={}):
-        raise DataError(f"{table.where(line)} contradicts an earlier line on {file}", "delete the wrong line")
+        raise _contradiction(line, file, table)
     found.repeated += 1
     found.records[file] = replace(before, extra=_merged(before.extra, record.extra, found))
+
+
+def _contradiction(line: Line, file: str, table: _Table) -> DataError:
+    return DataError(
+        f"{table.where(line)} contradicts an earlier line on {file}",
+        "lines of an image must agree on label, patient, study and split; write several findings into one cell: A|B",
+    )
 
 
 def _why_lost(named: str, match: Match, table: _Table) -> str:
@@ -423,19 +475,75 @@ def _record(file: str, line: Line, label: str, table: _Table) -> Record:
     if patient and study:
         study = f"{patient}/{study}"  # "study1" may be every patient's
     extra = Cells(table.kept, line.cells)
-    return Record(file, label, patient or alone, study or alone, _split(line, table), extra, bool(patient))
+    whose = patient or (f"study:{study}" if study else alone)  # a study's images are one patient's, whoever that is
+    return Record(file, label, whose, study or alone, _split(line, table), extra, bool(patient))
+
+
+def _check_telling(records: Sequence[Record], table: _Table) -> None:
+    """Refuse labels that nearly all directories contradict whose names tell one (`fractured/`); warn of some.
+
+    Raises:
+        DataError: they do, so that the labels are turned round.
+    """
+    if table.label:
+        return
+    told = [(record, label) for record in records for label in [_label_of_directories(record.file)] if label]
+    wrong = [record for record, label in told if label != record.label]
+    if not wrong:
+        return
+    message = (
+        f"{len(wrong)} of {len(told)} labels contradict the directory of the image: {wrong[0].file} is {wrong[0].label}"
+    )
+    if len(wrong) > TURNED * len(told):
+        raise DataError(message, "say which words are normal and abnormal with --normal-class and --abnormal-class")
+    table.warnings.append(message)
+
+
+def _label_of_directories(file: str) -> str | None:
+    """Return the label that the name of one of an image's directories tells by a word; None if none does."""
+    for name in reversed(PurePosixPath(file).parts[:-1]):
+        form = labels.canonical(name)
+        if form not in labels.ANSWERS and labels.tells_label(form):
+            return labels.BY_NAME.read(form).label
+    return None
+
+
+def _on_patients(records: Sequence[Record], table: _Table, options: Prepare) -> list[str]:
+    """Return what to warn of: columns that may be patients or splits by their values, few patients, merged cells."""
+    said = []
+    title = table.sheet.header[table.columns["patient"]] if table.columns["patient"] is not None else ""
+    known = {record.patient for record in records if record.patient_known}
+    if title and known and len(known) <= FEW_PATIENTS and len(records) >= MANY_IMAGES:
+        said.append(
+            f"column '{title}' names only {len(known)} patients for {len(records)} images: is it one of patients?"
+        )
+    unknown = sum(not record.patient_known for record in records)
+    if title and MERGED * len(records) < unknown < len(records):
+        said.append(f"column '{title}' is empty for {unknown} of {len(records)} images: merged cells of a spreadsheet?")
+    if not (title or options.patient_column or options.patient_pattern):
+        likely = columns.like_identifiers(table.sheet, table.lines, table.columns)
+        said += [
+            f"patients are unknown: if column '{name}' tells them, use --patient-column '{name}'" for name in likely
+        ]
+    if table.columns["split"] is None and not options.split_column:
+        for place, name in enumerate(table.sheet.header):
+            words = {line.cell(place) for line in table.lines if not labels.is_missing(line.cell(place))}
+            if len(words) > 1 and all(sources.split_of(word) for word in words):
+                said.append(f"column '{name}' holds splits, and is not used: --split-column '{name}' uses it")
+    return said
 
 
 def _split(line: Line, table: _Table) -> str:
     word = table.cell(line, "split")
     if labels.is_missing(word):
         return ""
-    if word.lower() not in SPLIT_NAMES:
+    split = sources.split_of(word)
+    if split is None:
         raise DataError(
             f"{table.where(line)}: '{word}' is no split",
             f"splits are {', '.join(SPLIT_NAMES)} or empty; --split-column names the column, or is {columns.NONE}",
         )
-    return SPLIT_NAMES[word.lower()]
+    return split
 
 
 def _first_reasons(found: _Found) -> str:
@@ -450,7 +558,8 @@ def _notes(table: _Table, found: _Found) -> list[str]:
         notes.append(f"--only: {len(table.lines)} of {len(table.sheet.lines)} lines are read")
     unknown = sum(not record.patient_known for record in found.records.values())
     if unknown:
-        notes.append(f"the patient of {unknown} images is unknown: each counts as a patient of its own")
+        rest = ", but images of a study stay together" if table.studies else ""
+        notes.append(f"the patient of {unknown} images is unknown: each counts as a patient of its own{rest}")
     without = sum(not table.studies.get(table.cell(line, "study"), "") for line in table.lines)
     if without:
         notes.append(f"the study of {without} lines is unknown: each image counts as a study of its own")
