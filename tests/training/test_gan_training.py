@@ -20,7 +20,7 @@ from xrayaug.stages import train_gan
 from xrayaug.training.adversaries import FURTHER, METRICS, Adversaries
 from xrayaug.training.distances import Yardstick
 from xrayaug.training.gan_training import Training
-from xrayaug.training.steps import Step
+from xrayaug.training.steps import Recorder
 
 LATENT = 4
 
@@ -183,13 +183,13 @@ def test_networks_grow_before_each_step_and_recorded_steps_are_then_forgotten(
 
     def watched(self: Training) -> dict[str, Any]:
         monkeypatch.setattr(type(self.adversaries.g), "grow", lambda _, progress: growing.grow(progress), raising=False)
-        monkeypatch.setattr(Step, "forget", lambda _: forgotten.append(self.seen))
+        monkeypatch.setattr(Recorder, "forget", lambda _: forgotten.append(self.seen))
         return run(self)
 
     monkeypatch.setattr(Training, "run", watched)
     train_gan.run(command(data, tmp_path / "gan", arch="dcgan", epochs=2))
     assert growing.asked == [seen / 32 for seen in (0, 6, 12, 16, 22, 28)]
-    assert forgotten == [16, 16]  # both kinds of step
+    assert forgotten == [16, 32]  # when they have grown, and at the end
 
 
 def test_mirroring_turns_about_half_of_the_images(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
