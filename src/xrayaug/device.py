@@ -55,6 +55,7 @@ def resolve(name: str, *, deterministic: bool = False, precision: str = "fp32") 
         with naming_limits():
             torch.cuda.set_device(where)
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
     _set_products("ieee")
     _check_precision(where, precision)
     return where
@@ -65,16 +66,17 @@ def training(precision: str) -> Iterator[None]:
     """Set CUDA to compute as a training step does; after it, as everything else does.
 
     A step multiplies in tf32 if `precision` says so, and has cuDNN try its algorithms for every new shape, unless
-    deterministic ones were asked for. Elsewhere products are in fp32 and cuDNN chooses without trying, so that the
-    same command gives the same bytes.
+    deterministic ones were asked for. Elsewhere products are in fp32, and cuDNN takes deterministic algorithms without
+    trying, so that the same command gives the same bytes.
     """
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
+    is_free = not torch.are_deterministic_algorithms_enabled()
+    before = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = is_free, not is_free
     try:
         with products("tf32" if precision == "tf32" else "ieee"):
             yield
     finally:
-        torch.backends.cudnn.benchmark = before
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = before
 
 
 @contextmanager

@@ -319,16 +319,16 @@ class _Filter(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (kernel,) = ctx.saved_tensors
-        return _Unfilter.apply(gradients[0], kernel, ctx.stride, ctx.padding, ctx.shape), None, None, None
+        return _Unfilter.apply(gradients[0], kernel, (ctx.stride, ctx.padding), ctx.shape), None, None, None
 
 
 class _Unfilter(torch.autograd.Function):
     """The gradient of `_Filter`, of which `shape` was the input's."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: int, padding: int, shape: torch.Size) -> Tensor:
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, how: tuple[int, int], shape: torch.Size) -> Tensor:
         ctx.save_for_backward(kernel)
-        ctx.stride, ctx.padding = stride, padding
+        ctx.stride, ctx.padding = stride, padding = how
         left = [
             before - ((after - 1) * stride - 2 * padding + len(FIR))
             for before, after in zip(shape[2:], x.shape[2:], strict=True)
@@ -338,7 +338,7 @@ class _Unfilter(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (kernel,) = ctx.saved_tensors
-        return _Filter.apply(gradients[0], kernel, ctx.stride, ctx.padding), None, None, None, None
+        return _Filter.apply(gradients[0], kernel, ctx.stride, ctx.padding), None, None, None
 
 
 class Discriminator(nn.Module):
