@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,6 +90,7 @@ def test_deterministic_asks_torch_for_it(monkeypatch: pytest.MonkeyPatch) -> Non
     try:
         device.resolve("cpu", deterministic=True)
         assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
     finally:
         torch.use_deterministic_algorithms(False)
@@ -153,3 +155,70 @@ def _several(monkeypatch: pytest.MonkeyPatch, gpus: int, number: int = 1) -> Non
     monkeypatch.setattr(ranks, "own", lambda: Rank(number, 2, number, 2))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "FIND was unable to find an engine to execute this computation after trying 12 plans.",
+        "CUDA error: out of memory",
+    ],
+)
+def test_libraries_of_cuda_say_in_their_own_ways_that_memory_ran_out(reason: str) -> None:
+    with pytest.raises(ResourceError, match="out of memory"), device.naming_limits(2):
+        raise RuntimeError(reason)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasSgemm`",
+    ],
+)
+def test_other_errors_of_theirs_are_not_taken_for_it(reason: str) -> None:
+    with pytest.raises(RuntimeError, match="STATUS"), device.naming_limits(2):
+        raise RuntimeError(reason)
+
+
+def test_memory_that_runs_out_in_a_command_without_batch_size_says_what_else_to_try() -> None:
+    with pytest.raises(ResourceError, match=r"^out of memory: CUDA out of memory") as refusal, device.naming_limits():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried")
+    assert "--device cpu" in refusal.value.hint
+
+
+@pytest.mark.parametrize(("name", "found"), [("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1")])
+def test_a_gpu_becomes_the_current_one_and_has_an_index(monkeypatch: pytest.MonkeyPatch, name: str, found: str) -> None:
+    """So a run that was begun with `--device cuda` goes on under `auto` on what bears the same name."""
+    current: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    assert str(device.resolve(name)) == found
+    assert current == [torch.device(found)]
+
+
+def test_cudnn_tries_algorithms_in_training_steps_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def state() -> tuple[bool, bool, str]:
+        backends: Any = torch.backends
+        return backends.cudnn.benchmark, backends.cudnn.deterministic, backends.cudnn.conv.fp32_precision
+
+    device.resolve("cpu")
+    assert state() == (False, True, "ieee")
+    with device.training("tf32"):
+        assert state() == (True, False, "tf32")
+        with device.products("ieee"):
+            assert state() == (True, False, "ieee")
+        assert state() == (True, False, "tf32")
+    assert state() == (False, True, "ieee")
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    with device.training("bf16"):
+        assert state() == (False, True, "ieee")
+
+
+def test_what_is_fetched_is_the_tensor() -> None:
+    assert device.fetched(torch.arange(3.0))().tolist() == [0, 1, 2]

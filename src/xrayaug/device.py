@@ -2,12 +2,13 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -16,36 +17,83 @@ from xrayaug.errors import ResourceError, UsageError
 from xrayaug.images.arrays import Pixels
 from xrayaug.processes import ranks
 
-OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory|CUDA_ERROR_OUT_OF_MEMORY")
+OUT_OF_MEMORY = re.compile(
+    "can't allocate memory|not enough memory|out of memory|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation"
+    "|(?:CUBLAS|CUSOLVER|CUDNN)_STATUS_ALLOC_FAILED|CUFFT_ALLOC_FAILED"
+    "|CUDNN_STATUS_INTERNAL_ERROR_(?:HOST|DEVICE)_ALLOCATION_FAILED"
+    "|CUBLAS_STATUS_NOT_INITIALIZED when calling .?cublasCreate"  # cuBLAS says so where its handle finds no memory
+    "|unable to find an engine to execute this computation"  # cuDNN, once every algorithm ran out of memory
+)
 PROCESSOR = Path("/proc/cpuinfo")
 BF16_UNITS = re.compile(r"\b(amx_bf16|avx512_bf16|bf16)\b")  # as Linux names them, on x86 and on ARM
 TENSOR_CORES = (8, 0)  # CUDA's compute capability from which there are tf32 and bf16: Ampere
 
 
 def resolve(name: str, *, deterministic: bool = False, precision: str = "fp32") -> torch.device:
-    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps` as a device that is really here, set to compute as asked.
+    """Turn `auto`, `cpu`, `cuda`, `cuda:1` or `mps` into a device that is really here and computes in fp32.
 
-    Of several processes on a machine each has the GPU of its own number there.
+    Of several processes on a machine each has the GPU of its own number there. On CUDA the device becomes the current
+    one of this process, and has an index.
 
     Args:
         name: of the device.
         deterministic: have CUDA use only algorithms that give the same bytes each time; a CPU does anyway.
-        precision: `fp32`, `tf32` or `bf16`; the last takes effect only within `autocast`.
+        precision: `fp32`, `tf32` or `bf16`, which the device must have; it takes effect within `training` alone.
 
     Raises:
         UsageError: no such device, the message says which there are; or it has not that precision.
+        ResourceError: the GPU has no memory left to begin with.
     """
     memory.keep_freed()
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts, without which it refuses
         torch.use_deterministic_algorithms(True)
+        filling: Any = torch.utils.deterministic  # of which type checkers know nothing
+        filling.fill_uninitialized_memory = False  # it costs a pass over every new tensor
     where = _found(name) if not ranks.several() else _own(name)
-    torch.backends.cudnn.benchmark = not deterministic
-    backends: Any = torch.backends
-    for products in (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul):
-        products.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    if where.type == "cuda":
+        with naming_limits():
+            torch.cuda.set_device(where)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    _set_products("ieee")
     _check_precision(where, precision)
     return where
+
+
+@contextmanager
+def training(precision: str) -> Iterator[None]:
+    """Set CUDA to compute as a training step does; after it, as everything else does.
+
+    A step multiplies in tf32 if `precision` says so, and has cuDNN try its algorithms for every new shape, unless
+    deterministic ones were asked for. Elsewhere products are in fp32, and cuDNN takes deterministic algorithms without
+    trying, so that the same command gives the same bytes.
+    """
+    is_free = not torch.are_deterministic_algorithms_enabled()
+    before = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = is_free, not is_free
+    try:
+        with products("tf32" if precision == "tf32" else "ieee"):
+            yield
+    finally:
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = before
+
+
+@contextmanager
+def products(kind: str) -> Iterator[None]:
+    """Multiply float32 on CUDA as `ieee` or as `tf32`, within."""
+    before = torch.backends.cuda.matmul.fp32_precision
+    _set_products(kind)
+    try:
+        yield
+    finally:
+        _set_products(before)
+
+
+def _set_products(kind: str) -> None:
+    backends: Any = torch.backends
+    for each in (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul):
+        each.fp32_precision = kind
 
 
 def autocast(where: torch.device, precision: str) -> AbstractContextManager[object]:
@@ -57,6 +105,22 @@ def wait(where: torch.device) -> None:
     """Until all is computed that was asked of the device."""
     if where.type == "cuda":
         torch.cuda.synchronize(where)
+
+
+def fetched(tensor: Tensor) -> Callable[[], npt.NDArray[Any]]:
+    """Begin to copy a tensor to the CPU; what is returned waits until it is there, and for nothing later."""
+    if tensor.device.type != "cuda":
+        return tensor.cpu().numpy
+    copy = tensor.to("cpu", non_blocking=True)
+    event: Any = torch.cuda.Event  # torch leaves it untyped
+    copied = event()
+    copied.record(torch.cuda.current_stream(tensor.device))
+
+    def wait() -> npt.NDArray[Any]:
+        copied.synchronize()
+        return copy.numpy()
+
+    return wait
 
 
 def own_queue(where: torch.device) -> AbstractContextManager[object]:
@@ -74,13 +138,13 @@ def _found(name: str) -> torch.device:
     if name == "auto":
         return torch.device(here[0])
     try:
-        device = torch.device(name)
+        torch.device(name)
     except RuntimeError:
         raise UsageError(f"--device {name} is no device", f"here: {', '.join(here)}") from None
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in (*here, "cpu"):
         raise UsageError(f"--device {name} is not available", f"here: {', '.join(here)}")
-    return device
+    return torch.device(wanted)
 
 
 def _own(name: str) -> torch.device:
@@ -101,9 +165,7 @@ def _own(name: str) -> torch.device:
             f"{rank.local_count} processes on a machine of {here}",
             f"--nproc-per-node {gpus}" if gpus else "--device cpu",
         )
-    where = torch.device("cuda", rank.local)
-    torch.cuda.set_device(where)
-    return where
+    return torch.device("cuda", rank.local)
 
 
 def _check_precision(where: torch.device, precision: str) -> None:
@@ -150,8 +212,12 @@ def describe_one(device: torch.device) -> str:
 
 
 @contextmanager
-def naming_limits(batch_size: int, *, deterministic: bool = False) -> Iterator[None]:
+def naming_limits(batch_size: int | None = None, *, deterministic: bool = False) -> Iterator[None]:
     """Have what a device cannot do end in one line that says what to try.
+
+    Args:
+        batch_size: of the command; None where it has none, or memory does not depend on it.
+        deterministic: whether `--deterministic` was given.
 
     Raises:
         ResourceError: memory ran out.
@@ -161,14 +227,26 @@ def naming_limits(batch_size: int, *, deterministic: bool = False) -> Iterator[N
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as problem:
         reason = str(problem).partition("\n")[0]
-        if isinstance(problem, torch.OutOfMemoryError | MemoryError) or OUT_OF_MEMORY.search(reason):
-            raise ResourceError(
-                f"out of memory at --batch-size {batch_size}: {reason or 'nothing is left'}",
-                f"try --batch-size {max(1, batch_size // 2)}, or a device with more memory",
-            ) from None
+        if is_out_of_memory(problem):
+            raise _out_of_memory(batch_size, reason or "nothing is left") from None
         if deterministic and "deterministic implementation" in str(problem):
             raise UsageError(f"--deterministic cannot be kept: {reason}", "leave it out, or --device cpu") from None
         raise
+
+
+def is_out_of_memory(problem: BaseException) -> bool:
+    """Whether a device, or the machine, had no memory left."""
+    said = str(problem).partition("\n")[0]
+    return isinstance(problem, torch.OutOfMemoryError | MemoryError) or bool(OUT_OF_MEMORY.search(said))
+
+
+def _out_of_memory(batch_size: int | None, reason: str) -> ResourceError:
+    if batch_size is None:
+        return ResourceError(f"out of memory: {reason}", "free some of the device's memory, or try --device cpu")
+    return ResourceError(
+        f"out of memory at --batch-size {batch_size}: {reason}",
+        f"try --batch-size {max(1, batch_size // 2)}, or a device with more memory",
+    )
 
 
 def generator(*seeds: int) -> torch.Generator:

@@ -10,6 +10,7 @@ XrayaugError            one clear line and a hint; exit code 1, no traceback
 ├── VerdictError        the verdict is not the one that --fail-unless asks for
 ├── TrainingError       training broke down (NaN, collapse)
 ├── PeerError           another process of the same run ended
+├── CaptureError        a training step cannot be recorded as a CUDA graph
 └── ResourceError       memory, shared memory or worker processes ran out
 
 Anything else is a bug and keeps its traceback.
@@ -75,6 +76,10 @@ class TrainingError(XrayaugError):
 
 class PeerError(XrayaugError):
     """Another process of the same run ended, or did not come."""
+
+
+class CaptureError(XrayaugError):
+    """A training step cannot be recorded as a CUDA graph."""
 
 
 class ResourceError(XrayaugError):

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from xrayaug import artifacts, classifier, console, frechet, inception, stopping
+from xrayaug import artifacts, classifier, console, device, frechet, inception, stopping
 from xrayaug.artifacts import Artifact, Result
 from xrayaug.checkpoints import State
 from xrayaug.classifier import Classifier
@@ -61,6 +61,9 @@ class Features(Protocol):
     def features(self, pictures: Sequence[Pixels]) -> Array:
         """Features `[N, D]` of pictures of any size."""
 
+    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], Array]:
+        """Ask the device for the features `[N, D]` of pictures of any size; what is returned waits for them."""
+
 
 class InceptionFeatures:
     """Averages over the picture of one of Inception's layers; the network is built when it is first needed."""
@@ -90,7 +93,11 @@ class InceptionFeatures:
 
     def features(self, pictures: Sequence[Pixels]) -> Array:
         """Features `[N, D]`."""
-        return self.network.features(pictures)
+        return self.begin(pictures)()
+
+    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], Array]:
+        """Ask for features `[N, D]`."""
+        return self.network.begin(pictures)
 
 
 class ClassifierFeatures:
@@ -137,10 +144,14 @@ class ClassifierFeatures:
 
     def features(self, pictures: Sequence[Pixels]) -> Array:
         """Features `[N, D]`."""
+        return self.begin(pictures)()
+
+    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], Array]:
+        """Ask for features `[N, D]`."""
         prepared = torch.from_numpy(np.stack([_prepared(picture, self.size) for picture in pictures]))
         with torch.inference_mode():
             found = _before_output(self.network, classifier.images_of(prepared.to(self.where)))
-        return np.asarray(found.float().cpu().numpy(), np.float32)
+            return device.fetched(found.float())
 
 
 def load(
@@ -175,8 +186,9 @@ def passing(network: Callable[[], Features], side: Pictures, batch_size: int) ->
     def passes(starts: Sequence[int]) -> Stream:
         within = [range(side.count)[start : start + batch_size] for start in starts]
         pictures = prefetching.in_threads(side.read, itertools.chain.from_iterable(within))
-        for each in within:
-            yield network().features(list(itertools.islice(pictures, len(each))))
+        begun = (network().begin(list(itertools.islice(pictures, len(each)))) for each in within)
+        ahead = 1 if within and network().where.type == "cuda" else 0
+        yield from (wait() for wait in prefetching.begun_ahead(begun, ahead))
 
     return passes
 

@@ -5,14 +5,15 @@ layer's output counts, the resizing and the scaling are as there, so that the nu
 """
 
 import hashlib
+import itertools
 import math
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -67,11 +68,13 @@ class Network:
 
     def features(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
         """Features [N, D] of pictures of any size."""
+        return self.begin(pictures)()
+
+    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], npt.NDArray[np.float32]]:
+        """Ask the device for the features [N, D] of pictures of any size; what is returned waits for them."""
         with torch.inference_mode():
-            prepared = torch.stack([_prepared(picture, self.where) for picture in pictures])
-            activations = self.layers(prepared.contiguous(memory_format=torch.channels_last))  # [N, D, h, w]
-            averages = F.adaptive_avg_pool2d(activations, (1, 1)).flatten(1)
-            return cast(npt.NDArray[np.float32], averages.cpu().numpy())
+            activations = self.layers(_prepared(pictures, self.where))  # [N, D, h, w]
+            return device.fetched(F.adaptive_avg_pool2d(activations, (1, 1)).flatten(1))
 
 
 def cached_file() -> Path:
@@ -230,12 +233,17 @@ def _drawn(name: str, shape: torch.Size, source: torch.Generator) -> Tensor:
     return torch.ones(shape) if name.endswith(("bn.weight", "running_var")) else torch.zeros(shape)
 
 
-def _prepared(picture: Pixels, where: torch.device) -> Tensor:
-    """One picture as the network takes it: [3, 299, 299] in [-1, 1].
+def _prepared(pictures: Sequence[Pixels], where: torch.device) -> Tensor:
+    """Pictures as the network takes them: [N, 3, 299, 299] in [-1, 1], channels last.
 
-    Each is resized alone, so that pictures of different sizes share a batch; a grey one once and not three times.
+    Neighbours of one shape are uploaded and resized together; a grey picture is resized once and not three times.
     """
-    channels = torch.from_numpy(np.array(picture if picture.ndim == 3 else picture[..., None])).to(where)
-    unit = channels.permute(2, 0, 1)[None].float() / 255  # [1, 1 or 3, H, W]
-    resized = F.interpolate(unit, size=(SIZE, SIZE), mode="bilinear", align_corners=False)
-    return (2 * resized - 1)[0].expand(3, SIZE, SIZE)
+    parts = [_resized(list(alike), where) for _, alike in itertools.groupby(pictures, key=np.shape)]
+    return torch.cat([part.expand(-1, 3, -1, -1) for part in parts]).contiguous(memory_format=torch.channels_last)
+
+
+def _resized(pictures: Sequence[Pixels], where: torch.device) -> Tensor:
+    """Pictures of one shape, in [-1, 1]: [N, 1 or 3, 299, 299]."""
+    stacked = torch.from_numpy(np.stack(pictures)).to(where)
+    unit = (stacked[:, None] if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)).float() / 255
+    return 2 * F.interpolate(unit, size=(SIZE, SIZE), mode="bilinear", align_corners=False) - 1

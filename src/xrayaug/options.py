@@ -45,6 +45,14 @@ def _deterministic() -> Any:
     )
 
 
+def _no_graphs() -> Any:
+    return option(
+        False,
+        help="On CUDA, launch every step kernel by kernel in place of as one recorded graph: slower on small images.",
+        role=Role.EXECUTION,
+    )
+
+
 def _precision() -> Any:
     return option(
         "fp32",
@@ -282,6 +290,7 @@ class TrainGan(Command):
     cache: Path | None = _cache()
     device: str = _device()
     deterministic: bool = _deterministic()
+    no_graphs: bool = _no_graphs()
     profile: Path | None = _profile()
 
     def identity(self) -> dict[str, Any]:
@@ -519,6 +528,7 @@ class TrainClassifier(Command):
     cache: Path | None = _cache()
     device: str = _device()
     deterministic: bool = _deterministic()
+    no_graphs: bool = _no_graphs()
     profile: Path | None = _profile()
 
     def parts(self) -> "Sequence[TrainClassifier]":

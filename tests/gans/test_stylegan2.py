@@ -1,9 +1,12 @@
 """StyleGAN2 computes what its papers say, and learns."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from xrayaug import equalised
 from xrayaug.gans import Recipe, Shape, stylegan2
@@ -273,3 +276,34 @@ def test_it_learns() -> None:
         torch.autograd.backward(F.softplus(-d(fake)).mean())
         g_optimiser.step()
     assert distance() < before / 4
+
+
+@pytest.mark.parametrize(("padding", "stride", "size"), [(1, 1, 5), (2, 1, 4), (1, 2, 6), (1, 2, 5)])
+def test_filters_have_the_gradients_of_a_convolution_in_groups(padding: int, stride: int, size: int) -> None:
+    smooth = stylegan2.Smooth(padding=padding, stride=stride).double()
+    x = torch.randn(2, 3, size, size, dtype=torch.float64, requires_grad=True)
+    expected = F.conv2d(x, smooth.kernel.expand(3, 1, -1, -1), stride=stride, padding=padding, groups=3)
+    torch.testing.assert_close(smooth(x), expected)
+    assert torch.autograd.gradcheck(smooth, (x,))
+    assert torch.autograd.gradgradcheck(smooth, (x,))
+
+
+class Convolutions(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts convolutions and their gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += "convolution" in func.name()
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_penalised_filter_is_a_handful_of_convolutions_whatever_the_channels() -> None:
+    """PyTorch differentiates the gradient of a convolution in groups group by group."""
+    x = torch.randn(2, 32, 8, 8, requires_grad=True)
+    with Convolutions() as counted:
+        (gradient,) = torch.autograd.grad(stylegan2.Smooth(padding=2)(x).square().sum(), x, create_graph=True)
+        gradient.square().sum().backward()  # type: ignore[no-untyped-call]
+    assert counted.count == 4  # there, back, and the same of the gradient

@@ -1,10 +1,12 @@
 """A step of both networks does what the recipe says."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from xrayaug import gans
+from xrayaug import device, gans
 from xrayaug.gans import Recipe, Shape
 from xrayaug.training import augmentation, losses, steps
 from xrayaug.training.adversaries import AUGMENTED, FURTHER, METRICS, VIEWS, Adversaries, Chances
@@ -99,3 +101,31 @@ def test_each_view_of_a_step_is_augmented_otherwise(monkeypatch: pytest.MonkeyPa
     adversaries(Recipe(loss="relativistic", d_augment="diffaugment")).step(*given(), chances=Chances(drawn))
     assert [view.shape for view in views] == [(4, augmentation.DRAWS)] * 4
     assert len({view.numpy().tobytes() for view in views}) == 4
+
+
+def test_penalties_are_computed_and_differentiated_in_fp32_where_steps_are_in_tf32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[str] = []
+    backward, penalty = torch.autograd.backward, losses.zero_centred
+
+    def differentiated(*arguments: Any) -> None:
+        found.append(f"gradients {torch.backends.cuda.matmul.fp32_precision}")
+        backward(*arguments)
+
+    def penalised(*arguments: Any) -> Tensor:
+        found.append(f"penalty {torch.backends.cuda.matmul.fp32_precision}")
+        return penalty(*arguments)
+
+    monkeypatch.setattr(torch.autograd, "backward", differentiated)
+    monkeypatch.setattr(losses, "zero_centred", penalised)
+    both = [adversaries(Recipe(r1=1.0)), adversaries(Recipe(r1=1.0))]
+    both[1].by_tf32 = True
+    with device.products("tf32"):
+        for each in both:
+            each.step(*given(), penalised=True)
+    together = ["penalty ieee", "gradients tf32", "gradients tf32"]
+    apart = ["penalty ieee", "gradients tf32", "gradients ieee", "gradients tf32"]
+    assert found == together + apart
+    for one, other in zip(both[0].d.parameters(), both[1].d.parameters(), strict=True):
+        torch.testing.assert_close(one, other)

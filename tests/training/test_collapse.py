@@ -1,9 +1,11 @@
 """A collapse is told from the log: near zero for long, not once."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from xrayaug.training import collapse
 
@@ -55,3 +57,18 @@ def test_a_loss_without_bound_says_nothing_of_the_discriminator() -> None:
     falling = HEALTHY | {"d_loss": -40.0}
     assert collapse.alarm([falling] * 3, THOUSANDS, "wgan") == ""
     assert "generated images" in collapse.alarm([ONE_IMAGE] * 3, THOUSANDS, "wgan")
+
+
+def test_distances_are_computed_on_the_cpu_since_other_devices_have_no_pdist(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def pdist(flat: torch.Tensor) -> Any:
+        asked.append(flat.device.type)
+        return SimpleNamespace(mean=lambda: torch.ones(()))
+
+    monkeypatch.setattr(torch.nn.functional, "pdist", pdist)
+    with FakeTensorMode():
+        images = torch.empty(4, 1, 8, 8, device="cuda")
+    monkeypatch.setattr(torch.Tensor, "item", lambda _: 1.0)
+    collapse.spread(images)
+    assert asked == ["cpu"]

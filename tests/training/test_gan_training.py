@@ -1,7 +1,9 @@
 """A run that is stopped anywhere ends with the bytes of one that never was; what it measures, logs and keeps."""
 
+import gc
 import json
 import signal
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,10 +19,11 @@ from xrayaug import stopping
 from xrayaug.artifacts import open_artifact
 from xrayaug.options import TrainGan
 from xrayaug.stages import train_gan
+from xrayaug.training import collapse
 from xrayaug.training.adversaries import FURTHER, METRICS, Adversaries
 from xrayaug.training.distances import Yardstick
 from xrayaug.training.gan_training import Training
-from xrayaug.training.steps import Step
+from xrayaug.training.steps import Recorder
 
 LATENT = 4
 
@@ -183,13 +186,13 @@ def test_networks_grow_before_each_step_and_recorded_steps_are_then_forgotten(
 
     def watched(self: Training) -> dict[str, Any]:
         monkeypatch.setattr(type(self.adversaries.g), "grow", lambda _, progress: growing.grow(progress), raising=False)
-        monkeypatch.setattr(Step, "forget", lambda _: forgotten.append(self.seen))
+        monkeypatch.setattr(Recorder, "forget", lambda _: forgotten.append(self.seen))
         return run(self)
 
     monkeypatch.setattr(Training, "run", watched)
     train_gan.run(command(data, tmp_path / "gan", arch="dcgan", epochs=2))
     assert growing.asked == [seen / 32 for seen in (0, 6, 12, 16, 22, 28)]
-    assert forgotten == [16, 16]  # both kinds of step
+    assert forgotten == [16, 32]  # when they have grown, and at the end
 
 
 def test_mirroring_turns_about_half_of_the_images(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,3 +211,38 @@ def test_mirroring_turns_about_half_of_the_images(data: Path, tmp_path: Path, mo
     assert 3 <= sum(turned) <= 13
     for was_turned, a, b in zip(turned, plain, mirrored, strict=True):
         assert torch.equal(a.flip(2) if was_turned else a, b)
+
+
+class Recorded:
+    """Stands in for a recording."""
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_recordings_are_gone_once_the_run_is_over_and_no_garbage_need_be_collected(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    """A process group cannot be destroyed while a graph that sums over it is there."""
+    kept: list[weakref.ref[Any]] = []
+
+    def recorded(self: Recorder, *given: Any, **named: Any) -> Tensor:
+        recording = Recorded()
+        kept.append(weakref.ref(recording))
+        self._recordings[len(kept), ()] = recording  # type: ignore[assignment]
+        if not ends:
+            signal.raise_signal(signal.SIGUSR1)
+        return torch.zeros(len(METRICS) + len(FURTHER))
+
+    monkeypatch.setattr(Recorder, "take", recorded)
+    monkeypatch.setattr(collapse, "alarm", lambda *_: "")
+    problem: BaseException | None = None
+    gc.disable()
+    try:
+        with stopping.watching():
+            train_gan.run(command(data, tmp_path / "gan", arch="dcgan", epochs=1))
+    except stopping.Stopped as stop:
+        problem = stop  # and its traceback, which holds what the run held
+    finally:
+        gc.enable()
+    assert (problem is None) == ends
+    assert kept
+    assert not any(each() for each in kept)

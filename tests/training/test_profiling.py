@@ -62,3 +62,19 @@ def test_a_file_in_the_way_is_kept_unless_asked(tmp_path: Path) -> None:
 def test_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"ends in neither \.json nor \.json\.gz"):
         Profile(tmp_path / "trace.txt", CPU)
+
+
+def test_of_trainings_side_by_side_each_is_traced_for_as_many_steps(tmp_path: Path) -> None:
+    """Five seeds would else be traced while they warm up, and none of what follows."""
+    seeds, file = 5, tmp_path / "trace.json"
+    profile = Profile(file, CPU, side_by_side=seeds)
+    with profile:
+        for step in range(seeds * (PASSED_OVER + TRACED + 1)):
+            if step < seeds * PASSED_OVER:
+                torch.ones(8, 8) + 1  # a warm-up
+            else:
+                torch.ones(8, 8) @ torch.ones(8, 8)
+            profile.step(4)
+    events = read(file)["traceEvents"]
+    assert sum(event.get("name") == "aten::matmul" for event in events) == seeds * TRACED
+    assert not any(event.get("name") == "aten::add" for event in events)

@@ -1,4 +1,4 @@
-"""A recorded step gives what the step gives, whatever the order of shapes; an optimiser goes on on another device."""
+"""Steps that are recorded give what they give unrecorded; an optimiser goes on on another device."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from xrayaug import device
+from xrayaug.errors import CaptureError
 from xrayaug.training import steps
-from xrayaug.training.steps import WARM_UP, Step
+from xrayaug.training.steps import WARM_UP, Recorder
 
 CPU = torch.device("cpu")
 
@@ -27,31 +29,52 @@ class Counting:
         return self.sum.clone()
 
 
+class Generator:
+    """Stands in for a generator of CUDA's: what draws from it is a state, which another may come to share."""
+
+    def __init__(self, state: object = None) -> None:
+        self.state = state or object()
+
+    def graphsafe_get_state(self) -> "Generator":
+        """Share the state."""
+        return Generator(self.state)
+
+    def graphsafe_set_state(self, other: "Generator") -> None:
+        """Draw from the state of another."""
+        self.state = other.state
+
+
 class Driver:
     """Stands in for CUDA: work inside `graph` is put down and not done, and done when it is replayed."""
 
     def __init__(self, counting: Counting) -> None:
         self.counting = counting
         self.recordings = self.replays = 0
-        self.fails = False
+        self.problem: Exception | None = None  # what recording fails with
+        self.pools: list[object] = []  # given to each recording
+        self.modes: list[str] = []
+        self.everyones = Generator()
 
     @contextmanager
-    def graph(self, made: "Graph", stream: object) -> Iterator[None]:
+    def graph(self, made: "Graph", pool: object, stream: object, capture_error_mode: str) -> Iterator[None]:
         """Record."""
-        if self.fails:
-            raise RuntimeError("operation not permitted when stream is capturing\nand more")
+        self.pools.append(pool)
+        self.modes.append(capture_error_mode)
         before = self.counting.sum.clone()
         yield
+        if self.problem:
+            raise self.problem
         self.counting.sum.copy_(before)  # nothing was computed
         self.recordings += 1
         made.rate = self.counting.rate  # a number is put down as it is
 
-    def step(self) -> Step:
-        """A step that takes this for CUDA."""
-        step = Step(self.counting, CPU)
-        step._is_recorded = True
-        step._stream = Stream()
-        return step
+    def recorder(self) -> Recorder:
+        """A recorder that takes this for CUDA."""
+        made = Recorder(CPU)
+        made._is_recording, made._stream = True, Stream()
+        made._draws = Generator()  # type: ignore[assignment] # stands in for one
+        made.where = torch.device("cpu", 0)
+        return made
 
 
 class Stream:
@@ -67,6 +90,10 @@ class Graph:
     driver: Driver
     rate = 1.0
 
+    def pool(self) -> int:
+        """Memory of its own, unless it was given some."""
+        return id(self)
+
     def replay(self) -> None:
         """Do it, into the same tensors."""
         self.driver.replays += 1
@@ -76,7 +103,7 @@ class Graph:
         counting.sum += self.rate * recording.inputs[0].sum()
         recording.output.copy_(counting.sum)
 
-    owner: Step
+    owner: Recorder
 
 
 @pytest.fixture
@@ -87,6 +114,7 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
     monkeypatch.setattr(torch.cuda, "graph", made.graph)
     monkeypatch.setattr(torch.cuda, "stream", lambda _: made_context())
     monkeypatch.setattr(torch.cuda, "current_stream", lambda _: Stream())
+    monkeypatch.setattr(torch.cuda, "default_generators", (made.everyones,))
     return made
 
 
@@ -101,43 +129,102 @@ def batches() -> list[Tensor]:
     return [torch.rand(size, generator=source) for _ in range(6) for size in (4, 4, 4, 2)]
 
 
+def taken(recorder: Recorder, compute: Counting, given: list[Tensor]) -> list[float]:
+    return [recorder.take(compute, batch, seed=0).item() for batch in given]
+
+
 def test_without_cuda_a_step_is_the_step() -> None:
     plain = Counting()
-    step = Step(Counting(), CPU)
-    assert [step(batch).item() for batch in batches()] == [plain(batch).item() for batch in batches()]
+    assert taken(Recorder(CPU), Counting(), batches()) == [plain(batch).item() for batch in batches()]
 
 
 def test_recorded_steps_give_what_plain_steps_give(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain, step = Counting(), driver.step()
-    monkeypatch.setattr(Graph, "owner", step, raising=False)
-    given = [step(batch) for batch in batches()]  # kept until the end: no result is written over
+    plain, recorder = Counting(), driver.recorder()
+    monkeypatch.setattr(Graph, "owner", recorder, raising=False)
+    given = [recorder.take(driver.counting, batch, seed=0) for batch in batches()]  # kept: no result is written over
     assert torch.stack(given).tolist() == [plain(batch).item() for batch in batches()]
     assert driver.recordings == 2  # one for each shape
     assert driver.replays == len(batches()) - 2 * WARM_UP
 
 
 def test_a_number_that_changed_is_recorded_anew(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain, step = Counting(), driver.step()
-    monkeypatch.setattr(Graph, "owner", step, raising=False)
+    plain, recorder = Counting(), driver.recorder()
+    monkeypatch.setattr(Graph, "owner", recorder, raising=False)
     for place, batch in enumerate(batches()):
         if place == 16:
             plain.rate = driver.counting.rate = 0.5
-            step.forget()
-        assert step(batch).item() == plain(batch).item()
+            recorder.forget()
+        assert recorder.take(driver.counting, batch, seed=0).item() == plain(batch).item()
     assert driver.recordings == 3  # the rarer shape has come twice since, and warms up as at first
     assert driver.replays == (12 - WARM_UP) + (4 - WARM_UP) + (6 - WARM_UP)
 
 
-def test_what_cannot_be_recorded_is_said_once_and_done_plainly(
-    driver: Driver, capsys: pytest.CaptureFixture[str]
-) -> None:
-    plain, step = Counting(), driver.step()
-    driver.fails = True
-    assert [step(batch).item() for batch in batches()] == [plain(batch).item() for batch in batches()]
-    assert capsys.readouterr().err == (
-        "warning: this step cannot be recorded as a CUDA graph and is slower without: "
-        "operation not permitted when stream is capturing\n"
-    )
+def test_recordings_share_memory_and_leave_other_threads_alone(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = driver.recorder()
+    monkeypatch.setattr(Graph, "owner", recorder, raising=False)
+    taken(recorder, driver.counting, batches())
+    first = next(iter(recorder._recordings.values()))
+    assert driver.pools == [None, first.graph.pool()]
+    assert driver.modes == ["thread_local"] * 2  # threads that pin memory meanwhile are no error of the capture
+
+
+@pytest.mark.parametrize("ending", [True, False])
+def test_what_cannot_be_recorded_ends_in_one_line(driver: Driver, ending: bool) -> None:
+    """Ending a failed capture is an error of its own, which says less than what made it fail."""
+    driver.problem = RuntimeError("operation not permitted when stream is capturing\nand more")
+    if ending:
+        cause, driver.problem = driver.problem, RuntimeError("capture failed due to a previous error")
+        driver.problem.__context__ = cause
+    before = driver.everyones.state
+    with pytest.raises(CaptureError, match="a CUDA graph: operation not permitted when stream is capturing") as refusal:
+        taken(driver.recorder(), driver.counting, batches())
+    assert (refusal.value.hint, "\n" in refusal.value.message) == ("try --no-graphs", False)
+    assert driver.everyones.state is before  # and draws go on
+
+
+def test_memory_that_runs_out_in_a_recording_is_not_taken_for_a_failed_one(driver: Driver) -> None:
+    driver.problem = RuntimeError("capture failed due to a previous error")
+    driver.problem.__context__ = torch.OutOfMemoryError("CUDA out of memory. Tried")
+    with pytest.raises(torch.OutOfMemoryError):
+        taken(driver.recorder(), driver.counting, batches())
+
+
+def test_each_recorder_draws_from_a_generator_of_its_own(driver: Driver) -> None:
+    """Graphs of two read the state of a generator when they are replayed, which may be at the same time."""
+    drawn_from: list[object] = []
+
+    def step(_: Tensor) -> Tensor:
+        drawn_from.append(driver.everyones.state)
+        return torch.rand(())
+
+    before, recorders = driver.everyones.state, [driver.recorder() for _ in range(2)]
+    found = [recorder.take(step, torch.zeros(1), seed=seed) for recorder, seed in zip(recorders, (3, 3), strict=True)]
+    assert len({id(state) for state in (before, *drawn_from)}) == 3
+    assert driver.everyones.state is before
+    assert torch.equal(*found)  # the seed counts, and nothing else
+
+
+def test_no_graphs_records_nothing(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "Stream", lambda _: pytest.fail("a stream to record on"))
+    recorder = Recorder(torch.device("cuda", 0), graphs=False)
+    recorder.where = CPU
+    taken(recorder, driver.counting, batches())
+    assert not driver.recordings
+
+
+def test_products_are_tf32_within_steps_alone() -> None:
+    device.resolve("cpu")
+    found: list[tuple[str, bool]] = []
+
+    def step() -> Tensor:
+        found.append((torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.benchmark))
+        return torch.zeros(())
+
+    step()
+    Recorder(CPU, precision="tf32").take(step, seed=0)
+    Recorder(CPU).take(step, seed=0)
+    step()
+    assert found == [("ieee", False), ("tf32", True), ("ieee", True), ("ieee", False)]
 
 
 def stepped(optimiser: torch.optim.Adam, weight: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ left out; conditional networks are truncated towards the average of their class.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -298,9 +299,46 @@ class Smooth(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[N, C, H, W]` -> `[N, C, H + 2 padding - 3, ...]`, or every other of them."""
-        channels = x.shape[1]
-        kernel = self.kernel.to(x.dtype).expand(channels, 1, -1, -1)
-        return F.conv2d(x, kernel, stride=self.stride, padding=self.padding, groups=channels)
+        filtered: Tensor = _Filter.apply(x, self.kernel.expand(x.shape[1], 1, -1, -1), self.stride, self.padding)
+        return filtered
+
+
+class _Filter(torch.autograd.Function):
+    """Convolution of each channel with a kernel that is not learnt.
+
+    Its gradient is a transposed convolution, whose gradient is this convolution again. PyTorch does not make use of
+    that: it differentiates the gradient of a convolution in groups group by group, by thousands of convolutions.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: int, padding: int) -> Tensor:
+        ctx.save_for_backward(kernel)
+        ctx.shape, ctx.stride, ctx.padding = x.shape, stride, padding
+        return F.conv2d(x, kernel.to(x.dtype), stride=stride, padding=padding, groups=x.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (kernel,) = ctx.saved_tensors
+        return _Unfilter.apply(gradients[0], kernel, (ctx.stride, ctx.padding), ctx.shape), None, None, None
+
+
+class _Unfilter(torch.autograd.Function):
+    """The gradient of `_Filter`, of which `shape` was the input's."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, how: tuple[int, int], shape: torch.Size) -> Tensor:
+        ctx.save_for_backward(kernel)
+        ctx.stride, ctx.padding = stride, padding = how
+        left = [
+            before - ((after - 1) * stride - 2 * padding + len(FIR))
+            for before, after in zip(shape[2:], x.shape[2:], strict=True)
+        ]
+        return F.conv_transpose2d(x, kernel.to(x.dtype), None, stride, padding, left, groups=x.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (kernel,) = ctx.saved_tensors
+        return _Filter.apply(gradients[0], kernel, ctx.stride, ctx.padding), None, None, None
 
 
 class Discriminator(nn.Module):

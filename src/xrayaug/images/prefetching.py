@@ -1,6 +1,7 @@
 """What threads compute before it is asked for, and no further ahead than is said."""
 
-from collections.abc import Callable, Generator, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -10,6 +11,19 @@ AHEAD = 32  # pictures decoded before they are asked for
 
 S = TypeVar("S")
 T = TypeVar("T")
+
+
+def begun_ahead(begun: Iterator[T], ahead: int) -> Generator[T]:
+    """Things that compute by themselves once they are begun, in order, so many of them begun before they are asked for.
+
+    With 0 each is begun when it is asked for.
+    """
+    waiting: deque[T] = deque()
+    for each in begun:
+        waiting.append(each)
+        if len(waiting) > ahead:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def in_threads(

@@ -40,7 +40,8 @@ def run(options: Sample) -> Result:
     where = device.resolve(options.device, deterministic=options.deterministic)
     sample, computing = partial(_sample, options, where), device.describe_one(where)
     lead = partial(production.produce, options, "dataset", sample, computing=computing)
-    return turns.shared(lead, partial(_works, options, where), where)
+    with device.naming_limits(deterministic=options.deterministic):
+        return turns.shared(lead, partial(_works, options, where), where)
 
 
 def plan(options: Sample) -> Result:

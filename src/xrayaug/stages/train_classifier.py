@@ -71,7 +71,12 @@ class Group:
     def __init__(self, options: TrainClassifier, where: torch.device) -> None:
         self.options = options
         self.where = where
-        self.profile = Profile(options.profile if ranks.is_first() else None, where, overwrite=options.overwrite)
+        self.profile = Profile(
+            options.profile if ranks.is_first() else None,
+            where,
+            overwrite=options.overwrite,
+            side_by_side=len(options.parts()),
+        )
 
     @cached_property
     def rows(self) -> tuple[Dataset, list[Row], list[Row]]:

@@ -105,8 +105,9 @@ def layers(build: Any, shape: Shape, input_shape: tuple[int, ...]) -> list[dict[
 def _train(options: TrainGan, where: torch.device, directory: Path) -> Result:
     data, rows = _training_rows(options)
     chosen = design(options, data.size)
-    material = Material(feeding.feed(data.stack(rows, data.size), where), _labels(options, chosen.shape, rows))
+    labels = _labels(options, chosen.shape, rows)
     with device.naming_limits(chosen.recipe.batch_size, deterministic=options.deterministic):
+        material = Material(feeding.feed(data.stack(rows, data.size), where), labels)
         training = Training(options, chosen, material, where, directory)
         images = f"{len(rows)} images of {data.size} px"
         console.say(f"training {options.arch} on {images} on {device.describe(where)}")

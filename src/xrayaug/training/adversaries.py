@@ -94,6 +94,7 @@ class Adversaries:
     g_optimiser: torch.optim.Adam
     d_optimiser: torch.optim.Adam
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext
+    by_tf32: bool = False  # whether steps multiply in tf32, all but their penalties
     average: Average | None = None
     ada: Ada | None = None
 
@@ -151,8 +152,9 @@ class Adversaries:
         d_real, d_fake = judgement(on_real), judgement(on_fake)
         loss = losses.discriminator_loss(self.recipe.loss, d_real, d_fake)
         of_classes = [class_loss(output, batch.labels) for output in (on_real, on_fake)]
-        penalty = self._penalty(*shown, batch) if penalised else None
-        torch.autograd.backward(sharing.weighed(_sum(loss, *of_classes, penalty)))
+        with device.products("ieee"):
+            penalty = self._penalty(*shown, batch) if penalised else None
+        self._differentiate(_sum(loss, *of_classes), penalty)
         none = loss.new_zeros(())
         found = {
             "d_loss": loss,
@@ -176,11 +178,21 @@ class Adversaries:
             on_fake = self.d(self._shown(fake, batch, 2), batch.labels)
             d_real = self._beside(batch)
         loss = losses.generator_loss(self.recipe.loss, d_real, judgement(on_fake))
-        penalty = self._regulariser(batch) if penalised else None
-        torch.autograd.backward(sharing.weighed(_sum(loss, class_loss(on_fake, batch.labels), penalty)))
+        with device.products("ieee"):
+            penalty = self._regulariser(batch) if penalised else None
+        self._differentiate(_sum(loss, class_loss(on_fake, batch.labels)), penalty)
         (found,) = sharing.reduced(self.g, self.d, means=[loss])
         self.g_optimiser.step()
         return found
+
+    def _differentiate(self, loss: Tensor, penalty: Tensor | None) -> None:
+        """Add the gradients of both to the weights', in one pass unless the penalty's are of another precision."""
+        if penalty is None or not self.by_tf32:
+            torch.autograd.backward(sharing.weighed(_sum(loss, penalty)))
+            return
+        torch.autograd.backward(sharing.weighed(loss))
+        with device.products("ieee"):
+            torch.autograd.backward(sharing.weighed(penalty))
 
     def grow(self, progress: float) -> bool:
         """Have the networks be as they are after that share of the training; whether their layers have changed."""
@@ -295,6 +307,7 @@ def build(options: TrainGan, design: Design, where: torch.device) -> Adversaries
         adam(g.parameters()),
         adam(d.parameters()),
         autocast=partial(device.autocast, where, options.precision),
+        by_tf32=options.precision == "tf32",
         average=Average(g) if recipe.ema else None,
         ada=Ada(where) if recipe.d_augment == "ada" else None,
     )

@@ -32,7 +32,7 @@ from xrayaug.processes.sharing import Share
 from xrayaug.stopping import Pace, Stopped
 from xrayaug.training import steps
 from xrayaug.training.profiling import Profile
-from xrayaug.training.steps import LOOK, Step
+from xrayaug.training.steps import LOOK, Recorder
 
 INITIAL, DRAWS, DROPOUT = range(3)  # what a random stream is for
 BETAS = (0.9, 0.999)  # Adam's, as in Rajpurkar et al. 2018
@@ -115,7 +115,7 @@ class Training:
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimiser, factor=PLATEAU_FACTOR, patience=options.patience
         )
-        self.step = Step(self._step, where)
+        self.recorder = Recorder(where, precision=options.precision, graphs=not options.no_graphs)
         self.losses: list[tuple[Tensor, int]] = []  # of the steps since the last look, and their images
         self.look = Pace(LOOK)
         self.note = ""  # what the progress says beside its figures
@@ -208,9 +208,8 @@ class Training:
         """The loss of the step on a batch, of which this process has its share."""
         at, rank = self.at, ranks.own().number
         masks = device.generator(self.options.seed, DROPOUT, at.epoch, at.batches, *([rank] if rank else []))
-        torch.manual_seed(masks.initial_seed())
         with sharing.of_batch(share):
-            return self.step(*given, key=share)
+            return self.recorder.take(self._step, *given, seed=masks.initial_seed(), key=share)
 
     def _step(self, batch: Tensor, theta: Tensor, *given: Tensor) -> Tensor:
         """One optimiser step on the pictures numbered `batch`, each transformed; the whole batch's loss before it."""
@@ -266,7 +265,7 @@ class Training:
             self.best = Best(self.at.epoch, **asdict(judged), weights=classifier.state_of(self.network))
         self.plateau.step(judged.loss)
         if self.optimiser.param_groups[0]["lr"] != rate:
-            self.step.forget()
+            self.recorder.forget()
         self.at = Position(self.at.epoch + 1)
 
     def _line(self, judged: Judgement) -> dict[str, Any]:
@@ -310,6 +309,15 @@ def side_by_side(trainings: Sequence[Training], profile: Profile) -> None:
     Raises:
         Stopped: the command was asked to stop, and every one has saved what it needs to go on.
     """
+    try:
+        _in_turn(trainings, profile)
+    finally:
+        for each in trainings:
+            each.recorder.forget()
+
+
+def _in_turn(trainings: Sequence[Training], profile: Profile) -> None:
+    """Take the steps that are left, one of each training in turn."""
     total = sum(each.total for each in trainings)
     done = sum(each.seen for each in trainings)
     with stopping.deferred(), profile, console.progress(total, "train-classifier", done=done) as advance:

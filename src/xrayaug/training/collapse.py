@@ -26,7 +26,7 @@ def spread(images: Tensor) -> float:
     """Mean distance between any two of the images `[N, 1, H, W]`, root mean square over their pixels; 0 for one."""
     if len(images) < 2:
         return 0.0
-    flat = images.flatten(1).float()
+    flat = images.flatten(1).float().cpu()  # there is no pdist on Apple's GPUs
     return torch.nn.functional.pdist(flat).mean().item() / math.sqrt(flat.shape[1])
 
 

@@ -31,7 +31,7 @@ from xrayaug.training import adversaries, averaging, collapse, distances
 from xrayaug.training.adversaries import FURTHER, INITIAL, METRICS, Chances, Design
 from xrayaug.training.distances import Yardstick
 from xrayaug.training.profiling import Profile
-from xrayaug.training.steps import LOOK, Step
+from xrayaug.training.steps import LOOK, Recorder
 
 PREVIEWS = 64  # pictures per preview grid
 ORDER, NOISE, FIXED_NOISE, WITHIN, CHANCE, MEASURED = range(INITIAL + 1, 7)  # what a random stream is for
@@ -80,7 +80,7 @@ class Training:
         self.least = sharing.least_of([self.adversaries.g, self.adversaries.d])
         sharing.check_fit(self.recipe.batch_size, self.least)
         self.columns = adversaries.columns(self.recipe, mirror=options.mirror)
-        self.steps = {penalised: Step(partial(self._step, penalised), where) for penalised in (False, True)}
+        self.recorder = Recorder(where, precision=options.precision, graphs=not options.no_graphs)
         fixed = torch.randn(PREVIEWS, self.recipe.latent, generator=device.generator(options.seed, FIXED_NOISE))
         self.fixed = fixed.to(where)
         classes = design.shape.classes
@@ -107,6 +107,15 @@ class Training:
         """Train to the end; the last epoch's line of the log."""
         if ranks.is_first():
             pictures.save_png(self.directory / "reals.png", pictures.grid(self.reals[:PREVIEWS].cpu().numpy()))
+        try:
+            self._epochs()
+        finally:
+            self.recorder.forget()
+        if ranks.is_first():
+            plots.learning_curves(self.directory / "curves.png", self.log.lines, self.options.arch)
+        return self.log.lines[-1]
+
+    def _epochs(self) -> None:
         with (
             stopping.deferred(),
             self.profile,
@@ -116,9 +125,6 @@ class Training:
                 self._epoch(advance)
                 self._end_epoch()
             self.checkpoints.visit(self.seen, self._state)
-        if ranks.is_first():
-            plots.learning_curves(self.directory / "curves.png", self.log.lines, self.options.arch)
-        return self.log.lines[-1]
 
     def _epoch(self, advance: Callable[..., None]) -> None:
         """Pass once over the reals, or over those left of them, in the epoch's order."""
@@ -146,16 +152,17 @@ class Training:
         """
         at, seed = self.at, self.options.seed
         if self.adversaries.grow(self.seen / self.total):
-            for step in self.steps.values():
-                step.forget()
+            self.recorder.forget()
         z = torch.randn(images, self.recipe.latent, generator=device.generator(seed, NOISE, at.epoch, at.batches))
         chances = torch.rand(images, self.columns, generator=device.generator(seed, CHANCE, at.epoch, at.batches))
-        torch.manual_seed(device.generator(seed, WITHIN, at.epoch, at.batches).initial_seed())
+        within = device.generator(seed, WITHIN, at.epoch, at.batches).initial_seed()
         new = self._new(images)
         if share:
             z, chances = share.of(z), share.of(chances)
+        penalised = self._is_penalised()
+        step = partial(self._step, penalised)
         with sharing.of_batch(share):
-            return self.steps[self._is_penalised()](batch, z, chances, new, *given, key=share)
+            return self.recorder.take(step, batch, z, chances, new, *given, seed=within, key=(penalised, share))
 
     def _step(self, penalised: bool, batch: Tensor, z: Tensor, drawn: Tensor, new: Tensor, *given: Tensor) -> Tensor:
         real = device.to_unit(self.reals.shown(batch, *given))

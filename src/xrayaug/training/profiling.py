@@ -21,12 +21,21 @@ ENDINGS = (".json", ".json.gz")
 class Profile:
     """A trace of some of this process's steps, written to `file`; None traces none.
 
+    Args:
+        file: the trace.
+        where: the steps are computed.
+        overwrite: replace a file that is there.
+        side_by_side: trainings that take their steps in turn, each of which is traced for as many steps as one alone.
+
     Raises:
         OutputError: the file is there already, or its name is not a trace's.
     """
 
-    def __init__(self, file: Path | None, where: torch.device, *, overwrite: bool = False) -> None:
+    def __init__(
+        self, file: Path | None, where: torch.device, *, overwrite: bool = False, side_by_side: int = 1
+    ) -> None:
         self.file = file
+        self._first, self._last = PASSED_OVER * side_by_side, (PASSED_OVER + TRACED) * side_by_side
         self._where = where
         self._steps = self._images = 0
         self._tracing: Any = None
@@ -39,17 +48,17 @@ class Profile:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._tracing is not None:
             self._end()
-        elif kind is None and self.file is not None and self._steps <= PASSED_OVER:
-            console.warn(f"no trace: it begins after {PASSED_OVER} steps, and this process took {self._steps}")
+        elif kind is None and self.file is not None and self._steps <= self._first:
+            console.warn(f"no trace: it begins after {self._first} steps, and this process took {self._steps}")
 
     def step(self, images: int) -> None:
         """A step on so many images was taken."""
         self._steps += 1
         if self._tracing is not None:
             self._images += images
-            if self._steps == PASSED_OVER + TRACED:
+            if self._steps == self._last:
                 self._end()
-        elif self.file is not None and self._steps == PASSED_OVER:
+        elif self.file is not None and self._steps == self._first:
             self._begin()
 
     def _begin(self) -> None:
@@ -65,7 +74,7 @@ class Profile:
         self._tracing.stop()
         assert self.file is not None
         _write(self._tracing, self.file)
-        steps = self._steps - PASSED_OVER
+        steps = self._steps - self._first
         title = f"{steps} steps, {self._images} images, {seconds:.2f} s: where the time went"
         console.show_aside(_summary(title, self._tracing, self._where))
         console.say(f"the trace is {self.file}; open it at ui.perfetto.dev or chrome://tracing")

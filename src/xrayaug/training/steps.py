@@ -5,20 +5,23 @@ graph it is launched whole.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from xrayaug import console
+from xrayaug import device
 from xrayaug.checkpoints import State
 from xrayaug.command import Interval
+from xrayaug.errors import CaptureError
 
 LOOK = Interval(seconds=1)  # between looks at what the device has computed, for which it must be waited for
 WARM_UP = 3  # steps before the recording, in which libraries choose algorithms and the optimiser makes its state
 
+Compute = Callable[..., Tensor]
 Shapes = tuple[Hashable, tuple[torch.Size, ...]]
 
 
@@ -44,40 +47,61 @@ class _Recording:
     output: Tensor  # written by it
 
 
-class Step:
-    """A step that on CUDA is recorded as a graph, once for every shape of its inputs and every `key`; elsewhere the
-    step as it is.
+class Recorder:
+    """Takes training steps; on CUDA it records each as a graph, once for every shape of its inputs and every `key`.
 
-    Whatever the step reads besides its inputs must keep its place in memory, and its numbers other than tensors their
-    value: `forget` when one has changed.
+    Whatever a step reads besides its inputs must keep its place in memory, and its numbers other than tensors their
+    value: `forget` when one has changed. Forget, too, once the last step is taken: a process group cannot be destroyed
+    while a graph that sums over it is there.
+
+    Recordings share one pool of memory, for they are never replayed at the same time. What networks draw themselves in
+    a step, such as dropout, comes from a generator of the recorder's own: graphs read its seed when they are replayed,
+    and those of another recorder, on another stream, may be replayed at the same time.
+
+    Args:
+        where: to compute.
+        precision: of the steps, `fp32`, `tf32` or `bf16`.
+        graphs: whether to record on CUDA; without, steps are launched kernel by kernel.
     """
 
-    def __init__(self, compute: Callable[..., Tensor], where: torch.device) -> None:
+    def __init__(self, where: torch.device, *, precision: str = "fp32", graphs: bool = True) -> None:
         self.where = where
-        self._compute = compute
-        self._is_recorded = where.type == "cuda"
+        self._precision = precision
+        self._is_recording = graphs and where.type == "cuda"
         self._taken: Counter[Shapes] = Counter()
         self._recordings: dict[Shapes, _Recording] = {}
         stream: Any = torch.cuda.Stream  # torch leaves it untyped
-        self._stream = stream(where) if self._is_recorded else None
+        self._stream = stream(where) if self._is_recording else None
+        self._draws = torch.Generator(where) if self._is_recording else None
 
-    def __call__(self, *inputs: Tensor, key: Hashable = None) -> Tensor:
-        """Take the step on inputs from any device; its result, on this one.
+    def take(self, compute: Compute, *inputs: Tensor, seed: int, key: Hashable = None) -> Tensor:
+        """Take a step.
 
-        What the step goes by besides, and is no tensor, is to be in `key`.
+        Args:
+            compute: the step.
+            inputs: of the step, from any device.
+            seed: of what networks draw themselves.
+            key: what the step depends on besides its inputs, and is no tensor.
+
+        Returns:
+            The step's result, on this device.
+
+        Raises:
+            CaptureError: the step cannot be recorded.
         """
-        if not self._is_recorded:
-            return self._compute(*(given.to(self.where) for given in inputs))
-        shapes = (key, tuple(given.shape for given in inputs))
-        self._taken[shapes] += 1
-        if self._taken[shapes] > WARM_UP and shapes not in self._recordings:
-            self._record(shapes, inputs)
-        if shapes in self._recordings:
-            return self._replayed(self._recordings[shapes], inputs)
-        return self._beside(inputs)
+        with device.training(self._precision), self._drawing(seed):
+            if not self._is_recording:
+                return compute(*(given.to(self.where, non_blocking=True) for given in inputs))
+            shapes = (key, tuple(given.shape for given in inputs))
+            self._taken[shapes] += 1
+            if self._taken[shapes] > WARM_UP and shapes not in self._recordings:
+                self._recordings[shapes] = self._recorded(compute, inputs)
+            if shapes in self._recordings:
+                return _replayed(self._recordings[shapes], inputs)
+            return self._beside(compute, inputs)
 
     def forget(self) -> None:
-        """Record anew: something that the recordings hold as a number has changed.
+        """Drop all recordings; the steps that follow are recorded anew.
 
         After a warm-up as at first: an optimiser that has not met a weight before makes the state for it in its first
         step, and in a recording would make it at every replay.
@@ -85,33 +109,58 @@ class Step:
         self._recordings.clear()
         self._taken.clear()
 
-    def _beside(self, inputs: tuple[Tensor, ...]) -> Tensor:
+    @contextmanager
+    def _drawing(self, seed: int) -> Iterator[None]:
+        """Seed torch's global generators; where steps are recorded, CUDA's draws as the recorder's own meanwhile."""
+        if self._draws is None:
+            torch.manual_seed(seed)
+            yield
+            return
+        everyones = torch.cuda.default_generators[self.where.index]
+        before = everyones.graphsafe_get_state()
+        everyones.graphsafe_set_state(self._draws)
+        try:
+            torch.manual_seed(seed)
+            yield
+        finally:
+            everyones.graphsafe_set_state(before)
+
+    def _beside(self, compute: Compute, inputs: tuple[Tensor, ...]) -> Tensor:
         """The step on the stream that it is recorded on, as CUDA wants it of the steps before."""
         current = torch.cuda.current_stream(self.where)
         assert self._stream is not None
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
-            output = self._compute(*(given.to(self.where, non_blocking=True) for given in inputs))
+            output = compute(*(given.to(self.where, non_blocking=True) for given in inputs))
         current.wait_stream(self._stream)
         return output
 
-    def _record(self, shapes: Shapes, inputs: tuple[Tensor, ...]) -> None:
+    def _recorded(self, compute: Compute, inputs: tuple[Tensor, ...]) -> _Recording:
+        """Record the step.
+
+        Other threads go on meanwhile, as those that read batches ahead do: errors of a capture are those of this
+        thread alone.
+
+        Raises:
+            CaptureError: it cannot be recorded.
+        """
         held = tuple(given.to(self.where, copy=True) for given in inputs)
         graph = torch.cuda.CUDAGraph()
+        pool = next((each.graph.pool() for each in self._recordings.values()), None)
         try:
-            with torch.cuda.graph(graph, stream=self._stream):
-                output = self._compute(*held)
-        except torch.OutOfMemoryError:
-            raise
+            with torch.cuda.graph(graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"):
+                output = compute(*held)
         except RuntimeError as problem:
-            reason = str(problem).partition("\n")[0]
-            console.warn(f"this step cannot be recorded as a CUDA graph and is slower without: {reason}")
-            self._is_recorded = False
-            return
-        self._recordings[shapes] = _Recording(graph, held, output)
+            cause = problem.__context__ or problem  # ending a capture that has failed is an error of its own
+            reason = str(cause).partition("\n")[0]
+            if device.is_out_of_memory(cause):
+                raise cause from None
+            raise CaptureError(f"a step cannot be recorded as a CUDA graph: {reason}", "try --no-graphs") from None
+        return _Recording(graph, held, output)
 
-    def _replayed(self, recording: _Recording, inputs: tuple[Tensor, ...]) -> Tensor:
-        for held, given in zip(recording.inputs, inputs, strict=True):
-            held.copy_(given, non_blocking=True)
-        recording.graph.replay()
-        return recording.output.clone()
+
+def _replayed(recording: _Recording, inputs: tuple[Tensor, ...]) -> Tensor:
+    for held, given in zip(recording.inputs, inputs, strict=True):
+        held.copy_(given, non_blocking=True)
+    recording.graph.replay()
+    return recording.output.clone()
