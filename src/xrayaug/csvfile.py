@@ -27,6 +27,7 @@ HEAD_BYTES = 65536  # enough for any header
 MOST_BYTES = 64 << 20  # the lists of sets of 400,000 images are smaller
 MOST_CELLS = 8_000_000  # each line counting as one more: a cell of two bytes takes sixty in memory
 COMMON_HANZI = (b"\xb0\xa1", b"\xd7\xf9")  # first and last of GB 2312's level 1
+NUL_SHARE = 0.3  # of the bytes of a text from which on it is taken for UTF-16
 MOSTLY = 0.6  # of a text's letters beyond ASCII
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # with the apostrophes of text that has been guarded already
@@ -143,12 +144,11 @@ def read_sheet(path: Path, encoding: str | None = None) -> Sheet:
     titles = lines[0].cells
     while not titles[-1]:
         titles = titles[:-1]
-    trails = len({len(line.cells) for line in lines[1:]}) == 1  # every line ends in a delimiter
     for line in lines[1:]:
-        if any(line.cells[len(titles) :]) or (len(line.cells) > width and not trails):
+        if any(line.cells[len(titles) :]) or len(line.cells) > width:
             raise DataError(
                 f"{path} line {line.number} has {len(line.cells)} cells, its first line names {len(titles)} columns",
-                "put cells with a delimiter in quotes, or name all columns",
+                "put cells with a delimiter in quotes, name all columns, and let no line end in a delimiter more",
             )
         if any(SWALLOWED.search(cell) for cell in line.cells):
             raise DataError(
@@ -248,7 +248,7 @@ def _parse(data: bytes, encoding: str | None = None) -> Iterator[Line]:
     # Decoded piece by piece: a whole text in memory, of four bytes a character, is the largest thing here.
     with io.TextIOWrapper(io.BytesIO(data), found, errors, newline="") as text:
         first = next((line for line in text if line.strip()), "")
-        if not any(sign in first for sign in DELIMITERS):  # a title that is wrapped, for one
+        if first.startswith('"') and not any(sign in first for sign in DELIMITERS):  # a title that is wrapped
             first += text.read(HEAD_BYTES // 16)
         said = SEPARATOR_LINE.fullmatch(first.split("\n", maxsplit=1)[0])
         text.seek(0)
@@ -282,6 +282,8 @@ def _encoding(data: bytes) -> tuple[str, str]:
     """How the bytes are to be decoded, and what to do with those that cannot be."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # "Unicode text" of spreadsheets
         return "utf-16", "ignore" if len(data) == HEAD_BYTES else "strict"
+    if NUL_SHARE * len(data) < data.count(0):  # of two bytes for each letter one is 0 in most
+        return "utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be", "strict"
     for encoding, fits in (("utf-8-sig", _decodes), ("gb18030", _is_chinese), ("cp1252", _decodes)):
         if fits(data, encoding):
             return encoding, "strict"
@@ -317,5 +319,5 @@ def _is_chinese(data: bytes, encoding: str) -> bool:
 
 
 def _delimiter(line: str) -> str:
-    """The delimiter that occurs most in the first line that is not blank; a comma where none does."""
-    return max(DELIMITERS, key=line.count)  # of equals the first: the comma
+    """Return the delimiter that occurs most in the titles; a comma where none does."""
+    return max(f"{DELIMITERS}|", key=line.count)  # of equals the first: the comma

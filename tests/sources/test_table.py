@@ -388,6 +388,12 @@ def test_labels_that_the_directories_contradict_are_refused_or_named(tmp_path: P
     assert "1 of 6 labels" in read(tmp_path / "t.csv", f"file,label\n{right}".replace("2.png,1", "2.png,0")).warnings[0]
 
 
+def test_labels_that_another_column_contradicts_are_refused(root: Path) -> None:
+    with pytest.raises(DataError, match="3 of 3 labels contradict column 'class_name'"):
+        on_three(root, "label,class_name", "1,normal", "0,fractured", "0,Fractured")
+    assert on_three(root, "label,class_name", "0,normal", "1,fractured", "1,abnormal").warnings == []
+
+
 def test_a_label_that_is_told_and_left_out_is_a_contradiction(root: Path) -> None:
     for first, second in (("0", "-1"), ("-1", "0")):
         with pytest.raises(DataError, match=r"contradicts an earlier line on a\.png"):

@@ -480,7 +480,7 @@ def _record(file: str, line: Line, label: str, table: _Table) -> Record:
 
 
 def _check_telling(records: Sequence[Record], table: _Table) -> None:
-    """Refuse labels that nearly all directories contradict whose names tell one (`fractured/`); warn of some.
+    """Refuse labels that nearly all directories, or words of another column, contradict; warn where some do.
 
     Raises:
         DataError: they do, so that the labels are turned round.
@@ -488,24 +488,34 @@ def _check_telling(records: Sequence[Record], table: _Table) -> None:
     if table.label:
         return
     told = [(record, label) for record in records for label in [_label_of_directories(record.file)] if label]
+    _hold_to(told, "the directory of the image", table)
+    for name, place in table.kept.items():
+        words = {line.cell(place) for line in table.lines}
+        if place != table.columns["label"] and words and all(_label_of_word(word) for word in words):
+            told = [(record, label) for record in records if (label := _label_of_word(record.extra[name]))]
+            _hold_to(told, f"column '{name}'", table)
+
+
+def _hold_to(told: Sequence[tuple[Record, str]], what: str, table: _Table) -> None:
     wrong = [record for record, label in told if label != record.label]
     if not wrong:
         return
-    message = (
-        f"{len(wrong)} of {len(told)} labels contradict the directory of the image: {wrong[0].file} is {wrong[0].label}"
-    )
+    message = f"{len(wrong)} of {len(told)} labels contradict {what}: {wrong[0].file} is {wrong[0].label}"
     if len(wrong) > TURNED * len(told):
         raise DataError(message, "say which words are normal and abnormal with --normal-class and --abnormal-class")
     table.warnings.append(message)
 
 
+def _label_of_word(word: str) -> str | None:
+    """Return the label that a word tells by itself, whatever it is an answer to."""
+    form = labels.canonical(word)
+    return labels.BY_NAME.read(form).label if form not in labels.ANSWERS and labels.tells_label(form) else None
+
+
 def _label_of_directories(file: str) -> str | None:
     """Return the label that the name of one of an image's directories tells by a word; None if none does."""
-    for name in reversed(PurePosixPath(file).parts[:-1]):
-        form = labels.canonical(name)
-        if form not in labels.ANSWERS and labels.tells_label(form):
-            return labels.BY_NAME.read(form).label
-    return None
+    found = (_label_of_word(name) for name in reversed(PurePosixPath(file).parts[:-1]))
+    return next((label for label in found if label), None)
 
 
 def _on_patients(records: Sequence[Record], table: _Table, options: Prepare) -> list[str]:

@@ -360,6 +360,9 @@ def _summary(options: Prepare, source: str, rows: list[Row], patients_unknown: i
     if leaking and options.split_by == "image":
         console.warn(f"--split-by image: {leaking} patients are in more than one split, so scores will flatter")
     dataset.check_splits(rows, split_by=options.split_by)
+    for split, asked in (("test", options.test), ("valid", options.holdout)):
+        if asked and not any(row.split == split for row in rows):
+            console.warn(f"no image is in {split}, of which a share of {asked:g} was asked: there are too few patients")
     return {
         "source": source,
         "images": len(rows),
