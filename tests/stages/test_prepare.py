@@ -1,6 +1,7 @@
 """Prepare counts as the thesis does, splits without leaks, and leaves out nothing in silence."""
 
 import csv
+import gzip
 import os
 import shutil
 import time
@@ -659,3 +660,40 @@ def test_pictures_that_look_like_no_radiographs_are_warned_of(
     said = capsys.readouterr().err
     for file in ("two", "tiny", "vivid"):
         assert f"such as normal/{file}.png" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (gzip.compress(b"file,label\n" * 9)[:20], "gzip cannot unpack it"),
+        (b"PK\x03\x04rest", "is a workbook"),
+        (b"\x89\x01\x02,\x03", "control characters"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (None, "a broken link to gone.csv"),
+    ],
+)
+@pytest.mark.parametrize("source", ["auto", "table", "folder"])
+def test_a_list_that_cannot_be_read_is_never_ignored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, content: bytes | None, reason: str
+) -> None:
+    write_folder(tmp_path / "raw")
+    labels = tmp_path / "raw" / "labels.csv"
+    labels.write_bytes(content) if content is not None else labels.symlink_to("gone.csv")
+    options = command(tmp_path / "raw", tmp_path / "out", source=source)
+    if source != "folder":
+        with pytest.raises(InputError, match=reason) as refused:
+            prepare.run(options)
+        assert str(labels) in refused.value.message
+        return
+    prepare.run(options)
+    assert reason in capsys.readouterr().err
+
+
+def test_class_folders_beside_a_list_without_labels_are_read_and_the_list_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_folder(tmp_path / "raw")
+    (tmp_path / "raw" / "metadata.csv").write_text("filename,age\na.png,40\n")
+    assert prepare.run(command(tmp_path / "raw", tmp_path / "out", source="auto"))["source"] == "folder"
+    assert "metadata.csv lists images and is not used" in capsys.readouterr().err

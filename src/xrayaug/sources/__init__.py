@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import NoReturn, Protocol, cast
 
-from xrayaug import labels, listing
+from xrayaug import columns, csvfile, labels, listing
 from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES
 from xrayaug.labels import LabelRules, WordCount
@@ -230,6 +230,43 @@ def files(directory: Path) -> list[Path]:
         InputError: it cannot be read.
     """
     return [path for path in _entries(directory) if _is(path, stat.S_ISREG)]
+
+
+def broken_lists(directories: Iterable[Path], encoding: str | None = None) -> list[tuple[str, str]]:
+    """Return why each list that cannot be read, or is empty, cannot be used, and a hint.
+
+    Args:
+        directories: right in which lists are looked for.
+        encoding: of their text; None finds it.
+
+    Raises:
+        InputError: a directory cannot be read.
+    """
+    found = []
+    for path in (path for directory in directories for path in _entries(directory) if csvfile.is_list(path)):
+        if _is(path, stat.S_ISDIR):
+            continue
+        try:
+            if path.exists() and not path.is_file():
+                raise InputError(f"{path} is no file")
+            if reason := why_lost(path):
+                raise InputError(f"{path} is {reason}" if reason.startswith(BROKEN_LINK) else f"{path}: {reason}")
+            csvfile.first_line(path, encoding)
+        except InputError as problem:
+            found.append((problem.message, problem.hint))
+    return found
+
+
+def on_unused_lists(directories: Iterable[Path]) -> list[str]:
+    """Return a warning of each list of images right in these directories, for where it is not read."""
+    said = []
+    for path in (path for directory in directories for path in files(directory) if csvfile.is_list(path)):
+        titles = csvfile.header(path)
+        if columns.is_there(titles, "image", None):
+            has_labels = columns.is_there(titles, "label", None)
+            use = f"--table {path} uses it" if has_labels else f"--table {path} --label-column NAME uses it"
+            said.append(f"{path} lists images and is not used, nor are its columns {', '.join(titles)}: {use}")
+    return said
 
 
 def _entries(directory: Path) -> list[Path]:

@@ -301,13 +301,38 @@ def _check_strict(options: Prepare, skipped: list[Skipped]) -> None:
 def _listing(options: Prepare) -> tuple[str, Listing]:
     if not options.input.exists():
         raise InputError(f"--input {options.input} does not exist", "check the path for a typing error")
+    on_lists = _on_broken_lists(options)
     name = _source(options)
+    if name == "folder":
+        on_lists += sources.on_unused_lists(sources.nearby(options.input))
     listing = sources.reachable(sources.load(name).read(options))
     if not listing.records:
         reason = f"; the first left out: {': '.join(listing.skipped[0])}" if listing.skipped else ""
         raise InputError(f"{options.input} holds no images of a '{name}' set{reason}", "check --input and --source")
     beside = annotations.warnings([record.file for record in listing.records], listing.skipped)
-    return name, replace(listing, warnings=[*listing.warnings, *beside])
+    return name, replace(listing, warnings=[*on_lists, *listing.warnings, *beside])
+
+
+def _on_broken_lists(options: Prepare) -> list[str]:
+    """Return a warning of each list that folders of classes are read without, since it cannot be read or is empty.
+
+    Raises:
+        InputError: there is one, and the user did not ask for folders.
+    """
+    if options.table is not None or not options.input.is_dir():
+        return []
+    of_table = options.source == "table" or bool(_options_of_tables(options))
+    directories = [options.input] if of_table else sources.nearby(options.input)
+    broken = sources.broken_lists(directories, options.encoding)
+    if broken and options.source != "folder":
+        reason, hint = broken[0]
+        instead = "mend the list or take it out" + ("" if of_table else "; --source folder goes on without it")
+        raise InputError(reason, f"{hint}; {instead}" if hint else instead)
+    return [f"{reason}: labels and patients are read without it" for reason, _ in broken]
+
+
+def _options_of_tables(options: Prepare) -> list[str]:
+    return [f"--{name.replace('_', '-')}" for name in OF_TABLES if getattr(options, name) is not None]
 
 
 def _source(options: Prepare) -> str:
@@ -316,7 +341,7 @@ def _source(options: Prepare) -> str:
     Raises:
         UsageError: options of another source are given.
     """
-    of_tables = [f"--{name.replace('_', '-')}" for name in OF_TABLES if getattr(options, name) is not None]
+    of_tables = _options_of_tables(options)
     name = options.source
     if name == "auto":
         name = "table" if of_tables else _detect(options.input)
