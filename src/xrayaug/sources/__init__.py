@@ -17,7 +17,7 @@ from typing import NoReturn, Protocol, cast
 
 from xrayaug import columns, csvfile, labels, listing
 from xrayaug.errors import DataError, InputError, UsageError
-from xrayaug.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES
+from xrayaug.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES, START_BYTES, kind_of
 from xrayaug.labels import LabelRules, WordCount
 from xrayaug.options import Prepare
 
@@ -32,6 +32,7 @@ SPLIT_NAMES = {
 }
 
 MOST_NAMED = 20  # classes in a message: sets that name findings have hundreds of combinations
+MOST_REVISITS = 20_000  # of directories that links lead to again: links to links to links multiply
 LEVELS = 3  # of directories in which a set's root or its lists are looked for
 # Directories that systems put beside a user's files: hidden ones, and these.
 OF_SYSTEMS = frozenset({"__MACOSX", "lost+found", "System Volume Information", "$RECYCLE.BIN"})
@@ -40,6 +41,7 @@ OF_SYSTEMS = frozenset({"__MACOSX", "lost+found", "System Volume Information", "
 MISSING = "listed but not on disk"
 BROKEN_LINK = "a broken link"
 SEVERAL = "in several places"
+OTHER_SUFFIX = "a picture whose suffix is not read"
 
 
 PATIENTS_IN_PATHS = (
@@ -77,7 +79,7 @@ class Listing:
 
     def lost(self) -> list[tuple[str, str]]:
         """Those of the skipped that are images, but not there to be read."""
-        return [each for each in self.skipped if each[1].startswith((MISSING, BROKEN_LINK, SEVERAL))]
+        return [each for each in self.skipped if each[1].startswith((MISSING, BROKEN_LINK, SEVERAL, OTHER_SUFFIX))]
 
 
 class Source(Protocol):
@@ -104,11 +106,11 @@ def walk(root: Path) -> Iterator[str]:
     """Every file under `root` as a relative path with forward slashes, sorted.
 
     Hidden files (AppleDouble `._*`, `.DS_Store`) and what systems add (`OF_SYSTEMS`) are not there for us. Links are
-    followed, but a directory is entered once: a link to one above would otherwise never end.
+    followed, but for those to a directory above, which would never end.
 
     Raises:
-        InputError: a directory cannot be read, a link that may have been to one is broken, or a name is no UTF-8,
-            which no list of ours could hold.
+        InputError: a directory cannot be read, a link that may have been to one is broken, links lead to the same
+            directories more than `MOST_REVISITS` times, or a name is no UTF-8, which no list of ours could hold.
     """
     return (_speakable(name, root) for name in walk_any(root))
 
@@ -117,15 +119,27 @@ def walk_any(root: Path) -> Iterator[str]:
     """What `walk` gives, with names that are no UTF-8 as Python hands them on.
 
     Raises:
-        InputError: a directory cannot be read, or a link that may have been to one is broken.
+        InputError: a directory cannot be read, a link that may have been to one is broken, or links lead to the same
+            directories more than `MOST_REVISITS` times.
     """
     entered: set[str] = set()
+    revisits = 0
+    leading: dict[str, tuple[str, ...]] = {}  # directory to enter -> where those that lead to it really lie
     for directory, folders, files in os.walk(root, onerror=_raise_unreadable, followlinks=True):
-        if (real := os.path.realpath(directory)) in entered:
+        real = os.path.realpath(directory)
+        above = leading.pop(directory, ())
+        if real in above:
             folders.clear()
             continue
+        revisits += real in entered
+        if revisits > MOST_REVISITS:
+            raise InputError(
+                f"links under {root} lead to the same folders again and again, such as {directory}",
+                "take out links to folders that lie in the set already",
+            )
         entered.add(real)
         folders[:] = sorted(name for name in folders if _is_shown(name))
+        leading.update(dict.fromkeys((os.path.join(directory, name) for name in folders), (*above, real)))  # noqa: PTH118
         for name in sorted(files):
             if not name.startswith("."):
                 path = Path(directory) / name
@@ -302,6 +316,23 @@ def _is(path: Path, kind: Callable[[int], bool]) -> bool:
 def is_picture(file: str) -> bool:
     """Whether a file's name ends as images do (DICOM too)."""
     return PurePosixPath(file).suffix.lower() in IMAGE_SUFFIXES | DICOM_SUFFIXES
+
+
+def why_no_picture(root: Path, file: str) -> str:
+    """Return why a file is left out whose name does not end as images do; begins with OTHER_SUFFIX if it is one."""
+    kind = kind_of_file(root / file)
+    return f"{OTHER_SUFFIX}, of kind {kind}" if kind else "not an image"
+
+
+def kind_of_file(path: Path) -> str:
+    """Return which kind of picture a file is by its first bytes; empty where it is none, or cannot be read."""
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as stream:
+            return kind_of(stream.read(START_BYTES))
+    except OSError:
+        return ""
 
 
 def require_directory(path: Path) -> None:

@@ -35,7 +35,7 @@ from xrayaug.images.decoding import Manner, Note
 from xrayaug.images.pixels import Scale
 from xrayaug.options import Prepare
 from xrayaug.rawinputs import RawInput, Read
-from xrayaug.sources import BROKEN_LINK, MISSING, SEVERAL, Listing, Record
+from xrayaug.sources import BROKEN_LINK, MISSING, OTHER_SUFFIX, SEVERAL, Listing, Record
 
 OF_TABLES = ("table", "image_column", "label_column", "patient_column", "study_column", "split_column", "only",
              "empty_label", "unsure_label", "encoding", "keep_columns")  # fmt: skip
@@ -284,7 +284,7 @@ def _check_lost(options: Prepare, lost: list[Skipped], total: int) -> None:
 
 def _losses(lost: list[Skipped], total: int) -> str:
     """How many of the images that were listed or found are lost, why, and the first of them."""
-    said = {MISSING: "not on disk", BROKEN_LINK: "broken links", SEVERAL: SEVERAL}
+    said = {MISSING: "not on disk", BROKEN_LINK: "broken links", SEVERAL: SEVERAL, OTHER_SUFFIX: "of other suffixes"}
     counts = [(sum(reason.startswith(why) for _, reason in lost), words) for why, words in said.items()]
     counted = [*counts, (len(lost) - sum(count for count, _ in counts), "unusable")]
     reasons = ", ".join(f"{why}: {count:,}" for count, why in counted if count)
