@@ -560,6 +560,13 @@ def test_more_than_the_depth_that_was_given_is_left_out_with_the_reason(tmp_path
     assert 'normal/b.png,"it holds values up to 1024, more than 1023' in (tmp_path / "out/skipped.csv").read_text()
 
 
+def test_a_depth_that_is_too_small_for_all_says_so(tmp_path: Path) -> None:
+    raw = write_deep(tmp_path / "raw", {"normal/0.png": 40_000, "abnormal/0.png": 50_000})
+    with pytest.raises(InputError) as refused:
+        prepare.run(command(raw, tmp_path / "out", bits="10"))
+    assert "--bits 10" in refused.value.hint
+
+
 def test_white_is_zero_is_turned_by_the_set_s_depth(tmp_path: Path) -> None:
     raw = write_deep(tmp_path / "raw", {"normal/a.png": 4095})
     Image.fromarray(np.array([[0, 1000]], np.uint16)).save(raw / "normal/w.tif", tiffinfo={262: 0})

@@ -53,10 +53,10 @@ def read(options: Prepare) -> Listing:
     readings = {each.word: each.reading for each in words}
     if options.label:
         readings[""] = Reading(options.label)
-    others = (file for file in files if not sources.is_picture(file))
-    skipped = [(file, annotations.reason(file) or sources.why_no_picture(root, file)) for file in others]
+    no_pictures = (file for file in files if not sources.is_picture(file))
+    skipped = [(file, annotations.reason(file) or sources.why_no_picture(root, file)) for file in no_pictures]
     skipped += beside.items()
-    records = []
+    records: list[Record] = []
     for place in places:
         reading = readings.get(place.class_name, Reading(None, "not in a class's directory"))
         if reading.label:

@@ -242,9 +242,10 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
                 writer.write(picture.square, vars(picture.note))
     if not reading.rows:
         file, reason = reading.skipped[0]
-        raise InputError(
-            f"no usable image under {listing.root}; the first: {file}: {reason}", "check --input and --source"
-        )
+        hint = "check --input and --source"
+        if options.bits != "auto" and pixels.BEYOND_DEPTH in reason:
+            hint = f"--bits {options.bits} is too few; --bits auto finds how many there are"
+        raise InputError(f"no usable image under {listing.root}; the first: {file}: {reason}", hint)
     _check_lost(options, reading.lost, total)
     if reading.lost:
         console.warn(f"{_losses(reading.lost, total)}; they are listed in skipped.csv")
