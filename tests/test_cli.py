@@ -256,6 +256,19 @@ def test_an_out_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     assert str(tmp_path / "file") in line
 
 
+@pytest.mark.parametrize("flag", ["--input", "--out"])
+def test_a_name_that_the_locale_does_not_know_is_one_line(tmp_path: Path, flag: str) -> None:
+    given = {"--input": str(tmp_path), "--out": str(tmp_path / "out")} | {flag: str(tmp_path / "sü")}
+    (tmp_path / "sü").mkdir()
+    argv = [sys.executable, "-m", "xrayaug", "prepare", *(word for pair in given.items() for word in pair)]
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ended = subprocess.run(argv, env=os.environ | ascii_only, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert flag in line
+    assert "PYTHONUTF8=1" in line
+
+
 @pytest.mark.parametrize(
     ("raised", "code"),
     [(Stopped("SIGTERM", 75), 75), (Stopped("Ctrl-C", 130), 130), (BrokenPipeError, 1), (MemoryError, 1)],

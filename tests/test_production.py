@@ -246,6 +246,21 @@ def test_places_where_nothing_can_come_to_lie_are_refused(tmp_path: Path, monkey
     assert str(tmp_path / "other" / "result") in refusal.hint
 
 
+@pytest.mark.parametrize("out", ["x" * 238, "ü" * 119, "y" * 256 + "/out"])
+def test_a_name_that_is_too_long_is_refused(tmp_path: Path, out: str) -> None:
+    assert "a name of more than 2" in refused(tmp_path / out, tmp_path).message
+
+
+def test_the_longest_name_can_be_made(tmp_path: Path) -> None:
+    out = tmp_path / ("x" * 237)
+    assert produce(phantom(out), "raw", build)
+    assert produce(phantom(out, seed=2, overwrite=True), "raw", build)
+
+
+def test_a_device_in_the_way_is_refused(tmp_path: Path) -> None:
+    assert "it is no directory" in refused(Path("/dev/null"), tmp_path).message
+
+
 def test_a_directory_that_may_not_be_written_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root may write everywhere but where the file system is read-only."""
     monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path)

@@ -109,7 +109,7 @@ def test_the_lines_run_by_hand_give_the_same_study(study: Path, whole: Path, tmp
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"XDG_CACHE_HOME": str(study / "cache"), "PATH": path}
     subprocess.run(["sh", whole / "commands.sh"], cwd=tmp_path, env=environment, check=True, capture_output=True)
-    timed = {"manifest.json", "log.jsonl", "commands.sh"}
+    timed = {"manifest.json", "log.jsonl", "commands.sh", "read-input.times"}
     made = [file.relative_to(whole) for file in whole.rglob("*.*") if file.is_file()]
     made = [file for file in made if file.parts[0] != "logs"]  # of what runs by hand say there is no log
     compared = sorted(file for file in made if file.name not in timed)

@@ -12,6 +12,8 @@ from xrayaug import files, manifests
 from xrayaug.errors import ArtifactError, InputError
 from xrayaug.manifests import FORMAT, KINDS, MANIFEST, Manifest
 
+PARTIAL = ".partial"  # ends the name of the directory in which an artifact is being made
+
 Result = dict[str, Any]
 T = TypeVar("T", int, float, str, dict[str, Any], list[Any])
 
@@ -180,7 +182,7 @@ def files_in(directory: Path) -> list[Path]:
 
 def partial_of(out: Path) -> Path:
     """Where `out` is being made."""
-    return files.beside(out, ".partial")
+    return files.beside(out, PARTIAL)
 
 
 def what_is_there(path: Path) -> str:
@@ -188,8 +190,8 @@ def what_is_there(path: Path) -> str:
     if not path.exists():
         unfinished = partial_of(path)
         return f"only {unfinished} is there, from a run that did not finish" if unfinished.exists() else "nothing there"
-    if path.is_file():
-        return "it is a file"
+    if not path.is_dir():
+        return "it is a file" if path.is_file() else "it is no directory"
     names = sorted(entry.name for entry in path.iterdir())
     listed = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
     return f"it holds {listed}" if names else "it is empty"

@@ -8,6 +8,7 @@ import errno
 import importlib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
@@ -18,7 +19,7 @@ import typer
 
 from xrayaug import __version__, console, stopping
 from xrayaug.command import Command, flag_name
-from xrayaug.errors import OutputError, ResourceError, UsageError, XrayaugError
+from xrayaug.errors import InputError, OutputError, ResourceError, UsageError, XrayaugError
 from xrayaug.options import COMMANDS
 from xrayaug.processes import ranks
 
@@ -32,6 +33,7 @@ STORAGE_ERRORS = {
     errno.ENOTDIR,
     errno.EEXIST,
     errno.ENOTEMPTY,  # NFS keeps what another process has open
+    errno.ENAMETOOLONG,
     errno.EFBIG,  # a file size limit
     errno.ENOENT,  # a directory, or a mount, that vanished
     errno.ENOTCONN,
@@ -42,6 +44,8 @@ STORAGE_ERRORS = {
     errno.EMFILE,
     errno.ENFILE,
 }
+
+NOT_UNICODE = re.compile("[\udc80-\udcff]")  # how Python hands on bytes of names that it cannot decode
 
 EPILOG = (
     "The study, in order: prepare (twice: RSNA and MURA), train-gan, sample, fid, augment, train-classifier, "
@@ -105,6 +109,7 @@ def run(options: Command) -> None:
     try:
         with stopping.watching(options.max_minutes), ranks.together():
             _check_company(options)
+            _check_encoding(options)
             with stopping.deferred():  # torch clears what is raised while it imports NumPy, and goes on without
                 stage = importlib.import_module(f"xrayaug.stages.{options.name.replace('-', '_')}")
             result = stage.plan(options) if options.dry_run else stage.run(options)
@@ -125,6 +130,11 @@ def run(options: Command) -> None:
     except MemoryError as problem:
         console.report(ResourceError(f"out of memory: {problem}", "free some, or take a machine with more"))
         raise typer.Exit(ResourceError.exit_code) from None
+    except UnicodeEncodeError as problem:
+        if not (NOT_UNICODE.search(str(problem.object)) or _is_not_utf8()):
+            raise
+        console.report(_not_unicode(f"the name {problem.object!a}"))
+        raise typer.Exit(InputError.exit_code) from None
     except OSError as problem:
         if problem.errno not in STORAGE_ERRORS:
             raise
@@ -132,6 +142,28 @@ def run(options: Command) -> None:
         hint = "what was saved before is kept: mend that and run the same command again"
         console.report(OutputError(f"{problem.strerror}: {where}", hint))
         raise typer.Exit(OutputError.exit_code) from None
+
+
+def _check_encoding(options: Command) -> None:
+    """Refuse options that Python could not decode, which no file of a result could hold.
+
+    Raises:
+        InputError: there is one.
+    """
+    for knob in fields(options) if options.out is not None else ():
+        given = getattr(options, knob.name)
+        for value in given if isinstance(given, tuple) else (given,):
+            if isinstance(value, str | Path) and NOT_UNICODE.search(str(value)):
+                raise _not_unicode(f"{flag_name(knob.name)} {str(value)!a}")
+
+
+def _not_unicode(what: str) -> InputError:
+    hint = "this system's locale is not UTF-8: set PYTHONUTF8=1" if _is_not_utf8() else "rename it"
+    return InputError(f"{what} cannot be read as text", hint)
+
+
+def _is_not_utf8() -> bool:
+    return sys.getfilesystemencoding().lower().replace("-", "") != "utf8"
 
 
 def _check_company(options: Command) -> None:

@@ -12,6 +12,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from xrayaug.errors import DataError, InputError, UsageError
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how Excel's files begin, the newer ones and the older
+NO_LISTS = {b"<!doctype html": "a web page", b"<html": "a web page", b"version https://git-lfs": "a Git LFS pointer"}
 GZIP = b"\x1f\x8b"
 DELIMITERS = ",;\t"
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own way to say what the delimiter is
@@ -36,6 +38,7 @@ SWALLOWED = re.compile(r"\n[^\n,;\t]+\.(?:png|jpe?g|tiff?|bmp|dcm|dicom|webp|gif
 AS_TEXT = re.compile(r'="(.*)"')
 GUARDED = re.compile(r"'+[=+\-@\t\r]")
 QUOTED = re.compile(r'[",\r\n]')
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # never in a title
 TITLE_MARKS = re.compile(r"[\s_.-]+")
 
 
@@ -161,12 +164,32 @@ def read_sheet(path: Path, encoding: str | None = None) -> Sheet:
 def header(path: Path, encoding: str | None = None) -> tuple[str, ...]:
     """Return the first line's cells; none where the file is no CSV. Cheap: the rest is not read."""
     try:
+        return first_line(path, encoding)
+    except InputError:
+        return ()
+
+
+def first_line(path: Path, encoding: str | None = None) -> tuple[str, ...]:
+    """Return the cells of the first line that is not blank. Cheap: the rest is not read.
+
+    Raises:
+        InputError: the file cannot be read.
+        DataError: it is empty, or no CSV.
+        UsageError: there is no such encoding.
+    """
+    with _explained(path):
         start = _bytes(path, HEAD_BYTES)
+        _check_start(path, start)
         if len(start) == HEAD_BYTES and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             start = start[: start.rfind(b"\n") + 1]  # no character cut in two
-        return next((line.cells for line in _parse(start, encoding)), ())
-    except (OSError, EOFError, zlib.error, csv.Error, UnicodeDecodeError):
-        return ()
+            if not start:
+                raise DataError(f"{path} is no CSV file: its first line has more than {HEAD_BYTES:,} bytes")
+        cells = next((line.cells for line in _parse(start, encoding)), ())
+    if not cells:
+        raise DataError(f"{path} is empty", "its first line must name the columns")
+    if CONTROL.search("".join(cells)):
+        raise DataError(f"{path} is no CSV file: its first line holds control characters")
+    return cells
 
 
 def dump(rows: Iterable[Iterable[object]]) -> str:
@@ -208,15 +231,32 @@ def _bounded(lines: Iterable[Line], path: Path) -> list[Line]:
 
 def _read(path: Path, encoding: str | None = None) -> tuple[list[Line], str]:
     """Return the lines that are not blank, and which encoding was guessed, if one was."""
-    try:
+    with _explained(path):
         data = _bytes(path, MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
             raise DataError(f"{path} has more than {MOST_BYTES:,} bytes", "leave out what is no list of images")
-        if data.startswith(WORKBOOKS):
-            raise DataError(
-                f"{path} is a workbook, not a CSV file", "save it as 'CSV UTF-8' in your spreadsheet program"
-            )
+        _check_start(path, data)
         return _bounded(_parse(data, encoding), path), "" if encoding else _guess(data)
+
+
+def _check_start(path: Path, data: bytes) -> None:
+    """Refuse files of other kinds that are often called .csv.
+
+    Raises:
+        DataError: it is one.
+    """
+    if data.startswith(WORKBOOKS):
+        raise DataError(f"{path} is a workbook, not a CSV file", "save it as 'CSV UTF-8' in your spreadsheet program")
+    for start, kind in NO_LISTS.items():
+        if data[:HEAD_BYTES].lstrip().lower().startswith(start):
+            raise DataError(f"{path} is {kind}, not a CSV file", "download the file itself")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Raise an InputError or a DataError that says what is wrong with the file, in place of Python's own errors."""
+    try:
+        yield
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError(f"{path} is damaged: gzip cannot unpack it", "copy it anew") from None
     except OSError as problem:

@@ -23,7 +23,6 @@ from xrayaug.rawinputs import RawInput, Read
 
 Pixels = npt.NDArray[np.uint8]  # [H, W], or [H, W, 3] where it is coloured
 
-SUFFIXES = IMAGE_SUFFIXES | {".ppm", ".pnm"}
 KEPT_BYTES = 1 << 29  # of each folder's decoded pictures, kept from hashing them to the network's pass
 
 
@@ -120,14 +119,17 @@ def list_pictures(folder: Path) -> list[Path]:
         InputError: a folder cannot be read, or a file cannot be reached: the set would be another without it.
     """
     shown = sorted(folder / name for name in sources.walk_any(folder))
-    found = [path for path in shown if path.suffix.lower() in SUFFIXES]
+    found = [path for path in shown if path.suffix.lower() in IMAGE_SUFFIXES]
     for path in found:
         if why := sources.why_lost(path):
             raise InputError(f"{path} cannot be read: {why}", "mend it or take it out")
     if not found:
         others = ", ".join(suffix or "no suffix" for suffix, _ in Counter(p.suffix for p in shown).most_common(3))
         there = f"it holds {len(shown)} other files ({others})" if shown else "it is empty"
-        raise DataError(f"{folder} holds no images: {there}", f"images end in {', '.join(sorted(SUFFIXES))}")
+        raise DataError(f"{folder} holds no images: {there}", f"images end in {', '.join(sorted(IMAGE_SUFFIXES))}")
+    unread = [path for path in shown if path.suffix.lower() not in IMAGE_SUFFIXES and sources.kind_of_file(path)]
+    if unread:
+        console.warn(f"{len(unread)} pictures under {folder} are not read for their suffix, such as {unread[0]}")
     return found
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from xrayaug import __version__, artifacts, console, files, lock, manifests, rawinputs
-from xrayaug.artifacts import Artifact, Result, digest, is_artifact, open_artifact, what_is_there
+from xrayaug.artifacts import PARTIAL, Artifact, Result, digest, is_artifact, open_artifact, what_is_there
 from xrayaug.command import Command
 from xrayaug.errors import ArtifactError, DataError, OutputError, TrainingError, UsageError, XrayaugError
 from xrayaug.manifests import FORMAT, MANIFEST, Manifest
@@ -28,6 +28,8 @@ from xrayaug.rawinputs import RawInput, RawInputs
 
 RESUME = "resume"  # of the partial directory: what a stopped run needs to go on
 RUN = "run.json"  # in it: which run it is, and its sessions
+DISCARDED = ".discarded"  # ends the name of a partial directory that is being deleted
+MOST_NAME_BYTES = 255  # of a file, to every file system in use
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scipy", "safetensors")
 
 Environment = dict[str, Any]
@@ -88,6 +90,7 @@ def _produced(
     computing: str,
     raw: Callable[[], RawInputs],
 ) -> Result:
+    _check_name(options.out)
     _check_inputs_are_elsewhere(options)
     if (made := _found_complete(options, raw)) is not None:
         return made
@@ -272,7 +275,9 @@ def check_place(out: Path, *, is_renamed: bool = True) -> None:
     Raises:
         OutputError: it is such a place.
     """
+    _check_name(out)
     place = files.place_of(out)
+    _check_name(place)
     if place == place.parent:
         raise OutputError(f"--out {out} is the root of the file system", "name a directory in it")
     if out.name == ".." and not out.exists():
@@ -291,6 +296,19 @@ def check_place(out: Path, *, is_renamed: bool = True) -> None:
         raise OutputError(f"--out {out} cannot be made: {parent} is no directory", "choose another directory")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise OutputError(f"--out {out} cannot be made: {parent} may not be written to", "choose another directory")
+
+
+def _check_name(out: Path) -> None:
+    """Refuse a name that is too long for a file system, with the endings of the names beside it.
+
+    Raises:
+        OutputError: it is.
+    """
+    beside = f"{out.name}{PARTIAL}{DISCARDED}"
+    for name in (*out.parts[:-1], beside):
+        if len(os.fsencode(name)) > MOST_NAME_BYTES:
+            most = MOST_NAME_BYTES - (len(beside) - len(out.name) if name == beside else 0)
+            raise OutputError(f"--out {out} has a name of more than {most} bytes", "choose a shorter one")
 
 
 def _is_mount_point(path: Path) -> bool:
@@ -489,7 +507,7 @@ def _discard(partial: Path) -> None:
 
 
 def _discarded(partial: Path) -> Path:
-    return partial.with_name(partial.name + ".discarded")
+    return partial.with_name(partial.name + DISCARDED)
 
 
 def _delete(directory: Path) -> None:

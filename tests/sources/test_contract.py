@@ -89,6 +89,25 @@ def test_a_link_to_a_directory_above_ends(tmp_path: Path) -> None:
     assert list(sources.walk(tmp_path)) == ["a/one.png"]
 
 
+def test_a_folder_that_two_links_lead_to_is_in_both_places(tmp_path: Path) -> None:
+    touch(tmp_path, "pool/one.png")
+    for name in ("a", "b"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (tmp_path / "set" / name / "x").symlink_to(tmp_path / "pool")
+    assert list(sources.walk(tmp_path / "set")) == ["a/x/one.png", "b/x/one.png"]
+
+
+def test_links_that_multiply_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_REVISITS", 10)
+    for depth in range(5):
+        (tmp_path / str(depth)).mkdir()
+        for name in ("a", "b"):
+            (tmp_path / str(depth) / name).symlink_to(tmp_path / str(depth + 1))
+    (tmp_path / "5").mkdir()
+    with pytest.raises(InputError, match="again and again"):
+        list(sources.walk(tmp_path / "0"))
+
+
 def test_what_systems_add_is_not_there(tmp_path: Path) -> None:
     touch(tmp_path, "a/one.png", "lost+found/two.png", "__MACOSX/three.png", ".hidden/four.png")
     assert list(sources.walk(tmp_path)) == ["a/one.png"]

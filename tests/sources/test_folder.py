@@ -188,3 +188,22 @@ def test_masks_are_no_class_and_no_radiographs(tmp_path: Path) -> None:
 def test_a_set_of_masks_alone_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="2 of them seem to be masks"):
         read(tree(tmp_path, "Normal/masks/1.png", "Normal/masks/2.png", "Normal/notes.txt"))
+
+
+def test_masks_beside_the_directory_of_the_classes_are_passed_over(tmp_path: Path) -> None:
+    files = [f"{kind}/{name}/1.png" for name in ("normal", "abnormal") for kind in ("images", "masks")]
+    listing = read(tree(tmp_path, *files))
+    assert listing.root == tmp_path / "images"
+    assert set(told(listing)) == {"normal/1.png", "abnormal/1.png"}
+    assert str(tmp_path / "masks") in listing.warnings[0]
+
+
+def test_pictures_with_a_suffix_that_is_not_read_are_lost_and_others_of_jpeg_read(tmp_path: Path) -> None:
+    tree(tmp_path, "normal/a.jfif", "normal/b.jpe", "abnormal/c", "abnormal/d.ppm", "abnormal/e.pnm")
+    (tmp_path / "abnormal" / "f.img").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "abnormal" / "BMI.txt").write_text("BMI of patients, P5 23")
+    listing = read(tmp_path)
+    assert set(told(listing)) == {"normal/a.jfif", "normal/b.jpe", "abnormal/d.ppm", "abnormal/e.pnm"}
+    assert [(file, reason.rpartition(" ")[2]) for file, reason in listing.lost()] == [
+        ("abnormal/c", "PNG"), ("abnormal/f.img", "DICOM")
+    ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Prepare counts as the thesis does, splits without leaks, and leaves out nothing in silence."""
 
 import csv
+import gzip
 import os
 import shutil
 import time
@@ -559,6 +560,13 @@ def test_more_than_the_depth_that_was_given_is_left_out_with_the_reason(tmp_path
     assert 'normal/b.png,"it holds values up to 1024, more than 1023' in (tmp_path / "out/skipped.csv").read_text()
 
 
+def test_a_depth_that_is_too_small_for_all_says_so(tmp_path: Path) -> None:
+    raw = write_deep(tmp_path / "raw", {"normal/0.png": 40_000, "abnormal/0.png": 50_000})
+    with pytest.raises(InputError) as refused:
+        prepare.run(command(raw, tmp_path / "out", bits="10"))
+    assert "--bits 10" in refused.value.hint
+
+
 def test_white_is_zero_is_turned_by_the_set_s_depth(tmp_path: Path) -> None:
     raw = write_deep(tmp_path / "raw", {"normal/a.png": 4095})
     Image.fromarray(np.array([[0, 1000]], np.uint16)).save(raw / "normal/w.tif", tiffinfo={262: 0})
@@ -659,3 +667,40 @@ def test_pictures_that_look_like_no_radiographs_are_warned_of(
     said = capsys.readouterr().err
     for file in ("two", "tiny", "vivid"):
         assert f"such as normal/{file}.png" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (gzip.compress(b"file,label\n" * 9)[:20], "gzip cannot unpack it"),
+        (b"PK\x03\x04rest", "is a workbook"),
+        (b"\x89\x01\x02,\x03", "control characters"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (None, "a broken link to gone.csv"),
+    ],
+)
+@pytest.mark.parametrize("source", ["auto", "table", "folder"])
+def test_a_list_that_cannot_be_read_is_never_ignored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, content: bytes | None, reason: str
+) -> None:
+    write_folder(tmp_path / "raw")
+    labels = tmp_path / "raw" / "labels.csv"
+    labels.write_bytes(content) if content is not None else labels.symlink_to("gone.csv")
+    options = command(tmp_path / "raw", tmp_path / "out", source=source)
+    if source != "folder":
+        with pytest.raises(InputError, match=reason) as refused:
+            prepare.run(options)
+        assert str(labels) in refused.value.message
+        return
+    prepare.run(options)
+    assert reason in capsys.readouterr().err
+
+
+def test_class_folders_beside_a_list_without_labels_are_read_and_the_list_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_folder(tmp_path / "raw")
+    (tmp_path / "raw" / "metadata.csv").write_text("filename,age\na.png,40\n")
+    assert prepare.run(command(tmp_path / "raw", tmp_path / "out", source="auto"))["source"] == "folder"
+    assert "metadata.csv lists images and is not used" in capsys.readouterr().err

@@ -109,7 +109,7 @@ def _deep_kind(file: Path) -> str:
         return pixels.deep_kind(file)
     except OSError as problem:
         if problem.errno in LOST:
-            raise
+            raise OSError(problem.errno, problem.strerror, str(file)) from None
         return ""
 
 

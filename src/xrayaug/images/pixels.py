@@ -42,6 +42,7 @@ SHALLOW = ("1-bit", "8-bit")  # depths that need no scaling
 SIGNED = 2  # of TIFF's SampleFormat
 NEVER_DEEP = (b"\xff\xd8", b"GIF8", b"BM", b"RIFF")  # first bytes of JPEG, GIF, BMP and WebP, of eight bits to Pillow
 WHITE_IS_ZERO = 0  # of TIFF's PhotometricInterpretation
+BEYOND_DEPTH = "the most of its bit depth"  # ends the reason of a picture that holds more
 REASON_LENGTH = 200  # characters
 MOST_PIXELS = 1 << 26  # 64 megapixels; radiographs have up to 30
 MOST_PIXELS_OF = {"JPEG2000": 1 << 24, "WEBP": 1 << 24}  # whose decoders took up to 25 bytes a pixel
@@ -499,7 +500,7 @@ def _check_extent(extent: Extent, black: int, white: int) -> None:
         least = f", less than {black}, the least of its bit depth" if black else ""
         raise Unusable(f"it holds negative values, down to {extent.lowest:g}{least}")
     if extent.highest > white:
-        raise Unusable(f"it holds values up to {extent.highest:g}, more than {white}, the most of its bit depth")
+        raise Unusable(f"it holds values up to {extent.highest:g}, more than {white}, {BEYOND_DEPTH}")
     if extent.kind == "float" and white > 1 and 0 < extent.highest <= 1:
         raise Unusable(f"it holds floats up to {extent.highest:g}, all black where {white} is white")
 

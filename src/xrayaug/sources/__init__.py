@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import NoReturn, Protocol, cast
 
-from xrayaug import identifiers, labels, listing
+from xrayaug import columns, csvfile, identifiers, labels, listing
 from xrayaug.errors import DataError, InputError, UsageError
-from xrayaug.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES
+from xrayaug.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES, START_BYTES, kind_of
 from xrayaug.labels import LabelRules, WordCount
 from xrayaug.options import Prepare
 
@@ -34,6 +34,7 @@ SPLIT_NAMES = {
 }
 
 MOST_NAMED = 20  # classes in a message: sets that name findings have hundreds of combinations
+MOST_REVISITS = 20_000  # of directories that links lead to again: links to links to links multiply
 LEVELS = 3  # of directories in which a set's root or its lists are looked for
 # Directories that systems put beside a user's files: hidden ones, and these.
 OF_SYSTEMS = frozenset({"__MACOSX", "lost+found", "System Volume Information", "$RECYCLE.BIN"})
@@ -43,6 +44,7 @@ MISSING = "listed but not on disk"
 BROKEN_LINK = "a broken link"
 SEVERAL = "in several places"
 NO_NAME = "names no image"
+OTHER_SUFFIX = "a picture whose suffix is not read"
 
 
 SET = re.compile(r"[-_ ]*set$")
@@ -81,7 +83,8 @@ class Listing:
 
     def lost(self) -> list[tuple[str, str]]:
         """Those of the skipped that are images, but not there to be read."""
-        return [each for each in self.skipped if each[1].startswith((MISSING, BROKEN_LINK, SEVERAL, NO_NAME))]
+        lost = (MISSING, BROKEN_LINK, SEVERAL, NO_NAME, OTHER_SUFFIX)
+        return [each for each in self.skipped if each[1].startswith(lost)]
 
 
 class Source(Protocol):
@@ -108,11 +111,11 @@ def walk(root: Path) -> Iterator[str]:
     """Every file under `root` as a relative path with forward slashes, sorted.
 
     Hidden files (AppleDouble `._*`, `.DS_Store`) and what systems add (`OF_SYSTEMS`) are not there for us. Links are
-    followed, but a directory is entered once: a link to one above would otherwise never end.
+    followed, but for those to a directory above, which would never end.
 
     Raises:
-        InputError: a directory cannot be read, a link that may have been to one is broken, or a name is no UTF-8,
-            which no list of ours could hold.
+        InputError: a directory cannot be read, a link that may have been to one is broken, links lead to the same
+            directories more than `MOST_REVISITS` times, or a name is no UTF-8, which no list of ours could hold.
     """
     return (_speakable(name, root) for name in walk_any(root))
 
@@ -121,15 +124,27 @@ def walk_any(root: Path) -> Iterator[str]:
     """What `walk` gives, with names that are no UTF-8 as Python hands them on.
 
     Raises:
-        InputError: a directory cannot be read, or a link that may have been to one is broken.
+        InputError: a directory cannot be read, a link that may have been to one is broken, or links lead to the same
+            directories more than `MOST_REVISITS` times.
     """
     entered: set[str] = set()
+    revisits = 0
+    leading: dict[str, tuple[str, ...]] = {}  # directory to enter -> where those that lead to it really lie
     for directory, folders, files in os.walk(root, onerror=_raise_unreadable, followlinks=True):
-        if (real := os.path.realpath(directory)) in entered:
+        real = os.path.realpath(directory)
+        above = leading.pop(directory, ())
+        if real in above:
             folders.clear()
             continue
+        revisits += real in entered
+        if revisits > MOST_REVISITS:
+            raise InputError(
+                f"links under {root} lead to the same folders again and again, such as {directory}",
+                "take out links to folders that lie in the set already",
+            )
         entered.add(real)
         folders[:] = sorted(name for name in folders if _is_shown(name))
+        leading.update(dict.fromkeys((os.path.join(directory, name) for name in folders), (*above, real)))  # noqa: PTH118
         for name in sorted(files):
             if not name.startswith("."):
                 path = Path(directory) / name
@@ -236,6 +251,43 @@ def files(directory: Path) -> list[Path]:
     return [path for path in _entries(directory) if _is(path, stat.S_ISREG)]
 
 
+def broken_lists(directories: Iterable[Path], encoding: str | None = None) -> list[tuple[str, str]]:
+    """Return why each list that cannot be read, or is empty, cannot be used, and a hint.
+
+    Args:
+        directories: right in which lists are looked for.
+        encoding: of their text; None finds it.
+
+    Raises:
+        InputError: a directory cannot be read.
+    """
+    found = []
+    for path in (path for directory in directories for path in _entries(directory) if csvfile.is_list(path)):
+        if _is(path, stat.S_ISDIR):
+            continue
+        try:
+            if path.exists() and not path.is_file():
+                raise InputError(f"{path} is no file")
+            if reason := why_lost(path):
+                raise InputError(f"{path} is {reason}" if reason.startswith(BROKEN_LINK) else f"{path}: {reason}")
+            csvfile.first_line(path, encoding)
+        except InputError as problem:
+            found.append((problem.message, problem.hint))
+    return found
+
+
+def on_unused_lists(directories: Iterable[Path]) -> list[str]:
+    """Return a warning of each list of images right in these directories, for where it is not read."""
+    said = []
+    for path in (path for directory in directories for path in files(directory) if csvfile.is_list(path)):
+        titles = csvfile.header(path)
+        if columns.is_there(titles, "image", None):
+            has_labels = columns.is_there(titles, "label", None)
+            use = f"--table {path} uses it" if has_labels else f"--table {path} --label-column NAME uses it"
+            said.append(f"{path} lists images and is not used, nor are its columns {', '.join(titles)}: {use}")
+    return said
+
+
 def _entries(directory: Path) -> list[Path]:
     """What lies right in a directory and is not hidden, sorted; nothing where it is none.
 
@@ -269,6 +321,23 @@ def _is(path: Path, kind: Callable[[int], bool]) -> bool:
 def is_picture(file: str) -> bool:
     """Whether a file's name ends as images do (DICOM too)."""
     return PurePosixPath(file).suffix.lower() in IMAGE_SUFFIXES | DICOM_SUFFIXES
+
+
+def why_no_picture(root: Path, file: str) -> str:
+    """Return why a file is left out whose name does not end as images do; begins with OTHER_SUFFIX if it is one."""
+    kind = kind_of_file(root / file)
+    return f"{OTHER_SUFFIX}, of kind {kind}" if kind else "not an image"
+
+
+def kind_of_file(path: Path) -> str:
+    """Return which kind of picture a file is by its first bytes; empty where it is none, or cannot be read."""
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as stream:
+            return kind_of(stream.read(START_BYTES))
+    except OSError:
+        return ""
 
 
 def require_directory(path: Path) -> None:

@@ -53,8 +53,10 @@ def read(options: Prepare) -> Listing:
     readings = {each.word: each.reading for each in words}
     if options.label:
         readings[""] = Reading(options.label)
-    records, skipped = [], [(file, "not an image") for file in files if not sources.is_picture(file)]
+    no_pictures = (file for file in files if not sources.is_picture(file))
+    skipped = [(file, annotations.reason(file) or sources.why_no_picture(root, file)) for file in no_pictures]
     skipped += beside.items()
+    records: list[Record] = []
     for place in places:
         reading = readings.get(place.class_name, Reading(None, "not in a class's directory"))
         if reading.label:
@@ -63,19 +65,30 @@ def read(options: Prepare) -> Listing:
             skipped.append((place.file, reading.reason))
     records, notes = sources.unified(records, options.patient_pattern)
     notes += _notes(records, are_known=patient is not None)
-    warnings = [*sources.on_labels(words, rules), *sources.on_patients(records)]
+    warnings = [*_passed_over(options.input, root), *sources.on_labels(words, rules), *sources.on_patients(records)]
     return Listing(root, records, skipped, notes, warnings=warnings, words=words)
 
 
 def _root(path: Path) -> Path:
-    """Where the classes or splits begin: below directories that hold nothing but one other (copies double them)."""
+    """Where the classes or splits begin: below directories with one other alone (copies double them), masks aside."""
     for _ in range(sources.LEVELS):
-        folders = sources.subdirectories(path)
+        folders = [folder for folder in sources.subdirectories(path) if not _is_of_masks(folder)]
         telling = any(_is_split(folder) or labels.tells_label(folder.name) for folder in folders)
         if len(folders) != 1 or telling or any(sources.is_picture(file.name) for file in sources.files(path)):
             break
         path = folders[0]
     return path
+
+
+def _is_of_masks(folder: Path) -> bool:
+    return bool(annotations.reason(f"{folder.name}/image.png"))
+
+
+def _passed_over(path: Path, root: Path) -> list[str]:
+    """Return a warning of directories of masks and the like that lie beside those which lead to the root."""
+    above = [path, *(path / part for part in root.relative_to(path).parts)][:-1]
+    found = [folder for each in above for folder in sources.subdirectories(each) if _is_of_masks(folder)]
+    return [f"{folder} is left out: {annotations.reason(f'{folder.name}/image.png')}" for folder in found]
 
 
 def _is_split(folder: Path) -> bool:

@@ -61,12 +61,17 @@ class _Found:
 
 
 def detect(path: Path) -> bool:
-    """Return whether `path` is a CSV file with a column of images, or a directory with one that is no other set."""
+    """Return whether `path` is a CSV file with a column of images, or a directory with one that is no other set.
+
+    A list without a column of labels tells nothing that class folders beside it do not.
+    """
     if path.is_file():
         return _names_images(path)
-    if not any(_names_images(file) for file in _csv_files(path)):
+    lists = [file for file in _csv_files(path) if _names_images(file)]
+    if not lists or any(sources.load(name).detect(path) for name in ("mura", "rsna")):
         return False
-    return not any(sources.load(name).detect(path) for name in ("mura", "rsna"))
+    has_labels = any(columns.is_there(csvfile.header(file), "label", None) for file in lists)
+    return has_labels or not sources.load("folder").detect(path)
 
 
 def read(options: Prepare) -> Listing:

@@ -35,7 +35,7 @@ from xrayaug.images.decoding import Manner, Note
 from xrayaug.images.pixels import Scale
 from xrayaug.options import Prepare
 from xrayaug.rawinputs import RawInput, Read
-from xrayaug.sources import BROKEN_LINK, MISSING, SEVERAL, Listing, Record
+from xrayaug.sources import BROKEN_LINK, MISSING, OTHER_SUFFIX, SEVERAL, Listing, Record
 
 OF_TABLES = ("table", "image_column", "label_column", "patient_column", "study_column", "split_column", "only",
              "empty_label", "unsure_label", "encoding", "keep_columns")  # fmt: skip
@@ -242,9 +242,10 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
                 writer.write(picture.square, vars(picture.note))
     if not reading.rows:
         file, reason = reading.skipped[0]
-        raise InputError(
-            f"no usable image under {listing.root}; the first: {file}: {reason}", "check --input and --source"
-        )
+        hint = "check --input and --source"
+        if options.bits != "auto" and pixels.BEYOND_DEPTH in reason:
+            hint = f"--bits {options.bits} is too few; --bits auto finds how many there are"
+        raise InputError(f"no usable image under {listing.root}; the first: {file}: {reason}", hint)
     _check_lost(options, reading.lost, total)
     if reading.lost:
         console.warn(f"{_losses(reading.lost, total)}; they are listed in skipped.csv")
@@ -284,7 +285,7 @@ def _check_lost(options: Prepare, lost: list[Skipped], total: int) -> None:
 
 def _losses(lost: list[Skipped], total: int) -> str:
     """How many of the images that were listed or found are lost, why, and the first of them."""
-    said = {MISSING: "not on disk", BROKEN_LINK: "broken links", SEVERAL: SEVERAL}
+    said = {MISSING: "not on disk", BROKEN_LINK: "broken links", SEVERAL: SEVERAL, OTHER_SUFFIX: "of other suffixes"}
     counts = [(sum(reason.startswith(why) for _, reason in lost), words) for why, words in said.items()]
     counted = [*counts, (len(lost) - sum(count for count, _ in counts), "unusable")]
     reasons = ", ".join(f"{why}: {count:,}" for count, why in counted if count)
@@ -301,13 +302,38 @@ def _check_strict(options: Prepare, skipped: list[Skipped]) -> None:
 def _listing(options: Prepare) -> tuple[str, Listing]:
     if not options.input.exists():
         raise InputError(f"--input {options.input} does not exist", "check the path for a typing error")
+    on_lists = _on_broken_lists(options)
     name = _source(options)
+    if name == "folder":
+        on_lists += sources.on_unused_lists(sources.nearby(options.input))
     listing = sources.reachable(sources.load(name).read(options))
     if not listing.records:
         reason = f"; the first left out: {': '.join(listing.skipped[0])}" if listing.skipped else ""
         raise InputError(f"{options.input} holds no images of a '{name}' set{reason}", "check --input and --source")
     beside = annotations.warnings([record.file for record in listing.records], listing.skipped)
-    return name, replace(listing, warnings=[*listing.warnings, *beside])
+    return name, replace(listing, warnings=[*on_lists, *listing.warnings, *beside])
+
+
+def _on_broken_lists(options: Prepare) -> list[str]:
+    """Return a warning of each list that folders of classes are read without, since it cannot be read or is empty.
+
+    Raises:
+        InputError: there is one, and the user did not ask for folders.
+    """
+    if options.table is not None or not options.input.is_dir():
+        return []
+    of_table = options.source == "table" or bool(_options_of_tables(options))
+    directories = [options.input] if of_table else sources.nearby(options.input)
+    broken = sources.broken_lists(directories, options.encoding)
+    if broken and options.source != "folder":
+        reason, hint = broken[0]
+        instead = "mend the list or take it out" + ("" if of_table else "; --source folder goes on without it")
+        raise InputError(reason, f"{hint}; {instead}" if hint else instead)
+    return [f"{reason}: labels and patients are read without it" for reason, _ in broken]
+
+
+def _options_of_tables(options: Prepare) -> list[str]:
+    return [f"--{name.replace('_', '-')}" for name in OF_TABLES if getattr(options, name) is not None]
 
 
 def _source(options: Prepare) -> str:
@@ -316,7 +342,7 @@ def _source(options: Prepare) -> str:
     Raises:
         UsageError: options of another source are given.
     """
-    of_tables = [f"--{name.replace('_', '-')}" for name in OF_TABLES if getattr(options, name) is not None]
+    of_tables = _options_of_tables(options)
     name = options.source
     if name == "auto":
         name = "table" if of_tables else _detect(options.input)
