@@ -43,7 +43,7 @@ def read(options: Prepare) -> Listing:
     root = _root(options.input)
     files = list(sources.walk(root))
     has_splits = any(_is_split(folder) for folder in sources.subdirectories(root))
-    beside = {file: why for file in files if sources.is_picture(file) and (why := annotations.reason(file))}
+    beside = annotations.left_out(filter(sources.is_picture, files))
     places = [_place(file, has_splits) for file in files if sources.is_picture(file) and file not in beside]
     if not places:
         others = f", and {len(beside)} of them seem to be masks, previews and the like" if beside else ""
