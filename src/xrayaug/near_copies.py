@@ -45,7 +45,7 @@ def find(rows: Sequence[Row], pictures: Pixels, options: Prepare) -> NearCopies:
 
     Args:
         rows: one for each picture, in order.
-        pictures: uint8 `[N, S, S]`; of fewer than 16 pixels a side only their names are looked at.
+        pictures: uint8 `[N, S, S]`; of fewer than 32 pixels a side only their names are looked at.
         options: the command.
     """
     if options.duplicates == "exact":

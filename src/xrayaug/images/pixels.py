@@ -195,6 +195,15 @@ def extent(path: Path) -> Extent | None:
         return _colour_extent(_grey_and_alpha(image)[0]) if ";16" in packing else None
 
 
+def has_frames(path: Path) -> bool:
+    """Whether a file holds several pages or frames; one that cannot be used does not."""
+    try:
+        with opened(path) as image:
+            return _has_frames(image)
+    except Unusable:
+        return False
+
+
 @contextmanager
 def opened(path: Path, *, quick: bool = False) -> Iterator[Image.Image]:
     """A file's first picture, its pixels not read yet.
