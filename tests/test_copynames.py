@@ -27,6 +27,11 @@ UUID = "0d1a2b3c-1111-2222-3333-0123456789ab"
         ["scan.png", "scan copy.png", "scan copy 2.png"],
         ["scan.png", "scan - Copy.png", "scan - Copy (2).png", "scan-Copy1.png"],
         ["Original/normal/7.png", "Augmented/normal/7_rot15.png"],
+        ["train/hand7.png", "train/hand7_aug1.png", "test/hand7_aug2.png"],
+        ["1405.png", "aug_1405.png", "augmented_1405.png", "rot12_1405.png", "aug_0_1405.png", "Copy of 1405.png"],
+        ["train/P12.png", "test/rotated_P12.png", "test/flip_aug_P12.png"],
+        ["P12.png", "P12_rotate_neg10.png", "P12_random_rotation.png", "P12_CLAHE_rot.png", "P12_aug12345.png"],
+        ["P12.png", "P12_affine.png", "P12_elastic.png", "P12_transformed.png", "P12_zoomed.png", "P12_gen_1.png"],
     ],
 )
 def test_copies_are_known_by_their_names(files: list[str]) -> None:
@@ -54,6 +59,9 @@ def test_copies_are_known_by_their_names(files: list[str]) -> None:
         [f"normal/0_jpg.rf.{HASH}.jpg", f"fractured/0_jpg.rf.{HASH[::-1]}.jpg"],
         ["person1_bacteria_1.jpeg", "person1_bacteria_2.jpeg", "IM-0115-0001.jpeg", "NORMAL2-IM-1427-0001.jpeg"],
         ["view1_frontal.jpg", "view2_lateral.jpg"],
+        ["2019-Aug-01.png", "2019-Aug-02.png", "2019_aug_03.png", "12-Aug-19.png", "12-Aug-20.png"],
+        ["train/aug_0_1234.png", "train/aug_1_1235.png", "test/aug_0_2345.png", "test/aug_1_2346.png"],
+        ["1405.png", "aug_7_1405.png", "aug_8_999.png"],  # random numbers of Keras, one of which is a name as well
     ],
 )
 def test_other_names_are_left_alone(files: list[str]) -> None:
@@ -70,6 +78,9 @@ def test_other_names_are_left_alone(files: list[str]) -> None:
         ["fracture_aug1.png", "fracture_aug2.png"],  # may be two pictures of a class
         ["aug_0_123.png", "aug_0_4567.png"],  # Keras counts from 0 where pictures are augmented one by one
         ["cat_3_123.png", "cat_3_4567.png"],
+        ["train/hand1 - Copy.png", "test/hand1 - Copy.png"],
+        ["train/img0.png", "valid/img0.png", "test/img0_aug.png"],
+        ["train/7.png", "test/aug_7.png"],
     ],
 )
 def test_names_that_may_be_of_copies_are_possible(files: list[str]) -> None:
@@ -86,3 +97,13 @@ def test_keras_s_numbers_tell_pictures_apart() -> None:
 
 def test_the_source_comes_first_among_the_possible() -> None:
     assert named_copies(["scan (1).png", "scan.png"]).possible == [[1, 0]]
+
+
+def test_a_source_in_a_copy_s_own_directory_is_its_source() -> None:
+    files = [f"{split}/normal/hand1{ending}.png" for split in ("train", "test") for ending in ("", " - Copy", "_aug")]
+    found = named_copies([*files, "valid/normal/hand1.png"])
+    assert (found.certain, found.possible) == ([[0, 1, 2], [3, 4, 5]], [])
+
+
+def test_what_words_alone_do_not_tell_is_named() -> None:
+    assert named_copies(["test/aug_7.png", "train/7.png", "train/7 (1).png"]).worded == [(1, 0)]

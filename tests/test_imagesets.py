@@ -85,3 +85,17 @@ def test_one_coloured_row_makes_a_picture_coloured(tmp_path: Path, monkeypatch: 
     colour[40, 7, 1] ^= 1
     Image.fromarray(colour).save(tmp_path / "colour.png")
     np.testing.assert_array_equal(imagesets.read_picture(tmp_path / "colour.png"), colour)
+
+
+def test_masks_and_further_pages_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = Image.fromarray(noise())
+    for name in ("images/a.png", "masks/a.png", "GT_1/b.png"):
+        (tmp_path / name).parent.mkdir()
+        picture.save(tmp_path / name)
+    picture.save(tmp_path / "images/pages.tif", save_all=True, append_images=[Image.fromarray(noise())])
+    picture.save(tmp_path / "images/page.tif")
+    assert imagesets.of_folder(tmp_path).count == 5
+    said = capsys.readouterr().err
+    assert "2 of 5 images seem to be masks" in said
+    assert "1 of 5 images are of files with several pages" in said
+    assert "images/pages.tif" in said

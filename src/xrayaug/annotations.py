@@ -1,53 +1,178 @@
-"""Pictures that lie beside radiographs and are none, by their names: segmentation masks, overlays, previews, icons."""
+"""Pictures that lie beside radiographs and are none, by their names: segmentation masks, overlays, previews, icons.
+
+A word such as `mask` or `seg` in a name proves nothing: it may be a patient's initials. A picture is left out where the
+radiograph that it belongs to is there as well.
+"""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 NO_RADIOGRAPH = "no radiograph by its name"  # how the reasons begin for which such a picture is left out
 
-WORDS = (
-    r"masks?|segs?|segmentations?|annotations?|annotated|ground ?truths?|gt|overlays?|thumbs?|thumbnails?|"
-    r"previews?|icons?|heat ?maps?|saliency|grad ?cam|bbox|bboxes|contours?"
+PLAIN = (
+    r"[a-z]*masks?|segmentations?|annotations?|annotated|ground ?truths?|overlays?|thumbs?|thumbnails?|previews?|"
+    r"icons?|heat ?maps?|saliency|grad ?cam|bbox|bboxes|contours?|super ?pixels?"
 )
-FOLDER = re.compile(rf"(?!.*\b(?:and|with|without|free)\b)(?:.* )?(?:{WORDS})(?: .*)?|labels")  # in `_plain` form
-ENDING = re.compile(rf"(?:.* )(?:{WORDS}|label)(?: ?\d{{1,4}})?")
-WHOLE = re.compile(rf"(?:{WORDS}|logo|favicon|groundtruth .*)")
-BEGINNING = re.compile(r"(?:masks?|overlay|thumb|thumbnail|preview|heat ?map) .+")
+SHORT = r"segs?|gt|rois?|cam|preds?|label"  # may be a patient's initials
+WORDS = rf"{PLAIN}|{SHORT}|masked"
+JOINED = r"(?!.*\b(?:and|with|without|free|un ?mask)\b)"
+# All of these are for names in `_plain` form.
+PLAIN_FOLDER = re.compile(rf"{JOINED}(?!.* \d+$)(?:.* )?(?:{PLAIN})(?: .*)?|labels(?: ?(?:tr|ts|va|val))?")
+FOLDER = re.compile(rf"{JOINED}(?:.* )?(?:{WORDS})(?: .*|\d+)?|label+ed")
+ENDING = re.compile(rf"(?P<base>.+) (?:{WORDS})(?: ?\d{{1,4}})?")
+BEGINNING = re.compile(rf"(?:{PLAIN}|segs?|gt) (?P<base>.+)")
+WHOLE = re.compile(rf"(?:{WORDS})")
+NEVER = re.compile(r"logo|favicon|icons?|thumbs?|thumbnails?|previews?|groundtruth .*")  # Augmentor's is the last
+SILENT = re.compile(r".*\b(?:masked|label+ed)\b.*")  # as likely a name of radiographs
+SERIES = re.compile(r".*\d")  # as GT_1 and GT_2, which are patients
+CHANNEL = re.compile(r"(?P<base>.+) \d{4}")  # nnU-Net's images are `a_0000.png`, their masks `a.png`
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 OTHERS = re.compile(r"[^a-z0-9]+")
 
 
-def reason(file: str) -> str:
-    """Why the picture at this path is left out, or empty; the path begins at the set's root."""
-    path = PurePosixPath(file)
-    for folder in path.parts[:-1]:
-        if FOLDER.fullmatch(_plain(folder)):
-            return f"{NO_RADIOGRAPH}: in the directory '{folder}'"
-    name = _plain(path.stem)
-    if any(pattern.fullmatch(name) for pattern in (ENDING, WHOLE, BEGINNING)):
-        return f"{NO_RADIOGRAPH}: '{path.name}'"
-    return ""
+@dataclass(frozen=True)
+class _Suspect:
+    """A picture whose name holds a word of those."""
+
+    file: str
+    word: str  # the folder or the file that bears it
+    depth: int  # how many folders lie above that folder; -1 where it is the file itself
+    stems: frozenset[str]  # plain names that its radiograph may have
 
 
-def radiographs_first(files: Iterable[str]) -> list[str]:
-    """The files without those masks and the like that bear the name of a radiograph, in order."""
+def left_out(files: Iterable[str]) -> dict[str, str]:
+    """Return the pictures that are no radiographs, each with the reason; paths begin at the set's root."""
     given = list(files)
-    names = {PurePosixPath(file).stem for file in given if not reason(file)}
-    return [file for file in given if not reason(file) or PurePosixPath(file).stem not in names]
+    suspects = [suspect for file in given if (suspect := _suspect(file))]
+    if not suspects:
+        return {}
+    suspected = {suspect.file for suspect in suspects}
+    others = [PurePosixPath(file) for file in given if file not in suspected]
+    judged = [*_in_plain_folders(suspects, others), *_in_folders(suspects, others), *_by_themselves(suspects, others)]
+    reasons = {suspect.file: _reason(suspect) for suspect in judged}
+    return {file: reasons[file] for file in given if file in reasons}
+
+
+def is_folder_of_masks(folder: str) -> bool:
+    """Return whether a folder is plainly called after masks, previews and the like."""
+    return bool(PLAIN_FOLDER.fullmatch(_plain(folder)))
+
+
+def radiographs(files: Iterable[str]) -> list[str]:
+    """Return the files without masks and the like, and without all that lies in folders of those, in order."""
+    given = list(files)
+    no_radiographs = left_out(given)
+    return [
+        file
+        for file in given
+        if file not in no_radiographs and not any(map(is_folder_of_masks, PurePosixPath(file).parts[:-1]))
+    ]
+
+
+def suspicious(files: Iterable[str]) -> list[str]:
+    """Return the pictures that may be no radiographs by their names alone."""
+    suspects = [suspect for file in files if (suspect := _suspect(file))]
+    return [suspect.file for suspect in suspects if not SILENT.fullmatch(_plain(suspect.word))]
 
 
 def warnings(kept: Sequence[str], skipped: Sequence[tuple[str, str]]) -> list[str]:
-    """What to warn of: such pictures that were left out, and those that are kept because a list names them."""
-    left_out = [(file, why) for file, why in skipped if why.startswith(NO_RADIOGRAPH)]
-    named = [file for file in kept if reason(file)]
+    """What to warn of: such pictures that were left out, and those that are read."""
+    out = [(file, why) for file, why in skipped if why.startswith(NO_RADIOGRAPH)]
+    named = suspicious(kept)
     lines = []
-    if left_out:
-        file, why = left_out[0]
-        lines.append(f"{len(left_out)} pictures are left out as masks, previews and the like, such as {file}: {why}")
+    if out:
+        file, why = out[0]
+        lines.append(f"{len(out)} pictures are left out as masks, previews and the like, such as {file}: {why}")
     if named:
         lines.append(f"{len(named)} images that are read seem to be masks, previews and the like, such as {named[0]}")
     return lines
+
+
+def _suspect(file: str) -> _Suspect | None:
+    path = PurePosixPath(file)
+    name = _plain(path.stem)
+    bases = (match["base"] for pattern in (ENDING, BEGINNING) if (match := pattern.fullmatch(name)))
+    stems = frozenset([name, *bases])
+    for depth, folder in enumerate(path.parts[:-1]):
+        if _is_suspicious(folder):
+            return _Suspect(file, folder, depth, stems)
+    if len(stems) > 1 or WHOLE.fullmatch(name) or NEVER.fullmatch(name):
+        return _Suspect(file, path.name, -1, stems - {name})
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _is_suspicious(folder: str) -> bool:
+    name = _plain(folder)
+    return bool(FOLDER.fullmatch(name) or PLAIN_FOLDER.fullmatch(name))
+
+
+def _reason(suspect: _Suspect) -> str:
+    where = f"'{suspect.word}'" if suspect.depth < 0 else f"in the directory '{suspect.word}'"
+    return f"{NO_RADIOGRAPH}: {where}"
+
+
+def _in_plain_folders(suspects: Sequence[_Suspect], others: Sequence[PurePosixPath]) -> Iterator[_Suspect]:
+    """All in folders such as `masks` of which at least one bears the name of a picture outside."""
+    stems = {stem for path in others for stem in _stems(path)}
+    folders: defaultdict[tuple[str, ...], list[_Suspect]] = defaultdict(list)
+    for suspect in suspects:
+        if suspect.depth >= 0 and PLAIN_FOLDER.fullmatch(_plain(suspect.word)):
+            folders[PurePosixPath(suspect.file).parts[: suspect.depth + 1]].append(suspect)
+    for members in folders.values():
+        if any(member.stems & stems for member in members):
+            yield from members
+
+
+def _in_folders(suspects: Sequence[_Suspect], others: Sequence[PurePosixPath]) -> Iterator[_Suspect]:
+    """Those in folders such as `gt` that have one counterpart beside that folder, in the same folders below."""
+    is_vague = {suspect.word: _is_vague(_plain(suspect.word)) for suspect in suspects}
+    found = [suspect for suspect in suspects if suspect.depth >= 0 and is_vague[suspect.word]]
+    above = {PurePosixPath(suspect.file).parts[: suspect.depth] for suspect in found}
+    count: Counter[tuple[tuple[str, ...], tuple[str, ...]]] = Counter()
+    for path in others if found else ():
+        for depth in range(len(path.parts)):
+            if path.parts[:depth] in above:
+                for start in range(depth, len(path.parts)):
+                    count.update((path.parts[:depth], (*path.parts[start:-1], stem)) for stem in _stems(path))
+    for suspect in found:
+        parts = PurePosixPath(suspect.file).parts
+        below = parts[suspect.depth + 1 : -1]
+        if any(count[parts[: suspect.depth], (*below, stem)] == 1 for stem in suspect.stems):
+            yield suspect
+
+
+def _is_vague(folder: str) -> bool:
+    """Whether a folder's plain name may be of masks, and is not of a series as patients' are."""
+    return not (PLAIN_FOLDER.fullmatch(folder) or SERIES.fullmatch(folder))
+
+
+def _by_themselves(suspects: Sequence[_Suspect], others: Sequence[PurePosixPath]) -> Iterator[_Suspect]:
+    """Those that bear a word in their own name, and whose radiograph lies beside them or has its name for itself."""
+    beside = {(path.parent, stem) for path in others for stem in _stems(path)}
+    count = Counter(stem for path in others for stem in _stems(path))
+    pictures = Counter(path.parent for path in others)
+    for suspect in suspects:
+        path = PurePosixPath(suspect.file)
+        if suspect.depth >= 0:
+            continue
+        is_whole = WHOLE.fullmatch(_plain(path.stem)) and pictures[path.parent] == 1
+        has_radiograph = any(
+            (path.parent, stem) in beside or (count[stem] == 1 and re.search(r"\d", stem)) for stem in suspect.stems
+        )
+        if NEVER.fullmatch(_plain(path.stem)) or is_whole or has_radiograph:
+            yield suspect
+
+
+def _stems(path: PurePosixPath) -> set[str]:
+    """The plain name of a picture, and the one that its mask bears."""
+    name = _plain(path.stem)
+    match = CHANNEL.fullmatch(name) if _plain(path.parent.name).startswith("images ") else None
+    return {name, match["base"]} if match else {name}
 
 
 def _plain(name: str) -> str:

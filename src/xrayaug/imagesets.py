@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xrayaug import console, dataset, sources
+from xrayaug import annotations, console, dataset, sources
 from xrayaug.dataset import Dataset, Row
 from xrayaug.errors import DataError, InputError
 from xrayaug.files import Stamp, stamp
@@ -23,6 +23,7 @@ from xrayaug.rawinputs import RawInput, Read
 
 Pixels = npt.NDArray[np.uint8]  # [H, W], or [H, W, 3] where it is coloured
 
+OF_FRAMES = {".tif", ".tiff", ".gif", ".webp"}  # suffixes of files that may hold several pictures
 KEPT_BYTES = 1 << 29  # of each folder's decoded pictures, kept from hashing them to the network's pass
 
 
@@ -70,8 +71,21 @@ def of_folder(folder: Path) -> Pictures:
     scale = depths.find(folder, names)
     if scale is not None:
         console.say(f"{folder}: {depths.told(scale)}")
+    _warn_of_content(folder, names)
     read = _remembering(lambda index: read_picture(files[index], scale))
     return Pictures(folder, "folder", len(files), read, names, stamps, scale)
+
+
+def _warn_of_content(folder: Path, names: Sequence[str]) -> None:
+    """Warn of files that seem to be no radiographs, or that hold more than the picture that is read of them."""
+    seeming = sorted({*annotations.left_out(names), *annotations.suspicious(names)})
+    frames = [name for name in names if Path(name).suffix.lower() in OF_FRAMES and pixels.has_frames(folder / name)]
+    for found, what in (
+        (seeming, "seem to be masks, previews and the like by their names, and are used all the same"),
+        (frames, "are of files with several pages or frames, of which the first alone is read"),
+    ):
+        if found:
+            console.warn(f"{folder}: {len(found)} of {len(names)} images {what}, such as {found[0]}")
 
 
 def raw_input(side: Pictures) -> RawInput:

@@ -25,6 +25,7 @@ class NearCopies:
 
     by_name: list[list[int]] = field(default_factory=list)
     by_content: list[list[int]] = field(default_factory=list)
+    doubtful: list[tuple[int, int]] = field(default_factory=list)  # a source and what may be its copy by their names
 
     @property
     def groups(self) -> list[list[int]]:
@@ -44,7 +45,7 @@ def find(rows: Sequence[Row], pictures: Pixels, options: Prepare) -> NearCopies:
 
     Args:
         rows: one for each picture, in order.
-        pictures: uint8 `[N, S, S]`; of fewer than 16 pixels a side only their names are looked at.
+        pictures: uint8 `[N, S, S]`; of fewer than 32 pixels a side only their names are looked at.
         options: the command.
     """
     if options.duplicates == "exact":
@@ -52,11 +53,11 @@ def find(rows: Sequence[Row], pictures: Pixels, options: Prepare) -> NearCopies:
     named = copynames.named_copies([row.file for row in rows])
     if likeness.threshold(options.size) is None:
         console.say(f"--size {options.size} is too small to look for near copies; names alone tell which there are")
-        return NearCopies(named.certain)
+        return NearCopies(named.certain, doubtful=named.worded)
     with console.progress(len(rows), "near copies") as advance:
         found = likeness.groups(pictures, advance)
     alike = [group for members in named.possible for group in _alike(members, pictures)]
-    return NearCopies(named.certain + alike, found.several())
+    return NearCopies(named.certain + alike, found.several(), named.worded)
 
 
 def report(rows: Sequence[Row], found: NearCopies, options: Prepare) -> dict[str, Any]:
@@ -79,6 +80,7 @@ def report(rows: Sequence[Row], found: NearCopies, options: Prepare) -> dict[str
     contradicting = sum(len({row.label for row in group}) > 1 for group in groups)
     if contradicting:
         console.warn(f"near copies of {contradicting} pictures bear both labels")
+    _warn_of_doubtful(rows, [pair for pair in found.doubtful if together.first[pair[0]] != together.first[pair[1]]])
     if across:
         duplicates.judge_across_splits(across, options, "is a near copy of")
     return {
@@ -116,3 +118,14 @@ def _warn(groups: list[list[Row]], how: str, *, drawn_whole: bool) -> None:
         count = f"{sum(map(len, groups))} images are near copies of {len(groups)} pictures by their {how}"
         whole = "a split that is drawn takes all of them or none" if drawn_whole else "--split-by image may part them"
         console.warn(f"{count}, such as {first.file} and {second.file}; {whole}")
+
+
+def _warn_of_doubtful(rows: Sequence[Row], pairs: Sequence[tuple[int, int]]) -> None:
+    """Warn of files that bear the name of a copy and are in another split than their source."""
+    parted = [(rows[one], rows[other]) for one, other in pairs if rows[one].split != rows[other].split]
+    if parted:
+        source, copy = parted[0]
+        console.warn(
+            f"{len(parted)} images bear the names of copies of pictures in other splits, such as {copy.file} "
+            f"({copy.split}) of {source.file} ({source.split}); nothing else tells whether they are"
+        )

@@ -55,7 +55,7 @@ def test_what_was_done_to_a_copy_does_not_hide_it(change: Callable[[Pixels], Pix
     assert likeness.groups(stacked).several() == [[3, 5]]
 
 
-@pytest.mark.parametrize("size", [16, 17, 31, 32, 40, 100])
+@pytest.mark.parametrize("size", [32, 33, 40, 100])
 def test_random_pictures_are_no_copies(size: int) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, size, size)).astype(np.uint8)
     assert likeness.groups(noise).several() == []
@@ -89,10 +89,10 @@ def test_correlations_are_those_of_the_form_that_fits_best() -> None:
     assert found[1] == pytest.approx(found[2], abs=1e-4)
 
 
-def test_small_pictures_must_be_more_alike_and_the_smallest_are_not_compared() -> None:
-    assert [likeness.threshold(size) for size in (15, 16, 31, 32, 500)] == [None, 0.985, 0.985, 0.97, 0.97]
+def test_small_pictures_are_not_compared() -> None:
+    assert [likeness.threshold(size) for size in (16, 31, 32, 500)] == [None, None, 0.97, 0.97]
     with pytest.raises(ValueError, match="too small"):
-        likeness.groups(np.zeros((2, 15, 15), np.uint8))
+        likeness.groups(np.zeros((2, 31, 31), np.uint8))
 
 
 def test_a_chain_of_copies_is_one_group() -> None:

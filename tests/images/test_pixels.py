@@ -651,13 +651,34 @@ def test_blank_is_one_grey_level_only() -> None:
 
 
 @pytest.mark.parametrize("values", [(0, 255), (10, 11)])
-def test_two_grey_levels_are_told_whatever_the_mode(tmp_path: Path, values: tuple[int, int]) -> None:
+def test_few_grey_levels_are_told_whatever_the_mode(tmp_path: Path, values: tuple[int, int]) -> None:
     two = np.where(np.random.default_rng(0).random((50, 70)) < 0.5, *values).astype(np.uint8)
     for mode in ("L", "RGB"):
-        assert pixels.decode(save(tmp_path, Image.fromarray(two).convert(mode))).seems == (pixels.TWO_GREYS,)
-    two[3, 5] = 77
+        assert pixels.decode(save(tmp_path, Image.fromarray(two).convert(mode))).seems == (pixels.FEW_GREYS,)
+    two[:10, :15] = range(100, 115)
+    two[10:20, :40] = range(120, 160)
     assert pixels.decode(save(tmp_path, Image.fromarray(two))).seems == ()
     assert pixels.decode(save(tmp_path, Image.new("L", (9, 9), 5))).seems == ()
+
+
+def test_a_mask_is_told_after_compression(tmp_path: Path) -> None:
+    rows, columns = np.indices((64, 64))
+    mask = np.where((rows - 30) ** 2 + (columns - 20) ** 2 < 290, 255, 0).astype(np.uint8)
+    assert pixels.decode(save(tmp_path, Image.fromarray(mask), "a.jpg")).seems == (pixels.FEW_GREYS,)
+    faint = (100 + np.random.default_rng(0).random((64, 64)) * 30).astype(np.uint8)
+    assert pixels.decode(save(tmp_path, Image.fromarray(faint))).seems == ()
+
+
+@pytest.mark.parametrize("file", ["a.tif", "b.tif", "a.gif", "a.webp"])
+def test_several_frames_are_told(tmp_path: Path, file: str) -> None:
+    frames = [
+        Image.fromarray(np.random.default_rng(each).integers(0, 255, (40, 50)).astype(np.uint8)) for each in range(3)
+    ]
+    how = {"compression": "tiff_lzw"} if file == "b.tif" else {}
+    frames[0].save(tmp_path / file, save_all=True, append_images=frames[1:], **how)
+    assert pixels.FRAMES in pixels.decode(tmp_path / file).seems
+    frames[0].save(tmp_path / file, **how)
+    assert pixels.FRAMES not in pixels.decode(tmp_path / file).seems
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "CMYK"])

@@ -185,11 +185,6 @@ def test_masks_are_no_class_and_no_radiographs(tmp_path: Path) -> None:
     assert listing.lost() == []
 
 
-def test_a_set_of_masks_alone_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="2 of them seem to be masks"):
-        read(tree(tmp_path, "Normal/masks/1.png", "Normal/masks/2.png", "Normal/notes.txt"))
-
-
 def test_masks_beside_the_directory_of_the_classes_are_passed_over(tmp_path: Path) -> None:
     files = [f"{kind}/{name}/1.png" for name in ("normal", "abnormal") for kind in ("images", "masks")]
     listing = read(tree(tmp_path, *files))
@@ -207,3 +202,10 @@ def test_pictures_with_a_suffix_that_is_not_read_are_lost_and_others_of_jpeg_rea
     assert [(file, reason.rpartition(" ")[2]) for file, reason in listing.lost()] == [
         ("abnormal/c", "PNG"), ("abnormal/f.img", "DICOM")
     ]  # fmt: skip
+
+
+def test_what_no_radiograph_stands_beside_is_read(tmp_path: Path) -> None:
+    files = {"Normal/masks/1.png", "Normal/GT_1/2.png", "Normal/hand_seg1.png"}
+    assert set(told(read(tree(tmp_path, *sorted(files), "Normal/notes.txt")))) == files
+    with pytest.raises(InputError, match="1 of them seem to be masks"):
+        read(tree(tmp_path / "other", "Normal/favicon.png"))

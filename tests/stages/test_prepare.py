@@ -657,16 +657,19 @@ def test_pictures_that_look_like_no_radiographs_are_warned_of(
     raw = tmp_path / "raw"
     for number in range(6):
         write_png(raw / "normal" / f"{number}.png", picture(number, 40))
-    assert prepare.run(command(raw, tmp_path / "plain"))["doubtful"] == {"small": 0, "two_greys": 0, "coloured": 0}
+    doubtful = prepare.run(command(raw, tmp_path / "plain"))["doubtful"]
+    assert doubtful == {"small": 0, "few_greys": 0, "coloured": 0, "frames": 0}
     assert "warning" not in capsys.readouterr().err
     write_png(raw / "normal" / "two.png", ((picture(7, 40) > 99) * 200).astype(np.uint8))
     write_png(raw / "normal" / "tiny.png", picture(8, 9))
     write_png(raw / "normal" / "vivid.png", np.stack([picture(9, 40), 255 - picture(9, 40), picture(10, 40)], axis=2))
+    pages = [Image.fromarray(picture(number, 40)) for number in (11, 12)]
+    pages[0].save(raw / "normal/pages.tif", save_all=True, append_images=pages[1:])
     result = prepare.run(command(raw, tmp_path / "out"))
-    assert (result["images"], result["doubtful"]) == (9, {"small": 1, "two_greys": 1, "coloured": 1})
+    assert (result["images"], result["doubtful"]) == (10, {"small": 1, "few_greys": 1, "coloured": 1, "frames": 1})
     said = capsys.readouterr().err
-    for file in ("two", "tiny", "vivid"):
-        assert f"such as normal/{file}.png" in said
+    for file in ("two.png", "tiny.png", "vivid.png", "pages.tif"):
+        assert f"such as normal/{file}" in said
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,9 @@ import numpy.typing as npt
 from xrayaug.images.arrays import Pixels
 
 SAME = 0.97  # correlation from which on pictures are near copies
-SAME_SMALL = 0.985  # the same of pictures below 32 pixels a side, whose thumbnails tell less
 CANDIDATE = 0.93  # the same of the smaller thumbnails by which pairs are chosen
-EDGE = 32  # pixels of a thumbnail's side
-SMALLEST = 16  # pixels of a picture's side: of smaller ones too little is left
+EDGE = 32  # pixels of a thumbnail's side; of smaller pictures too little is left to tell hands apart
+COARSE = 16  # pixels of the smaller one's side
 BLUR = 2.0  # standard deviation, in pixels of the thumbnail, of what is taken away
 FAINT = 0.5  # grey levels of standard deviation that must be left: less is rounding
 BLOCK = 2048  # pictures that are compared with so many others at a time: 16 MiB of correlations
@@ -47,13 +46,11 @@ class Groups:
 
 def threshold(size: int) -> float | None:
     """The correlation from which on pictures of that size are near copies; None where they are too small to tell."""
-    if size < SMALLEST:
-        return None
-    return SAME if size >= EDGE else SAME_SMALL
+    return SAME if size >= EDGE else None
 
 
 def groups(pictures: Pixels, advance: Callable[[int], None] = lambda _: None) -> Groups:
-    """The groups of near copies among pictures uint8 `[N, S, S]`, of which S is `SMALLEST` or more.
+    """The groups of near copies among pictures uint8 `[N, S, S]`, of which S is `EDGE` or more.
 
     Args:
         pictures: they are read once, and those of likely pairs again.
@@ -114,18 +111,13 @@ def _coarse(pictures: Pixels) -> Vectors:
     found = []
     for start in range(0, len(pictures), BLOCK // 8):  # in floats pictures take four times the memory
         thumbnails = _thumbnails(pictures[start : start + BLOCK // 8])
-        edge = thumbnails.shape[1]
-        if edge >= 2 * SMALLEST:
-            thumbnails = thumbnails.reshape(-1, edge // 2, 2, edge // 2, 2).mean((2, 4))
-        found.append(_unit(thumbnails))
+        found.append(_unit(thumbnails.reshape(-1, COARSE, EDGE // COARSE, COARSE, EDGE // COARSE).mean((2, 4))))
     return np.concatenate(found)
 
 
 def _thumbnails(pictures: Pixels) -> Floats:
     """The pictures shrunk to a side of `EDGE` by averaging, less what they are when blurred; of faint ones nothing."""
-    size = pictures.shape[1]
-    edge = EDGE if size >= EDGE else SMALLEST
-    shrink, blur = _averaging(size, edge), _blurring(edge)
+    shrink, blur = _averaging(pictures.shape[1], EDGE), _blurring(EDGE)
     small = shrink @ pictures.astype(np.float32) @ shrink.T
     sharp: Floats = np.subtract(small, blur @ small @ blur.T, dtype=np.float32)
     sharp[sharp.std((1, 2)) < FAINT] = 0

@@ -34,7 +34,10 @@ DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")  # of more than eight
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 DEEPEST = BIT_DEPTHS[-1]
 DEEP_COLOUR = "16-bit colour"  # Pillow keeps the upper eight bits
-SEEMING = TWO_GREYS, COLOURED = ("two_greys", "coloured")
+SEEMING = FEW_GREYS, COLOURED, FRAMES = ("few_greys", "coloured", "frames")
+FEW = 16  # grey levels
+NEAR, NEARLY_ALL = 8, 0.95  # levels from one of two, within which so large a share of the pixels lies in a mask
+APART = 64  # levels between those two: less is a faint radiograph
 SAMPLED = 32  # pixels a side at which colour is looked for
 VIVID = 64  # levels from the least to the greatest of a pixel's channels: more than the tint of a film
 VIVID_SHARE = 0.02  # of the pixels looked at, from which on a picture is coloured
@@ -193,6 +196,15 @@ def extent(path: Path) -> Extent | None:
         return _colour_extent(_grey_and_alpha(image)[0]) if ";16" in packing else None
 
 
+def has_frames(path: Path) -> bool:
+    """Whether a file holds several pages or frames; one that cannot be used does not."""
+    try:
+        with opened(path) as image:
+            return _has_frames(image)
+    except Unusable:
+        return False
+
+
 @contextmanager
 def opened(path: Path, *, quick: bool = False) -> Iterator[Image.Image]:
     """A file's first picture, its pixels not read yet.
@@ -243,8 +255,9 @@ def decoded(image: Image.Image, scale: Scale | None = None, invert: bool = False
         np.subtract(255, grey, out=grey)
     if alpha is not None:
         _lay_over_black(grey, alpha)
-    seems = ((TWO_GREYS,) if _has_two_greys(grey) else ()) + ((COLOURED,) if _is_coloured(image) else ())
-    return Decoded(_upright(grey, image), depth, mode, seems)
+    seems = ((FEW_GREYS,) if _has_few_greys(grey) else ()) + ((COLOURED,) if _is_coloured(image) else ())
+    grey = _upright(grey, image)
+    return Decoded(grey, depth, mode, (*seems, FRAMES) if _has_frames(image) else seems)
 
 
 def coloured(image: Image.Image, scale: Scale | None = None) -> Colour:
@@ -304,11 +317,29 @@ def is_blank(grey: Grey) -> bool:
     return bool(grey.min() == grey.max())
 
 
-def _has_two_greys(grey: Grey) -> bool:
-    """Whether the picture has exactly two grey levels; most are told by a few of their pixels."""
-    low, high = grey.min(), grey.max()
-    few = (part for part in (grey[::16, ::16], grey))
-    return bool(low < high and all(((part == low) | (part == high)).all() for part in few))
+def _has_few_greys(grey: Grey) -> bool:
+    """Whether the picture has from 2 to `FEW` grey levels, or two levels near which nearly all pixels lie.
+
+    The second is what compression makes of a mask. Most pictures are told by a few of their pixels.
+    """
+    step = max(1, min(grey.shape) // SAMPLED)
+    seen = np.bincount(grey[::step, ::step].ravel(), minlength=256)
+    if np.count_nonzero(seen) <= FEW:
+        return bool(1 < np.count_nonzero(np.bincount(grey.ravel(), minlength=256)) <= FEW)
+    near = np.convolve(seen, np.ones(2 * NEAR + 1, int), "same")
+    first = int(near.argmax())
+    near[max(0, first - APART) : first + APART + 1] = 0
+    second = int(near.argmax())
+    found = seen[max(0, first - NEAR) : first + NEAR + 1].sum() + seen[max(0, second - NEAR) : second + NEAR + 1].sum()
+    return bool(near[second] and found > NEARLY_ALL * seen.sum())
+
+
+def _has_frames(image: Image.Image) -> bool:
+    """Whether the file holds several pages or frames; to be asked last, for it moves to others."""
+    try:
+        return getattr(image, "n_frames", 1) > 1
+    except Exception:  # as in `decode`: what is damaged after the first frame
+        return True
 
 
 def _is_coloured(image: Image.Image) -> bool:

@@ -43,7 +43,7 @@ def read(options: Prepare) -> Listing:
     root = _root(options.input)
     files = list(sources.walk(root))
     has_splits = any(_is_split(folder) for folder in sources.subdirectories(root))
-    beside = {file: why for file in files if sources.is_picture(file) and (why := annotations.reason(file))}
+    beside = annotations.left_out(filter(sources.is_picture, files))
     places = [_place(file, has_splits) for file in files if sources.is_picture(file) and file not in beside]
     if not places:
         others = f", and {len(beside)} of them seem to be masks, previews and the like" if beside else ""
@@ -54,7 +54,7 @@ def read(options: Prepare) -> Listing:
     if options.label:
         readings[""] = Reading(options.label)
     no_pictures = (file for file in files if not sources.is_picture(file))
-    skipped = [(file, annotations.reason(file) or sources.why_no_picture(root, file)) for file in no_pictures]
+    skipped = [(file, _why_no_picture(root, file)) for file in no_pictures]
     skipped += beside.items()
     records: list[Record] = []
     for place in places:
@@ -81,14 +81,20 @@ def _root(path: Path) -> Path:
 
 
 def _is_of_masks(folder: Path) -> bool:
-    return bool(annotations.reason(f"{folder.name}/image.png"))
+    return annotations.is_folder_of_masks(folder.name)
+
+
+def _why_no_picture(root: Path, file: str) -> str:
+    if any(map(annotations.is_folder_of_masks, PurePosixPath(file).parts[:-1])):
+        return annotations.NO_RADIOGRAPH
+    return sources.why_no_picture(root, file)
 
 
 def _passed_over(path: Path, root: Path) -> list[str]:
     """Return a warning of directories of masks and the like that lie beside those which lead to the root."""
     above = [path, *(path / part for part in root.relative_to(path).parts)][:-1]
     found = [folder for each in above for folder in sources.subdirectories(each) if _is_of_masks(folder)]
-    return [f"{folder} is left out: {annotations.reason(f'{folder.name}/image.png')}" for folder in found]
+    return [f"{folder} is left out, as a folder of masks, previews and the like" for folder in found]
 
 
 def _is_split(folder: Path) -> bool:

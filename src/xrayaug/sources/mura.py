@@ -44,6 +44,7 @@ class _Found:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lists: list[Path] = field(default_factory=list)
+    beside: dict[str, str] = field(default_factory=dict)  # masks and the like, with the reason
 
 
 def detect(path: Path) -> bool:
@@ -62,7 +63,7 @@ def read(options: Prepare) -> Listing:
     root = _find_root(options.input)
     on_disk = _files_of_part(root, options.part)
     lists = _list_directories(options.input, root)
-    found = _Found()
+    found = _Found(beside=annotations.left_out(filter(sources.is_picture, on_disk)))
     for split in SPLITS:
         files = [file for file in on_disk if file.startswith(f"{split}/")]
         _take_split(split, files, lists, options.part, found)
@@ -234,7 +235,7 @@ def _take(file: str, found: _Found) -> None:
     label = _label_of(file)
     if not sources.is_picture(file):
         found.skipped.append((file, "not an image"))
-    elif why := annotations.reason("/".join(rest)):
+    elif why := found.beside.get(file):
         found.skipped.append((file, why))
     elif len(rest) < 3:
         found.skipped.append((file, "not in a study's directory"))

@@ -82,7 +82,7 @@ def read(options: Prepare) -> Listing:
     if sheets:
         _take_listed(sheets, files, found)
     elif any(_is_named_after_set(directory) for directory in sources.nearby(root)):
-        beside = {file: why for file in files if (why := annotations.reason(file))}
+        beside = annotations.left_out(files)
         found.skipped.update(beside)
         _take_all([file for file in files if file not in beside], root.absolute().name, found)
         found.notes.append("no CSV of ages: every image is read, and age and sex are unknown")

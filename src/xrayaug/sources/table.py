@@ -324,7 +324,7 @@ def _matched(table: _Table) -> list[tuple[Line, str, Match]]:
     A file that one line names as it is spelled is not another line's, which only nearly does.
     """
     lookup = FileLookup(
-        table.root, lambda: annotations.radiographs_first(filter(sources.is_picture, sources.walk(table.root)))
+        table.root, lambda: annotations.radiographs(filter(sources.is_picture, sources.walk(table.root)))
     )
     paths = [(line, _path(table.cell(line, "image"), table, line)) for line in table.lines]
     above = _above_root([path for _, path in paths if path], lookup, table.root)

@@ -262,8 +262,9 @@ def _on_doubtful(reading: Reading) -> dict[str, int]:
     found = {"small": small, **{name: reading.seeming[name] for name in pixels.SEEMING}}
     said = {
         "small": f"have less than 1/{SMALL} of the median's pixels, as icons and previews do",
-        pixels.TWO_GREYS: "have two grey levels alone, as masks do",
+        pixels.FEW_GREYS: f"have {pixels.FEW} grey levels or fewer, or nearly two alone, as masks do",
         pixels.COLOURED: "are coloured, as overlays, photographs and logos are",
+        pixels.FRAMES: "are of files with several pages or frames, of which the first alone is read",
     }
     for name, names in found.items():
         if names:
