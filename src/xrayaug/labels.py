@@ -171,6 +171,11 @@ class LabelRules:
             return Reading("abnormal")
         return _joined([self._read_part(part) for part in parts])
 
+    def is_another_finding(self, word: str) -> bool:
+        """Return whether a word is normal only because it names another finding than those that are judged."""
+        forms = {canonical(part) for part in findings(word)}
+        return bool(self.abnormal and not self.normal and forms) and forms.isdisjoint(NORMAL_NAMES | ANSWERS.keys())
+
     def _read_part(self, part: str) -> Reading:
         label = self._named(part)
         if label is None and canonical(part) in UNSURE:

@@ -451,3 +451,13 @@ def test_a_workbook_is_refused_with_what_to_do(root: Path) -> None:
     with pytest.raises(InputError, match="no CSV file") as problem:
         read(root)
     assert "t.xlsx" in problem.value.hint
+
+
+def test_lines_of_several_findings_of_an_image_count_like_a_cell_of_several(root: Path) -> None:
+    text = "image,finding\na.png,Mass\na.png,Effusion\na.png,Hernia\nx/b.png,Mass\n"
+    listing = read(root / "t.csv", text, label_column="finding", abnormal_class="Effusion")
+    assert told(listing) == {"a.png": "abnormal", "x/b.png": "normal"}
+    assert "2 of them name another finding" in listing.notes[-2]
+    for word in ("No finding", "normal", "0"):  # a reader who disagrees
+        with pytest.raises(DataError, match=r"contradicts an earlier line on a\.png"):
+            read(root / "t.csv", f"image,finding\na.png,Effusion\na.png,{word}\n", abnormal_class="Effusion")

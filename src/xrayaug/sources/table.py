@@ -56,6 +56,8 @@ class _Found:
     records: dict[str, Record] = field(default_factory=dict)  # by file
     skipped: list[tuple[str, str]] = field(default_factory=list)
     left_out: set[str] = field(default_factory=set)  # files that a line leaves out by its label
+    words: dict[str, str] = field(default_factory=dict)  # by file, of the line that came first
+    joined: int = 0  # lines of another finding than an earlier line's
     repeated: int = 0
     differing: Counter[str] = field(default_factory=Counter)  # kept columns in which lines of one image differ
 
@@ -276,7 +278,7 @@ def _find_file(options: Prepare) -> Path:
         there = "; ".join(f"{file.name} has {', '.join(csvfile.header(file, options.encoding))}" for file in files)
         raise DataError(
             f"no CSV file in {options.input} has the columns of images and labels: {there}",
-            "name them with --image-column and --label-column, or give every image one --label",
+            "its first line must name them; --image-column and --label-column say how, or give every image one --label",
         )
     return fitting[0]
 
@@ -441,7 +443,14 @@ def _take(line: Line, named: str, match: Match, table: _Table, found: _Found) ->
     before = found.records.get(file)
     if before is None:
         found.records[file] = record
+        found.words[file] = table.cell(line, "label")
         return
+    if before.label != record.label:
+        earlier, now = found.words[file], table.cell(line, "label")
+        if not table.rules.is_another_finding(earlier if before.label == "normal" else now):
+            raise _contradiction(line, file, table)
+        before, record = (replace(each, label="abnormal") for each in (before, record))
+        found.joined += 1
     if replace(before, extra={}) != replace(record, extra={}):
         raise _contradiction(line, file, table)
     found.repeated += 1
@@ -580,6 +589,8 @@ def _notes(table: _Table, found: _Found) -> list[str]:
         notes.append(f"the study of {without} lines is unknown: each image counts as a study of its own")
     if found.repeated:
         notes.append(f"{found.repeated} lines repeat an image, with the same label, patient, study and split")
+    if found.joined:
+        notes.append(f"{found.joined} of them name another finding: an image is abnormal if any of its lines is")
     if found.differing:
         names = ", ".join(sorted(found.differing))
         notes.append(f"lines of one image differ in {names}: all their values are kept, joined by |")
