@@ -93,14 +93,18 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"PYTHONIOENCODING": "ascii"},
-        {"PYTHONIOENCODING": "latin-1"},
-        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    ],
-)
+PLAIN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_paths_that_the_locale_cannot_read_are_refused_and_others_are_not(prepared: list[str]) -> None:
+    *words, out = prepared
+    refused = program(prepared, **PLAIN_C)
+    assert (refused.returncode, b"PYTHONUTF8=1" in refused.stderr) == (1, True)
+    plain = program([*words, str(Path(out).with_name("plain"))], **PLAIN_C)
+    assert (plain.returncode, b"Table 1" in plain.stdout) == (0, True), plain.stderr
+
+
+@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}])
 @pytest.mark.parametrize("more", [[], ["--json"], ["--help"], ["--dry-run"], ["--seed", "7"]])
 def test_what_cannot_be_encoded_is_escaped(prepared: list[str], environment: dict[str, str], more: list[str]) -> None:
     ended = program([*prepared, *more], **environment)

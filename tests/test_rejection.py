@@ -125,7 +125,9 @@ def means(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inception, "random_weights", lambda _: weights)
     monkeypatch.setattr(rejection, "DIMS", 1)
     monkeypatch.setattr(Network, "__init__", lambda *_: None)
-    monkeypatch.setattr(Network, "features", lambda _, batch: np.array([[one.mean()] for one in batch], np.float32))
+    monkeypatch.setattr(
+        Network, "begin", lambda _, batch: lambda: np.array([[one.mean()] for one in batch], np.float32)
+    )
 
 
 @pytest.mark.usefixtures("means")
