@@ -19,7 +19,7 @@ test: .venv/installed-dev
 	$(BIN)/mypy
 
 test-faults: .venv/installed-dev
-	$(BIN)/python -m pytest $(PARALLEL) tests/faults tests/sources/test_lists.py tests/test_gpu_benchmark.py -m 'faults or not faults'
+	$(BIN)/python -m pytest $(PARALLEL) tests/faults tests/data/sources/test_lists.py tests/test_gpu_benchmark.py -m 'faults or not faults'
 
 test-slurm: .venv/installed-dev
 	$(BIN)/python -m pytest tests/test_loopback.py -m slurm

@@ -26,12 +26,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from xrayaug import artifacts, classifier, gans, scores
-from xrayaug.dataset import LABELS, Row, open_dataset
+from xrayaug.data.dataset import LABELS, Row, open_dataset
+from xrayaug.evaluation.reader_study.scoring import share
+from xrayaug.networks import classifier, gans
 from xrayaug.options import Phantom, Prepare, Sample, TrainClassifier, TrainGan
-from xrayaug.reader.scoring import share
-from xrayaug.scores import Labels, Probabilities
 from xrayaug.stages import phantom, prepare, sample, train_classifier, train_gan
+from xrayaug.stats import classification
+from xrayaug.stats.classification import Labels, Probabilities
+from xrayaug.storage import artifacts
 
 SMALL: dict[str, Any] = {"conditional": True, "width": 0.125, "latent": 128, "batch_size": 16}  # for a processor
 CLASSIFIER: dict[str, Any] = {"arch": "resnet18", "weights": "none", "batch_size": 32, "lr": 1e-3}
@@ -56,12 +58,12 @@ class Opinion:
         agrees = self._agrees(self.asked)
         both = share(int(agrees.sum()), len(agrees))
         shuffled = self._agrees(np.random.default_rng(seed).permutation(self.asked)).mean()
-        auroc = scores.auroc(self.asked, self.said) or float("nan")
+        auroc = classification.auroc(self.asked, self.said) or float("nan")
         interval = f"{both['value']:.3f} ({both['low']:.3f} to {both['high']:.3f})"
         return [*(f"{self.right(label):.2f}" for label in (0, 1)), interval, f"{auroc:.3f}", f"{shuffled:.3f}"]
 
     def _agrees(self, labels: Labels) -> Labels:
-        return np.asarray((self.said > scores.THRESHOLD) == labels, np.int64)
+        return np.asarray((self.said > classification.THRESHOLD) == labels, np.int64)
 
 
 def settings_of(arch: str, size: int) -> dict[str, Any]:

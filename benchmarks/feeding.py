@@ -16,11 +16,12 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from xrayaug import device
-from xrayaug.dataset import open_dataset
-from xrayaug.images.arrays import Pixels, map_images
-from xrayaug.images.feeding import feed
-from xrayaug.images.stack import Stack
+from xrayaug.data.dataset import open_dataset
+from xrayaug.data.images import tensors
+from xrayaug.data.images.arrays import Pixels, map_images
+from xrayaug.data.images.loaders import feed
+from xrayaug.data.images.stack import Stack
+from xrayaug.runtime import device
 
 
 def pixels(arguments: argparse.Namespace) -> Pixels:
@@ -52,7 +53,7 @@ def resident(arguments: argparse.Namespace) -> Round:
     def run() -> int:
         order = torch.randperm(len(reals))
         return sum(
-            len(device.to_unit(reals.index_select(0, batch))) for batch in torch.split(order, arguments.batch_size)
+            len(tensors.to_unit(reals.index_select(0, batch))) for batch in torch.split(order, arguments.batch_size)
         )
 
     return run
@@ -69,7 +70,7 @@ def mapped(arguments: argparse.Namespace) -> Round:
 
     def run() -> int:
         order = torch.split(torch.randperm(len(reals)), arguments.batch_size)
-        return sum(len(device.to_unit(reals.shown(*given))) for given in reals.each(order))
+        return sum(len(tensors.to_unit(reals.shown(*given))) for given in reals.each(order))
 
     return run
 

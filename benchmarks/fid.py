@@ -19,8 +19,8 @@ import torch
 from interleaved import Round, compare
 from PIL import Image
 
-from xrayaug import inception
-from xrayaug.dataset import open_dataset
+from xrayaug.data.dataset import open_dataset
+from xrayaug.networks import inception
 
 
 def sides(arguments: argparse.Namespace) -> tuple[Path, list[str]]:

@@ -17,8 +17,8 @@ import torch
 import torchvision
 from gpu_rows import Bench, Row, environment, write_dataset
 
-from xrayaug import device
-from xrayaug.checkpoints import NAME
+from xrayaug.runtime import device
+from xrayaug.storage.checkpoints import NAME
 
 THESIS = 12_611  # images of the thesis's GAN
 EPOCHS = 100

@@ -17,11 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xrayaug import dataset, device, production
-from xrayaug.dataset import Row as Image
-from xrayaug.images import arrays
-from xrayaug.images.arrays import Pixels
+from xrayaug.data import dataset
+from xrayaug.data.dataset import Row as Image
+from xrayaug.data.images import arrays
+from xrayaug.data.images.arrays import Pixels
 from xrayaug.options import Prepare
+from xrayaug.runtime import device
+from xrayaug.storage import builder
 
 HELD_OUT = 32  # images for validation, and as many for testing
 
@@ -127,7 +129,7 @@ def write_dataset(out: Path, count: int, size: int) -> Path:
 
     raw = out.with_name("raw")
     raw.mkdir(exist_ok=True)
-    production.produce(Prepare(input=raw, out=out), "dataset", build)
+    builder.produce(Prepare(input=raw, out=out), "dataset", build)
     return out
 
 

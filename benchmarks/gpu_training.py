@@ -21,20 +21,20 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader
 from torchvision import datasets, models, transforms
 
-from xrayaug import device, gans
-from xrayaug.classifier import IMAGENET_MEAN, IMAGENET_STD
-from xrayaug.command import Interval
+from xrayaug.data.images.arrays import Pixels
+from xrayaug.data.images.loaders import Feed, Held, Streamed
+from xrayaug.data.images.stack import Stack
 from xrayaug.errors import CaptureError
-from xrayaug.gans import Shape
-from xrayaug.images.arrays import Pixels
-from xrayaug.images.feeding import Feed, Held, Streamed
-from xrayaug.images.stack import Stack
+from xrayaug.networks import gans
+from xrayaug.networks.classifier import IMAGENET_MEAN, IMAGENET_STD
+from xrayaug.networks.gans import Shape
 from xrayaug.options import TrainClassifier, TrainGan
-from xrayaug.processes import ranks
-from xrayaug.processes.group import Group
-from xrayaug.processes.ranks import Rank
+from xrayaug.runtime import device
+from xrayaug.runtime.distributed import ranks
+from xrayaug.runtime.distributed.group import Group
+from xrayaug.runtime.distributed.ranks import Rank
+from xrayaug.runtime.stopping import Interval, Pace
 from xrayaug.stages import train_gan
-from xrayaug.stopping import Pace
 from xrayaug.training import classifier_training, gan_training
 from xrayaug.training.classifier_training import Judgement, Pictures
 from xrayaug.training.steps import WARM_UP, Recorder

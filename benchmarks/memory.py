@@ -32,10 +32,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from xrayaug import artifacts, classifier, csvfile, dataset, files, production, weights
-from xrayaug.dataset import COLUMNS, INDEX
-from xrayaug.images import arrays
+from xrayaug.data import dataset
+from xrayaug.data.dataset import COLUMNS, INDEX
+from xrayaug.data.images import arrays
+from xrayaug.networks import classifier
 from xrayaug.options import Prepare, TrainClassifier
+from xrayaug.storage import artifacts, builder, csvfile, files, weights
 
 ARCH = "shufflenet_v2_x0_5"
 SMALL = 32  # pixels that the classifiers of `fid` and `evaluate` see
@@ -112,7 +114,7 @@ def make_dataset(directory: Path, count: int, size: int) -> Path:
         files.write_text(partial / INDEX, csvfile.dump(lines(count)))
         return {"split_by": "patient"}
 
-    production.produce(Prepare(source="folder", input=raw, size=size, out=out), "dataset", build)
+    builder.produce(Prepare(source="folder", input=raw, size=size, out=out), "dataset", build)
     return out
 
 
@@ -129,7 +131,7 @@ def make_run(directory: Path, data: Path, size: int) -> Path:
         weights.save(partial / "weights.safetensors", classifier.state_of(network))
         return {"arch": ARCH, "size": size, "arm": arm, "split_by": "patient", "train": {"synthetic": {}}}
 
-    production.produce(options, "classifier-run", build)
+    builder.produce(options, "classifier-run", build)
     return out
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from xrayaug.images import pixels
+from xrayaug.data.images import pixels
 
 Floats = npt.NDArray[np.float64]
 LOBES = 8

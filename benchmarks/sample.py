@@ -12,10 +12,13 @@ from pathlib import Path
 import torch
 from interleaved import Round, compare
 
-from xrayaug import device, drawing, gans, production, weights
-from xrayaug.gans import Shape
+from xrayaug.networks import gans
+from xrayaug.networks.gans import Shape
 from xrayaug.options import Phantom, Sample
+from xrayaug.runtime import device
+from xrayaug.sampling import sampler
 from xrayaug.stages import sample
+from xrayaug.storage import builder, weights
 
 LATENT = 100
 
@@ -30,11 +33,11 @@ def forward(arguments: argparse.Namespace) -> Round:
         .to(memory_format=torch.channels_last)
         .eval()
     )
-    z = torch.randn(drawing.PASS, LATENT)
+    z = torch.randn(sampler.PASS, LATENT)
 
     def run() -> int:
         with torch.inference_mode():
-            for _ in range(0, arguments.count, drawing.PASS):
+            for _ in range(0, arguments.count, sampler.PASS):
                 g(z)
         return int(arguments.count)
 
@@ -50,7 +53,7 @@ def stage(arguments: argparse.Namespace) -> Round:
         weights.save(directory / "generator.safetensors", weights.state_of(g))
         return {"arch": "dcgan", "size": arguments.size, "latent": LATENT, "training_images": {"normal": 1}}
 
-    production.produce(Phantom(layout="rsna", count=1, out=root / "gan"), "gan-run", build)
+    builder.produce(Phantom(layout="rsna", count=1, out=root / "gan"), "gan-run", build)
     options = Sample(run=root / "gan", count=arguments.count, device="cpu", overwrite=True, out=root / "out")
 
     def run() -> int:

@@ -20,11 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import dataset, production
-from xrayaug.dataset import Row
-from xrayaug.images import arrays
+from xrayaug.data import dataset
+from xrayaug.data.dataset import Row
+from xrayaug.data.images import arrays
 from xrayaug.options import Prepare, TrainGan
 from xrayaug.stages import train_gan
+from xrayaug.storage import builder
 
 GAN = ("train-gan", "--arch", "dcgan", "--batch-size", "64", "--on-collapse", "warn", "--preview-every", "0")
 CLASSIFIER = ("train-classifier", "--arch", "densenet169", "--weights", "none", "--size", "64", "--batch-size", "32")
@@ -108,7 +109,7 @@ def noise(out: Path, count: int, size: int) -> Path:
 
     raw = out.with_name("raw")
     raw.mkdir()
-    production.produce(Prepare(input=raw, out=out), "dataset", build)
+    builder.produce(Prepare(input=raw, out=out), "dataset", build)
     return out
 
 

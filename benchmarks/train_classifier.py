@@ -19,9 +19,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import datasets, models, transforms
 
-from xrayaug import classifier, device
-from xrayaug.classifier import IMAGENET_MEAN, IMAGENET_STD
-from xrayaug.images.arrays import Pixels
+from xrayaug.data.images.arrays import Pixels
+from xrayaug.networks import classifier
+from xrayaug.networks.classifier import IMAGENET_MEAN, IMAGENET_STD
+from xrayaug.runtime import device
 
 W0, W1 = 0.3, 0.7
 

@@ -14,11 +14,13 @@ import torch
 from interleaved import Round, Side, compare
 from torch import Tensor, nn
 
-from xrayaug import device, gans
-from xrayaug.gans import Shape
+from xrayaug.data.images import tensors
+from xrayaug.networks import gans
+from xrayaug.networks.gans import Shape
 from xrayaug.options import TrainGan
+from xrayaug.runtime import device
 from xrayaug.stages import train_gan
-from xrayaug.training import adversaries
+from xrayaug.training import gan_model
 
 LR, BETAS = 3.4e-4, (0.5, 0.999)
 
@@ -35,7 +37,7 @@ def plain(arguments: argparse.Namespace) -> Round:
     g, d = arch.generator(shape), arch.discriminator(shape)
     optimisers = [torch.optim.Adam(network.parameters(), lr=LR, betas=BETAS) for network in (d, g)]
     criterion = nn.BCELoss()
-    images = device.to_unit(reals(arguments))
+    images = tensors.to_unit(reals(arguments))
     batches = torch.split(images, arguments.batch_size)
 
     def run() -> int:
@@ -62,14 +64,14 @@ def ours(arguments: argparse.Namespace, *, feeding: bool = True, **changes: Any)
     """`train-gan`'s step from resident uint8, shuffled; or, to see what that costs, always from one fixed batch."""
     options = TrainGan(data=Path("unused"), out=Path("unused"), batch_size=arguments.batch_size, **changes)
     where = device.resolve("cpu")
-    both = adversaries.build(options, train_gan.design(options, arguments.size), where)
+    both = gan_model.build(options, train_gan.design(options, arguments.size), where)
     images = reals(arguments)
-    fixed, z = device.to_unit(images[: arguments.batch_size]), torch.randn(arguments.batch_size, 100)
+    fixed, z = tensors.to_unit(images[: arguments.batch_size]), torch.randn(arguments.batch_size, 100)
 
     def run() -> int:
         for batch in torch.split(torch.randperm(len(images)), arguments.batch_size):
             if feeding:
-                both.step(device.to_unit(images.index_select(0, batch)), torch.randn(len(batch), 100))
+                both.step(tensors.to_unit(images.index_select(0, batch)), torch.randn(len(batch), 100))
             else:
                 both.step(fixed, z)
         return len(images)

@@ -31,10 +31,10 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import norm
 
-from xrayaug import scores
-from xrayaug.judging import comparison, intervals, paired, resampling, verdict
-from xrayaug.judging.comparison import Measured
-from xrayaug.judging.resampling import Counts
+from xrayaug.evaluation import comparison, verdict
+from xrayaug.evaluation.comparison import Measured
+from xrayaug.stats import bootstrap, classification, intervals, paired_tests
+from xrayaug.stats.bootstrap import Counts
 
 IMAGES_PER_PATIENT = (1, 2, 3, 4)  # equally often
 ABNORMAL = 0.41  # of the test patients: 189 of the thesis's 460 images
@@ -99,14 +99,14 @@ def study(world: World, random: np.random.Generator) -> tuple[list[list[Measured
     """One study's arms, the baseline first: each its seeds' networks at 0.5, and at the thresholds of validation."""
     effects = _effects(world, random)
     (patients, labels), (valid_patients, valid_labels) = _patients(world.images, random), _patients(VALIDATION, random)
-    counts = resampling.draw(patients, RESAMPLES, int(random.integers(1 << 30)))
+    counts = bootstrap.draw(patients, RESAMPLES, int(random.integers(1 << 30)))
     given = _probabilities(world, effects, patients, labels, random)
     of_valid = _probabilities(world, effects, valid_patients, valid_labels, random)
-    cases = _Cases(labels, counts, resampling.fewest(labels, patients))
+    cases = _Cases(labels, counts, bootstrap.fewest(labels, patients))
     half = [[cases.measured(seed, each, 0.5) for seed, each in enumerate(arm)] for arm in given]
     chosen = [
         [
-            cases.measured(seed, each, scores.best_threshold(valid_labels, on_valid), areas=False)
+            cases.measured(seed, each, classification.best_threshold(valid_labels, on_valid), areas=False)
             for seed, (each, on_valid) in enumerate(zip(arm, of_arm, strict=True))
         ]
         for arm, of_arm in zip(given, of_valid, strict=True)
@@ -130,8 +130,8 @@ class _Cases:
         resampled = _rates(self.counts @ groups)
         values: dict[str, float] = {name: float(each[0]) for name, each in found.items()}
         if areas:
-            values["auroc"] = scores.auroc(self.labels, given) or math.nan
-            resampled["auroc"] = resampling.auroc(self.labels, given, self.counts)
+            values["auroc"] = classification.auroc(self.labels, given) or math.nan
+            resampled["auroc"] = bootstrap.auroc(self.labels, given, self.counts)
         return Measured(seed, self.labels, given, threshold, self.patients, values, resampled)
 
 
@@ -239,7 +239,7 @@ def _seeds_alone(arms: Sequence[Sequence[Measured]], metric: str) -> bool:
         error = float(np.std(differing, ddof=1)) / math.sqrt(len(differing))
         fixed = intervals.Estimate(float(np.mean(differing)), max(error, 1e-12) ** 2, 0.0, len(differing))
         p_values[str(place)] = fixed.p_value()
-    return min(paired.holm(p_values).values()) <= intervals.LEVEL
+    return min(paired_tests.holm(p_values).values()) <= intervals.LEVEL
 
 
 WORLDS = {

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from xrayaug import classifier, dataset, files, manifests, production, weights
-from xrayaug.dataset import Row
-from xrayaug.images import arrays
-from xrayaug.images.arrays import Pixels
-from xrayaug.manifests import MANIFEST
+from xrayaug.data import dataset
+from xrayaug.data.dataset import Row
+from xrayaug.data.images import arrays
+from xrayaug.data.images.arrays import Pixels
+from xrayaug.networks import classifier
 from xrayaug.options import Phantom, Prepare, TrainClassifier
+from xrayaug.storage import builder, files, manifests, weights
+from xrayaug.storage.manifests import MANIFEST
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
 
@@ -49,7 +51,7 @@ def write_dataset(
 
     raw = out.parent / "raw"
     raw.mkdir(parents=True, exist_ok=True)
-    production.produce(Prepare(input=raw, out=out), "dataset", build)
+    builder.produce(Prepare(input=raw, out=out), "dataset", build)
     return out
 
 
@@ -57,14 +59,16 @@ def write_classifier(
     out: Path, data: Path, *, arch: str = "resnet18", size: int = 32, seed: int = 0, synthetic: int = 0
 ) -> Path:
     """A classifier run as `train-classifier` leaves it, untrained."""
-    from xrayaug import classifier, features, weights  # with torch, which most of what is built here does without
+    from xrayaug.metrics import features
+    from xrayaug.networks import classifier
+    from xrayaug.storage import weights  # with torch, which most of what is built here does without
 
     def build(directory: Path) -> dict[str, Any]:
         network = classifier.build(arch, size=size, seed=seed)
         weights.save(directory / features.WEIGHTS, classifier.state_of(network))
         return {"arch": arch, "size": size, "train": {"synthetic": {"normal": synthetic, "abnormal": 0}}}
 
-    production.produce(TrainClassifier(data=data, out=out), "classifier-run", build)
+    builder.produce(TrainClassifier(data=data, out=out), "classifier-run", build)
     return out
 
 
@@ -142,5 +146,5 @@ def train(data: Path, out: Path, seed: int, log: Sequence[dict[str, Any]] = (), 
         arm = arm_of(0, 0) | dataset.open_dataset(data).artifact.result.get("arm", {})
         return {"arm": arm, "seed": seed, "arch": options.arch, "size": 32}
 
-    production.produce(options, "classifier-run", build)
+    builder.produce(options, "classifier-run", build)
     return out

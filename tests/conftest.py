@@ -11,11 +11,12 @@ from browser import Browser, browsing
 from builders import build, phantom
 from faults import tally
 
-from xrayaug import dataset, production
-from xrayaug.dataset import Row
-from xrayaug.images import arrays
+from xrayaug.data import dataset
+from xrayaug.data.dataset import Row
+from xrayaug.data.images import arrays
 from xrayaug.options import Prepare, Sample
-from xrayaug.production import produce
+from xrayaug.storage import builder
+from xrayaug.storage.builder import produce
 
 MakeDataset = Callable[..., Path]
 LONGEST = "test_readme.py"  # of all files; begun last, it would be waited for
@@ -89,7 +90,7 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
             dataset.write_index(directory, rows)
             return {"split_by": "patient", **(result or {})}
 
-        production.produce(Prepare(source="folder", input=raw, out=path, size=size), "dataset", build)
+        builder.produce(Prepare(source="folder", input=raw, out=path, size=size), "dataset", build)
         return path
 
     return make

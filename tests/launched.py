@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from xrayaug import checkpoints, cli
-from xrayaug.checkpoints import Checkpoints
-from xrayaug.processes import ranks
+from xrayaug import cli
+from xrayaug.runtime.distributed import ranks
+from xrayaug.storage import checkpoints
+from xrayaug.storage.checkpoints import Checkpoints
 
 STOP_AT = 4
 

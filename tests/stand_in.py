@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from xrayaug.command import Command
 from xrayaug.options import Phantom, Prepare, TrainClassifier
+from xrayaug.options.base import Command
 from xrayaug.studies.planning import Study
 
 TRACE = "TRACE"  # environment variable: the file in which every run says that it begins, ends or stops

@@ -14,9 +14,10 @@ from builders import MakeDataset
 from typer.testing import CliRunner
 
 import xrayaug
-from xrayaug import artifacts, cli
+from xrayaug import cli
 from xrayaug.options import COMMANDS
-from xrayaug.stopping import Stopped
+from xrayaug.runtime.stopping import Stopped
+from xrayaug.storage import artifacts
 
 HEAVY = ("torch", "numpy", "scipy", "matplotlib", "PIL")
 SECONDS = 0.5  # that --help may take

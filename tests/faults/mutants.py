@@ -12,8 +12,8 @@ from typing import Any
 from faults import tally
 from hypothesis import strategies as st
 
+from xrayaug.data.images.pixels import Unusable
 from xrayaug.errors import LONGEST, XrayaugError
-from xrayaug.images.pixels import Unusable
 
 SECONDS = 10
 BYTES = 1 << 30  # above what the process has taken before

@@ -14,15 +14,16 @@ import pytest
 import torch
 from builders import MakeDataset, grey, row, tamper, write_dataset
 
-from xrayaug import frechet, weights
-from xrayaug.checkpoints import Checkpoints
-from xrayaug.command import Interval
-from xrayaug.dataset import open_dataset
+from xrayaug.data.dataset import open_dataset
+from xrayaug.data.images.arrays import IMAGES
 from xrayaug.errors import ArtifactError, DataError, WeightsError, XrayaugError
-from xrayaug.files import sha256_of
-from xrayaug.images.arrays import IMAGES
+from xrayaug.metrics import frechet
 from xrayaug.options import Fid, TrainClassifier
+from xrayaug.runtime.stopping import Interval
 from xrayaug.stages import fid, train_classifier
+from xrayaug.storage import weights
+from xrayaug.storage.checkpoints import Checkpoints
+from xrayaug.storage.files import sha256_of
 
 
 class Hostile:

@@ -12,7 +12,7 @@ from faults.program import Program
 from faults.shim import POWER, Plan
 from faults.specimens import COMMANDS, NAMES, References
 
-from xrayaug import artifacts
+from xrayaug.storage import artifacts
 
 QUICK = {"experiment": 2, "fid": 3, "train-gan": 4, "train-classifier": 4}  # else 5: these are slow
 ANOTHER = ("--seed", "5", "--out", "out")  # result

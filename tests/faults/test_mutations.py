@@ -21,28 +21,20 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from xrayaug import (
-    artifacts,
-    classifier,
-    dataset,
-    drawing,
-    features,
-    frechet,
-    gans,
-    imagesets,
-    manifests,
-    sources,
-    weights,
-)
-from xrayaug.dataset import INDEX, borrowed, open_dataset
-from xrayaug.frechet import Moments
-from xrayaug.gans import Shape
-from xrayaug.images import pixels
-from xrayaug.images.arrays import IMAGES
-from xrayaug.manifests import MANIFEST
+from xrayaug.data import dataset, image_sets, sources
+from xrayaug.data.dataset import INDEX, borrowed, open_dataset
+from xrayaug.data.images import pixels
+from xrayaug.data.images.arrays import IMAGES
+from xrayaug.metrics import features, frechet
+from xrayaug.metrics.frechet import Moments
+from xrayaug.networks import classifier, gans
+from xrayaug.networks.gans import Shape
 from xrayaug.options import Augment, Copies, Evaluate, Prepare, Sample, TrainClassifier, TrainGan
-from xrayaug.production import produce
+from xrayaug.sampling import sampler
 from xrayaug.stages import augment, evaluate, sample
+from xrayaug.storage import artifacts, manifests, weights
+from xrayaug.storage.builder import produce
+from xrayaug.storage.manifests import MANIFEST
 
 QUICK, LONG = 400, 4000  # mutated inputs for each reader
 
@@ -123,7 +115,7 @@ def gan_run(root: Path) -> Reader:
 
     def read(file: Path) -> None:
         sample.plan(Sample(run=file.parent, out=root / "out"))
-        drawing.Source(artifacts.open_artifact(file.parent, "gan-run")).generator()
+        sampler.Source(artifacts.open_artifact(file.parent, "gan-run")).generator()
 
     produce(TrainGan(data=real, out=root / "gan"), "gan-run", build)
     return Reader([root / "gan" / MANIFEST], read, text=True, put=seal_again)
@@ -257,7 +249,7 @@ def picture_for_prepare(root: Path) -> Reader:
 
 
 def picture_for_fid(root: Path) -> Reader:
-    return Reader(pictures_of_every_kind(root), imagesets.read_picture)
+    return Reader(pictures_of_every_kind(root), image_sets.read_picture)
 
 
 def weights_file(root: Path) -> Reader:

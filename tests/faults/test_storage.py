@@ -14,7 +14,7 @@ from faults.program import Ended, Program
 from faults.shim import Plan
 from faults.specimens import NAMES, Reference, References
 
-from xrayaug import files
+from xrayaug.storage import files
 
 ERRORS = ("ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE")
 MOUNT = ["mount", "-t", "tmpfs", "-o", "size=1m", "none"]

@@ -15,13 +15,13 @@ import pytest
 from builders import MakeDataset, write_classifier
 from faults.program import ONE_THREAD, Ended, Program
 
-from xrayaug import drawing
 from xrayaug.options import Sample, TrainGan
+from xrayaug.runtime.stopping import STOPPED_EARLY
+from xrayaug.sampling import sampler
 from xrayaug.stages import sample, train_gan
-from xrayaug.stopping import STOPPED_EARLY
 
 ENDS_WITHIN = 60.0  # seconds, once a process is dead
-MANY = 40 * drawing.PASS
+MANY = 40 * sampler.PASS
 FID = ["--batch-size", "7", "--device", "cpu", "--json"]
 
 

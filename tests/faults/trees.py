@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from xrayaug import artifacts
 from xrayaug.errors import XrayaugError
+from xrayaug.storage import artifacts
 
 TIMES = ("seconds", "images_per_second")  # of a line of log.jsonl
 

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from builders import grey, row, write_dataset, write_png
 
-from xrayaug import artifacts, dataset
-from xrayaug.artifacts import open_artifact
-from xrayaug.dataset import LABELS, Dataset, Row, open_dataset
+from xrayaug.data import dataset
+from xrayaug.data.dataset import LABELS, Dataset, Row, open_dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.options import Augment
 from xrayaug.stages import augment
+from xrayaug.storage import artifacts
+from xrayaug.storage.artifacts import open_artifact
 
 TABLE_3 = {"train": (3653, 1336), "valid": (406, 148), "test": (271, 189)}
 TABLE_4 = [(0, 0, 3653), (10, 365, 4018), (50, 1827, 5480), (100, 3653, 7306)]  # percent, added, normals in all

@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 from builders import edit_manifest, row, write_dataset
 
-from xrayaug import artifacts, inception, phantoms
-from xrayaug.artifacts import Result
-from xrayaug.dataset import open_dataset
+from xrayaug.data import phantoms
+from xrayaug.data.dataset import open_dataset
+from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError, DataError, UsageError
-from xrayaug.features import Array
-from xrayaug.images.arrays import Pixels
-from xrayaug.inception import Network
+from xrayaug.metrics.features import Array
+from xrayaug.networks import inception
+from xrayaug.networks.inception import Network
 from xrayaug.options import Augment, Copies, Sample, TrainGan
-from xrayaug.production import produce
 from xrayaug.stages import augment, copies
+from xrayaug.storage import artifacts
+from xrayaug.storage.artifacts import Result
+from xrayaug.storage.builder import produce
 
 TRAINING, HELD_OUT, FRESH, SIZE = 40, 24, 24, 48
 Screen = Callable[..., Result]

@@ -11,11 +11,14 @@ import pytest
 from builders import arm_of, edit_index, edit_manifest, tamper, train
 from sklearn import metrics
 
-from xrayaug import artifacts, dataset, pretrained, scores
+from xrayaug.data import dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError, VerdictError, WeightsError
+from xrayaug.evaluation.report import page
+from xrayaug.networks import pretrained
 from xrayaug.options import Evaluate
-from xrayaug.report import page
 from xrayaug.stages import evaluate
+from xrayaug.stats import classification
+from xrayaug.storage import artifacts
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
 
@@ -281,7 +284,7 @@ def test_thresholds_are_chosen_on_validation(evaluation: Path) -> None:
     for each in artifacts.open_artifact(evaluation).result["runs"]:
         own = [row for row in valid if row["run"] == each["run"]]
         labels = [int(row["label"] == "abnormal") for row in own]
-        expected = scores.best_threshold(labels, [float(row["probability"]) for row in own])
+        expected = classification.best_threshold(labels, [float(row["probability"]) for row in own])
         assert each["chosen"]["image"]["threshold"] == expected
         assert each["chosen"]["image"]["auroc"] == each["image"]["auroc"]
 

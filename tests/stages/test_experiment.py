@@ -13,11 +13,9 @@ import stand_in
 import typer.main
 from builders import build, edit_manifest, row, write_dataset
 
-from xrayaug import cli, console, production
-from xrayaug.command import Command
+from xrayaug import cli
 from xrayaug.errors import OutputError, UsageError, VerdictError, XrayaugError
-from xrayaug.gans import Recipe
-from xrayaug.manifests import MANIFEST
+from xrayaug.networks.gans import Recipe
 from xrayaug.options import (
     Augment,
     Copies,
@@ -30,9 +28,13 @@ from xrayaug.options import (
     TrainClassifier,
     TrainGan,
 )
+from xrayaug.options.base import Command
+from xrayaug.runtime import console
 from xrayaug.stages import experiment, phantom
+from xrayaug.storage import builder
+from xrayaug.storage.manifests import MANIFEST
 from xrayaug.studies import planning
-from xrayaug.studies.jobs import Crew, Failure, Outcome, Places
+from xrayaug.studies.scheduler import Crew, Failure, Outcome, Places
 
 OUT = Path("my study")
 
@@ -407,7 +409,7 @@ def test_a_status_writes_nothing_and_says_what_is_known(tmp_path: Path, capsys: 
 def test_a_status_counts_what_is_done_and_what_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = small(tmp_path / "study", status=True)
     done = planning.plan(options).commands[0]
-    production.produce(done, "raw", build)
+    builder.produce(done, "raw", build)
     edit_manifest(done.out, lambda manifest: manifest["environment"].update(seconds=90))
     found = experiment.run(options)
     assert found["status"][0] == {

@@ -12,14 +12,17 @@ import torch
 from builders import MakeDataset
 from PIL import Image
 
-from xrayaug import artifacts, classifier, features, frechet, imagesets, inception, measures, production
-from xrayaug import weights as weights_files
+from xrayaug.data import image_sets
+from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import DataError, OutputError, UsageError, WeightsError
-from xrayaug.files import sha256
-from xrayaug.images.arrays import Pixels
-from xrayaug.inception import Network, Weights
+from xrayaug.metrics import features, frechet, suite
+from xrayaug.networks import classifier, inception
+from xrayaug.networks.inception import Network, Weights
 from xrayaug.options import Fid, TrainClassifier
 from xrayaug.stages import fid
+from xrayaug.storage import artifacts, builder
+from xrayaug.storage import weights as weights_files
+from xrayaug.storage.files import sha256
 
 COUNT, SIZE = 12, 48
 
@@ -214,7 +217,7 @@ def test_options_that_make_no_sense_together(a: Path, b: Path, changes: dict[str
 def test_offline_without_weights_is_an_error_before_anything_is_read(
     monkeypatch: pytest.MonkeyPatch, a: Path, b: Path
 ) -> None:
-    monkeypatch.setattr(imagesets, "read_picture", refuse)
+    monkeypatch.setattr(image_sets, "read_picture", refuse)
     with pytest.raises(WeightsError, match="no network in tests"):
         fid.run(options(a, b, features="inception"))
 
@@ -323,7 +326,7 @@ def test_a_stopped_measurement_goes_on_with_the_features_it_has(
     expected = fid.run(options(a, b, metrics="kid", cache=tmp_path / "whole"))
     asked = options(a, b, metrics="kid", batch_size=5)
     with monkeypatch.context() as patched:
-        patched.setattr(measures, "floor", refuse)
+        patched.setattr(suite, "floor", refuse)
         with pytest.raises(OSError, match="no network"):
             fid.run(asked)
     with monkeypatch.context() as patched:
@@ -341,7 +344,7 @@ def test_a_classifiers_features_never_make_fid(tmp_path: Path, make_dataset: Mak
         return {"arch": "squeezenet1_1", "size": 32, "train": {"synthetic": {"normal": 2, "abnormal": 0}}}
 
     run = tmp_path / "run"
-    production.produce(TrainClassifier(data=data, out=run), "classifier-run", build)
+    builder.produce(TrainClassifier(data=data, out=run), "classifier-run", build)
     asked = Fid(a=data, b=data, features=str(run), device="cpu", out=tmp_path / "out", save_stats=tmp_path / "a.npz")
     found = fid.run(asked)
     assert found["description"] == "Fréchet distance over 512 classifier features (not FID)"

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from xrayaug import sources
-from xrayaug.artifacts import open_artifact
+from xrayaug.data import sources
+from xrayaug.data.sources import Listing
 from xrayaug.options import Phantom, Prepare
-from xrayaug.sources import Listing
 from xrayaug.stages import phantom
+from xrayaug.storage.artifacts import open_artifact
 
 COUNT = 24
 LAYOUTS = ["rsna", "mura"]

@@ -16,15 +16,15 @@ import pytest
 from builders import write_png
 from PIL import Image
 
-from xrayaug import files
-from xrayaug.artifacts import open_artifact
-from xrayaug.command import Interval
-from xrayaug.dataset import open_dataset
+from xrayaug.data.dataset import open_dataset
+from xrayaug.data.images import arrays, decoding
+from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import DataError, InputError, UsageError
-from xrayaug.images import arrays, decoding
-from xrayaug.images.arrays import Pixels
 from xrayaug.options import Prepare
+from xrayaug.runtime.stopping import Interval
 from xrayaug.stages import prepare
+from xrayaug.storage import files
+from xrayaug.storage.artifacts import open_artifact
 
 # MURA's hands: (split, label) -> images, studies
 MURA_HANDS = {

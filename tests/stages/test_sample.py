@@ -14,14 +14,16 @@ from builders import MakeDataset, edit_manifest, tamper
 from PIL import Image
 from safetensors.torch import save as serialise
 
-from xrayaug import artifacts, drawing, gans, weights
-from xrayaug.artifacts import open_artifact
-from xrayaug.dataset import open_dataset
+from xrayaug.data.dataset import open_dataset
+from xrayaug.data.images import contact_sheets
 from xrayaug.errors import ArtifactError, UsageError, WeightsError
-from xrayaug.gans import CLASSES, dcgan
-from xrayaug.images import pictures
+from xrayaug.networks import gans
+from xrayaug.networks.gans import CLASSES, dcgan
 from xrayaug.options import Sample, TrainGan
+from xrayaug.sampling import sampler
 from xrayaug.stages import sample, train_gan
+from xrayaug.storage import artifacts, weights
+from xrayaug.storage.artifacts import open_artifact
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def command(run: Path, out: Path, **changes: Any) -> Sample:
 def test_an_image_is_the_same_whatever_the_count(runs: dict[str, Path], tmp_path: Path) -> None:
     """Counts below, above and far above one pass through the generator."""
     drawn = {}
-    for count in (3, drawing.PASS + 6, 2 * drawing.PASS + 2):
+    for count in (3, sampler.PASS + 6, 2 * sampler.PASS + 2):
         sample.run(command(runs["normal"], tmp_path / str(count), count=count))
         drawn[count] = images(tmp_path / str(count))
         assert drawn[count].shape == (count, 32, 32)
@@ -59,20 +61,20 @@ def test_an_image_is_the_same_whatever_the_count(runs: dict[str, Path], tmp_path
 
 def test_every_pass_is_of_one_size(runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU's rounding may differ between batch sizes."""
-    latents, passes = drawing.latents, []
+    latents, passes = sampler.latents, []
 
     def recorded(seed: int, indices: range, length: int) -> torch.Tensor:
         passes.append(indices)
         return latents(seed, indices, length)
 
-    monkeypatch.setattr(drawing, "latents", recorded)
-    sample.run(command(runs["normal"], tmp_path / "out", count=drawing.PASS + 1))
-    assert passes == [range(drawing.PASS), range(drawing.PASS, 2 * drawing.PASS)]
+    monkeypatch.setattr(sampler, "latents", recorded)
+    sample.run(command(runs["normal"], tmp_path / "out", count=sampler.PASS + 1))
+    assert passes == [range(sampler.PASS), range(sampler.PASS, 2 * sampler.PASS)]
 
 
 def test_a_latent_vector_depends_on_seed_and_number_alone() -> None:
-    torch.testing.assert_close(drawing.latents(5, range(2, 4), 7), drawing.latents(5, range(4), 7)[2:], rtol=0, atol=0)
-    assert not torch.equal(drawing.latents(5, range(1), 7), drawing.latents(6, range(1), 7))
+    torch.testing.assert_close(sampler.latents(5, range(2, 4), 7), sampler.latents(5, range(4), 7)[2:], rtol=0, atol=0)
+    assert not torch.equal(sampler.latents(5, range(1), 7), sampler.latents(6, range(1), 7))
 
 
 def test_another_seed_draws_other_images(runs: dict[str, Path], tmp_path: Path) -> None:
@@ -198,11 +200,11 @@ def test_told_generators_draw_the_label_that_is_asked_for(told: dict[str, Path],
 def test_both_labels_take_turns_by_default_and_an_image_is_the_same_whatever_the_count(
     told: dict[str, Path], tmp_path: Path
 ) -> None:
-    for count in (3, drawing.PASS + 5):
+    for count in (3, sampler.PASS + 5):
         assert sample.run(command(told["cgan"], tmp_path / str(count), count=count))["label"] == "balanced"
-    few, many = (open_dataset(tmp_path / str(count)) for count in (3, drawing.PASS + 5))
+    few, many = (open_dataset(tmp_path / str(count)) for count in (3, sampler.PASS + 5))
     assert [row.label for row in few.rows] == ["normal", "abnormal", "normal"]
-    assert [row.label for row in many.rows] == [CLASSES[index % 2] for index in range(drawing.PASS + 5)]
+    assert [row.label for row in many.rows] == [CLASSES[index % 2] for index in range(sampler.PASS + 5)]
     np.testing.assert_array_equal(images(few.path), images(many.path)[:3])
     asked = sample.run(command(told["cgan"], tmp_path / "asked", count=3, label="balanced"))
     assert asked["label"] == "balanced"
@@ -278,10 +280,13 @@ def ways(out: Path, rows: int) -> list[list[npt.NDArray[np.int64]]]:
     """The pictures of the strip, row by row."""
     with Image.open(out / "interpolation.png") as image:
         strip = np.asarray(image).astype(np.int64)
-    step = 32 + pictures.GAP
-    assert strip.shape == (rows * step + pictures.GAP, 8 * step + pictures.GAP)
+    step = 32 + contact_sheets.GAP
+    assert strip.shape == (rows * step + contact_sheets.GAP, 8 * step + contact_sheets.GAP)
     return [
-        [strip[step * row :, step * column :][pictures.GAP : step, pictures.GAP : step] for column in range(8)]
+        [
+            strip[step * row :, step * column :][contact_sheets.GAP : step, contact_sheets.GAP : step]
+            for column in range(8)
+        ]
         for row in range(rows)
     ]
 
@@ -292,13 +297,13 @@ def test_an_image_need_not_be_drawn_for_a_way_to_it(runs: dict[str, Path], tmp_p
 
 
 def test_latent_vectors_on_a_way_are_as_long_as_normal_ones() -> None:
-    first, last = drawing.latents(0, range(2), 100)
-    way = drawing.between(first, last)
+    first, last = sampler.latents(0, range(2), 100)
+    way = sampler.between(first, last)
     torch.testing.assert_close(way[0], first)
     torch.testing.assert_close(way[-1], last)
     lengths = way.norm(dim=1)
     assert lengths.min() > 0.95 * min(first.norm(), last.norm())
-    torch.testing.assert_close(drawing.between(first, first), first.expand(drawing.PASS, -1))
+    torch.testing.assert_close(sampler.between(first, first), first.expand(sampler.PASS, -1))
 
 
 @pytest.mark.parametrize(

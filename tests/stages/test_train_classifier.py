@@ -14,15 +14,17 @@ import torch
 from builders import row, write_dataset
 from torch import Tensor
 
-from xrayaug import artifacts, classifier, stopping
-from xrayaug.command import Interval
-from xrayaug.dataset import CONTROLS, LABELS, Dataset, Row, open_dataset
+from xrayaug.data.dataset import CONTROLS, LABELS, Dataset, Row, open_dataset
+from xrayaug.data.images import loaders
+from xrayaug.data.images.loaders import Feed, Held, Streamed
+from xrayaug.data.images.stack import Stack
 from xrayaug.errors import DataError, OutputError, TrainingError, UsageError
-from xrayaug.images import feeding
-from xrayaug.images.feeding import Feed, Held, Streamed
-from xrayaug.images.stack import Stack
+from xrayaug.networks import classifier
 from xrayaug.options import Augment, TrainClassifier
+from xrayaug.runtime import stopping
+from xrayaug.runtime.stopping import Interval
 from xrayaug.stages import augment, train_classifier
+from xrayaug.storage import artifacts
 from xrayaug.training import classifier_training
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
@@ -132,7 +134,7 @@ def test_held_and_streamed_pictures_train_to_the_same_bytes(
         "ahead": lambda stack, where: Streamed(stack, where, 2),
     }
     for name, way in ways.items():
-        monkeypatch.setattr(feeding, "feed", way)
+        monkeypatch.setattr(loaders, "feed", way)
         train_classifier.run(options(arm, tmp_path / name, epochs=1, size=size))
     held, *others = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ways)
     assert all(other == held for other in others)

@@ -13,16 +13,17 @@ from builders import MakeDataset
 from PIL import Image
 from torch import Tensor
 
-from xrayaug import artifacts, gans, weights
-from xrayaug.artifacts import open_artifact
+from xrayaug.data.images import loaders
+from xrayaug.data.images.loaders import Held
 from xrayaug.errors import DataError, TrainingError, UsageError
-from xrayaug.gans import Shape
-from xrayaug.images import feeding
-from xrayaug.images.feeding import Held
+from xrayaug.networks import gans
+from xrayaug.networks.gans import Shape
 from xrayaug.options import TrainGan
 from xrayaug.stages import train_gan
-from xrayaug.training import adversaries
-from xrayaug.training.adversaries import METRICS, Adversaries
+from xrayaug.storage import artifacts, weights
+from xrayaug.storage.artifacts import open_artifact
+from xrayaug.training import gan_model
+from xrayaug.training.gan_model import METRICS, Adversaries
 from xrayaug.training.gan_training import Training
 
 LATENT = 4
@@ -62,7 +63,7 @@ def test_a_run_holds_weights_log_previews_and_reals(made: TrainGan) -> None:
 def test_held_pictures_train_to_the_same_bytes(
     made: TrainGan, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feeding, "feed", lambda stack, where: Held(torch.from_numpy(stack.at(slice(None)))))
+    monkeypatch.setattr(loaders, "feed", lambda stack, where: Held(torch.from_numpy(stack.at(slice(None)))))
     train_gan.run(command(data, tmp_path / "held", preview_every=1))
     for name in ("generator.safetensors", "discriminator.safetensors", "reals.png"):
         assert (tmp_path / "held" / name).read_bytes() == (made.out / name).read_bytes()
@@ -250,7 +251,7 @@ def test_every_result_can_be_shown(data: Path, tmp_path: Path, show: Callable[[T
 
 
 def made_of(options: TrainGan) -> Adversaries:
-    return adversaries.build(options, train_gan.design(options, 32), torch.device("cpu"))
+    return gan_model.build(options, train_gan.design(options, 32), torch.device("cpu"))
 
 
 def plain_losses(options: TrainGan, real: Tensor, zs: list[Tensor]) -> list[list[float]]:

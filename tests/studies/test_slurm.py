@@ -15,10 +15,10 @@ from builders import build
 from cluster_stub import told
 from stand_in import after, first, said, study
 
-from xrayaug import production
-from xrayaug.command import Command
 from xrayaug.errors import OutputError, UsageError
 from xrayaug.options import Experiment
+from xrayaug.options.base import Command
+from xrayaug.storage import builder
 from xrayaug.studies import logs, planning, slurm
 from xrayaug.studies.planning import Study
 
@@ -160,7 +160,7 @@ def test_what_reads_a_failed_one_is_not_run_and_the_rest_is(place: Path, trace: 
 def test_written_again_they_leave_out_what_is_done(place: Path, trace: Path) -> None:
     whole = chains("a", "b")
     slurm.write(Path("jobs"), whole, options())
-    production.produce(whole.commands[0], "raw", build)
+    builder.produce(whole.commands[0], "raw", build)
     slurm.write(Path("jobs"), whole, options(jobs=4))
     submit()
     assert told(place) == ["phantom 0 ", "prepare 0 ", "prepare 1 101", "experiment 0 101:102:103"]

@@ -15,13 +15,13 @@ import torch
 from builders import MakeDataset
 from torch import Tensor, nn
 
-from xrayaug import stopping
-from xrayaug.artifacts import open_artifact
 from xrayaug.options import TrainGan
+from xrayaug.runtime import stopping
 from xrayaug.stages import train_gan
+from xrayaug.storage.artifacts import open_artifact
 from xrayaug.training import collapse
-from xrayaug.training.adversaries import FURTHER, METRICS, Adversaries
-from xrayaug.training.distances import Yardstick
+from xrayaug.training.fid_monitor import Yardstick
+from xrayaug.training.gan_model import FURTHER, METRICS, Adversaries
 from xrayaug.training.gan_training import Training
 from xrayaug.training.steps import Recorder
 

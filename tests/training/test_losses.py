@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from xrayaug.errors import UsageError
-from xrayaug.gans import Loss
+from xrayaug.options import Loss
 from xrayaug.training import losses
 from xrayaug.training.losses import discriminator_loss, generator_loss, one_centred, zero_centred
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from xrayaug import device
 from xrayaug.errors import CaptureError
+from xrayaug.runtime import device
 from xrayaug.training import steps
 from xrayaug.training.steps import WARM_UP, Recorder
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import artifacts, console, dataset, production, sources, splits
-from xrayaug.artifacts import Result
-from xrayaug.console import Table
-from xrayaug.dataset import BALANCE, LABELS, MIXED, REWEIGHT, Dataset, Row, borrowed, open_dataset
+from xrayaug.data import controls, dataset, sources, splits
+from xrayaug.data.dataset import BALANCE, LABELS, MIXED, REWEIGHT, Dataset, Row, borrowed, open_dataset
+from xrayaug.data.images import arrays, classical
 from xrayaug.errors import ArtifactError, DataError, UsageError
-from xrayaug.images import arrays, classical
 from xrayaug.options import Augment
-from xrayaug.studies import controls
+from xrayaug.runtime import console
+from xrayaug.runtime.console import Table
+from xrayaug.storage import artifacts, builder
+from xrayaug.storage.artifacts import Result
 
 OF_REAL_IMAGES = ("duplicate", "classical", REWEIGHT)  # controls that need no synthetic images
 
@@ -32,7 +33,7 @@ class Arm:
 
 def run(options: Augment) -> Result:
     """Write the arm: an index whose rows point into the arrays of its inputs, or also into one of its own."""
-    return production.produce(options, "dataset", partial(_augment, options))
+    return builder.produce(options, "dataset", partial(_augment, options))
 
 
 def plan(options: Augment) -> Result:

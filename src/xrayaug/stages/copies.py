@@ -14,20 +14,23 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xrayaug import artifacts, console, csvfile, device, features, files, imagesets, production, replays
-from xrayaug.artifacts import Artifact, Result
-from xrayaug.checkpoints import Checkpoints
-from xrayaug.console import Table
-from xrayaug.dataset import Dataset, Row, open_dataset
+from xrayaug.data import image_sets
+from xrayaug.data.dataset import Dataset, Row, open_dataset
+from xrayaug.data.images import contact_sheets
+from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError, DataError, UsageError
-from xrayaug.features import Array, Features
-from xrayaug.images import pictures
-from xrayaug.images.arrays import Pixels
-from xrayaug.neighbours import Double, Places
+from xrayaug.metrics import features, memorization
+from xrayaug.metrics.features import Array, Features
+from xrayaug.metrics.memorization import Nearest, Threshold
+from xrayaug.metrics.neighbours import Double, Places
 from xrayaug.options import Copies
-from xrayaug.processes import turns
-from xrayaug.processes.turns import Work
-from xrayaug.replays import Nearest, Threshold
+from xrayaug.runtime import console, device
+from xrayaug.runtime.console import Table
+from xrayaug.runtime.distributed import turns
+from xrayaug.runtime.distributed.turns import Work
+from xrayaug.storage import artifacts, builder, csvfile, files
+from xrayaug.storage.artifacts import Artifact, Result
+from xrayaug.storage.checkpoints import Checkpoints
 
 Flags = npt.NDArray[np.bool_]
 
@@ -79,7 +82,7 @@ class Found:
     @property
     def below(self) -> Flags:
         """Which of the judged are set aside; an identical one always is."""
-        return (self.distances < self.threshold.value) | (self.distances < replays.EXACT)
+        return (self.distances < self.threshold.value) | (self.distances < memorization.EXACT)
 
     def summary(self) -> Result:
         """What the result says of the comparison."""
@@ -102,7 +105,7 @@ def run(options: Copies) -> Result:
     _check_features(options)
     where = device.resolve(options.device, deterministic=options.deterministic)
     screen, computing = partial(_screen, options, where), device.describe_one(where)
-    lead = partial(production.produce, options, "copies", screen, computing=computing)
+    lead = partial(builder.produce, options, "copies", screen, computing=computing)
     with device.naming_limits(options.batch_size, deterministic=options.deterministic):
         return turns.shared(lead, partial(_works, options, where), where)
 
@@ -140,7 +143,7 @@ def _screen(options: Copies, where: torch.device, directory: Path) -> Result:
     }
     set_aside = found["pixels"].below | found["features"].below
     _write_csv(directory / "copies.csv", sets, found, set_aside)
-    pictures.save_png(directory / "nearest.png", _nearest_pairs(sets, found))
+    contact_sheets.save_png(directory / "nearest.png", _nearest_pairs(sets, found))
     result = _result(options, sets, network, found, [int(place) for place in np.flatnonzero(set_aside)])
     if result["verdict"] == "fail":
         console.warn(f"{options.synthetic} fails the screening for copies: see {options.out / 'nearest.png'}")
@@ -156,7 +159,7 @@ def _works(options: Copies, where: torch.device) -> dict[str, Work]:
     sets = _open_sets(options)
     network = cache(partial(_network, options, where))
     return {
-        name: features.passing(network, imagesets.of_rows(data, rows), options.batch_size)
+        name: features.passing(network, image_sets.of_rows(data, rows), options.batch_size)
         for name, data, rows in sets.looked_at
     }
 
@@ -178,7 +181,7 @@ def _open_sets(options: Copies) -> Sets:
     if len({row.patient or str(place) for place, row in enumerate(training)}) < 2:
         raise DataError(f"{options.real} has training images of fewer than two patients", "give the real dataset")
     held_out = [row for row in real.rows if row.split != "train"]
-    has_enough = len(held_out) >= replays.enough(options.alpha)
+    has_enough = len(held_out) >= memorization.enough(options.alpha)
     return Sets(synthetic, real, judged, training, held_out if has_enough else training, has_enough)
 
 
@@ -191,31 +194,31 @@ def _check_features(options: Copies) -> None:
 
 def _compare_pixels(sets: Sets, options: Copies) -> Found:
     judged, training, reference = (
-        data.pixels(rows, replays.SIDE)
+        data.pixels(rows, memorization.SIDE)
         for data, rows in (
             (sets.synthetic, sets.judged),
             (sets.real, sets.training),
             (sets.real, sets.reference),
         )
     )
-    with console.progress(2 * replays.VARIANTS, "nearest in pixels", "comparisons") as advance:
-        nearest = replays.nearest_pictures(judged, training, after_each=lambda: advance(1))
-        _, fresh = replays.nearest_pictures(reference, training, sets.apart, after_each=lambda: advance(1))
+    with console.progress(2 * memorization.VARIANTS, "nearest in pixels", "comparisons") as advance:
+        nearest = memorization.nearest_pictures(judged, training, after_each=lambda: advance(1))
+        _, fresh = memorization.nearest_pictures(reference, training, sets.apart, after_each=lambda: advance(1))
     return _found(nearest, fresh, options.alpha)
 
 
 def _compare_features(sets: Sets, network: Features, options: Copies, directory: Path) -> Found:
     def gathered(name: str, data: Dataset, rows: list[Row]) -> Array:
-        kept = Checkpoints(directory / production.RESUME / name, options.checkpoint_every)
-        side = imagesets.of_rows(data, rows)
+        kept = Checkpoints(directory / builder.RESUME / name, options.checkpoint_every)
+        side = image_sets.of_rows(data, rows)
         state = kept.restore()
         made = features.gather(network, side, options.batch_size, state, kept.visit, name=name)
         kept.save(side.count, [side.count, torch.from_numpy(made)])
         return made
 
     made = {name: gathered(name, data, rows) for name, data, rows in sets.looked_at}
-    _, fresh = replays.nearest_features(made.get("reference", made["training"]), made["training"], sets.apart)
-    return _found(replays.nearest_features(made["judged"], made["training"]), fresh, options.alpha)
+    _, fresh = memorization.nearest_features(made.get("reference", made["training"]), made["training"], sets.apart)
+    return _found(memorization.nearest_features(made["judged"], made["training"]), fresh, options.alpha)
 
 
 def _found(nearest: Nearest, fresh: Double, alpha: float) -> Found:
@@ -224,10 +227,10 @@ def _found(nearest: Nearest, fresh: Double, alpha: float) -> Found:
     Raises:
         DataError: every reference image is a training image.
     """
-    kept = fresh[fresh >= replays.EXACT]
+    kept = fresh[fresh >= memorization.EXACT]
     if not len(kept):
         raise DataError("every held-out image is a training image too", "prepare the real set anew")
-    return Found(*nearest, replays.threshold(kept, alpha), kept, len(fresh) - len(kept))
+    return Found(*nearest, memorization.threshold(kept, alpha), kept, len(fresh) - len(kept))
 
 
 def _result(options: Copies, sets: Sets, network: Features, found: dict[str, Found], set_aside: list[int]) -> Result:
@@ -309,4 +312,4 @@ def _nearest_pairs(sets: Sets, found: dict[str, Found]) -> Pixels:
     for image in order:
         place = found[SPACES[int(depth[:, image].argmin())]].places[image]
         shown += [(sets.synthetic, sets.judged[image]), (sets.real, sets.training[place])]
-    return pictures.grid(np.concatenate([data.pixels([row], PAIR_SIZE) for data, row in shown]), columns=4)
+    return contact_sheets.grid(np.concatenate([data.pixels([row], PAIR_SIZE) for data, row in shown]), columns=4)

@@ -12,24 +12,27 @@ from typing import Any
 
 import torch
 
-from xrayaug import classifier, console, device, files, production, scores
-from xrayaug.artifacts import Result
-from xrayaug.checkpoints import Checkpoints
-from xrayaug.command import Interval
-from xrayaug.console import Table
-from xrayaug.dataset import COLUMNS, LABELS, Row
+from xrayaug.data.dataset import COLUMNS, LABELS, Row
+from xrayaug.data.images.arrays import LARGEST
+from xrayaug.data.images.loaders import Streamed
 from xrayaug.errors import DataError
-from xrayaug.images.arrays import LARGEST
-from xrayaug.images.feeding import Streamed
-from xrayaug.judging import audits, comparison, findings, predictions, resampling, scorecard, validity
-from xrayaug.judging.audits import Audit
-from xrayaug.judging.comparison import Measured
-from xrayaug.judging.findings import CHOSEN, HALF, Arm, Question
-from xrayaug.judging.predictions import LEVELS, Predicted
-from xrayaug.judging.runs import Run, open_runs, split_by
+from xrayaug.evaluation import audits, comparison, findings, predictions, scorecard, validity
+from xrayaug.evaluation.audits import Audit
+from xrayaug.evaluation.comparison import Measured
+from xrayaug.evaluation.findings import CHOSEN, HALF, Arm, Question
+from xrayaug.evaluation.predictions import LEVELS, Predicted
+from xrayaug.evaluation.reader_study import part
+from xrayaug.evaluation.report import evidence, page
+from xrayaug.evaluation.runs import Run, open_runs, split_by
+from xrayaug.networks import classifier
 from xrayaug.options import Evaluate
-from xrayaug.reader import part
-from xrayaug.report import evidence, page
+from xrayaug.runtime import console, device
+from xrayaug.runtime.console import Table
+from xrayaug.runtime.stopping import Interval
+from xrayaug.stats import bootstrap, classification
+from xrayaug.storage import builder, files
+from xrayaug.storage.artifacts import Result
+from xrayaug.storage.checkpoints import Checkpoints
 
 REPORTED = {0: 0.831, 10: 0.826, 50: 0.800, 100: 0.775}  # the thesis's Table 5: percent added -> accuracy
 REPORTED_NOTE = (
@@ -46,7 +49,7 @@ def run(options: Evaluate) -> Result:
     where = device.resolve(options.device, deterministic=options.deterministic)
     readings, before = part.readings(options), part.to_be_replaced(options)
     build = partial(_evaluate, options, where)
-    result = production.produce(options, "evaluation", build, computing=device.describe(where))
+    result = builder.produce(options, "evaluation", build, computing=device.describe(where))
     return part.add(options, readings, result, before)
 
 
@@ -85,7 +88,7 @@ def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result
     given = evidence.given(options.fid or (), options.copies)
     _warn(runs)
     groups = _groups(runs[0].test, options.by)
-    kept = Checkpoints(directory / production.RESUME / "predictions", AFTER_EACH_RUN)
+    kept = Checkpoints(directory / builder.RESUME / "predictions", AFTER_EACH_RUN)
     with device.naming_limits(options.batch_size, deterministic=options.deterministic):
         predicted = _predict(runs, options.batch_size, where, kept)
         audited = _audit(options, runs, where)
@@ -93,7 +96,7 @@ def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result
         predicted = [predictions.cooled(each) for each in predicted]
     result = _result(options, predicted, groups, audited)
     _write(directory, result, predicted)
-    made_with = production.environment(device.describe(where))
+    made_with = builder.environment(device.describe(where))
     files.write_text(directory / "report.html", page.render(options, result, predicted, given, made_with))
     return result
 
@@ -118,7 +121,7 @@ def _result(
     checks = [*validity.checks(runs), *audits.check_of(audited), *normals]
     concluded = findings.conclude(arms, measurements, question, checks)
     return {
-        "threshold": scores.THRESHOLD,
+        "threshold": classification.THRESHOLD,
         "test": _test_counts(runs[0].test),
         "split_by": split_by(runs),
         "arms": _arms(judged, measurements, arms),
@@ -173,11 +176,11 @@ def _measure(options: Evaluate, predicted: Sequence[Predicted]) -> dict[tuple[st
     found: dict[tuple[str, str], dict[str, list[Measured]]] = {}
     for level in LEVELS:
         test = predictions.cases(predicted[0].run.test, level)
-        counts = resampling.draw(test.patients, options.resamples, options.seed)
+        counts = bootstrap.draw(test.patients, options.resamples, options.seed)
         for each in predicted:
             given, valid = test.probabilities(each.test), predictions.cases(each.run.valid, level)
-            chosen = scores.best_threshold(valid.labels, valid.probabilities(each.valid))
-            for name, threshold in ((HALF, scores.THRESHOLD), (CHOSEN, chosen)):
+            chosen = classification.best_threshold(valid.labels, valid.probabilities(each.valid))
+            for name, threshold in ((HALF, classification.THRESHOLD), (CHOSEN, chosen)):
                 measured = comparison.measure(
                     each.run.seed, test.labels, given, threshold, counts, patients=test.patients
                 )
@@ -231,8 +234,8 @@ def _arm(name: str, repeated: list[dict[str, Any]]) -> dict[str, Any]:
         "name": name,
         **first,
         "seeds": [each["seed"] for each in repeated],
-        **{level: scores.summaries([each[level] for each in repeated]) for level in LEVELS},
-        "chosen": {level: scores.summaries([each["chosen"][level] for each in repeated]) for level in LEVELS},
+        **{level: classification.summaries([each[level] for each in repeated]) for level in LEVELS},
+        "chosen": {level: classification.summaries([each["chosen"][level] for each in repeated]) for level in LEVELS},
         "thesis_accuracy": _reported(first),
     }
 
@@ -282,12 +285,12 @@ def _subgroups(
     found = []
     for value, places in groups.items():
         cases = predictions.cases([predicted[0].run.test[place] for place in places], "image")
-        counts = resampling.draw(cases.patients, options.resamples, options.seed)
+        counts = bootstrap.draw(cases.patients, options.resamples, options.seed)
         measured: dict[str, list[Measured]] = {}
         for each in predicted:
             given = each.test[places]
             one = comparison.measure(
-                each.run.seed, cases.labels, given, scores.THRESHOLD, counts, patients=cases.patients
+                each.run.seed, cases.labels, given, classification.THRESHOLD, counts, patients=cases.patients
             )
             measured.setdefault(each.run.arm_name, []).append(one)
         about = {"value": value, "images": len(places), "abnormal": int(cases.labels.sum())}

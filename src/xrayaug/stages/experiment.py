@@ -11,15 +11,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from xrayaug import __version__, artifacts, console, files, lock, manifests, production
-from xrayaug.artifacts import Result
-from xrayaug.console import Table
+from xrayaug import __version__
 from xrayaug.errors import OutputError, UsageError, XrayaugError
-from xrayaug.judging import findings, verdict
+from xrayaug.evaluation import findings, verdict
 from xrayaug.options import Experiment
-from xrayaug.studies import jobs, logs, planning, power, slurm, standing
-from xrayaug.studies.jobs import Outcome, Places
+from xrayaug.runtime import console
+from xrayaug.runtime.console import Table
+from xrayaug.stats import power
+from xrayaug.storage import artifacts, builder, files, lock, manifests
+from xrayaug.storage.artifacts import Result
+from xrayaug.studies import logs, planning, scheduler, slurm, status
 from xrayaug.studies.planning import Study
+from xrayaug.studies.scheduler import Outcome, Places
 
 COMMANDS_FILE = "commands.sh"
 SHOWN_SCORES = ("accuracy", "kappa", "auroc")
@@ -45,11 +48,11 @@ def _run(options: Experiment, study: Study, places: Places) -> Result:
     Raises:
         XrayaugError: commands failed.
     """
-    production.check_place(options.out, is_renamed=False)
+    builder.check_place(options.out, is_renamed=False)
     with lock.held(options.out):
         _set_up(options, study)
-        environment, started = production.environment(options.device), time.monotonic()
-        outcome = jobs.Crew(study, places).run()
+        environment, started = builder.environment(options.device), time.monotonic()
+        outcome = scheduler.Crew(study, places).run()
         if outcome.failed:
             raise _incomplete(study, outcome)
         result = _result(study)
@@ -98,19 +101,19 @@ def _incomplete(study: Study, outcome: Outcome) -> XrayaugError:
 
 
 def _status(study: Study, places: Places) -> Result:
-    found = standing.look(study)
-    counts = standing.counts(found)
+    found = status.look(study)
+    counts = status.counts(found)
     return {
-        "status": standing.as_json(found),
+        "status": status.as_json(found),
         "counts": counts,
-        "remaining_seconds": round(standing.remaining(study, found, max(places.jobs, counts["running"])), 1),
+        "remaining_seconds": round(status.remaining(study, found, max(places.jobs, counts["running"])), 1),
         "at_a_time": max(places.jobs, counts["running"]),
-        "unknown": standing.unknown(found),
+        "unknown": status.unknown(found),
     }
 
 
 def _write_scripts(options: Experiment, directory: Path, study: Study) -> Result:
-    production.check_place(options.out, is_renamed=False)
+    builder.check_place(options.out, is_renamed=False)
     with lock.held(options.out):
         _set_up(options, study)
         scripts = slurm.write(directory, study, options)

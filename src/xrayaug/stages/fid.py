@@ -13,30 +13,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from xrayaug import (
-    artifacts,
-    console,
-    device,
-    features,
-    files,
-    frechet,
-    imagesets,
-    inception,
-    measures,
-    production,
-    rawinputs,
-    weights,
-)
-from xrayaug.artifacts import Result
-from xrayaug.console import Table
+from xrayaug.data import image_sets
+from xrayaug.data.image_sets import Pictures
 from xrayaug.errors import DataError, OutputError, UsageError
-from xrayaug.frechet import Statistics
-from xrayaug.imagesets import Pictures
+from xrayaug.metrics import features, frechet, suite
+from xrayaug.metrics.feature_statistics import Gauge, Measured, Side, Stored, cache_directory, open_side
+from xrayaug.metrics.frechet import Statistics
+from xrayaug.networks import inception
 from xrayaug.options import Fid
-from xrayaug.processes import turns
-from xrayaug.processes.turns import Work
-from xrayaug.rawinputs import RawInputs
-from xrayaug.sides import Gauge, Measured, Side, Stored, cache_directory, open_side
+from xrayaug.runtime import console, device
+from xrayaug.runtime.console import Table
+from xrayaug.runtime.distributed import turns
+from xrayaug.runtime.distributed.turns import Work
+from xrayaug.storage import artifacts, builder, files, raw_inputs, weights
+from xrayaug.storage.artifacts import Result
+from xrayaug.storage.raw_inputs import RawInputs
 
 FID_DIMS = 2048
 
@@ -47,7 +38,7 @@ class Measurement:
     def __init__(self, options: Fid) -> None:
         _check_options(options)
         self.options = options
-        self.metrics = measures.parse(options.metrics)
+        self.metrics = suite.parse(options.metrics)
         self.gauge = Gauge(options, with_features=self.needs_features)
         chosen = options.split, options.only_label
         self.sides = tuple(open_side(path, *chosen, options.local_cache) for path in (options.a, options.b))
@@ -101,9 +92,9 @@ class Measurement:
         if self.a.features is None or self.b.features is None:
             return {}
         sides, seed = (self.a.features, self.b.features), self.options.seed
-        found = measures.measure(self.metrics, *sides, seed)
-        with console.progress(measures.SPLITS, "floor", "splits") as advance:
-            lowest = measures.floor(self.metrics, *sides, seed, lambda: advance(1))
+        found = suite.measure(self.metrics, *sides, seed)
+        with console.progress(suite.SPLITS, "floor", "splits") as advance:
+            lowest = suite.floor(self.metrics, *sides, seed, lambda: advance(1))
         return {"metrics": found, "floor": lowest}
 
     def works(self) -> dict[str, Work]:
@@ -118,13 +109,13 @@ class Measurement:
         files.write_json(directory / "fid.json", result)
         for name, measured in (("a", self.a), ("b", self.b)):
             if name in self.raw() and isinstance(measured.side, Pictures) and measured.hashed is not None:
-                rawinputs.write(directory, name, {}, imagesets.as_read(measured.side, measured.hashed))
+                raw_inputs.write(directory, name, {}, image_sets.as_read(measured.side, measured.hashed))
         return result
 
     def raw(self) -> RawInputs:
         """The sides that are folders of images."""
         folders = ((name, side) for name, side in zip("ab", self.sides, strict=True) if isinstance(side, Pictures))
-        return {name: imagesets.raw_input(side) for name, side in folders if side.kind == "folder"}
+        return {name: image_sets.raw_input(side) for name, side in folders if side.kind == "folder"}
 
     def save_a(self, path: Path) -> None:
         """Write side A's statistics to `path`.
@@ -148,13 +139,13 @@ def run(options: Fid) -> Result:
 def _measure(options: Fid, measurement: Measurement, where: torch.device) -> Result:
     if options.save_stats is not None:
         if options.out is not None:  # else that is checked before any work anyway
-            production.check_place(options.out)
+            builder.check_place(options.out)
         measurement.save_a(options.save_stats)
     if options.out is None:
         found = measurement.result()
     else:
         computing = device.describe_one(where)
-        found = production.produce(options, "fid", measurement.write, computing=computing, raw=measurement.raw)
+        found = builder.produce(options, "fid", measurement.write, computing=computing, raw=measurement.raw)
     measurement.gauge.finish()
     return found
 
@@ -164,7 +155,7 @@ def plan(options: Fid) -> Result:
     measurement = Measurement(options)
     sides = measurement.sides
     is_asked = options.out is not None and not options.overwrite
-    complete = is_asked and production.completed(options, measurement.raw) is not None
+    complete = is_asked and builder.completed(options, measurement.raw) is not None
     return {
         "plan": True,
         "features": options.features,
@@ -314,8 +305,8 @@ def _warnings_of_number(more: Result) -> list[str]:
         return []
     found = []
     if more["floor"] is None:
-        found.append(f"no floor: it needs {measures.LEAST_FLOOR} images of A and twice as many of B")
-    elif more["floor"]["n"] < measures.SMALL_FLOOR:
+        found.append(f"no floor: it needs {suite.LEAST_FLOOR} images of A and twice as many of B")
+    elif more["floor"]["n"] < suite.SMALL_FLOOR:
         found.append(f"the floor is of {more['floor']['n']} images only: see its deviation")
     if more["metrics"].get("fid-infinity", {}) is None:
         found.append("no distance without bias: it needs eight times as many images of each side as features")

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug import console, csvfile, files, production
-from xrayaug.artifacts import Result
-from xrayaug.console import Table
-from xrayaug.images import pictures
+from xrayaug.data.images import contact_sheets
+from xrayaug.data.phantoms import draw_hand
 from xrayaug.options import Phantom
-from xrayaug.phantoms import draw_hand
-from xrayaug.processes import pool
+from xrayaug.runtime import console, parallel
+from xrayaug.runtime.console import Table
+from xrayaug.storage import builder, csvfile, files
+from xrayaug.storage.artifacts import Result
 
 ASPECT = 0.8  # width by height, as most hand radiographs
 LAYOUT, DRAWING = range(2)  # what a random stream is for
@@ -40,7 +40,7 @@ class Hand:
 
 def run(options: Phantom) -> Result:
     """Draw; leaves the raw set."""
-    return production.produce(options, "raw", partial(_draw_set, options))
+    return builder.produce(options, "raw", partial(_draw_set, options))
 
 
 def plan(options: Phantom) -> Result:
@@ -56,7 +56,7 @@ def tables(result: Result) -> list[Table]:
 def _draw_set(options: Phantom, directory: Path) -> Result:
     hands = _hands(options)
     draw = partial(_draw, options, directory)
-    drawing = pool.in_processes(draw, enumerate(hands), options.workers or pool.processors())
+    drawing = parallel.in_processes(draw, enumerate(hands), options.workers or parallel.processors())
     with closing(drawing) as drawn, console.progress(len(hands), "phantom") as advance:
         for _ in drawn:
             advance(1)
@@ -72,7 +72,7 @@ def _draw(options: Phantom, directory: Path, numbered: tuple[int, Hand]) -> None
     width = round(options.height * ASPECT)
     kind: dict[str, Any] = {"abnormal": hand.abnormal, "left": hand.left, "finding_size": options.finding_size}
     picture = draw_hand(random, options.height, width, **kind)
-    pictures.save_png(directory / hand.file, picture)
+    contact_sheets.save_png(directory / hand.file, picture)
 
 
 def _hands(options: Phantom) -> list[Hand]:

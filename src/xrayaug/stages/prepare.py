@@ -11,31 +11,21 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from xrayaug import (
-    annotations,
-    console,
-    csvfile,
-    dataset,
-    duplicates,
-    files,
-    memory,
-    near_copies,
-    production,
-    rawinputs,
-    sources,
-    splits,
-)
-from xrayaug.artifacts import Result
-from xrayaug.console import Table
-from xrayaug.dataset import LABELS, Row
+from xrayaug.data import dataset, duplicates, near_duplicates, sources, splits
+from xrayaug.data.dataset import LABELS, Row
+from xrayaug.data.images import arrays, bit_depth, decoding, pixels
+from xrayaug.data.images.decoding import Manner, Note
+from xrayaug.data.images.pixels import Scale
+from xrayaug.data.parsing import non_images
+from xrayaug.data.sources import BROKEN_LINK, MISSING, OTHER_SUFFIX, SEVERAL, Listing, Record
 from xrayaug.errors import DataError, InputError, UsageError
-from xrayaug.files import Stamp
-from xrayaug.images import arrays, decoding, depths, pixels
-from xrayaug.images.decoding import Manner, Note
-from xrayaug.images.pixels import Scale
 from xrayaug.options import Prepare
-from xrayaug.rawinputs import RawInput, Read
-from xrayaug.sources import BROKEN_LINK, MISSING, OTHER_SUFFIX, SEVERAL, Listing, Record
+from xrayaug.runtime import console, malloc
+from xrayaug.runtime.console import Table
+from xrayaug.storage import builder, csvfile, files, raw_inputs
+from xrayaug.storage.artifacts import Result
+from xrayaug.storage.files import Stamp
+from xrayaug.storage.raw_inputs import RawInput, Read
 
 OF_TABLES = ("table", "image_column", "label_column", "patient_column", "study_column", "split_column", "only",
              "empty_label", "unsure_label", "encoding", "keep_columns")  # fmt: skip
@@ -85,7 +75,7 @@ def run(options: Prepare) -> Result:
     """Prepare; leaves `images.npy`, `index.csv` and `skipped.csv`."""
     listed = cache(partial(_listing, options))
     build = partial(_prepare, options, listed)
-    return production.produce(options, "dataset", build, raw=lambda: {"input": _raw_input(options, listed()[1])})
+    return builder.produce(options, "dataset", build, raw=lambda: {"input": _raw_input(options, listed()[1])})
 
 
 def plan(options: Prepare) -> Result:
@@ -93,7 +83,7 @@ def plan(options: Prepare) -> Result:
     name, listing = _listing(options)
     _check_lost(options, listing.lost(), len(listing.records) + len(listing.lost()))
     rows = [_row(record, name, place, "") for place, record in enumerate(listing.records)]
-    rows = splits.assign(rows, options, near_copies=near_copies.by_name(rows, options).groups)
+    rows = splits.assign(rows, options, near_copies=near_duplicates.by_name(rows, options).groups)
     for warning in listing.warnings:
         console.warn(warning)
     unknown = sum(not record.patient_known for record in listing.records)
@@ -111,20 +101,20 @@ def tables(result: Result) -> list[Table]:
 
 
 def _prepare(options: Prepare, listed: Callable[[], tuple[str, Listing]], directory: Path) -> Result:
-    memory.keep_freed()
+    malloc.keep_freed()
     name, listing = listed()
     lists = _raw_input(options, listing).lists_by_name()
     reading = _read(options, name, listing, directory)
     doubtful = _on_doubtful(reading)
-    near = near_copies.find(reading.rows, arrays.map_images(directory / arrays.IMAGES), options)
+    near = near_duplicates.find(reading.rows, arrays.map_images(directory / arrays.IMAGES), options)
     rows = splits.assign(reading.rows, options, frozenset(reading.blank), near.groups)
     equal = duplicates.report(rows, options, reading.blank)
-    nearly_equal = near_copies.report(rows, near, options)
+    nearly_equal = near_duplicates.report(rows, near, options)
     dataset.write_index(directory, rows, split_by=options.split_by)
     files.write_text(directory / "skipped.csv", csvfile.dump([("file", "reason"), *reading.skipped]))
-    rawinputs.write(directory, "input", lists, _as_read(listing, reading))
+    raw_inputs.write(directory, "input", lists, _as_read(listing, reading))
     _say_what_was_left_out(reading.skipped)
-    if mixture := depths.mixture(reading.depths, reading.scale):
+    if mixture := bit_depth.mixture(reading.depths, reading.scale):
         console.warn(mixture)
     return (
         _summary(options, name, rows, reading.patients_unknown)
@@ -165,7 +155,7 @@ def _hashes(options: Prepare, listing: Listing, pictures: Sequence[str]) -> Iter
     manner = _manner(options, _scale(options, listing))
     with closing(decoding.decode_all(listing.root, pictures, manner, options.workers)) as found:
         for picture in found:
-            yield rawinputs.UNUSABLE if picture.note.unusable else picture.note.sha256
+            yield raw_inputs.UNUSABLE if picture.note.unusable else picture.note.sha256
 
 
 def _as_read(listing: Listing, reading: Reading) -> Iterator[Read]:
@@ -173,14 +163,14 @@ def _as_read(listing: Listing, reading: Reading) -> Iterator[Read]:
     usable = iter(reading.rows)
     row = next(usable, None)
     for place, record in enumerate(listing.records):
-        sha256 = rawinputs.UNUSABLE
+        sha256 = raw_inputs.UNUSABLE
         if row is not None and row.file == record.file:
             sha256, row = row.sha256, next(usable, None)
         yield Read(record.file, Stamp(*reading.stamps[3 * place : 3 * place + 3]), sha256)
 
 
 def _scale(options: Prepare, listing: Listing) -> Scale | None:
-    return depths.find(listing.root, [record.file for record in listing.records], options.bits, options.workers)
+    return bit_depth.find(listing.root, [record.file for record in listing.records], options.bits, options.workers)
 
 
 def _manner(options: Prepare, scale: Scale | None) -> Manner:
@@ -225,7 +215,7 @@ def _read(options: Prepare, source: str, listing: Listing, directory: Path) -> R
     _check_lost(options, reading.lost, total)
     reading.scale = _scale(options, listing)
     if reading.scale is not None:
-        console.say(depths.told(reading.scale))
+        console.say(bit_depth.told(reading.scale))
     manner = _manner(options, reading.scale)
     are_current = partial(_are_current, listing, reading.scale)
     with arrays.writing_images(directory, options.size, options.checkpoint_every, are_current) as writer:
@@ -311,7 +301,7 @@ def _listing(options: Prepare) -> tuple[str, Listing]:
     if not listing.records:
         reason = f"; the first left out: {': '.join(listing.skipped[0])}" if listing.skipped else ""
         raise InputError(f"{options.input} holds no images of a '{name}' set{reason}", "check --input and --source")
-    beside = annotations.warnings([record.file for record in listing.records], listing.skipped)
+    beside = non_images.warnings([record.file for record in listing.records], listing.skipped)
     return name, replace(listing, warnings=[*on_lists, *listing.warnings, *beside])
 
 

@@ -7,19 +7,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from xrayaug import artifacts, console, dataset, device, production, rejection
-from xrayaug.artifacts import Result
-from xrayaug.checkpoints import Checkpoints
-from xrayaug.console import Table
-from xrayaug.dataset import LABELS, UNLABELLED, Row
-from xrayaug.drawing import BALANCED, PASS, SHOWN_EVERY, SNAPSHOTS, Drawing, Source, label_of
+from xrayaug.data import dataset
+from xrayaug.data.dataset import LABELS, UNLABELLED, Row
+from xrayaug.data.images import arrays, contact_sheets
+from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError, UsageError
-from xrayaug.images import arrays, pictures
-from xrayaug.images.arrays import Pixels
 from xrayaug.options import Sample
-from xrayaug.processes import turns
-from xrayaug.processes.turns import Work
-from xrayaug.rejection import Verdict
+from xrayaug.runtime import console, device
+from xrayaug.runtime.console import Table
+from xrayaug.runtime.distributed import turns
+from xrayaug.runtime.distributed.turns import Work
+from xrayaug.sampling import rejection
+from xrayaug.sampling.rejection import Verdict
+from xrayaug.sampling.sampler import BALANCED, PASS, SHOWN_EVERY, SNAPSHOTS, Drawing, Source, label_of
+from xrayaug.storage import artifacts, builder
+from xrayaug.storage.artifacts import Result
+from xrayaug.storage.checkpoints import Checkpoints
 
 CONTACT_SHEET = 100  # images on the contact sheet
 MOST_PNGS = 200_000  # files that a manifest has room for
@@ -39,7 +42,7 @@ def run(options: Sample) -> Result:
         _check_features(options.reject_by)
     where = device.resolve(options.device, deterministic=options.deterministic)
     sample, computing = partial(_sample, options, where), device.describe_one(where)
-    lead = partial(production.produce, options, "dataset", sample, computing=computing)
+    lead = partial(builder.produce, options, "dataset", sample, computing=computing)
     with device.naming_limits(deterministic=options.deterministic):
         return turns.shared(lead, partial(_works, options, where), where)
 
@@ -73,11 +76,11 @@ def _sample(options: Sample, where: torch.device, directory: Path) -> Result:
     images = np.load(directory / arrays.IMAGES, mmap_mode="r")
     if options.png:
         _write_pngs(directory / "png", images)
-    pictures.save_png(directory / "contact-sheet.png", pictures.grid(images[:CONTACT_SHEET]))
+    contact_sheets.save_png(directory / "contact-sheet.png", contact_sheets.grid(images[:CONTACT_SHEET]))
     if options.interpolate is not None:
         with torch.inference_mode():
             way = drawing.way(options.interpolate)
-        pictures.save_png(directory / "interpolation.png", pictures.grid(way, -(-PASS // SHOWN_EVERY)))
+        contact_sheets.save_png(directory / "interpolation.png", contact_sheets.grid(way, -(-PASS // SHOWN_EVERY)))
     if verdict is not None:
         verdict.write(directory)
         summary["rejection"] = verdict.summary()
@@ -99,19 +102,19 @@ def _works(options: Sample, where: torch.device) -> dict[str, Work]:
     drawing = _drawing(options, source, where)
     if not options.reject:
         return {DRAWN: drawing.some}
-    from xrayaug import candidates
+    from xrayaug.sampling import scoring
 
     if options.reject_by == rejection.DISCRIMINATOR:
-        return {DRAWN: drawing.some, SCORED: candidates.discriminating(source, drawing)}
-    nearness = candidates.Nearness(options, source, drawing)
-    return {DRAWN: drawing.some, candidates.LEARNT: nearness.learning, SCORED: nearness.looking}
+        return {DRAWN: drawing.some, SCORED: scoring.discriminating(source, drawing)}
+    nearness = scoring.Nearness(options, source, drawing)
+    return {DRAWN: drawing.some, scoring.LEARNT: nearness.learning, SCORED: nearness.looking}
 
 
 def _judged(options: Sample, source: Source, drawing: Drawing, label: str, directory: Path) -> Verdict:
     """Every candidate's score, and so which are kept."""
     count = rejection.candidates(options.count, options.reject)
     scored = _scored(options, source, drawing, directory)
-    kept = Checkpoints(directory / production.RESUME / "scores", options.checkpoint_every)
+    kept = Checkpoints(directory / builder.RESUME / "scores", options.checkpoint_every)
     scores = rejection.scores(range(0, count, PASS), scored, kept)[:count]
     labels = [label_of(index, label) for index in range(count)]
     by = options.identity()["reject_by"]
@@ -122,19 +125,19 @@ def _judged(options: Sample, source: Source, drawing: Drawing, label: str, direc
 
 def _scored(options: Sample, source: Source, drawing: Drawing, directory: Path) -> Scored:
     """What gives the scores of the passes that begin at some numbers."""
-    from xrayaug import candidates
+    from xrayaug.sampling import scoring
 
     if options.reject_by == rejection.DISCRIMINATOR:
-        work = candidates.discriminating(source, drawing)
+        work = scoring.discriminating(source, drawing)
         return lambda starts: (made.tolist() for made in turns.in_turn(SCORED, work, starts))
-    nearness = candidates.Nearness(options, source, drawing)
+    nearness = scoring.Nearness(options, source, drawing)
     real = nearness.gathered(directory)
     looked = partial(turns.in_turn, SCORED, nearness.looking)
     return lambda starts: (rejection.nearness(made, real) for made in looked(starts))
 
 
 def _check_features(name: str) -> None:
-    from xrayaug import features
+    from xrayaug.metrics import features
 
     if features.is_run(name):
         features.open_run(name)
@@ -190,5 +193,5 @@ def _check_able(options: Sample, source: Source) -> None:
 def _write_pngs(directory: Path, images: Pixels) -> None:
     with console.progress(len(images), "writing PNG files") as advance:
         for index, picture in enumerate(images):
-            pictures.save_png(directory / f"{index:06}.png", picture)
+            contact_sheets.save_png(directory / f"{index:06}.png", picture)
             advance(1)

@@ -8,16 +8,18 @@ from typing import Any
 
 import torch
 
-from xrayaug import classifier, console, device, production, weights
-from xrayaug.artifacts import Result
-from xrayaug.classifier import Classifier
-from xrayaug.console import Table
-from xrayaug.dataset import LABELS, Dataset, Row, arm_of, open_dataset
+from xrayaug.data.dataset import LABELS, Dataset, Row, arm_of, open_dataset
+from xrayaug.data.images import loaders
 from xrayaug.errors import DataError, TrainingError
-from xrayaug.images import feeding
+from xrayaug.networks import classifier
+from xrayaug.networks.classifier import Classifier
 from xrayaug.options import TrainClassifier
-from xrayaug.processes import group as process_group
-from xrayaug.processes import ranks
+from xrayaug.runtime import console, device
+from xrayaug.runtime.console import Table
+from xrayaug.runtime.distributed import group as process_group
+from xrayaug.runtime.distributed import ranks
+from xrayaug.storage import builder, weights
+from xrayaug.storage.artifacts import Result
 from xrayaug.training.classifier_training import Material, Pictures, Training, side_by_side, steps_of
 from xrayaug.training.profiling import Profile
 
@@ -118,7 +120,7 @@ class Group:
             return self._finished(training)
 
         computing = device.describe(self.where)
-        results.insert(0, production.produce(options, "classifier-run", build, computing=computing))
+        results.insert(0, builder.produce(options, "classifier-run", build, computing=computing))
         if not have_others_begun:  # this one was complete
             results += self.made(rest, begun)
         if problems:
@@ -175,7 +177,7 @@ def _rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
 
 def _pictures(data: Dataset, rows: list[Row], size: int, where: torch.device) -> Pictures:
     labels = torch.tensor([float(row.label == "abnormal") for row in rows])
-    return Pictures(feeding.feed(data.stack(rows, size), where), labels.to(where))
+    return Pictures(loaders.feed(data.stack(rows, size), where), labels.to(where))
 
 
 def _arm_of(data: Dataset) -> dict[str, Any]:

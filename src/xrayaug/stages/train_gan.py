@@ -9,18 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xrayaug import console, device, gans, production, weights
-from xrayaug.artifacts import Result
-from xrayaug.console import Table
-from xrayaug.dataset import Dataset, Row, open_dataset
+from xrayaug.data.dataset import Dataset, Row, open_dataset
+from xrayaug.data.images import loaders
 from xrayaug.errors import DataError, UsageError
-from xrayaug.gans import CLASSES, Architecture, Shape
-from xrayaug.images import feeding
+from xrayaug.networks import gans
+from xrayaug.networks.gans import CLASSES, Architecture, Shape
 from xrayaug.options import TrainGan
-from xrayaug.processes import group as process_group
-from xrayaug.processes import ranks
-from xrayaug.training import adversaries
-from xrayaug.training.adversaries import METRICS, Design
+from xrayaug.runtime import console, device
+from xrayaug.runtime.console import Table
+from xrayaug.runtime.distributed import group as process_group
+from xrayaug.runtime.distributed import ranks
+from xrayaug.storage import builder, weights
+from xrayaug.storage.artifacts import Result
+from xrayaug.training import gan_model
+from xrayaug.training.gan_model import METRICS, Design
 from xrayaug.training.gan_training import Material, Training
 
 
@@ -28,7 +30,7 @@ def run(options: TrainGan) -> Result:
     """Train; leaves weights, log, previews and a grid of reals in the run directory."""
     where = device.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
     process_group.join(where)
-    return production.produce(options, "gan-run", partial(_train, options, where), computing=device.describe(where))
+    return builder.produce(options, "gan-run", partial(_train, options, where), computing=device.describe(where))
 
 
 def plan(options: TrainGan) -> Result:
@@ -67,7 +69,7 @@ def design(options: TrainGan, size: int) -> Design:
             f"{options.data} holds images of {size} px; {options.arch} makes {sizes} px",
             f"prepare them with --size {min(arch.SIZES, key=lambda each: abs(each - size))}",
         )
-    recipe = adversaries.resolve_recipe(options, arch, size)
+    recipe = gan_model.resolve_recipe(options, arch, size)
     shape = Shape(size, recipe.latent, len(CLASSES) if _is_conditional(options, arch) else 0, options.width)
     with torch.device("meta"):
         g, d = arch.generator(shape), arch.discriminator(shape)
@@ -107,7 +109,7 @@ def _train(options: TrainGan, where: torch.device, directory: Path) -> Result:
     chosen = design(options, data.size)
     labels = _labels(options, chosen.shape, rows)
     with device.naming_limits(chosen.recipe.batch_size, deterministic=options.deterministic):
-        material = Material(feeding.feed(data.stack(rows, data.size), where), labels)
+        material = Material(loaders.feed(data.stack(rows, data.size), where), labels)
         training = Training(options, chosen, material, where, directory)
         images = f"{len(rows)} images of {data.size} px"
         console.say(f"training {options.arch} on {images} on {device.describe(where)}")

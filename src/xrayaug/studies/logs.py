@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from xrayaug.command import Command
 from xrayaug.errors import one_line
+from xrayaug.options.base import Command
 
 DIRECTORY = "logs"  # of a study
 BEGAN = "== began"

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from xrayaug import artifacts, manifests, sources
-from xrayaug.command import Command
-from xrayaug.dataset import open_dataset
+from xrayaug.data import sources
+from xrayaug.data.dataset import open_dataset
 from xrayaug.errors import UsageError, XrayaugError
 from xrayaug.options import (
     SEED,
@@ -23,7 +22,9 @@ from xrayaug.options import (
     TrainClassifier,
     TrainGan,
 )
-from xrayaug.studies import power
+from xrayaug.options.base import Command
+from xrayaug.stats import power
+from xrayaug.storage import artifacts, manifests
 
 PRESETS: dict[str, dict[str, Any]] = {
     "thesis": {

@@ -14,11 +14,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from xrayaug import __version__, files, stopping
-from xrayaug.command import Command, flag_name
+from xrayaug import __version__
 from xrayaug.errors import OutputError, UsageError
 from xrayaug.options import COMMANDS, Experiment
-from xrayaug.studies import logs, standing
+from xrayaug.options.base import Command, flag_name
+from xrayaug.runtime import stopping
+from xrayaug.storage import files
+from xrayaug.studies import logs, status
 from xrayaug.studies.planning import Study
 
 SUBMIT = "submit.sh"
@@ -67,7 +69,7 @@ def arrange(study: Study, options: Experiment) -> Scripts:
 
 
 def _tasks(study: Study, options: Experiment) -> list[Task]:
-    missing = [number for number, command in enumerate(study.commands) if not standing.is_done(command)]
+    missing = [number for number, command in enumerate(study.commands) if not status.is_done(command)]
     place, needs = {number: index for index, number in enumerate(missing)}, study.needs()
     seen: Counter[str] = Counter()
     tasks = []
@@ -232,7 +234,7 @@ def _submit(scripts: Scripts, options: Experiment) -> str:
         waits = "".join(f' "{name}"' for name in each.waits_for)
         lines.append(f"{each.variable}=$(submit {each.kind} '{_array(each.tasks)}{throttle}'{waits})")
         lines.append(f'submitted+=("${each.variable}")')
-    status = shlex.join(["xrayaug", *replace(_sealing(options), status=True).argv()])
+    status_line = shlex.join(["xrayaug", *replace(_sealing(options), status=True).argv()])
     return "\n".join([
         "#!/bin/bash",
         f"# Submits the study's jobs, each after those whose files it reads; written by xrayaug {__version__}.",
@@ -257,7 +259,7 @@ def _submit(scripts: Scripts, options: Experiment) -> str:
         "",
         *lines,
         'echo "submitted ${#submitted[@]} arrays: ${submitted[*]}"',
-        f"echo {shlex.quote(f'how far they are: (cd {shlex.quote(str(Path.cwd()))} && {status})')}",
+        f"echo {shlex.quote(f'how far they are: (cd {shlex.quote(str(Path.cwd()))} && {status_line})')}",
         "",
     ])  # fmt: skip
 

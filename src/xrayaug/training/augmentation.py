@@ -20,7 +20,7 @@ import math
 import torch
 from torch import Tensor
 
-from xrayaug.checkpoints import State
+from xrayaug.storage.checkpoints import State
 
 TRANSLATION = 1 / 8  # of the size, either way: Zhao et al.'s and Karras et al.'s
 SCALE = 0.2  # powers of two, either way: the standard deviation of Karras et al.

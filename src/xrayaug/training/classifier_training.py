@@ -21,15 +21,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug import classifier, console, device, production, scores, stopping, weights
-from xrayaug.checkpoints import Checkpoints, State
+from xrayaug.data.images.loaders import Feed
 from xrayaug.errors import TrainingError
-from xrayaug.files import Log
-from xrayaug.images.feeding import Feed
+from xrayaug.networks import classifier
 from xrayaug.options import TrainClassifier
-from xrayaug.processes import ranks, sharing
-from xrayaug.processes.sharing import Share
-from xrayaug.stopping import Pace, Stopped
+from xrayaug.runtime import console, device, stopping
+from xrayaug.runtime.distributed import ranks, sharing
+from xrayaug.runtime.distributed.sharing import Share
+from xrayaug.runtime.stopping import Pace, Stopped
+from xrayaug.stats import classification
+from xrayaug.storage import builder, weights
+from xrayaug.storage.checkpoints import Checkpoints, State
+from xrayaug.storage.files import Log
 from xrayaug.training import steps
 from xrayaug.training.profiling import Profile
 from xrayaug.training.steps import LOOK, Recorder
@@ -120,7 +123,7 @@ class Training:
         self.look = Pace(LOOK)
         self.note = ""  # what the progress says beside its figures
         self.problem: TrainingError | None = None  # which ended it
-        self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
+        self.checkpoints = Checkpoints(directory / builder.RESUME / "checkpoints", options.checkpoint_every)
         self.at, self.best = Position(), Best()
         self._take_up(self.checkpoints.restore())
         self.turn = device.own_queue(where)
@@ -254,7 +257,7 @@ class Training:
         labels = valid.labels.cpu().double()
         loss = classifier.weighted_bce(logits, labels, self.material.w0, self.material.w1).item()
         _stop_on_nan(loss, f"the validation loss became {loss}", self.at.epoch)
-        found = scores.score(labels.numpy(), classifier.probabilities(logits))
+        found = classification.score(labels.numpy(), classifier.probabilities(logits))
         return Judgement(loss, found.accuracy, found.auroc)
 
     def _end_epoch(self, judged: Judgement) -> None:

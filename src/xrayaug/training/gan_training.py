@@ -15,21 +15,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug import console, device, plots, production, stopping, weights
-from xrayaug.checkpoints import Checkpoints, State
+from xrayaug import plots
+from xrayaug.data.images import contact_sheets, tensors
+from xrayaug.data.images.arrays import Pixels
+from xrayaug.data.images.loaders import Feed
 from xrayaug.errors import TrainingError
-from xrayaug.files import Log
-from xrayaug.gans import CLASSES
-from xrayaug.images import pictures
-from xrayaug.images.arrays import Pixels
-from xrayaug.images.feeding import Feed
+from xrayaug.networks.gans import CLASSES
 from xrayaug.options import TrainGan
-from xrayaug.processes import ranks, sharing
-from xrayaug.processes.sharing import Share
-from xrayaug.stopping import Pace
-from xrayaug.training import adversaries, averaging, collapse, distances
-from xrayaug.training.adversaries import FURTHER, INITIAL, METRICS, Chances, Design
-from xrayaug.training.distances import Yardstick
+from xrayaug.runtime import console, device, stopping
+from xrayaug.runtime.distributed import ranks, sharing
+from xrayaug.runtime.distributed.sharing import Share
+from xrayaug.runtime.stopping import Pace
+from xrayaug.storage import builder, weights
+from xrayaug.storage.checkpoints import Checkpoints, State
+from xrayaug.storage.files import Log
+from xrayaug.training import collapse, ema, fid_monitor, gan_model
+from xrayaug.training.fid_monitor import Yardstick
+from xrayaug.training.gan_model import FURTHER, INITIAL, METRICS, Chances, Design
 from xrayaug.training.profiling import Profile
 from xrayaug.training.steps import LOOK, Recorder
 
@@ -76,10 +78,10 @@ class Training:
         self.profile = Profile(options.profile if ranks.is_first() else None, where, overwrite=options.overwrite)
         self.reals = material.pixels
         self.labels = torch.tensor(material.labels, device=where) if material.labels else None
-        self.adversaries = adversaries.build(options, design, where)
+        self.adversaries = gan_model.build(options, design, where)
         self.least = sharing.least_of([self.adversaries.g, self.adversaries.d])
         sharing.check_fit(self.recipe.batch_size, self.least)
-        self.columns = adversaries.columns(self.recipe, mirror=options.mirror)
+        self.columns = gan_model.columns(self.recipe, mirror=options.mirror)
         self.recorder = Recorder(where, precision=options.precision, graphs=not options.no_graphs)
         fixed = torch.randn(PREVIEWS, self.recipe.latent, generator=device.generator(options.seed, FIXED_NOISE))
         self.fixed = fixed.to(where)
@@ -88,7 +90,7 @@ class Training:
         self.spreads_of_reals = [found or 1.0 for found in _spreads(self.reals, self.labels)]
         with ranks.one_first():
             self.yardstick = _yardstick(options, self.reals) if options.fid_every else None
-        self.checkpoints = Checkpoints(directory / production.RESUME / "checkpoints", options.checkpoint_every)
+        self.checkpoints = Checkpoints(directory / builder.RESUME / "checkpoints", options.checkpoint_every)
         self.look = Pace(LOOK)
         self.at, self.best = Position(), Best()
         self._take_up(self.checkpoints.restore())
@@ -106,7 +108,9 @@ class Training:
     def run(self) -> dict[str, Any]:
         """Train to the end; the last epoch's line of the log."""
         if ranks.is_first():
-            pictures.save_png(self.directory / "reals.png", pictures.grid(self.reals[:PREVIEWS].cpu().numpy()))
+            contact_sheets.save_png(
+                self.directory / "reals.png", contact_sheets.grid(self.reals[:PREVIEWS].cpu().numpy())
+            )
         try:
             self._epochs()
         finally:
@@ -165,7 +169,7 @@ class Training:
             return self.recorder.take(step, batch, z, chances, new, *given, seed=within, key=(penalised, share))
 
     def _step(self, penalised: bool, batch: Tensor, z: Tensor, drawn: Tensor, new: Tensor, *given: Tensor) -> Tensor:
-        real = device.to_unit(self.reals.shown(batch, *given))
+        real = tensors.to_unit(self.reals.shown(batch, *given))
         chances = Chances(drawn)
         if self.options.mirror:
             real = torch.where(chances.mirrored, real.flip(3), real)
@@ -181,7 +185,7 @@ class Training:
         """Of the averaged generator, what becomes new with the next step."""
         if not self.recipe.ema:
             return torch.ones(())
-        return torch.tensor(averaging.share(self.recipe.ema, self.seen + images, images))
+        return torch.tensor(ema.share(self.recipe.ema, self.seen + images, images))
 
     def _end_epoch(self) -> None:
         """Measure, log, look for a breakdown, draw a preview.
@@ -210,7 +214,7 @@ class Training:
     def _preview(self, generated: Tensor) -> None:
         if ranks.is_first():
             preview = self.directory / "previews" / f"epoch-{self.at.epoch:04}.png"
-            pictures.save_png(preview, pictures.grid(device.from_unit(generated)), durable=True)
+            contact_sheets.save_png(preview, contact_sheets.grid(tensors.from_unit(generated)), durable=True)
 
     def _means(self) -> dict[str, float]:
         """The epoch's metrics, and how strong the augmentation is now."""
@@ -238,7 +242,7 @@ class Training:
         noise = device.generator(self.options.seed, MEASURED, start)
         z = torch.randn(count, self.recipe.latent, generator=noise).to(self.reals.device)
         labels = None if self.labels is None else self.labels[start : start + count]
-        return device.from_unit(self._drawn(z, labels))
+        return tensors.from_unit(self._drawn(z, labels))
 
     def _alarm(self, alarm: str) -> None:
         kept = self.checkpoints.last_good()
@@ -283,7 +287,7 @@ class Training:
 
 
 def _yardstick(options: TrainGan, reals: Feed) -> Yardstick:
-    return Yardstick(options.fid_features, reals[: distances.MOST].cpu().numpy(), reals.device)
+    return Yardstick(options.fid_features, reals[: fid_monitor.MOST].cpu().numpy(), reals.device)
 
 
 def _spreads(images: Tensor | Feed, labels: Tensor | None) -> list[float]:
@@ -293,7 +297,7 @@ def _spreads(images: Tensor | Feed, labels: Tensor | None) -> list[float]:
     else:
         places = [torch.nonzero(labels == place)[: collapse.LOOKED_AT, 0] for place in range(len(CLASSES))]
         looked_at = [images[place] for place in places]
-    return [collapse.spread(device.to_unit(part) if part.dtype == torch.uint8 else part) for part in looked_at]
+    return [collapse.spread(tensors.to_unit(part) if part.dtype == torch.uint8 else part) for part in looked_at]
 
 
 def _stop_on_nan(metrics: dict[str, float], epoch: int) -> None:

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from xrayaug.errors import UsageError
-from xrayaug.gans import Loss
-from xrayaug.processes import sharing
+from xrayaug.options import Loss
+from xrayaug.runtime.distributed import sharing
 
 Judge = Callable[[Tensor], Tensor]  # images [N, 1, H, W] -> judgements [N], each of its image alone
 

@@ -8,9 +8,9 @@ from typing import Any, Self
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from xrayaug import console, device
-from xrayaug.console import Table
 from xrayaug.errors import OutputError
+from xrayaug.runtime import console, device
+from xrayaug.runtime.console import Table
 
 PASSED_OVER = 5  # steps, in which memory, algorithms and graphs settle
 TRACED = 10  # steps

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xrayaug import device
-from xrayaug.checkpoints import State
-from xrayaug.command import Interval
 from xrayaug.errors import CaptureError
+from xrayaug.runtime import device
+from xrayaug.runtime.stopping import Interval
+from xrayaug.storage.checkpoints import State
 
 LOOK = Interval(seconds=1)  # between looks at what the device has computed, for which it must be waited for
 WARM_UP = 3  # steps before the recording, in which libraries choose algorithms and the optimiser makes its state

@@ -1,0 +1,1 @@
+"""Raw sets read into datasets, and the images in them."""

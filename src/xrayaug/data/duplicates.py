@@ -1,0 +1,68 @@
+"""Equal pictures within a dataset, by the sha256 of their pixels: which there are, and what is said of them.
+
+Pictures of one grey level are equal, but no copies of each other: whoever asks says which those are.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Set
+
+from xrayaug.data.dataset import Row
+from xrayaug.errors import DataError
+from xrayaug.options import Prepare
+from xrayaug.runtime import console
+
+
+def repeated(rows: Iterable[Row], blank: Set[str]) -> set[str]:
+    """The pictures that more than one row has, by sha256; but for those that are `blank`, and rows that say none."""
+    seen: set[str] = set()
+    again: set[str] = set()
+    for row in rows:
+        (again if row.sha256 in seen else seen).add(row.sha256)
+    return again - {""} - blank
+
+
+def report(rows: list[Row], options: Prepare, blank: Set[str]) -> dict[str, int]:
+    """Count equal pictures, and warn of them; across splits they are an error, unless the user chose otherwise.
+
+    Raises:
+        DataError: a picture is in two splits.
+    """
+    found = repeated(rows, blank)
+    copies: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.sha256 in found:
+            copies[row.sha256].append(row)
+    equal = list(copies.values())
+    across = [group for group in equal if len({row.split for row in group}) > 1]
+    contradicting = sum(len({row.label for row in group}) > 1 for group in equal)
+    if equal:
+        first, second = equal[0][:2]
+        console.warn(f"{len(equal)} pictures occur more than once, such as {first.file} and {second.file}")
+    if contradicting:
+        console.warn(f"{contradicting} of them bear both labels")
+    if across:
+        judge_across_splits(across, options, "is")
+    return {"pictures": len(equal), "across_splits": len(across), "with_both_labels": contradicting}
+
+
+def judge_across_splits(across: list[list[Row]], options: Prepare, what: str) -> None:
+    """Refuse copies that are in two splits, or warn of them where the user chose so.
+
+    Args:
+        across: the rows of each picture.
+        options: whether the user did.
+        what: one row of a picture is to another.
+
+    Raises:
+        DataError: the user did not.
+    """
+    first = across[0][0]
+    second = next(row for row in across[0] if row.split != first.split)
+    line = (
+        f"{len(across)} pictures are in two splits: {first.file} ({first.split}) {what} {second.file} ({second.split})"
+    )
+    only_held_out = all("test" not in {row.split for row in group} for group in across)
+    if options.duplicates == "warn" or (options.split_by == "image" and only_held_out):
+        console.warn(f"{line}; scores will flatter")
+    else:
+        raise DataError(line, "remove the copies, or go on with --duplicates warn")

@@ -1,0 +1,1 @@
+"""What the columns, cells and names of other people's lists mean: labels, patients, image files."""

@@ -1,0 +1,169 @@
+"""Classifier runs with what they were trained on, held to being comparable: one test set, one recipe per arm."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xrayaug.data.dataset import Dataset, Row, arm_of, copied
+from xrayaug.errors import DataError, UsageError
+from xrayaug.runtime import console
+from xrayaug.storage import artifacts
+from xrayaug.storage.artifacts import Artifact
+
+ArmKey = tuple[float, float, str, str]  # share of real images, percent added, label of what was added, control
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained classifier and the data it was trained with."""
+
+    name: str  # the path, as it was given
+    artifact: Artifact
+    data: Dataset
+    test: list[Row]
+
+    @property
+    def seed(self) -> int:
+        """The seed it was trained with."""
+        return self.artifact.said(int, "options", "seed", minimum=0)
+
+    @property
+    def arm(self) -> dict[str, Any]:
+        """Percent, share of real images, label and number of the images added; what it is a control of, if any."""
+        arm = arm_of(self.artifact)
+        said = {name: arm[name] for name in ("real_fraction", "percent", "label", "added")}
+        return said | {"control": None if arm.get("control") is None else str(arm["control"])}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How it was trained, but for the seed; a weights file by its content, not its path."""
+        settings = {name: value for name, value in self.artifact.options.items() if name != "seed"}
+        started_from = self.artifact.manifest["inputs"].get("weights")
+        return settings | ({"weights": f"a file with sha256 {started_from['sha256'][:8]}"} if started_from else {})
+
+    @property
+    def arm_key(self) -> ArmKey:
+        """What makes runs belong to one arm, in sorting order."""
+        arm = self.arm
+        return arm["real_fraction"], arm["percent"], arm["label"] or "", arm["control"] or ""
+
+    @property
+    def arm_name(self) -> str:
+        """`10`, `10 abnormal`, `10 duplicate`, `10, of 50% of the real images`: what is usual goes without saying.
+
+        A dose that came to no image at all, such as of what a balanced set lacks, is `10, adding nothing`.
+        """
+        arm = self.arm
+        label = f" {arm['label']}" if arm["label"] not in (None, "normal") else ""
+        if arm["label"] is None and arm["percent"]:
+            label = ", adding nothing"
+        control = f" {arm['control']}" if arm["control"] else ""
+        kept = f", of {100 * arm['real_fraction']:g}% of the real images" if arm["real_fraction"] != 1 else ""
+        return f"{arm['percent']:g}{label}{control}{kept}"
+
+    @property
+    def valid(self) -> list[Row]:
+        """The validation images, on which thresholds are chosen."""
+        return self.data.select(split="valid")
+
+    @property
+    def share_normal(self) -> float:
+        """Of the training images, or as a reweighted control counts them; NaN where there are none."""
+        prior = arm_of(self.artifact).get("prior")
+        labels = [row.label for row in self.data.select(split="train")]
+        if isinstance(prior, dict):
+            return float(prior["normal"]) / (float(prior["normal"]) + float(prior["abnormal"]))
+        return labels.count("normal") / len(labels) if labels else math.nan
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps it was trained for, at most: where the last batch is short it may be one fewer an epoch."""
+        if "steps" in self.artifact.result:
+            return self.artifact.said(int, "result", "steps", minimum=0)
+        epochs = self.artifact.said(int, "options", "epochs", minimum=1)
+        batch_size = self.artifact.said(int, "options", "batch_size", minimum=1)
+        return epochs * math.ceil(len(self.data.select(split="train")) / batch_size)
+
+
+def open_runs(paths: Sequence[Path], cache: Path | None = None) -> list[Run]:
+    """Every run with its data, sorted by arm and seed; pixels are to be read from `cache` where that is given.
+
+    Raises:
+        UsageError: no run is given, or one twice.
+        DataError: there are no test images, or runs cannot be compared.
+    """
+    if not paths:
+        raise UsageError("no runs are given", "xrayaug evaluate RUN... --out DIR")
+    opened: dict[tuple[Path, str], Dataset] = {}
+    runs = [_open_run(path, opened, cache) for path in paths]
+    _check_tests(runs)
+    runs.sort(key=lambda each: (each.arm_key, each.seed))
+    for one, other in itertools.pairwise(runs):
+        _check_neighbours(one, other)
+    return runs
+
+
+def split_by(runs: Sequence[Run]) -> str:
+    """`image` where any run's validation images were held out so, else `patient`."""
+    return "image" if any(each.data.split_by == "image" for each in runs) else "patient"
+
+
+def _open_run(path: Path, opened: dict[tuple[Path, str], Dataset], cache: Path | None) -> Run:
+    """One run; `opened` are the datasets that earlier ones were trained on, by path and digest."""
+    artifact = artifacts.open_artifact(path, "classifier-run")
+    key = artifact.input("data").resolve(), str(artifact.manifest["inputs"]["data"]["sha256"])
+    if key not in opened:
+        opened[key] = Dataset(artifact.open_input("data", "dataset", later=copied(cache)), cache)
+    test = opened[key].select(split="test")
+    if not test:
+        raise DataError(
+            f"{opened[key].path}, which {path} was trained on, has no test images",
+            "xrayaug prepare --test 0.2; of MURA, the valid directory is the test set",
+        )
+    if not opened[key].select(split="valid"):
+        raise DataError(
+            f"{opened[key].path}, which {path} was trained on, has no validation images to choose thresholds on",
+            "xrayaug prepare --holdout 0.1, which takes one patient of each label or more where there are two",
+        )
+    return Run(path.as_posix(), artifact, opened[key], test)
+
+
+def _check_tests(runs: Sequence[Run]) -> None:
+    """Hold the runs to one and the same test set, image by image."""
+    expected = _identities(runs[0].test)
+    for each in runs[1:]:
+        found = _identities(each.test)
+        if found != expected:
+            raise DataError(
+                f"{each.name} and {runs[0].name} have different test images: "
+                f"{len(set(found) ^ set(expected))} are in one alone or labelled otherwise",
+                "compare runs whose arms come from one prepared dataset",
+            )
+
+
+def _identities(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    return [(row.file, row.sha256, row.label, row.patient, row.study) for row in rows]
+
+
+def _check_neighbours(one: Run, other: Run) -> None:
+    """Hold runs that follow each other in arm and seed to being repetitions; warn where arms were trained otherwise."""
+    same_arm = one.arm_key == other.arm_key
+    if same_arm and one.seed == other.seed:
+        raise DataError(
+            f"{one.name} and {other.name} are of the same arm and seed {one.seed}", "give each run once, one per seed"
+        )
+    differing = [
+        f"{name} is {value} and {other.settings.get(name)}"
+        for name, value in one.settings.items()
+        if value != other.settings.get(name)
+    ]
+    if differing and same_arm:
+        raise DataError(
+            f"{one.name} and {other.name} are of one arm, but trained differently: {'; '.join(differing)}",
+            "evaluate them apart",
+        )
+    if differing:
+        console.warn(f"{one.name} and {other.name} were trained differently: {'; '.join(differing)}")

@@ -1,0 +1,266 @@
+"""The sides of a distance: what each is, its statistics and its features, cached and gone on with after a stop.
+
+Statistics are cached by what they depend on (pixels, network, features, preprocessing) and never by path. What a
+stopped run had of a side lies beside them.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import torch
+
+from xrayaug.data import image_sets
+from xrayaug.data.dataset import Dataset, copied
+from xrayaug.data.image_sets import Pictures, PixelHash
+from xrayaug.errors import DataError, InputError
+from xrayaug.metrics import features, frechet
+from xrayaug.metrics.features import Array, Features
+from xrayaug.metrics.frechet import Moments, Statistics
+from xrayaug.options import Fid
+from xrayaug.runtime import console, device, stopping
+from xrayaug.runtime.distributed import turns
+from xrayaug.runtime.distributed.turns import Work
+from xrayaug.runtime.stopping import Interval
+from xrayaug.storage import artifacts
+from xrayaug.storage.artifacts import Result
+from xrayaug.storage.checkpoints import Checkpoints, State
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A side of which only the statistics are at hand."""
+
+    path: Path
+    statistics: Statistics
+    kind: str = "statistics"
+
+    @property
+    def count(self) -> int | None:
+        """Images that the statistics are of, None where the file does not say."""
+        return self.statistics.count
+
+
+Side = Pictures | Stored
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A side's statistics, and how they were come by."""
+
+    side: Side
+    statistics: Statistics
+    hashed: PixelHash | None  # of pictures
+    cached: bool
+    features: Array | None = None  # [N, D], where a metric needs more than statistics
+
+    @property
+    def pixels_sha256(self) -> str | None:
+        """What tells the side's pictures from others, where they are at hand."""
+        return self.hashed.content if self.hashed else None
+
+    def summary(self) -> Result:
+        """What the result says of the side."""
+        return {
+            "path": str(self.side.path),
+            "kind": self.side.kind,
+            "n": self.statistics.count,
+            "pixels_sha256": self.pixels_sha256,
+            "cached": self.cached,
+        }
+
+
+class Gauge:
+    """Makes the statistics of sides, and their features where asked to; the network is loaded when first needed."""
+
+    def __init__(self, options: Fid, *, with_features: bool) -> None:
+        self.options = options
+        self.with_features = with_features
+        self._unfinished: list[Checkpoints] = []  # what may be deleted when all is measured
+
+    @cached_property
+    def network(self) -> Features:
+        """What makes the features.
+
+        Raises:
+            WeightsError: its weights are not to be had.
+        """
+        where = device.resolve(self.options.device, deterministic=self.options.deterministic)
+        given = self.options
+        return features.load(given.features, where, dims=int(given.dims), weights=given.weights, seed=given.seed)
+
+    @property
+    def dims(self) -> int:
+        """Features per image."""
+        return self.network.dims if features.is_run(self.options.features) else int(self.options.dims)
+
+    def measured(self, side: Side) -> Measured:
+        """A side's statistics, from the cache where they are there."""
+        if isinstance(side, Stored):
+            return Measured(side, side.statistics, None, cached=False)
+        origin = self.network.origin  # first: weights that are not to be had would else be missed after a long reading
+        hashed = image_sets.pixel_hash(side, _work_name("hashes", side), self.options.batch_size)
+        file = cache_directory(self.options.cache) / f"{_cache_key(hashed.content, origin)}.npz"
+        made = self._gathered(side, file, hashed.sequence) if self.with_features else None
+        found = _from_cache(file, origin, side.count)
+        statistics = found or self._computed(side, file, hashed.sequence, made)
+        return Measured(side, statistics, hashed, cached=found is not None, features=made)
+
+    def works(self, side: Side) -> dict[str, Work]:
+        """What other processes may do of it."""
+        if isinstance(side, Stored):
+            return {}
+        size = self.options.batch_size
+        return {
+            _work_name("hashes", side): image_sets.hashing(side, size),
+            _work_name("features", side): features.passing(lambda: self.network, side, size),
+        }
+
+    def finish(self) -> None:
+        """Delete what a stopped run would have gone on from: all is measured."""
+        for kept in self._unfinished:
+            kept.clear()
+
+    def _gathered(self, side: Pictures, file: Path, sequence: str) -> Array:
+        """A side's features, kept until all is measured."""
+        kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence, "features")), self._every)
+        self._unfinished.append(kept)
+        state = kept.restore()
+        with self._naming_limits():
+            name = _work_name("features", side)
+            made = features.gather(self.network, side, self.options.batch_size, state, partial(_keep, kept), name=name)
+        if state is None or state[0] < side.count:
+            _keep(kept, side.count, lambda: [side.count, torch.from_numpy(made)], now=True)
+        return made
+
+    def _computed(self, side: Pictures, file: Path, sequence: str, made: Array | None) -> Statistics:
+        """The statistics of a side, which go to the cache; the same bytes whether its features are at hand or not."""
+        kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence)), self._every)
+        moments = self._passed(side, kept) if made is None else self._taken(made)
+        statistics = moments.statistics(self.network.origin)
+        _into_cache(file, statistics)
+        kept.clear()
+        return statistics
+
+    def _taken(self, made: Array) -> Moments:
+        """The moments of features that are at hand, taken in the batches of a pass, for sums round by their order."""
+        moments = Moments(self.network.dims)
+        for start in range(0, len(made), self.options.batch_size):
+            moments.add(made[start : start + self.options.batch_size])
+        return moments
+
+    def _passed(self, side: Pictures, kept: Checkpoints) -> Moments:
+        """The moments by a pass of the pictures through the network; half-done ones are kept for a run that stops."""
+        moments = _moments(self.network.dims, kept.restore())
+        work = features.passing(lambda: self.network, side, self.options.batch_size)
+        starts = range(moments.count, side.count, self.options.batch_size)
+        with (
+            self._naming_limits(),
+            stopping.deferred(),
+            console.progress(side.count, f"features of {side.path.name}", done=moments.count) as advance,
+        ):
+            for made in turns.in_turn(_work_name("features", side), work, starts):
+                moments.add(made)
+                advance(len(made))
+                _keep(kept, moments.count, partial(_state_of, moments))
+        return moments
+
+    def _naming_limits(self) -> AbstractContextManager[None]:
+        return device.naming_limits(self.options.batch_size, deterministic=self.options.deterministic)
+
+    @property
+    def _every(self) -> Interval:
+        return self.options.checkpoint_every
+
+    def _unfinished_name(self, file: Path, sequence: str, *what: str) -> str:
+        """Told apart by what rounding depends on: the order of the pictures, the batches, the device."""
+        depends = (file.name, sequence, str(self.options.batch_size), device.describe_one(self.network.where), *what)
+        return hashlib.sha256("\n".join(depends).encode()).hexdigest() + ".partial"
+
+
+def open_side(path: Path, split: str | None, label: str | None, cache: Path | None = None) -> Side:
+    """What lies at `path`: of a dataset the images of this split and label, where they are given, read from `cache`.
+
+    Raises:
+        InputError: nothing that could be a side.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist", "check the path for a typing error")
+    if path.is_file():
+        if path.suffix.lower() != ".npz":
+            raise InputError(f"{path} is a file, but no .npz", "give a dataset, a folder of images or an .npz")
+        return Stored(path, frechet.load(path))
+    if artifacts.is_artifact(path):
+        artifact = artifacts.open_artifact(path, "dataset", "raw", later=copied(cache))
+        if artifact.kind == "dataset":
+            return image_sets.of_dataset(Dataset(artifact, cache), split=split, label=label)
+    return image_sets.of_folder(path)
+
+
+def _work_name(what: str, side: Pictures) -> str:
+    """The same for sides of the same pictures, of which the work is the same."""
+    return f"{what} of {side.path}"
+
+
+def cache_directory(given: Path | None) -> Path:
+    """Where statistics are cached: in what `--cache` gives, else by the XDG base directory specification."""
+    if given is not None:
+        return given / "fid"
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "xrayaug" / "fid"
+
+
+def _cache_key(pixels_sha256: str, origin: dict[str, str]) -> str:
+    """What the statistics depend on: the pixels and everything that makes features of them."""
+    return hashlib.sha256("\n".join((pixels_sha256, *origin.values())).encode()).hexdigest()
+
+
+def _from_cache(file: Path, origin: dict[str, str], count: int) -> Statistics | None:
+    """What the cache holds, if it holds what its name says."""
+    if not file.exists():
+        return None
+    try:
+        found = frechet.load(file)
+    except DataError as problem:
+        console.warn(f"the cache is damaged and is made again: {problem.message}")
+        return None
+    if (found.count, dict(found.origin), found.dims) != (count, origin, int(origin["dims"])):
+        console.warn(f"the cache is damaged and is made again: {file} holds other statistics than its name says")
+        return None
+    return found
+
+
+def _moments(dims: int, state: State | None) -> Moments:
+    """Those of a run that was stopped, else empty ones."""
+    moments = Moments(dims)
+    if state:
+        moments.count, moments.mean, moments.scatter = state[0], state[1].numpy(), state[2].numpy()
+    return moments
+
+
+def _state_of(moments: Moments) -> State:
+    return [moments.count, torch.from_numpy(moments.mean), torch.from_numpy(moments.scatter)]
+
+
+def _keep(kept: Checkpoints, seen: int, state: Callable[[], State], *, now: bool = False) -> None:
+    """A point at which the run may stop; with `now` what it has is saved in any case."""
+    try:
+        if now:
+            kept.save(seen, state())
+        else:
+            kept.visit(seen, state)
+    except OSError as problem:
+        console.warn(f"what is unfinished is not kept: {problem.strerror}: {kept.directory}")
+        kept.pace.restart(seen)
+        stopping.check()
+
+
+def _into_cache(file: Path, statistics: Statistics) -> None:
+    try:
+        frechet.save(file, statistics)
+    except OSError as problem:
+        console.warn(f"the statistics are not cached: {problem.strerror}: {file.parent}")

@@ -1,0 +1,285 @@
+"""Images -> features, by the name that `--features` gives: `inception`, `random`, or a trained classifier's directory.
+
+Inception's 2048 features with pytorch-fid's weights make FID; no others do, and `origin` says which they are. Those of
+a classifier that `train-classifier` trained on radiographs are of the domain and need no download: they are what its
+output layer is given. (How far Inception's own classes sway FID: Kynkäänniemi et al., 2023, arXiv:2203.06026.)
+"""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from xrayaug.data.image_sets import Pictures, Pixels
+from xrayaug.data.images.arrays import LARGEST
+from xrayaug.errors import DataError, UsageError
+from xrayaug.metrics import frechet
+from xrayaug.networks import classifier, inception
+from xrayaug.networks.classifier import Classifier
+from xrayaug.networks.inception import Network, Weights
+from xrayaug.runtime import console, device, parallel, stopping
+from xrayaug.runtime.distributed import turns
+from xrayaug.runtime.distributed.turns import Stream, Work
+from xrayaug.storage import artifacts
+from xrayaug.storage.artifacts import Artifact, Result
+from xrayaug.storage.checkpoints import State
+
+Array = npt.NDArray[np.float32]  # [N, D]
+Visit = Callable[[int, Callable[[], State]], None]
+
+BY_INCEPTION = ("inception", "random")
+MOST_BYTES = 1 << 30  # of one side's features, which stay in memory: 131,072 images with 2048
+WEIGHTS = "weights.safetensors"  # of a classifier run
+PREPROCESSING = "v1: 8-bit grey, bicubic (antialiased) to {size} x {size}, / 255, ImageNet's mean and deviation"
+
+
+class Features(Protocol):
+    """What makes features of pictures."""
+
+    @property
+    def dims(self) -> int:
+        """Features per picture, D."""
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What the features are, by the names in `frechet.ORIGIN`; features of another origin compare with none."""
+
+    @property
+    def learnt_from(self) -> Result | None:
+        """On which data the network was trained, for a reader to know; None where it saw no radiographs."""
+
+    @property
+    def where(self) -> torch.device:
+        """Where it computes."""
+
+    def features(self, pictures: Sequence[Pixels]) -> Array:
+        """Features `[N, D]` of pictures of any size."""
+
+    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], Array]:
+        """Ask the device for the features `[N, D]` of pictures of any size; what is returned waits for them."""
+
+
+class InceptionFeatures:
+    """Averages over the picture of one of Inception's layers; the network is built when it is first needed."""
+
+    learnt_from = None
+
+    def __init__(self, weights: Weights, dims: int, where: torch.device) -> None:
+        self.weights = weights
+        self.dims = dims
+        self.where = where
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """Which weights and which layer."""
+        return {
+            "features": self.weights.kind,
+            "network_name": self.weights.name,
+            "network": self.weights.identity,
+            "dims": str(self.dims),
+            "preprocessing": inception.PREPROCESSING,
+        }
+
+    @cached_property
+    def network(self) -> Network:
+        """The layers, where they compute."""
+        return Network(self.weights, self.dims, self.where)
+
+    def features(self, pictures: Sequence[Pixels]) -> Array:
+        """Features `[N, D]`."""
+        return self.begin(pictures)()
+
+    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], Array]:
+        """Ask for features `[N, D]`."""
+        return self.network.begin(pictures)
+
+
+class ClassifierFeatures:
+    """What the output layer of a trained classifier is given, averaged over the picture where it is a map.
+
+    Only in SqueezeNet it is one, whose output layer is a convolution of one pixel and whose logit the mean of its
+    outputs: so the logit depends on that average alone, as on the features of any other network.
+    """
+
+    def __init__(self, run: Artifact, where: torch.device) -> None:
+        self.run = run
+        self.where = where
+        self.arch = run.said(str, "result", "arch")
+        self.size = run.said(int, "result", "size", minimum=1, maximum=LARGEST)
+        self.network = classifier.restore(run.file(WEIGHTS), self.arch, size=self.size).to(where).eval()
+        self.dims = _width(self.network)
+        if self.dims > frechet.MOST_DIMS:
+            raise UsageError(
+                f"{self.arch} has {self.dims} features per image, more than {frechet.MOST_DIMS}", "take another network"
+            )
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """Which network: the same weights, wherever the run lies, are the same features."""
+        weights = self.run.manifest["files"][WEIGHTS]["sha256"]
+        identity = hashlib.sha256(f"{self.arch} {self.size} {weights}".encode()).hexdigest()
+        return {
+            "features": "classifier",
+            "network_name": f"{self.arch} at {self.size} pixels, trained on radiographs, sha256 {weights}",
+            "network": identity,
+            "dims": str(self.dims),
+            "preprocessing": PREPROCESSING.format(size=self.size),
+        }
+
+    @property
+    def learnt_from(self) -> Result:
+        """The classifier's arm by the sha256 of its manifest, and how many synthetic images were in it."""
+        synthetic = self.run.said(dict, "result", "train", "synthetic")
+        return {
+            "run": str(self.run.path),
+            "data_sha256": str(self.run.manifest["inputs"].get("data", {}).get("sha256", "unknown")),
+            "synthetic": sum(number for number in synthetic.values() if isinstance(number, int)),
+        }
+
+    def features(self, pictures: Sequence[Pixels]) -> Array:
+        """Features `[N, D]`."""
+        return self.begin(pictures)()
+
+    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], Array]:
+        """Ask for features `[N, D]`."""
+        prepared = torch.from_numpy(np.stack([_prepared(picture, self.size) for picture in pictures]))
+        with torch.inference_mode():
+            found = _before_output(self.network, classifier.images_of(prepared.to(self.where)))
+            return device.fetched(found.float())
+
+
+def load(
+    name: str, where: torch.device, *, dims: int = max(inception.DIMS), weights: Path | None = None, seed: int = 0
+) -> Features:
+    """What makes the features of that name.
+
+    Args:
+        name: `inception`, `random`, or the directory of a classifier run.
+        where: where to compute.
+        dims: of Inception's layers, with trained or random weights.
+        weights: for `inception`, a file of its weights.
+        seed: for `random`, of the weights.
+
+    Raises:
+        UsageError: an option that this name has no use for, or no such name.
+        ArtifactError: the run is damaged.
+        WeightsError: the weights are not to be had, or damaged.
+    """
+    if name != "inception" and weights is not None:
+        raise UsageError(f"--weights and --features {name} exclude each other", "drop one of them")
+    if name == "random":
+        return InceptionFeatures(inception.random_weights(seed), dims, where)
+    if name == "inception":
+        return InceptionFeatures(inception.load_weights(weights), dims, where)
+    return ClassifierFeatures(open_run(name), where)
+
+
+def passing(network: Callable[[], Features], side: Pictures, batch_size: int) -> Work:
+    """The work of a side's features: `[N, D]` of the passes of `batch_size` pictures that begin at some places."""
+
+    def passes(starts: Sequence[int]) -> Stream:
+        within = [range(side.count)[start : start + batch_size] for start in starts]
+        pictures = parallel.in_threads(side.read, itertools.chain.from_iterable(within))
+        begun = (network().begin(list(itertools.islice(pictures, len(each)))) for each in within)
+        ahead = 1 if within and network().where.type == "cuda" else 0
+        yield from (wait() for wait in parallel.begun_ahead(begun, ahead))
+
+    return passes
+
+
+def gather(
+    network: Features, side: Pictures, batch_size: int, state: State, visit: Visit, *, name: str = "features"
+) -> Array:
+    """The features of every picture of a side, `[N, D]`, in order.
+
+    Args:
+        network: what makes them.
+        side: the pictures.
+        batch_size: pictures a pass.
+        state: what an earlier run had when it was stopped, else None.
+        visit: called after each pass with how many are done and what gives the state to go on from.
+        name: of this work, where several processes share it.
+
+    Raises:
+        DataError: they would not fit into `MOST_BYTES`, or some are not finite.
+    """
+    if 4 * side.count * network.dims > MOST_BYTES:
+        raise DataError(
+            f"{side.count:,} images of {side.path} with {network.dims} features are more than {MOST_BYTES >> 30} GiB",
+            "choose a part of them, or --metrics fid alone, which keeps no features",
+        )
+    found = np.empty((side.count, network.dims), np.float32)
+    done = 0 if state is None else int(state[0])
+    if state is not None:
+        found[:done] = state[1].numpy()
+    work = passing(lambda: network, side, batch_size)
+    with stopping.deferred(), console.progress(side.count, f"features of {side.path.name}", done=done) as advance:
+        for made in turns.in_turn(name, work, range(done, side.count, batch_size)):
+            found[done : done + len(made)] = made
+            done += len(made)
+            advance(len(made))
+            visit(done, partial(_so_far, found, done))
+    if not np.isfinite(found).all():
+        raise DataError("some features are NaN or infinite", "the network's weights may be damaged")
+    return found
+
+
+def is_run(name: str) -> bool:
+    """Whether a name that `--features` gives is a classifier run's directory."""
+    return name not in BY_INCEPTION
+
+
+def open_run(name: str) -> Artifact:
+    """The classifier run that `--features` names.
+
+    Raises:
+        UsageError: nothing is there.
+        ArtifactError: something else is, or it is damaged.
+    """
+    if not Path(name).exists():
+        raise UsageError(
+            f"--features {name} is neither inception nor random, and no directory is there",
+            "a classifier run is what xrayaug train-classifier leaves",
+        )
+    return artifacts.open_artifact(Path(name), "classifier-run")
+
+
+def _so_far(found: Array, done: int) -> State:
+    return [done, torch.from_numpy(found[:done])]
+
+
+def _before_output(network: Classifier, images: Tensor) -> Tensor:
+    """What the output layer is given for images `[N, 1, S, S]`, `[N, D]`."""
+    given: list[Tensor] = []
+
+    def keep(_: nn.Module, arguments: Any) -> None:
+        given.append(arguments[0])
+
+    output = network.network.get_submodule(classifier.output_layer(network.network))
+    watching = output.register_forward_pre_hook(keep)
+    try:
+        network(images)
+    finally:
+        watching.remove()
+    (features,) = given
+    return features.mean(dim=(2, 3)) if features.ndim == 4 else features.flatten(1)
+
+
+def _width(network: Classifier) -> int:
+    """Features per image, D: of the output layer's one output, the weights."""
+    output: Any = network.network.get_submodule(classifier.output_layer(network.network))
+    return int(output.weight.shape[1])
+
+
+def _prepared(picture: Pixels, size: int) -> Pixels:
+    """One picture as the classifier was trained on them, uint8 `[S, S]`."""
+    grey = Image.fromarray(picture).convert("L")
+    return np.asarray(grey if grey.size == (size, size) else grey.resize((size, size), Image.Resampling.BICUBIC))

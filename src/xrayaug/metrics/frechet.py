@@ -1,0 +1,295 @@
+"""Features -> mean and covariance -> Fréchet distance between the two normal distributions.
+
+The squared 2-Wasserstein distance of two normal distributions (Dowson and Landau, 1982; Heusel et al., 2017, eq. 6):
+
+    d² = |m_a - m_b|² + Tr(C_a + C_b - 2 (C_a C_b)^½)
+
+Statistics lie on disk as .npz with pytorch-fid's keys `mu` and `sigma`, so that either program reads the other's.
+"""
+
+import io
+import warnings
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import lapack
+
+from xrayaug.errors import DataError, one_line
+from xrayaug.storage import files
+
+Double = npt.NDArray[np.float64]
+
+ORIGIN = ("features", "network_name", "network", "dims", "preprocessing")  # texts that tell what the features are
+WANTED = "an .npz with mu [D] and sigma [D, D] is needed"
+SYMMETRY_TOLERANCE = 1e-6  # relative to the largest entry
+MOST_BYTES = 160 << 20  # of a file, and of what it unfolds to: 4096 features in double precision are 128 MiB
+MOST_DIMS = 4096
+LARGEST = 1e100  # features are of the order of one; of what lies far beyond, no distance can be computed
+ROWS_AT_ONCE = 1024  # of features turned to double precision
+POINTS = 15  # of the line that is extrapolated, as in the paper
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and covariance of features.
+
+    `count` is the number of images, None where the file does not say. `origin` tells by the names in `ORIGIN` what
+    the features are, and is empty where the file does not say.
+    """
+
+    mean: Double  # [D]
+    covariance: Double  # [D, D], with n - 1 below
+    count: int | None
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def dims(self) -> int:
+        """Features per image, D."""
+        return len(self.mean)
+
+
+class Moments:
+    """Mean and covariance of features that come in batches, in double precision.
+
+    Batches are merged by the update of Chan, Golub and LeVeque (1979), which subtracts means before it squares and so
+    does not cancel. The covariance equals `numpy.cov(rowvar=False)`, which pytorch-fid takes.
+    """
+
+    def __init__(self, dims: int) -> None:
+        self.count = 0
+        self.mean: Double = np.zeros(dims)
+        self.scatter: Double = np.zeros((dims, dims))  # sum of (x - mean)(x - mean)^T
+
+    def add(self, features: npt.NDArray[np.floating[Any]]) -> None:
+        """Take in features [N, D].
+
+        Raises:
+            DataError: some are not finite.
+        """
+        if not len(features):
+            return
+        if not np.isfinite(features).all():
+            raise DataError("some features are NaN or infinite", "the network's weights may be damaged")
+        batch = features.astype(np.float64)
+        batch_mean = batch.mean(axis=0)
+        total = self.count + len(batch)
+        step = batch_mean - self.mean
+        # The step between the means enters as one more row, so that a single product does it all.
+        weight = self.count * len(batch) / total
+        deviations = np.vstack([batch - batch_mean, np.sqrt(weight) * step])
+        self.scatter += deviations.T @ deviations
+        self.mean = self.mean + step * (len(batch) / total)
+        self.count = total
+
+    def statistics(self, origin: Mapping[str, str] | None = None) -> Statistics:
+        """What was taken in, with `origin` to say what the features are.
+
+        Raises:
+            DataError: fewer than two images.
+        """
+        if self.count < 2:
+            raise DataError(f"{self.count} images have no covariance", "at least two are needed")
+        return Statistics(self.mean.copy(), self.scatter / (self.count - 1), self.count, dict(origin or {}))
+
+
+def statistics_of(features: npt.NDArray[np.floating[Any]], origin: Mapping[str, str] | None = None) -> Statistics:
+    """Mean and covariance of features `[N, D]` that are all at hand.
+
+    Raises:
+        DataError: fewer than two images, or some features are not finite.
+    """
+    gathered = Moments(features.shape[1])
+    for start in range(0, len(features), ROWS_AT_ONCE):
+        gathered.add(features[start : start + ROWS_AT_ONCE])
+    return gathered.statistics(origin)
+
+
+@dataclass(frozen=True)
+class Extrapolated:
+    """The distance that sets of endless size would have, and what it was drawn from."""
+
+    value: float
+    standard_error: float  # of the line's intercept
+    counts: list[int]  # images of either side, n
+    distances: list[float]
+
+
+def extrapolate(
+    a: npt.NDArray[np.floating[Any]], b: npt.NDArray[np.floating[Any]], random: np.random.Generator
+) -> Extrapolated | None:
+    """The distance of features `[N, D]` and `[M, D]` without the bias of their number; None where they are too few.
+
+    The bias goes as 1 / n, so a line through the distances of subsets of several n, over 1 / n, meets 0 at the
+    distance without it (Chong and Forsyth, 2020, arXiv:1911.07023). Both sides are drawn to n here, for
+    both are samples. It takes `POINTS` even steps of n, from a quarter of the smaller side to all of it, and only where
+    that quarter is at least twice the number of features: below, covariances are singular and the bias is no line.
+    """
+    most = min(len(a), len(b))
+    if most < least_for_extrapolation(a.shape[1]):
+        return None
+    counts = [int(n) for n in np.linspace(most // 4, most, POINTS)]
+    distances = [distance(*(statistics_of(side[random.permutation(len(side))[:n]]) for side in (a, b))) for n in counts]
+    line, covariance = np.polyfit(1 / np.array(counts), distances, 1, cov=True)
+    return Extrapolated(float(line[1]), float(np.sqrt(covariance[1, 1])), counts, distances)
+
+
+def least_for_extrapolation(dims: int) -> int:
+    """Images of either side from which `extrapolate` does so."""
+    return 8 * dims
+
+
+def distance(a: Statistics, b: Statistics) -> float:
+    """The Fréchet distance d² (not its root: so is FID defined), 0 or more.
+
+    Raises:
+        DataError: the two are of different features, of fewer than two images, or not finite.
+    """
+    check_comparable(a, b)
+    difference = a.mean - b.mean
+    spread = np.trace(a.covariance) + np.trace(b.covariance) - 2 * _trace_of_root(a.covariance, b.covariance)
+    return max(0.0, float(difference @ difference + spread))
+
+
+def check_comparable(a: Statistics, b: Statistics) -> None:
+    """Hold two sides to the same features.
+
+    Raises:
+        DataError: they contradict each other, are of fewer than two images, or not finite.
+    """
+    for side in (a, b):
+        if side.count is not None and side.count < 2:
+            raise DataError(f"statistics of {side.count} images have no covariance", "at least two images are needed")
+        if not (np.isfinite(side.mean).all() and np.isfinite(side.covariance).all()):
+            raise DataError("the statistics hold NaN or infinite numbers", "make them again")
+    if a.dims != b.dims:
+        raise DataError(f"one side has {a.dims} features, the other {b.dims}", "compare like with like: see --dims")
+    for name in ORIGIN:
+        left, right = a.origin.get(name), b.origin.get(name)
+        if left and right and left != right:
+            raise DataError(
+                f"the two sides are of different features: {name.replace('_', ' ')} '{left}' and '{right}'",
+                "make the statistics of both sides with the same network",
+            )
+
+
+def save(path: Path, statistics: Statistics) -> None:
+    """Write statistics as .npz, whole or not at all, readable by pytorch-fid."""
+    arrays: dict[str, Any] = {"mu": statistics.mean, "sigma": statistics.covariance}
+    if statistics.count is not None:
+        arrays["n"] = np.int64(statistics.count)
+    arrays |= {name: np.array(text) for name, text in statistics.origin.items() if name in ORIGIN}
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    files.write_bytes(path, content.getbuffer())
+
+
+def load(path: Path) -> Statistics:
+    """Read statistics that `save` or pytorch-fid wrote; nothing in the file is ever executed.
+
+    Raises:
+        DataError: it cannot be read, or is no mean and covariance.
+    """
+    try:
+        found = _read(path)
+        origin = {name: _text(found[name]) for name in ORIGIN if name in found}
+    except Exception as problem:  # NumPy's and zipfile's parsers raise whatever they trip over
+        reason = " ".join(str(problem).split())[:200] or type(problem).__name__
+        raise DataError(f"{path} cannot be read as statistics: {reason}", WANTED) from None
+    missing = [name for name in ("mu", "sigma") if name not in found]
+    if missing:
+        raise DataError(f"{path} holds no {' and no '.join(missing)}", WANTED)
+    reason = _what_is_wrong(found["mu"], found["sigma"])
+    if reason:
+        raise DataError(f"{path} holds no mean and covariance: {reason}", "make the statistics again")
+    mean, covariance = found["mu"].astype(np.float64), found["sigma"].astype(np.float64)
+    return Statistics(mean, covariance, _count(path, found.get("n")), origin)
+
+
+def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The arrays that statistics are made of, those of them that the file holds.
+
+    Raises:
+        ValueError: it is larger than any statistics, or not packed as NumPy packs.
+        Exception: it is damaged.
+    """
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+    with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
+        warnings.simplefilter("error")  # NumPy mends headers that Python 2 wrote, for which there are no statistics
+        wanted = [name for name in ("mu", "sigma", "n", *ORIGIN) if f"{name}.npy" in archive.namelist()]
+        entries = {name: archive.getinfo(f"{name}.npy") for name in wanted}
+        if sum(entry.file_size for entry in entries.values()) > MOST_BYTES:  # zipfile reads no more than it declares
+            raise ValueError(f"it would unfold to more than {MOST_BYTES:,} bytes")
+        if any(entry.compress_type not in COMPRESSIONS for entry in entries.values()):
+            raise ValueError("it is compressed otherwise than NumPy does")
+        return {name: _array(archive.read(entry)) for name, entry in entries.items()}
+
+
+def _array(content: bytes) -> npt.NDArray[Any]:
+    """The array in an .npy file, which must be as long as its header says; never a pickle."""
+    array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    if array.nbytes > len(content):
+        raise ValueError("an array is longer than its file")
+    return array
+
+
+def _text(array: npt.NDArray[Any]) -> str:
+    if array.shape != () or array.dtype.kind != "U":
+        raise ValueError(f"a text is {array.dtype} {list(array.shape)}")
+    return one_line(str(array))
+
+
+def _trace_of_root(a: Double, b: Double) -> float:
+    """Tr (A B)^½ of positive semi-definite A and B, [D, D].
+
+    With A = L L^T and B = K K^T the eigenvalues of A B are those of M M^T, M = L^T K: symmetric, and as small as the
+    lower of both ranks. Unlike a general matrix root this cannot fail, nor turn complex, where a covariance is
+    singular; eigenvalues that rounding made negative count as zero.
+    """
+    mixed = _factor(a).T @ _factor(b)
+    smaller = mixed if mixed.shape[0] <= mixed.shape[1] else mixed.T
+    return float(np.sqrt(np.clip(np.linalg.eigvalsh(smaller @ smaller.T), 0.0, None)).sum())
+
+
+def _factor(a: Double) -> Double:
+    """L, [D, rank], of positive semi-definite A = L L^T: Cholesky's with pivots (Higham, 1990), ended by rounding."""
+    packed, pivots, rank, _ = lapack.dpstrf(a, lower=1)
+    factor = np.empty((len(a), rank))
+    factor[pivots - 1] = np.tril(packed[:, :rank])
+    return factor
+
+
+def _what_is_wrong(mean: npt.NDArray[Any], covariance: npt.NDArray[Any]) -> str:
+    """Why these are no mean [D] and covariance [D, D]; empty where they are."""
+    if mean.dtype.kind not in "fiu" or covariance.dtype.kind not in "fiu":
+        return f"mu is of type {mean.dtype}, sigma of {covariance.dtype}"
+    if mean.ndim != 1 or not len(mean) or covariance.shape != (len(mean), len(mean)):
+        return f"mu has shape {list(mean.shape)}, sigma {list(covariance.shape)}"
+    if len(mean) > MOST_DIMS:
+        return f"{len(mean)} features, more than {MOST_DIMS}"
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        return "some numbers are NaN or infinite"
+    return _what_is_wrong_with_numbers(mean.astype(np.float64), covariance.astype(np.float64))
+
+
+def _what_is_wrong_with_numbers(mean: Double, covariance: Double) -> str:
+    largest = max(np.abs(mean).max(), np.abs(covariance).max())
+    if largest > LARGEST:
+        return f"some numbers are beyond {LARGEST:g}"
+    if np.abs(covariance - covariance.T).max() > SYMMETRY_TOLERANCE * np.abs(covariance).max():
+        return "sigma is not symmetric"
+    return "sigma has a negative variance" if (np.diagonal(covariance) < 0).any() else ""
+
+
+def _count(path: Path, given: npt.NDArray[Any] | None) -> int | None:
+    if given is None:
+        return None
+    if given.dtype.kind not in "iu" or given.shape != () or int(given) < 2:
+        raise DataError(f"{path} holds a count of images that is none, or less than two", "make the statistics again")
+    return int(given)

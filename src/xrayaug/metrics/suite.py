@@ -1,0 +1,116 @@
+"""Two sets of features -> what `fid --metrics` asks for, and the floor: what real images score against real ones.
+
+Side A is what is judged (synthetic images), side B the reference (real ones). No measure is zero, or one, between two
+samples of one distribution; how far it is depends on n and on the features. So the reference is split at random into
+halves, one half is measured against the other at the very n at which side A is measured against that other half, and a
+value is given beside its floor: their difference is the excess, their quotient the ratio.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from xrayaug.errors import UsageError
+from xrayaug.metrics import frechet, kid, prdc
+from xrayaug.metrics.features import Array
+
+NAMES = ("fid", "kid", "prdc", "fid-infinity")
+SPLITS = 10  # of the reference into halves
+LEAST_FLOOR = 10  # images of a half: what fewer say is chance
+SMALL_FLOOR = 50  # below, the deviation between splits is large, and a warning says so
+FLOOR_SUBSETS = 20  # of the kernel distance, for each split
+FOR_SUBSETS, FOR_EQUAL_SIDES, FOR_LINE, FOR_HALVES = range(4)  # what randomness is drawn for
+
+Result = dict[str, Any]
+
+
+def parse(text: str) -> tuple[str, ...]:
+    """``"kid,fid"`` as ``("fid", "kid")``; the Fréchet distance is always among them.
+
+    Raises:
+        UsageError: a name is none of `NAMES`.
+    """
+    given = {part.strip() for part in text.split(",")}
+    unknown = sorted(given - set(NAMES))
+    if unknown:
+        raise UsageError(f"--metrics knows no '{unknown[0]}'", f"choose from {', '.join(NAMES)}, separated by commas")
+    return tuple(name for name in NAMES if name in given | {"fid"})
+
+
+def measure(names: tuple[str, ...], a: Array, b: Array, seed: int) -> Result:
+    """The measures of `names` of features `[N, D]` against `[M, D]`, each with its n; but for the Fréchet distance.
+
+    Precision and its kin depend on n, so both sides are drawn to the smaller one's.
+    """
+    found: Result = {}
+    if "kid" in names:
+        found["kid"] = asdict(kid.distance(a, b, _random(seed, FOR_SUBSETS))) | {"n": {"a": len(a), "b": len(b)}}
+    if "prdc" in names:
+        n = min(len(a), len(b))
+        random = _random(seed, FOR_EQUAL_SIDES)
+        equal = prdc.compare(_drawn(a, n, random), _drawn(b, n, random))
+        found["prdc"] = equal.named() | {"n": n, "k": {"precision": prdc.K_PRECISION, "density": prdc.K_DENSITY}}
+    if "fid-infinity" in names:
+        line = frechet.extrapolate(a, b, _random(seed, FOR_LINE))
+        found["fid-infinity"] = None if line is None else asdict(line)
+    return found
+
+
+def floor(
+    names: tuple[str, ...], a: Array, b: Array, seed: int, after_each: Callable[[], None] = lambda: None
+) -> Result | None:
+    """What halves of side B score against each other, and side A against one of them, at the same n.
+
+    Returns:
+        `n`, `splits`, and for each measure `floor` and `value` (means over the splits), `floor_sd`, `excess` and
+        `ratio`, None for KID and where the floor is 0; or None where there are fewer than `LEAST_FLOOR` images.
+    """
+    n = min(len(a), len(b) // 2)
+    if n < LEAST_FLOOR:
+        return None
+    floors: list[dict[str, float]] = []
+    values: list[dict[str, float]] = []
+    for split in range(SPLITS):
+        random = _random(seed, FOR_HALVES, split)
+        order = random.permutation(len(b))
+        judged, reference = b[order[:n]], b[order[len(b) - n :]]
+        at_n = partial(_at_n, names, seed=(seed, FOR_HALVES, split, 1))
+        floors.append(at_n(judged, reference))
+        values.append(at_n(_drawn(a, n, random), reference))
+        after_each()
+    compared = {name: _compared([one[name] for one in floors], [one[name] for one in values]) for name in floors[0]}
+    if "kid" in compared:
+        compared["kid"]["ratio"] = None  # its floor is 0 but for chance
+    return {"reference": "b", "n": n, "splits": SPLITS, "measures": compared}
+
+
+def _at_n(names: tuple[str, ...], a: Array, b: Array, *, seed: tuple[int, ...]) -> dict[str, float]:
+    """The measures that have a floor, of two sets of one size; the extrapolated distance has none, being unbiased."""
+    found = {"fid": frechet.distance(frechet.statistics_of(a), frechet.statistics_of(b))}
+    if "kid" in names:
+        found["kid"] = kid.distance(a, b, np.random.default_rng(seed), FLOOR_SUBSETS).value
+    if "prdc" in names:
+        found |= prdc.compare(a, b).named()
+    return found
+
+
+def _compared(floors: list[float], values: list[float]) -> dict[str, float | None]:
+    lowest, value = float(np.mean(floors)), float(np.mean(values))
+    return {
+        "floor": lowest,
+        "floor_sd": float(np.std(floors, ddof=1)),
+        "value": value,
+        "excess": value - lowest,
+        "ratio": value / lowest if lowest > 0 else None,
+    }
+
+
+def _drawn(features: Array, n: int, random: np.random.Generator) -> Array:
+    return features if len(features) == n else features[random.permutation(len(features))[:n]]
+
+
+def _random(*seeds: int) -> np.random.Generator:
+    return np.random.default_rng((len(seeds), *seeds))  # NumPy takes (1,) and (1, 0) for the same

@@ -1,0 +1,1 @@
+"""Network architectures: classifiers, feature extractors and GANs."""

@@ -1,0 +1,283 @@
+"""The abnormality classifier: any classification network of torchvision, with one output and grey input.
+
+The thesis and Rajpurkar et al. 2018 (MURA, arXiv:1712.06957, section 3.1) take DenseNet-169 pretrained on ImageNet,
+its last layer replaced by one output, and a loss weighted by class.
+"""
+
+import difflib
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.special import expit
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torchvision import models
+
+from xrayaug.data.images.loaders import Feed
+from xrayaug.errors import UsageError, WeightsError
+from xrayaug.networks import pretrained
+from xrayaug.runtime.distributed import group as process_group
+from xrayaug.runtime.distributed import ranks
+from xrayaug.stats.classification import Probabilities
+from xrayaug.storage import weights as weights_files
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of red, green and blue in [0, 1]
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Classifier(nn.Module):
+    """Grey images -> logits of being abnormal.
+
+    `network` is torchvision's own, so its weights bear torchvision's names.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images `[N, 1, S, S]` in [0, 1] -> logits `[N]`; the grey channel is repeated to three."""
+        colour = (images - self.mean) / self.std  # [N, 3, S, S]
+        logits: Tensor = self.network(colour.contiguous(memory_format=torch.channels_last))
+        return logits[:, 0].float()
+
+
+class _WithoutMemory(TorchFunctionMode):
+    """Puts weights on the meta device as they are made.
+
+    Unlike `torch.device("meta")` it leaves alone the small tensors that RegNet computes its widths with.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in (torch.empty, torch.zeros, torch.ones) and kwargs.get("device") is None:
+            kwargs["device"] = "meta"
+        return func(*args, **kwargs)
+
+
+def names() -> list[str]:
+    """Every classification network that torchvision lists."""
+    return list(models.list_models(module=models))
+
+
+def build(arch: str, *, size: int, weights: str = "none", seed: int = 0) -> Classifier:
+    """A network for grey images of `size` pixels, with a fresh output layer.
+
+    Args:
+        arch: one of `names()`.
+        size: width and height of the images.
+        weights: `none`, `imagenet` (torchvision's, from `$TORCH_HOME` or downloaded), or a weights file.
+        seed: of the initial weights; the output layer keeps them whatever `weights` is.
+
+    Raises:
+        UsageError: no such network, or it cannot take images of that size.
+        WeightsError: the weights are not here, damaged, or of another network.
+    """
+    outline(arch, size=size)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = _construct(arch, size)
+    if weights != "none":
+        file = pretrained.imagenet_file(arch) if weights == "imagenet" else Path(weights)
+        pretrained.start_from(network, file, f"{arch} at {size} pixels", output_layer(network))
+    return Classifier(network).to(memory_format=torch.channels_last)
+
+
+def outline(arch: str, *, size: int) -> Classifier:
+    """The network on the meta device: every layer and shape, no memory, in a fraction of a second.
+
+    Raises:
+        UsageError: no such network, or it cannot take images of that size.
+    """
+    if arch not in names():
+        close = difflib.get_close_matches(arch, names(), n=4, cutoff=0.4)
+        raise UsageError(f"--arch {arch} is no network of torchvision", f"near it: {', '.join(close) or 'none'}")
+    try:
+        with _WithoutMemory():
+            network = _construct(arch, size).to("meta")
+        sketch = Classifier(network).to("meta").eval()
+        with torch.inference_mode():
+            sketch(torch.empty(2, 1, size, size, device="meta"))
+    except (RuntimeError, ValueError, AssertionError) as problem:
+        reason = str(problem).partition("\n")[0].rstrip(".")
+        raise UsageError(f"{arch} cannot take images of {size} pixels: {reason}", _better_size(arch, size)) from None
+    return sketch
+
+
+def layers(arch: str, *, size: int) -> list[dict[str, Any]]:
+    """The network in blocks: name, kind, shape that comes out (for one image) and parameters.
+
+    Raises:
+        UsageError: as `outline`.
+    """
+    found: list[dict[str, Any]] = [{"layer": "input", "kind": "Grey", "output": [1, size, size], "parameters": 0}]
+    sketch = outline(arch, size=size)
+
+    def watch(name: str, block: nn.Module) -> None:
+        def record(block: nn.Module, _: Any, output: Tensor) -> None:
+            shape = list(output.shape)[1:]
+            found.append({"layer": name, "kind": type(block).__name__, "output": shape, "parameters": count(block)})
+
+        block.register_forward_hook(record)
+
+    for name, block in _blocks(sketch.network):
+        watch(name, block)
+    with torch.inference_mode():
+        sketch(torch.empty(1, 1, size, size, device="meta"))
+    return found
+
+
+def count(network: nn.Module) -> int:
+    """Parameters that training changes."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def state_of(classifier: Classifier) -> dict[str, Tensor]:
+    """A copy of the weights, on the CPU, by torchvision's names."""
+    return weights_files.state_of(classifier.network)
+
+
+def restore(path: Path, arch: str, *, size: int) -> Classifier:
+    """The network whose `state_of` was saved to `path`, output layer and all.
+
+    It is built only once its outline fits the weights: what a manifest says may name a network of gigabytes.
+
+    Raises:
+        UsageError: as `outline`.
+        WeightsError: the file is missing, damaged, or of another network.
+    """
+    state, wanted = pretrained.read(path), f"{arch} at {size} pixels"
+    pretrained.check_fit(state, outline(arch, size=size).network, path, wanted)
+    with torch.random.fork_rng(devices=[]):
+        network = _construct(arch, size)
+    pretrained.copy(state, network, path, wanted)
+    return Classifier(network).to(memory_format=torch.channels_last)
+
+
+def transforms(draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
+    """What mirrors and rotates each image by its own draw, as `warp` takes it: float32 `[N, 2, 3]`.
+
+    Args:
+        draws: `[N, 2]` uniform in [0, 1), on the CPU, so that they do not depend on the device: the first decides
+            whether an image is mirrored left to right (one half of them are), the second its angle.
+        flip: whether to mirror at all.
+        rotation: the largest angle, in degrees, either way.
+    """
+    mirror = 1 - 2 * (draws[:, 0] < 0.5).to(draws.dtype) if flip else torch.ones_like(draws[:, 0])
+    angle = (2 * draws[:, 1] - 1) * math.radians(rotation)
+    nothing = torch.zeros_like(angle)
+    rows = (mirror * angle.cos(), -angle.sin(), nothing, mirror * angle.sin(), angle.cos(), nothing)
+    return torch.stack(rows, dim=1).view(-1, 2, 3).float()
+
+
+def warp(images: Tensor, theta: Tensor) -> Tensor:
+    """Images `[N, 1, S, S]` each by its own affine transform `[N, 2, 3]`, bilinear, black where nothing was."""
+    grid = nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
+    return nn.functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def images_of(pixels: Tensor) -> Tensor:
+    """Uint8 `[N, S, S]` -> float `[N, 1, S, S]` in [0, 1]."""
+    return pixels[:, None].float() / 255
+
+
+def logits(
+    classifier: nn.Module,
+    pixels: Tensor | Feed,
+    *,
+    batch_size: int,
+    device: torch.device,
+    after_each: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """Logits float64 `[N]`, on the CPU, of pictures uint8 `[N, S, S]`, in evaluation mode.
+
+    `after_each` is called after each batch. Several processes take batches in turn, and all get all logits.
+    """
+    classifier.eval()
+    found = torch.zeros(len(pixels), device=device)
+    rank = ranks.own()
+    for begin in range(0, len(pixels), batch_size * rank.count):
+        start = begin + batch_size * rank.number
+        if start < len(pixels):
+            with torch.inference_mode():
+                part = pixels[start : start + batch_size].to(device)
+                found[start : start + batch_size] = classifier(images_of(part))
+        after_each()
+    return process_group.summed(found.cpu().double())  # each is one process's, and 0 in the others
+
+
+def probabilities(logits: Tensor) -> Probabilities:
+    """Logits `[N]` -> probabilities of being abnormal, float64 `[N]`."""
+    return np.asarray(expit(logits.numpy()), np.float64)
+
+
+def predict(classifier: nn.Module, pixels: Tensor | Feed, *, batch_size: int, device: torch.device) -> Probabilities:
+    """Probabilities of being abnormal, float64 `[N]`, of pictures uint8 `[N, S, S]`, in evaluation mode.
+
+    Raises:
+        WeightsError: the network gives NaN.
+    """
+    found = probabilities(logits(classifier, pixels, batch_size=batch_size, device=device))
+    if np.isnan(found).any():
+        raise WeightsError("the network gives NaN as probability", "train it again")
+    return found
+
+
+def class_weights(normal: int, abnormal: int) -> tuple[float, float]:
+    """What a normal and an abnormal image weigh in the loss, `(w0, w1)`: each class by the other's share.
+
+    w0 = N_abnormal / N and w1 = N_normal / N: Rajpurkar et al. 2018, section 3.1.
+    """
+    return abnormal / (normal + abnormal), normal / (normal + abnormal)
+
+
+def weighted_bce(logits: Tensor, labels: Tensor, w0: float, w1: float) -> Tensor:
+    """Mean of -w1 y log p - w0 (1 - y) log (1 - p) over the batch, p = sigmoid(logit); labels `[N]` are 0.0 or 1.0."""
+    weight = labels * w1 + (1 - labels) * w0
+    return nn.functional.binary_cross_entropy_with_logits(logits, labels, weight)
+
+
+def _construct(arch: str, size: int) -> nn.Module:
+    """Torchvision's network with one output, freshly initialised."""
+    network: nn.Module = models.get_model(arch, weights=None, num_classes=1, **_settings(arch, size))
+    if arch.startswith("squeezenet"):
+        network.get_submodule("classifier").register_module("2", nn.Identity())  # its ReLU forbids logits below 0
+    return network
+
+
+def _settings(arch: str, size: int) -> dict[str, Any]:
+    """What some networks must be told."""
+    if arch in ("googlenet", "inception_v3"):
+        # their ImageNet weights expect inputs in [-1, 1], which transform_input makes of the usual normalisation
+        return {"aux_logits": False, "init_weights": True, "transform_input": True}
+    if arch.startswith("vit_"):
+        return {"image_size": size}
+    return {"input_size": (size, size)} if arch.startswith("maxvit_") else {}
+
+
+def _better_size(arch: str, size: int) -> str:
+    least = max(models.get_model_weights(arch).DEFAULT.meta.get("min_size", (1, 1)))
+    return f"try --size {least if least > size else 224}"
+
+
+def _blocks(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The network's parts, those that are mere sequences opened once."""
+    blocks: list[tuple[str, nn.Module]] = []
+    for name, part in network.named_children():
+        inner = list(part.named_children()) if isinstance(part, nn.Sequential) else []
+        blocks += [(f"{name}.{place}", block) for place, block in inner] or [(name, part)]
+    return blocks
+
+
+def output_layer(network: nn.Module) -> str:
+    """The name of the layer that gives the output: the last with weights, a convolution in SqueezeNet."""
+    weighted: list[str] = [name for name, part in network.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)]
+    return weighted[-1]

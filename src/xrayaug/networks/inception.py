@@ -1,0 +1,250 @@
+"""Images -> features, by the Inception network that FID is defined on, or by the same network with other weights.
+
+The blocks are pytorch-fid's (Inception-v3 as TensorFlow had it in 2015, with its pooling at the borders); which
+layer's output counts, the resizing and the scaling are as there, so that the numbers agree.
+"""
+
+import hashlib
+import itertools
+import math
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812 - as everyone writes it
+from pytorch_fid.inception import FID_WEIGHTS_URL, FIDInceptionA, FIDInceptionC, FIDInceptionE_1, FIDInceptionE_2
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models.inception import BasicConv2d, Inception3, inception_v3
+
+from xrayaug.errors import WeightsError
+from xrayaug.runtime import device
+from xrayaug.storage import weights
+
+Pixels = npt.NDArray[np.uint8]  # [H, W], or [H, W, 3] where the channels differ
+Kind = Literal["inception", "random", "custom weights"]
+
+PREPROCESSING = "v1: 8-bit RGB / 255, bilinear to 299 x 299 (align_corners=False, not antialiased), 2 x - 1"
+SIZE = 299  # pixels
+WEIGHTS_URL = str(FID_WEIGHTS_URL)
+FILE_NAME = WEIGHTS_URL.rsplit("/", 1)[-1]
+FILE_HASH = "6726825d"  # how the sha256 of pytorch-fid's file begins, by torch.hub's rule the end of its name
+CONNECT_SECONDS = 30.0  # a firewall that drops packets would else be waited for without end
+NOT_FEATURES = ("fc.", "num_batches_tracked")  # tensors that no feature depends on: the last layer, a training counter
+
+LAYERS = {  # by the features they end in, as pytorch-fid's blocks
+    64: ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1"),
+    192: ("Conv2d_3b_1x1", "Conv2d_4a_3x3", "maxpool2"),
+    768: ("Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
+    2048: ("Mixed_7a", "Mixed_7b", "Mixed_7c"),
+}
+DIMS = tuple(LAYERS)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The tensors that features depend on, and what to call them."""
+
+    kind: Kind
+    name: str  # for people: "Inception", "random weights, seed 0", "custom weights, sha256 ..."
+    state: dict[str, Tensor]
+    identity: str  # sha256 of the tensors: their names, shapes and numbers
+    path: Path | None = None
+
+
+class Network:
+    """Features of images by `weights`, on `where`: 64, 192, 768 or 2048 per image, averaged over the picture."""
+
+    def __init__(self, weights: Weights, dims: int, where: torch.device) -> None:
+        self.dims = dims
+        self.where = where
+        self.layers = _layers(weights, dims).to(where).to(memory_format=torch.channels_last)
+
+    def features(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
+        """Features [N, D] of pictures of any size."""
+        return self.begin(pictures)()
+
+    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], npt.NDArray[np.float32]]:
+        """Ask the device for the features [N, D] of pictures of any size; what is returned waits for them."""
+        with torch.inference_mode():
+            activations = self.layers(_prepared(pictures, self.where))  # [N, D, h, w]
+            return device.fetched(F.adaptive_avg_pool2d(activations, (1, 1)).flatten(1))
+
+
+def cached_file() -> Path:
+    """Where torch.hub, and with it pytorch-fid, keeps the Inception weights."""
+    return Path(torch.hub.get_dir(), "checkpoints", FILE_NAME)
+
+
+def load_weights(file: Path | None) -> Weights:
+    """Inception's weights: from `file`, else from torch.hub's cache, else from the network into that cache.
+
+    A file of another hash than pytorch-fid's makes custom weights, whose numbers must never be called FID.
+
+    Raises:
+        WeightsError: they are not to be had, damaged, or of another network.
+    """
+    if file is None:
+        file = cached_file()
+        if not file.exists():
+            _download(file)
+        check_cached(file)
+    kept = _fitting(weights.read(file), file)
+    sha256 = weights.file_hash(file)
+    if sha256.startswith(FILE_HASH):
+        return Weights("inception", "Inception", kept, _identity(kept), file)
+    return Weights("custom weights", f"custom weights, sha256 {sha256}", kept, _identity(kept), file)
+
+
+def random_weights(seed: int) -> Weights:
+    """Random weights that depend on `seed` alone, scaled so that activations keep their size (He et al., 2015)."""
+    source = device.generator(seed)
+    state = {name: _drawn(name, tensor.shape, source) for name, tensor in _expected().items()}
+    return Weights("random", f"random weights, seed {seed}", state, _identity(state))
+
+
+def check_cached(file: Path) -> None:
+    """Hold the file in torch.hub's cache to pytorch-fid's hash.
+
+    Raises:
+        WeightsError: it is another file, or damaged.
+    """
+    sha256 = weights.file_hash(file)
+    if not sha256.startswith(FILE_HASH):
+        raise WeightsError(
+            f"{file} is not pytorch-fid's Inception weights: its sha256 begins with {sha256[:8]}, not {FILE_HASH}",
+            "delete it to have it downloaded again; or --weights FILE, and the number is not called FID",
+        )
+
+
+def _download(file: Path) -> None:
+    """Bring pytorch-fid's weights to `file`, which appears only when whole and of the right hash.
+
+    Raises:
+        WeightsError: they cannot be had; in one line, where from, where to, and what else to do.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with _impatient():
+            torch.hub.download_url_to_file(WEIGHTS_URL, os.fspath(file), hash_prefix=FILE_HASH, progress=False)
+    except (OSError, RuntimeError) as problem:  # OSError holds URLError and its kin
+        reason = " ".join(str(getattr(problem, "reason", problem)).split()) or type(problem).__name__
+        raise WeightsError(
+            f"Inception's weights are not at {file} and cannot be downloaded from {WEIGHTS_URL}: {reason}",
+            "download that file elsewhere, then put it there or give it as --weights FILE; "
+            "or --features random for a number that is not FID",
+        ) from None
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(CONNECT_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _blank() -> Inception3:
+    """FID's Inception without numbers: nothing is allocated or drawn.
+
+    As `pytorch_fid.inception.fid_inception_v3` builds it, which cannot be called for it then downloads.
+    """
+    with torch.device("meta"):
+        network = inception_v3(weights=None, num_classes=1008, aux_logits=False, init_weights=False)
+        network.Mixed_5b = FIDInceptionA(192, pool_features=32)
+        network.Mixed_5c = FIDInceptionA(256, pool_features=64)
+        network.Mixed_5d = FIDInceptionA(288, pool_features=64)
+        network.Mixed_6b = FIDInceptionC(768, channels_7x7=128)
+        network.Mixed_6c = FIDInceptionC(768, channels_7x7=160)
+        network.Mixed_6d = FIDInceptionC(768, channels_7x7=160)
+        network.Mixed_6e = FIDInceptionC(768, channels_7x7=192)
+        network.Mixed_7b = FIDInceptionE_1(1280)
+        network.Mixed_7c = FIDInceptionE_2(2048)
+    return network
+
+
+def _layers(weights: Weights, dims: int) -> nn.Sequential:
+    """The network up to the layer of `dims` features, with its weights, for inference."""
+    network = _blank()
+    network.load_state_dict(weights.state, strict=False, assign=True)  # `_fitting` has seen that all are there
+    names = [name for end, layers in LAYERS.items() if end <= dims for name in layers]
+    layers = nn.Sequential(*(getattr(network, name) for name in names)).eval()
+    for block in layers.modules():
+        if isinstance(block, BasicConv2d):
+            _fold(block)
+    return layers.requires_grad_(False)
+
+
+def _fold(block: BasicConv2d) -> None:
+    """Multiply the block's batch normalisation, at inference one factor and one shift a channel, into its weights."""
+    fused = fuse_conv_bn_eval(block.conv.double(), block.bn.double())  # rounded once, at the end
+    block.conv, block.bn = fused.float(), nn.Identity()
+
+
+def _expected() -> dict[str, Tensor]:
+    """The tensors that features depend on, by name, without numbers."""
+    return {name: tensor for name, tensor in _blank().state_dict().items() if not _is_idle(name)}
+
+
+def _is_idle(name: str) -> bool:
+    return name.startswith(NOT_FEATURES) or name.endswith(NOT_FEATURES)
+
+
+def _fitting(state: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
+    """The tensors of `state` that features depend on.
+
+    Raises:
+        WeightsError: some are missing, of another shape or not finite.
+    """
+    expected = _expected()
+    differing = [name for name, blank in expected.items() if name not in state or state[name].shape != blank.shape]
+    if differing:
+        raise WeightsError(
+            f"{file} is of another network than pytorch-fid's Inception: "
+            f"{len(differing)} of {len(expected)} tensors are missing or of another shape, {differing[0]} the first",
+            f"the file is {FILE_NAME}",
+        )
+    kept = {name: state[name].detach().float() for name in expected}
+    weights.check_finite(kept, file)
+    return kept
+
+
+def _identity(state: dict[str, Tensor]) -> str:
+    """sha256 over the tensors' names, shapes and numbers, in order of their names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _drawn(name: str, shape: torch.Size, source: torch.Generator) -> Tensor:
+    """One tensor of a random network: N(0, 2 / fan-in) for a convolution, the identity for a normalisation."""
+    if len(shape) == 4:
+        return torch.randn(shape, generator=source) * math.sqrt(2 / math.prod(shape[1:]))
+    return torch.ones(shape) if name.endswith(("bn.weight", "running_var")) else torch.zeros(shape)
+
+
+def _prepared(pictures: Sequence[Pixels], where: torch.device) -> Tensor:
+    """Pictures as the network takes them: [N, 3, 299, 299] in [-1, 1], channels last.
+
+    Neighbours of one shape are uploaded and resized together; a grey picture is resized once and not three times.
+    """
+    parts = [_resized(list(alike), where) for _, alike in itertools.groupby(pictures, key=np.shape)]
+    return torch.cat([part.expand(-1, 3, -1, -1) for part in parts]).contiguous(memory_format=torch.channels_last)
+
+
+def _resized(pictures: Sequence[Pixels], where: torch.device) -> Tensor:
+    """Pictures of one shape, in [-1, 1]: [N, 1 or 3, 299, 299]."""
+    stacked = torch.from_numpy(np.stack(pictures)).to(where)
+    unit = (stacked[:, None] if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)).float() / 255
+    return 2 * F.interpolate(unit, size=(SIZE, SIZE), mode="bilinear", align_corners=False) - 1

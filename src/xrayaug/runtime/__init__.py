@@ -1,0 +1,1 @@
+"""What any program needs: console, signals, devices, workers, several processes."""

@@ -1,0 +1,1 @@
+"""Drawing images from a trained generator, and rejecting some."""

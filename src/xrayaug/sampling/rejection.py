@@ -1,0 +1,117 @@
+"""Which of a generator's images are dropped: the worst share by a score, and what is said of every one.
+
+More candidates are drawn than are wanted, each scored by its number alone, and of every label the best are kept, in the
+order in which they were drawn. (Discriminator rejection: Azadi et al., 2019, arXiv:1810.06758, who accept at random in
+proportion; here the worst are dropped, so the variety shrinks. Distance to the k-th nearest real feature: as the
+realism of Kynkäänniemi et al., 2019, arXiv:1904.06991, section 5.)
+"""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from xrayaug.errors import DataError
+from xrayaug.metrics import neighbours
+from xrayaug.metrics.neighbours import Matrix
+from xrayaug.runtime import console, stopping
+from xrayaug.storage import csvfile, files
+from xrayaug.storage.checkpoints import Checkpoints
+
+K = 3  # real features, the farthest of which counts: one alone may be an outlier
+DIMS = 2048  # of Inception's layers
+DISCRIMINATOR = "discriminator"  # what images may be scored by beside features
+COLUMNS = ("candidate", "label", "score", "reason")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Every candidate's score and label, and so which are kept."""
+
+    by: str
+    share: float
+    scores: Sequence[float]
+    labels: Sequence[str]
+    wanted: Sequence[str]  # labels, each as often as it is wanted
+
+    @cached_property
+    def kept(self) -> list[int]:
+        """The best of each label, in the order in which they were drawn."""
+        best = sorted(range(len(self.scores)), key=lambda number: (-self.scores[number], number))
+        left, found = Counter(self.wanted), []
+        for number in best:
+            if left[self.labels[number]]:
+                left[self.labels[number]] -= 1
+                found.append(number)
+        return sorted(found)
+
+    def told(self) -> list[dict[str, str]]:
+        """What the index says of each that is kept."""
+        return [{"candidate": str(number), "score": _text(self.scores[number])} for number in self.kept]
+
+    def summary(self) -> dict[str, Any]:
+        """What the result says."""
+        return {
+            "rejected_by": self.by,
+            "share": self.share,
+            "candidates": len(self.scores),
+            "lowest_kept": min(self.scores[number] for number in self.kept),
+            "highest_rejected": max((self.scores[number] for number in self._rejected), default=None),
+        }
+
+    def write(self, directory: Path) -> None:
+        """Write `rejected.csv`: each candidate that is not kept, its score, and why."""
+        reason = f"among the lowest {self.share:g} of its label by {self.by}"
+        lines: list[list[object]] = [list(COLUMNS)]
+        lines += [[number, self.labels[number], _text(self.scores[number]), reason] for number in self._rejected]
+        files.write_text(directory / "rejected.csv", csvfile.dump(lines))
+
+    @cached_property
+    def _rejected(self) -> list[int]:
+        return sorted(set(range(len(self.scores))) - set(self.kept))
+
+
+def candidates(count: int, share: float) -> int:
+    """How many to draw, that `count` are left without that share."""
+    return math.ceil(count / (1 - share) - 1e-9)
+
+
+def scores(starts: range, scored: Callable[[range], Iterator[Iterable[float]]], kept: Checkpoints) -> list[float]:
+    """The scores of every pass: `scored` gives those of the passes that begin at some numbers, one by one.
+
+    Raises:
+        DataError: one is not a number.
+    """
+    found: list[float] = kept.restore() or []
+    done = len(found) // starts.step
+    with (
+        stopping.deferred(),
+        console.progress(len(starts), "score", "passes", done=done) as advance,
+    ):
+        for some in scored(starts[done:]):
+            found += some
+            advance(1)
+            kept.visit(len(found), partial(list, found))
+    kept.save(len(found), list(found))
+    if not all(math.isfinite(one) for one in found):
+        raise DataError("some scores are NaN or infinite", "the run's weights may be damaged; train it again")
+    return found
+
+
+def nearness(features: Matrix, real: Matrix) -> list[float]:
+    """The negative distance of features `[N, D]` to their third nearest of real ones `[M, D]`."""
+    return [-float(distance) for distance in neighbours.kth(features, real, min(K, len(real)))]
+
+
+def passes(numbers: Sequence[int], length: int) -> Iterator[tuple[int, list[int]]]:
+    """Rising numbers by the pass that they lie in: where it begins, and their places within it."""
+    for start, within in itertools.groupby(numbers, lambda number: number - number % length):
+        yield start, [number - start for number in within]
+
+
+def _text(score: float) -> str:
+    return f"{score:.6g}"

@@ -1,0 +1,98 @@
+"""What images that may be rejected are scored by: the discriminator, or how near they are to real ones in features."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from xrayaug.data import image_sets
+from xrayaug.data.dataset import Dataset, copied
+from xrayaug.data.image_sets import Pictures
+from xrayaug.data.images import tensors
+from xrayaug.errors import ArtifactError
+from xrayaug.metrics import features
+from xrayaug.metrics.features import Features
+from xrayaug.options import Sample
+from xrayaug.runtime.distributed.turns import Array, Stream, Work
+from xrayaug.sampling import rejection
+from xrayaug.sampling.sampler import PASS, Drawing, Source
+from xrayaug.storage import builder, weights
+from xrayaug.storage.checkpoints import Checkpoints
+
+DISCRIMINATOR_FILE = "discriminator.safetensors"
+LEARNT = "learnt"  # work that several processes share
+
+
+def discriminating(source: Source, drawing: Drawing) -> Work:
+    """How real the discriminator takes each image of a pass to be: its probability or logit, `[PASS]`."""
+    file = source.run.file(DISCRIMINATOR_FILE)
+    state = weights.read(file)
+    weights.check_finite(state, file)
+    with torch.device("meta"):
+        weights.check_fit(state, source.arch.discriminator(source.shape), file)
+    d = source.arch.discriminator(source.shape)
+    weights.put(state, d, file)
+    d = d.to(drawing.where).to(memory_format=torch.channels_last).eval()
+
+    def judged(start: int) -> Array:
+        labels = drawing.labels(range(start, start + PASS))
+        told = torch.tensor(labels, device=drawing.where) if labels is not None else None
+        with torch.inference_mode():
+            images = tensors.to_unit(torch.from_numpy(drawing.draw(start)).to(drawing.where))
+            found: Array = d(images, told).reshape(PASS, -1)[:, 0].double().cpu().numpy()
+        return found
+
+    def stream(starts: Sequence[int]) -> Stream:
+        for start in starts:
+            yield judged(start)
+
+    return stream
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near images are to those that the run learnt from, in features."""
+
+    options: Sample
+    source: Source
+    drawing: Drawing
+
+    @cached_property
+    def network(self) -> Features:
+        """What makes the features."""
+        given = self.options
+        return features.load(given.reject_by, self.drawing.where, dims=rejection.DIMS, seed=given.seed)
+
+    @cached_property
+    def learnt(self) -> Pictures:
+        """The images that the run learnt from.
+
+        Raises:
+            ArtifactError: there is none.
+        """
+        run = self.source.run
+        cache = self.options.local_cache
+        data = Dataset(run.open_input("data", "dataset", later=copied(cache)), cache)
+        rows = data.select(split="train", label=run.options.get("only_label"))
+        if not rows:
+            raise ArtifactError(f"{run.path} learnt no image of {data.path}", "train it again")
+        return image_sets.of_rows(data, rows)
+
+    def learning(self, starts: Sequence[int]) -> Stream:
+        """The features of those images, `[N, D]`, pass by pass."""
+        return features.passing(lambda: self.network, self.learnt, PASS)(starts)
+
+    def looking(self, starts: Sequence[int]) -> Stream:
+        """The features of candidates, `[PASS, D]`, pass by pass."""
+        for start in starts:
+            yield self.network.features(list(self.drawing.draw(start)))
+
+    def gathered(self, directory: Path) -> Array:
+        """The features of all images that the run learnt from, `[N, D]`, kept for a run that stops."""
+        kept = Checkpoints(directory / builder.RESUME / "real-features", self.options.checkpoint_every)
+        state = kept.restore()
+        real = features.gather(self.network, self.learnt, PASS, state, kept.visit, name=LEARNT)
+        kept.save(len(real), [len(real), torch.from_numpy(real)])
+        return real

@@ -1,0 +1,1 @@
+"""Statistics that know nothing of files, networks or runs."""

@@ -1,0 +1,132 @@
+"""Resampled cases -> their scores: how a score varies with the patients that happen to be in the test set.
+
+A resample draws as many patients as there are, with replacement, and takes each with all its cases (a bootstrap
+clustered by patient: Field and Welsh 2007, JRSS B 69:369). It is held as how often each case counts, and the same
+resamples serve every network, so that networks are compared on the same patients.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from xrayaug.stats.classification import BINS, METRICS, Labels, Probabilities, bin_of
+
+Values = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.uint8] | Values  # whole numbers
+
+AT_ONCE = 1 << 21  # counts in double precision at a time: 16 MiB of each array on the way
+SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
+
+
+def numbered(names: Sequence[str]) -> Labels:
+    """Each name as a number from 0 in the order of first appearance, `[N]`; an empty name is like no other."""
+    place: dict[object, int] = {}
+    return np.array([place.setdefault(name or (at,), len(place)) for at, name in enumerate(names)], np.int64)
+
+
+def draw(patients: Labels, resamples: int, seed: int) -> npt.NDArray[np.uint8]:
+    """How often each case counts in each resample.
+
+    A byte holds it: of n patients drawn n times, the chance of one being drawn 256 times is below 1 / 256!.
+
+    Args:
+        patients: `[N]`, the patient of each case, numbered from 0.
+        resamples: how many, B.
+        seed: of the draws.
+
+    Returns:
+        `[B, N]`, whole numbers.
+    """
+    number = int(patients.max()) + 1 if len(patients) else 0
+    random = np.random.default_rng([seed, number])
+    counts = np.empty((resamples, len(patients)), np.uint8, order="F")  # sums of columns, by which scores round
+    for part in _parts(counts):
+        drawn = random.multinomial(number, np.full(number, 1 / max(number, 1)), size=len(part))
+        part.T[:] = drawn.astype(np.uint8).T.copy()[patients]
+    return counts
+
+
+def fewest(labels: Labels, patients: Labels) -> int:
+    """Patients of the class that has fewest, of those that there are; 0 without cases. Both `[N]`."""
+    return min((len(np.unique(patients[labels == each])) for each in np.unique(labels)), default=0)
+
+
+def scores_of(labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts) -> dict[str, Values]:
+    """Every score of `scores.METRICS` of every resample, `[B]` each; NaN where a resample leaves it undefined.
+
+    Args:
+        labels: `[N]`, 0 or 1.
+        probabilities: `[N]` in [0, 1].
+        threshold: abnormal above it.
+        counts: `[B, N]`, of `draw`.
+    """
+    parts = [_scores_of(labels, probabilities, threshold, part.astype(np.float64)) for part in _parts(counts)]
+    return {metric: np.concatenate([part[metric] for part in parts]) for metric in METRICS}
+
+
+def auroc(labels: Labels, probabilities: Probabilities, counts: Counts) -> Values:
+    """The area under the ROC curve of every resample `[B]`: its abnormal cases against its normal ones, ties half."""
+    truth = labels == 1
+    normal, abnormal = probabilities[~truth], counts[:, truth]
+    order = np.argsort(normal, kind="stable")
+    up_to = _cumulated(counts[:, ~truth][:, order])
+    below, not_above = (np.searchsorted(normal[order], probabilities[truth], side) for side in SIDES)
+    won = np.sum(abnormal * (up_to[:, below] + up_to[:, not_above]), axis=1) / 2
+    return _divided(won, abnormal.sum(axis=1) * up_to[:, -1])
+
+
+def average_precision(labels: Labels, probabilities: Probabilities, counts: Values) -> Values:
+    """`scores.average_precision` of every resample `[B]`."""
+    order, ends = _by_value(-probabilities)
+    tp = _cumulated((counts * labels)[:, order])[:, ends]
+    called = _cumulated(counts[:, order])[:, ends[1:]]
+    precision = np.divide(tp[:, 1:], called, out=np.zeros_like(called), where=called > 0)
+    return _divided(np.sum(np.diff(tp, axis=1) * precision, axis=1), tp[:, -1])
+
+
+def _parts(counts: Counts) -> Iterator[Counts]:
+    """Of `[B, N]` some resamples at a time, which may be written to."""
+    step = max(1, AT_ONCE // max(counts.shape[1], 1))
+    return (counts[start : start + step] for start in range(0, len(counts), step))
+
+
+def _scores_of(labels: Labels, given: Probabilities, threshold: float, counts: Values) -> dict[str, Values]:
+    called, truth = given > threshold, labels == 1
+    tp, fp = counts @ (called & truth), counts @ (called & ~truth)
+    fn, tn = counts @ (~called & truth), counts @ (~called & ~truth)
+    cases = tp + fp + fn + tn
+    by_chance = (tp + fp) * (tp + fn) + (tn + fn) * (tn + fp)
+    sensitivity, specificity = _divided(tp, tp + fn), _divided(tn, tn + fp)
+    gaps = counts @ ((given - labels)[:, None] * (bin_of(given)[:, None] == np.arange(BINS)))  # [B, BINS]
+    return {
+        "accuracy": _divided(tp + tn, cases),
+        "balanced_accuracy": (sensitivity + specificity) / 2,
+        "kappa": _divided(cases * (tp + tn) - by_chance, cases**2 - by_chance),
+        "auroc": auroc(labels, given, counts),
+        "average_precision": average_precision(labels, given, counts),
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "f1": _divided(2 * tp, 2 * tp + fp + fn),
+        "brier": _divided(counts @ (given - labels) ** 2, cases),
+        "calibration_error": _divided(np.abs(gaps).sum(axis=1), cases),
+    }
+
+
+def _by_value(values: Probabilities) -> tuple[Labels, Labels]:
+    """The order of rising values `[N]`, and where in it each run of equal ones ends `[M]`, with a 0 before."""
+    order = np.argsort(values, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(values[order]) != 0, True)) + 1
+    return order, np.concatenate([[0], ends]) if len(values) else np.zeros(1, np.int64)
+
+
+def _cumulated(counts: Counts) -> Values:
+    """Sums of the first 0, 1, ... N columns, `[B, N + 1]`."""
+    sums = np.zeros((len(counts), counts.shape[1] + 1))
+    np.cumsum(counts, axis=1, out=sums[:, 1:])
+    return sums
+
+
+def _divided(part: Values, whole: Values) -> Values:
+    return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole != 0)

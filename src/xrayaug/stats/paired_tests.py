@@ -1,0 +1,90 @@
+"""Paired tests of two networks on the same cases, or of several pairs; and the correction for making several."""
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest, norm, rankdata
+
+from xrayaug.stats.bootstrap import Values
+from xrayaug.stats.classification import Labels, Probabilities
+
+MOST_ENUMERATED = 16  # seeds: 65,536 ways to flip their signs
+RANDOM_FLIPS = 65536  # where there are more seeds
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """P-value of two networks being right equally often, from the cases that only one of them gets right.
+
+    Exact and two-sided, binomial with one half: McNemar 1947, Psychometrika 12:153. 1 where they differ on no case.
+    """
+    different = only_first + only_second
+    return float(binomtest(only_first, different, 0.5).pvalue) if different else 1.0
+
+
+def delong(labels: Labels, first: Probabilities, second: Probabilities) -> tuple[float, float, float] | None:
+    """The difference of two correlated areas under the ROC curve, its standard error, and the two-sided p-value.
+
+    DeLong et al. 1988, Biometrics 44:837, by the mid-ranks of Sun and Xu 2014, IEEE Signal Processing Letters 21:1389.
+
+    Args:
+        labels: `[N]`, 0 or 1; cases count as independent.
+        first: `[N]`, any scores that rise with being abnormal.
+        second: `[N]`, of the other network on the same cases.
+
+    Returns:
+        `first - second` and the rest; None where a class has fewer than two cases. The p-value is 1 where the
+        networks rank all cases alike.
+    """
+    truth = labels == 1
+    if truth.sum() < 2 or (~truth).sum() < 2:
+        return None
+    placed = [_placements(truth, given) for given in (first, second)]
+    of_abnormal, of_normal = placed[0][0] - placed[1][0], placed[0][1] - placed[1][1]
+    difference = float(np.mean(of_abnormal))
+    variance = np.var(of_abnormal, ddof=1) / len(of_abnormal) + np.var(of_normal, ddof=1) / len(of_normal)
+    error = float(np.sqrt(variance))
+    return difference, error, float(2 * norm.sf(abs(difference) / error)) if error else 1.0
+
+
+def sign_flip(differences: Values) -> tuple[float, float]:
+    """P-value of the seeds' differences being as likely of either sign, and the smallest that so many seeds can reach.
+
+    Two-sided, of the mean over all ways to flip signs (Fisher 1935, The Design of Experiments, section 21); for more
+    than `MOST_ENUMERATED` seeds over random ones. It says of these test cases what other seeds would, not more.
+
+    Args:
+        differences: `[S]`.
+    """
+    seeds = len(differences)
+    if seeds <= MOST_ENUMERATED:
+        signs = np.array(list(itertools.product((1, -1), repeat=seeds)))
+    else:
+        flips = np.random.default_rng(seeds).integers(0, 2, (RANDOM_FLIPS - 1, seeds)) * 2 - 1
+        signs = np.vstack([np.ones(seeds, np.int64), flips])
+    reached = np.abs(signs @ differences)
+    as_far = np.count_nonzero(reached >= reached[0] * (1 - 1e-12))  # sums round differently
+    return as_far / len(signs), 2.0 ** (1 - seeds) if seeds <= MOST_ENUMERATED else 1 / len(signs)
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """P-values such that, at any level, wrong rejections among all of them are no likelier than the level.
+
+    Holm 1979, Scandinavian Journal of Statistics 6:65; whatever the tests' dependence.
+    """
+    adjusted: dict[str, float] = {}
+    largest = 0.0
+    for rank, name in enumerate(sorted(p_values, key=lambda each: p_values[each])):
+        largest = max(largest, min(1.0, p_values[name] * (len(p_values) - rank)))
+        adjusted[name] = largest
+    return {name: adjusted[name] for name in p_values}
+
+
+def _placements(truth: npt.NDArray[np.bool_], given: Probabilities) -> tuple[Values, Values]:
+    """Of each abnormal case the share of normal ones below it, and of each normal one that of abnormal ones above."""
+    abnormal, normal = given[truth], given[~truth]
+    among_all = rankdata(np.concatenate([abnormal, normal]))
+    of_abnormal = (among_all[: len(abnormal)] - rankdata(abnormal)) / len(normal)
+    of_normal = 1 - (among_all[len(abnormal) :] - rankdata(normal)) / len(abnormal)
+    return of_abnormal, of_normal

@@ -1,0 +1,1 @@
+"""Files that can be trusted: written atomically, hashed, locked, and resumable."""

@@ -1,0 +1,182 @@
+"""Where a study stands: what is done, runs, failed, was stopped or waits, and how long the rest takes at today's pace.
+
+Read from what lies on disk alone, so also of a study whose commands run as jobs of a cluster; nothing is changed.
+"""
+
+import heapq
+import signal
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from statistics import fmean
+from typing import Any, Literal, get_args
+
+from xrayaug.errors import XrayaugError
+from xrayaug.options.base import Command
+from xrayaug.runtime import console, stopping
+from xrayaug.storage import artifacts, builder, lock, manifests
+from xrayaug.storage.manifests import MANIFEST, Manifest
+from xrayaug.studies import logs
+from xrayaug.studies.planning import Study
+
+State = Literal["done", "running", "failed", "stopped", "waiting"]
+STATES: tuple[State, ...] = get_args(State)
+STOPPED = (stopping.STOPPED_EARLY, stopping.INTERRUPTED, -signal.SIGTERM, -signal.SIGUSR1)  # while it was starting
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a command stands."""
+
+    command: Command
+    state: State
+    note: str = ""  # what it last said, or why it failed
+    seconds: float | None = None  # that it took, or, where it runs, has run; None where that is not known
+
+
+def look(study: Study) -> list[Standing]:
+    """Where every command stands, in order. No file but manifests, locks and the ends of logs is read."""
+    return [_standing(study, command) for command in study.commands]
+
+
+def is_done(command: Command) -> bool:
+    """Whether all that it makes is there, made with these settings from these inputs, as far as manifests tell."""
+    return all((made := _made(part)) is not None and not _other(made, part) for part in command.parts())
+
+
+def remaining(study: Study, standings: list[Standing], at_a_time: int) -> float:
+    """Seconds until the study is done, so many commands at a time, each begun once what it reads is there.
+
+    A command is expected to take as long as those of its name took on average that were never stopped. One of whose
+    name none is done is taken to need no time: see `unknown`.
+    """
+    pace, needs = _pace(standings), study.needs()
+    ends = {number: 0.0 for number, standing in enumerate(standings) if standing.state == "done"}
+    left = sorted(set(range(len(standings))) - ends.keys(), key=lambda number: standings[number].state != "running")
+    free = [0.0] * at_a_time  # a heap: when there is room again
+    while left:
+        room = heapq.heappop(free)
+        ready = {number: max((ends[need] for need in needs[number]), default=0.0)
+                 for number in left if needs[number] <= ends.keys()}  # fmt: skip
+        number = min(ready, key=lambda number: max(ready[number], room))  # the first of those that can begin soonest
+        left.remove(number)
+        ends[number] = max(ready[number], room) + _expected(standings[number], pace)
+        heapq.heappush(free, ends[number])
+    return max(ends.values(), default=0.0)
+
+
+def left(study: Study, standings: list[Standing], at_a_time: int) -> str:
+    """How long it takes until nothing is left that can be run, for a person; empty where that is so.
+
+    What failed, and what waits for it, is not run again before the study is.
+    """
+    lost: set[int] = set()
+    for number, needs in enumerate(study.needs()):
+        if standings[number].state == "failed" or needs & lost:
+            lost.add(number)
+    kept = [number for number in range(len(standings)) if number not in lost]
+    rest, found = replace(study, commands=[study.commands[each] for each in kept]), [standings[each] for each in kept]
+    if all(each.state == "done" for each in found):
+        return ""
+    seconds = remaining(rest, found, at_a_time)
+    if round(seconds) == 0:
+        return "how long the rest takes is not known yet"
+    return f"{'at least' if unknown(found) else 'about'} {console.clock(seconds)} left"
+
+
+def _expected(standing: Standing, pace: dict[str, float]) -> float:
+    """Seconds that a command still needs."""
+    run = standing.seconds or 0.0 if standing.state == "running" else 0.0
+    return max(pace.get(standing.command.name, 0.0) - run, 0.0)
+
+
+def unknown(standings: list[Standing]) -> list[str]:
+    """The names of commands that are not done and have no like that is."""
+    pace = _pace(standings)
+    return sorted({each.command.name for each in standings if each.state != "done"} - pace.keys())
+
+
+def counts(standings: list[Standing]) -> dict[str, int]:
+    """How many commands are in each state."""
+    found = Counter(standing.state for standing in standings)
+    return {state: found[state] for state in STATES}
+
+
+def _standing(study: Study, command: Command) -> Standing:
+    parts = command.parts()
+    for part in parts:
+        if (holder := lock.holder(part.out)) is not None:
+            last = logs.last_run(logs.of(study.out, command))
+            elapsed = (datetime.now(UTC) - holder.since).total_seconds() if holder.since else None
+            return Standing(command, "running", last.said if last else "", elapsed)
+    there = [(manifest, part) for part in parts if (manifest := _made(part)) is not None]
+    made = [manifest for manifest, _ in there]
+    other = [difference for manifest, part in there for difference in _other(manifest, part)]
+    if len(made) == len(parts) and not other:
+        return Standing(command, "done", seconds=_took(made))
+    if other and not command.overwrite:
+        return Standing(command, "failed", f"{command.out} holds another result: {'; '.join(other)}")
+    return _unfinished(study, command)
+
+
+def _unfinished(study: Study, command: Command) -> Standing:
+    """That of a command that is not done and does not run."""
+    last = logs.last_run(logs.of(study.out, command))
+    if last and last.code not in (None, 0, *STOPPED):
+        return Standing(command, "failed", f"{last.error or logs.UNSAID} ({logs.ending(last.code)})")
+    begun = any(artifacts.partial_of(part.out).exists() for part in command.parts())
+    return Standing(command, "stopped" if begun else "waiting")
+
+
+def _made(command: Command) -> Manifest | None:
+    """The manifest of what lies at the command's `out`; None where there is none, or a damaged one."""
+    try:
+        return manifests.read(command.out / MANIFEST) if artifacts.is_artifact(command.out) else None
+    except XrayaugError:
+        return None
+
+
+def _other(made: Manifest, command: Command) -> list[str]:
+    """In what the result that is there is not this command's: settings, inputs that are artifacts, what is added."""
+    if made["stage"] != command.name:
+        return [f"it was made by {made['stage']}"]
+    given = command.inputs()
+    named = [f"input {name} is another" for name in sorted(given.keys() ^ made["inputs"].keys())]
+    changed = [
+        f"input {name} has another content"
+        for name in sorted(given.keys() & made["inputs"].keys())
+        if artifacts.is_artifact(given[name]) and artifacts.digest(given[name]) != made["inputs"][name]["sha256"]
+    ]
+    added = [] if command.is_met_by(made["result"]) else ["it lacks what is to be added to it"]
+    return [*builder.other_settings(made, command), *named, *changed, *added]
+
+
+def _took(made: list[Manifest]) -> float | None:
+    """Seconds that making them took, all together; None where one was stopped, for then they are of its end alone."""
+    environments = [manifest.get("environment", {}) for manifest in made]
+    seconds = [each.get("seconds") for each in environments if not each.get("stops")]
+    whole = [float(each) for each in seconds if isinstance(each, int | float)]
+    return max(whole) if len(whole) == len(made) else None
+
+
+def _pace(standings: list[Standing]) -> dict[str, float]:
+    """Mean seconds of the commands of each name that are done."""
+    took: dict[str, list[float]] = {}
+    for standing in standings:
+        if standing.state == "done" and standing.seconds is not None:
+            took.setdefault(standing.command.name, []).append(standing.seconds)
+    return {name: fmean(seconds) for name, seconds in took.items()}
+
+
+def as_json(standings: list[Standing]) -> list[dict[str, Any]]:
+    """The same as JSON values."""
+    return [
+        {
+            "command": each.command.name,
+            "out": str(each.command.out),
+            "state": each.state,
+            "seconds": None if each.seconds is None else round(each.seconds, 1),
+            "note": each.note,
+        }
+        for each in standings
+    ]

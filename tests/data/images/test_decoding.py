@@ -1,0 +1,86 @@
+"""Files are decoded side by side, and come in the order given, with what is to be known of each."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import write_png
+
+from xrayaug.data.images import decoding, pixels
+from xrayaug.data.images.decoding import Manner, Note
+
+SIZE = 8
+
+
+MANNER = Manner(scale=None, invert=False, size=SIZE, fit="squash", resample="bicubic")
+
+
+def decode(root: Path, files: list[str], workers: int = 0) -> list[decoding.Picture]:
+    return list(decoding.decode_all(root, files, MANNER, workers))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_pictures_come_in_the_order_given(tmp_path: Path, workers: int) -> None:
+    files = [f"{number}.png" for number in range(12)]
+    for number, file in enumerate(files):
+        edge = 200 if number % 3 == 0 else SIZE  # some take longer
+        write_png(tmp_path / file, np.full((edge, edge), 20 * number, np.uint8))
+    found = decode(tmp_path, files, workers=workers)
+    assert [each.square.tolist() for each in found] == [np.full((1, SIZE, SIZE), 20 * n).tolist() for n in range(12)]
+
+
+def test_what_is_known_of_a_picture(tmp_path: Path) -> None:
+    grey = np.arange(36, dtype=np.uint8).reshape(6, 6)
+    write_png(tmp_path / "a.png", grey)
+    write_png(tmp_path / "b.png", np.full((6, 6), 7, np.uint8))
+    first, second = (each.note for each in decode(tmp_path, ["a.png", "b.png"]))
+    assert first == Note(pixels.checksum(grey), "8-bit")
+    assert second.blank
+
+
+def test_a_file_that_is_none_is_said_and_gives_no_square(tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (found,) = decode(tmp_path, ["bad.png"])
+    assert found.square.shape == (0, SIZE, SIZE)
+    assert found.note.unusable
+    assert found.note == Note(unusable=found.note.unusable)
+
+
+def test_a_file_that_is_gone_ends_it(tmp_path: Path) -> None:
+    """What the storage hides now it may show later: left out, this would be another dataset."""
+    write_png(tmp_path / "a.png", np.zeros((6, 6), np.uint8))
+    with pytest.raises(OSError, match="No such file") as caught:
+        decode(tmp_path, ["a.png", "gone.png"])
+    assert caught.value.filename == str(tmp_path / "gone.png")
+
+
+def test_memory_that_runs_out_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: Any, **__: Any) -> pixels.Decoded:
+        try:
+            raise MemoryError
+        except MemoryError:
+            raise pixels.Unusable("it takes too much memory") from None
+
+    monkeypatch.setattr(pixels, "decode", exhausted)
+    with pytest.raises(MemoryError, match=r"decoding .*a\.png"):
+        decode(tmp_path, ["a.png"])
+
+
+def test_processes_make_what_threads_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [f"{number}.png" for number in range(9)]
+    for number, file in enumerate(files[:8]):
+        write_png(tmp_path / file, np.arange(90, dtype=np.uint8).reshape(9, 10) + number)
+    (tmp_path / files[8]).write_bytes(b"no picture")
+    by_threads = decode(tmp_path, files, 2)
+    monkeypatch.setattr(decoding, "WORTH_A_PROCESS", 4)
+    by_processes = decode(tmp_path, files, 2)
+    assert [each.note for each in by_processes] == [each.note for each in by_threads]
+    assert [each.square.tolist() for each in by_processes] == [each.square.tolist() for each in by_threads]
+
+
+def test_a_file_that_is_gone_ends_processes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "WORTH_A_PROCESS", 1)
+    with pytest.raises(FileNotFoundError) as caught:
+        decode(tmp_path, ["gone.png", "gone too.png"], 2)
+    assert caught.value.filename == str(tmp_path / "gone.png")

@@ -1,0 +1,126 @@
+"""Pictures held in memory and pictures read batch by batch are the same bytes."""
+
+import tracemalloc
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from builders import row
+
+from xrayaug.data import dataset, image_sets
+from xrayaug.data.images import arrays, loaders
+from xrayaug.data.images.arrays import map_images
+from xrayaug.data.images.loaders import Feed, Held, Streamed, feed
+from xrayaug.data.images.stack import Stack
+from xrayaug.networks import classifier
+from xrayaug.options import Prepare
+from xrayaug.storage import builder
+
+CPU = torch.device("cpu")
+BATCHES = torch.split(torch.tensor([4, 0, 3, 1, 2]), 2)
+
+
+@pytest.fixture(params=[8, 6], ids=["as they lie", "resized"])
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Stack:
+    """Five pictures of 8 px, given as 8 or as 6."""
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (7, 8, 8), np.uint8))
+    rows = np.array([6, 1, 2, 5, 0])
+    return Stack([map_images(tmp_path / "images.npy")], np.zeros(5, np.int32), rows, (request.param, request.param))
+
+
+def shown(pictures: Feed) -> list[torch.Tensor]:
+    return [pictures.shown(*given) for given in pictures.each(BATCHES)]
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 4])
+def test_a_streamed_batch_is_the_held_one(stack: Stack, ahead: int) -> None:
+    held, streamed = Held(torch.from_numpy(stack.at(slice(None)))), Streamed(stack, CPU, ahead)
+    for one, other in zip(shown(held), shown(streamed), strict=True):
+        assert torch.equal(one, other)
+    for places in (slice(1, 4), torch.tensor([3, 3, 0])):
+        assert torch.equal(held[places], streamed[places])
+    assert len(held) == len(streamed) == 5
+    assert held.device == streamed.device == CPU
+
+
+def test_a_cpu_reads_what_lies_in_the_wanted_size_and_holds_what_it_resized(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = feed(stack, CPU)
+    assert isinstance(found, Held if stack.resizes else Streamed)
+    monkeypatch.setattr(loaders, "HELD_BYTES", stack.nbytes - 1)
+    assert isinstance(feed(stack, CPU), Streamed)
+
+
+def test_what_is_held_is_loaded_piece_by_piece(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loaders, "LOAD_BYTES", 2 * stack.shape[1] ** 2)
+    assert torch.equal(loaders._loaded(stack, CPU), torch.from_numpy(stack.at(slice(None))))
+
+
+def test_a_network_judges_streamed_pictures_as_it_does_held_ones(stack: Stack) -> None:
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(stack.shape[1] ** 2, 1), torch.nn.Flatten(0))
+    held = torch.from_numpy(stack.at(slice(None)))
+    one, other = (classifier.predict(network, each, batch_size=2, device=CPU) for each in (held, Streamed(stack, CPU)))
+    assert np.array_equal(one, other)
+
+
+ROWS, SIZE = 20_000, 40
+MOST_A_ROW = 700  # bytes, of which about 500 stay
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty thousand black pictures, 32 MB."""
+    directory = tmp_path_factory.mktemp("many")
+    splits = {0: "valid", 1: "test"}
+    rows = (
+        row(row=at, patient=f"patient{at:06}", study=f"patient{at:06}/study1", split=splits.get(at % 10, "train"),
+            file=f"train/patient{at:06}/study1/image1.png", sha256=f"{at:064x}")
+        for at in range(ROWS)
+    )  # fmt: skip
+
+    def build(partial: Path) -> dict[str, Any]:
+        header = arrays._header(ROWS, SIZE)
+        with (partial / arrays.IMAGES).open("wb") as images:
+            images.write(header)
+            images.truncate(len(header) + ROWS * SIZE**2)  # sparse
+        dataset.write_index(partial, list(rows))
+        return {"split_by": "patient"}
+
+    (directory / "raw").mkdir()
+    builder.produce(Prepare(input=directory / "raw", out=directory / "set"), "dataset", build)
+    return directory / "set"
+
+
+def test_memory_does_not_grow_with_the_pixels(many: Path) -> None:
+    """Opened, fed to a training batch by batch, and hashed as fid does, within so many bytes a row."""
+    tracemalloc.start()
+    try:
+        data = dataset.open_dataset(many)
+        kept, most = tracemalloc.get_traced_memory()
+        assert most < MOST_A_ROW * ROWS
+        assert kept < 550 * ROWS
+        tracemalloc.reset_peak()
+        train = feed(data.stack(data.select(split="train")), CPU)
+        seen = sum(len(train.shown(*given)) for given in train.each(torch.split(torch.arange(len(train)), 64)))
+        side = image_sets.of_dataset(data, split="valid", label=None)
+        assert len(image_sets.pixel_hash(side).content) == 64
+        assert (seen, side.count) == (ROWS * 8 // 10, ROWS // 10)
+        assert tracemalloc.get_traced_memory()[1] - kept < 100 * ROWS < ROWS * SIZE**2 // 10
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_gpu_holds_what_takes_half_of_its_free_memory(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = torch.device("cuda", 0)
+    free = SimpleNamespace(bytes=2 * stack.nbytes)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free.bytes, free.bytes))
+    monkeypatch.setattr(loaders, "_loaded", lambda stack, where: torch.from_numpy(stack.at(slice(None))))
+    assert isinstance(feed(stack, where), Held)
+    free.bytes -= 1
+    streamed = feed(stack, where)
+    assert isinstance(streamed, Streamed)
+    assert (streamed.device, streamed.ahead) == (where, loaders.AHEAD)

@@ -1,0 +1,102 @@
+"""Near copies are found whatever was done to them, and different pictures are not taken for them."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xrayaug.data.images import similarity
+from xrayaug.data.images.arrays import Pixels
+
+SIZE = 48
+
+
+def jpeg(grey: Pixels) -> Pixels:
+    written = io.BytesIO()
+    Image.fromarray(grey).save(written, "JPEG", quality=60)
+    return np.asarray(Image.open(written))
+
+
+def half(grey: Pixels) -> Pixels:
+    return np.asarray(Image.fromarray(grey).resize((SIZE // 2, SIZE // 2)).resize((SIZE, SIZE)))
+
+
+def smooth(seed: int, size: int = SIZE) -> Pixels:
+    """A picture of large and small structures, like no other of another seed."""
+    random = np.random.default_rng(seed)
+    layers = [
+        np.asarray(Image.fromarray(random.normal(0, edge**-0.5, (edge, edge)).astype(np.float32)).resize((size, size)))
+        for edge in (4, 8, 16, 24)
+    ]
+    grey = np.sum(layers, axis=0)
+    return np.asarray((grey - grey.min()) / np.ptp(grey) * 180 + 20).astype(np.uint8)
+
+
+CHANGES: dict[str, Callable[[Pixels], Pixels]] = {
+    "compressed": jpeg,
+    "resized": half,
+    "mirrored": lambda grey: grey[:, ::-1],
+    "upside down": lambda grey: grey[::-1],
+    **{f"turned {turns} times": lambda grey, by=turns: np.rot90(grey, by) for turns in (1, 2, 3)},  # type: ignore[misc]
+    "turned and mirrored": lambda grey: np.rot90(grey)[:, ::-1],
+    "brighter": lambda grey: np.minimum(grey * 1.2, 255).astype(np.uint8),
+    "less contrast": lambda grey: (grey * 0.8 + 25).astype(np.uint8),
+    "gamma": lambda grey: (255 * (grey / 255) ** 0.8).astype(np.uint8),
+    "all at once": lambda grey: jpeg(np.ascontiguousarray(np.rot90((grey * 0.8 + 25).astype(np.uint8))[:, ::-1])),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_was_done_to_a_copy_does_not_hide_it(change: Callable[[Pixels], Pixels]) -> None:
+    originals = [smooth(seed) for seed in range(5)]
+    stacked = np.stack([*originals, change(originals[3])])
+    assert similarity.groups(stacked).several() == [[3, 5]]
+
+
+@pytest.mark.parametrize("size", [32, 33, 40, 100])
+def test_random_pictures_are_no_copies(size: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, size, size)).astype(np.uint8)
+    assert similarity.groups(noise).several() == []
+    assert similarity.groups(np.concatenate([noise, noise[7:8, :, ::-1]])).several() == [[7, 300]]
+
+
+def test_blank_and_nearly_blank_pictures_are_no_copies() -> None:
+    blank = np.repeat(np.arange(0, 200, 10, dtype=np.uint8), SIZE * SIZE).reshape(-1, SIZE, SIZE).copy()
+    blank[3, 5, 5] += 1
+    blank[4, 5, 5] += 1
+    assert similarity.groups(blank).several() == []
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    originals = np.stack([smooth(seed) for seed in range(20)])
+    stacked = np.concatenate([originals, originals[[4, 17, 4]][:, ::-1], originals[:1]])
+    told: list[int] = []
+    expected = [[0, 23], [4, 20, 22], [17, 21]]
+    assert similarity.groups(stacked, told.append).several() == expected
+    monkeypatch.setattr(similarity, "BLOCK", 8)
+    monkeypatch.setattr(similarity, "PAIRS", 2)
+    assert similarity.groups(stacked, told.append).several() == expected
+    assert sum(told) == 2 * len(stacked)
+
+
+def test_correlations_are_those_of_the_form_that_fits_best() -> None:
+    one, other = smooth(0), smooth(1)
+    found = similarity.correlations(np.stack([one, np.rot90(one), other]), np.array([[0, 1], [0, 2], [1, 2]]))
+    assert found[0] == pytest.approx(1, abs=1e-4)
+    assert abs(found[1]) < 0.5
+    assert found[1] == pytest.approx(found[2], abs=1e-4)
+
+
+def test_small_pictures_are_not_compared() -> None:
+    assert [similarity.threshold(size) for size in (16, 31, 32, 500)] == [None, None, 0.97, 0.97]
+    with pytest.raises(ValueError, match="too small"):
+        similarity.groups(np.zeros((2, 31, 31), np.uint8))
+
+
+def test_a_chain_of_copies_is_one_group() -> None:
+    groups = similarity.Groups(6)
+    for one, other in ((4, 5), (1, 4), (2, 5)):
+        groups.join(one, other)
+    assert groups.several() == [[1, 2, 4, 5]]

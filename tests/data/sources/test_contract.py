@@ -1,0 +1,205 @@
+"""What every module in `sources/` must keep; it is found by listing, and needs a tiny tree here."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import pytest
+from PIL import Image
+
+from xrayaug.data import sources
+from xrayaug.data.dataset import LABELS, SPLITS
+from xrayaug.errors import InputError
+from xrayaug.options import Prepare
+
+
+def touch(root: Path, *files: str) -> None:
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4)).save(root / file)
+
+
+def mura(root: Path) -> None:
+    touch(root, "MURA-v1.1/train/XR_HAND/patient00001/study1_positive/image1.png")
+    touch(root, "MURA-v1.1/valid/XR_HAND/patient00002/study1_negative/image1.png")
+
+
+def rsna(root: Path) -> None:
+    touch(root, "boneage-training-dataset/boneage-training-dataset/1377.png")
+    (root / "boneage-training-dataset.csv").write_text("id,boneage,male\n1377,180,False\n")
+
+
+def folder(root: Path) -> None:
+    touch(root, "train/normal/a.png", "train/abnormal/b.png", "test/normal/c.png")
+
+
+def table(root: Path) -> None:
+    touch(root, "images/a.png", "images/b.png")
+    (root / "labels.csv").write_text("image,label,split\nimages/a.png,normal,train\nimages/b.png,abnormal,test\n")
+
+
+TREES: dict[str, Callable[[Path], None]] = {"mura": mura, "rsna": rsna, "folder": folder, "table": table}
+every_source = pytest.mark.parametrize("name", sources.names())
+
+
+def test_every_source_has_a_tree_here() -> None:
+    assert TREES.keys() == set(sources.names())
+
+
+@every_source
+def test_each_tree_is_detected_by_its_source_alone(name: str, tmp_path: Path) -> None:
+    TREES[name](tmp_path)
+    assert [other for other in sources.names() if sources.load(other).detect(tmp_path)] == [name]
+
+
+@every_source
+def test_records_keep_their_promises(name: str, tmp_path: Path) -> None:
+    TREES[name](tmp_path)
+    listing = sources.load(name).read(Prepare(input=tmp_path, out=tmp_path / "out"))
+    assert listing.records
+    assert listing.root.is_relative_to(tmp_path)
+    assert len({record.file for record in listing.records}) == len(listing.records)
+    for record in listing.records:
+        path = PurePosixPath(record.file)
+        assert not path.is_absolute()
+        assert ".." not in path.parts
+        assert (listing.root / path).is_file()
+        assert record.label in LABELS
+        assert record.split in (*SPLITS, "")
+        assert record.patient
+        assert record.study
+
+
+@every_source
+def test_an_empty_or_missing_directory_is_no_set(name: str, tmp_path: Path) -> None:
+    source = sources.load(name)
+    for path in (tmp_path, tmp_path / "gone"):
+        assert not source.detect(path)
+        with pytest.raises(InputError):
+            source.read(Prepare(input=path, out=tmp_path / "out"))
+
+
+def test_a_link_to_a_directory_above_ends(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "one.png").write_bytes(b"")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    assert list(sources.walk(tmp_path)) == ["a/one.png"]
+
+
+def test_a_folder_that_two_links_lead_to_is_in_both_places(tmp_path: Path) -> None:
+    touch(tmp_path, "pool/one.png")
+    for name in ("a", "b"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (tmp_path / "set" / name / "x").symlink_to(tmp_path / "pool")
+    assert list(sources.walk(tmp_path / "set")) == ["a/x/one.png", "b/x/one.png"]
+
+
+def test_links_that_multiply_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_REVISITS", 10)
+    for depth in range(5):
+        (tmp_path / str(depth)).mkdir()
+        for name in ("a", "b"):
+            (tmp_path / str(depth) / name).symlink_to(tmp_path / str(depth + 1))
+    (tmp_path / "5").mkdir()
+    with pytest.raises(InputError, match="again and again"):
+        list(sources.walk(tmp_path / "0"))
+
+
+def test_what_systems_add_is_not_there(tmp_path: Path) -> None:
+    touch(tmp_path, "a/one.png", "lost+found/two.png", "__MACOSX/three.png", ".hidden/four.png")
+    assert list(sources.walk(tmp_path)) == ["a/one.png"]
+    assert [path.name for path in sources.subdirectories(tmp_path)] == ["a"]
+
+
+def test_a_broken_link_that_may_be_a_folder_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "a/one.png")
+    (tmp_path / "a" / "gone.png").symlink_to("nowhere.png")  # a picture, which whoever opens it finds missing
+    assert list(sources.walk(tmp_path)) == ["a/gone.png", "a/one.png"]
+    (tmp_path / "a" / "siteB").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"a/siteB is a broken link to .*nowhere"):
+        list(sources.walk(tmp_path))
+
+
+@pytest.mark.parametrize("target", ["gone.png", "loop.png"])
+def test_a_file_that_leads_nowhere_is_told(tmp_path: Path, target: str) -> None:
+    touch(tmp_path, "one.png")
+    (tmp_path / "loop.png").symlink_to(target)
+    assert sources.why_lost(tmp_path / "one.png") == ""
+    assert sources.why_lost(tmp_path / "gone.png") == sources.MISSING
+    assert sources.why_lost(tmp_path / "loop.png") == f"{sources.BROKEN_LINK} to {target}"
+
+
+NO_RIGHTS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+
+
+def as_one_who_may_not(words: list[str]) -> "subprocess.CompletedProcess[str]":
+    """Run Python as a user whom the rights of files bind, which root else is not."""
+    if NO_RIGHTS and not shutil.which(NO_RIGHTS[0]):
+        pytest.skip("root may read everything, and there is no setpriv")
+    return subprocess.run([*NO_RIGHTS, sys.executable, *words], capture_output=True, text=True, check=False)
+
+
+READ = """
+import sys
+from pathlib import Path
+from xrayaug.data import sources
+from xrayaug.errors import InputError
+from xrayaug.options import Prepare
+try:
+    source = sources.load(sys.argv[1])
+    sources.reachable(source.read(Prepare(input=sys.argv[2], out="out", label=sys.argv[3] or None)))
+except InputError as problem:
+    print(problem.message)
+"""
+
+
+@pytest.mark.parametrize("rights", [0o000, 0o644, 0o311])
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("mura", "MURA-v1.1/train"),
+        ("mura", "MURA-v1.1/train/XR_HAND/patient00001"),
+        ("rsna", "boneage-training-dataset/boneage-training-dataset"),
+        ("folder", "train/abnormal"),
+        ("folder", "train"),
+        ("table", "images"),
+    ],
+)
+def test_a_folder_that_may_not_be_read_is_an_error_that_names_it(
+    tmp_path: Path, name: str, folder: str, rights: int
+) -> None:
+    TREES[name](tmp_path)
+    if name == "table" and rights == 0o311:
+        return  # what is listed by its path can be opened there
+    (tmp_path / folder).chmod(rights)
+    found = as_one_who_may_not(["-c", READ, name, str(tmp_path), ""])
+    (tmp_path / folder).chmod(0o755)
+    assert f"{folder}" in found.stdout, found
+    assert "cannot be read: Permission denied" in found.stdout, found
+
+
+@every_source
+def test_the_lists_that_were_read_are_told(name: str, tmp_path: Path) -> None:
+    TREES[name](tmp_path)
+    if name == "mura":
+        (tmp_path / "train_image_paths.csv").write_text(
+            "MURA-v1.1/train/XR_HAND/patient00001/study1_positive/image1.png\n"
+        )
+    (tmp_path / "unread.csv").write_text("nothing,of,use\n")
+    listing = sources.load(name).read(Prepare(input=tmp_path, out=tmp_path / "out"))
+    expected = {
+        "mura": ["train_image_paths.csv"],
+        "rsna": ["boneage-training-dataset.csv"],
+        "table": ["labels.csv"],
+        "folder": [],
+    }
+    assert [path.name for path in listing.lists] == expected[name]
+
+
+def test_a_name_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", os.fsdecode(b"h\xff.png"))
+    with pytest.raises(InputError, match=r"not UTF-8: 'h\\udcff\.png'"):
+        list(sources.walk(tmp_path))

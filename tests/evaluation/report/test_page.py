@@ -1,0 +1,213 @@
+"""The page says what was found, what is missing, and nothing that other people's names could make it do."""
+
+import base64
+import io
+import itertools
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import Browser
+from PIL import Image
+
+from xrayaug.errors import ArtifactError
+from xrayaug.evaluation.report import page
+from xrayaug.stages import evaluate
+from xrayaug.storage import artifacts
+
+from .conftest import HOSTILE, Study
+
+VOID = {"meta", "link", "img", "br", "path", "use", "defs"}
+
+
+class Outline(HTMLParser):
+    """The elements of a page with their attributes, in order, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def text(evaluation: Path) -> str:
+    return (evaluation / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def outline(text: str) -> Outline:
+    return Outline(text)
+
+
+def test_the_verdict_comes_first_with_its_reason(outline: Outline, evaluation: Path) -> None:
+    said = " ".join(outline.text)
+    (arm,) = artifacts.open_artifact(evaluation).result["verdict"]["arms"]
+    assert said.index("Did the synthetic images help?") < said.index("Arm 50:") < said.index("Checks")
+    assert arm["reason"][1:] in said
+    assert "4 images added" in said
+
+
+def test_everything_that_was_given_is_there(outline: Outline) -> None:
+    said = " ".join(outline.text)
+    for part in ("Table 5, per study", "12.5", "Kernel distance (KID)", "Fail: 1 of 8 synthetic images", "McNemar",
+                 "xrayaug train-gan", "--percent 50 --label normal", "Learning curves of the generator",
+                 "By source"):  # fmt: skip
+        assert part in said, part
+    assert "FID" not in {line.strip() for line in outline.text}  # random features are none
+
+
+def test_names_of_others_stay_text(text: str, outline: Outline) -> None:
+    assert said_in(outline, HOSTILE)
+    assert "<img src=x" not in text
+    assert 'onerror="alert' not in text
+    assert not [attributes for _, attributes in outline.elements if "onerror" in attributes]
+    assert not outline.all("script")
+
+
+def said_in(outline: Outline, words: str) -> bool:
+    return words in "".join(outline.text)
+
+
+def test_nothing_is_loaded_and_no_id_is_there_twice(text: str, outline: Outline) -> None:
+    addresses = [value for _, attributes in outline.elements for name, value in attributes.items()
+                 if name in ("src", "href", "xlink:href")]  # fmt: skip
+    assert addresses
+    assert all(str(address).startswith(("data:", "#")) for address in addresses)
+    assert not re.search(r"url\((?!#)|@import", text)
+    ids = Counter(attributes["id"] for _, attributes in outline.elements if "id" in attributes)
+    assert max(ids.values()) == 1
+    pointed = {str(address)[1:] for address in addresses if str(address).startswith("#")}
+    pointed |= set(re.findall(r"url\(#([^)]*)\)", text))
+    assert pointed <= set(ids)
+
+
+def test_it_can_be_heard(outline: Outline) -> None:
+    ids = {attributes.get("id") for _, attributes in outline.elements}
+    for drawing in outline.all("svg"):
+        assert drawing["role"] == "img"
+        assert set(str(drawing["aria-labelledby"]).split()) <= ids
+    assert all(attributes["alt"] for attributes in outline.all("img"))
+    assert len(outline.all("caption")) == len(outline.all("table"))
+    assert {attributes.get("scope") for attributes in outline.all("th")} == {"col", "row"}
+    levels = [int(tag[1]) for tag, _ in outline.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert all(len(outline.all(landmark)) == 1 for landmark in ("main", "nav", "footer"))
+
+
+def test_files_can_be_taken_from_it(outline: Outline, evaluation: Path) -> None:
+    taken = {str(each["download"]): str(each["href"]) for each in outline.all("a") if "download" in each}
+    assert set(taken) == {"table5.csv", "verdict.csv", "intervals.csv", "subgroups.csv", "predictions.csv"}
+    for name, address in taken.items():
+        assert base64.b64decode(address.partition(",")[2]) == (evaluation / name).read_bytes()
+
+
+def test_pictures_are_those_of_the_arm(outline: Outline) -> None:
+    pictures = {str(each["alt"]): str(each["src"]) for each in outline.all("img")}
+    assert {alt.split()[0] for alt in pictures} == {"Real", "Synthetic", "The"}
+    real = next(address for alt, address in pictures.items() if alt == "Real normal training images")
+    with Image.open(io.BytesIO(base64.b64decode(real.partition(",")[2]))) as shown:
+        assert shown.size == (6 * 34 + 2, 2 * 34 + 2)  # of eight pictures, six in a row
+
+
+def test_the_commands_say_the_same_wherever_the_study_lies(outline: Outline, study: Study) -> None:
+    lines = [line for line in outline.text if line.startswith("xrayaug ") and "Python" not in line]
+    order = [line.split()[1] for line in lines]
+    assert order[-1] == "evaluate"
+    assert order.index("train-gan") < order.index("sample") < order.index("augment") < order.index("train-classifier")
+    assert str(study.home) not in "".join(outline.text).replace(str(study.runs[0].parent / "run"), "")
+
+
+def test_what_is_missing_is_said(study: Study, tmp_path: Path) -> None:
+    evaluate.run(study.options(tmp_path / "out"))
+    said = " ".join(Outline((tmp_path / "out" / "report.html").read_text(encoding="utf-8")).text)
+    for line in ("No distances were given", "No screening for copies was given", "No subgroups were asked for",
+                 "No synthetic images were trained on as abnormal"):  # fmt: skip
+        assert line in said
+
+
+def test_what_is_no_distance_is_refused(study: Study, tmp_path: Path) -> None:
+    for does in (evaluate.plan, evaluate.run):
+        with pytest.raises(ArtifactError, match=r"is a copies .* expected a fid"):
+            does(study.options(tmp_path / "out", fid=(study.copies,)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_large_files_stay_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "MOST_CSV_BYTES", 10)
+    assert page._download("a.csv", ["01234", "56789"]).address == "data:text/csv;charset=utf-8;base64,MDEyMzQ1Njc4OQ=="
+    large = page._download("a.csv", ["01234", "56789", "a"])
+    assert (large.address, large.size) == (None, "11 bytes")
+
+
+def found(answer: dict[str, Any]) -> str:
+    return page._answer({"valid": True, "arms": [], **answer})
+
+
+def test_the_answer_in_one_line() -> None:
+    arms = [{"arm": name, "control": control, "verdict": said} for name, control, said in
+            (("10", None, "cannot-tell"), ("50", None, "helps"), ("50 duplicate", "duplicate", "hurts"))]  # fmt: skip
+    assert found({"arms": arms}) == "helps: arm 50; cannot tell: arm 10"
+    assert "nothing to compare" in found({"arms": arms[2:]})
+    assert "does not hold" in found({"arms": arms, "valid": False})
+
+
+def test_what_the_interval_of_one_run_lacks_is_said() -> None:
+    arms = [{"name": "0", "seeds": [0, 1]}, {"name": "10", "seeds": [0]}]
+    assert page._of_one_run({"arms": arms}) == ["one run alone: arm 10; the interval is over patients, not over seeds"]
+    assert page._of_one_run({"arms": arms[:1]}) == []
+
+
+@pytest.mark.parametrize(
+    ("label", "of"), [("abnormal", "of the real normal images"), ("balance", "of what the classes differ by")]
+)
+def test_a_dose_is_said_of_what_it_is_a_share_of(label: str, of: str) -> None:
+    about = {"name": "50", "percent": 50.0, "added": 1200, "label": label}
+    told = page._told({"arm": "50", "control": None, "verdict": "helps"}, {"arms": [about]})
+    assert told["about"] == f"50 % {of}: 1,200 images added"
+
+
+class TestInABrowser:
+    """In a real Chromium, from the disk."""
+
+    def test_it_loads_without_a_complaint_or_a_request(self, browser: Browser, evaluation: Path) -> None:
+        browser.open(evaluation / "report.html")
+        assert browser.complaints() == []
+        assert [address.rpartition("/")[2] for address in browser.requests()] == ["report.html"]
+        heading = "return document.querySelector('h1, h2').closest('section').id"
+        assert browser.run(heading) == "verdict"
+        shown = browser.run("return [...document.images].map(each => each.complete && each.naturalWidth)")
+        assert len(shown) >= 4
+        assert all(width > 0 for width in shown)
+
+    def test_a_keyboard_gets_everywhere_in_order(self, browser: Browser, evaluation: Path) -> None:
+        browser.open(evaluation / "report.html")
+        browser.run("window.passed = []; addEventListener('focusin', e => passed.push(e.target))")
+        keys = browser.driver.switch_to.active_element
+        stops = "a[href], [tabindex='0']"
+        count = browser.run(f"return document.querySelectorAll(`{stops}`).length")
+        for _ in range(count):
+            keys.send_keys("\ue004")  # tab
+            keys = browser.driver.switch_to.active_element
+        reached = f"const all = [...document.querySelectorAll(`{stops}`)];"
+        assert browser.run(f"{reached} return passed.map(each => all.indexOf(each))") == list(range(count))
+        assert browser.run("return passed[0].className") == "skip"
+
+    @pytest.mark.parametrize("width", [360, 1280])
+    def test_a_narrow_screen_needs_no_scrolling_sideways(self, browser: Browser, evaluation: Path, width: int) -> None:
+        browser.open(evaluation / "report.html", width=width)
+        assert browser.run("return document.documentElement.scrollWidth") <= width

@@ -1,0 +1,303 @@
+"""Every knob is declared once: help, flag, bounds, manifest entry and command line say the same."""
+
+import dataclasses
+import json
+import math
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import pytest
+import typer.main
+
+from xrayaug import cli
+from xrayaug.data import dataset
+from xrayaug.errors import UsageError
+from xrayaug.networks.gans import Recipe
+from xrayaug.options import COMMANDS, Experiment, Phantom, Prepare, TrainClassifier, TrainGan, commands
+from xrayaug.options.base import Command, Role, flag_name, numbers, pair, words
+from xrayaug.runtime.stopping import Interval
+
+Knob = dataclasses.Field[Any]
+Parse = Callable[[list[str]], Command]
+
+KNOBS = [(command, knob) for command in COMMANDS.values() for knob in command.knobs()]
+KNOB_IDS = [f"{command.name} {flag_name(knob.name)}" for command, knob in KNOBS]
+BOUNDED = [
+    (command, knob, bound)
+    for command, knob in KNOBS
+    for bound in ("minimum", "maximum", "above")
+    if knob.metadata[bound] is not None
+]
+
+
+@pytest.fixture
+def parse(monkeypatch: pytest.MonkeyPatch) -> Parse:
+    """`parse(argv)`: the options that the command line makes of these words."""
+    seen: list[Command] = []
+    monkeypatch.setattr(cli, "run", seen.append)
+    program = typer.main.get_command(cli.app)
+
+    def parsed(argv: list[str]) -> Command:
+        program(argv, standalone_mode=False)
+        return seen.pop()
+
+    return parsed
+
+
+def kind(command: type[Command], knob: Knob) -> Any:
+    """The knob's type without None; a choice is `Literal`."""
+    hint = get_type_hints(command)[knob.name]
+    if get_origin(hint) in (Union, types.UnionType):
+        hint = next(part for part in get_args(hint) if part is not type(None))
+    if get_origin(hint) is tuple:
+        return hint
+    return Literal if knob.metadata["choices"] or get_origin(hint) is Literal else hint
+
+
+def choices(command: type[Command], knob: Knob) -> tuple[str, ...]:
+    if knob.metadata["choices"]:
+        return tuple(knob.metadata["choices"])
+    hint = get_type_hints(command)[knob.name]
+    texts = [part for part in get_args(hint) if isinstance(part, str)]
+    return tuple(texts) or next(get_args(part) for part in get_args(hint) if get_origin(part) is Literal)
+
+
+def awkward(command: type[Command], knob: Knob) -> Iterator[Any]:
+    """Values of a knob that are not its default, hard to write or not."""
+    of = kind(command, knob)
+    if of is Literal:
+        yield from (choice for choice in choices(command, knob) if choice != knob.default)
+    elif of is bool:
+        yield not knob.default
+    elif of is int:
+        yield int(knob.metadata["minimum"] or 0) + 41
+    elif of is float:
+        low, high = knob.metadata["above"] or knob.metadata["minimum"] or 0, knob.metadata["maximum"] or 1
+        yield from (low + (high - low) * part for part in (1 / 3, 1e-7, 0.12345678901))
+    elif of == tuple[float, ...]:
+        yield from ((0.0,), (0.1, 33.333333333333336, 1e-07), (1234567.0,))
+    elif of == tuple[str, ...] and knob.metadata["choices"] is None:
+        yield from (("cuda:1",), ("cuda:0", "cuda:1"))
+    elif of == tuple[str, ...]:
+        yield from (knob.metadata["choices"][-1:], tuple(knob.metadata["choices"]))
+    elif of == tuple[int, int]:
+        yield from ((3, 17), (0, 1_000_000))
+    elif of == tuple[Path, ...]:
+        yield (Path("runs/a b"), Path("/x/ü'"))
+    elif of is Interval:
+        yield from (Interval(images=20000), Interval(seconds=90.0), Interval(seconds=7200.0), Interval(seconds=0.5))
+    elif of is Path:
+        yield from (Path("a b/ü"), Path("it's"))
+    else:
+        yield from ("fold er", "ü=1")
+
+
+def required(command: type[Command]) -> dict[str, Any]:
+    return {knob.name: next(awkward(command, knob)) for knob in command.knobs() if knob.default is dataclasses.MISSING}
+
+
+def every_knob_set(command: type[Command]) -> dict[str, Any]:
+    return {knob.name: next(awkward(command, knob), knob.default) for knob in command.knobs()}
+
+
+@pytest.mark.parametrize(("command", "knob"), KNOBS, ids=KNOB_IDS)
+def test_help_is_a_sentence(command: type[Command], knob: Knob) -> None:
+    text = knob.metadata["help"]
+    assert text.endswith((".", ")")), text
+    assert "\n" not in text
+    assert "  " not in text
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_every_command_says_what_it_does_and_gives_an_example(command: type[Command], parse: Parse) -> None:
+    assert command.__doc__ is not None
+    assert command.__doc__.endswith(".")
+    program, *argv = command.example.split()
+    assert program == "xrayaug"
+    assert isinstance(parse(argv), command)
+
+
+def test_the_same_word_means_the_same_thing_everywhere() -> None:
+    found: dict[str, set[Any]] = {}
+    for command, knob in KNOBS:
+        of = kind(command, knob)
+        is_text = of in (str, Path, Literal)
+        found.setdefault(knob.name, set()).add("text" if is_text else of)
+    assert {name: kinds for name, kinds in found.items() if len(kinds) > 1} == {}
+
+
+def test_what_all_commands_take_is_declared_once() -> None:
+    shared = {knob.name: knob for knob in dataclasses.fields(Command)}
+    for command, knob in KNOBS:
+        if knob.name in shared and knob.name != "out":  # fid may do without --out
+            assert knob.metadata == shared[knob.name].metadata, command.name
+            assert knob.default == shared[knob.name].default, command.name
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_out_closes_a_command_line(command: type[Command]) -> None:
+    names = [knob.name for knob in command.knobs()]
+    assert names[-1] == "out"
+    assert len(set(names)) == len(names) == len(dataclasses.fields(command))
+    assert command(**every_knob_set(command)).argv()[-2] == "--out"
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_argv_leaves_defaults_out_and_comes_back(command: type[Command], parse: Parse) -> None:
+    made = command(**required(command))
+    assert len(made.argv()) == 1 + sum(
+        1 + (not knob.metadata["positional"])
+        if not isinstance(getattr(made, knob.name), tuple)
+        else len(getattr(made, knob.name))
+        for knob in made.knobs()
+        if knob.default is dataclasses.MISSING
+    )
+    assert parse(made.argv()) == made
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_argv_of_every_knob_at_once_comes_back(command: type[Command], parse: Parse) -> None:
+    made = command(**every_knob_set(command))
+    assert parse(made.argv()) == made
+
+
+@pytest.mark.parametrize(("command", "knob"), KNOBS, ids=KNOB_IDS)
+def test_argv_of_every_value_comes_back(command: type[Command], knob: Knob, parse: Parse) -> None:
+    for value in awkward(command, knob):
+        made = command(**(required(command) | {knob.name: value}))
+        assert parse(made.argv()) == made
+
+
+def test_a_command_line_is_fit_for_a_shell() -> None:
+    made = Phantom(layout="rsna", count=3, out=Path("my set/it's $HOME"))
+    assert made.command_line() == """xrayaug phantom --layout rsna --count 3 --out 'my set/it'"'"'s $HOME'"""
+
+
+@pytest.mark.parametrize(
+    ("command", "knob", "bound"), BOUNDED, ids=[f"{c.name} {k.name} {bound}" for c, k, bound in BOUNDED]
+)
+def test_bounds_are_usage_errors(command: type[Command], knob: Knob, bound: str) -> None:
+    limit = knob.metadata[bound]
+    beyond = {"minimum": limit - 1, "maximum": limit + 1, "above": limit}[bound]
+    with pytest.raises(UsageError, match=flag_name(knob.name)) as refusal:
+        command(**(required(command) | {knob.name: beyond}))
+    assert f"{limit:g}" in refusal.value.hint
+    if bound != "above":
+        command(**(required(command) | {knob.name: limit}))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_are_finite(value: float) -> None:
+    for command, knob in KNOBS:
+        if kind(command, knob) is float:
+            with pytest.raises(UsageError, match=flag_name(knob.name)):
+                command(**(required(command) | {knob.name: value}))
+
+
+@pytest.mark.parametrize("text", ["0,ten", "0;10", "0, ,x"])
+def test_a_list_that_holds_no_number_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a list of numbers"):
+        numbers(text)
+
+
+@pytest.mark.parametrize("text", ["3", "3,", "3,4,5", "a,b", "-1,2", "1.5,2", "", "1" * 20 + ",2"])
+def test_what_is_no_pair_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="is not two numbers"):
+        pair(text)
+
+
+def test_a_pair_of_numbers() -> None:
+    assert pair(" 3, 17 ") == (3, 17)
+
+
+def test_a_list_of_names_is_held_to_what_there_is() -> None:
+    assert words(" both, normal,") == ("both", "normal")
+    with pytest.raises(UsageError, match="names nothing"):
+        words(" ,")
+    with pytest.raises(UsageError, match="--controls is placebo") as refusal:
+        Experiment(controls=("duplicate", "placebo"), out=Path("out"))
+    assert "one of duplicate, classical, reweight, shuffle" in refusal.value.hint
+
+
+def test_the_controls_of_the_options_are_those_of_a_dataset() -> None:
+    assert get_args(commands.Control) == dataset.CONTROLS
+
+
+def test_a_list_of_numbers() -> None:
+    assert numbers("0, 10,50.5,") == (0.0, 10.0, 50.5)
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_identity_holds_the_settings_and_inputs_the_paths(command: type[Command]) -> None:
+    made = command(**every_knob_set(command))
+    of_role = {role: {knob.name for knob in made.knobs() if knob.metadata["role"] is role} for role in Role}
+    assert set(made.identity()) == of_role[Role.SETTING]
+    assert {name.split("/")[0] for name in made.inputs()} >= of_role[Role.INPUT]
+    assert {"out", "overwrite", "dry_run", "json"} <= of_role[Role.EXECUTION]
+    assert json.loads(json.dumps(made.identity())) == made.identity()
+
+
+def test_inputs_that_are_not_given_are_left_out() -> None:
+    assert Prepare(input=Path("raw"), out=Path("out")).inputs() == {"input": Path("raw")}
+
+
+@pytest.mark.parametrize("word", ["imagenet", "none"])
+def test_a_classifiers_weights_are_an_input_where_they_are_a_file(word: str) -> None:
+    arm = Path("arm")
+    assert TrainClassifier(data=arm, weights=word, out=Path("out")).inputs() == {"data": arm}
+    with_file = TrainClassifier(data=arm, weights="w.pth", out=Path("out"))
+    assert with_file.inputs() == {"data": arm, "weights": Path("w.pth")}
+
+
+def test_runs_are_inputs_by_number() -> None:
+    made = COMMANDS["evaluate"](runs=(Path("a"), Path("b")), out=Path("out"))  # type: ignore[call-arg]
+    assert made.inputs() == {"runs/0": Path("a"), "runs/1": Path("b")}
+
+
+def test_the_gan_of_the_thesis_is_the_default() -> None:
+    made = TrainGan(data=Path("data"), out=Path("out"))
+    assert (made.arch, made.epochs, made.only_label, made.width) == ("dcgan", 100, None, 1.0)
+
+
+def test_every_field_of_a_recipe_is_an_option_that_by_default_leaves_it_as_it_is() -> None:
+    made = TrainGan(data=Path("data"), out=Path("out"))
+    hints, of_recipe = get_type_hints(TrainGan), get_type_hints(Recipe)
+    for field in dataclasses.fields(Recipe):
+        assert getattr(made, field.name) is None
+        assert hints[field.name] == of_recipe[field.name] | None
+
+
+def test_the_defaults_of_the_classifier_are_the_thesiss() -> None:
+    made = TrainClassifier(data=Path("data"), out=Path("out"))
+    assert (made.arch, made.weights, made.size) == ("densenet169", "imagenet", 224)
+    assert (made.batch_size, made.lr, made.flip) == (8, 1e-4, True)
+
+
+def test_a_choice_is_held_to_what_there_is() -> None:
+    with pytest.raises(UsageError, match="--arch is nothing") as refusal:
+        TrainGan(data=Path("data"), out=Path("out"), arch="nothing")
+    assert "dcgan" in refusal.value.hint
+
+
+def _given(command: type[Command], name: str) -> dict[str, Any]:
+    """What a command must be given, with text for every path."""
+    needed = [knob.name for knob in dataclasses.fields(command) if knob.default is dataclasses.MISSING]
+    others = {"percent": 1, "count": 1, "layout": "rsna"}
+    return {each: others.get(each, "a/b") for each in needed} | {name: "c/d"}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_paths_may_be_given_as_text(command: type[Command]) -> None:
+    hints = get_type_hints(command)
+    named = [knob.name for knob in dataclasses.fields(command) if "Path" in str(hints[knob.name])]
+    assert "out" in named
+    for name in named:
+        several = "tuple" in str(hints[name])
+        options = command(**_given(command, name))
+        assert getattr(options, name) == ((Path("c/d"),) if several else Path("c/d"))
+        assert all(isinstance(path, Path) for path in options.inputs().values())
+        if several:
+            options = command(**_given(command, name) | {name: ["c", Path("d")]})
+            assert getattr(options, name) == (Path("c"), Path("d"))

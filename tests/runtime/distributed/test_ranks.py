@@ -1,0 +1,244 @@
+"""Several processes, started by torchrun, make what one makes; and end together."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import launched
+import numpy as np
+import pytest
+from builders import row, write_dataset
+
+from xrayaug import cli
+from xrayaug.errors import DataError, PeerError, UsageError
+from xrayaug.options import Prepare
+from xrayaug.runtime import console
+from xrayaug.runtime.distributed import ranks
+from xrayaug.runtime.distributed.ranks import Rank
+from xrayaug.storage.artifacts import open_artifact
+
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+GAN = (
+    "train-gan",
+    "--arch",
+    "dcgan",
+    "--width",
+    "0.05",
+    "--latent",
+    "4",
+    "--batch-size",
+    "5",
+    "--json",
+    "--device",
+    "cpu",
+)
+COMMANDS = {
+    "dcgan": (*GAN, "--epochs", "2", "--sync-bn"),
+    "style": ("train-gan", "--arch", "stylegan2", "--width", "0.02", "--latent", "4", "--batch-size", "5",
+              "--penalty-every", "2", "--epochs", "2", "--fid-every", "2", "--fid-features", "random", "--mirror",
+              "--conditional", "--checkpoint-every", "5", "--device", "cpu"),
+    "resnet": ("train-classifier", "--arch", "resnet18", "--weights", "none", "--size", "64", "--epochs", "1",
+               "--batch-size", "5", "--sync-bn", "--checkpoint-every", "5", "--device", "cpu"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eleven training images, which two processes do not share evenly, and five of validation; 32 px."""
+    labels = ["normal", "abnormal"]
+    rows = [
+        row(split="train" if number < 11 else "valid", label=labels[number % 2], patient=f"p{number}")
+        for number in range(16)
+    ]
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 32, 32), np.uint8)
+    return write_dataset(tmp_path_factory.mktemp("ranks") / "data", rows, pixels=pixels)
+
+
+@pytest.fixture(scope="module")
+def both(data: Path) -> tuple[Path, list[dict[str, Any]], str]:
+    """Every command by two processes in one launch, the first of them stopped on the way and run again."""
+    out = data.parent / "two"
+    out.mkdir()
+    words = {
+        name: [*given, "--data", str(data), "--out", str(out / name), "--json"] for name, given in COMMANDS.items()
+    }
+    given = [["stop", *words["dcgan"]], *words.values(), words["dcgan"], ["prepare", "--input", ".", "--out", "none"]]
+    (out / "commands.json").write_text(json.dumps(given))
+    finished = subprocess.run(
+        [sys.executable, *TORCHRUN, str(Path(launched.__file__)), str(out)],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    said = [json.loads((out / f"rank-{number}.json").read_text()) for number in range(2)]
+    results = [line for line in finished.stdout.splitlines() if line.startswith("{")]
+    assert len(results) == len(COMMANDS) + 1  # each once, and the one that was complete already
+    return out, said, finished.stderr
+
+
+@pytest.fixture(scope="module")
+def one(data: Path) -> Path:
+    """The same by one process."""
+    out = data.parent / "one"
+    for name, given in COMMANDS.items():
+        cli.app([*given, "--data", str(data), "--out", str(out / name)], standalone_mode=False)
+    return out
+
+
+def numbers(run: Path) -> list[dict[str, Any]]:
+    """What the log says, but for the clock."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if "second" not in name} for line in lines]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_two_processes_learn_what_one_learns(both: tuple[Path, list[Any], str], one: Path, name: str) -> None:
+    of_one, of_two = numbers(one / name), numbers(both[0] / name)
+    assert len(of_one) == len(of_two)
+    for alone, together in zip(of_one, of_two, strict=True):
+        assert together == pytest.approx(alone, rel=1e-3, abs=1e-4)
+    made, alone_made = open_artifact(both[0] / name), open_artifact(one / name)
+    assert made.options == alone_made.options
+    assert made.manifest["files"].keys() == alone_made.manifest["files"].keys()
+    assert made.manifest["environment"]["device"].startswith("2 processes, each on cpu")
+
+
+def test_all_stop_at_the_step_at_which_one_was_asked_to(both: tuple[Path, list[Any], str]) -> None:
+    out, said, stderr = both
+    assert [each["ends"] for each in said] == [[75, 0, 0, 0, 0, 2]] * 2
+    assert "stopped (SIGUSR1); to go on, run the same command again" in stderr
+    assert "going on after 16 images" in stderr  # three steps of an epoch, of 5, 5 and 1 images, and one of the next
+    assert open_artifact(out / "dcgan").manifest["environment"]["stops"] == 1
+
+
+def test_every_process_holds_the_same_state(both: tuple[Path, list[Any], str]) -> None:
+    first, second = (each["saved"] for each in both[1])
+    assert first == second
+    assert len(set(first)) > 6
+
+
+def test_only_the_first_process_is_heard(both: tuple[Path, list[Any], str]) -> None:
+    stderr = both[2]
+    assert stderr.count("is already complete") == 1
+    assert stderr.count("prepare is not for several processes (train-gan, sample, fid, copies, train-classifier") == 1
+
+
+def test_a_dead_process_ends_the_run_and_one_goes_on_alone(data: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = data.parent / "killed"
+    given = [*GAN, "--epochs", "12", "--sync-bn", "--on-collapse", "warn", "--checkpoint-every", "5",
+             "--data", str(data), "--out", str(out)]  # fmt: skip
+    command = [sys.executable, *TORCHRUN, "-m", "xrayaug", *given]
+    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as run:
+        _await(lambda: any(out.with_name("killed.partial").glob("resume/checkpoints/*.safetensors")))
+        os.kill(_rank(1, run.pid), signal.SIGKILL)
+        killed = time.monotonic()
+        _, stderr = run.communicate(timeout=60)
+    assert time.monotonic() - killed < 60
+    assert run.returncode == 1
+    assert "error: rank 1 died (what was saved before is kept" in stderr
+    assert not out.exists()
+    cli.app(given, standalone_mode=False)
+    said = capfd.readouterr().err
+    assert "going on after" in said
+    assert "device changed from 2 processes, each on cpu" in said
+    assert [line["epoch"] for line in numbers(out)] == list(range(1, 13))
+
+
+def _await(happened: Any) -> None:
+    until = time.monotonic() + 90
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def _rank(number: int, ancestor: int) -> int:
+    """The process of that rank that torchrun, in process `ancestor`, has started."""
+    children = Path(f"/proc/{ancestor}/task/{ancestor}/children").read_text().split()
+    return next(int(child) for child in children if f"\0RANK={number}\0" in Path(f"/proc/{child}/environ").read_text())
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    def put(values: Mapping[str, str]) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+
+    yield put
+
+
+TOLD = {"RANK": "1", "WORLD_SIZE": "4", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
+
+
+def test_torchruns_environment_says_which_process_this_is(environment: Any) -> None:
+    assert ranks.own() == Rank() and ranks.is_first() and not ranks.several()
+    environment(TOLD)
+    assert ranks.own() == Rank(1, 4, 1, 4)
+    environment({"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"})
+    assert ranks.own() == Rank(1, 4, 0, 1)
+    assert ranks.several() and not ranks.is_first()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("RANK", "4"), ("RANK", "-1"), ("WORLD_SIZE", "many"), ("LOCAL_RANK", "x")]
+)
+def test_an_environment_that_makes_no_sense_is_an_error(environment: Any, name: str, value: str) -> None:
+    environment(TOLD | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "4"} | {name: value})
+    with pytest.raises(UsageError, match=value):
+        ranks.own()
+
+
+def test_a_part_of_the_environment_is_somebody_elses(environment: Any) -> None:
+    environment({"RANK": "3"})
+    assert ranks.own() == Rank()
+
+
+def test_others_than_the_first_are_silent(environment: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    environment(TOLD)
+    console.say("a line")
+    console.warn("a line")
+    console.show(["a line", console.Table("a table", ["a"], [["b"]])])
+    console.show_aside(console.Table("a table", ["a"], [["b"]]))
+    with console.progress(3, "work") as advance:
+        advance(3, "note")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_before_they_meet_the_first_alone_reports(environment: Any) -> None:
+    def fail() -> None:
+        with ranks.together():
+            raise DataError("broken")
+
+    with pytest.raises(DataError):
+        fail()
+    environment(TOLD)
+    with pytest.raises(SystemExit) as ending:
+        fail()
+    assert ending.value.code == 1
+
+
+def test_what_one_machine_alone_meets_its_first_process_reports(environment: Any) -> None:
+    environment(TOLD | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"})
+    with pytest.raises(DataError), ranks.together():
+        raise DataError("not on this machine")
+
+
+@pytest.mark.parametrize("problem", [PeerError("they did not meet"), KeyError("a bug"), MemoryError()])
+def test_what_keeps_one_process_alone_from_meeting_is_not_lost(
+    environment: Any, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    monkeypatch.setattr(ranks, "LINGER", 0)
+    environment(TOLD)
+    with pytest.raises(type(problem)), ranks.together():
+        raise problem
+
+
+def test_a_command_that_knows_no_processes_is_refused(environment: Any, tmp_path: Path) -> None:
+    environment(TOLD | {"RANK": "0"})
+    with pytest.raises(UsageError, match="prepare is not for several processes"):
+        cli._check_company(Prepare(input=tmp_path, out=tmp_path / "out"))

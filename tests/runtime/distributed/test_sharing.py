@@ -1,0 +1,233 @@
+"""Shares of a batch compute together what one process computes of all of it.
+
+The processes are threads here, which meet at a barrier for every sum: as the real ones do, without starting them.
+"""
+
+import copy
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from xrayaug.errors import UsageError
+from xrayaug.networks import equalized_lr, gans
+from xrayaug.networks.gans import Recipe, Shape
+from xrayaug.runtime.distributed import group as process_group
+from xrayaug.runtime.distributed import ranks, sharing
+from xrayaug.runtime.distributed.sharing import Share, SharedBatchNorm, of_batch, share_of
+from xrayaug.training import losses
+from xrayaug.training.gan_model import Adversaries
+
+
+class Meeting:
+    """Threads that sum what each brings."""
+
+    def __init__(self, count: int) -> None:
+        self.barrier = threading.Barrier(count, timeout=20)
+        self.brought: dict[int, Tensor] = {}
+        self.sums = 0
+
+    def summed(self, tensor: Tensor) -> Tensor:
+        self.brought[threading.get_ident()] = tensor
+        if self.barrier.wait() == 0:
+            total = torch.stack([part.detach() for part in self.brought.values()]).sum(dim=0)
+            self.brought = {place: total.clone() for place in self.brought}
+            self.sums += 1
+        self.barrier.wait()
+        with torch.no_grad():
+            tensor.copy_(self.brought[threading.get_ident()])
+        self.barrier.wait()
+        return tensor
+
+
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
+    """Call a function in so many threads, each with its number and its share of a batch; what each returns."""
+
+    def call(function: Callable[[int], Any], total: int, count: int = 2, least: int = 1) -> list[Any]:
+        meeting = Meeting(count)
+        monkeypatch.setattr(process_group, "summed", meeting.summed)
+        found: dict[int, Any] = {}
+
+        def work(number: int) -> None:
+            try:
+                with of_batch(share_of(total, number, count, least)):
+                    found[number] = function(number)
+            except BaseException as problem:
+                meeting.barrier.abort()
+                found[number] = problem
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        problems = [each for each in found.values() if isinstance(each, BaseException)]
+        if problems:
+            raise problems[0]
+        return [found[number] for number in range(count)]
+
+    return call
+
+
+def given(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("least", [1, 2])
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+@pytest.mark.parametrize("total", [1, 2, 3, 7, 8, 100])
+def test_every_image_counts_once(total: int, count: int, least: int) -> None:
+    shares = [share_of(total, number, count, least) for number in range(count)]
+    counted = [place for share in shares if share.counts for place in range(total)[share.start : share.stop]]
+    assert counted == list(range(total))
+    assert sum(share.weight for share in shares) == pytest.approx(1)
+    sizes = [share.stop - share.start for share in shares]
+    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) >= min(least, total)
+
+
+def test_a_batch_too_small_for_its_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sharing.check_fit(1, 2)  # a single process
+    monkeypatch.setattr(ranks, "own", lambda: ranks.Rank(0, 4, 0, 4))
+    sharing.check_fit(8, 2)
+    with pytest.raises(UsageError, match="--batch-size 4 for 4 processes: batch norm needs two") as problem:
+        sharing.check_fit(4, 2)
+    assert "--batch-size 8" in problem.value.hint and "--sync-bn" in problem.value.hint
+    with pytest.raises(UsageError, match="each needs an image"):
+        sharing.check_fit(3, 1)
+
+
+def test_only_local_batch_norm_needs_two_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    assert sharing.synchronise(network) is network and type(network[1]) is nn.BatchNorm2d  # alone
+    assert sharing.least_of([network]) == 2
+    monkeypatch.setattr(ranks, "own", lambda: ranks.Rank(0, 4, 0, 4))
+    before = copy.deepcopy(network.state_dict())
+    sharing.synchronise(network)
+    assert isinstance(network[1], SharedBatchNorm)
+    assert sharing.least_of([network]) == 1
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize(("total", "count"), [(6, 2), (7, 3), (2, 3)])
+def test_batch_norm_over_shares_is_batch_norm(together: Callable[..., list[Any]], total: int, count: int) -> None:
+    x, weights = 3 + given(total, 4, 2, 2), given(total, 4, 2, 2, seed=1)
+    alone = nn.BatchNorm2d(4).double()
+    x.requires_grad_()
+    torch.autograd.backward((alone(x).pow(2) * weights).sum())
+    assert x.grad is not None and alone.weight.grad is not None
+
+    def work(number: int) -> tuple[Tensor, SharedBatchNorm, Share]:
+        share = share_of(total, number, count)
+        norm = SharedBatchNorm(4).double()
+        part = share.of(x.detach()).clone().requires_grad_()
+        loss = sharing.counted((norm(part).pow(2) * share.of(weights)).sum())
+        torch.autograd.backward(loss)
+        assert part.grad is not None
+        return part.grad, norm, share
+
+    found = together(work, total, count)
+    gradients = torch.cat([gradient for gradient, _, share in found if share.counts])
+    torch.testing.assert_close(gradients, x.grad, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(sum(norm.weight.grad for _, norm, _ in found), alone.weight.grad, rtol=1e-5, atol=1e-5)
+    for _, norm, _ in found:
+        torch.testing.assert_close(norm.state_dict(), alone.state_dict(), rtol=1e-6, atol=1e-6)
+
+
+def test_second_derivatives_go_through_batch_norm(together: Callable[..., list[Any]]) -> None:
+    x = given(6, 3, 2, 2).float()
+    head = given(3 * 4, seed=2).float()
+
+    def penalty(norm: nn.Module, images: Tensor) -> Tensor:
+        return losses.zero_centred(lambda shown: norm(shown).pow(3).flatten(1) @ head, images)
+
+    alone = nn.BatchNorm2d(3)
+    of_all = penalty(alone, x)
+    torch.autograd.backward(of_all)
+
+    def work(number: int) -> tuple[Tensor, Tensor]:
+        norm = SharedBatchNorm(3)
+        found = sharing.weighed(penalty(norm, share_of(6, number, 2).of(x)))
+        torch.autograd.backward(found)
+        assert norm.weight.grad is not None
+        return found.detach(), norm.weight.grad
+
+    penalties, gradients = zip(*together(work, 6), strict=True)
+    torch.testing.assert_close(sum(penalties), of_all.detach(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(sum(gradients), alone.weight.grad, rtol=1e-3, atol=1e-3)
+
+
+def test_the_deviation_of_a_minibatch_is_that_of_the_whole_batch(together: Callable[..., list[Any]]) -> None:
+    x = given(6, 2, 3, 3)
+    of_all = equalized_lr.with_deviation(x)
+    found = together(lambda number: equalized_lr.with_deviation(share_of(6, number, 4).of(x)), 6, 4)
+    torch.testing.assert_close(torch.cat(found), of_all)
+
+
+def test_noise_is_drawn_for_the_whole_batch() -> None:
+    torch.manual_seed(3)
+    of_all = sharing.randn_like(torch.empty(5, 2))
+    for number in range(2):
+        torch.manual_seed(3)
+        share = share_of(5, number, 2)
+        with of_batch(share):
+            assert torch.equal(sharing.randn_like(torch.empty(share.stop - share.start, 2)), share.of(of_all))
+
+
+@pytest.mark.parametrize(
+    ("arch", "recipe", "total"),
+    [
+        ("dcgan", Recipe(loss="bce"), 5),
+        ("acgan", Recipe(loss="nonsaturating", r1=1.0, ema=100), 5),
+        ("stylegan2", Recipe(loss="nonsaturating", r1=1.0, path_length=2.0), 5),
+        ("stylegan2", Recipe(loss="relativistic", r1=1.0, r2=1.0), 2),
+    ],
+)
+def test_two_steps_of_three_processes_are_those_of_one(
+    together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch, arch: str, recipe: Recipe, total: int
+) -> None:
+    """Of SGD: Adam divides by gradients, and makes of a rounding of a small one what it makes of a large one."""
+    classes = 0 if arch == "dcgan" else 2
+    real, z = given(total, 1, 32, 32).float().tanh(), given(total, 8, seed=1).float()
+    labels = torch.arange(total) % 2 if classes else None
+
+    def made() -> Adversaries:
+        torch.manual_seed(0)
+        g, d = (getattr(gans.load(arch), kind)(Shape(32, 8, classes, 0.05)) for kind in ("generator", "discriminator"))
+        g, d = sharing.synchronise(g), sharing.synchronise(d)
+        sgd: Any = [torch.optim.SGD(network.parameters(), lr=0.01) for network in (g, d)]
+        return Adversaries(recipe, g, d, *sgd)
+
+    def steps(each: Adversaries, share: Share | None) -> tuple[Adversaries, Tensor]:
+        of = share.of if share else (lambda tensor: tensor)
+        own = None if labels is None else of(labels)
+        for _ in range(2):
+            found = each.step(of(real), of(z), own, penalised=True)
+        return each, found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ranks, "own", lambda: ranks.Rank(0, 3, 0, 3))
+        several = [made() for _ in range(3)]
+    monkeypatch.setattr(sharing, "randn_like", torch.zeros_like)  # threads have one random state between them
+    alone, metrics = steps(made(), None)
+    found = together(lambda number: steps(several[number], share_of(total, number, 3)), total, 3)
+    for each, of_each in found:
+        torch.testing.assert_close(of_each, metrics, rtol=1e-4, atol=1e-5)
+        for network in ("generator", "discriminator"):
+            torch.testing.assert_close(
+                each.networks[network].state_dict(), alone.networks[network].state_dict(), rtol=1e-3, atol=1e-5
+            )
+
+
+def test_without_other_processes_nothing_is_done() -> None:
+    x, network = given(3, 2), nn.Linear(2, 1).double()
+    torch.autograd.backward(network(x).sum())
+    before = [weight.grad.clone() for weight in network.parameters() if weight.grad is not None]
+    assert sharing.gathered(x) is x and sharing.own(x) is x and sharing.weighed(x) is x
+    assert sharing.reduced(network, means=[x[0, 0]]) == [x[0, 0]]
+    after = [weight.grad for weight in network.parameters() if weight.grad is not None]
+    assert all(torch.equal(now, was) for now, was in zip(after, before, strict=True))

@@ -1,0 +1,143 @@
+"""Results on stdout as they stand; progress as plain lines where stderr is no terminal."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import write_png
+
+from xrayaug.errors import UsageError
+from xrayaug.runtime import console
+from xrayaug.runtime.console import Table
+
+AWKWARD = ("hand[red].png", "[/b].png", "a\\[b].png", ":smile:.png", "50%.png")
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_cells_and_notes_are_shown_as_they_stand(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    console.show([Table("files", ("name",), [(name,)], notes=[f"see {name}"])])
+    shown = capsys.readouterr()
+    assert f" {name} " in shown.out
+    assert f"see {name}\n" in shown.out
+    assert shown.err == ""
+
+
+def test_long_notes_stay_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    note = "runs/" + "very-" * 80 + "long"
+    console.show([Table("files", ("name",), [], notes=[note])])
+    assert note in capsys.readouterr().out.splitlines()
+
+
+def test_an_error_is_one_line_with_its_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    console.report(UsageError("--size is 0", "it must be 8 or more"))
+    assert capsys.readouterr().err == "error: --size is 0 (it must be 8 or more)\n"
+
+
+def test_progress_off_a_terminal_is_plain_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter([0.0, 1.0, 11.0, 12.0, 20.0])
+    monkeypatch.setattr("xrayaug.runtime.console.time.monotonic", lambda: next(seconds))
+    with console.progress(40, "sample") as advance:
+        advance(10)  # too soon for a line
+        advance(12, "epoch [2]")
+        advance(18)
+    assert capsys.readouterr().err.splitlines() == [
+        "sample: 22/40 images, 2.0 images/s, 0:09 left; epoch [2]",
+        "sample: 40 images in 0:20, 2.0 images/s",
+    ]
+
+
+def test_progress_on_a_terminal_is_a_bar(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with console.progress(2, "decode") as advance:
+        advance(2, "file [1].png")
+    shown = capsys.readouterr()
+    assert "decode" in shown.err
+    assert "2/2" in shown.err
+    assert "file [1].png" in shown.err
+    assert shown.out == ""
+
+
+def test_progress_that_breaks_off_claims_no_end(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match="disk"), console.progress(5, "sample"):
+        raise RuntimeError("disk")
+    assert capsys.readouterr().err == ""
+
+
+PROGRAM = "from xrayaug.cli import main; main()"
+
+
+def program(words: list[str], shell: str = "", **environment: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run the program as a shell does, with redirections."""
+    line = f"{shlex.join([sys.executable, '-c', PROGRAM, *words])} {shell}"
+    return subprocess.run(["sh", "-c", line], env=os.environ | environment, capture_output=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A command whose tables have letters beyond ASCII, and which is quick, for it is complete."""
+    directory = tmp_path_factory.mktemp("streams")
+    for place, name in enumerate(("normal", "abnormal")):
+        for number in range(4):
+            pixels = np.random.default_rng(10 * place + number).integers(0, 256, (8, 8)).astype(np.uint8)
+            write_png(directory / "raw" / name / f"{number}.png", pixels)
+    words = ["prepare", "--source", "folder", "--input", str(directory / "raw"), "--size", "8"]
+    words += ["--out", str(directory / "hände ①")]
+    assert program(words).returncode == 0
+    return words
+
+
+PLAIN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_paths_that_the_locale_cannot_read_are_refused_and_others_are_not(prepared: list[str]) -> None:
+    *words, out = prepared
+    refused = program(prepared, **PLAIN_C)
+    assert (refused.returncode, b"PYTHONUTF8=1" in refused.stderr) == (1, True)
+    plain = program([*words, str(Path(out).with_name("plain"))], **PLAIN_C)
+    assert (plain.returncode, b"Table 1" in plain.stdout) == (0, True), plain.stderr
+
+
+@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}])
+@pytest.mark.parametrize("more", [[], ["--json"], ["--help"], ["--dry-run"], ["--seed", "7"]])
+def test_what_cannot_be_encoded_is_escaped(prepared: list[str], environment: dict[str, str], more: list[str]) -> None:
+    ended = program([*prepared, *more], **environment)
+    assert ended.returncode == (1 if "--seed" in more else 0), ended.stderr
+    assert b"Traceback" not in ended.stderr
+    if "--json" in more:
+        assert json.loads(ended.stdout.decode("ascii"))["images"] == 8
+    elif "--help" not in more:
+        assert b"Table 1" in ended.stdout or b"holds another result" in ended.stderr
+
+
+@pytest.mark.parametrize("shell", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("more", [[], ["--json"], ["--help"], ["--overwrite"]])
+def test_a_closed_stream_costs_nothing(prepared: list[str], shell: str, more: list[str]) -> None:
+    ended = program([*prepared, *more], shell)
+    assert (ended.returncode, b"Traceback" in ended.stderr) == (0, False), ended.stderr
+    if "2>" in shell and ">&- 2" not in shell:
+        assert b"Table 1" in ended.stdout or b"images" in ended.stdout or b"Usage" in ended.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
+@pytest.mark.parametrize("more", [[], ["--json"], ["--help"], ["--version"]])
+def test_a_full_standard_output_is_said_in_one_line(prepared: list[str], more: list[str]) -> None:
+    words = more if more == ["--version"] else [*prepared, *more]
+    ended = program(words, ">/dev/full")
+    assert ended.returncode == 1
+    errors = [line for line in ended.stderr.decode().splitlines() if "already complete" not in line]
+    assert [line.partition(" (")[0] for line in errors] == [
+        "error: standard output cannot be written: No space left on device"
+    ]
+
+
+def test_a_reader_that_left_is_no_error_to_speak_of(prepared: list[str]) -> None:
+    ended = program([*prepared, "--help"], "| true")
+    assert b"Traceback" not in ended.stderr
+    assert b"Exception" not in ended.stderr

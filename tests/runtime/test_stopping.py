@@ -1,0 +1,146 @@
+"""A request to stop is raised at once, or waits until what only memory has is saved."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from xrayaug.runtime import stopping
+from xrayaug.runtime.stopping import Interval, Pace, Stopped
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGALRM, 75), (signal.SIGINT, 130)]
+)
+def test_a_signal_is_raised_at_once(number: signal.Signals, code: int) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped) as stop, stopping.watching():
+        signal.raise_signal(number)
+        pytest.fail("not stopped")
+    assert stop.value.exit_code == code
+    assert signal.getsignal(number) is before
+    assert not stopping.requested()
+
+
+def test_deferred_it_waits_for_a_check() -> None:
+    reached = []
+    with pytest.raises(Stopped), stopping.watching(), stopping.deferred():
+        signal.raise_signal(signal.SIGTERM)
+        reached.append(stopping.requested())
+        stopping.check()
+        reached.append(False)
+    assert reached == [True]
+
+
+def test_deferred_it_waits_no_longer_than_that() -> None:
+    with pytest.raises(Stopped), stopping.watching():
+        with stopping.deferred():
+            signal.raise_signal(signal.SIGTERM)
+        pytest.fail("not stopped")
+
+
+def test_an_error_while_deferred_is_not_hidden() -> None:
+    with pytest.raises(ValueError, match="disk"), stopping.watching(), stopping.deferred():
+        signal.raise_signal(signal.SIGTERM)
+        raise ValueError("disk full")
+
+
+def test_the_first_request_counts() -> None:
+    with pytest.raises(Stopped) as stop, stopping.watching(), stopping.deferred():
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGUSR1)
+        stopping.check()
+    assert stop.value.cause == "SIGTERM"
+
+
+def test_a_request_that_comes_twice_at_once_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+    with pytest.raises(Stopped), stopping.watching():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGUSR1)
+            ended.append("in order")
+    assert ended == ["in order"]
+    monkeypatch.setattr(stopping, "AT_ONCE_SECONDS", 0)
+    with pytest.raises(Stopped), stopping.watching():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGUSR1)  # much later: the first one was lost on its way
+            ended.append("never")
+    assert ended == ["in order"]
+
+
+def test_time_is_up() -> None:
+    with pytest.raises(Stopped) as stop, stopping.watching(max_minutes=0.05 / 60):
+        time.sleep(5)
+    assert (stop.value.cause, stop.value.exit_code) == ("--max-minutes", 75)
+
+
+def test_time_that_was_not_needed_is_given_back() -> None:
+    with stopping.watching(max_minutes=0.05 / 60):
+        pass
+    time.sleep(0.1)
+
+
+def test_no_except_exception_catches_it() -> None:
+    with pytest.raises(Stopped), stopping.watching():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Exception:
+            pytest.fail("caught as an error")
+
+
+def test_nothing_watched_nothing_changed() -> None:
+    stopping.check()
+    with stopping.deferred():
+        stopping.check()
+
+
+SECOND = """
+import signal, time
+from xrayaug.runtime import stopping
+with stopping.watching(), stopping.deferred():
+    signal.raise_signal(signal.SIGINT)
+    print("saving", flush=True)
+    signal.raise_signal(signal.SIGINT)
+    print("still here", flush=True)
+"""
+
+
+def test_a_second_ctrl_c_ends_the_process_at_once() -> None:
+    ended = subprocess.run([sys.executable, "-c", SECOND], capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGINT
+    assert ended.stdout == "saving\n"
+
+
+def test_a_process_ends_with_the_one_it_belongs_to() -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    script = "from xrayaug.runtime import stopping\nwith stopping.watching(): import time; time.sleep(20)"
+    environment = os.environ | {stopping.PARENT: str(gone.pid)}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "Stopped" in ended.stderr
+
+
+def test_the_pace_by_images() -> None:
+    pace = Pace(Interval(images=10), seen=5)
+    assert [pace.due(seen) for seen in (5, 14, 15, 99)] == [False, False, True, True]
+    pace.restart(15)
+    assert [pace.due(seen) for seen in (24, 25)] == [False, True]
+
+
+def test_the_pace_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    pace = Pace(Interval(seconds=60))
+    assert not pace.due(10**9)
+    now[0] = 160.0
+    assert pace.due(0)
+    pace.restart(0)
+    assert not pace.due(0)

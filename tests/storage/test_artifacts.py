@@ -1,0 +1,171 @@
+"""An artifact is opened only if it is what it says."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import build, edit_manifest, phantom
+from peak import peak_of
+
+from xrayaug.errors import ArtifactError
+from xrayaug.options import COMMANDS
+from xrayaug.storage import artifacts, manifests
+from xrayaug.storage.artifacts import Artifact, open_artifact
+from xrayaug.storage.builder import produce
+from xrayaug.storage.manifests import MANIFEST
+
+
+@pytest.mark.parametrize("content", [b"pixelz", b"", b"more pixels"])
+def test_a_changed_file_is_found_when_opened(made: Path, content: bytes) -> None:
+    (made / "images.npy").write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"images\.npy changed since it was made"):
+        open_artifact(made, "raw")
+
+
+def test_a_missing_file_is_found_when_opened(made: Path) -> None:
+    (made / "png" / "0.png").unlink()
+    with pytest.raises(ArtifactError, match=r"0\.png is missing"):
+        open_artifact(made, "raw")
+
+
+@pytest.mark.parametrize("kind", manifests.KINDS)
+def test_a_wrong_kind_is_explained_with_the_command_that_makes_one(made: Path, kind: str) -> None:
+    if kind == "raw":
+        assert open_artifact(made, kind).kind == kind
+        return
+    with pytest.raises(ArtifactError) as refusal:
+        open_artifact(made, kind)
+    assert refusal.value.message == f"{made} is a raw (made by phantom), expected a {kind}"
+    assert refusal.value.hint == f"make one with: {manifests.KINDS[kind]}"
+
+
+def test_another_format_is_refused(made: Path) -> None:
+    edit_manifest(made, lambda manifest: manifest.update(format=99))
+    with pytest.raises(ArtifactError, match=f"format 99, this xrayaug reads format {manifests.FORMAT}"):
+        open_artifact(made, "raw")
+
+
+@pytest.mark.parametrize("name", ["format", "kind", "stage", "options", "inputs", "files", "result"])
+def test_a_manifest_without_a_field_is_refused(made: Path, name: str) -> None:
+    edit_manifest(made, lambda manifest: manifest.pop(name))
+    with pytest.raises(ArtifactError, match=f"'{name}' is missing"):
+        open_artifact(made, "raw")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"a": 1}'])
+def test_a_manifest_that_is_none_is_refused(made: Path, text: str) -> None:
+    (made / MANIFEST).write_text(text)
+    with pytest.raises(ArtifactError, match=r"manifest\.json is not"):
+        open_artifact(made, "raw")
+
+
+def test_a_foreign_directory_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(ArtifactError, match=r"no finished dataset: it holds holiday\.jpg") as refusal:
+        open_artifact(tmp_path, "dataset")
+    assert refusal.value.hint == "make one with: xrayaug prepare, sample or augment"
+
+
+def test_inputs_are_found_after_the_whole_tree_moved(chain: tuple[Path, Path], tmp_path: Path) -> None:
+    run, out = chain
+    tree = tmp_path / "tree"
+    tree.rename(tmp_path / "moved")
+    moved = open_artifact(tmp_path / "moved" / out.relative_to(tree), "dataset")
+    assert moved.open_input("run", "gan-run").path == tmp_path / "moved" / run.relative_to(tree)
+
+
+def test_inputs_are_found_from_any_working_directory(chain: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    run, out = chain
+    for directory in (out, run, out.parent):
+        monkeypatch.chdir(directory)
+        relative = Path("../../data/synthetic") if directory != out.parent else Path("synthetic")
+        assert open_artifact(relative).open_input("run").path.resolve() == run
+
+
+def test_an_input_made_anew_is_found_out(chain: tuple[Path, Path]) -> None:
+    run, out = chain
+    produce(phantom(run, count=4, overwrite=True), "gan-run", build)
+    with pytest.raises(ArtifactError, match="changed since"):
+        open_artifact(out).open_input("run", "gan-run")
+
+
+def test_an_unknown_input_is_named(made: Path) -> None:
+    with pytest.raises(ArtifactError, match="names no input 'real'"):
+        open_artifact(made).input("real")
+
+
+def test_the_digest_of_a_raw_directory_follows_its_files(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.png").write_bytes(b"one")
+    before = artifacts.digest(tmp_path / "a")
+    assert artifacts.digest(tmp_path / "a") == before
+    (tmp_path / "a" / "2.png").write_bytes(b"two")
+    assert artifacts.digest(tmp_path / "a") != before
+
+
+def test_the_digest_of_many_files_is_of_their_names_and_sizes_and_takes_little_memory(tmp_path: Path) -> None:
+    names = [f"patient{place // 3:05}/study1/.image{place % 3}.png" for place in range(900)]
+    for name in names:
+        (tmp_path / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "raw" / name).touch()
+    (tmp_path / "raw" / "a list.csv").write_bytes(b"seven\n!")
+    (tmp_path / "raw" / "nowhere").symlink_to("nothing")
+    (tmp_path / "raw" / "again").symlink_to("a list.csv")
+    (tmp_path / "raw" / "twice").symlink_to("patient00000")
+    assert peak_of(lambda: artifacts.digest(tmp_path / "raw")) < 500 * len(names)
+    lines = sorted([*(f"{name}\t0" for name in names), "a list.csv\t7", "again\t7"])
+    assert artifacts.digest(tmp_path / "raw") == hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def test_every_kind_has_a_command_that_makes_one() -> None:
+    made = {word.strip(",") for line in manifests.KINDS.values() for word in line.split()} - {"xrayaug", "or"}
+    assert made == set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "bounds", "complaint"),
+    [
+        (int, 10**9, {"minimum": 8, "maximum": 4096}, "is 1000000000, must be from 8 to 4096"),
+        (int, -1, {"minimum": 8}, "is -1, must be from 8 to inf"),
+        (float, 1.5, {"maximum": 1}, "is 1.5, must be from -inf to 1"),
+        (str, "wgan", {"among": ("dcgan", "other")}, "is wgan, must be one of dcgan, other"),
+        (int, "8", {}, "is missing or of another type"),
+        (int, True, {}, "is missing or of another type"),
+        (int, 8.0, {}, "is missing or of another type"),
+        (dict, [], {}, "is missing or of another type"),
+    ],
+)
+def test_what_a_manifest_says_is_held_to_its_bounds(
+    kind: Any, value: Any, bounds: dict[str, Any], complaint: str
+) -> None:
+    said = Artifact(Path("a"), {"result": {"size": value}})
+    with pytest.raises(ArtifactError, match=rf"manifest\.json: 'result/size' {complaint}"):
+        said.said(kind, "result", "size", **bounds)
+
+
+def test_what_a_manifest_says_within_its_bounds_is_given() -> None:
+    said = Artifact(Path("a"), {"result": {"size": 8, "arch": "dcgan"}})
+    assert said.said(int, "result", "size", minimum=8, maximum=8) == 8
+    assert said.said(float, "result", "size") == 8
+    assert said.said(str, "result", "arch", among=["dcgan"]) == "dcgan"
+
+
+def test_only_a_listed_file_is_the_artifacts(made: Path) -> None:
+    opened = open_artifact(made)
+    assert opened.file("png/0.png") == made / "png" / "0.png"
+    with pytest.raises(ArtifactError, match=r"lists no file 'notes\.txt'"):
+        opened.file("notes.txt")
+
+
+def test_the_digest_of_a_directory_takes_any_name(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"h\xff.png")).write_text("x")
+    assert len(artifacts.digest(tmp_path)) == 64
+
+
+def test_an_input_whose_name_is_too_long_is_refused(chain: tuple[Path, Path]) -> None:
+    _, out = chain
+    edit_manifest(out, lambda manifest: manifest["inputs"]["run"].update(path="n" * 5000))
+    with pytest.raises(ArtifactError, match="cannot be read: File name too long"):
+        open_artifact(out).open_input("run")

@@ -1,0 +1,51 @@
+"""The yardstick of training is the Fréchet distance of as many images on either side, and can be stopped in between."""
+
+import numpy as np
+import pytest
+import torch
+
+from xrayaug.data.images.arrays import Pixels
+from xrayaug.metrics import features, frechet
+from xrayaug.training import fid_monitor
+from xrayaug.training.fid_monitor import Yardstick
+
+CPU = torch.device("cpu")
+
+
+def noise(count: int, brightest: int, seed: int = 0) -> Pixels:
+    return np.random.default_rng(seed).integers(0, brightest, (count, 16, 16)).astype(np.uint8)
+
+
+def test_it_is_the_frechet_distance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fid_monitor, "PASS", 4)
+    reals, fakes = noise(10, 200), noise(10, 100)
+    asked: list[tuple[int, int]] = []
+    visits: list[None] = []
+
+    def draw(start: int, count: int) -> Pixels:
+        asked.append((start, count))
+        return fakes[start : start + count]
+
+    yardstick = Yardstick("random", reals, CPU)
+    found = yardstick.distance(draw, lambda: visits.append(None))
+    network = features.load("random", CPU, dims=64)
+    expected = frechet.distance(*(frechet.statistics_of(network.features(list(side))) for side in (fakes, reals)))
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert asked == [(0, 4), (4, 4), (8, 2)]
+    assert len(visits) == 6  # after each pass, of either side
+    yardstick.distance(draw, lambda: visits.append(None))
+    assert len(visits) == 9  # the real images are measured once
+
+
+def test_the_nearer_images_are_nearer() -> None:
+    yardstick = Yardstick("random", noise(20, 200), CPU)
+    near, far = (
+        yardstick.distance(lambda start, count, side=side: side[start : start + count], lambda: None)  # type: ignore[misc]
+        for side in (noise(20, 190, seed=1), noise(20, 50, seed=1))
+    )
+    assert near < far / 10
+
+
+def test_many_images_are_measured_by_the_first_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fid_monitor, "MOST", 3)
+    assert len(Yardstick("random", noise(9, 200), CPU).reals) == 3
