@@ -21,7 +21,7 @@ from xrayaug.data.images import tensors
 from xrayaug.data.images.arrays import Pixels, map_images
 from xrayaug.data.images.loaders import feed
 from xrayaug.data.images.stack import Stack
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 
 
 def pixels(arguments: argparse.Namespace) -> Pixels:
@@ -47,8 +47,8 @@ def folder(arguments: argparse.Namespace) -> Round:
 
 def resident(arguments: argparse.Namespace) -> Round:
     """Uint8 in memory, gathered and scaled."""
-    where = device.resolve("cpu")
-    reals = torch.from_numpy(pixels(arguments)).to(where)
+    device = devices.resolve("cpu")
+    reals = torch.from_numpy(pixels(arguments)).to(device)
 
     def run() -> int:
         order = torch.randperm(len(reals))
@@ -61,12 +61,12 @@ def resident(arguments: argparse.Namespace) -> Round:
 
 def mapped(arguments: argparse.Namespace) -> Round:
     """Uint8 in its file, read batch by batch and scaled, as `train-gan` does on a CPU."""
-    where = device.resolve("cpu")
+    device = devices.resolve("cpu")
     file = Path(tempfile.mkdtemp()) / "images.npy"
     np.save(file, pixels(arguments))
     array = map_images(file)
     count, size, _ = array.shape
-    reals = feed(Stack([array], np.zeros(count, np.int32), np.arange(count), (size, size)), where)
+    reals = feed(Stack([array], np.zeros(count, np.int32), np.arange(count), (size, size)), device)
 
     def run() -> int:
         order = torch.split(torch.randperm(len(reals)), arguments.batch_size)

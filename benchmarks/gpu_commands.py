@@ -17,7 +17,7 @@ import torch
 import torchvision
 from gpu_rows import Bench, Row, environment, write_dataset
 
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 from xrayaug.storage.checkpoints import NAME
 
 THESIS = 12_611  # images of the thesis's GAN
@@ -29,18 +29,18 @@ FRACTION = 0.004  # of the device's memory that a process may have where memory 
 
 def machine(bench: Bench) -> Iterator[Row]:
     """Versions, clocks, and what the device's memory and units do."""
-    where = bench.where
+    device = bench.device
     versions = {"torch": torch.__version__, "torchvision": torchvision.__version__, "numpy": np.__version__}
     backends: Any = torch.backends  # which torch leaves untyped in part
     versions |= {"cuda": torch.version.cuda, "cudnn": str(backends.cudnn.version())}
     note = ", ".join(f"{name} {version}" for name, version in versions.items())
     yield Row("versions", None, note=f"Python {sys.version.split()[0]}, {note}", more=versions)
-    yield Row("device", None, note=device.describe(where))
-    if where.type != "cuda":
+    yield Row("device", None, note=devices.describe(device))
+    if device.type != "cuda":
         return
     yield Row("card", None, note=_asked_of_card())
     for precision in ("ieee", "tf32", "bf16"):
-        yield Row(f"matrix product of 8,192, {precision}", None, note=f"{_teraflops(where, precision):.0f} TFLOP/s")
+        yield Row(f"matrix product of 8,192, {precision}", None, note=f"{_teraflops(device, precision):.0f} TFLOP/s")
 
 
 def _asked_of_card() -> str:
@@ -53,15 +53,15 @@ def _asked_of_card() -> str:
     return f"{QUERY}: {asked.stdout.strip()}"
 
 
-def _teraflops(where: torch.device, precision: str, size: int = 8192) -> float:
-    a = torch.randn(size, size, device=where, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
-    with device.products("tf32" if precision == "tf32" else "ieee"):
+def _teraflops(device: torch.device, precision: str, size: int = 8192) -> float:
+    a = torch.randn(size, size, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    with devices.products("tf32" if precision == "tf32" else "ieee"):
         a @ a
-        device.wait(where)
+        devices.wait(device)
         started = time.perf_counter()
         for _ in range(5):
             a @ a
-        device.wait(where)
+        devices.wait(device)
     return 5 * 2 * size**3 / (time.perf_counter() - started) / 1e12
 
 
@@ -114,7 +114,7 @@ def resume(bench: Bench) -> Iterator[Row]:
         done = bench.command(*words, on=then)
         made = json.loads((out / "manifest.json").read_text())["environment"] if done.returncode == 0 else {}
         changes = made.get("changes", [])
-        warned_rightly = bool(changes) == (then != bench.name and bench.where.type != "cpu")
+        warned_rightly = bool(changes) == (then != bench.name and bench.device.type != "cpu")
         passed = code == 75 and saved and done.returncode == 0 and made.get("stops") == 1 and warned_rightly
         last = done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
         note = (
@@ -225,7 +225,7 @@ def _numbers(table: Path) -> Any:
 
 def memory(bench: Bench) -> Iterator[Row]:
     """Memory that runs out in training and in sampling: one line, exit code 1."""
-    if bench.where.type != "cuda":
+    if bench.device.type != "cuda":
         yield Row("memory that runs out", None, note="only on CUDA")
         return
     data = write_dataset(bench.scratch / "data", 256, 64)

@@ -22,7 +22,7 @@ from xrayaug.data.dataset import Row as Image
 from xrayaug.data.images import arrays
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.options import Prepare
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 from xrayaug.storage import builder
 
 HELD_OUT = 32  # images for validation, and as many for testing
@@ -63,9 +63,9 @@ class Bench:
             self.share()
 
     @property
-    def where(self) -> torch.device:
+    def device(self) -> torch.device:
         """The device, with everything set as commands have it."""
-        return device.resolve(self.name)
+        return devices.resolve(self.name)
 
     def sized(self, full: int, small: int) -> int:
         """One of the two."""
@@ -74,7 +74,7 @@ class Bench:
     @property
     def precisions(self) -> tuple[str, ...]:
         """Those that the device has."""
-        return ("fp32", "tf32", "bf16") if self.where.type == "cuda" else ("fp32", "bf16")
+        return ("fp32", "tf32", "bf16") if self.device.type == "cuda" else ("fp32", "bf16")
 
     def command(self, *words: object, on: str | None = None, **settings: Any) -> "subprocess.CompletedProcess[str]":
         """Run `xrayaug` in a fresh process, on the device unless told otherwise."""
@@ -133,23 +133,23 @@ def write_dataset(out: Path, count: int, size: int) -> Path:
     return out
 
 
-def milliseconds(where: torch.device, work: Callable[[], Any], times: int) -> float:
+def milliseconds(device: torch.device, work: Callable[[], Any], times: int) -> float:
     """How long `work` takes on the device, on average."""
-    device.wait(where)
+    devices.wait(device)
     started = time.perf_counter()
     for _ in range(times):
         work()
-    device.wait(where)
+    devices.wait(device)
     return (time.perf_counter() - started) / times * 1000
 
 
-def peak(where: torch.device, *, reset: bool = False) -> float | None:
+def peak(device: torch.device, *, reset: bool = False) -> float | None:
     """The most memory that tensors have had on the device, in GiB."""
-    if where.type != "cuda":
+    if device.type != "cuda":
         return None
-    found = torch.cuda.max_memory_allocated(where) / 2**30
+    found = torch.cuda.max_memory_allocated(device) / 2**30
     if reset:
-        torch.cuda.reset_peak_memory_stats(where)
+        torch.cuda.reset_peak_memory_stats(device)
     return found
 
 

@@ -29,7 +29,7 @@ from xrayaug.networks import gans
 from xrayaug.networks.classifier import IMAGENET_MEAN, IMAGENET_STD
 from xrayaug.networks.gans import Shape
 from xrayaug.options import TrainClassifier, TrainGan
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 from xrayaug.runtime.distributed import ranks
 from xrayaug.runtime.distributed.group import Group
 from xrayaug.runtime.distributed.ranks import Rank
@@ -85,11 +85,11 @@ def _gan_training(
     if gans.load(arch).CONDITIONAL == "optional":
         given |= {"conditional": True}
     options = TrainGan(**given)
-    where, design = bench.where, train_gan.design(options, size)
-    reals = torch.from_numpy(pictures(images or 4 * design.recipe.batch_size, size)).to(where)
+    device, design = bench.device, train_gan.design(options, size)
+    reals = torch.from_numpy(pictures(images or 4 * design.recipe.batch_size, size)).to(device)
     labels = [place % 2 for place in range(len(reals))] if design.shape.classes else None
     material = gan_training.Material(Held(reals), labels)
-    training = gan_training.Training(options, design, material, where, bench.scratch)
+    training = gan_training.Training(options, design, material, device, bench.scratch)
     training.at.epoch = options.epochs
     return training
 
@@ -128,7 +128,7 @@ def _agreement(bench: Bench, training: gan_training.Training, allowed: float) ->
     training.recorder.forget()
     limit = min(max(allowed, NOISE * noise), MOST_NOISE)
     note = f"replays differ by {apart:.1e} from eager steps, allowed {limit:.1e}; eager steps by {noise:.1e}"
-    return apart <= limit and recorded == (bench.where.type == "cuda"), note
+    return apart <= limit and recorded == (bench.device.type == "cuda"), note
 
 
 def _taken_from(
@@ -148,16 +148,16 @@ def _taken_from(
 def _timed(bench: Bench, training: gan_training.Training, what: str) -> Row:
     """The times of replays and of eager steps."""
     step = _step_of(training)
-    peak(bench.where, reset=True)
+    peak(bench.device, reset=True)
     for _ in range(WARM_UP + 2):
         step()
-    replayed = milliseconds(bench.where, step, bench.sized(10, 2))
+    replayed = milliseconds(bench.device, step, bench.sized(10, 2))
     with _eagerly(training.recorder):
-        eagerly = milliseconds(bench.where, step, bench.sized(5, 1))
+        eagerly = milliseconds(bench.device, step, bench.sized(5, 1))
     training.recorder.forget()
     batch = training.recipe.batch_size
     note = f"batch {batch}; eager {eagerly:.2f} ms"
-    return Row(what, None, replayed, batch / replayed * 1000, peak(bench.where), note)
+    return Row(what, None, replayed, batch / replayed * 1000, peak(bench.device), note)
 
 
 def _tensors(state: Any) -> list[Tensor]:
@@ -183,20 +183,20 @@ def _eagerly(recorder: Recorder) -> Iterator[None]:
 
 def dcgan(bench: Bench) -> Iterator[Row]:
     """The thesis's networks, 128 px in batches of 100, beside the loop of PyTorch's DCGAN example."""
-    size, where = bench.sized(128, 32), bench.where
+    size, device = bench.sized(128, 32), bench.device
     found: dict[str, float] = {}
     for precision in bench.precisions:
-        peak(where, reset=True)
+        peak(device, reset=True)
         training = _gan_training(bench, "dcgan", size, images=bench.sized(2000, 16), precision=precision)
         step, batch = _step_of(training), training.recipe.batch_size
         for _ in range(WARM_UP + 2):
             step()
-        found[precision] = took = milliseconds(where, step, bench.sized(100, 2))
-        more = {"kernels": _kernels(where, step)}
+        found[precision] = took = milliseconds(device, step, bench.sized(100, 2))
+        more = {"kernels": _kernels(device, step)}
         note = _projected(took, batch)
-        yield Row(f"graph, {precision}", None, took, batch / took * 1000, peak(where), note, more)
+        yield Row(f"graph, {precision}", None, took, batch / took * 1000, peak(device), note, more)
         with _eagerly(training.recorder):
-            took = milliseconds(where, step, bench.sized(20, 1))
+            took = milliseconds(device, step, bench.sized(20, 1))
         yield Row(f"eager, {precision}", None, took, batch / took * 1000)
         training.recorder.forget()
     for name in ("default", "fp32", "bf16"):
@@ -204,7 +204,7 @@ def dcgan(bench: Bench) -> Iterator[Row]:
         ours = found["tf32" if name == "default" and "tf32" in found else name if name != "default" else "fp32"]
         note = f"{took / ours:.2f} times ours" + (", which is tf32" if name == "default" else "")
         note += "".join(f"; {took / of:.1f} times ours in {each}" for each, of in found.items() if name == "default")
-        yield Row(f"PyTorch's example, {name}", None, took, batch / took * 1000, peak(where), note)
+        yield Row(f"PyTorch's example, {name}", None, took, batch / took * 1000, peak(device), note)
 
 
 def _projected(took: float, batch: int) -> str:
@@ -212,13 +212,13 @@ def _projected(took: float, batch: int) -> str:
     return f"{THESIS_EPOCHS} epochs of {THESIS:,} images: {seconds:.0f} s of steps"
 
 
-def _kernels(where: torch.device, step: Callable[[], Any]) -> list[dict[str, Any]]:
+def _kernels(device: torch.device, step: Callable[[], Any]) -> list[dict[str, Any]]:
     """The kernels that take most of the device's time in ten steps."""
-    on_device = [ProfilerActivity.CUDA] if where.type == "cuda" else []
+    on_device = [ProfilerActivity.CUDA] if device.type == "cuda" else []
     with profile(activities=[ProfilerActivity.CPU, *on_device]) as trace:
         for _ in range(10 if on_device else 1):
             step()
-        device.wait(where)
+        devices.wait(device)
     clock = "self_device_time_total" if on_device else "self_cpu_time_total"
     found = [(each.key, getattr(each, clock) / 1000, each.count) for each in trace.key_averages()]
     total = sum(spent for _, spent, _ in found) or 1.0
@@ -242,34 +242,34 @@ def _set_as(name: str) -> Iterator[None]:
     """Multiply as PyTorch does by default, or by that precision."""
     kept = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True  # as the example has it
-    device._set_products("tf32" if name == "tf32" else "ieee")
+    devices._set_products("tf32" if name == "tf32" else "ieee")
     if name == "default":  # convolutions in tf32, other products in fp32
         torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
     try:
         yield
     finally:
         torch.backends.cudnn.benchmark = kept
-        device._set_products("ieee")
+        devices._set_products("ieee")
 
 
 def _plain_dcgan(bench: Bench, precision: str, size: int) -> tuple[float, int]:
     """Milliseconds a step of PyTorch's DCGAN example with the thesis's networks, and the images of a step."""
-    where, batch = bench.where, bench.sized(100, 8)
+    device, batch = bench.device, bench.sized(100, 8)
     steps = [transforms.Grayscale(), transforms.ToTensor(), transforms.Normalize([0.5], [0.5])]
     files = datasets.ImageFolder(str(_folder(bench, bench.sized(2000, 16), size)), transforms.Compose(steps))
     workers = bench.sized(WORKERS, 1)
     loader = DataLoader(files, batch, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=True)
     arch, shape = gans.load("dcgan"), Shape(size, 100, width=1 / 16 if bench.small else 1.0)
-    g, d = arch.generator(shape).to(where), arch.discriminator(shape).to(where)
+    g, d = arch.generator(shape).to(device), arch.discriminator(shape).to(device)
     optimisers = [torch.optim.Adam(network.parameters(), lr=3.4e-4, betas=(0.5, 0.999)) for network in (d, g)]
 
     def epoch() -> None:
         for images, _ in loader:
-            _plain_step(g, d, optimisers, images.to(where), precision)
+            _plain_step(g, d, optimisers, images.to(device), precision)
 
     with _set_as(precision):
         epoch()
-        return milliseconds(where, epoch, bench.sized(3, 1)) / len(loader), batch
+        return milliseconds(device, epoch, bench.sized(3, 1)) / len(loader), batch
 
 
 def _plain_step(g: nn.Module, d: nn.Module, optimisers: Sequence[torch.optim.Adam], real: Tensor, name: str) -> None:
@@ -277,14 +277,14 @@ def _plain_step(g: nn.Module, d: nn.Module, optimisers: Sequence[torch.optim.Ada
     ones, zeros = torch.ones(len(real), device=real.device), torch.zeros(len(real), device=real.device)
 
     def judged(images: Tensor, target: Tensor) -> Tensor:
-        with device.autocast(real.device, name):
+        with devices.autocast(real.device, name):
             judgements = d(images)
         return nn.functional.binary_cross_entropy(judgements.float(), target)
 
     d.zero_grad()
     on_real = judged(real, ones)
     on_real.backward()  # type: ignore[no-untyped-call] # torch leaves it so
-    with device.autocast(real.device, name):
+    with devices.autocast(real.device, name):
         fake = g(torch.randn(len(real), 100, device=real.device))
     on_fake = judged(fake.detach(), zeros)
     on_fake.backward()  # type: ignore[no-untyped-call] # torch leaves it so
@@ -302,24 +302,24 @@ def _plain_step(g: nn.Module, d: nn.Module, optimisers: Sequence[torch.optim.Ada
 
 def densenet(bench: Bench) -> Iterator[Row]:
     """DenseNet-169 at 224 px beside a plain torchvision loop; five seeds side by side; the rate's decay."""
-    where, size = bench.where, bench.sized(224, 64)
+    device, size = bench.device, bench.sized(224, 64)
     ours: dict[tuple[int, str], float] = {}
     for batch, precision in ((8, "fp32"), (8, "bf16"), (64, "bf16")):
-        peak(where, reset=True)
+        peak(device, reset=True)
         (training,) = _classifiers(bench, batch, size, precision=precision)
         began, took = _round(bench, [training], bench.sized(30, 1))
         ours[batch, precision] = took
         note = f"the first {WARM_UP + 2} steps take {began:.1f} s"
-        yield Row(f"batch {batch}, graph, {precision}", None, took, batch / took * 1000, peak(where), note)
+        yield Row(f"batch {batch}, graph, {precision}", None, took, batch / took * 1000, peak(device), note)
         training.recorder.forget()
     yield _without_trying(bench, size)
     for precision in ("fp32", "bf16"):
-        peak(where, reset=True)
+        peak(device, reset=True)
         trainings = _classifiers(bench, 8, size, bench.sized(5, 2), precision=precision)
         _, took = _round(bench, trainings, bench.sized(20, 1))
         note = f"a step of each; {took / ours[8, precision]:.2f} times one step alone"
         rate = 8 * len(trainings) / took * 1000
-        yield Row(f"batch 8, {len(trainings)} seeds, {precision}", None, took, rate, peak(where), note)
+        yield Row(f"batch 8, {len(trainings)} seeds, {precision}", None, took, rate, peak(device), note)
         for each in trainings:
             each.recorder.forget()
     yield _falling_rate(bench)
@@ -344,13 +344,13 @@ def _classifiers(
     bench: Bench, batch: int, size: int, count: int = 1, *, steps: int = 100, **changes: Any
 ) -> list[classifier_training.Training]:
     """Runs of so many seeds on the same images, on an epoch of so many steps."""
-    where = bench.where
+    device = bench.device
     images = batch * (3 if bench.small else steps)
     if bench.small:
         changes = {"arch": "resnet18", **changes}
-    shown = torch.from_numpy(pictures(min(images, 512), size)).to(where)
+    shown = torch.from_numpy(pictures(min(images, 512), size)).to(device)
     shown = shown.repeat(-(-images // len(shown)), 1, 1)[:images]
-    labels = (torch.arange(images, device=where) % 2).float()
+    labels = (torch.arange(images, device=device) % 2).float()
     train, valid = Pictures(Held(shown), labels), Pictures(Held(shown[:8]), labels[:8])
     material = classifier_training.Material(train, valid, W0, W1, images)
     found = []
@@ -359,7 +359,7 @@ def _classifiers(
         out.mkdir(exist_ok=True)
         given: dict[str, Any] = {"data": Path("unused"), "out": out, "weights": "none", "epochs": 1000, **changes}
         options = TrainClassifier(batch_size=batch, size=size, seed=seed, **given)
-        found.append(classifier_training.Training(options, where, out, material))
+        found.append(classifier_training.Training(options, device, out, material))
     return found
 
 
@@ -372,13 +372,13 @@ def _round(bench: Bench, trainings: Sequence[classifier_training.Training], time
             with each.turn:
                 next(steps)
 
-    began = milliseconds(bench.where, step, bench.sized(WARM_UP + 2, 1)) * bench.sized(WARM_UP + 2, 1) / 1000
-    return began, milliseconds(bench.where, step, times)
+    began = milliseconds(bench.device, step, bench.sized(WARM_UP + 2, 1)) * bench.sized(WARM_UP + 2, 1) / 1000
+    return began, milliseconds(bench.device, step, times)
 
 
 def _plain_classifier(bench: Bench, batch: int, size: int) -> float:
     """Milliseconds a step of a loop as torchvision's tutorials have it."""
-    where = bench.where
+    device = bench.device
     steps = [
         transforms.RandomHorizontalFlip(),
         transforms.RandomRotation(10),
@@ -389,13 +389,13 @@ def _plain_classifier(bench: Bench, batch: int, size: int) -> float:
     workers = bench.sized(WORKERS, 1)
     loader = DataLoader(files, batch, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=True)
     arch = "resnet18" if bench.small else "densenet169"
-    network = models.get_model(arch, weights=None, num_classes=1).to(where).train()
+    network = models.get_model(arch, weights=None, num_classes=1).to(device).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-4)
 
     def epoch() -> None:
         for images, labels in loader:
-            target = labels.to(where).float()
-            logits = network(images.to(where))[:, 0]
+            target = labels.to(device).float()
+            logits = network(images.to(device))[:, 0]
             loss = nn.functional.binary_cross_entropy_with_logits(logits, target, target * W1 + (1 - target) * W0)
             optimiser.zero_grad()
             torch.autograd.backward(loss)
@@ -403,11 +403,11 @@ def _plain_classifier(bench: Bench, batch: int, size: int) -> float:
             loss.item()
 
     if bench.small:
-        return milliseconds(where, epoch, 1) / len(loader)
+        return milliseconds(device, epoch, 1) / len(loader)
     with _set_as("default"):
         torch.backends.cudnn.benchmark = False  # as PyTorch has it
         epoch()
-        return milliseconds(where, epoch, 1) / len(loader)
+        return milliseconds(device, epoch, 1) / len(loader)
 
 
 def _falling_rate(bench: Bench) -> Row:
@@ -447,7 +447,7 @@ def dropout(bench: Bench) -> Iterator[Row]:
             for each, steps in left:
                 with each.turn:
                     next(steps)
-        device.wait(bench.where)
+        devices.wait(bench.device)
         found = [torch.stack([loss for loss, _ in each.losses][-count:]) for each in trainings]
         for each in trainings:
             each.recorder.forget()
@@ -466,10 +466,10 @@ def dropout(bench: Bench) -> Iterator[Row]:
 
 def streaming(bench: Bench) -> Iterator[Row]:
     """Batches read ahead across a capture, beside images that the device holds; and a capture that fails."""
-    where = device.resolve(bench.name, deterministic=True)
+    device = devices.resolve(bench.name, deterministic=True)
     pixels = pictures(70, 32)
     stack = Stack([pixels], np.zeros(70, np.int32), np.arange(70), (32, 32))
-    feeds: dict[str, Feed] = {"held": Held(torch.from_numpy(pixels).to(where)), "streamed": Streamed(stack, where, 4)}
+    feeds: dict[str, Feed] = {"held": Held(torch.from_numpy(pixels).to(device)), "streamed": Streamed(stack, device, 4)}
     logs = {}
     for name, feed in feeds.items():
         out = bench.scratch / name
@@ -486,7 +486,7 @@ def streaming(bench: Bench) -> Iterator[Row]:
         )
         design = train_gan.design(options, 32)
         started = time.perf_counter()
-        gan_training.Training(options, design, gan_training.Material(feed), where, out).run()
+        gan_training.Training(options, design, gan_training.Material(feed), device, out).run()
         seconds = time.perf_counter() - started
         lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         logs[name] = [[line[metric] for metric in ("d_loss", "g_loss", "d_real", "d_fake")] for line in lines]
@@ -497,9 +497,9 @@ def streaming(bench: Bench) -> Iterator[Row]:
 
 def _failed_capture(bench: Bench) -> Row:
     """A step that reads a number of the device cannot be recorded: one line, and draws go on."""
-    if bench.where.type != "cuda":
+    if bench.device.type != "cuda":
         return Row("a capture that fails", None, note="only on CUDA")
-    recorder = Recorder(bench.where)
+    recorder = Recorder(bench.device)
 
     def step(x: Tensor) -> Tensor:
         return x * (torch.rand_like(x) * x.sum().item())
@@ -508,7 +508,7 @@ def _failed_capture(bench: Bench) -> Row:
         for _ in range(WARM_UP + 1):
             recorder.take(step, torch.ones(4), seed=0)
     except CaptureError as problem:
-        drawn = torch.rand(4, device=bench.where)
+        drawn = torch.rand(4, device=bench.device)
         is_well = bool(drawn.isfinite().all()) and "\n" not in problem.message
         return Row("a capture that fails", is_well, note=f"{problem.message}; {problem.hint}")
     return Row("a capture that fails", False, note="it did not fail")
@@ -516,7 +516,7 @@ def _failed_capture(bench: Bench) -> Row:
 
 def precision(bench: Bench) -> Iterator[Row]:
     """What precisions change in losses and in the distance, of practice hands; each seed from the same weights."""
-    size, where = bench.sized(64, 32), bench.where
+    size, device = bench.sized(64, 32), bench.device
     pixels = _hands(bench, bench.sized(1000, 40), size)
     for name in bench.precisions:
         found = []
@@ -528,8 +528,8 @@ def precision(bench: Bench) -> Iterator[Row]:
                 width=bench.sized(1, 0) or 1 / 16, precision=name, preview_every=0, on_collapse="warn",
                 fid_every=bench.sized(60, 2), fid_features="random",
             )  # fmt: skip
-            material = gan_training.Material(Held(torch.from_numpy(pixels).to(where)))
-            gan_training.Training(options, train_gan.design(options, size), material, where, out).run()
+            material = gan_training.Material(Held(torch.from_numpy(pixels).to(device)))
+            gan_training.Training(options, train_gan.design(options, size), material, device, out).run()
             lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
             late = lines[len(lines) // 2 :]
             means = {metric: statistics.mean(line[metric] for line in late) for metric in ("d_loss", "g_loss")}
@@ -558,7 +558,7 @@ def _plainly(*words: object) -> None:
 
 def nccl(bench: Bench) -> Iterator[Row]:
     """One process as if it were one of several: sums between processes within the graph, and the group's end."""
-    where = bench.where
+    device = bench.device
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -577,12 +577,12 @@ def nccl(bench: Bench) -> Iterator[Row]:
 
     Recorder.forget = watched  # type: ignore[method-assign]
     with ranks.together():
-        group = Group(Rank(), where)
+        group = Group(Rank(), device)
         ranks.enter(group)
         train_gan.run(options)
         started = time.monotonic()
     seconds = time.monotonic() - started
-    captured = max(recorded) > 0 or where.type != "cuda"
-    backend = "nccl" if where.type == "cuda" else "gloo"
+    captured = max(recorded) > 0 or device.type != "cuda"
+    backend = "nccl" if device.type == "cuda" else "gloo"
     yield Row(f"all-reduce by {backend} within the graph", captured, note=f"{max(recorded)} recordings")
     yield Row("the group destroyed", seconds < DESTROYED, note=f"{seconds:.2f} s, allowed {DESTROYED:g}")

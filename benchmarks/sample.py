@@ -15,7 +15,7 @@ from interleaved import Round, compare
 from xrayaug.networks import gans
 from xrayaug.networks.gans import Shape
 from xrayaug.options import Phantom, Sample
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 from xrayaug.sampling import sampler
 from xrayaug.stages import sample
 from xrayaug.storage import builder, weights
@@ -25,11 +25,11 @@ LATENT = 100
 
 def forward(arguments: argparse.Namespace) -> Round:
     """The generator on latent vectors that are there already."""
-    where = device.resolve("cpu")
+    device = devices.resolve("cpu")
     g = (
         gans.load("dcgan")
         .generator(Shape(arguments.size, LATENT))
-        .to(where)
+        .to(device)
         .to(memory_format=torch.channels_last)
         .eval()
     )

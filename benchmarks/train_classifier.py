@@ -22,7 +22,7 @@ from torchvision import datasets, models, transforms
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.networks import classifier
 from xrayaug.networks.classifier import IMAGENET_MEAN, IMAGENET_STD
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 
 W0, W1 = 0.3, 0.7
 
@@ -69,8 +69,8 @@ def plain(arguments: argparse.Namespace) -> Round:
 
 def ours(arguments: argparse.Namespace, precision: str = "fp32") -> Round:
     """What `train-classifier` does with a batch."""
-    where = device.resolve("cpu")
-    network = classifier.build(arguments.arch, size=arguments.size).to(where).train()
+    device = devices.resolve("cpu")
+    network = classifier.build(arguments.arch, size=arguments.size).to(device).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
     images = torch.from_numpy(pixels(arguments))
     labels = torch.arange(len(images)).remainder(2).float()
@@ -79,7 +79,7 @@ def ours(arguments: argparse.Namespace, precision: str = "fp32") -> Round:
         for batch in torch.split(torch.randperm(len(images)), arguments.batch_size):
             shown = classifier.images_of(images[batch])
             theta = classifier.transforms(torch.rand(len(batch), 2), flip=True, rotation=10.0)
-            with device.autocast(where, precision):
+            with devices.autocast(device, precision):
                 logits = network(classifier.warp(shown, theta))
             loss = classifier.weighted_bce(logits, labels[batch], W0, W1)
             optimiser.zero_grad(set_to_none=True)

@@ -18,7 +18,7 @@ from xrayaug.data.images import tensors
 from xrayaug.networks import gans
 from xrayaug.networks.gans import Shape
 from xrayaug.options import TrainGan
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 from xrayaug.stages import train_gan
 from xrayaug.training import gan_model
 
@@ -63,8 +63,8 @@ def plain(arguments: argparse.Namespace) -> Round:
 def ours(arguments: argparse.Namespace, *, feeding: bool = True, **changes: Any) -> Round:
     """`train-gan`'s step from resident uint8, shuffled; or, to see what that costs, always from one fixed batch."""
     options = TrainGan(data=Path("unused"), out=Path("unused"), batch_size=arguments.batch_size, **changes)
-    where = device.resolve("cpu")
-    both = gan_model.build(options, train_gan.design(options, arguments.size), where)
+    device = devices.resolve("cpu")
+    both = gan_model.build(options, train_gan.design(options, arguments.size), device)
     images = reals(arguments)
     fixed, z = tensors.to_unit(images[: arguments.batch_size]), torch.randn(arguments.batch_size, 100)
 

@@ -27,7 +27,7 @@ class Quarters:
 
     learnt_from = None
     dims = 4
-    where = torch.device("cpu")
+    device = torch.device("cpu")
 
     def __init__(self, seed: int) -> None:
         network = {"features": "random", "network_name": "quarters", "network": str(seed)}

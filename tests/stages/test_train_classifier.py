@@ -129,9 +129,9 @@ def test_held_and_streamed_pictures_train_to_the_same_bytes(
     arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     ways: dict[str, Callable[[Stack, torch.device], Feed]] = {
-        "held": lambda stack, where: Held(torch.from_numpy(stack.at(slice(None)))),
+        "held": lambda stack, device: Held(torch.from_numpy(stack.at(slice(None)))),
         "streamed": Streamed,
-        "ahead": lambda stack, where: Streamed(stack, where, 2),
+        "ahead": lambda stack, device: Streamed(stack, device, 2),
     }
     for name, way in ways.items():
         monkeypatch.setattr(loaders, "feed", way)

@@ -63,7 +63,7 @@ def test_a_run_holds_weights_log_previews_and_reals(made: TrainGan) -> None:
 def test_held_pictures_train_to_the_same_bytes(
     made: TrainGan, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loaders, "feed", lambda stack, where: Held(torch.from_numpy(stack.at(slice(None)))))
+    monkeypatch.setattr(loaders, "feed", lambda stack, device: Held(torch.from_numpy(stack.at(slice(None)))))
     train_gan.run(command(data, tmp_path / "held", preview_every=1))
     for name in ("generator.safetensors", "discriminator.safetensors", "reals.png"):
         assert (tmp_path / "held" / name).read_bytes() == (made.out / name).read_bytes()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from xrayaug.networks import gans
 from xrayaug.networks.gans import Recipe, Shape
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 from xrayaug.training import augmentation, losses, steps
 from xrayaug.training.gan_model import AUGMENTED, FURTHER, METRICS, VIEWS, Adversaries, Chances
 
@@ -122,7 +122,7 @@ def test_penalties_are_computed_and_differentiated_in_fp32_where_steps_are_in_tf
     monkeypatch.setattr(losses, "zero_centred", penalised)
     both = [adversaries(Recipe(r1=1.0)), adversaries(Recipe(r1=1.0))]
     both[1].by_tf32 = True
-    with device.products("tf32"):
+    with devices.products("tf32"):
         for each in both:
             each.step(*given(), penalised=True)
     together = ["penalty ieee", "gradients tf32", "gradients tf32"]

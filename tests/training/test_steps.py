@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xrayaug.errors import CaptureError
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 from xrayaug.training import steps
 from xrayaug.training.steps import WARM_UP, Recorder
 
@@ -73,7 +73,7 @@ class Driver:
         made = Recorder(CPU)
         made._is_recording, made._stream = True, Stream()
         made._draws = Generator()  # type: ignore[assignment] # stands in for one
-        made.where = torch.device("cpu", 0)
+        made.device = torch.device("cpu", 0)
         return made
 
 
@@ -207,13 +207,13 @@ def test_each_recorder_draws_from_a_generator_of_its_own(driver: Driver) -> None
 def test_no_graphs_records_nothing(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "Stream", lambda _: pytest.fail("a stream to record on"))
     recorder = Recorder(torch.device("cuda", 0), graphs=False)
-    recorder.where = CPU
+    recorder.device = CPU
     taken(recorder, driver.counting, batches())
     assert not driver.recordings
 
 
 def test_products_are_tf32_within_steps_alone() -> None:
-    device.resolve("cpu")
+    devices.resolve("cpu")
     found: list[tuple[str, bool]] = []
 
     def step() -> Tensor:

@@ -34,7 +34,7 @@ class Audit:
         return {**asdict(self), "labels": list(self.labels)}
 
 
-def audits(runs: Sequence[Run], most: int, batch_size: int, where: torch.device, seed: int) -> list[Audit]:
+def audits(runs: Sequence[Run], most: int, batch_size: int, device: torch.device, seed: int) -> list[Audit]:
     """Audit every arm but controls, by the features of its first network.
 
     Args:
@@ -46,7 +46,7 @@ def audits(runs: Sequence[Run], most: int, batch_size: int, where: torch.device,
     """
     firsts = [next(members) for _, members in itertools.groupby(runs, lambda each: each.arm_name)]
     fed = [run for run in firsts if run.arm["control"] is None and any(row.synthetic for row in run.data.rows)]
-    return [_audit(run, most, batch_size, where, seed) for run in fed]
+    return [_audit(run, most, batch_size, device, seed) for run in fed]
 
 
 def check_of(found: Sequence[Audit]) -> list[Check]:
@@ -79,9 +79,9 @@ def chosen(rows: Sequence[Row], most: int, seed: int) -> tuple[list[Row], list[R
     return picked
 
 
-def _audit(run: Run, most: int, batch_size: int, where: torch.device, seed: int) -> Audit:
+def _audit(run: Run, most: int, batch_size: int, device: torch.device, seed: int) -> Audit:
     real, synthetic = chosen(run.data.rows, most, seed)
-    network = ClassifierFeatures(run.artifact, where)
+    network = ClassifierFeatures(run.artifact, device)
     with console.progress(len(real) + len(synthetic), f"features of {run.name}") as advance:
         of_real, drawn = (_features(network, run, rows, batch_size, advance) for rows in (real, synthetic))
     patients = [row.patient and f"{row.source} {row.patient}" for row in real]

@@ -22,7 +22,7 @@ from xrayaug.metrics import features, frechet
 from xrayaug.metrics.features import Array, Features
 from xrayaug.metrics.frechet import Moments, Statistics
 from xrayaug.options import Fid
-from xrayaug.runtime import console, device, stopping
+from xrayaug.runtime import console, devices, stopping
 from xrayaug.runtime.distributed import turns
 from xrayaug.runtime.distributed.turns import Work
 from xrayaug.runtime.stopping import Interval
@@ -89,9 +89,9 @@ class Gauge:
         Raises:
             WeightsError: its weights are not to be had.
         """
-        where = device.resolve(self.options.device, deterministic=self.options.deterministic)
+        device = devices.resolve(self.options.device, deterministic=self.options.deterministic)
         given = self.options
-        return features.load(given.features, where, dims=int(given.dims), weights=given.weights, seed=given.seed)
+        return features.load(given.features, device, dims=int(given.dims), weights=given.weights, seed=given.seed)
 
     @property
     def dims(self) -> int:
@@ -170,7 +170,7 @@ class Gauge:
         return moments
 
     def _naming_limits(self) -> AbstractContextManager[None]:
-        return device.naming_limits(self.options.batch_size, deterministic=self.options.deterministic)
+        return devices.naming_limits(self.options.batch_size, deterministic=self.options.deterministic)
 
     @property
     def _every(self) -> Interval:
@@ -178,7 +178,7 @@ class Gauge:
 
     def _unfinished_name(self, file: Path, sequence: str, *what: str) -> str:
         """Told apart by what rounding depends on: the order of the pictures, the batches, the device."""
-        depends = (file.name, sequence, str(self.options.batch_size), device.describe_one(self.network.where), *what)
+        depends = (file.name, sequence, str(self.options.batch_size), devices.describe_one(self.network.device), *what)
         return hashlib.sha256("\n".join(depends).encode()).hexdigest() + ".partial"
 
 

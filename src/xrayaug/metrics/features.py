@@ -25,7 +25,7 @@ from xrayaug.metrics import frechet
 from xrayaug.networks import classifier, inception
 from xrayaug.networks.classifier import Classifier
 from xrayaug.networks.inception import Network, Weights
-from xrayaug.runtime import console, device, parallel, stopping
+from xrayaug.runtime import console, devices, parallel, stopping
 from xrayaug.runtime.distributed import turns
 from xrayaug.runtime.distributed.turns import Stream, Work
 from xrayaug.storage import artifacts
@@ -57,7 +57,7 @@ class Features(Protocol):
         """On which data the network was trained, for a reader to know; None where it saw no radiographs."""
 
     @property
-    def where(self) -> torch.device:
+    def device(self) -> torch.device:
         """Where it computes."""
 
     def features(self, pictures: Sequence[Pixels]) -> Array:
@@ -72,10 +72,10 @@ class InceptionFeatures:
 
     learnt_from = None
 
-    def __init__(self, weights: Weights, dims: int, where: torch.device) -> None:
+    def __init__(self, weights: Weights, dims: int, device: torch.device) -> None:
         self.weights = weights
         self.dims = dims
-        self.where = where
+        self.device = device
 
     @property
     def origin(self) -> dict[str, str]:
@@ -91,7 +91,7 @@ class InceptionFeatures:
     @cached_property
     def network(self) -> Network:
         """The layers, where they compute."""
-        return Network(self.weights, self.dims, self.where)
+        return Network(self.weights, self.dims, self.device)
 
     def features(self, pictures: Sequence[Pixels]) -> Array:
         """Features `[N, D]`."""
@@ -109,12 +109,12 @@ class ClassifierFeatures:
     outputs: so the logit depends on that average alone, as on the features of any other network.
     """
 
-    def __init__(self, run: Artifact, where: torch.device) -> None:
+    def __init__(self, run: Artifact, device: torch.device) -> None:
         self.run = run
-        self.where = where
+        self.device = device
         self.arch = run.said(str, "result", "arch")
         self.size = run.said(int, "result", "size", minimum=1, maximum=LARGEST)
-        self.network = classifier.restore(run.file(WEIGHTS), self.arch, size=self.size).to(where).eval()
+        self.network = classifier.restore(run.file(WEIGHTS), self.arch, size=self.size).to(device).eval()
         self.dims = _width(self.network)
         if self.dims > frechet.MOST_DIMS:
             raise UsageError(
@@ -152,12 +152,12 @@ class ClassifierFeatures:
         """Ask for features `[N, D]`."""
         prepared = torch.from_numpy(np.stack([_prepared(picture, self.size) for picture in pictures]))
         with torch.inference_mode():
-            found = _before_output(self.network, classifier.images_of(prepared.to(self.where)))
-            return device.fetched(found.float())
+            found = _before_output(self.network, classifier.images_of(prepared.to(self.device)))
+            return devices.fetched(found.float())
 
 
 def load(
-    name: str, where: torch.device, *, dims: int = max(inception.DIMS), weights: Path | None = None, seed: int = 0
+    name: str, device: torch.device, *, dims: int = max(inception.DIMS), weights: Path | None = None, seed: int = 0
 ) -> Features:
     """What makes the features of that name.
 
@@ -176,10 +176,10 @@ def load(
     if name != "inception" and weights is not None:
         raise UsageError(f"--weights and --features {name} exclude each other", "drop one of them")
     if name == "random":
-        return InceptionFeatures(inception.random_weights(seed), dims, where)
+        return InceptionFeatures(inception.random_weights(seed), dims, device)
     if name == "inception":
-        return InceptionFeatures(inception.load_weights(weights), dims, where)
-    return ClassifierFeatures(open_run(name), where)
+        return InceptionFeatures(inception.load_weights(weights), dims, device)
+    return ClassifierFeatures(open_run(name), device)
 
 
 def passing(network: Callable[[], Features], side: Pictures, batch_size: int) -> Work:
@@ -189,7 +189,7 @@ def passing(network: Callable[[], Features], side: Pictures, batch_size: int) ->
         within = [range(side.count)[start : start + batch_size] for start in starts]
         pictures = parallel.in_threads(side.read, itertools.chain.from_iterable(within))
         begun = (network().begin(list(itertools.islice(pictures, len(each)))) for each in within)
-        ahead = 1 if within and network().where.type == "cuda" else 0
+        ahead = 1 if within and network().device.type == "cuda" else 0
         yield from (wait() for wait in parallel.begun_ahead(begun, ahead))
 
     return passes

@@ -25,7 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.inception import BasicConv2d, Inception3, inception_v3
 
 from xrayaug.errors import WeightsError
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 from xrayaug.storage import weights
 
 Pixels = npt.NDArray[np.uint8]  # [H, W], or [H, W, 3] where the channels differ
@@ -62,10 +62,10 @@ class Weights:
 class Network:
     """Features of images by `weights`, on `where`: 64, 192, 768 or 2048 per image, averaged over the picture."""
 
-    def __init__(self, weights: Weights, dims: int, where: torch.device) -> None:
+    def __init__(self, weights: Weights, dims: int, device: torch.device) -> None:
         self.dims = dims
-        self.where = where
-        self.layers = _layers(weights, dims).to(where).to(memory_format=torch.channels_last)
+        self.device = device
+        self.layers = _layers(weights, dims).to(device).to(memory_format=torch.channels_last)
 
     def features(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
         """Features [N, D] of pictures of any size."""
@@ -74,8 +74,8 @@ class Network:
     def begin(self, pictures: Sequence[Pixels]) -> Callable[[], npt.NDArray[np.float32]]:
         """Ask the device for the features [N, D] of pictures of any size; what is returned waits for them."""
         with torch.inference_mode():
-            activations = self.layers(_prepared(pictures, self.where))  # [N, D, h, w]
-            return device.fetched(F.adaptive_avg_pool2d(activations, (1, 1)).flatten(1))
+            activations = self.layers(_prepared(pictures, self.device))  # [N, D, h, w]
+            return devices.fetched(F.adaptive_avg_pool2d(activations, (1, 1)).flatten(1))
 
 
 def cached_file() -> Path:
@@ -105,7 +105,7 @@ def load_weights(file: Path | None) -> Weights:
 
 def random_weights(seed: int) -> Weights:
     """Random weights that depend on `seed` alone, scaled so that activations keep their size (He et al., 2015)."""
-    source = device.generator(seed)
+    source = devices.generator(seed)
     state = {name: _drawn(name, tensor.shape, source) for name, tensor in _expected().items()}
     return Weights("random", f"random weights, seed {seed}", state, _identity(state))
 
@@ -234,17 +234,17 @@ def _drawn(name: str, shape: torch.Size, source: torch.Generator) -> Tensor:
     return torch.ones(shape) if name.endswith(("bn.weight", "running_var")) else torch.zeros(shape)
 
 
-def _prepared(pictures: Sequence[Pixels], where: torch.device) -> Tensor:
+def _prepared(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
     """Pictures as the network takes them: [N, 3, 299, 299] in [-1, 1], channels last.
 
     Neighbours of one shape are uploaded and resized together; a grey picture is resized once and not three times.
     """
-    parts = [_resized(list(alike), where) for _, alike in itertools.groupby(pictures, key=np.shape)]
+    parts = [_resized(list(alike), device) for _, alike in itertools.groupby(pictures, key=np.shape)]
     return torch.cat([part.expand(-1, 3, -1, -1) for part in parts]).contiguous(memory_format=torch.channels_last)
 
 
-def _resized(pictures: Sequence[Pixels], where: torch.device) -> Tensor:
+def _resized(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
     """Pictures of one shape, in [-1, 1]: [N, 1 or 3, 299, 299]."""
-    stacked = torch.from_numpy(np.stack(pictures)).to(where)
+    stacked = torch.from_numpy(np.stack(pictures)).to(device)
     unit = (stacked[:, None] if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)).float() / 255
     return 2 * F.interpolate(unit, size=(SIZE, SIZE), mode="bilinear", align_corners=False) - 1

@@ -13,7 +13,7 @@ from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError
 from xrayaug.networks import gans
 from xrayaug.networks.gans import CLASSES, Architecture, Shape
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 from xrayaug.runtime.distributed.turns import Stream
 from xrayaug.storage import weights
 from xrayaug.storage.artifacts import Artifact
@@ -82,14 +82,14 @@ class Drawing:
     g: nn.Module
     shape: Shape
     seed: int
-    where: torch.device
+    device: torch.device
     label: str = BALANCED
     psi: float | None = None
 
     def images(self, z: Tensor, labels: Sequence[int] | None) -> Pixels:
         """A pass of images, uint8 `[PASS, H, W]`, for latent vectors `[PASS, latent]` and as many labels."""
-        told = torch.tensor(labels, device=self.where) if labels is not None else None
-        given = z.to(self.where)
+        told = torch.tensor(labels, device=self.device) if labels is not None else None
+        given = z.to(self.device)
         if self.psi is None:
             return tensors.from_unit(self.g(given, told))
         return tensors.from_unit(self.g.truncated(given, told, self.psi))  # type: ignore[operator] # as was checked
@@ -121,7 +121,7 @@ class Drawing:
 
 def latents(seed: int, indices: range, length: int) -> Tensor:
     """Latent vectors `[N, length]`: that of image i depends on (seed, i) alone."""
-    return torch.stack([torch.randn(length, generator=device.generator(seed, index)) for index in indices])
+    return torch.stack([torch.randn(length, generator=devices.generator(seed, index)) for index in indices])
 
 
 def between(first: Tensor, last: Tensor) -> Tensor:

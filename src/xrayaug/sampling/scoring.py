@@ -34,13 +34,13 @@ def discriminating(source: Source, drawing: Drawing) -> Work:
         weights.check_fit(state, source.arch.discriminator(source.shape), file)
     d = source.arch.discriminator(source.shape)
     weights.put(state, d, file)
-    d = d.to(drawing.where).to(memory_format=torch.channels_last).eval()
+    d = d.to(drawing.device).to(memory_format=torch.channels_last).eval()
 
     def judged(start: int) -> Array:
         labels = drawing.labels(range(start, start + PASS))
-        told = torch.tensor(labels, device=drawing.where) if labels is not None else None
+        told = torch.tensor(labels, device=drawing.device) if labels is not None else None
         with torch.inference_mode():
-            images = tensors.to_unit(torch.from_numpy(drawing.draw(start)).to(drawing.where))
+            images = tensors.to_unit(torch.from_numpy(drawing.draw(start)).to(drawing.device))
             found: Array = d(images, told).reshape(PASS, -1)[:, 0].double().cpu().numpy()
         return found
 
@@ -63,7 +63,7 @@ class Nearness:
     def network(self) -> Features:
         """What makes the features."""
         given = self.options
-        return features.load(given.reject_by, self.drawing.where, dims=rejection.DIMS, seed=given.seed)
+        return features.load(given.reject_by, self.drawing.device, dims=rejection.DIMS, seed=given.seed)
 
     @cached_property
     def learnt(self) -> Pictures:

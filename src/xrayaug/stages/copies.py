@@ -24,7 +24,7 @@ from xrayaug.metrics.features import Array, Features
 from xrayaug.metrics.memorization import Nearest, Threshold
 from xrayaug.metrics.neighbours import Double, Places
 from xrayaug.options import Copies
-from xrayaug.runtime import console, device
+from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 from xrayaug.runtime.distributed import turns
 from xrayaug.runtime.distributed.turns import Work
@@ -103,11 +103,11 @@ class Found:
 def run(options: Copies) -> Result:
     """Screen; leaves `copies.csv` and `nearest.png`."""
     _check_features(options)
-    where = device.resolve(options.device, deterministic=options.deterministic)
-    screen, computing = partial(_screen, options, where), device.describe_one(where)
+    device = devices.resolve(options.device, deterministic=options.deterministic)
+    screen, computing = partial(_screen, options, device), devices.describe_one(device)
     lead = partial(builder.produce, options, "copies", screen, computing=computing)
-    with device.naming_limits(options.batch_size, deterministic=options.deterministic):
-        return turns.shared(lead, partial(_works, options, where), where)
+    with devices.naming_limits(options.batch_size, deterministic=options.deterministic):
+        return turns.shared(lead, partial(_works, options, device), device)
 
 
 def plan(options: Copies) -> Result:
@@ -134,9 +134,9 @@ def _space_row(name: str, of: Result, judged: int) -> tuple[str, ...]:
     return (name, f"{of['set_aside']:,}", f"{of['rate']:.2%}, so {of['rate'] * judged:.1f}", *numbers)
 
 
-def _screen(options: Copies, where: torch.device, directory: Path) -> Result:
+def _screen(options: Copies, device: torch.device, directory: Path) -> Result:
     sets = _open_sets(options)
-    network = _network(options, where)
+    network = _network(options, device)
     found = {
         "features": _compare_features(sets, network, options, directory),
         "pixels": _compare_pixels(sets, options),
@@ -150,14 +150,14 @@ def _screen(options: Copies, where: torch.device, directory: Path) -> Result:
     return result
 
 
-def _network(options: Copies, where: torch.device) -> Features:
-    return features.load(options.features, where, dims=int(options.dims), weights=options.weights, seed=options.seed)
+def _network(options: Copies, device: torch.device) -> Features:
+    return features.load(options.features, device, dims=int(options.dims), weights=options.weights, seed=options.seed)
 
 
-def _works(options: Copies, where: torch.device) -> dict[str, Work]:
+def _works(options: Copies, device: torch.device) -> dict[str, Work]:
     """What other processes may do of it: the features of each set of images."""
     sets = _open_sets(options)
-    network = cache(partial(_network, options, where))
+    network = cache(partial(_network, options, device))
     return {
         name: features.passing(network, image_sets.of_rows(data, rows), options.batch_size)
         for name, data, rows in sets.looked_at

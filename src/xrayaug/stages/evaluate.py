@@ -26,7 +26,7 @@ from xrayaug.evaluation.report import evidence, page
 from xrayaug.evaluation.runs import Run, open_runs, split_by
 from xrayaug.networks import classifier
 from xrayaug.options import Evaluate
-from xrayaug.runtime import console, device
+from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 from xrayaug.runtime.stopping import Interval
 from xrayaug.stats import bootstrap, classification
@@ -46,10 +46,10 @@ MOST_GROUPS = 20  # values of the column that --by names
 
 def run(options: Evaluate) -> Result:
     """Judge; leaves predictions, metrics, verdict, Table 5, Figure 7 and the report in the output directory."""
-    where = device.resolve(options.device, deterministic=options.deterministic)
+    device = devices.resolve(options.device, deterministic=options.deterministic)
     readings, before = part.readings(options), part.to_be_replaced(options)
-    build = partial(_evaluate, options, where)
-    result = builder.produce(options, "evaluation", build, computing=device.describe(where))
+    build = partial(_evaluate, options, device)
+    result = builder.produce(options, "evaluation", build, computing=devices.describe(device))
     return part.add(options, readings, result, before)
 
 
@@ -83,29 +83,29 @@ def demand(options: Evaluate, result: Result) -> None:
         findings.demand(result["verdict"], options.fail_unless)
 
 
-def _evaluate(options: Evaluate, where: torch.device, directory: Path) -> Result:
+def _evaluate(options: Evaluate, device: torch.device, directory: Path) -> Result:
     runs = open_runs(options.runs, options.local_cache)
     given = evidence.given(options.fid or (), options.copies)
     _warn(runs)
     groups = _groups(runs[0].test, options.by)
     kept = Checkpoints(directory / builder.RESUME / "predictions", AFTER_EACH_RUN)
-    with device.naming_limits(options.batch_size, deterministic=options.deterministic):
-        predicted = _predict(runs, options.batch_size, where, kept)
-        audited = _audit(options, runs, where)
+    with devices.naming_limits(options.batch_size, deterministic=options.deterministic):
+        predicted = _predict(runs, options.batch_size, device, kept)
+        audited = _audit(options, runs, device)
     if options.calibrate == "temperature":
         predicted = [predictions.cooled(each) for each in predicted]
     result = _result(options, predicted, groups, audited)
     _write(directory, result, predicted)
-    made_with = builder.environment(device.describe(where))
+    made_with = builder.environment(devices.describe(device))
     files.write_text(directory / "report.html", page.render(options, result, predicted, given, made_with))
     return result
 
 
-def _audit(options: Evaluate, runs: Sequence[Run], where: torch.device) -> list[Audit]:
+def _audit(options: Evaluate, runs: Sequence[Run], device: torch.device) -> list[Audit]:
     """Of every arm whether its synthetic images are told from real ones; nothing where that is not asked for."""
     if not options.audit_images:
         return []
-    return audits.audits(runs, options.audit_images, options.batch_size, where, options.seed)
+    return audits.audits(runs, options.audit_images, options.batch_size, device, options.seed)
 
 
 def _result(
@@ -147,7 +147,7 @@ def _warn(runs: Sequence[Run]) -> None:
         console.warn("split by image: patients leak between train and validation")
 
 
-def _predict(runs: Sequence[Run], batch_size: int, where: torch.device, kept: Checkpoints) -> list[Predicted]:
+def _predict(runs: Sequence[Run], batch_size: int, device: torch.device, kept: Checkpoints) -> list[Predicted]:
     """What each run says of the pictures of its own dataset, those of the test and those of the validation split.
 
     Of a run that was stopped the networks that it had judged are not asked again.
@@ -158,11 +158,11 @@ def _predict(runs: Sequence[Run], batch_size: int, where: torch.device, kept: Ch
         for each in runs[len(found) :]:
             arch = each.artifact.said(str, "options", "arch")
             size = each.artifact.said(int, "options", "size", minimum=1, maximum=LARGEST)
-            network = classifier.restore(each.artifact.file(WEIGHTS), arch, size=size).to(where)
+            network = classifier.restore(each.artifact.file(WEIGHTS), arch, size=size).to(device)
             said = {}
             for split, rows in (("test", each.test), ("valid", each.valid)):
-                pixels = Streamed(each.data.stack(rows, size), where)
-                predicted = classifier.predict(network, pixels, batch_size=batch_size, device=where)
+                pixels = Streamed(each.data.stack(rows, size), device)
+                predicted = classifier.predict(network, pixels, batch_size=batch_size, device=device)
                 said[split] = torch.from_numpy(predicted)
                 advance(len(rows), each.name)
             found.append(said)

@@ -21,7 +21,7 @@ from xrayaug.metrics.feature_statistics import Gauge, Measured, Side, Stored, ca
 from xrayaug.metrics.frechet import Statistics
 from xrayaug.networks import inception
 from xrayaug.options import Fid
-from xrayaug.runtime import console, device
+from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 from xrayaug.runtime.distributed import turns
 from xrayaug.runtime.distributed.turns import Work
@@ -131,12 +131,12 @@ class Measurement:
 def run(options: Fid) -> Result:
     """Measure; leaves an artifact with fid.json where `--out` is given, and side A's statistics where asked for."""
     measurement = Measurement(options)
-    where = device.resolve(options.device, deterministic=options.deterministic)
-    with device.naming_limits(options.batch_size, deterministic=options.deterministic):
-        return turns.shared(partial(_measure, options, measurement, where), measurement.works, where)
+    device = devices.resolve(options.device, deterministic=options.deterministic)
+    with devices.naming_limits(options.batch_size, deterministic=options.deterministic):
+        return turns.shared(partial(_measure, options, measurement, device), measurement.works, device)
 
 
-def _measure(options: Fid, measurement: Measurement, where: torch.device) -> Result:
+def _measure(options: Fid, measurement: Measurement, device: torch.device) -> Result:
     if options.save_stats is not None:
         if options.out is not None:  # else that is checked before any work anyway
             builder.check_place(options.out)
@@ -144,7 +144,7 @@ def _measure(options: Fid, measurement: Measurement, where: torch.device) -> Res
     if options.out is None:
         found = measurement.result()
     else:
-        computing = device.describe_one(where)
+        computing = devices.describe_one(device)
         found = builder.produce(options, "fid", measurement.write, computing=computing, raw=measurement.raw)
     measurement.gauge.finish()
     return found

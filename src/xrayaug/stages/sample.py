@@ -13,7 +13,7 @@ from xrayaug.data.images import arrays, contact_sheets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError, UsageError
 from xrayaug.options import Sample
-from xrayaug.runtime import console, device
+from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 from xrayaug.runtime.distributed import turns
 from xrayaug.runtime.distributed.turns import Work
@@ -40,11 +40,11 @@ def run(options: Sample) -> Result:
         )
     if options.reject and options.reject_by != rejection.DISCRIMINATOR:
         _check_features(options.reject_by)
-    where = device.resolve(options.device, deterministic=options.deterministic)
-    sample, computing = partial(_sample, options, where), device.describe_one(where)
+    device = devices.resolve(options.device, deterministic=options.deterministic)
+    sample, computing = partial(_sample, options, device), devices.describe_one(device)
     lead = partial(builder.produce, options, "dataset", sample, computing=computing)
-    with device.naming_limits(deterministic=options.deterministic):
-        return turns.shared(lead, partial(_works, options, where), where)
+    with devices.naming_limits(deterministic=options.deterministic):
+        return turns.shared(lead, partial(_works, options, device), device)
 
 
 def plan(options: Sample) -> Result:
@@ -60,10 +60,10 @@ def tables(result: Result) -> list[Table]:
     return [Table("Synthetic images", ("", "value"), [(name, str(value)) for name, value in shown.items()])]
 
 
-def _sample(options: Sample, where: torch.device, directory: Path) -> Result:
+def _sample(options: Sample, device: torch.device, directory: Path) -> Result:
     source = Source(artifacts.open_artifact(options.run, "gan-run"))
     summary = _summary(options, source)
-    drawing = _drawing(options, source, where)
+    drawing = _drawing(options, source, device)
     verdict = _judged(options, source, drawing, summary["label"], directory) if options.reject else None
     kept = range(options.count) if verdict is None else verdict.kept
     with (
@@ -90,16 +90,16 @@ def _sample(options: Sample, where: torch.device, directory: Path) -> Result:
     return summary
 
 
-def _drawing(options: Sample, source: Source, where: torch.device) -> Drawing:
-    g = source.generator(options.snapshot).to(where).to(memory_format=torch.channels_last).eval()
-    return Drawing(g, source.shape, options.seed, where, options.label or BALANCED, options.truncation)
+def _drawing(options: Sample, source: Source, device: torch.device) -> Drawing:
+    g = source.generator(options.snapshot).to(device).to(memory_format=torch.channels_last).eval()
+    return Drawing(g, source.shape, options.seed, device, options.label or BALANCED, options.truncation)
 
 
-def _works(options: Sample, where: torch.device) -> dict[str, Work]:
+def _works(options: Sample, device: torch.device) -> dict[str, Work]:
     """What other processes may do of it."""
     source = Source(artifacts.open_artifact(options.run, "gan-run"))
     _check_able(options, source)
-    drawing = _drawing(options, source, where)
+    drawing = _drawing(options, source, device)
     if not options.reject:
         return {DRAWN: drawing.some}
     from xrayaug.sampling import scoring

@@ -14,7 +14,7 @@ from xrayaug.errors import DataError, TrainingError
 from xrayaug.networks import classifier
 from xrayaug.networks.classifier import Classifier
 from xrayaug.options import TrainClassifier
-from xrayaug.runtime import console, device
+from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks
@@ -31,10 +31,10 @@ SHOWN = ("best_epoch", "valid_loss", "valid_accuracy", "valid_auroc")  # of each
 
 def run(options: TrainClassifier) -> Result:
     """Train; leaves the best epoch's weights and a log in the run directory, or in one for each of `--seeds`."""
-    where = device.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
-    process_group.join(where)
-    with device.naming_limits(options.batch_size, deterministic=options.deterministic), _own_randomness(where):
-        made = Group(options, where).made(options.parts())
+    device = devices.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
+    process_group.join(device)
+    with devices.naming_limits(options.batch_size, deterministic=options.deterministic), _own_randomness(device):
+        made = Group(options, device).made(options.parts())
     return made[0] if options.seeds is None else {"runs": made}
 
 
@@ -70,12 +70,12 @@ def tables(result: Result) -> list[Table]:
 class Group:
     """The runs of one command: a single one, or one for each of `--seeds`."""
 
-    def __init__(self, options: TrainClassifier, where: torch.device) -> None:
+    def __init__(self, options: TrainClassifier, device: torch.device) -> None:
         self.options = options
-        self.where = where
+        self.device = device
         self.profile = Profile(
             options.profile if ranks.is_first() else None,
-            where,
+            device,
             overwrite=options.overwrite,
             side_by_side=len(options.parts()),
         )
@@ -89,7 +89,7 @@ class Group:
     def material(self) -> Material:
         """What they learn from, on the device once for all of them."""
         data, *splits = self.rows
-        train, valid = (_pictures(data, rows, self.options.size, self.where) for rows in splits)
+        train, valid = (_pictures(data, rows, self.options.size, self.device) for rows in splits)
         arm = _arm_of(data)
         return Material(
             train, valid, *_class_weights(splits[0], arm), _real(splits[0]), emphasis=_emphasis(splits[0], arm)
@@ -111,7 +111,7 @@ class Group:
 
         def build(directory: Path) -> Result:
             nonlocal have_others_begun
-            training = Training(options, self.where, directory, self.material)
+            training = Training(options, self.device, directory, self.material)
             have_others_begun = True
             try:
                 results.extend(self.made(rest, [*begun, training]))
@@ -119,7 +119,7 @@ class Group:
                 problems.append(problem)
             return self._finished(training)
 
-        computing = device.describe(self.where)
+        computing = devices.describe(self.device)
         results.insert(0, builder.produce(options, "classifier-run", build, computing=computing))
         if not have_others_begun:  # this one was complete
             results += self.made(rest, begun)
@@ -131,7 +131,7 @@ class Group:
         if trainings:
             networks = self.options.arch if len(trainings) == 1 else f"{len(trainings)} {self.options.arch}"
             images = f"{trainings[0].count} images of {self.options.size} px"
-            console.say(f"training {networks} on {images} on {device.describe(self.where)}")
+            console.say(f"training {networks} on {images} on {devices.describe(self.device)}")
             side_by_side(trainings, self.profile)
 
     def _finished(self, training: Training) -> Result:
@@ -175,9 +175,9 @@ def _rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
     return data, train, valid
 
 
-def _pictures(data: Dataset, rows: list[Row], size: int, where: torch.device) -> Pictures:
+def _pictures(data: Dataset, rows: list[Row], size: int, device: torch.device) -> Pictures:
     labels = torch.tensor([float(row.label == "abnormal") for row in rows])
-    return Pictures(loaders.feed(data.stack(rows, size), where), labels.to(where))
+    return Pictures(loaders.feed(data.stack(rows, size), device), labels.to(device))
 
 
 def _arm_of(data: Dataset) -> dict[str, Any]:
@@ -210,9 +210,9 @@ def _emphasis(train: list[Row], arm: dict[str, Any]) -> tuple[float, float]:
     return e0, e1
 
 
-def _own_randomness(where: torch.device) -> Any:
+def _own_randomness(device: torch.device) -> Any:
     """A context in which dropout is drawn from our seeds, and the caller's random state is left alone."""
-    return torch.random.fork_rng(devices=[where] if where.type == "cuda" else [])
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def _summary(

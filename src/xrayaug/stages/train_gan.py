@@ -15,7 +15,7 @@ from xrayaug.errors import DataError, UsageError
 from xrayaug.networks import gans
 from xrayaug.networks.gans import CLASSES, Architecture, Shape
 from xrayaug.options import TrainGan
-from xrayaug.runtime import console, device
+from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks
@@ -28,9 +28,9 @@ from xrayaug.training.gan_training import Material, Training
 
 def run(options: TrainGan) -> Result:
     """Train; leaves weights, log, previews and a grid of reals in the run directory."""
-    where = device.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
-    process_group.join(where)
-    return builder.produce(options, "gan-run", partial(_train, options, where), computing=device.describe(where))
+    device = devices.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
+    process_group.join(device)
+    return builder.produce(options, "gan-run", partial(_train, options, device), computing=devices.describe(device))
 
 
 def plan(options: TrainGan) -> Result:
@@ -104,15 +104,15 @@ def layers(build: Any, shape: Shape, input_shape: tuple[int, ...]) -> list[dict[
     return found
 
 
-def _train(options: TrainGan, where: torch.device, directory: Path) -> Result:
+def _train(options: TrainGan, device: torch.device, directory: Path) -> Result:
     data, rows = _training_rows(options)
     chosen = design(options, data.size)
     labels = _labels(options, chosen.shape, rows)
-    with device.naming_limits(chosen.recipe.batch_size, deterministic=options.deterministic):
-        material = Material(loaders.feed(data.stack(rows, data.size), where), labels)
-        training = Training(options, chosen, material, where, directory)
+    with devices.naming_limits(chosen.recipe.batch_size, deterministic=options.deterministic):
+        material = Material(loaders.feed(data.stack(rows, data.size), device), labels)
+        training = Training(options, chosen, material, device, directory)
         images = f"{len(rows)} images of {data.size} px"
-        console.say(f"training {options.arch} on {images} on {device.describe(where)}")
+        console.say(f"training {options.arch} on {images} on {devices.describe(device)}")
         last = training.run()
     if ranks.is_first():
         _save(training, directory)

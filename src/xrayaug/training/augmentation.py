@@ -67,14 +67,14 @@ class Ada:
     for one that knows each by heart. All of it is tensors changed in place, so that it can be part of a CUDA graph.
     """
 
-    def __init__(self, where: torch.device, *, target: float = TARGET, speed: int = SPEED) -> None:
+    def __init__(self, device: torch.device, *, target: float = TARGET, speed: int = SPEED) -> None:
         self.target = target
         self.speed = speed
-        self.p = torch.zeros((), device=where)  # the strength, in [0, CAP]
-        self.overfitting = torch.zeros((), device=where)  # r_t when the strength was last changed
-        self._signs = torch.zeros((), device=where)  # their sum since then
-        self._images = torch.zeros((), device=where)  # their number
-        self._steps = torch.zeros((), device=where)
+        self.p = torch.zeros((), device=device)  # the strength, in [0, CAP]
+        self.overfitting = torch.zeros((), device=device)  # r_t when the strength was last changed
+        self._signs = torch.zeros((), device=device)  # their sum since then
+        self._images = torch.zeros((), device=device)  # their number
+        self._steps = torch.zeros((), device=device)
 
     def observe(self, signs: Tensor, images: int) -> None:
         """Take note of a step, and change the strength when it is time.

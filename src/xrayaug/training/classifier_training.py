@@ -25,7 +25,7 @@ from xrayaug.data.images.loaders import Feed
 from xrayaug.errors import TrainingError
 from xrayaug.networks import classifier
 from xrayaug.options import TrainClassifier
-from xrayaug.runtime import console, device, stopping
+from xrayaug.runtime import console, devices, stopping
 from xrayaug.runtime.distributed import ranks, sharing
 from xrayaug.runtime.distributed.sharing import Share
 from xrayaug.runtime.stopping import Pace, Stopped
@@ -102,23 +102,23 @@ class Best:
 class Training:
     """A run from its first step or from where it was stopped to its last."""
 
-    def __init__(self, options: TrainClassifier, where: torch.device, directory: Path, material: Material) -> None:
+    def __init__(self, options: TrainClassifier, device: torch.device, directory: Path, material: Material) -> None:
         self.options = options
         self.directory = directory
         self.material = material
-        seed = device.generator(options.seed, INITIAL).initial_seed()
+        seed = devices.generator(options.seed, INITIAL).initial_seed()
         with ranks.one_first():
             network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed)
         if options.sync_bn:
             sharing.synchronise(network)
         self.least = sharing.least_of([network])
         sharing.check_fit(options.batch_size, self.least)
-        self.network = network.to(where)
-        self.optimiser = steps.adam(self.network.parameters(), where, lr=options.lr, betas=BETAS)
+        self.network = network.to(device)
+        self.optimiser = steps.adam(self.network.parameters(), device, lr=options.lr, betas=BETAS)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimiser, factor=PLATEAU_FACTOR, patience=options.patience
         )
-        self.recorder = Recorder(where, precision=options.precision, graphs=not options.no_graphs)
+        self.recorder = Recorder(device, precision=options.precision, graphs=not options.no_graphs)
         self.losses: list[tuple[Tensor, int]] = []  # of the steps since the last look, and their images
         self.look = Pace(LOOK)
         self.note = ""  # what the progress says beside its figures
@@ -126,7 +126,7 @@ class Training:
         self.checkpoints = Checkpoints(directory / builder.RESUME / "checkpoints", options.checkpoint_every)
         self.at, self.best = Position(), Best()
         self._take_up(self.checkpoints.restore())
-        self.turn = device.own_queue(where)
+        self.turn = devices.own_queue(device)
 
     @property
     def count(self) -> int:
@@ -189,9 +189,9 @@ class Training:
 
     def _pass(self, number: int, first: int) -> Iterator[int]:
         """Go on with a pass over the training images at a batch of its order, to its end or the epoch's."""
-        at, options, where = self.at, self.options, self.material.train.labels.device
+        at, options, device = self.at, self.options, self.material.train.labels.device
         draws = _draws(self.count, options.seed, number)
-        theta = classifier.transforms(draws[:, 1:], flip=options.flip, rotation=options.rotation).to(where)
+        theta = classifier.transforms(draws[:, 1:], flip=options.flip, rotation=options.rotation).to(device)
         order = draws[:, 0].argsort(stable=True)
         left = batches(order, options.batch_size)[first : first + self.length - at.batches]
         shares, own = sharing.stretches(left, self.least)
@@ -210,7 +210,7 @@ class Training:
     def _taken(self, share: Share | None, *given: Tensor) -> Tensor:
         """The loss of the step on a batch, of which this process has its share."""
         at, rank = self.at, ranks.own().number
-        masks = device.generator(self.options.seed, DROPOUT, at.epoch, at.batches, *([rank] if rank else []))
+        masks = devices.generator(self.options.seed, DROPOUT, at.epoch, at.batches, *([rank] if rank else []))
         with sharing.of_batch(share):
             return self.recorder.take(self._step, *given, seed=masks.initial_seed(), key=share)
 
@@ -220,7 +220,7 @@ class Training:
         images = classifier.images_of(shown.pixels.shown(batch, *given))
         if self.options.flip or self.options.rotation:
             images = classifier.warp(images, theta)
-        with device.autocast(images.device, self.options.precision):
+        with devices.autocast(images.device, self.options.precision):
             logits = self.network(images)
         e0, e1 = self.material.emphasis
         loss = classifier.weighted_bce(logits, shown.labels[batch], e0 * self.material.w0, e1 * self.material.w1)
@@ -358,7 +358,7 @@ def _draws(count: int, seed: int, number: int) -> Tensor:
     Drawn image by image, so that the first rows do not depend on how many follow: the real images come first, and
     have the same draws in every arm.
     """
-    return torch.rand(count, 3, dtype=torch.float64, generator=device.generator(seed, DRAWS, number))
+    return torch.rand(count, 3, dtype=torch.float64, generator=devices.generator(seed, DRAWS, number))
 
 
 def batches(order: Tensor, batch_size: int) -> list[Tensor]:

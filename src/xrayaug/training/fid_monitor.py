@@ -32,11 +32,11 @@ class Yardstick:
         WeightsError: their weights are not to be had.
     """
 
-    def __init__(self, name: str, reals: Pixels, where: torch.device) -> None:
+    def __init__(self, name: str, reals: Pixels, device: torch.device) -> None:
         from xrayaug.metrics import features
 
         self.reals = reals[:MOST]
-        self.network = features.load(name, where, dims=DIMS.get(name, DIMS["inception"]))
+        self.network = features.load(name, device, dims=DIMS.get(name, DIMS["inception"]))
         self._of_reals: Statistics | None = None  # which are measured when they are first needed
 
     def distance(self, draw: Draw, after_each: Visit) -> float:

@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812
 from xrayaug.errors import UsageError
 from xrayaug.networks.gans import Architecture, Recipe, Shape
 from xrayaug.options import TrainGan
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 from xrayaug.runtime.distributed import sharing
 from xrayaug.storage import weights
 from xrayaug.storage.checkpoints import State
@@ -153,7 +153,7 @@ class Adversaries:
         d_real, d_fake = judgement(on_real), judgement(on_fake)
         loss = losses.discriminator_loss(self.recipe.loss, d_real, d_fake)
         of_classes = [class_loss(output, batch.labels) for output in (on_real, on_fake)]
-        with device.products("ieee"):
+        with devices.products("ieee"):
             penalty = self._penalty(*shown, batch) if penalised else None
         self._differentiate(_sum(loss, *of_classes), penalty)
         none = loss.new_zeros(())
@@ -179,7 +179,7 @@ class Adversaries:
             on_fake = self.d(self._shown(fake, batch, 2), batch.labels)
             d_real = self._beside(batch)
         loss = losses.generator_loss(self.recipe.loss, d_real, judgement(on_fake))
-        with device.products("ieee"):
+        with devices.products("ieee"):
             penalty = self._regulariser(batch) if penalised else None
         self._differentiate(_sum(loss, class_loss(on_fake, batch.labels)), penalty)
         (found,) = sharing.reduced(self.g, self.d, means=[loss])
@@ -192,7 +192,7 @@ class Adversaries:
             torch.autograd.backward(sharing.weighed(_sum(loss, penalty)))
             return
         torch.autograd.backward(sharing.weighed(loss))
-        with device.products("ieee"):
+        with devices.products("ieee"):
             torch.autograd.backward(sharing.weighed(penalty))
 
     def grow(self, progress: float) -> bool:
@@ -291,26 +291,26 @@ def resolve_recipe(options: TrainGan, arch: Architecture, size: int) -> Recipe:
     return recipe
 
 
-def build(options: TrainGan, design: Design, where: torch.device) -> Adversaries:
+def build(options: TrainGan, design: Design, device: torch.device) -> Adversaries:
     """Both networks with the initial weights of the seed, their optimisers, and what goes beside them."""
     arch, shape, recipe = design.arch, design.shape, design.recipe
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(device.generator(options.seed, INITIAL).initial_seed())
+        torch.manual_seed(devices.generator(options.seed, INITIAL).initial_seed())
         g, d = arch.generator(shape), arch.discriminator(shape)
     if options.sync_bn:
         g, d = sharing.synchronise(g), sharing.synchronise(d)
-    g, d = (network.to(where).to(memory_format=torch.channels_last) for network in (g, d))
-    adam = partial(steps.adam, where=where, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2))
+    g, d = (network.to(device).to(memory_format=torch.channels_last) for network in (g, d))
+    adam = partial(steps.adam, device=device, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2))
     return Adversaries(
         recipe,
         g,
         d,
         adam(g.parameters()),
         adam(d.parameters()),
-        autocast=partial(device.autocast, where, options.precision),
+        autocast=partial(devices.autocast, device, options.precision),
         by_tf32=options.precision == "tf32",
         average=Average(g) if recipe.ema else None,
-        ada=Ada(where) if recipe.d_augment == "ada" else None,
+        ada=Ada(device) if recipe.d_augment == "ada" else None,
     )
 
 

@@ -22,7 +22,7 @@ from xrayaug.data.images.loaders import Feed
 from xrayaug.errors import TrainingError
 from xrayaug.networks.gans import CLASSES
 from xrayaug.options import TrainGan
-from xrayaug.runtime import console, device, stopping
+from xrayaug.runtime import console, devices, stopping
 from xrayaug.runtime.distributed import ranks, sharing
 from xrayaug.runtime.distributed.sharing import Share
 from xrayaug.runtime.stopping import Pace
@@ -70,23 +70,23 @@ class Training:
     """A run from its first step or from where it was stopped to its last."""
 
     def __init__(
-        self, options: TrainGan, design: Design, material: Material, where: torch.device, directory: Path
+        self, options: TrainGan, design: Design, material: Material, device: torch.device, directory: Path
     ) -> None:
         self.options = options
         self.design, self.recipe = design, design.recipe
         self.directory = directory
-        self.profile = Profile(options.profile if ranks.is_first() else None, where, overwrite=options.overwrite)
+        self.profile = Profile(options.profile if ranks.is_first() else None, device, overwrite=options.overwrite)
         self.reals = material.pixels
-        self.labels = torch.tensor(material.labels, device=where) if material.labels else None
-        self.adversaries = gan_model.build(options, design, where)
+        self.labels = torch.tensor(material.labels, device=device) if material.labels else None
+        self.adversaries = gan_model.build(options, design, device)
         self.least = sharing.least_of([self.adversaries.g, self.adversaries.d])
         sharing.check_fit(self.recipe.batch_size, self.least)
         self.columns = gan_model.columns(self.recipe, mirror=options.mirror)
-        self.recorder = Recorder(where, precision=options.precision, graphs=not options.no_graphs)
-        fixed = torch.randn(PREVIEWS, self.recipe.latent, generator=device.generator(options.seed, FIXED_NOISE))
-        self.fixed = fixed.to(where)
+        self.recorder = Recorder(device, precision=options.precision, graphs=not options.no_graphs)
+        fixed = torch.randn(PREVIEWS, self.recipe.latent, generator=devices.generator(options.seed, FIXED_NOISE))
+        self.fixed = fixed.to(device)
         classes = design.shape.classes
-        self.fixed_labels = torch.arange(PREVIEWS, device=where) % classes if classes else None
+        self.fixed_labels = torch.arange(PREVIEWS, device=device) % classes if classes else None
         self.spreads_of_reals = [found or 1.0 for found in _spreads(self.reals, self.labels)]
         with ranks.one_first():
             self.yardstick = _yardstick(options, self.reals) if options.fid_every else None
@@ -132,8 +132,8 @@ class Training:
 
     def _epoch(self, advance: Callable[..., None]) -> None:
         """Pass once over the reals, or over those left of them, in the epoch's order."""
-        at, where = self.at, self.reals.device
-        order = torch.randperm(len(self.reals), generator=device.generator(self.options.seed, ORDER, at.epoch))
+        at, device = self.at, self.reals.device
+        order = torch.randperm(len(self.reals), generator=devices.generator(self.options.seed, ORDER, at.epoch))
         left = torch.split(order, self.recipe.batch_size)[at.batches :]
         shares, own = sharing.stretches(left, self.least)
         started = time.monotonic()
@@ -141,7 +141,7 @@ class Training:
             at.sums += len(whole) * self._taken(len(whole), share, *given)
             at.batches += 1
             if self.look.due(0):  # steps are asked for faster than a GPU takes them
-                device.wait(where)
+                devices.wait(device)
                 self.look.restart(0)
             at.seconds += time.monotonic() - started
             self.profile.step(len(whole))
@@ -157,9 +157,9 @@ class Training:
         at, seed = self.at, self.options.seed
         if self.adversaries.grow(self.seen / self.total):
             self.recorder.forget()
-        z = torch.randn(images, self.recipe.latent, generator=device.generator(seed, NOISE, at.epoch, at.batches))
-        chances = torch.rand(images, self.columns, generator=device.generator(seed, CHANCE, at.epoch, at.batches))
-        within = device.generator(seed, WITHIN, at.epoch, at.batches).initial_seed()
+        z = torch.randn(images, self.recipe.latent, generator=devices.generator(seed, NOISE, at.epoch, at.batches))
+        chances = torch.rand(images, self.columns, generator=devices.generator(seed, CHANCE, at.epoch, at.batches))
+        within = devices.generator(seed, WITHIN, at.epoch, at.batches).initial_seed()
         new = self._new(images)
         if share:
             z, chances = share.of(z), share.of(chances)
@@ -195,7 +195,7 @@ class Training:
         """
         at, options = self.at, self.options
         started = time.monotonic()
-        device.wait(self.reals.device)
+        devices.wait(self.reals.device)
         at.seconds += time.monotonic() - started
         means = self._means()
         _stop_on_nan(means | self.adversaries.largest_weights(), at.epoch)
@@ -239,20 +239,20 @@ class Training:
 
     def _as_many(self, start: int, count: int) -> Pixels:
         """Generated images in place of the real ones from `start` on, with their labels: uint8 `[count, H, W]`."""
-        noise = device.generator(self.options.seed, MEASURED, start)
+        noise = devices.generator(self.options.seed, MEASURED, start)
         z = torch.randn(count, self.recipe.latent, generator=noise).to(self.reals.device)
         labels = None if self.labels is None else self.labels[start : start + count]
         return tensors.from_unit(self._drawn(z, labels))
 
     def _alarm(self, alarm: str) -> None:
         kept = self.checkpoints.last_good()
-        where = f"the last checkpoint from before is {kept}" if kept else "no checkpoint from before was kept"
+        saved = f"the last checkpoint from before is {kept}" if kept else "no checkpoint from before was kept"
         if self.options.on_collapse == "stop":
             raise TrainingError(
-                f"the GAN collapsed by epoch {self.at.epoch}: {alarm}; {where}",
+                f"the GAN collapsed by epoch {self.at.epoch}: {alarm}; {saved}",
                 "--on-collapse warn goes on from there; a lower --lr or another --seed may not collapse",
             )
-        console.warn(f"the GAN has collapsed by epoch {self.at.epoch}: {alarm}; {where}")
+        console.warn(f"the GAN has collapsed by epoch {self.at.epoch}: {alarm}; {saved}")
 
     def _generated(self) -> Tensor:
         """The fixed noise's images `[N, 1, H, W]`, as sampling would make them; labels take turns."""

@@ -9,7 +9,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from xrayaug.errors import OutputError
-from xrayaug.runtime import console, device
+from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 
 PASSED_OVER = 5  # steps, in which memory, algorithms and graphs settle
@@ -32,11 +32,11 @@ class Profile:
     """
 
     def __init__(
-        self, file: Path | None, where: torch.device, *, overwrite: bool = False, side_by_side: int = 1
+        self, file: Path | None, device: torch.device, *, overwrite: bool = False, side_by_side: int = 1
     ) -> None:
         self.file = file
         self._first, self._last = PASSED_OVER * side_by_side, (PASSED_OVER + TRACED) * side_by_side
-        self._where = where
+        self._where = device
         self._steps = self._images = 0
         self._tracing: Any = None
         if file is not None:
@@ -62,14 +62,14 @@ class Profile:
             self._begin()
 
     def _begin(self) -> None:
-        device.wait(self._where)
+        devices.wait(self._where)
         on_device = [ProfilerActivity.CUDA] if self._where.type == "cuda" else []
         self._tracing = profile(activities=[ProfilerActivity.CPU, *on_device])
         self._tracing.start()
         self._started = time.monotonic()
 
     def _end(self) -> None:
-        device.wait(self._where)
+        devices.wait(self._where)
         seconds = time.monotonic() - self._started
         self._tracing.stop()
         assert self.file is not None
@@ -95,9 +95,9 @@ def _write(tracing: Any, file: Path) -> None:
     unfinished.replace(file)
 
 
-def _summary(title: str, tracing: Any, where: torch.device) -> Table:
+def _summary(title: str, tracing: Any, device: torch.device) -> Table:
     """The operations that took longest themselves, those that they called left out."""
-    clock = "self_device_time_total" if where.type == "cuda" else "self_cpu_time_total"
+    clock = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
     spent = {each.key: (getattr(each, clock), each.count) for each in tracing.key_averages()}  # microseconds
     total = sum(time for time, _ in spent.values()) or 1.0
     longest = sorted(spent.items(), key=lambda item: item[1], reverse=True)[:SHOWN]

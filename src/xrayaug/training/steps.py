@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from xrayaug.errors import CaptureError
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 from xrayaug.runtime.stopping import Interval
 from xrayaug.storage.checkpoints import State
 
@@ -26,11 +26,11 @@ Shapes = tuple[Hashable, tuple[torch.Size, ...]]
 
 
 def adam(
-    parameters: Iterable[nn.Parameter], where: torch.device, *, lr: float, betas: tuple[float, float]
+    parameters: Iterable[nn.Parameter], device: torch.device, *, lr: float, betas: tuple[float, float]
 ) -> torch.optim.Adam:
     """Adam (Kingma and Ba 2015), all weights in one pass where the device has it, and fit for a graph on CUDA."""
-    fused = where.type in ("cpu", "cuda")
-    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=fused, capturable=where.type == "cuda")
+    fused = device.type in ("cpu", "cuda")
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=fused, capturable=device.type == "cuda")
 
 
 def put_optimiser(state: State, optimiser: torch.optim.Adam) -> None:
@@ -64,15 +64,15 @@ class Recorder:
         graphs: whether to record on CUDA; without, steps are launched kernel by kernel.
     """
 
-    def __init__(self, where: torch.device, *, precision: str = "fp32", graphs: bool = True) -> None:
-        self.where = where
+    def __init__(self, device: torch.device, *, precision: str = "fp32", graphs: bool = True) -> None:
+        self.device = device
         self._precision = precision
-        self._is_recording = graphs and where.type == "cuda"
+        self._is_recording = graphs and device.type == "cuda"
         self._taken: Counter[Shapes] = Counter()
         self._recordings: dict[Shapes, _Recording] = {}
         stream: Any = torch.cuda.Stream  # torch leaves it untyped
-        self._stream = stream(where) if self._is_recording else None
-        self._draws = torch.Generator(where) if self._is_recording else None
+        self._stream = stream(device) if self._is_recording else None
+        self._draws = torch.Generator(device) if self._is_recording else None
 
     def take(self, compute: Compute, *inputs: Tensor, seed: int, key: Hashable = None) -> Tensor:
         """Take a step.
@@ -89,9 +89,9 @@ class Recorder:
         Raises:
             CaptureError: the step cannot be recorded.
         """
-        with device.training(self._precision), self._drawing(seed):
+        with devices.training(self._precision), self._drawing(seed):
             if not self._is_recording:
-                return compute(*(given.to(self.where, non_blocking=True) for given in inputs))
+                return compute(*(given.to(self.device, non_blocking=True) for given in inputs))
             shapes = (key, tuple(given.shape for given in inputs))
             self._taken[shapes] += 1
             if self._taken[shapes] > WARM_UP and shapes not in self._recordings:
@@ -116,7 +116,7 @@ class Recorder:
             torch.manual_seed(seed)
             yield
             return
-        everyones = torch.cuda.default_generators[self.where.index]
+        everyones = torch.cuda.default_generators[self.device.index]
         before = everyones.graphsafe_get_state()
         everyones.graphsafe_set_state(self._draws)
         try:
@@ -127,11 +127,11 @@ class Recorder:
 
     def _beside(self, compute: Compute, inputs: tuple[Tensor, ...]) -> Tensor:
         """The step on the stream that it is recorded on, as CUDA wants it of the steps before."""
-        current = torch.cuda.current_stream(self.where)
+        current = torch.cuda.current_stream(self.device)
         assert self._stream is not None
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
-            output = compute(*(given.to(self.where, non_blocking=True) for given in inputs))
+            output = compute(*(given.to(self.device, non_blocking=True) for given in inputs))
         current.wait_stream(self._stream)
         return output
 
@@ -144,7 +144,7 @@ class Recorder:
         Raises:
             CaptureError: it cannot be recorded.
         """
-        held = tuple(given.to(self.where, copy=True) for given in inputs)
+        held = tuple(given.to(self.device, copy=True) for given in inputs)
         graph = torch.cuda.CUDAGraph()
         pool = next((each.graph.pool() for each in self._recordings.values()), None)
         try:
@@ -153,7 +153,7 @@ class Recorder:
         except RuntimeError as problem:
             cause = problem.__context__ or problem  # ending a capture that has failed is an error of its own
             reason = str(cause).partition("\n")[0]
-            if device.is_out_of_memory(cause):
+            if devices.is_out_of_memory(cause):
                 raise cause from None
             raise CaptureError(f"a step cannot be recorded as a CUDA graph: {reason}", "try --no-graphs") from None
         return _Recording(graph, held, output)

@@ -115,12 +115,12 @@ def test_memory_does_not_grow_with_the_pixels(many: Path) -> None:
 
 
 def test_a_gpu_holds_what_takes_half_of_its_free_memory(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    where = torch.device("cuda", 0)
+    device = torch.device("cuda", 0)
     free = SimpleNamespace(bytes=2 * stack.nbytes)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free.bytes, free.bytes))
-    monkeypatch.setattr(loaders, "_loaded", lambda stack, where: torch.from_numpy(stack.at(slice(None))))
-    assert isinstance(feed(stack, where), Held)
+    monkeypatch.setattr(loaders, "_loaded", lambda stack, device: torch.from_numpy(stack.at(slice(None))))
+    assert isinstance(feed(stack, device), Held)
     free.bytes -= 1
-    streamed = feed(stack, where)
+    streamed = feed(stack, device)
     assert isinstance(streamed, Streamed)
-    assert (streamed.device, streamed.ahead) == (where, loaders.AHEAD)
+    assert (streamed.device, streamed.ahead) == (device, loaders.AHEAD)

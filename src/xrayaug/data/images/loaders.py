@@ -104,33 +104,33 @@ class Streamed:
         return found.pin_memory() if self.device.type == "cuda" else found
 
 
-def feed(stack: Stack, where: torch.device) -> Feed:
+def feed(stack: Stack, device: torch.device) -> Feed:
     """The pictures as that device takes them best."""
-    if stack.nbytes <= _room(stack, where):
-        return Held(_loaded(stack, where))
-    if where.type != "cpu":
-        console.say(f"{stack.nbytes >> 20:,} MiB of images are too much for {where}: they are read as they are needed")
-    return Streamed(stack, where, 0 if where.type == "cpu" else AHEAD)
+    if stack.nbytes <= _room(stack, device):
+        return Held(_loaded(stack, device))
+    if device.type != "cpu":
+        console.say(f"{stack.nbytes >> 20:,} MiB of images are too much for {device}: they are read as they are needed")
+    return Streamed(stack, device, 0 if device.type == "cpu" else AHEAD)
 
 
-def _room(stack: Stack, where: torch.device) -> int:
+def _room(stack: Stack, device: torch.device) -> int:
     """Bytes of pictures that may be held there."""
-    if where.type == "cuda":
-        return torch.cuda.mem_get_info(where)[0] // 2  # the rest is for the network and its steps
-    return HELD_BYTES if stack.resizes or where.type != "cpu" else 0
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 2  # the rest is for the network and its steps
+    return HELD_BYTES if stack.resizes or device.type != "cpu" else 0
 
 
-def _loaded(stack: Stack, where: torch.device) -> Tensor:
+def _loaded(stack: Stack, device: torch.device) -> Tensor:
     """All of them, by way of a little of the machine's memory."""
-    pixels = torch.empty(stack.shape, dtype=torch.uint8, device=where)
+    pixels = torch.empty(stack.shape, dtype=torch.uint8, device=device)
     step = max(1, LOAD_BYTES // max(1, int(np.prod(stack.shape[1:]))))
     for start in range(0, len(stack), step):
         pixels[start : start + step] = torch.from_numpy(stack.at(slice(start, start + step)))
     return pixels
 
 
-def _moved(batches: Sequence[Tensor], where: torch.device) -> Sequence[Tensor]:
+def _moved(batches: Sequence[Tensor], device: torch.device) -> Sequence[Tensor]:
     """The batches on that device, where they go in one piece."""
-    if where.type == "cpu" or not batches:
+    if device.type == "cpu" or not batches:
         return batches
-    return torch.split(torch.cat(list(batches)).to(where), [len(batch) for batch in batches])
+    return torch.split(torch.cat(list(batches)).to(device), [len(batch) for batch in batches])

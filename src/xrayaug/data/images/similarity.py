@@ -79,9 +79,9 @@ def correlations(pictures: Pixels, pairs: Indices) -> Floats:
         pictures: uint8 `[N, S, S]`.
         pairs: their places, `[P, 2]`.
     """
-    places, where = np.unique(pairs, return_inverse=True)
+    places, inverse = np.unique(pairs, return_inverse=True)
     vectors = _unit(_thumbnails(pictures[places]))
-    one, other = (vectors[side] for side in where.reshape(-1, 2).T)
+    one, other = (vectors[side] for side in inverse.reshape(-1, 2).T)
     best = np.full(len(one), -1, np.float32)
     for form in _forms(vectors.shape[1]):
         np.maximum(best, np.einsum("pv,pv->p", one, other[:, form]), out=best)

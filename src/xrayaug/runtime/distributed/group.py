@@ -42,19 +42,19 @@ Array = npt.NDArray[Any]
 class Group:
     """This process among those of its run; a `ranks.Company`."""
 
-    def __init__(self, rank: Rank, where: torch.device) -> None:
+    def __init__(self, rank: Rank, device: torch.device) -> None:
         self.rank = rank
         store = _store(rank)
         self.pulse = Pulse(_typed.PrefixStore("pulse", store.clone()), rank.number, rank.count)
         dist.init_process_group(
-            "nccl" if where.type == "cuda" else "gloo",
+            "nccl" if device.type == "cuda" else "gloo",
             store=_typed.PrefixStore("group", store),
             rank=rank.number,
             world_size=rank.count,
             timeout=LONGEST,
-            device_id=where if where.type == "cuda" else None,
+            device_id=device if device.type == "cuda" else None,
         )
-        self.aside: Any = dist.new_group(backend="gloo", timeout=LONGEST) if where.type == "cuda" else None
+        self.aside: Any = dist.new_group(backend="gloo", timeout=LONGEST) if device.type == "cuda" else None
         self.pulse.start()
         self.wait()
 
@@ -186,7 +186,7 @@ class Group:
             raise _peer_error(end) if end else PeerError(f"the processes lost each other: {reason}", GO_ON) from None
 
 
-def join(where: torch.device) -> None:
+def join(device: torch.device) -> None:
     """Meet the other processes of this run, where there are any; each computes on its own `where`.
 
     Raises:
@@ -196,7 +196,7 @@ def join(where: torch.device) -> None:
     if rank.count == 1:
         return
     try:
-        group = Group(rank, where)
+        group = Group(rank, device)
     except (RuntimeError, ValueError) as problem:
         reason = str(problem).partition("\n")[0]
         raise PeerError(f"the {rank.count} processes did not meet: {reason}", "see docs/scaling.md") from None

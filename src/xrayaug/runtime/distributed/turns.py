@@ -30,7 +30,7 @@ Work = Callable[[Sequence[Any]], Stream]  # what comes of each of some pieces, i
 GO_ON, LEAVE_OFF = 1, 0  # what a process is told after each of its pieces but the last
 
 
-def shared(lead: Callable[[], Result], works: Callable[[], Mapping[str, Work]], where: torch.device) -> Result:
+def shared(lead: Callable[[], Result], works: Callable[[], Mapping[str, Work]], device: torch.device) -> Result:
     """What `lead` gives; what it does `in_turn`, all processes of the run do together.
 
     Args:
@@ -42,7 +42,7 @@ def shared(lead: Callable[[], Result], works: Callable[[], Mapping[str, Work]], 
         PeerError: another process ended.
         Stopped: the run was asked to stop; then all stop.
     """
-    process_group.join(where)
+    process_group.join(device)
     group = process_group.met()
     if group is None:
         return lead()

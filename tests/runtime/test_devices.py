@@ -8,43 +8,43 @@ import pytest
 import torch
 
 from xrayaug.errors import ResourceError, UsageError
-from xrayaug.runtime import device
+from xrayaug.runtime import devices
 from xrayaug.runtime.distributed import ranks
 from xrayaug.runtime.distributed.ranks import Rank
 
 
 def test_auto_is_the_first_device_there_is() -> None:
-    assert str(device.resolve("auto")) == device.available()[0]
-    assert device.available()[-1] == "cpu"
+    assert str(devices.resolve("auto")) == devices.available()[0]
+    assert devices.available()[-1] == "cpu"
 
 
 @pytest.mark.parametrize("name", ["cpu", "auto"])
 def test_a_device_describes_itself(name: str) -> None:
-    found = device.resolve(name)
-    assert device.describe(found).startswith(str(found))
+    found = devices.resolve(name)
+    assert devices.describe(found).startswith(str(found))
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "", "cpu:three", "meta"])
 def test_a_device_that_is_not_here_is_refused_with_those_that_are(name: str) -> None:
     with pytest.raises(UsageError, match="--device") as refusal:
-        device.resolve(name)
-    assert refusal.value.hint == f"here: {', '.join(device.available())}"
+        devices.resolve(name)
+    assert refusal.value.hint == f"here: {', '.join(devices.available())}"
 
 
 def test_a_stream_depends_on_every_seed_and_their_order() -> None:
     seeds = [(0,), (1,), (0, 0), (0, 1), (1, 0), (0, 1, 0), (2**40, 1)]
-    drawn = {tuple(torch.randn(4, generator=device.generator(*each)).tolist()) for each in seeds}
+    drawn = {tuple(torch.randn(4, generator=devices.generator(*each)).tolist()) for each in seeds}
     assert len(drawn) == len(seeds)
 
 
 def test_a_stream_depends_on_nothing_else() -> None:
-    first = torch.randn(4, generator=device.generator(3, 1))
+    first = torch.randn(4, generator=devices.generator(3, 1))
     torch.rand(7)
-    assert torch.equal(first, torch.randn(4, generator=device.generator(3, 1)))
+    assert torch.equal(first, torch.randn(4, generator=devices.generator(3, 1)))
 
 
 def test_memory_that_runs_out_is_one_line_with_the_batch_size() -> None:
-    with pytest.raises(ResourceError, match="out of memory at --batch-size 64") as refusal, device.naming_limits(64):
+    with pytest.raises(ResourceError, match="out of memory at --batch-size 64") as refusal, devices.naming_limits(64):
         torch.empty(10**15)
     assert "--batch-size 32" in refusal.value.hint
     assert "\n" not in refusal.value.message
@@ -52,25 +52,28 @@ def test_memory_that_runs_out_is_one_line_with_the_batch_size() -> None:
 
 @pytest.mark.parametrize("problem", [torch.OutOfMemoryError("CUDA out of memory. Tried"), MemoryError()])
 def test_memory_of_every_kind(problem: Exception) -> None:
-    with pytest.raises(ResourceError, match="out of memory"), device.naming_limits(1):
+    with pytest.raises(ResourceError, match="out of memory"), devices.naming_limits(1):
         raise problem
 
 
 def test_other_errors_are_left_as_they_are() -> None:
-    with pytest.raises(RuntimeError, match="shapes differ"), device.naming_limits(1, deterministic=True):
+    with pytest.raises(RuntimeError, match="shapes differ"), devices.naming_limits(1, deterministic=True):
         raise RuntimeError("shapes differ")
 
 
 def test_what_cannot_be_deterministic_says_so() -> None:
     problem = RuntimeError("adaptive_avg_pool2d_backward_cuda does not have a deterministic implementation, but you")
-    with pytest.raises(UsageError, match="--deterministic cannot be kept"), device.naming_limits(1, deterministic=True):
+    with (
+        pytest.raises(UsageError, match="--deterministic cannot be kept"),
+        devices.naming_limits(1, deterministic=True),
+    ):
         raise problem
 
 
 def test_deterministic_asks_torch_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")  # a user's own choice stays
     try:
-        device.resolve("cpu", deterministic=True)
+        devices.resolve("cpu", deterministic=True)
         assert torch.are_deterministic_algorithms_enabled()
         assert not torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
@@ -79,18 +82,18 @@ def test_deterministic_asks_torch_for_it(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_arithmetic_is_fp32_unless_asked() -> None:
-    where = device.resolve("cpu")
+    device = devices.resolve("cpu")
     assert torch.backends.cuda.matmul.fp32_precision == "ieee"  # torch's own default for convolutions is tf32
     assert torch.backends.cudnn.conv.fp32_precision == "ieee"  # type: ignore[attr-defined]
-    with device.autocast(where, "fp32"):
+    with devices.autocast(device, "fp32"):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
-    with device.autocast(where, "bf16"):
+    with devices.autocast(device, "bf16"):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
 
 
 def test_tf32_is_refused_where_there_is_none() -> None:
     with pytest.raises(UsageError, match="--precision tf32 is for NVIDIA GPUs, not for cpu"):
-        device.resolve("cpu", precision="tf32")
+        devices.resolve("cpu", precision="tf32")
 
 
 @pytest.mark.parametrize(("flags", "warned"), [("flags\t: fpu avx512_bf16 amx_tile", 0), ("flags: fpu avx2 xbf16", 1)])
@@ -98,8 +101,8 @@ def test_bf16_without_units_for_it_is_warned_of(
     flags: str, warned: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "cpuinfo").write_text(flags)
-    monkeypatch.setattr(device, "PROCESSOR", tmp_path / "cpuinfo")
-    device.resolve("cpu", precision="bf16")
+    monkeypatch.setattr(devices, "PROCESSOR", tmp_path / "cpuinfo")
+    devices.resolve("cpu", precision="bf16")
     assert capsys.readouterr().err.count("no units for bf16") == warned
 
 
@@ -109,8 +112,8 @@ def test_of_several_processes_each_has_its_own_device(
 ) -> None:
     _several(monkeypatch, gpus)
     monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
-    assert str(device.resolve(name)) == found
-    assert device.describe(torch.device("cpu")).startswith("2 processes, each on cpu (")
+    assert str(devices.resolve(name)) == found
+    assert devices.describe(torch.device("cpu")).startswith("2 processes, each on cpu (")
 
 
 @pytest.mark.parametrize(("gpus", "name", "hint"), [(1, "cuda", "--nproc-per-node 1"), (0, "cuda", "--device cpu"),
@@ -120,7 +123,7 @@ def test_of_several_processes_none_takes_anothers_device(
 ) -> None:
     _several(monkeypatch, gpus)
     with pytest.raises(UsageError) as problem:
-        device.resolve(name)
+        devices.resolve(name)
     assert hint in problem.value.hint
 
 
@@ -129,7 +132,7 @@ def test_too_few_gpus_are_what_every_process_meets_so_that_the_first_can_say_it(
 ) -> None:
     _several(monkeypatch, 1, number=0)
     with pytest.raises(UsageError, match="2 processes on a machine of 1 GPU"):
-        device.resolve("auto")
+        devices.resolve("auto")
 
 
 def _several(monkeypatch: pytest.MonkeyPatch, gpus: int, number: int = 1) -> None:
@@ -151,7 +154,7 @@ def _several(monkeypatch: pytest.MonkeyPatch, gpus: int, number: int = 1) -> Non
     ],
 )
 def test_libraries_of_cuda_say_in_their_own_ways_that_memory_ran_out(reason: str) -> None:
-    with pytest.raises(ResourceError, match="out of memory"), device.naming_limits(2):
+    with pytest.raises(ResourceError, match="out of memory"), devices.naming_limits(2):
         raise RuntimeError(reason)
 
 
@@ -163,12 +166,12 @@ def test_libraries_of_cuda_say_in_their_own_ways_that_memory_ran_out(reason: str
     ],
 )
 def test_other_errors_of_theirs_are_not_taken_for_it(reason: str) -> None:
-    with pytest.raises(RuntimeError, match="STATUS"), device.naming_limits(2):
+    with pytest.raises(RuntimeError, match="STATUS"), devices.naming_limits(2):
         raise RuntimeError(reason)
 
 
 def test_memory_that_runs_out_in_a_command_without_batch_size_says_what_else_to_try() -> None:
-    with pytest.raises(ResourceError, match=r"^out of memory: CUDA out of memory") as refusal, device.naming_limits():
+    with pytest.raises(ResourceError, match=r"^out of memory: CUDA out of memory") as refusal, devices.naming_limits():
         raise torch.OutOfMemoryError("CUDA out of memory. Tried")
     assert "--device cpu" in refusal.value.hint
 
@@ -180,7 +183,7 @@ def test_a_gpu_becomes_the_current_one_and_has_an_index(monkeypatch: pytest.Monk
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
-    assert str(device.resolve(name)) == found
+    assert str(devices.resolve(name)) == found
     assert current == [torch.device(found)]
 
 
@@ -189,18 +192,18 @@ def test_cudnn_tries_algorithms_in_training_steps_alone(monkeypatch: pytest.Monk
         backends: Any = torch.backends
         return backends.cudnn.benchmark, backends.cudnn.deterministic, backends.cudnn.conv.fp32_precision
 
-    device.resolve("cpu")
+    devices.resolve("cpu")
     assert state() == (False, True, "ieee")
-    with device.training("tf32"):
+    with devices.training("tf32"):
         assert state() == (True, False, "tf32")
-        with device.products("ieee"):
+        with devices.products("ieee"):
             assert state() == (True, False, "ieee")
         assert state() == (True, False, "tf32")
     assert state() == (False, True, "ieee")
     monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
-    with device.training("bf16"):
+    with devices.training("bf16"):
         assert state() == (False, True, "ieee")
 
 
 def test_what_is_fetched_is_the_tensor() -> None:
-    assert device.fetched(torch.arange(3.0))().tolist() == [0, 1, 2]
+    assert devices.fetched(torch.arange(3.0))().tolist() == [0, 1, 2]

@@ -49,15 +49,15 @@ def resolve(name: str, *, deterministic: bool = False, precision: str = "fp32") 
         torch.use_deterministic_algorithms(True)
         filling: Any = torch.utils.deterministic  # of which type checkers know nothing
         filling.fill_uninitialized_memory = False  # it costs a pass over every new tensor
-    where = _found(name) if not ranks.several() else _own(name)
-    if where.type == "cuda":
+    device = _found(name) if not ranks.several() else _own(name)
+    if device.type == "cuda":
         with naming_limits():
-            torch.cuda.set_device(where)
+            torch.cuda.set_device(device)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     _set_products("ieee")
-    _check_precision(where, precision)
-    return where
+    _check_precision(device, precision)
+    return device
 
 
 @contextmanager
@@ -95,15 +95,15 @@ def _set_products(kind: str) -> None:
         each.fp32_precision = kind
 
 
-def autocast(where: torch.device, precision: str) -> AbstractContextManager[object]:
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """A context in which networks multiply in bfloat16, if `precision` says so; their weights stay float32."""
-    return torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16")
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
-def wait(where: torch.device) -> None:
+def wait(device: torch.device) -> None:
     """Until all is computed that was asked of the device."""
-    if where.type == "cuda":
-        torch.cuda.synchronize(where)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def fetched(tensor: Tensor) -> Callable[[], npt.NDArray[Any]]:
@@ -122,13 +122,13 @@ def fetched(tensor: Tensor) -> Callable[[], npt.NDArray[Any]]:
     return wait
 
 
-def own_queue(where: torch.device) -> AbstractContextManager[object]:
+def own_queue(device: torch.device) -> AbstractContextManager[object]:
     """A context, to be entered again and again, in which CUDA's work is queued beside that of other contexts."""
-    if where.type != "cuda":
+    if device.type != "cuda":
         return nullcontext()
     untyped: Any = torch.cuda.Stream  # torch leaves it so
-    stream = untyped(where)
-    stream.wait_stream(torch.cuda.current_stream(where))
+    stream = untyped(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
     return torch.cuda.stream(stream)
 
 
@@ -167,15 +167,15 @@ def _own(name: str) -> torch.device:
     return torch.device("cuda", rank.local)
 
 
-def _check_precision(where: torch.device, precision: str) -> None:
+def _check_precision(device: torch.device, precision: str) -> None:
     """Hold the device to what is asked of it; where it can but not well, say so."""
     if precision == "fp32":
         return
-    if precision == "tf32" and where.type != "cuda":
-        raise UsageError(f"--precision tf32 is for NVIDIA GPUs, not for {where}", "fp32 or bf16")
-    if where.type == "cuda" and torch.cuda.get_device_capability(where) < TENSOR_CORES:
-        raise UsageError(f"--precision {precision} is not what {describe(where)} computes in", "--precision fp32")
-    if where.type == "cpu" and not _has_bf16_units():
+    if precision == "tf32" and device.type != "cuda":
+        raise UsageError(f"--precision tf32 is for NVIDIA GPUs, not for {device}", "fp32 or bf16")
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < TENSOR_CORES:
+        raise UsageError(f"--precision {precision} is not what {describe(device)} computes in", "--precision fp32")
+    if device.type == "cpu" and not _has_bf16_units():
         console.warn("this processor has no units for bf16: --precision bf16 is slower here than fp32")
 
 
