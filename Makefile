@@ -2,11 +2,11 @@
 PYTHON ?= python3
 BIN = .venv/bin
 DEMO ?= demo
-# A process per core, up to four: each takes a gigabyte. A file stays in one process, for its tests share what they made;
-# files in the order of tests/conftest.py, the longest first.
+# One process per core, up to four, since each needs a gigabyte. The tests of a file share what they make, so a file stays in
+# one process; files run in the order of tests/conftest.py, the longest first.
 PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-faults test-slurm bench lint completions clean
+.PHONY: demo test test-faults test-slurm bench lint completions reference docs clean
 
 demo: .venv/installed
 	$(BIN)/xrayaug experiment --preset demo --controls duplicate,classical --screen --calibrate temperature \
@@ -40,8 +40,16 @@ lint: .venv/installed-dev
 completions: .venv/installed
 	$(BIN)/python completions/generate.py
 
+reference: .venv/installed
+	$(BIN)/python docs/generate_reference.py
+
+# Any warning is an error: links to pages, headings and files that are not there, pages that nothing leads to.
+docs: .venv/installed-docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet --builder html docs site
+	@echo "look at: site/index.html"
+
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site
 
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -52,4 +60,8 @@ clean:
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	touch $@
