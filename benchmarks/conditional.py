@@ -111,10 +111,10 @@ def judge_of(arguments: argparse.Namespace, data: Path) -> Path:
 def opinion(run: Path, data: Path, rows: list[Row]) -> Opinion:
     """What a classifier run says of those rows."""
     artifact = artifacts.open_artifact(run, "classifier-run")
-    arch, size = artifact.said(str, "result", "arch"), artifact.said(int, "result", "size")
+    arch, size = artifact.get(str, "result", "arch"), artifact.get(int, "result", "size")
     network = classifier.restore(artifact.file("weights.safetensors"), arch, size=size)
     pixels = torch.from_numpy(open_dataset(data).pixels(rows, size))
-    said = classifier.predict(network, pixels, batch_size=64, device=torch.device("cpu"))
+    said = classifier.predict_probabilities(network, pixels, batch_size=64, device=torch.device("cpu"))
     return Opinion(np.array([LABELS.index(row.label) for row in rows]), said)
 
 

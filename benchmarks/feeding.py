@@ -19,7 +19,7 @@ from torchvision import datasets, transforms
 from xrayaug.data.dataset import open_dataset
 from xrayaug.data.images import tensors
 from xrayaug.data.images.arrays import Pixels, map_images
-from xrayaug.data.images.loaders import feed
+from xrayaug.data.images.loaders import make_loader
 from xrayaug.data.images.stack import Stack
 from xrayaug.runtime import devices
 
@@ -66,11 +66,11 @@ def mapped(arguments: argparse.Namespace) -> Round:
     np.save(file, pixels(arguments))
     array = map_images(file)
     count, size, _ = array.shape
-    reals = feed(Stack([array], np.zeros(count, np.int32), np.arange(count), (size, size)), device)
+    reals = make_loader(Stack([array], np.zeros(count, np.int32), np.arange(count), (size, size)), device)
 
     def run() -> int:
         order = torch.split(torch.randperm(len(reals)), arguments.batch_size)
-        return sum(len(tensors.to_unit(reals.shown(*given))) for given in reals.each(order))
+        return sum(len(tensors.to_unit(reals.gather(*given))) for given in reals.iter_batches(order))
 
     return run
 

@@ -82,7 +82,7 @@ def _pictures(arguments: argparse.Namespace) -> "np.ndarray[tuple[int, ...], np.
 
 def _state() -> dict[str, torch.Tensor]:
     state = dict(inception.random_weights(0).state)
-    blank = inception._blank().state_dict()
+    blank = inception._build_on_meta().state_dict()
     return {name: state.get(name, torch.zeros(tensor.shape)) for name, tensor in blank.items()}
 
 

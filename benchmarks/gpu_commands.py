@@ -28,7 +28,7 @@ FRACTION = 0.004  # of the device's memory that a process may have where memory 
 
 
 def machine(bench: Bench) -> Iterator[Row]:
-    """Versions, clocks, and what the device's memory and units do."""
+    """Report versions, clocks and the speed of matrix products."""
     device = bench.device
     versions = {"torch": torch.__version__, "torchvision": torchvision.__version__, "numpy": np.__version__}
     backends: Any = torch.backends  # which torch leaves untyped in part
@@ -55,18 +55,18 @@ def _asked_of_card() -> str:
 
 def _teraflops(device: torch.device, precision: str, size: int = 8192) -> float:
     a = torch.randn(size, size, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
-    with devices.products("tf32" if precision == "tf32" else "ieee"):
+    with devices.matmul_precision("tf32" if precision == "tf32" else "ieee"):
         a @ a
-        devices.wait(device)
+        devices.synchronize(device)
         started = time.perf_counter()
         for _ in range(5):
             a @ a
-        devices.wait(device)
+        devices.synchronize(device)
     return 5 * 2 * size**3 / (time.perf_counter() - started) / 1e12
 
 
 def rates(bench: Bench) -> Iterator[Row]:
-    """Whole commands on as many images as the thesis had: `train-gan`, `sample`, `fid`."""
+    """Time whole commands on as many images as the thesis had: `train-gan`, `sample`, `fid`."""
     size = bench.sized(128, 32)
     data = write_dataset(bench.scratch / "data", bench.sized(THESIS, 48), size)
     small = ("--batch-size", 16, "--width", 1 / 16) if bench.small else ()
@@ -92,7 +92,7 @@ def rates(bench: Bench) -> Iterator[Row]:
 
 
 def _timed(bench: Bench, name: str, count: int, *words: object) -> Row:
-    """How long a command takes, and at which rates its own progress lines say that images went."""
+    """Time a command, and report the rates that its own progress lines show."""
     started = time.monotonic()
     done = bench.must(name, *words)
     seconds = time.monotonic() - started
@@ -103,7 +103,7 @@ def _timed(bench: Bench, name: str, count: int, *words: object) -> Row:
 
 
 def resume(bench: Bench) -> Iterator[Row]:
-    """SIGTERM while a GAN is trained, then the same command again; and a GPU's checkpoint gone on with on a CPU."""
+    """Stop a GAN's training by SIGTERM, then run the same command again, on the device and on a CPU."""
     data = write_dataset(bench.scratch / "data", 64, 32)
     plans = {"on the device": (bench.sized(300, 30), bench.name), "on a CPU": (bench.sized(60, 30), "cpu")}
     for name, (epochs, then) in plans.items():
@@ -124,7 +124,7 @@ def resume(bench: Bench) -> Iterator[Row]:
 
 
 def _stopped(bench: Bench, words: Sequence[object], partial: Path) -> tuple[int, bool]:
-    """Start a training, end it once it has an epoch: its exit code, and whether it left a checkpoint."""
+    """Start a training and stop it after an epoch; return its exit code and whether it left a checkpoint."""
     command = [sys.executable, "-m", "xrayaug", *map(str, words), "--device", bench.name]
     process = subprocess.Popen(
         command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -139,7 +139,7 @@ def _stopped(bench: Bench, words: Sequence[object], partial: Path) -> tuple[int,
 
 
 def deterministic(bench: Bench) -> Iterator[Row]:
-    """`--deterministic` twice: the same bytes."""
+    """Check that `--deterministic` gives the same bytes twice."""
     data = write_dataset(bench.scratch / "data", 64, 32)
     narrow = 1 / 16 if bench.small else 0.25
     trained = {
@@ -156,7 +156,7 @@ def deterministic(bench: Bench) -> Iterator[Row]:
 
 
 def _same(outs: Sequence[Path], *patterns: str) -> bool:
-    """Whether the files of all have the same bytes."""
+    """Return whether the matching files of all directories have the same bytes."""
     contents = [
         {file.name: file.read_bytes() for pattern in patterns for file in sorted(out.glob(pattern))} for out in outs
     ]
@@ -164,7 +164,7 @@ def _same(outs: Sequence[Path], *patterns: str) -> bool:
 
 
 def commands(bench: Bench) -> Iterator[Row]:
-    """`sample`, `fid`, `copies` and `evaluate` twice on the device, which must give the same bytes, and on a CPU."""
+    """Run `sample`, `fid`, `copies` and `evaluate` twice on the device, which must give equal bytes, and on a CPU."""
     data = write_dataset(bench.scratch / "data", 128, 64)
     run, judged = bench.scratch / "gan", bench.scratch / "classifier"
     small = ("--width", 1 / 16) if bench.small else ()
@@ -188,7 +188,7 @@ def commands(bench: Bench) -> Iterator[Row]:
 
 
 def _lane(bench: Bench, name: str, on: str, inputs: Sequence[Path]) -> None:
-    """All four commands, once."""
+    """Run all four commands once."""
     data, run, judged = inputs
     root = bench.scratch / name
     root.mkdir()
@@ -204,7 +204,7 @@ def _lane(bench: Bench, name: str, on: str, inputs: Sequence[Path]) -> None:
 
 
 def _beside_cpu(outs: dict[str, list[Path]]) -> Iterator[Row]:
-    """What the device found beside what a CPU found."""
+    """Compare results of the device with those of a CPU."""
     first, _, cpu = (np.load(out / "images.npy").astype(int) for out in outs["sample"])
     grey = int(np.abs(first - cpu).max())
     yield Row("sample, beside a CPU", grey <= 1, note=f"{grey} grey levels at most, allowed 1")
@@ -218,13 +218,13 @@ def _beside_cpu(outs: dict[str, list[Path]]) -> Iterator[Row]:
 
 
 def _numbers(table: Path) -> Any:
-    """The numbers of a CSV file with a fraction."""
+    """Return all decimal fractions in a CSV file."""
     cells = table.read_text().replace("\n", ",").split(",")
     return np.array([float(cell) for cell in cells if re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", cell)])
 
 
 def memory(bench: Bench) -> Iterator[Row]:
-    """Memory that runs out in training and in sampling: one line, exit code 1."""
+    """Check that running out of memory gives one line and exit code 1, in training and sampling."""
     if bench.device.type != "cuda":
         yield Row("memory that runs out", None, note="only on CUDA")
         return

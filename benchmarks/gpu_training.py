@@ -1,4 +1,4 @@
-"""Sections of `gpu.py` that take training steps themselves."""
+"""Sections of `gpu.py` that run training steps in their own process."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, models, transforms
 
 from xrayaug.data.images.arrays import Pixels
-from xrayaug.data.images.loaders import Feed, Held, Streamed
+from xrayaug.data.images.loaders import ImageLoader, InMemoryLoader, StreamingLoader
 from xrayaug.data.images.stack import Stack
 from xrayaug.errors import CaptureError
 from xrayaug.networks import gans
@@ -31,31 +31,31 @@ from xrayaug.networks.gans import Shape
 from xrayaug.options import TrainClassifier, TrainGan
 from xrayaug.runtime import devices
 from xrayaug.runtime.distributed import ranks
-from xrayaug.runtime.distributed.group import Group
+from xrayaug.runtime.distributed.group import DistributedGroup
 from xrayaug.runtime.distributed.ranks import Rank
-from xrayaug.runtime.stopping import Interval, Pace
+from xrayaug.runtime.stopping import Interval, SaveSchedule
 from xrayaug.stages import train_gan
 from xrayaug.training import classifier_training, gan_training
-from xrayaug.training.classifier_training import Judgement, Pictures
-from xrayaug.training.steps import WARM_UP, Recorder
+from xrayaug.training.classifier_training import LabelledImages, ValidationMetrics
+from xrayaug.training.steps import WARM_UP, CudaGraphRecorder
 
-REPLAYS = 20  # held to eager steps
+REPLAYS = 20  # compared with eager steps
 AGREEMENT = {"fp32": 1e-5, "bf16": 1e-3}  # relative difference of the metrics, or of any tensor after a step
-NOISE = 10  # times what two eager steps differ by, where some operation has no deterministic algorithm
-MOST_NOISE = 0.05  # allowed in any case
-KERNELS = 15  # that are named
+NOISE_FACTOR = 10  # allowed difference, relative to that of two eager steps, for nondeterministic operations
+MAX_NOISE = 0.05  # largest allowed difference
+KERNELS = 15  # listed per trace
 THESIS = 12_611  # images of the thesis's GAN
 THESIS_EPOCHS = 100
 WORKERS = 8  # of the plain loops' DataLoader
-W0, W1 = 0.3, 0.7  # of the classifier's loss
-DESTROYED = 20.0  # seconds in which a process group must be gone
+W0, W1 = 0.3, 0.7  # class weights of the classifier's loss
+MAX_DESTROY_SECONDS = 20.0  # of a process group
 
 
 # GANs
 
 
 def gan(bench: Bench, arch: str) -> Iterator[Row]:
-    """An architecture in fp32 and bf16, plain and penalised: replays held to eager steps, and both timed."""
+    """Compare replays with eager steps and time both: an architecture in fp32 and bf16, with and without penalties."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     trainings = {}
     for precision, allowed in AGREEMENT.items():
@@ -74,8 +74,8 @@ def gan(bench: Bench, arch: str) -> Iterator[Row]:
 
 def _gan_training(
     bench: Bench, arch: str, size: int, *, penalised: bool = False, images: int = 0, **changes: Any
-) -> gan_training.Training:
-    """A run in its last epoch, so that networks which grow have grown."""
+) -> gan_training.GanTrainer:
+    """Return a run in its last epoch, so that growing networks have all their layers."""
     given: dict[str, Any] = {"data": Path("unused"), "out": Path("unused"), "arch": arch, "epochs": 10, **changes}
     given |= {"width": 1 / 16, "batch_size": 8} if bench.small else {}
     if gans.load(arch).OUTPUT == "logit":
@@ -85,39 +85,39 @@ def _gan_training(
     if gans.load(arch).CONDITIONAL == "optional":
         given |= {"conditional": True}
     options = TrainGan(**given)
-    device, design = bench.device, train_gan.design(options, size)
-    reals = torch.from_numpy(pictures(images or 4 * design.recipe.batch_size, size)).to(device)
-    labels = [place % 2 for place in range(len(reals))] if design.shape.classes else None
-    material = gan_training.Material(Held(reals), labels)
-    training = gan_training.Training(options, design, material, device, bench.scratch)
-    training.at.epoch = options.epochs
+    device, config = bench.device, train_gan.make_config(options, size)
+    reals = torch.from_numpy(pictures(images or 4 * config.recipe.batch_size, size)).to(device)
+    labels = [place % 2 for place in range(len(reals))] if config.shape.classes else None
+    training_data = gan_training.GanTrainingData(InMemoryLoader(reals), labels)
+    training = gan_training.GanTrainer(options, config, training_data, device, bench.scratch)
+    training.progress.epoch = options.epochs
     return training
 
 
 def _penalises(options: TrainGan, size: int) -> bool:
-    return train_gan.design(options, size).penalises
+    return train_gan.make_config(options, size).has_penalties
 
 
-def _step_of(training: gan_training.Training) -> Callable[[], Tensor]:
-    """Takes a step on the next batch."""
+def _step_of(training: gan_training.GanTrainer) -> Callable[[], Tensor]:
+    """Return a function that takes a step on the next batch."""
     size = training.recipe.batch_size
     order = torch.randperm(len(training.reals), generator=torch.Generator().manual_seed(0))
     places = [batch.to(training.reals.device) for batch in torch.split(order, size) if len(batch) == size]
 
     def step() -> Tensor:
-        training.at.batches += 1
-        return training._taken(size, None, places[training.at.batches % len(places)])
+        training.progress.batches += 1
+        return training._run_step(size, None, places[training.progress.batches % len(places)])
 
     return step
 
 
-def _agreement(bench: Bench, training: gan_training.Training, allowed: float) -> tuple[bool, str]:
-    """Hold each of 20 replays to the eager step from the same state, by deterministic algorithms where they exist."""
+def _agreement(bench: Bench, training: gan_training.GanTrainer, allowed: float) -> tuple[bool, str]:
+    """Compare replays with eager steps from the same state, with deterministic algorithms where they exist."""
     step = _step_of(training)
     torch.use_deterministic_algorithms(True, warn_only=True)
     for _ in range(WARM_UP + 1):
         step()
-    state = _tensors(training.adversaries.state())
+    state = _tensors(training.model.state_dict())
     apart = noise = 0.0
     for _ in range(bench.sized(REPLAYS, 2)):
         before = [tensor.clone() for tensor in state]
@@ -125,28 +125,28 @@ def _agreement(bench: Bench, training: gan_training.Training, allowed: float) ->
         apart, noise = max(apart, difference(replayed, eager)), max(noise, difference(again, eager))
     torch.use_deterministic_algorithms(False)
     recorded = len(training.recorder._recordings)
-    training.recorder.forget()
-    limit = min(max(allowed, NOISE * noise), MOST_NOISE)
+    training.recorder.reset()
+    limit = min(max(allowed, NOISE_FACTOR * noise), MAX_NOISE)
     note = f"replays differ by {apart:.1e} from eager steps, allowed {limit:.1e}; eager steps by {noise:.1e}"
     return apart <= limit and recorded == (bench.device.type == "cuda"), note
 
 
 def _taken_from(
-    before: Sequence[Tensor], state: Sequence[Tensor], training: gan_training.Training, step: Callable[[], Tensor],
+    before: Sequence[Tensor], state: Sequence[Tensor], training: gan_training.GanTrainer, step: Callable[[], Tensor],
     recorded: bool,
 ) -> list[Tensor]:  # fmt: skip
-    """The metrics and the state after the next step from a state, as the recording takes it or kernel by kernel."""
+    """Return metrics and state after the next step from a state, replayed or launched kernel by kernel."""
     for tensor, value in zip(state, before, strict=True):
         tensor.copy_(value)
     with nullcontext() if recorded else _eagerly(training.recorder):
         metrics = step()
     if not recorded:
-        training.at.batches -= 1  # the same batch again
+        training.progress.batches -= 1  # the same batch again
     return [metrics.clone(), *(tensor.clone() for tensor in state)]
 
 
-def _timed(bench: Bench, training: gan_training.Training, what: str) -> Row:
-    """The times of replays and of eager steps."""
+def _timed(bench: Bench, training: gan_training.GanTrainer, what: str) -> Row:
+    """Time replays and eager steps."""
     step = _step_of(training)
     peak(bench.device, reset=True)
     for _ in range(WARM_UP + 2):
@@ -154,23 +154,23 @@ def _timed(bench: Bench, training: gan_training.Training, what: str) -> Row:
     replayed = milliseconds(bench.device, step, bench.sized(10, 2))
     with _eagerly(training.recorder):
         eagerly = milliseconds(bench.device, step, bench.sized(5, 1))
-    training.recorder.forget()
+    training.recorder.reset()
     batch = training.recipe.batch_size
     note = f"batch {batch}; eager {eagerly:.2f} ms"
     return Row(what, None, replayed, batch / replayed * 1000, peak(bench.device), note)
 
 
 def _tensors(state: Any) -> list[Tensor]:
-    """All tensors of a state, themselves."""
+    """Return all tensors of a nested state, not copies of them."""
     if isinstance(state, Tensor):
         return [state]
     inner = state.values() if isinstance(state, dict) else state if isinstance(state, list | tuple) else ()
-    return [tensor for each in inner for tensor in _tensors(each)]
+    return [tensor for part in inner for tensor in _tensors(part)]
 
 
 @contextmanager
-def _eagerly(recorder: Recorder) -> Iterator[None]:
-    """Take steps kernel by kernel."""
+def _eagerly(recorder: CudaGraphRecorder) -> Iterator[None]:
+    """Context in which the recorder launches steps kernel by kernel."""
     before, recorder._is_recording = recorder._is_recording, False
     try:
         yield
@@ -182,7 +182,7 @@ def _eagerly(recorder: Recorder) -> Iterator[None]:
 
 
 def dcgan(bench: Bench) -> Iterator[Row]:
-    """The thesis's networks, 128 px in batches of 100, beside the loop of PyTorch's DCGAN example."""
+    """Compare the thesis's networks, 128 px in batches of 100, with the loop of PyTorch's DCGAN example."""
     size, device = bench.sized(128, 32), bench.device
     found: dict[str, float] = {}
     for precision in bench.precisions:
@@ -198,7 +198,7 @@ def dcgan(bench: Bench) -> Iterator[Row]:
         with _eagerly(training.recorder):
             took = milliseconds(device, step, bench.sized(20, 1))
         yield Row(f"eager, {precision}", None, took, batch / took * 1000)
-        training.recorder.forget()
+        training.recorder.reset()
     for name in ("default", "fp32", "bf16"):
         took, batch = _plain_dcgan(bench, name, size)
         ours = found["tf32" if name == "default" and "tf32" in found else name if name != "default" else "fp32"]
@@ -213,12 +213,12 @@ def _projected(took: float, batch: int) -> str:
 
 
 def _kernels(device: torch.device, step: Callable[[], Any]) -> list[dict[str, Any]]:
-    """The kernels that take most of the device's time in ten steps."""
+    """Return the kernels that take most of the device's time in ten steps."""
     on_device = [ProfilerActivity.CUDA] if device.type == "cuda" else []
     with profile(activities=[ProfilerActivity.CPU, *on_device]) as trace:
         for _ in range(10 if on_device else 1):
             step()
-        devices.wait(device)
+        devices.synchronize(device)
     clock = "self_device_time_total" if on_device else "self_cpu_time_total"
     found = [(each.key, getattr(each, clock) / 1000, each.count) for each in trace.key_averages()]
     total = sum(spent for _, spent, _ in found) or 1.0
@@ -227,7 +227,7 @@ def _kernels(device: torch.device, step: Callable[[], Any]) -> list[dict[str, An
 
 
 def _folder(bench: Bench, count: int, size: int) -> Path:
-    """PNG files in two classes, as ImageFolder reads them."""
+    """Write PNG files in two classes, as ImageFolder reads them."""
     root = bench.scratch / f"png-{size}"
     if not root.exists():
         for place, picture in enumerate(pictures(count, size)):
@@ -239,21 +239,21 @@ def _folder(bench: Bench, count: int, size: int) -> Path:
 
 @contextmanager
 def _set_as(name: str) -> Iterator[None]:
-    """Multiply as PyTorch does by default, or by that precision."""
+    """Context with PyTorch's default precision of matrix products, or the given one."""
     kept = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True  # as the example has it
-    devices._set_products("tf32" if name == "tf32" else "ieee")
+    devices._set_matmul_precision("tf32" if name == "tf32" else "ieee")
     if name == "default":  # convolutions in tf32, other products in fp32
         torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
     try:
         yield
     finally:
         torch.backends.cudnn.benchmark = kept
-        devices._set_products("ieee")
+        devices._set_matmul_precision("ieee")
 
 
 def _plain_dcgan(bench: Bench, precision: str, size: int) -> tuple[float, int]:
-    """Milliseconds a step of PyTorch's DCGAN example with the thesis's networks, and the images of a step."""
+    """Return milliseconds per step of PyTorch's DCGAN example with the thesis's networks, and its batch size."""
     device, batch = bench.device, bench.sized(100, 8)
     steps = [transforms.Grayscale(), transforms.ToTensor(), transforms.Normalize([0.5], [0.5])]
     files = datasets.ImageFolder(str(_folder(bench, bench.sized(2000, 16), size)), transforms.Compose(steps))
@@ -301,7 +301,7 @@ def _plain_step(g: nn.Module, d: nn.Module, optimisers: Sequence[torch.optim.Ada
 
 
 def densenet(bench: Bench) -> Iterator[Row]:
-    """DenseNet-169 at 224 px beside a plain torchvision loop; five seeds side by side; the rate's decay."""
+    """Compare DenseNet-169 at 224 px with a plain torchvision loop; interleave five seeds; check the rate's decay."""
     device, size = bench.device, bench.sized(224, 64)
     ours: dict[tuple[int, str], float] = {}
     for batch, precision in ((8, "fp32"), (8, "bf16"), (64, "bf16")):
@@ -311,7 +311,7 @@ def densenet(bench: Bench) -> Iterator[Row]:
         ours[batch, precision] = took
         note = f"the first {WARM_UP + 2} steps take {began:.1f} s"
         yield Row(f"batch {batch}, graph, {precision}", None, took, batch / took * 1000, peak(device), note)
-        training.recorder.forget()
+        training.recorder.reset()
     yield _without_trying(bench, size)
     for precision in ("fp32", "bf16"):
         peak(device, reset=True)
@@ -321,29 +321,33 @@ def densenet(bench: Bench) -> Iterator[Row]:
         rate = 8 * len(trainings) / took * 1000
         yield Row(f"batch 8, {len(trainings)} seeds, {precision}", None, took, rate, peak(device), note)
         for each in trainings:
-            each.recorder.forget()
+            each.recorder.reset()
     yield _falling_rate(bench)
     for batch in (8, 64):
         took = _plain_classifier(bench, batch, size)
-        note = ", ".join(f"{took / of:.2f} times ours in {name}" for (at, name), of in ours.items() if at == batch)
+        note = ", ".join(
+            f"{took / of:.2f} times ours in {name}"
+            for (size_of_batch, name), of in ours.items()
+            if size_of_batch == batch
+        )
         yield Row(f"batch {batch}, torchvision loop, default precision", None, took, batch / took * 1000, note=note)
 
 
 def _without_trying(bench: Bench, size: int) -> Row:
-    """What cuDNN's trying of algorithms costs at the start, and gains in each step."""
+    """Time steps without cuDNN's benchmarking of algorithms."""
     (training,) = _classifiers(bench, 8, size)
     torch.use_deterministic_algorithms(True, warn_only=True)
     began, took = _round(bench, [training], bench.sized(20, 1))
     torch.use_deterministic_algorithms(False)
-    training.recorder.forget()
+    training.recorder.reset()
     note = f"deterministic, cuDNN tries no algorithms; the first {WARM_UP + 2} steps take {began:.1f} s"
     return Row("batch 8, graph, fp32, --deterministic", None, took, 8 / took * 1000, note=note)
 
 
 def _classifiers(
     bench: Bench, batch: int, size: int, count: int = 1, *, steps: int = 100, **changes: Any
-) -> list[classifier_training.Training]:
-    """Runs of so many seeds on the same images, on an epoch of so many steps."""
+) -> list[classifier_training.ClassifierTrainer]:
+    """Return runs of `count` seeds on the same images, with epochs of `steps` steps."""
     device = bench.device
     images = batch * (3 if bench.small else steps)
     if bench.small:
@@ -351,25 +355,25 @@ def _classifiers(
     shown = torch.from_numpy(pictures(min(images, 512), size)).to(device)
     shown = shown.repeat(-(-images // len(shown)), 1, 1)[:images]
     labels = (torch.arange(images, device=device) % 2).float()
-    train, valid = Pictures(Held(shown), labels), Pictures(Held(shown[:8]), labels[:8])
-    material = classifier_training.Material(train, valid, W0, W1, images)
+    train, valid = LabelledImages(InMemoryLoader(shown), labels), LabelledImages(InMemoryLoader(shown[:8]), labels[:8])
+    training_data = classifier_training.ClassifierTrainingData(train, valid, W0, W1, images)
     found = []
     for seed in range(count):
         out = bench.scratch / f"classifier-{seed}"
         out.mkdir(exist_ok=True)
         given: dict[str, Any] = {"data": Path("unused"), "out": out, "weights": "none", "epochs": 1000, **changes}
         options = TrainClassifier(batch_size=batch, size=size, seed=seed, **given)
-        found.append(classifier_training.Training(options, device, out, material))
+        found.append(classifier_training.ClassifierTrainer(options, device, out, training_data))
     return found
 
 
-def _round(bench: Bench, trainings: Sequence[classifier_training.Training], times: int) -> tuple[float, float]:
-    """Seconds of the first few steps, and milliseconds in which each then takes a step."""
+def _round(bench: Bench, trainings: Sequence[classifier_training.ClassifierTrainer], times: int) -> tuple[float, float]:
+    """Return seconds of the first few steps, and milliseconds of a step of all runs after them."""
     left = [(each, each.steps()) for each in trainings]
 
     def step() -> None:
         for each, steps in left:
-            with each.turn:
+            with each.stream:
                 next(steps)
 
     began = milliseconds(bench.device, step, bench.sized(WARM_UP + 2, 1)) * bench.sized(WARM_UP + 2, 1) / 1000
@@ -377,7 +381,7 @@ def _round(bench: Bench, trainings: Sequence[classifier_training.Training], time
 
 
 def _plain_classifier(bench: Bench, batch: int, size: int) -> float:
-    """Milliseconds a step of a loop as torchvision's tutorials have it."""
+    """Return milliseconds per step of a training loop as in torchvision's tutorials."""
     device = bench.device
     steps = [
         transforms.RandomHorizontalFlip(),
@@ -411,19 +415,19 @@ def _plain_classifier(bench: Bench, batch: int, size: int) -> float:
 
 
 def _falling_rate(bench: Bench) -> Row:
-    """A rate that falls tenfold must reach the steps that are recorded: weights then move a tenth as far."""
+    """Check that a learning rate divided by ten reaches recorded steps: weights then move a tenth as far."""
     (training,) = _classifiers(bench, 8, 64, arch="resnet18", patience=0, lr=1e-3)
     moved = []
     for _ in range(3):  # the second epoch is no better than the first, so the rate is another in the third
         moved.append(_moved(training, bench.sized(WARM_UP + 6, 1)))
-        training._end_epoch(Judgement(1.0, None, None))
+        training._end_epoch(ValidationMetrics(1.0, None, None))
     ratio = moved[2] / moved[1]
     note = f"weights move {ratio:.2f} times as far, allowed 0.3"
     return Row("a fallen rate reaches the graph", ratio < 0.3, note=note)
 
 
-def _moved(training: classifier_training.Training, before: int) -> float:
-    """How far the weights move in the step after the next few."""
+def _moved(training: classifier_training.ClassifierTrainer, before: int) -> float:
+    """Return how far the weights move in the step that follows the next `before` steps."""
     steps = training.steps()
     for _ in range(before):
         next(steps)
@@ -434,7 +438,7 @@ def _moved(training: classifier_training.Training, before: int) -> float:
 
 
 def dropout(bench: Bench) -> Iterator[Row]:
-    """A network with dropout, alone and beside two others: the same losses."""
+    """Check that a network with dropout has the same losses alone and interleaved with two others."""
     size = 64
     count = bench.sized(24, 3)
 
@@ -442,15 +446,15 @@ def dropout(bench: Bench) -> Iterator[Row]:
         trainings = _classifiers(bench, 8, size, seeds, arch="alexnet", steps=200)
         left = [(each, each.steps()) for each in trainings]
         for each in trainings:
-            each.look = Pace(Interval(images=10**9))  # losses are read here
+            each.sync_schedule = SaveSchedule(Interval(images=10**9))  # losses are read here
         for _ in range(count):
             for each, steps in left:
-                with each.turn:
+                with each.stream:
                     next(steps)
-        devices.wait(bench.device)
+        devices.synchronize(bench.device)
         found = [torch.stack([loss for loss, _ in each.losses][-count:]) for each in trainings]
         for each in trainings:
-            each.recorder.forget()
+            each.recorder.reset()
         return found
 
     for each in range(2):
@@ -461,17 +465,20 @@ def dropout(bench: Bench) -> Iterator[Row]:
         yield Row(f"alexnet, three seeds, round {each + 1}", apart <= 1e-4 < others, note=note)
 
 
-# Feeding, precision, processes
+# Image loading, precision, processes
 
 
 def streaming(bench: Bench) -> Iterator[Row]:
-    """Batches read ahead across a capture, beside images that the device holds; and a capture that fails."""
+    """Compare batches that are read ahead during a capture with images on the device; check a capture that fails."""
     device = devices.resolve(bench.name, deterministic=True)
     pixels = pictures(70, 32)
     stack = Stack([pixels], np.zeros(70, np.int32), np.arange(70), (32, 32))
-    feeds: dict[str, Feed] = {"held": Held(torch.from_numpy(pixels).to(device)), "streamed": Streamed(stack, device, 4)}
+    feeds: dict[str, ImageLoader] = {
+        "held": InMemoryLoader(torch.from_numpy(pixels).to(device)),
+        "streamed": StreamingLoader(stack, device, 4),
+    }
     logs = {}
-    for name, feed in feeds.items():
+    for name, loader in feeds.items():
         out = bench.scratch / name
         out.mkdir()
         options = TrainGan(
@@ -484,9 +491,9 @@ def streaming(bench: Bench) -> Iterator[Row]:
             on_collapse="warn",
             deterministic=True,
         )
-        design = train_gan.design(options, 32)
+        config = train_gan.make_config(options, 32)
         started = time.perf_counter()
-        gan_training.Training(options, design, gan_training.Material(feed), device, out).run()
+        gan_training.GanTrainer(options, config, gan_training.GanTrainingData(loader), device, out).run()
         seconds = time.perf_counter() - started
         lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         logs[name] = [[line[metric] for metric in ("d_loss", "g_loss", "d_real", "d_fake")] for line in lines]
@@ -496,17 +503,17 @@ def streaming(bench: Bench) -> Iterator[Row]:
 
 
 def _failed_capture(bench: Bench) -> Row:
-    """A step that reads a number of the device cannot be recorded: one line, and draws go on."""
+    """Check that a step that synchronises with the device fails to record with one line, and random numbers go on."""
     if bench.device.type != "cuda":
         return Row("a capture that fails", None, note="only on CUDA")
-    recorder = Recorder(bench.device)
+    recorder = CudaGraphRecorder(bench.device)
 
     def step(x: Tensor) -> Tensor:
         return x * (torch.rand_like(x) * x.sum().item())
 
     try:
         for _ in range(WARM_UP + 1):
-            recorder.take(step, torch.ones(4), seed=0)
+            recorder.run(step, torch.ones(4), seed=0)
     except CaptureError as problem:
         drawn = torch.rand(4, device=bench.device)
         is_well = bool(drawn.isfinite().all()) and "\n" not in problem.message
@@ -515,7 +522,7 @@ def _failed_capture(bench: Bench) -> Row:
 
 
 def precision(bench: Bench) -> Iterator[Row]:
-    """What precisions change in losses and in the distance, of practice hands; each seed from the same weights."""
+    """Compare losses and Fréchet distances of precisions on phantoms; a seed's initial weights are the same in all."""
     size, device = bench.sized(64, 32), bench.device
     pixels = _hands(bench, bench.sized(1000, 40), size)
     for name in bench.precisions:
@@ -528,8 +535,8 @@ def precision(bench: Bench) -> Iterator[Row]:
                 width=bench.sized(1, 0) or 1 / 16, precision=name, preview_every=0, on_collapse="warn",
                 fid_every=bench.sized(60, 2), fid_features="random",
             )  # fmt: skip
-            material = gan_training.Material(Held(torch.from_numpy(pixels).to(device)))
-            gan_training.Training(options, train_gan.design(options, size), material, device, out).run()
+            training_data = gan_training.GanTrainingData(InMemoryLoader(torch.from_numpy(pixels).to(device)))
+            gan_training.GanTrainer(options, train_gan.make_config(options, size), training_data, device, out).run()
             lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
             late = lines[len(lines) // 2 :]
             means = {metric: statistics.mean(line[metric] for line in late) for metric in ("d_loss", "g_loss")}
@@ -543,21 +550,21 @@ def precision(bench: Bench) -> Iterator[Row]:
 
 
 def _hands(bench: Bench, count: int, size: int) -> Pixels:
-    """Practice hands as `phantom` and `prepare` make them."""
+    """Return phantom hands made by `phantom` and `prepare`."""
     raw, data = bench.scratch / "raw-hands", bench.scratch / "hands"
-    _plainly("phantom", "--layout", "rsna", "--count", count, "--height", 160, "--out", raw)
-    _plainly("prepare", "--input", raw, "--source", "rsna", "--size", size, "--out", data)
+    _run_command("phantom", "--layout", "rsna", "--count", count, "--height", 160, "--out", raw)
+    _run_command("prepare", "--input", raw, "--source", "rsna", "--size", size, "--out", data)
     hands: Pixels = np.load(data / "images.npy")
     return hands
 
 
-def _plainly(*words: object) -> None:
+def _run_command(*words: object) -> None:
     """Run a command that has no `--device`."""
     subprocess.run([sys.executable, "-m", "xrayaug", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
 
 def nccl(bench: Bench) -> Iterator[Row]:
-    """One process as if it were one of several: sums between processes within the graph, and the group's end."""
+    """Check all-reduces within a CUDA graph, and the end of the process group, with a group of one process."""
     device = bench.device
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -569,20 +576,22 @@ def nccl(bench: Bench) -> Iterator[Row]:
         device=bench.name,
     )  # fmt: skip
     recorded: list[int] = []
-    forget = Recorder.forget
+    reset = CudaGraphRecorder.reset
 
-    def watched(self: Recorder) -> None:
+    def watched(self: CudaGraphRecorder) -> None:
         recorded.append(len(self._recordings))
-        forget(self)
+        reset(self)
 
-    Recorder.forget = watched  # type: ignore[method-assign]
-    with ranks.together():
-        group = Group(Rank(), device)
-        ranks.enter(group)
+    CudaGraphRecorder.reset = watched  # type: ignore[method-assign]
+    with ranks.exit_together():
+        group = DistributedGroup(Rank(), device)
+        ranks.set_group(group)
         train_gan.run(options)
         started = time.monotonic()
     seconds = time.monotonic() - started
     captured = max(recorded) > 0 or device.type != "cuda"
     backend = "nccl" if device.type == "cuda" else "gloo"
     yield Row(f"all-reduce by {backend} within the graph", captured, note=f"{max(recorded)} recordings")
-    yield Row("the group destroyed", seconds < DESTROYED, note=f"{seconds:.2f} s, allowed {DESTROYED:g}")
+    yield Row(
+        "the group destroyed", seconds < MAX_DESTROY_SECONDS, note=f"{seconds:.2f} s, allowed {MAX_DESTROY_SECONDS:g}"
+    )

@@ -1,10 +1,10 @@
-"""Two or more ways to do the same work, timed in turns, each in a process of its own.
+"""Interleaved timing of two or more ways to do the same work, each in a process of its own.
 
-Machines are noisy and drift, so what counts is the ratio within a round: every side runs once per round, one after the
-other, while the others wait. A process of its own, because the C library's and the OpenMP settings are per process.
+Machines are noisy and drift, so results are ratios within a round: every side runs once per round, one after the other,
+while the others wait. Each side has its own process, because the settings of the C library and OpenMP are per process.
 
-A benchmark gives `compare` its sides by name: functions that set up and return the work of one round, which returns how
-many images it was. The first side is what the others are compared with.
+A benchmark passes its sides to `compare` by name: functions that set up and return the work of one round, which returns
+its number of images. The other sides are compared with the first one.
 """
 
 import argparse
@@ -16,10 +16,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-Round = Callable[[], int]  # does the work of one round and returns how many images it was
+Round = Callable[[], int]  # does the work of one round and returns its number of images
 Side = Callable[[argparse.Namespace], Round]
 
-OURS = {"GOMP_SPINCOUNT": "10000"}  # as the command line sets it
+CLI_ENVIRONMENT = {"GOMP_SPINCOUNT": "10000"}  # as the command line sets it
 
 
 def compare(title: str, parser: argparse.ArgumentParser, sides: Mapping[str, Side], *, rounds: int = 7) -> None:
@@ -51,7 +51,7 @@ def _serve(work: Round) -> None:
 
 def _start(name: str, *, first: bool) -> "subprocess.Popen[str]":
     words = [sys.executable, *sys.argv, f"--side={name}"]
-    environment = os.environ | ({} if first else OURS)
+    environment = os.environ | ({} if first else CLI_ENVIRONMENT)
     return subprocess.Popen(
         words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -68,7 +68,7 @@ def _ask(process: "subprocess.Popen[str]") -> float:
 def _print(title: str, rates: Mapping[str, list[float]]) -> None:
     first = next(iter(rates))
     print(f"| {title} | images/s, median | ratio to {first}: median (lowest to highest) |\n|---|---|---|")
-    for name, found in rates.items():
-        ratios = [ours / theirs for ours, theirs in zip(found, rates[first], strict=True)]
+    for name, measured in rates.items():
+        ratios = [ours / theirs for ours, theirs in zip(measured, rates[first], strict=True)]
         spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        print(f"| {name} | {statistics.median(found):.1f} | {spread if name != first else '1'} |")
+        print(f"| {name} | {statistics.median(measured):.1f} | {spread if name != first else '1'} |")

@@ -42,8 +42,8 @@ from xrayaug.storage import artifacts, builder, csvfile, files, weights
 ARCH = "shufflenet_v2_x0_5"
 SMALL = 32  # pixels that the classifiers of `fid` and `evaluate` see
 GAN = ("--width", "0.0625", "--on-collapse", "warn")
-LOOK_SECONDS = 0.02
-STOPPED = 75
+POLL_SECONDS = 0.02
+STOPPED = 75  # exit code
 POINTS = 10  # of the memory over time
 FIGURE = re.compile(r"^(VmHWM|RssAnon):\s+(\d+) kB", re.MULTILINE)
 UNDER_WAY = re.compile(r"(.+): (\d+)/(\d+) (\w+), [\d.]+ \w+/s")
@@ -53,7 +53,7 @@ COLUMNS_HERE = COLUMNS[: COLUMNS.index("copy")]
 
 @dataclass(frozen=True)
 class Course:
-    """What a process took in bytes, from its start to its end, and how far it came."""
+    """Memory of a process over its lifetime, in bytes, and its progress."""
 
     own: Sequence[tuple[float, int]]  # seconds since its start, bytes
     all: int
@@ -67,7 +67,7 @@ class Course:
         return f"{most >> 20:,} | {self.all >> 20:,} | {self.seconds:.0f} s, {self.reached()} | {over_time}"
 
     def over_time(self) -> Iterator[int]:
-        """The most in each tenth of the time; in one of which there is no figure, what was before."""
+        """Yield the peak of each tenth of the time; that of the tenth before if there was no sample."""
         most = 0
         for point in range(POINTS):
             begin, end = (self.seconds * place / POINTS for place in (point, point + 1))
@@ -75,7 +75,7 @@ class Course:
             yield most
 
     def reached(self) -> str:
-        """How far it came, by its last line of progress."""
+        """Return how far the process came, by its last line of progress."""
         if self.code == 0:
             return "to the end"
         how = "stopped" if self.code == STOPPED else f"exit code {self.code}"
@@ -89,7 +89,7 @@ class Course:
 
 
 def lines(count: int) -> Iterator[Sequence[object]]:
-    """An index: patients of three images, a tenth of them for validation and a tenth for testing."""
+    """Yield the lines of an index: patients of three images, a tenth for validation and a tenth for testing."""
     yield COLUMNS_HERE
     for place in range(count):
         patient, label = place // 3, dataset.LABELS[place % 2]
@@ -100,9 +100,9 @@ def lines(count: int) -> Iterator[Sequence[object]]:
 
 
 def make_dataset(directory: Path, count: int, size: int) -> Path:
-    """A finished dataset of black pictures."""
-    raw, out = directory / "raw", directory / f"hands-{count}-{size}"
-    raw.mkdir(exist_ok=True)
+    """Write a finished dataset of black images."""
+    raw, out = directory / "raw.csv", directory / f"hands-{count}-{size}"
+    raw.touch()  # stands for the input of `prepare`
     if artifacts.is_artifact(out):
         return out
 
@@ -114,12 +114,12 @@ def make_dataset(directory: Path, count: int, size: int) -> Path:
         files.write_text(partial / INDEX, csvfile.dump(lines(count)))
         return {"split_by": "patient"}
 
-    builder.produce(Prepare(source="folder", input=raw, size=size, out=out), "dataset", build)
+    builder.build_artifact(Prepare(source="folder", input=raw, size=size, out=out), "dataset", build)
     return out
 
 
 def make_run(directory: Path, data: Path, size: int) -> Path:
-    """A classifier run on the dataset whose network has learnt nothing."""
+    """Write a classifier run on the dataset with an untrained network."""
     out = directory / f"run-{data.name}"
     options = TrainClassifier(data=data, arch=ARCH, weights="none", size=size, epochs=1, batch_size=64, out=out)
     if artifacts.is_artifact(out):
@@ -131,12 +131,12 @@ def make_run(directory: Path, data: Path, size: int) -> Path:
         weights.save(partial / "weights.safetensors", classifier.state_of(network))
         return {"arch": ARCH, "size": size, "arm": arm, "split_by": "patient", "train": {"synthetic": {}}}
 
-    builder.produce(options, "classifier-run", build)
+    builder.build_artifact(options, "classifier-run", build)
     return out
 
 
 def make_raw(directory: Path, count: int) -> Path:
-    """A raw set as MURA's: tiny pictures, no two alike, of patients who have three, a tenth of them in `valid`."""
+    """Write a raw set in MURA's layout: tiny distinct images, three per patient, a tenth of the patients in `valid`."""
     root = directory / f"raw-{count}"
     listed = root / "train_image_paths.csv"
     if not listed.exists():  # written last
@@ -148,7 +148,7 @@ def make_raw(directory: Path, count: int) -> Path:
 
 
 def _make_picture(root: Path, place: int) -> str:
-    """Write a picture of a raw set; where."""
+    """Write an image of a raw set and return its path relative to the root."""
     patient = place // 3
     split = "train" if patient % 10 else "valid"
     study = f"{split}/XR_HAND/patient{patient:06}/study1_{'positive' if patient % 2 else 'negative'}"
@@ -159,7 +159,7 @@ def _make_picture(root: Path, place: int) -> str:
 
 
 def course_of(words: Sequence[str], limit: int, cache: Path) -> Course:
-    """Run `xrayaug` with these words and watch it; what it keeps for other runs goes to `cache`."""
+    """Run `xrayaug` with these arguments and record its memory; it caches in `cache`."""
     started = time.monotonic()
     own: list[tuple[float, int]] = []
     said: list[str] = []
@@ -178,7 +178,7 @@ def course_of(words: Sequence[str], limit: int, cache: Path) -> Course:
             found = dict(FIGURE.findall(Path(f"/proc/{running.pid}/status").read_text(encoding="utf-8")))
             own.append((time.monotonic() - started, int(found.get("RssAnon", 0)) << 10))
             whole = max(whole, int(found.get("VmHWM", 0)) << 10)
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         seconds = time.monotonic() - started
         listening.join()
     if running.returncode not in (0, STOPPED):
@@ -187,12 +187,12 @@ def course_of(words: Sequence[str], limit: int, cache: Path) -> Course:
 
 
 def _keep_lines(stream: Iterable[str], kept: list[str]) -> None:
-    """Read to the end, so that who writes need not wait."""
+    """Read a stream to its end, so that the writer never blocks."""
     kept += (line.rstrip("\n") for line in stream)
 
 
 def commands(arguments: argparse.Namespace) -> dict[str, Callable[[int], list[str]]]:
-    """The words of every command, for so many images."""
+    """Return a function per command that returns its arguments for a number of images."""
     root, size = arguments.directory, arguments.size
     on_cpu = ["--device", "cpu"]
     gan = [*GAN, "--epochs", "1", "--batch-size", "256", *on_cpu]
@@ -224,7 +224,7 @@ def commands(arguments: argparse.Namespace) -> dict[str, Callable[[int], list[st
 
 
 def make_gan(directory: Path, data: Path) -> Path:
-    """A GAN run to sample from, trained for one step."""
+    """Train a GAN run for one step, to sample from."""
     out = directory / f"gan-{data.name}"
     words = ["train-gan", "--data", str(data), *GAN, "--epochs", "1", "--device", "cpu", "--out", str(out)]
     subprocess.run([sys.executable, "-m", "xrayaug", *words], check=True, capture_output=True)

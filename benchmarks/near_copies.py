@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 
 from xrayaug.data.images import pixels, similarity
 
-THRESHOLDS = (0.7, 0.8, 0.9, 0.95, similarity.SAME)
+THRESHOLDS = (0.7, 0.8, 0.9, 0.95, similarity.NEAR_DUPLICATE_CORRELATION)
 Change = Callable[[Image.Image], Image.Image]
 
 
@@ -75,7 +75,7 @@ CHANGES: dict[str, Change] = {
 
 
 def square(image: Image.Image, size: int) -> pixels.Grey:
-    return pixels.square(np.asarray(image.convert("L")), size, fit="squash", resample="bicubic")
+    return pixels.resize_square(np.asarray(image.convert("L")), size, fit="squash", resample="bicubic")
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def main() -> None:
     files = sorted(arguments.directory.rglob("*.png"))
     images = [Image.fromarray(pixels.decode(file).grey) for file in files]
     squares = np.stack([square(image, arguments.size) for image in images])
-    different = similarity.correlations(squares, np.array(list(combinations(range(len(files)), 2))))
+    different = similarity.best_correlations(squares, np.array(list(combinations(range(len(files)), 2))))
     print(
         f"| {len(different):,} pairs of different pictures | " + " | ".join(f"{t}" for t in THRESHOLDS) + " | highest |"
     )
@@ -100,11 +100,11 @@ def main() -> None:
     for name, change in CHANGES.items():
         changed = np.stack([square(change(images[place]), arguments.size) for place in chosen])
         both = np.concatenate([squares[chosen], changed])
-        found = similarity.correlations(both, np.arange(2 * len(chosen)).reshape(2, -1).T)
+        found = similarity.best_correlations(both, np.arange(2 * len(chosen)).reshape(2, -1).T)
         shares = " | ".join(f"{100 * (found >= threshold).mean():.0f} %" for threshold in THRESHOLDS)
         print(f"| {name} | {shares} | {found.min():.3f} |", flush=True)
     started = time.perf_counter()
-    count = len(similarity.groups(squares).several())
+    count = len(similarity.group_near_duplicates(squares).groups())
     print(f"\n{count} groups of near copies in {len(files)} pictures, {time.perf_counter() - started:.1f} s")
 
 

@@ -50,7 +50,7 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for name in FILTERS:
         started = time.perf_counter()
-        results = [pixels.square(grey, arguments.size, fit="squash", resample=name) for grey in greys]
+        results = [pixels.resize_square(grey, arguments.size, fit="squash", resample=name) for grey in greys]
         milliseconds = 1000 * (time.perf_counter() - started) / len(greys)
         errors = [result - wanted for result, wanted in zip(results, references, strict=True)]
         beyond = [

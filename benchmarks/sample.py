@@ -33,11 +33,11 @@ def forward(arguments: argparse.Namespace) -> Round:
         .to(memory_format=torch.channels_last)
         .eval()
     )
-    z = torch.randn(sampler.PASS, LATENT)
+    z = torch.randn(sampler.BATCH_SIZE, LATENT)
 
     def run() -> int:
         with torch.inference_mode():
-            for _ in range(0, arguments.count, sampler.PASS):
+            for _ in range(0, arguments.count, sampler.BATCH_SIZE):
                 g(z)
         return int(arguments.count)
 
@@ -50,10 +50,10 @@ def stage(arguments: argparse.Namespace) -> Round:
 
     def build(directory: Path) -> dict[str, object]:
         g = gans.load("dcgan").generator(Shape(arguments.size, LATENT))
-        weights.save(directory / "generator.safetensors", weights.state_of(g))
+        weights.save(directory / "generator.safetensors", weights.cpu_state_dict(g))
         return {"arch": "dcgan", "size": arguments.size, "latent": LATENT, "training_images": {"normal": 1}}
 
-    builder.produce(Phantom(layout="rsna", count=1, out=root / "gan"), "gan-run", build)
+    builder.build_artifact(Phantom(layout="rsna", count=1, out=root / "gan"), "gan-run", build)
     options = Sample(run=root / "gan", count=arguments.count, device="cpu", overwrite=True, out=root / "out")
 
     def run() -> int:

@@ -1,7 +1,7 @@
-"""What do several processes gain? Images a second of trainings, `sample` and `fid` for 1, 2, ... processes; a model.
+"""Throughput of training, `sample` and `fid` with several processes: measured, or predicted by a model.
 
-    python benchmarks/scaling.py [--processes 1,2] [--steps 12]     measure, by torchrun, on this machine
-    python benchmarks/scaling.py --model                            what a step costs on 8 to 512 GPUs, by its formula
+    python benchmarks/scaling.py [--processes 1,2] [--steps 12]     measure on this machine, by torchrun
+    python benchmarks/scaling.py --model                            predict the time of a step on 8 to 512 GPUs
 
 The processes share the machine's cores or have a GPU each. The images are noise; the global batch stays the same.
 """
@@ -14,107 +14,88 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from benchmark_data import write_dataset
 
-from xrayaug.data import dataset
-from xrayaug.data.dataset import Row
-from xrayaug.data.images import arrays
-from xrayaug.options import Prepare, TrainGan
+from xrayaug.options import TrainGan
 from xrayaug.stages import train_gan
-from xrayaug.storage import builder
 
 GAN = ("train-gan", "--arch", "dcgan", "--batch-size", "64", "--on-collapse", "warn", "--preview-every", "0")
 CLASSIFIER = ("train-classifier", "--arch", "densenet169", "--weights", "none", "--size", "64", "--batch-size", "32")
-BYTES = 4  # of a gradient, float32
-SPOKEN = 3  # times that processes agree over gloo in a step, at most
-NODE = 8  # GPUs
+GRADIENT_BYTES = 4  # float32
+GLOO_EXCHANGES = 3  # per step, at most
+NODE_GPUS = 8
 
 
 @dataclass(frozen=True)
-class Training:
-    """What the model goes by: assumed but for the parameters."""
+class Workload:
+    """Inputs of the model; all are assumptions but the number of parameters."""
 
     name: str
     parameters: int
-    sums: int  # between processes, in a step
+    all_reduces: int  # per step
     batch: int
-    rate: float  # images a second on one GPU
+    rate: float  # images per second on one GPU
 
 
 @dataclass(frozen=True)
-class Network:
-    """Assumed of GPUs: bytes a second of a ring within a node and between nodes, seconds of a hop of NCCL and gloo."""
+class Interconnect:
+    """Assumed bandwidths and latencies."""
 
-    within: float = 200e9
-    between: float = 25e9
-    hop: float = 10e-6
-    word: float = 50e-6
+    node_bandwidth: float = 200e9  # of a ring within a node, bytes per second
+    network_bandwidth: float = 25e9  # of a ring between nodes, bytes per second
+    nccl_hop: float = 10e-6  # seconds
+    gloo_hop: float = 50e-6  # seconds
 
 
-TRAININGS = (
-    Training("train-gan, the thesis's, batch 100, 117 images/s", 15_580_288, 2, 100, 117),
-    Training("train-gan, the thesis's, batch 1024, 2,000 images/s", 15_580_288, 2, 1024, 2000),
-    Training("train-classifier, densenet169, batch 1024, 400 images/s", 12_486_145, 1, 1024, 400),
+WORKLOADS = (
+    Workload("train-gan, the thesis's, batch 100, 117 images/s", 15_580_288, 2, 100, 117),
+    Workload("train-gan, the thesis's, batch 1024, 2,000 images/s", 15_580_288, 2, 1024, 2000),
+    Workload("train-classifier, densenet169, batch 1024, 400 images/s", 12_486_145, 1, 1024, 400),
 )
 
 
-def seconds(of: Training, count: int, network: Network) -> tuple[float, float, float]:
-    """Of a step on so many GPUs: computing, summing gradients, agreeing.
+def seconds(workload: Workload, count: int, interconnect: Interconnect) -> tuple[float, float, float]:
+    """Return the seconds that a step on `count` GPUs spends computing, summing gradients, and exchanging over gloo.
 
     A ring sends 2 (N - 1) / N of the bytes through every link; hops are those of a tree, up and down. Nothing overlaps.
     """
-    computing = math.ceil(of.batch / count) / of.rate
-    bandwidth = network.within if count <= NODE else network.between
+    computing = math.ceil(workload.batch / count) / workload.rate
+    bandwidth = interconnect.node_bandwidth if count <= NODE_GPUS else interconnect.network_bandwidth
     hops = 2 * math.ceil(math.log2(count)) if count > 1 else 0
-    summing = 2 * (count - 1) / count * of.parameters * BYTES / bandwidth + of.sums * hops * network.hop
-    return computing, summing, SPOKEN * hops * network.word
+    transfer = 2 * (count - 1) / count * workload.parameters * GRADIENT_BYTES / bandwidth
+    summing = transfer + workload.all_reduces * hops * interconnect.nccl_hop
+    return computing, summing, GLOO_EXCHANGES * hops * interconnect.gloo_hop
 
 
 def predict(counts: tuple[int, ...] = (1, 8, 16, 32, 64, 128, 256, 512)) -> None:
     """Print the model as tables."""
-    for training in TRAININGS:
-        megabytes = training.parameters * BYTES / 1e6
-        print(f"\n{training.name}: {megabytes:.1f} MB of gradients a step\n")
+    for workload in WORKLOADS:
+        megabytes = workload.parameters * GRADIENT_BYTES / 1e6
+        print(f"\n{workload.name}: {megabytes:.1f} MB of gradients a step\n")
         print("| GPUs | images each | computing, ms | summing, ms | agreeing, ms | images/s | efficiency |")
         print("|---|---|---|---|---|---|---|")
         for count in counts:
-            if count > training.batch:
+            if count > workload.batch:
                 continue
-            parts = seconds(training, count, Network())
-            rate = training.batch / sum(parts)
-            each = f"{training.batch / count:,.3f}".rstrip("0").rstrip(".")
+            parts = seconds(workload, count, Interconnect())
+            rate = workload.batch / sum(parts)
+            images = f"{workload.batch / count:,.3f}".rstrip("0").rstrip(".")
             milliseconds = " | ".join(f"{1000 * part:.2f}" for part in parts)
-            print(f"| {count} | {each} | {milliseconds} | {rate:,.0f} | {rate / training.rate / count:.0%} |")
+            print(f"| {count} | {images} | {milliseconds} | {rate:,.0f} | {rate / workload.rate / count:.0%} |")
 
 
 def noise(out: Path, count: int, size: int) -> Path:
-    """A dataset of noise, its last eight images for validation."""
+    """Write a dataset of noise images, the last eight for validation."""
     pixels = np.random.default_rng(0).integers(0, 256, (count, size, size), np.uint8)
-    labels = ("normal", "abnormal")
-    rows = [
-        Row("images.npy", place, "train", labels[place % 2], f"p{place}", f"p{place}/s", "folder", False)
-        for place in range(count)
-    ]
-    rows[-8:] = [replace(row, split="valid") for row in rows[-8:]]
-
-    def build(directory: Path) -> dict[str, Any]:
-        with arrays.writing_images(directory, size) as writer:
-            writer.write(pixels)
-        dataset.write_index(directory, rows, split_by="patient")
-        return {"split_by": "patient"}
-
-    raw = out.with_name("raw")
-    raw.mkdir()
-    builder.produce(Prepare(input=raw, out=out), "dataset", build)
-    return out
+    return write_dataset(out, pixels, ["train"] * (count - 8) + ["valid"] * 8)
 
 
-def measured(words: tuple[str, ...], count: int, data: Path) -> float:
-    """Images a second by so many processes in the second epoch, when all has settled."""
+def training_rate(words: tuple[str, ...], count: int, data: Path) -> float:
+    """Return a training's images per second with `count` processes in the second epoch, after the warm-up."""
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "run"
         launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)] if count > 1 else []
@@ -127,8 +108,8 @@ def measured(words: tuple[str, ...], count: int, data: Path) -> float:
         return float(line["images_per_second"])
 
 
-def shared(words: tuple[str, ...], label: str, count: int) -> float:
-    """Images a second by so many processes, as the progress line that begins with `label` has it."""
+def progress_rate(words: tuple[str, ...], label: str, count: int) -> float:
+    """Return a command's images per second with `count` processes, from its progress line that begins with `label`."""
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)] if count > 1 else []
     cores = max(1, (os.cpu_count() or 1) // count)
     with tempfile.TemporaryDirectory() as scratch:
@@ -143,7 +124,7 @@ def shared(words: tuple[str, ...], label: str, count: int) -> float:
 
 
 def measure_passes(counts: list[int], steps: int, rounds: int, size: int) -> None:
-    """Print the rates of what gives the same bytes and number whatever the processes: drawing, features."""
+    """Print the rates of `sample` and `fid`, whose results do not depend on the number of processes."""
     with tempfile.TemporaryDirectory() as scratch:
         data, run = noise(Path(scratch, "data"), 64 * steps, size), Path(scratch, "gan")
         options = TrainGan(data=data, epochs=1, batch_size=64, preview_every=0, on_collapse="warn", out=run)
@@ -151,7 +132,7 @@ def measure_passes(counts: list[int], steps: int, rounds: int, size: int) -> Non
         drawing = ("sample", "--run", str(run), "--count", str(64 * 8 * steps))
         judging = ("fid", str(data), str(data), "--features", "random", "--split", "train")
         for words, label in ((drawing, "sample:"), (judging, "features of data:")):
-            rates = {count: [shared(words, label, count) for _ in range(rounds)] for count in counts}
+            rates = {count: [progress_rate(words, label, count) for _ in range(rounds)] for count in counts}
             found = ", ".join(f"{count}: {min(of):.1f} to {max(of):.1f}" for count, of in rates.items())
             print(f"{words[0]}: images/s by processes {found}", flush=True)
 
@@ -178,7 +159,7 @@ def main() -> None:
             rates: dict[int, list[float]] = {count: [] for count in counts}
             for _ in range(arguments.rounds):
                 for count in counts:
-                    rates[count].append(measured(words, count, data))
+                    rates[count].append(training_rate(words, count, data))
             found = ", ".join(f"{count}: {min(of):.1f} to {max(of):.1f}" for count, of in rates.items())
             print(f"{' '.join(words)}: images/s by processes {found}", flush=True)
 

@@ -77,10 +77,10 @@ def ours(arguments: argparse.Namespace, precision: str = "fp32") -> Round:
 
     def run() -> int:
         for batch in torch.split(torch.randperm(len(images)), arguments.batch_size):
-            shown = classifier.images_of(images[batch])
-            theta = classifier.transforms(torch.rand(len(batch), 2), flip=True, rotation=10.0)
+            shown = classifier.to_input(images[batch])
+            theta = classifier.random_affine(torch.rand(len(batch), 2), flip=True, rotation=10.0)
             with devices.autocast(device, precision):
-                logits = network(classifier.warp(shown, theta))
+                logits = network(classifier.apply_affine(shown, theta))
             loss = classifier.weighted_bce(logits, labels[batch], W0, W1)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)

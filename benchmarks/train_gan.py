@@ -64,7 +64,7 @@ def ours(arguments: argparse.Namespace, *, feeding: bool = True, **changes: Any)
     """`train-gan`'s step from resident uint8, shuffled; or, to see what that costs, always from one fixed batch."""
     options = TrainGan(data=Path("unused"), out=Path("unused"), batch_size=arguments.batch_size, **changes)
     device = devices.resolve("cpu")
-    both = gan_model.build(options, train_gan.design(options, arguments.size), device)
+    both = gan_model.build(options, train_gan.make_config(options, arguments.size), device)
     images = reals(arguments)
     fixed, z = tensors.to_unit(images[: arguments.batch_size]), torch.randn(arguments.batch_size, 100)
 

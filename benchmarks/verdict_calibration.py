@@ -32,7 +32,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from xrayaug.evaluation import comparison, verdict
-from xrayaug.evaluation.comparison import Measured
+from xrayaug.evaluation.comparison import ScoredNetwork
 from xrayaug.stats import bootstrap, classification, intervals, paired_tests
 from xrayaug.stats.bootstrap import Counts
 
@@ -95,18 +95,18 @@ class Effects:
     separation: Arrays
 
 
-def study(world: World, random: np.random.Generator) -> tuple[list[list[Measured]], list[list[Measured]]]:
+def study(world: World, random: np.random.Generator) -> tuple[list[list[ScoredNetwork]], list[list[ScoredNetwork]]]:
     """One study's arms, the baseline first: each its seeds' networks at 0.5, and at the thresholds of validation."""
     effects = _effects(world, random)
     (patients, labels), (valid_patients, valid_labels) = _patients(world.images, random), _patients(VALIDATION, random)
-    counts = bootstrap.draw(patients, RESAMPLES, int(random.integers(1 << 30)))
+    counts = bootstrap.draw_resamples(patients, RESAMPLES, int(random.integers(1 << 30)))
     given = _probabilities(world, effects, patients, labels, random)
     of_valid = _probabilities(world, effects, valid_patients, valid_labels, random)
-    cases = _Cases(labels, counts, bootstrap.fewest(labels, patients))
+    cases = _Cases(labels, counts, bootstrap.min_class_patients(labels, patients))
     half = [[cases.measured(seed, each, 0.5) for seed, each in enumerate(arm)] for arm in given]
     chosen = [
         [
-            cases.measured(seed, each, classification.best_threshold(valid_labels, on_valid), areas=False)
+            cases.measured(seed, each, classification.find_threshold(valid_labels, on_valid), areas=False)
             for seed, (each, on_valid) in enumerate(zip(arm, of_arm, strict=True))
         ]
         for arm, of_arm in zip(given, of_valid, strict=True)
@@ -122,8 +122,8 @@ class _Cases:
     counts: Counts
     patients: int
 
-    def measured(self, seed: int, given: Arrays, threshold: float, *, areas: bool = True) -> Measured:
-        """`comparison.measure` for the scores that are looked at here, since others take most of the time."""
+    def measured(self, seed: int, given: Arrays, threshold: float, *, areas: bool = True) -> ScoredNetwork:
+        """`comparison.score_network` for the scores that are looked at here, since others take most of the time."""
         called, truth = given > threshold, self.labels == 1
         groups = np.stack([called & truth, truth, ~called & ~truth, ~truth], axis=1).astype(np.float64)
         found = _rates(groups.sum(axis=0, keepdims=True))
@@ -132,7 +132,7 @@ class _Cases:
         if areas:
             values["auroc"] = classification.auroc(self.labels, given) or math.nan
             resampled["auroc"] = bootstrap.auroc(self.labels, given, self.counts)
-        return Measured(seed, self.labels, given, threshold, self.patients, values, resampled)
+        return ScoredNetwork(seed, self.labels, given, threshold, self.patients, values, resampled)
 
 
 def _rates(sums: Arrays) -> dict[str, Arrays]:
@@ -190,28 +190,28 @@ def judge(world: World, random: np.random.Generator) -> Counter[str]:
         ],
     }
     for metric, truth in truths.items():
-        differences = {str(arm): comparison.of_difference(at_half[arm], baseline, metric) for arm in _arms(world)}
+        differences = {str(arm): comparison.estimate_difference(at_half[arm], baseline, metric) for arm in _arms(world)}
         decisions = verdict.decide(differences, MARGIN)
         for arm in _arms(world):
             said = decisions[str(arm)].verdict
-            pairs = comparison.pairs_of(at_half[arm], baseline)
+            pairs = comparison.pair_by_seed(at_half[arm], baseline)
             found[f"{metric} {arm} {said}"] += 1
             found[f"{metric} {arm} covers"] += _covers(differences[str(arm)], truth[arm] - truth[0])
             found[f"{metric} {arm} percentile covers"] += _percentile_covers(pairs, metric, truth[arm] - truth[0])
-        found[f"{metric} covers"] += _covers(comparison.of_arm(baseline, metric), truth[0])
+        found[f"{metric} covers"] += _covers(comparison.estimate_score(baseline, metric), truth[0])
         found[f"{metric} some"] += any(each.verdict in (verdict.HELPS, verdict.HURTS) for each in decisions.values())
         found[f"{metric} seeds alone"] += _seeds_alone(at_half, metric)
     for arm in _arms(world):
-        shifted = verdict.prior_shift(
+        shifted = verdict.judge_prior_shift(
             (0.85, 0.73),
-            comparison.of_calls(at_half[arm], baseline),
+            comparison.estimate_call_rate_difference(at_half[arm], baseline),
             (
-                comparison.of_difference(at_half[arm], baseline, "accuracy"),
-                comparison.of_difference(at_chosen[arm], at_chosen[0], "accuracy"),
+                comparison.estimate_difference(at_half[arm], baseline, "accuracy"),
+                comparison.estimate_difference(at_chosen[arm], at_chosen[0], "accuracy"),
             ),
-            comparison.of_difference(at_half[arm], baseline, "auroc"),
+            comparison.estimate_difference(at_half[arm], baseline, "auroc"),
         )  # fmt: skip
-        found[f"prior {arm} alone"] += shifted["alone"]
+        found[f"prior {arm} alone"] += shifted.alone
     return found
 
 
@@ -226,20 +226,20 @@ def _covers(estimate: intervals.Estimate | None, truth: float) -> bool:
     return low <= truth <= high
 
 
-def _percentile_covers(pairs: Sequence[tuple[Measured, Measured]], metric: str, truth: float) -> bool:
-    low, high = intervals.percentile(comparison.resampled_differences(pairs, metric), 0)
+def _percentile_covers(pairs: Sequence[tuple[ScoredNetwork, ScoredNetwork]], metric: str, truth: float) -> bool:
+    low, high = intervals.percentile_interval(comparison.resampled_differences(pairs, metric), 0)
     return low <= truth <= high
 
 
-def _seeds_alone(arms: Sequence[Sequence[Measured]], metric: str) -> bool:
+def _seeds_alone(arms: Sequence[Sequence[ScoredNetwork]], metric: str) -> bool:
     """Whether a t-test over seeds, which takes the test images for all there are, finds a difference in some arm."""
     p_values = {}
     for place, arm in enumerate(arms[1:]):
-        differing = comparison.differences(comparison.pairs_of(arm, arms[0]), metric)
+        differing = comparison.seed_differences(comparison.pair_by_seed(arm, arms[0]), metric)
         error = float(np.std(differing, ddof=1)) / math.sqrt(len(differing))
         fixed = intervals.Estimate(float(np.mean(differing)), max(error, 1e-12) ** 2, 0.0, len(differing))
         p_values[str(place)] = fixed.p_value()
-    return min(paired_tests.holm(p_values).values()) <= intervals.LEVEL
+    return min(paired_tests.holm(p_values).values()) <= intervals.ALPHA
 
 
 WORLDS = {
@@ -332,7 +332,9 @@ def main() -> None:
     cells: Cells = json.loads(arguments.save.read_text()) if arguments.save and arguments.save.exists() else []
     with ProcessPoolExecutor(arguments.processes) as pool:
         for name in arguments.worlds.split(","):
-            parts = [range(at, min(at + AT_ONCE, arguments.studies)) for at in range(0, arguments.studies, AT_ONCE)]
+            parts = [
+                range(read, min(read + AT_ONCE, arguments.studies)) for read in range(0, arguments.studies, AT_ONCE)
+            ]
             found: Counter[str] = Counter()
             said: dict[str, Any] = {"world": name, "images": arguments.images, "seeds": arguments.seeds}
             for part in pool.map(partial(batch, name, arguments.images, arguments.seeds), parts):

@@ -50,8 +50,9 @@ def write_dataset(
         return {"split_by": split_by}
 
     raw = out.parent / "raw"
-    raw.mkdir(parents=True, exist_ok=True)
-    builder.produce(Prepare(input=raw, out=out), "dataset", build)
+    raw.parent.mkdir(parents=True, exist_ok=True)
+    raw.touch()
+    builder.build_artifact(Prepare(input=raw, out=out), "dataset", build)
     return out
 
 
@@ -68,7 +69,7 @@ def write_classifier(
         weights.save(directory / features.WEIGHTS, classifier.state_of(network))
         return {"arch": arch, "size": size, "train": {"synthetic": {"normal": synthetic, "abnormal": 0}}}
 
-    builder.produce(TrainClassifier(data=data, out=out), "classifier-run", build)
+    builder.build_artifact(TrainClassifier(data=data, out=out), "classifier-run", build)
     return out
 
 
@@ -146,5 +147,5 @@ def train(data: Path, out: Path, seed: int, log: Sequence[dict[str, Any]] = (), 
         arm = arm_of(0, 0) | dataset.open_dataset(data).artifact.result.get("arm", {})
         return {"arm": arm, "seed": seed, "arch": options.arch, "size": 32}
 
-    builder.produce(options, "classifier-run", build)
+    builder.build_artifact(options, "classifier-run", build)
     return out

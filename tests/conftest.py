@@ -16,7 +16,7 @@ from xrayaug.data.dataset import Row
 from xrayaug.data.images import arrays
 from xrayaug.options import Prepare, Sample
 from xrayaug.storage import builder
-from xrayaug.storage.builder import produce
+from xrayaug.storage.builder import build_artifact
 
 MakeDataset = Callable[..., Path]
 LONGEST = "test_readme.py"  # of all files; begun last, it would be waited for
@@ -58,7 +58,8 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
     """`make_dataset(path, studies=4, ...)` writes a dataset whose abnormal images are bright, and gives its path."""
-    raw = tmp_path_factory.mktemp("raw")
+    raw = tmp_path_factory.mktemp("raw") / "list.csv"
+    raw.touch()
 
     def make(
         path: Path,
@@ -90,7 +91,7 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
             dataset.write_index(directory, rows)
             return {"split_by": "patient", **(result or {})}
 
-        builder.produce(Prepare(source="folder", input=raw, out=path, size=size), "dataset", build)
+        builder.build_artifact(Prepare(source="folder", input=raw, out=path, size=size), "dataset", build)
         return path
 
     return make
@@ -106,7 +107,7 @@ def _row(split: str, label: str, number: int, *, synthetic: bool) -> Row:
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
     """A finished raw set."""
-    produce(phantom(tmp_path / "made"), "raw", build)
+    build_artifact(phantom(tmp_path / "made"), "raw", build)
     return tmp_path / "made"
 
 
@@ -114,8 +115,8 @@ def made(tmp_path: Path) -> Path:
 def chain(tmp_path: Path) -> tuple[Path, Path]:
     """A finished GAN run and the finished dataset that was sampled from it."""
     run, out = tmp_path / "tree" / "runs" / "gan", tmp_path / "tree" / "data" / "synthetic"
-    produce(phantom(run), "gan-run", build)
-    produce(Sample(run=run, out=out), "dataset", build)
+    build_artifact(phantom(run), "gan-run", build)
+    build_artifact(Sample(run=run, out=out), "dataset", build)
     return run, out
 
 

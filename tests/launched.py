@@ -25,11 +25,11 @@ def main(directory: Path) -> None:
     _note_states(saved)
     ends = [_end_of(words) for words in json.loads((directory / "commands.json").read_text())]
     said = {"ends": ends, "saved": saved, "pid": os.getpid()}
-    (directory / f"rank-{ranks.own().number}.json").write_text(json.dumps(said))
+    (directory / f"rank-{ranks.current_rank().number}.json").write_text(json.dumps(said))
 
 
 def _end_of(words: list[str]) -> int:
-    visit = Checkpoints.visit
+    save_if_due = Checkpoints.save_if_due
     if words[0] == "stop":
         words = words[1:]
         _stop_the_last()
@@ -38,20 +38,20 @@ def _end_of(words: list[str]) -> int:
     except SystemExit as ending:
         return int(ending.code or 0)
     finally:
-        Checkpoints.visit = visit  # type: ignore[method-assign]
+        Checkpoints.save_if_due = save_if_due  # type: ignore[method-assign]
 
 
 def _stop_the_last() -> None:
-    visit, visits = Checkpoints.visit, []
-    is_last = ranks.own().number == ranks.own().count - 1
+    save_if_due, visits = Checkpoints.save_if_due, []
+    is_last = ranks.current_rank().number == ranks.current_rank().count - 1
 
     def counted(self: Checkpoints, *given: Any, **settings: Any) -> None:
         visits.append(1)
         if is_last and len(visits) == STOP_AT:
             os.kill(os.getpid(), signal.SIGUSR1)
-        visit(self, *given, **settings)
+        save_if_due(self, *given, **settings)
 
-    Checkpoints.visit = counted  # type: ignore[method-assign]
+    Checkpoints.save_if_due = counted  # type: ignore[method-assign]
 
 
 def _note_states(saved: list[str]) -> None:

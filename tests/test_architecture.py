@@ -128,7 +128,7 @@ def test_what_help_and_completion_load_is_light(module: str) -> None:
 
 
 PIXELS_ONLY = [
-    "evaluation.reader_study.part",
+    "evaluation.reader_study.extension",
     "data.images.pixels",
     "data.images.arrays",
     "data.dataset",
@@ -136,7 +136,8 @@ PIXELS_ONLY = [
     "data.phantoms",
     "stats.classification",
     "evaluation.findings",
-    "evaluation.validity",
+    "evaluation.checks",
+    "evaluation.judge",
     "evaluation.verdict",
 ]
 STAGES_WITHOUT_NETWORKS = ["stages.prepare", "stages.augment", "stages.phantom", "stages.experiment"]
@@ -200,3 +201,35 @@ def test_this_reads_what_it_should() -> None:
     assert "rich" in tops(imports("xrayaug.runtime.console", within_functions=True)) - tops(
         imports("xrayaug.runtime.console")
     )
+
+
+OPENING = {
+    f"xrayaug.{name}"
+    for name in ("storage.artifacts", "storage.manifests", "data.dataset.Dataset", "data.dataset.open_dataset")
+}
+
+
+def names_imported_by(module: str) -> set[str]:
+    """Every module and name that it imports from the package, `xrayaug.data.dataset.Dataset` for instance."""
+    tree = ast.parse(FILES[module].read_text(encoding="utf-8"))
+    return {
+        f"{statement.module}.{alias.name}"
+        for statement in statements(tree, within_functions=True)
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+
+
+def opened_by(module: str) -> set[str]:
+    return {
+        name for name in names_imported_by(module) for door in OPENING if name == door or name.startswith(f"{door}.")
+    }
+
+
+def test_in_evaluation_only_gather_imports_what_opens_artifacts_and_datasets() -> None:
+    modules = [module for module in FILES if module.startswith("xrayaug.evaluation.")]
+    doors = {module: opened_by(module) for module in modules}
+    assert {module for module, names in doors.items() if names} == {
+        f"xrayaug.evaluation.gather.{name}"
+        for name in ("evidence", "facts", "lineage", "reader_files", "reader_images", "runs")
+    }

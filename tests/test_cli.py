@@ -3,11 +3,13 @@
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from builders import MakeDataset
@@ -15,7 +17,8 @@ from typer.testing import CliRunner
 
 import xrayaug
 from xrayaug import cli
-from xrayaug.options import COMMANDS
+from xrayaug.options import COMMANDS, PRESETS
+from xrayaug.options.base import Panel, flag_name, format_value
 from xrayaug.runtime.stopping import Stopped
 from xrayaug.storage import artifacts
 
@@ -126,9 +129,85 @@ def test_help_of_a_command_shows_its_example_and_every_flag(name: str) -> None:
     answer = run(name, "--help", COLUMNS="500")
     assert answer.exit_code == 0
     assert COMMANDS[name].example in " ".join(answer.stdout.split())
-    for knob in COMMANDS[name].knobs():
-        if not knob.metadata["positional"]:
-            assert f"--{knob.name.replace('_', '-')}" in answer.stdout
+    for field in COMMANDS[name].option_fields():
+        if not field.metadata["positional"]:
+            assert f"--{field.name.replace('_', '-')}" in answer.stdout
+
+
+def help_text(name: str, columns: int, *argv: str) -> str:
+    answer = run(name, *argv, "--help", COLUMNS=str(columns))
+    assert answer.exit_code == 0
+    return answer.stdout
+
+
+def help_rows(shown: str) -> dict[str, str]:
+    """Return the text of every flag in a help, as one line."""
+    rows: dict[str, list[str]] = {}
+    flag = ""
+    for line in shown.splitlines():
+        start = re.match(r"│[ *]{1,6}(--[a-z0-9-]+)", line)
+        flag = start[1] if start else flag
+        if line.startswith("│") and flag:
+            rows.setdefault(flag, []).append(line.strip("│ "))
+    return {flag: " ".join(" ".join(lines).split()) for flag, lines in rows.items()}
+
+
+@pytest.mark.parametrize(("columns", "minimum"), [(80, 30), (100, 40)])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_texts_have_room(name: str, columns: int, minimum: int) -> None:
+    lines = help_text(name, columns).splitlines()
+    assert {len(line) for line in lines if line[:1] in ("│", "╭", "╰")} == {columns}
+    # a continued line begins where the column of help texts does
+    indents = [len(line) - len(line[1:].lstrip()) for line in lines if re.match(r"│ {12}", line)]
+    assert columns - max(indents) - len(" │") >= minimum
+
+
+def test_help_is_at_most_100_columns_wide() -> None:
+    assert max(map(len, help_text("prepare", 200).splitlines())) == cli.MAX_HELP_WIDTH == 100
+    assert max(map(len, run("--help", COLUMNS="200").stdout.splitlines())) == cli.MAX_HELP_WIDTH
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_its_options_in_panels_the_common_ones_first(name: str) -> None:
+    shown = help_text(name, 100)
+    titles = [line.strip("╭─╮ ") for line in shown.splitlines() if line.startswith("╭")]
+    used = {field.metadata["panel"] for field in COMMANDS[name].option_fields() if not field.metadata["positional"]}
+    assert [title for title in titles if title != "Arguments"] == [panel.value for panel in Panel if panel in used]
+    panels = dict(zip(titles, shown.split("╭")[1:], strict=True))
+    for field in COMMANDS[name].option_fields():
+        if not field.metadata["positional"]:
+            panel = panels[field.metadata["panel"].value]
+            assert re.search(rf"^│[ *]+{flag_name(field.name)} ", panel, re.MULTILINE), field.name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_every_default_and_every_choice(name: str) -> None:
+    shown = help_text(name, 100)
+    assert "\\" not in shown
+    assert "[dim]" not in shown
+    rows, hints = help_rows(shown), get_type_hints(COMMANDS[name])
+    for field in COMMANDS[name].option_fields():
+        if field.metadata["positional"]:
+            continue
+        row = rows[flag_name(field.name)]
+        if field.default is MISSING:
+            assert row.endswith("[required]")
+        elif field.default is not False:
+            default = field.metadata["default_text"] if field.default is None else format_value(field.default)
+            default = "on" if field.default is True else default
+            assert row.endswith(f"[default: {default}]")
+        assert all(choice in row for choice in cli._choices(field, hints[field.name]))
+
+
+def test_help_shows_the_defaults_that_other_options_decide() -> None:
+    recipe = importlib.import_module("xrayaug.networks.gans.stylegan2").recipe(128)
+    rows = help_rows(help_text("train-gan", 100, "--arch", "stylegan2"))
+    assert rows["--latent"].endswith(f"[default: {recipe.latent} for stylegan2]")
+    assert rows["--r1"].endswith(f"[default: {format_value(recipe.r1)} for stylegan2 at 128 pixels]")
+    assert not any("for dcgan;" in row for row in rows.values())
+    rows = help_rows(help_text("experiment", 100, "--preset=demo"))
+    assert rows["--samples"].endswith(f"[default: demo: {PRESETS['demo'].samples}]")
+    assert not any("thesis: " in row for row in rows.values())
 
 
 def test_version() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xrayaug.errors import LONGEST, DataError, one_line
+from xrayaug.errors import MAX_MESSAGE_LENGTH, DataError, one_line
 
 
 @pytest.mark.parametrize("quoted", ["a\nb", "a\r\nb", "a\0b", "a\x1b[2Jb", "a\u2028b", "a\ud800b", "a\x9bb"])
@@ -17,7 +17,7 @@ def test_a_book_is_cut_in_the_middle() -> None:
     cut = one_line("begins " + "x" * 10**6 + " ends")
     assert cut.startswith("begins x")
     assert cut.endswith("x ends")
-    assert len(cut) == LONGEST + len(" ... ")
+    assert len(cut) == MAX_MESSAGE_LENGTH + len(" ... ")
 
 
 def test_a_line_is_left_alone() -> None:

@@ -1,7 +1,7 @@
 """The command line: flags, exit codes, nothing else. The only importer of typer.
 
-A command is a dataclass in `options.py` and a module of the same name in `stages/`; this file joins the two. The
-stage, and torch with it, is imported only when the command runs.
+A command is a dataclass in `options/` and a module of the same name in `stages/`; this file joins the two. The stage,
+and torch with it, is imported only when the command runs.
 """
 
 import errno
@@ -10,17 +10,19 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from xrayaug import __version__
 from xrayaug.errors import InputError, OutputError, ResourceError, UsageError, XrayaugError
 from xrayaug.options import COMMANDS
-from xrayaug.options.base import Command, flag_name
+from xrayaug.options.base import Command, Panel, flag_name, format_value
 from xrayaug.runtime import console, stopping
 from xrayaug.runtime.distributed import ranks
 
@@ -33,7 +35,7 @@ STORAGE_ERRORS = {
     errno.EIO,
     errno.ENOTDIR,
     errno.EEXIST,
-    errno.ENOTEMPTY,  # NFS keeps what another process has open
+    errno.ENOTEMPTY,  # NFS keeps files that another process has open
     errno.ENAMETOOLONG,
     errno.EFBIG,  # a file size limit
     errno.ENOENT,  # a directory, or a mount, that vanished
@@ -46,15 +48,64 @@ STORAGE_ERRORS = {
     errno.ENFILE,
 }
 
-NOT_UNICODE = re.compile("[\udc80-\udcff]")  # how Python hands on bytes of names that it cannot decode
+UNDECODABLE = re.compile("[\udc80-\udcff]")  # the surrogates by which Python represents bytes that it cannot decode
+MAX_HELP_WIDTH = 100  # columns; longer lines are hard to read
+MAX_METAVAR_WIDTH = 12  # columns; choices that need more are named in the help text alone
+METAVARS: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH", bool: ""}
 
 EPILOG = (
     "The study, in order: prepare (twice: RSNA and MURA), train-gan, sample, fid, augment, train-classifier, "
     "evaluate; or experiment, which runs them all. Each reads and writes directories, so each can be a job of its own."
 )
 
+
+@contextmanager
+def _limited_help_width() -> Iterator[None]:
+    """Let Typer print help as wide as the terminal, but not wider than `MAX_HELP_WIDTH`."""
+    rich_utils = importlib.import_module("typer.rich_utils")  # which imports rich, only for help
+    width = rich_utils.MAX_WIDTH
+    rich_utils.MAX_WIDTH = min(width or rich_utils.Console().width, MAX_HELP_WIDTH)
+    try:
+        yield
+    finally:
+        rich_utils.MAX_WIDTH = width
+
+
+class HelpGroup(TyperGroup):
+    """The program, whose help has a limited width."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the list of commands."""
+        with _limited_help_width():
+            super().format_help(ctx, formatter)
+
+
+class HelpCommand(TyperCommand):
+    """A command whose help shows the defaults that the other words of the command line decide."""
+
+    words: tuple[str, ...] = ()
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keep the words for `format_help`, and parse them."""
+        self.words = tuple(args)
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help, with the recipe of `--arch` and the values of `--preset` as defaults."""
+        command = COMMANDS[str(self.name)]
+        hints, defaults = get_type_hints(command), command.dependent_defaults(self.words)
+        option_fields = {field.name: field for field in fields(command)}
+        for parameter in self.params:
+            if parameter.name in defaults:
+                field = option_fields[parameter.name]
+                parameter.help = _help_text(field, hints[field.name], defaults[field.name])  # type: ignore[attr-defined]
+        with _limited_help_width():
+            super().format_help(ctx, formatter)
+
+
 app = typer.Typer(
     name="xrayaug",
+    cls=HelpGroup,
     help="Would synthetic images make my radiograph classifier better, and can I trust the answer?",
     epilog=EPILOG,
     no_args_is_help=True,
@@ -65,10 +116,10 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the program."""
-    # Before torch loads GNU OpenMP: its threads wait for each other by spinning, and where another process holds one
-    # of the cores (a shared node, CI) every parallel loop is several times slower. See benchmarks/README.md.
+    # Set before torch loads GNU OpenMP. Its threads spin while they wait for each other; if another process holds one
+    # of the cores (a shared node, CI), every parallel loop becomes several times slower. See benchmarks/README.md.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    out, _ = console.take_streams()
+    out, _ = console.replace_streams()
     code: Any = 0
     try:
         app()
@@ -76,25 +127,25 @@ def main() -> None:
         code = ending.code
     out.flush()
     if out.failure is not None and code in (0, None):
-        code = _explain_output(out.failure)
-    if ranks.have_met() and isinstance(code, int):
-        _leave(code)
+        code = _report_output_failure(out.failure)
+    if ranks.has_joined() and isinstance(code, int):
+        _exit_immediately(code)
     sys.exit(code)
 
 
-def _explain_output(problem: OSError) -> int:
-    """Say that standard output could not be written, unless whoever read it has gone; the exit code."""
+def _report_output_failure(problem: OSError) -> int:
+    """Report that standard output could not be written, and return the exit code; a closed pipe needs no report."""
     if not isinstance(problem, BrokenPipeError):
         hint = "the work is done: the same command again with another standard output prints its result"
-        console.report(OutputError(f"standard output cannot be written: {problem.strerror}", hint))
+        console.error(OutputError(f"standard output cannot be written: {problem.strerror}", hint))
     return OutputError.exit_code
 
 
-def _leave(code: int) -> NoReturn:
-    """End a process that is one of several without taking the interpreter apart.
+def _exit_immediately(code: int) -> NoReturn:
+    """End a process of a distributed run without finalising the interpreter.
 
-    All it had to write is written and all threads of ours have ended. One of torch's that still runs while the
-    interpreter goes has been seen to abort the process, for which torchrun takes the whole run for failed.
+    All output is written and all threads of the program have ended by now. A thread of torch that still runs during
+    finalisation can abort the process, and torchrun would then report the whole run as failed.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -102,16 +153,16 @@ def _leave(code: int) -> NoReturn:
 
 
 def run(options: Command) -> None:
-    """Run one command and print its result; errors that the user can mend become one line and an exit code.
+    """Run one command and print its result. Errors that the user can mend become one line and an exit code.
 
     Raises:
-        typer.Exit: with the exit code, where it is not 0.
+        typer.Exit: the exit code is not 0.
     """
     try:
-        with stopping.watching(options.max_minutes), ranks.together():
-            _check_company(options)
+        with stopping.handle_signals(options.max_minutes), ranks.exit_together():
+            _check_multiprocess(options)
             _check_encoding(options)
-            with stopping.deferred():  # torch clears what is raised while it imports NumPy, and goes on without
+            with stopping.deferred():  # torch swallows what is raised while it imports NumPy
                 stage = importlib.import_module(f"xrayaug.stages.{options.name.replace('-', '_')}")
             result = stage.plan(options) if options.dry_run else stage.run(options)
             if options.json and ranks.is_first():
@@ -121,106 +172,160 @@ def run(options: Command) -> None:
             if hasattr(stage, "demand"):
                 stage.demand(options, result)
     except stopping.Stopped as stop:
-        console.say(f"stopped ({stop.cause}); to go on, run the same command again")
+        console.info(f"stopped ({stop.cause}); to go on, run the same command again")
         raise typer.Exit(stop.exit_code) from None
     except XrayaugError as problem:
-        console.report(problem)
+        console.error(problem)
         raise typer.Exit(problem.exit_code) from None
     except BrokenPipeError:
         raise typer.Exit(1) from None
     except MemoryError as problem:
-        console.report(ResourceError(f"out of memory: {problem}", "free some, or take a machine with more"))
+        console.error(ResourceError(f"out of memory: {problem}", "free some, or take a machine with more"))
         raise typer.Exit(ResourceError.exit_code) from None
     except UnicodeEncodeError as problem:
-        if not (NOT_UNICODE.search(str(problem.object)) or _is_not_utf8()):
+        if _is_utf8() and not UNDECODABLE.search(str(problem.object)):
             raise
-        console.report(_not_unicode(f"the name {problem.object!a}"))
+        console.error(_decoding_error(f"the name {problem.object!a}"))
         raise typer.Exit(InputError.exit_code) from None
     except OSError as problem:
         if problem.errno not in STORAGE_ERRORS:
             raise
-        where = problem.filename or options.out
+        path = problem.filename or options.out
         hint = "what was saved before is kept: mend that and run the same command again"
-        console.report(OutputError(f"{problem.strerror}: {where}", hint))
+        console.error(OutputError(f"{problem.strerror}: {path}", hint))
         raise typer.Exit(OutputError.exit_code) from None
 
 
 def _check_encoding(options: Command) -> None:
-    """Refuse options that Python could not decode, which no file of a result could hold.
+    """Check that Python could decode all options; others cannot be written to the files of a result.
 
     Raises:
-        InputError: there is one.
+        InputError: an option holds bytes that are not text in this locale.
     """
-    for knob in fields(options) if options.out is not None else ():
-        given = getattr(options, knob.name)
-        for value in given if isinstance(given, tuple) else (given,):
-            if isinstance(value, str | Path) and NOT_UNICODE.search(str(value)):
-                raise _not_unicode(f"{flag_name(knob.name)} {str(value)!a}")
+    for field in fields(options) if options.out is not None else ():
+        value = getattr(options, field.name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, str | Path) and UNDECODABLE.search(str(part)):
+                raise _decoding_error(f"{flag_name(field.name)} {str(part)!a}")
 
 
-def _not_unicode(what: str) -> InputError:
-    hint = "this system's locale is not UTF-8: set PYTHONUTF8=1" if _is_not_utf8() else "rename it"
-    return InputError(f"{what} cannot be read as text", hint)
+def _decoding_error(name: str) -> InputError:
+    hint = "rename it" if _is_utf8() else "this system's locale is not UTF-8: set PYTHONUTF8=1"
+    return InputError(f"{name} cannot be read as text", hint)
 
 
-def _is_not_utf8() -> bool:
-    return sys.getfilesystemencoding().lower().replace("-", "") != "utf8"
+def _is_utf8() -> bool:
+    return sys.getfilesystemencoding().lower().replace("-", "") == "utf8"
 
 
-def _check_company(options: Command) -> None:
-    """Hold a command that torchrun started several times to being one that shares its work.
+def _check_multiprocess(options: Command) -> None:
+    """Check that a command that torchrun started as several processes can share its work among them.
 
     Raises:
-        UsageError: it is not; each process would do all of it, and all would write the same files.
+        UsageError: it cannot. Each process would do all the work, and all would write the same files.
     """
-    if ranks.several() and not options.is_shared:
-        able = ", ".join(name for name, command in COMMANDS.items() if command.is_shared)
-        raise UsageError(f"{options.name} is not for several processes ({able} are)", "start it without torchrun")
+    if ranks.is_distributed() and not options.is_shared:
+        shared = ", ".join(name for name, command in COMMANDS.items() if command.is_shared)
+        raise UsageError(f"{options.name} is not for several processes ({shared} are)", "start it without torchrun")
 
 
-def callback(command: type[Command]) -> Callable[..., None]:
-    """A function with one parameter per field of `command`, in the form Typer reads."""
+def make_callback(command: type[Command]) -> Callable[..., None]:
+    """Return a function with one parameter for each field of `command`, in the form that Typer reads."""
 
     def call(**values: Any) -> None:
         try:
-            options = command(**{knob.name: _value(knob, values[knob.name]) for knob in fields(command)})
+            options = command(**{field.name: _convert(field, values[field.name]) for field in fields(command)})
         except XrayaugError as problem:
-            console.report(problem)
+            console.error(problem)
             raise typer.Exit(problem.exit_code) from None
         run(options)
 
     hints = get_type_hints(command)
-    parameters = [_parameter(knob, hints[knob.name]) for knob in command.knobs()]
+    parameters = [
+        _make_parameter(field, hints[field.name]) for field in sorted(command.option_fields(), key=_help_order)
+    ]
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # read by Typer
     call.__doc__ = f"{command.__doc__}\n\nExample: {command.example}"
     return call
 
 
-def _parameter(knob: "Field[Any]", hint: Any) -> inspect.Parameter:
-    """One field as a keyword parameter annotated for Typer."""
-    settings = {"help": knob.metadata["help"], "metavar": knob.metadata["metavar"]}
-    if knob.metadata["choices"]:
-        hint = Literal[tuple(knob.metadata["choices"])]
-    if knob.metadata["parse"]:
-        hint = str | None if knob.default is None else str
-    default = inspect.Parameter.empty if knob.default is MISSING else knob.default
-    if knob.metadata["positional"]:
-        if hint == tuple[Path, ...]:
-            hint = list[Path]
-        marker = typer.Argument(**settings)
+def _help_order(field: "Field[Any]") -> tuple[bool, int, bool]:
+    """Return the sort key of an option in `--help`: arguments, then panel by panel, required options first."""
+    return not field.metadata["positional"], list(Panel).index(field.metadata["panel"]), field.default is not MISSING
+
+
+def _make_parameter(field: "Field[Any]", hint: Any) -> inspect.Parameter:
+    """Return a field as a keyword parameter annotated for Typer."""
+    help_text = _help_text(field, hint, _default_text(field))
+    default = inspect.Parameter.empty if field.default is MISSING else field.default
+    if field.metadata["parse"]:
+        kind: Any = str | None if field.default is None else str
+    elif field.metadata["choices"]:
+        kind = Literal[tuple(field.metadata["choices"])]
     else:
-        # a switch that is off by default has no --no-form
-        switch = (flag_name(knob.name),) if knob.default is False else ()
-        has_default = knob.default not in (None, False) and "(default:" not in knob.metadata["help"]
-        marker = typer.Option(*switch, show_default=has_default, **settings)
-    annotation = Annotated[hint, marker]
-    return inspect.Parameter(knob.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        kind = hint
+    if field.metadata["positional"]:
+        if kind == tuple[Path, ...]:
+            kind = list[Path]
+        marker = typer.Argument(help=help_text)
+    else:
+        flags = (flag_name(field.name),) if field.default is False else ()  # without a --no- form if off by default
+        marker = typer.Option(
+            *flags,
+            help=help_text,
+            metavar=_metavar(field, hint),
+            show_default=False,  # the help text has it
+            rich_help_panel=field.metadata["panel"].value,
+        )
+    annotation = Annotated[kind, marker]
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _value(knob: "Field[Any]", given: Any) -> Any:
-    if knob.metadata["parse"] and given is not None:
-        return knob.metadata["parse"](given)
-    return tuple(given) if isinstance(given, list) else given
+def _option_type(hint: Any) -> Any:
+    """Return the type of an option without None: ``int`` for ``int | None``."""
+    alternatives = get_args(hint)
+    return next(kind for kind in alternatives if kind is not type(None)) if type(None) in alternatives else hint
+
+
+def _choices(field: "Field[Any]", hint: Any) -> tuple[str, ...]:
+    """Return the words that an option accepts; empty if it takes any value."""
+    kind = _option_type(hint)
+    return tuple(field.metadata["choices"] or (get_args(kind) if get_origin(kind) is Literal else ()))
+
+
+def _metavar(field: "Field[Any]", hint: Any) -> str:
+    """Return the placeholder for the value of an option in `--help`; empty for a switch."""
+    if field.metadata["metavar"]:
+        return str(field.metadata["metavar"])
+    choices = "|".join(_choices(field, hint))
+    if choices:
+        return choices if len(choices) <= MAX_METAVAR_WIDTH else "NAME"
+    return METAVARS[_option_type(hint)]
+
+
+def _default_text(field: "Field[Any]") -> str | None:
+    """Return the default of an option as `--help` shows it; None for required options and for switches that are off."""
+    if field.default is MISSING or field.default is False:
+        return None
+    if field.default is None:
+        return str(field.metadata["default_text"])
+    return "on" if field.default is True else format_value(field.default)
+
+
+def _help_text(field: "Field[Any]", hint: Any, default_text: str | None) -> str:
+    """Return the help of an option with its choices and its default, in Rich's markup."""
+    text, choices = field.metadata["help"], _choices(field, hint)
+    is_named = all(re.search(rf"(?<![\w-]){re.escape(choice)}(?![\w-])", text) for choice in choices)
+    if not is_named and _metavar(field, hint) != "|".join(choices):
+        text += f" One of {', '.join(choices)}."
+    return text if default_text is None else rf"{text} [dim]\[default: {default_text}][/dim]"
+
+
+def _convert(field: "Field[Any]", value: Any) -> Any:
+    """Return what Typer parsed as a value of the field."""
+    if field.metadata["parse"] and value is not None:
+        return field.metadata["parse"](value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 @app.callback(invoke_without_command=True)
@@ -234,4 +339,4 @@ def version_flag(
 
 
 for _name, _command in COMMANDS.items():
-    app.command(_name)(callback(_command))
+    app.command(_name, cls=HelpCommand)(make_callback(_command))

@@ -18,8 +18,9 @@ Anything else is a bug and keeps its traceback.
 
 import re
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")  # of damaged files: terminals obey some of them
-LONGEST = 2000  # characters of a message
+# Damaged files may hold control characters, and terminals obey some of them.
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+MAX_MESSAGE_LENGTH = 2000  # characters of a message
 
 
 class XrayaugError(Exception):
@@ -35,9 +36,9 @@ class XrayaugError(Exception):
 
 def one_line(text: str) -> str:
     """A text that may quote a damaged file, fit for one line of a terminal."""
-    line = CONTROL.sub(" ", text)
-    half = LONGEST // 2  # the end is what says what is wrong with what begins it
-    return line if len(line) <= LONGEST else f"{line[:half]} ... {line[-half:]}"
+    line = CONTROL_CHARACTERS.sub(" ", text)
+    half = MAX_MESSAGE_LENGTH // 2  # the end is what says what is wrong with what begins it
+    return line if len(line) <= MAX_MESSAGE_LENGTH else f"{line[:half]} ... {line[-half:]}"
 
 
 class UsageError(XrayaugError):

@@ -1,4 +1,4 @@
-"""Figures as PNG and SVG, the same bytes for the same numbers. The only importer of matplotlib."""
+"""Draw figures as PNG and SVG with matplotlib; equal numbers give equal bytes."""
 
 import io
 import re
@@ -16,16 +16,16 @@ from matplotlib.ticker import MaxNLocator
 
 from xrayaug.storage import files
 
-UNDATED: Mapping[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
-INCHES = (6.4, 5.0)
-DOTS_PER_INCH = 150
+METADATA_WITHOUT_DATES: Mapping[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
+FIGURE_INCHES = (6.4, 5.0)
+DPI = 150
 PANEL_INCHES = 1.6  # height of one panel of learning curves
 PANELS_IN_ROW = 3
-FEW_MARKERS = 12  # of a curve
-SHIFT = 0.9  # percent by which lines of the same doses stand apart
+MAX_MARKERS = 12  # per curve
+SHIFT = 0.9  # horizontal distance in percent between series of the same doses
 MARKERS = "osD^vPX*"
 STYLES = ("-", "--", "-.", ":")
-CURVES = (  # what shares a panel
+CURVES = (  # log fields by panel
     ("distance",),
     ("d_loss", "g_loss", "class_loss"),
     ("d_real", "d_fake"),
@@ -36,7 +36,7 @@ CURVES = (  # what shares a panel
 
 @dataclass(frozen=True)
 class Dose:
-    """What came of one dose: the score of every seed, their mean, their standard deviation (None for one seed)."""
+    """Results of one dose: the score of every seed, their mean and standard deviation (None for one seed)."""
 
     percent: float
     scores: Sequence[float]
@@ -52,17 +52,17 @@ class Series:
     doses: Sequence[Dose]
 
 
-def figure7(stem: Path, series: Sequence[Series], reported: Mapping[float, float], subtitle: str) -> None:
-    """Accuracy over dose, the thesis's Figure 7: `<stem>.png` and `<stem>.svg`.
+def save_figure7(stem: Path, series: Sequence[Series], reported: Mapping[float, float], subtitle: str) -> None:
+    """Save accuracy over dose, the thesis's Figure 7, as `<stem>.png` and `<stem>.svg`.
 
     Args:
         stem: path without suffix.
-        series: what was measured.
-        reported: the thesis's accuracy by percent, drawn apart as not ours.
-        subtitle: what the accuracy is of.
+        series: the measured accuracies.
+        reported: the accuracies reported in the thesis, by percent.
+        subtitle: second line of the title.
     """
     with mpl.rc_context({"svg.hashsalt": "xrayaug", "svg.fonttype": "none"}):  # no random ids; text stays text
-        figure = Figure(figsize=INCHES, layout="constrained")
+        figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
         axes = figure.subplots()
         axes.plot(
             list(reported),
@@ -74,33 +74,33 @@ def figure7(stem: Path, series: Sequence[Series], reported: Mapping[float, float
             zorder=1,
         )
         for place, each in enumerate(series):
-            _draw(axes, each, f"C{place}")
+            _draw_series(axes, each, f"C{place}")
         axes.set_xlabel("Synthetic images added, in percent of the real normal training images")
         axes.set_ylabel("Accuracy")
         axes.set_title(f"Accuracy by dose of synthetic images\n{subtitle}", fontsize="medium")
-        _plain_axes(axes)
+        _style_axes(axes)
         figure.legend(frameon=False, fontsize="small", loc="outside lower center")  # clear of every line
-        for suffix, metadata in UNDATED.items():
+        for suffix, metadata in METADATA_WITHOUT_DATES.items():
             content = io.BytesIO()
-            figure.savefig(content, format=suffix, dpi=DOTS_PER_INCH, metadata=metadata)
+            figure.savefig(content, format=suffix, dpi=DPI, metadata=metadata)
             files.write_bytes(stem.with_name(f"{stem.name}.{suffix}"), content.getbuffer(), durable=False)
 
 
-def learning_curves(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> None:
-    """What a GAN's log says, over the images seen: a PNG with a panel for each group of `CURVES` that it has.
+def save_learning_curves(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Save the learning curves of a GAN as PNG, with a panel for each group of `CURVES` in its log.
 
     Args:
-        path: of the picture.
+        path: path of the PNG.
         lines: of the log, one per epoch; not every line has every name.
         title: what was trained.
     """
     content = io.BytesIO()
-    curves(lines, title).savefig(content, format="png", dpi=DOTS_PER_INCH, metadata=UNDATED["png"])
+    draw_learning_curves(lines, title).savefig(content, format="png", dpi=DPI, metadata=METADATA_WITHOUT_DATES["png"])
     files.write_bytes(path, content.getbuffer(), durable=False)
 
 
-def _draw(axes: Axes, series: Series, colour: str) -> None:
-    """Every seed as a dot; the means as a line, one standard deviation either way."""
+def _draw_series(axes: Axes, series: Series, colour: str) -> None:
+    """Draw every seed as a dot, and the means as a line with error bars of one standard deviation."""
     for dose in series.doses:
         axes.plot([dose.percent] * len(dose.scores), dose.scores, "o", color=colour, alpha=0.4, markersize=5, zorder=2)
     percents, means = [dose.percent for dose in series.doses], [dose.mean for dose in series.doses]
@@ -112,15 +112,15 @@ def _draw(axes: Axes, series: Series, colour: str) -> None:
 
 
 @dataclass(frozen=True)
-class Bounded:
-    """A value with its interval, None where it has none, and every seed's value."""
+class IntervalPoint:
+    """A value with its interval, each None if unknown, and the values of all seeds."""
 
     name: str
-    at: float  # on the axis of doses; of no meaning in a forest
+    x_value: float  # dose in percent; unused in a forest plot
     value: float | None
     low: float | None
     high: float | None
-    of_seeds: Sequence[float]
+    seed_values: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -130,41 +130,41 @@ class Curve:
     name: str
     x: Sequence[float]
     y: Sequence[float]
-    look: int = 0  # which colour and marker
+    style_index: int = 0  # index of colour and marker
     dashed: bool = False
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A small picture among others of the same axes."""
+    """One of several small plots with shared axes."""
 
     title: str
     curves: Sequence[Curve]
 
 
-def doses(series: Mapping[str, Sequence[Bounded]], reported: Mapping[float, float], score: str) -> Figure:
-    """Figure 7 with intervals: a score over the dose, every seed a dot, each kind of arm a line of its own marker."""
-    figure = Figure(figsize=INCHES, layout="constrained")
+def draw_doses(series: Mapping[str, Sequence[IntervalPoint]], reported: Mapping[float, float], score: str) -> Figure:
+    """Draw Figure 7 with intervals: a score over the dose, a dot for every seed, a line for each kind of arm."""
+    figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
     axes = figure.subplots()
     if reported:
         axes.plot(list(reported), list(reported.values()), "--", marker="x", color="0.4", label="Platin (reported)")
     for place, (name, points) in enumerate(series.items()):
-        _draw_bounded(axes, name, points, place, SHIFT * (place - (len(series) - 1) / 2))
+        _draw_intervals(axes, name, points, place, SHIFT * (place - (len(series) - 1) / 2))
     axes.set_xlabel("Synthetic images added, in percent of the real normal training images")
     axes.set_ylabel(score)
-    _plain_axes(axes)
+    _style_axes(axes)
     figure.legend(frameon=False, fontsize="small", loc="outside lower center")
     return figure
 
 
-def forest(rows: Sequence[Bounded], margin: float, score: str) -> Figure:
-    """Differences with their intervals, row by row, over the band that does not matter; every seed a dot."""
-    figure = Figure(figsize=(INCHES[0], 1.3 + 0.42 * len(rows)), layout="constrained")
+def draw_forest(rows: Sequence[IntervalPoint], margin: float, score: str) -> Figure:
+    """Draw a forest plot: differences with their intervals, a dot for every seed, and the equivalence margin."""
+    figure = Figure(figsize=(FIGURE_INCHES[0], 1.3 + 0.42 * len(rows)), layout="constrained")
     axes = figure.subplots()
     axes.axvspan(-margin, margin, color="0.9", label=f"within ±{margin:g}, which does not matter")
     axes.axvline(0, color="0.3", linewidth=1)
     for place, row in enumerate(rows):
-        axes.plot(row.of_seeds, [place] * len(row.of_seeds), "o", color="0.55", markersize=4, zorder=2)
+        axes.plot(row.seed_values, [place] * len(row.seed_values), "o", color="0.55", markersize=4, zorder=2)
         if row.value is not None and row.low is not None and row.high is not None:
             axes.plot([row.low, row.high], [place, place], "|-", color="C0", markersize=9, zorder=3)
             axes.plot([row.value], [place], "D", color="C0", markersize=6, zorder=4)
@@ -176,14 +176,14 @@ def forest(rows: Sequence[Bounded], margin: float, score: str) -> Figure:
     return figure
 
 
-def multiples(panels: Sequence[Panel], x: str, y: str, *, diagonal: bool = False) -> Figure:
-    """Panels of curves side by side, three in a row, all with the same axes.
+def draw_small_multiples(panels: Sequence[Panel], x: str, y: str, *, diagonal: bool = False) -> Figure:
+    """Draw panels of curves with shared axes, three in a row.
 
     Args:
         panels: one or more.
-        x: what the horizontal axis is.
-        y: what the vertical one is.
-        diagonal: both axes go from 0 to 1, and where they are equal is marked.
+        x: label of the horizontal axis.
+        y: label of the vertical axis.
+        diagonal: let both axes go from 0 to 1, and draw the diagonal.
     """
     columns = min(len(panels), PANELS_IN_ROW)
     rows = -(-len(panels) // columns)
@@ -201,8 +201,8 @@ def multiples(panels: Sequence[Panel], x: str, y: str, *, diagonal: bool = False
     return figure
 
 
-def curves(lines: Sequence[Mapping[str, Any]], title: str) -> Figure:
-    """What a GAN's log says, over the images seen: a panel for each group of `CURVES` that it has.
+def draw_learning_curves(lines: Sequence[Mapping[str, Any]], title: str) -> Figure:
+    """Draw the learning curves of a GAN over the images seen, with a panel for each group of `CURVES` in its log.
 
     Args:
         lines: of the log, one per epoch; not every line has every name.
@@ -210,12 +210,12 @@ def curves(lines: Sequence[Mapping[str, Any]], title: str) -> Figure:
     """
     panels = [[name for name in names if any(name in line for line in lines)] for names in CURVES]
     panels = [names for names in panels if names]
-    figure = Figure(figsize=(INCHES[0], PANEL_INCHES * len(panels) + 0.6), layout="constrained")
+    figure = Figure(figsize=(FIGURE_INCHES[0], PANEL_INCHES * len(panels) + 0.6), layout="constrained")
     for axes, names in zip(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0], panels, strict=True):
         for name in names:
             points = [(line["images"], line[name]) for line in lines if name in line]
             axes.plot(*zip(*points, strict=True), ".-", markersize=3, linewidth=1, label=name)
-        _plain_axes(axes)
+        _style_axes(axes)
         axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
     axes.set_xlabel("Training images seen")
     figure.suptitle(title, fontsize="medium")
@@ -223,38 +223,47 @@ def curves(lines: Sequence[Mapping[str, Any]], title: str) -> Figure:
 
 
 def inline_svg(draw: Callable[[], Figure], name: str, title: str, description: str) -> str:
-    """A figure as an `svg` element for a page that holds several: no id of one is in another.
+    """Return a figure as an `svg` element with ids that are unique on a page of several figures.
 
     Args:
         draw: makes the figure.
         name: of the figure on the page, letters, digits and hyphens.
-        title: what it shows, for who does not see it.
-        description: what is to be seen in it, likewise.
+        title: accessible title of the figure.
+        description: accessible description of the figure.
     """
     content = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "xrayaug", "svg.fonttype": "none"}):
-        draw().savefig(content, format="svg", metadata=UNDATED["svg"])
+        draw().savefig(content, format="svg", metadata=METADATA_WITHOUT_DATES["svg"])
     drawn = content.getvalue().decode()
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
     drawn = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", drawn)
     labels = f'role="img" aria-labelledby="{name}-title {name}-description"'
-    told = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-description">{escape(description)}</desc>'
+    labels_svg = (
+        f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-description">{escape(description)}</desc>'
+    )
     opening, _, rest = drawn.partition(">")
     wide = re.search(r' width="([\d.]+pt)"', opening)
     fluid = re.sub(r' (?:width|height)="[^"]*"', "", opening) + (f' style="max-width: {wide[1]}"' if wide else "")
-    return f"{fluid} {labels}>{told}{rest}"
+    return f"{fluid} {labels}>{labels_svg}{rest}"
 
 
-def _draw_bounded(axes: Axes, name: str, points: Sequence[Bounded], place: int, shift: float) -> None:
-    """A kind of arm beside the others of the same doses: dots of seeds, means with intervals, a line through them."""
+def _draw_intervals(axes: Axes, name: str, points: Sequence[IntervalPoint], place: int, shift: float) -> None:
+    """Draw a kind of arm: a dot for every seed, and the means with intervals, shifted next to the other kinds."""
     marker, style, colour = MARKERS[place % len(MARKERS)], STYLES[place % len(STYLES)], f"C{place}"
     for point in points:
-        axes.plot([point.at + shift] * len(point.of_seeds), point.of_seeds, "o", color=colour, alpha=0.4, markersize=4)
+        axes.plot(
+            [point.x_value + shift] * len(point.seed_values),
+            point.seed_values,
+            "o",
+            color=colour,
+            alpha=0.4,
+            markersize=4,
+        )
     known = [(point, point.value) for point in points if point.value is not None]
     below = [0.0 if point.low is None else value - point.low for point, value in known]
     above = [0.0 if point.high is None else point.high - value for point, value in known]
     axes.errorbar(
-        [point.at + shift for point, _ in known],
+        [point.x_value + shift for point, _ in known],
         [value for _, value in known],
         yerr=[below, above],
         color=colour,
@@ -276,20 +285,20 @@ def _draw_panel(axes: Axes, panel: Panel, *, diagonal: bool) -> None:
         axes.plot(
             curve.x,
             curve.y,
-            color=f"C{curve.look % 10}",
+            color=f"C{curve.style_index % 10}",
             linestyle="--" if curve.dashed else "-",
-            marker=MARKERS[curve.look % len(MARKERS)],
-            markevery=max(1, len(curve.x) // FEW_MARKERS),
+            marker=MARKERS[curve.style_index % len(MARKERS)],
+            markevery=max(1, len(curve.x) // MAX_MARKERS),
             markersize=3,
             linewidth=1,
             label=curve.name,
         )
     axes.set_title(textwrap.fill(panel.title, 26), fontsize="small")
     axes.tick_params(labelsize="small")
-    _plain_axes(axes)
+    _style_axes(axes)
 
 
-def _plain_axes(axes: Axes) -> None:
+def _style_axes(axes: Axes) -> None:
     axes.grid(axis="y", color="0.9")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

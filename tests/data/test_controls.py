@@ -12,7 +12,7 @@ REAL = [row(row=place, label="normal" if place < 5 else "abnormal", file=f"{plac
 
 
 def test_images_are_taken_again_in_turn() -> None:
-    found = controls.copies(REAL, {"normal": 12, "abnormal": 2}, seed=0)
+    found = controls.duplicate_rows(REAL, {"normal": 12, "abnormal": 2}, seed=0)
     assert Counter(each.label for each in found) == {"normal": 12, "abnormal": 2}
     assert [each.copy for each in found] == [1] * 5 + [2] * 5 + [3] * 2 + [1] * 2
     assert {each.file for each in found[:5]} == {f"{place}.png" for place in range(5)}
@@ -21,26 +21,28 @@ def test_images_are_taken_again_in_turn() -> None:
 
 
 def test_fewer_are_among_more_and_the_seed_decides_which() -> None:
-    few, many, other = (controls.copies(REAL, {"normal": number}, seed) for number, seed in ((3, 0), (5, 0), (5, 1)))
+    few, many, other = (
+        controls.duplicate_rows(REAL, {"normal": number}, seed) for number, seed in ((3, 0), (5, 0), (5, 1))
+    )
     assert few == many[:3]
     assert many != other
 
 
 def test_a_label_that_is_not_there_cannot_be_taken_again() -> None:
     with pytest.raises(DataError, match="no abnormal training image"):
-        controls.copies(REAL[:5], {"abnormal": 1}, seed=0)
+        controls.duplicate_rows(REAL[:5], {"abnormal": 1}, seed=0)
 
 
 def test_labels_are_dealt_out_anew() -> None:
     added = [row(row=place, label="normal" if place % 3 else "abnormal", synthetic=True) for place in range(60)]
-    found = controls.shuffled(added, seed=0)
+    found = controls.shuffle_labels(added, seed=0)
     assert [each.row for each in found] == [each.row for each in added]
     assert Counter(each.label for each in found) == Counter(each.label for each in added)
     kept = sum(one.label == other.label for one, other in zip(found, added, strict=True))
     assert kept < 50
-    assert found == controls.shuffled(added, seed=0) != controls.shuffled(added, seed=1)
+    assert found == controls.shuffle_labels(added, seed=0) != controls.shuffle_labels(added, seed=1)
 
 
 def test_one_label_cannot_be_shuffled() -> None:
     with pytest.raises(DataError, match="needs synthetic images of both labels, and these are all normal"):
-        controls.shuffled([row(synthetic=True)] * 3, seed=0)
+        controls.shuffle_labels([row(synthetic=True)] * 3, seed=0)

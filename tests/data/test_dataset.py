@@ -10,13 +10,13 @@ import pytest
 from builders import edit_index, edit_manifest, grey, row, tamper, write_dataset
 
 from xrayaug.data import dataset
-from xrayaug.data.dataset import INDEX, Row, borrowed, open_dataset
+from xrayaug.data.dataset import INDEX, Row, open_dataset, reference_row
 from xrayaug.data.images.arrays import IMAGES
 from xrayaug.errors import ArtifactError, DataError
 from xrayaug.options import Augment
 from xrayaug.storage import manifests
 from xrayaug.storage.artifacts import Artifact
-from xrayaug.storage.builder import produce
+from xrayaug.storage.builder import build_artifact
 
 HEADER = b"image,row,split,label,patient,study,source,synthetic\n"
 ROWS = [
@@ -79,7 +79,7 @@ def test_pictures_of_another_size_are_resized(tmp_path: Path) -> None:
 
 
 def test_counts_are_by_split_and_label() -> None:
-    assert dataset.counts(ROWS) == {
+    assert dataset.count_images(ROWS) == {
         "train": {"normal": 2, "abnormal": 1},
         "valid": {"abnormal": 1},
         "test": {"normal": 1},
@@ -136,23 +136,23 @@ def test_a_patient_in_two_splits_is_neither_written_nor_read(tmp_path: Path) -> 
 def test_a_patient_in_two_splits_may_stand_where_images_were_split(tmp_path: Path) -> None:
     rows = [row(), row(split="test")]
     assert open_dataset(write_dataset(tmp_path / "set", rows, split_by="image")).split_by == "image"
-    assert dataset.patients_in_two_splits(rows) == 1
+    assert dataset.count_leaking_patients(rows) == 1
 
 
 def test_rows_without_a_patient_are_not_one_patient() -> None:
     dataset.check_splits([row(patient=""), row(patient="", split="test")], split_by="patient")
 
 
-def arm_of(path: Path, *, real: Path, synthetic: Path | None = None) -> Path:
+def write_arm(path: Path, *, real: Path, synthetic: Path | None = None) -> Path:
     """An arm whose rows are those of its inputs."""
 
     def build(directory: Path) -> dict[str, str]:
-        rows = [borrowed(each, "real") for each in open_dataset(real).rows]
-        rows += [borrowed(each, "synthetic") for each in open_dataset(synthetic).rows] if synthetic else []
+        rows = [reference_row(each, "real") for each in open_dataset(real).rows]
+        rows += [reference_row(each, "synthetic") for each in open_dataset(synthetic).rows] if synthetic else []
         dataset.write_index(directory, rows)
         return {"split_by": "patient"}
 
-    produce(Augment(real=real, synthetic=synthetic, percent=0, out=path), "dataset", build)
+    build_artifact(Augment(real=real, synthetic=synthetic, percent=0, out=path), "dataset", build)
     return path
 
 
@@ -160,8 +160,8 @@ def test_an_arm_of_an_arm_borrows_its_pixels(tmp_path: Path) -> None:
     real = write_dataset(tmp_path / "real", [row(), row(), row()])
     drawn = [row(patient="", synthetic=True)] * 2
     synthetic = write_dataset(tmp_path / "synthetic", drawn, pixels=grey(7, 16)[5:])
-    arm = arm_of(tmp_path / "arms" / "one", real=real, synthetic=synthetic)
-    arm_of_arm = arm_of(tmp_path / "two", real=arm)
+    arm = write_arm(tmp_path / "arms" / "one", real=real, synthetic=synthetic)
+    arm_of_arm = write_arm(tmp_path / "two", real=arm)
     opened = open_dataset(arm_of_arm)
     assert {each.image for each in opened.rows} == {"real/real/images.npy", "real/synthetic/images.npy"}
     assert opened.pixels(opened.rows, 8)[:, 0, 0].tolist() == [0, 1, 2, 5, 6]
@@ -172,7 +172,7 @@ def test_an_arm_of_an_arm_borrows_its_pixels(tmp_path: Path) -> None:
 
 def test_an_arm_whose_pixels_changed_is_refused(tmp_path: Path) -> None:
     real = write_dataset(tmp_path / "real", [row(), row()])
-    arm = arm_of(tmp_path / "arm", real=real)
+    arm = write_arm(tmp_path / "arm", real=real)
     edit_index(real, 0, label="abnormal")
     with pytest.raises(ArtifactError, match=r"real changed since .*arm was made from it"):
         open_dataset(arm)
@@ -186,7 +186,7 @@ def test_an_array_that_is_none_of_its_own_is_refused(tmp_path: Path, name: str) 
     np.save(tmp_path / "secret.npy", grey(2))
     np.save(tmp_path / "images.npy", grey(2))
     real = write_dataset(tmp_path / "real", [row(), row()])
-    arm = arm_of(tmp_path / "arm", real=real)
+    arm = write_arm(tmp_path / "arm", real=real)
     edit_index(arm, 1, image=name)
     with pytest.raises(ArtifactError, match=r"no array of its own or of an input|names no input"):
         open_dataset(arm)
@@ -290,8 +290,8 @@ def artifact_saying(**arm: object) -> Artifact:
 
 
 def test_an_arm_is_told_in_full() -> None:
-    assert dataset.arm_of(artifact_saying()) == {**ARM, "percent": 50.0, "control": None}
-    assert dataset.arm_of(artifact_saying(added=0, label="whatever"))["label"] is None
+    assert dataset.read_arm(artifact_saying()) == {**ARM, "percent": 50.0, "control": None}
+    assert dataset.read_arm(artifact_saying(added=0, label="whatever"))["label"] is None
 
 
 @pytest.mark.parametrize(
@@ -302,26 +302,26 @@ def test_an_arm_is_told_in_full() -> None:
 )  # fmt: skip
 def test_an_absurd_arm_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ArtifactError, match=f"'result/arm/{next(iter(wrong))}' is"):
-        dataset.arm_of(artifact_saying(**wrong))
+        dataset.read_arm(artifact_saying(**wrong))
 
 
 def test_a_control_is_told_in_full() -> None:
     said = {"control": "reweight", "added": 0, "prior": {"normal": 5, "abnormal": 2}}
-    assert dataset.arm_of(artifact_saying(**said)) == {**ARM, **said}
-    assert dataset.arm_of(artifact_saying(control="shuffle", label="mixed"))["label"] == "mixed"
+    assert dataset.read_arm(artifact_saying(**said)) == {**ARM, **said}
+    assert dataset.read_arm(artifact_saying(control="shuffle", label="mixed"))["label"] == "mixed"
 
 
 @pytest.mark.parametrize("prior", [None, {"normal": 1}, {"normal": 0, "abnormal": 1}, {"normal": 1, "abnormal": "2"}])
 def test_class_counts_that_are_none_are_refused(prior: object) -> None:
     with pytest.raises(ArtifactError, match="'result/arm/prior/"):
-        dataset.arm_of(artifact_saying(control="reweight", prior=prior))
+        dataset.read_arm(artifact_saying(control="reweight", prior=prior))
 
 
 def test_copies_stand_beside_the_picture_itself_in_training(tmp_path: Path) -> None:
     rows = [row(), row(copy=1), row(copy=2), row(row=1, label="abnormal")]
     path = write_dataset(tmp_path / "set", rows, pixels=grey(2), numbered=False)
     opened = open_dataset(path)
-    assert [(each.row, each.copy, each.added) for each in opened.rows] == [
+    assert [(each.row, each.copy, each.is_added) for each in opened.rows] == [
         (0, 0, False), (0, 1, True), (0, 2, True), (1, 0, False),
     ]  # fmt: skip
     assert opened.pixels(opened.rows)[:, 0, 0].tolist() == [0, 0, 0, 1]
@@ -345,6 +345,6 @@ def test_a_copy_outside_train_is_refused(tmp_path: Path, split: str) -> None:
 
 
 def test_a_row_says_where_its_pixels_are_and_what_it_is() -> None:
-    lent = borrowed(row(row=7), "synthetic", label="abnormal")
-    assert lent.image is borrowed(row(row=8), "synthetic").image  # in memory once, however many rows there are
+    lent = reference_row(row(row=7), "synthetic", label="abnormal")
+    assert lent.image is reference_row(row(row=8), "synthetic").image  # in memory once, however many rows there are
     assert lent == Row("synthetic/images.npy", 7, "train", "abnormal", "p0", "p0/s1", "folder", False)

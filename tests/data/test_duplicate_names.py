@@ -2,7 +2,7 @@
 
 import pytest
 
-from xrayaug.data.duplicate_names import named_copies
+from xrayaug.data.duplicate_names import find_named_duplicates
 
 HASH = "5f1e0c7a9b3d4e5f60718293a4b5c6d7"
 UUID = "0d1a2b3c-1111-2222-3333-0123456789ab"
@@ -36,7 +36,7 @@ UUID = "0d1a2b3c-1111-2222-3333-0123456789ab"
 )
 def test_copies_are_known_by_their_names(files: list[str]) -> None:
     others = ["b/other.png", "b/1234.png"]
-    (group,) = named_copies([*others, *files]).certain
+    (group,) = find_named_duplicates([*others, *files]).certain
     assert sorted(group) == list(range(2, 2 + len(files)))
 
 
@@ -65,7 +65,7 @@ def test_copies_are_known_by_their_names(files: list[str]) -> None:
     ],
 )
 def test_other_names_are_left_alone(files: list[str]) -> None:
-    found = named_copies(files)
+    found = find_named_duplicates(files)
     assert (found.certain, found.possible) == ([], [])
 
 
@@ -84,26 +84,26 @@ def test_other_names_are_left_alone(files: list[str]) -> None:
     ],
 )
 def test_names_that_may_be_of_copies_are_possible(files: list[str]) -> None:
-    found = named_copies(files)
+    found = find_named_duplicates(files)
     assert found.certain == []
     assert found.possible == [list(range(len(files)))]
 
 
 def test_keras_s_numbers_tell_pictures_apart() -> None:
     files = [f"aug_{index}_{random}.png" for index in range(3) for random in (101 + index, 9_000_001 + index)]
-    assert named_copies(files).certain == [[0, 1], [2, 3], [4, 5]]
-    assert named_copies([file.removeprefix("aug") for file in files]).certain == [[0, 1], [2, 3], [4, 5]]
+    assert find_named_duplicates(files).certain == [[0, 1], [2, 3], [4, 5]]
+    assert find_named_duplicates([file.removeprefix("aug") for file in files]).certain == [[0, 1], [2, 3], [4, 5]]
 
 
 def test_the_source_comes_first_among_the_possible() -> None:
-    assert named_copies(["scan (1).png", "scan.png"]).possible == [[1, 0]]
+    assert find_named_duplicates(["scan (1).png", "scan.png"]).possible == [[1, 0]]
 
 
 def test_a_source_in_a_copy_s_own_directory_is_its_source() -> None:
     files = [f"{split}/normal/hand1{ending}.png" for split in ("train", "test") for ending in ("", " - Copy", "_aug")]
-    found = named_copies([*files, "valid/normal/hand1.png"])
+    found = find_named_duplicates([*files, "valid/normal/hand1.png"])
     assert (found.certain, found.possible) == ([[0, 1, 2], [3, 4, 5]], [])
 
 
 def test_what_words_alone_do_not_tell_is_named() -> None:
-    assert named_copies(["test/aug_7.png", "train/7.png", "train/7 (1).png"]).worded == [(1, 0)]
+    assert find_named_duplicates(["test/aug_7.png", "train/7.png", "train/7 (1).png"]).named_as_copies == [(1, 0)]

@@ -63,5 +63,5 @@ def test_neither_blank_pictures_nor_unread_ones_are_copies() -> None:
     rows = [
         row(f"{split}/{number}.png", sha256) for split in ("train", "test") for number, sha256 in enumerate(["b", ""])
     ]
-    assert duplicates.repeated(rows, set()) == {"b"}
-    assert duplicates.repeated(rows, {"b"}) == set()
+    assert duplicates.find_repeated(rows, set()) == {"b"}
+    assert duplicates.find_repeated(rows, {"b"}) == set()

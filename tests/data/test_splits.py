@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from xrayaug.data.dataset import Row
-from xrayaug.data.splits import assign, draw, share
+from xrayaug.data.splits import assign, draw, round_share
 from xrayaug.errors import DataError
 from xrayaug.options import Prepare
 
@@ -32,17 +32,17 @@ def patients(count: int) -> tuple[list[str], list[str]]:
     ("percent", "of", "wanted"), [(0, 3653, 0), (10, 3653, 365), (50, 3653, 1827), (100, 3653, 3653), (0.5, 100, 1)]
 )
 def test_half_of_a_percentage_goes_up(percent: float, of: int, wanted: int) -> None:
-    assert share(percent, of, whole=100) == wanted
+    assert round_share(percent, of, whole=100) == wanted
 
 
 @pytest.mark.parametrize(("fraction", "of", "wanted"), [(0.1, 4059, 406), (0.1, 1484, 148), (0.1, 5, 1), (0.1, 4, 0)])
 def test_half_of_a_fraction_goes_up(fraction: float, of: int, wanted: int) -> None:
-    assert share(fraction, of) == wanted
+    assert round_share(fraction, of) == wanted
 
 
 def test_fractions_are_taken_as_written() -> None:
-    assert share(0.35, 10) == 4  # 3.5; the nearest binary fraction of 0.35 is below it
-    assert share(1e-05, 50_000) == 1
+    assert round_share(0.35, 10) == 4  # 3.5; the nearest binary fraction of 0.35 is below it
+    assert round_share(1e-05, 50_000) == 1
 
 
 def test_single_images_are_drawn_exactly() -> None:
@@ -141,7 +141,9 @@ def splits_by_label(rows: list[Row]) -> dict[str, Counter[str]]:
 @pytest.mark.parametrize("holdout", [None, 0.01, 0.1])
 def test_small_sets_validate_each_label(count: int, holdout: float | None) -> None:
     found = splits_by_label(assign(rows_of(count, count, count), command(holdout=holdout)))
-    assert all(of["valid"] == max(1, share(0.1 if holdout is None else holdout, count // 2)) for of in found.values())
+    assert all(
+        of["valid"] == max(1, round_share(0.1 if holdout is None else holdout, count // 2)) for of in found.values()
+    )
     assert all(of["train"] >= 1 for of in found.values())
 
 

@@ -10,9 +10,10 @@ from builders import edit_manifest, row, write_dataset
 from xrayaug.data import dataset
 from xrayaug.data.dataset import Dataset, Row
 from xrayaug.data.images.arrays import Pixels
-from xrayaug.evaluation import validity
-from xrayaug.evaluation.runs import Run
-from xrayaug.evaluation.validity import Check
+from xrayaug.evaluation import checks as study_checks
+from xrayaug.evaluation.gather import facts
+from xrayaug.evaluation.gather.runs import Run
+from xrayaug.evaluation.results import Check
 from xrayaug.options import Augment, Sample, TrainClassifier, TrainGan
 from xrayaug.storage import artifacts, builder
 
@@ -30,14 +31,14 @@ def real_rows(*, first: int = 0) -> list[Row]:
 def run_on(data: Path, out: Path, *, seed: int = 0, epochs: int = 1, lr: float = 1e-4, **arm: Any) -> Run:
     options = TrainClassifier(data=data, out=out, epochs=epochs, seed=seed, lr=lr, batch_size=2)
     said = {"percent": 0.0, "real_fraction": 1.0, "label": "normal" if arm.get("added") else None, "added": 0, **arm}
-    builder.produce(options, "classifier-run", lambda _: {"arm": said})
+    builder.build_artifact(options, "classifier-run", lambda _: {"arm": said})
     opened = Dataset(artifacts.open_artifact(data))
     return Run(out.name, artifacts.open_artifact(out), opened, opened.select(split="test"))
 
 
 def fed_by(home: Path, learnt_from: Path, real: Path, **result: Any) -> Path:
     """An arm of the real rows and of one image that a GAN drew, which learnt from that dataset."""
-    builder.produce(TrainGan(data=learnt_from, out=home / "gan"), "gan-run", lambda _: {})
+    builder.build_artifact(TrainGan(data=learnt_from, out=home / "gan"), "gan-run", lambda _: {})
 
     def sample(directory: Path) -> dict[str, Any]:
         made = write_dataset(home / "drawn", [row(patient="", study="", synthetic=True)])
@@ -45,21 +46,21 @@ def fed_by(home: Path, learnt_from: Path, real: Path, **result: Any) -> Path:
             (directory / name).write_bytes((made / name).read_bytes())
         return {}
 
-    builder.produce(Sample(run=home / "gan", out=home / "synthetic"), "dataset", sample)
+    builder.build_artifact(Sample(run=home / "gan", out=home / "synthetic"), "dataset", sample)
 
     def augment(directory: Path) -> dict[str, Any]:
-        rows = [dataset.borrowed(each, "real") for each in dataset.open_dataset(real).rows]
-        drawn = [dataset.borrowed(each, "synthetic") for each in dataset.open_dataset(home / "synthetic").rows]
+        rows = [dataset.reference_row(each, "real") for each in dataset.open_dataset(real).rows]
+        drawn = [dataset.reference_row(each, "synthetic") for each in dataset.open_dataset(home / "synthetic").rows]
         dataset.write_index(directory, rows + drawn)
         return result
 
     options = Augment(real=real, synthetic=home / "synthetic", percent=10, out=home / "arm")
-    builder.produce(options, "dataset", augment)
+    builder.build_artifact(options, "dataset", augment)
     return home / "arm"
 
 
 def found(runs: list[Run]) -> dict[str, Check]:
-    return {check.name: check for check in validity.checks(runs)}
+    return {check.name: check for check in study_checks.check_study(facts.gather_facts(runs))}
 
 
 def noise(count: int) -> Pixels:
@@ -73,15 +74,15 @@ def real(tmp_path: Path) -> Path:
 
 def test_a_sound_comparison(real: Path, tmp_path: Path) -> None:
     checks = found([run_on(real, tmp_path / f"run{seed}", seed=seed) for seed in range(3)])
-    assert {name for name, check in checks.items() if not check.holds} == set()
-    assert validity.gravest(list(checks.values())) is None
+    assert {name for name, check in checks.items() if not check.passed} == set()
+    assert study_checks.find_critical_failure(list(checks.values())) is None
 
 
 def test_few_seeds_and_unequal_training(real: Path, tmp_path: Path) -> None:
     more = [*real_rows(), *(row(patient="q", study="", file=f"q{n}", sha256=f"q{n}", copy=1) for n in range(4))]
     longer = run_on(write_dataset(tmp_path / "more", more), tmp_path / "b", percent=10.0, added=1)
     checks = found([run_on(real, tmp_path / "a"), longer])
-    assert {name for name, check in checks.items() if not check.holds} == {"seeds", "budget", "label shift"}
+    assert {name for name, check in checks.items() if not check.passed} == {"seeds", "budget", "label shift"}
     assert checks["budget"].sentence == "optimiser steps, by arm: 0: 1, 10: 3"
     assert checks["label shift"].sentence == "normal training images, by arm: 0: 50.0%, 10: 83.3%"
 
@@ -90,13 +91,13 @@ def test_arms_that_were_trained_by_other_settings_do_not_compare(real: Path, tmp
     runs = [run_on(real, tmp_path / "a"), run_on(real, tmp_path / "b", percent=10.0, added=1, lr=0.5)]
     checks = found(runs)
     assert checks["recipe"].sentence == "runs were trained differently: lr is 0.0001 and 0.5"
-    assert validity.gravest(list(checks.values())) == checks["recipe"]
+    assert study_checks.find_critical_failure(list(checks.values())) == checks["recipe"]
     edit_manifest(tmp_path / "b", lambda manifest: manifest["options"].pop("lr"))  # as before there was such a setting
     runs[1] = replace(runs[1], artifact=artifacts.open_artifact(tmp_path / "b"))
-    assert found(runs)["recipe"].holds is True
+    assert found(runs)["recipe"].passed is True
     longer = [run_on(real, tmp_path / "c"), run_on(real, tmp_path / "d", percent=10.0, added=1, epochs=2)]
-    assert found(longer)["recipe"].holds is True  # how long is another check
-    assert found(longer)["budget"].holds is False
+    assert found(longer)["recipe"].passed is True  # how long is another check
+    assert found(longer)["budget"].passed is False
 
 
 def test_arms_of_other_real_images_do_not_compare(real: Path, tmp_path: Path) -> None:
@@ -107,9 +108,9 @@ def test_arms_of_other_real_images_do_not_compare(real: Path, tmp_path: Path) ->
     whole, half = (run_on(real, tmp_path / f"run{at}", real_fraction=at) for at in (1.0, 0.5))
     mixed = run_on(other, tmp_path / "b", percent=10.0, added=1)
     check = found([half, whole, mixed])["real images"]
-    assert (check.holds, check.grave) == (False, True)
+    assert (check.passed, check.critical) == (False, True)
     assert check.sentence.endswith("arms 0 and 10 (4 images are in one alone)")
-    assert found([half, whole])["real images"].holds is True
+    assert found([half, whole])["real images"].passed is True
 
 
 def test_a_test_set_of_one_class_is_grave(tmp_path: Path) -> None:
@@ -119,12 +120,12 @@ def test_a_test_set_of_one_class_is_grave(tmp_path: Path) -> None:
         checks["test classes"].sentence
         == "all test images are normal: whether the classes are told apart is not tested"
     )
-    assert validity.gravest(list(checks.values())) == checks["test classes"]
+    assert study_checks.find_critical_failure(list(checks.values())) == checks["test classes"]
 
 
 def test_different_seeds_do_not_pair(real: Path, tmp_path: Path) -> None:
     runs = [run_on(real, tmp_path / "a"), run_on(real, tmp_path / "b", seed=1, percent=10.0, added=1)]
-    assert found(runs)["pairing"].holds is False
+    assert found(runs)["pairing"].passed is False
 
 
 def test_a_test_patient_in_training_is_grave(tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ def test_a_test_patient_in_training_is_grave(tmp_path: Path) -> None:
     leaking = [*rows, row(patient=rows[-1].patient, study="", file="again.png", sha256="again")]
     checks = found([run_on(write_dataset(tmp_path / "data", leaking, split_by="image"), tmp_path / "run")])
     assert checks["patients"].sentence.startswith("1 test patients and 0 test images")
-    assert validity.gravest(list(checks.values())) == checks["patients"]
+    assert study_checks.find_critical_failure(list(checks.values())) == checks["patients"]
 
 
 @pytest.mark.parametrize(
@@ -150,10 +151,10 @@ def test_what_the_generator_learnt_from(
 ) -> None:
     learnt_from = write_dataset(tmp_path / "gan-data", change(real_rows()))
     checks = found([run_on(fed_by(tmp_path, learnt_from, real), tmp_path / "run", percent=10.0, added=1)])
-    assert {split: checks[f"generator, {split}"].holds for split in expected} == expected
-    assert checks["generator, test"].grave
-    assert not checks["generator, validation"].grave
-    assert checks["copies"].holds is None
+    assert {split: checks[f"generator, {split}"].passed for split in expected} == expected
+    assert checks["generator, test"].critical
+    assert not checks["generator, validation"].critical
+    assert checks["copies"].passed is None
 
 
 def test_a_generator_that_is_gone_cannot_be_told(real: Path, tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_a_generator_that_is_gone_cannot_be_told(real: Path, tmp_path: Path) -> 
     arm = fed_by(tmp_path, learnt_from, real)
     (tmp_path / "gan").rename(tmp_path / "moved")
     check = found([run_on(arm, tmp_path / "run", percent=10.0, added=1)])["generator"]
-    assert check.holds is None
+    assert check.passed is None
     assert "cannot be told" in check.sentence
 
 
@@ -172,9 +173,9 @@ def test_a_generator_that_is_gone_hides_no_leak_of_another(real: Path, tmp_path:
     (tmp_path / "b" / "gan").rename(tmp_path / "moved")
     runs = [run_on(arm, tmp_path / f"run{at}", percent=10.0 + at, added=1) for at, arm in enumerate(arms)]
     checks = found(runs)
-    assert checks["generator"].holds is None
-    assert checks["generator, test"].holds is False
-    assert validity.gravest(list(checks.values())) == checks["generator, test"]
+    assert checks["generator"].passed is None
+    assert checks["generator, test"].passed is False
+    assert study_checks.find_critical_failure(list(checks.values())) == checks["generator, test"]
 
 
 @pytest.mark.parametrize(("left_out", "holds"), [(3, True), (0, False)])
@@ -184,7 +185,7 @@ def test_copies_that_were_set_aside_and_kept_all_the_same(
     learnt_from = write_dataset(tmp_path / "gan-data", [row(patient="other", study="")])
     arm = fed_by(tmp_path, learnt_from, real, copies={"quarantined": 3, "left_out": left_out})
     check = found([run_on(arm, tmp_path / "run", percent=10.0, added=1)])["copies"]
-    assert check.holds is holds
+    assert check.passed is holds
     assert check.sentence.startswith("synthetic images were screened" if holds else "3 synthetic images that screening")
 
 
@@ -207,13 +208,13 @@ def test_files_of_one_name_are_of_one_patient_in_one_raw_set_alone(tmp_path: Pat
     held = [replace(each, split="train", sha256=f"other {each.sha256}") for each in by_file(names)]
     learnt_from = write_dataset(home / "gan-data", held)
     checks = found([run_on(fed_by(tmp_path, learnt_from, real), tmp_path / "run", percent=10.0, added=1)])
-    assert checks["generator, test"].holds is (raw == "another")
+    assert checks["generator, test"].passed is (raw == "another")
 
 
 def test_whether_patients_leak_is_not_known_where_patients_are_not(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "data", by_file([f"normal/{number:04}" for number in range(6)]))
     check = found([run_on(data, tmp_path / "run")])["patients"]
-    assert check.holds is None
+    assert check.passed is None
     assert "does not say which images are of one patient" in check.sentence
 
 
@@ -224,4 +225,4 @@ def test_pictures_of_one_grey_are_no_copies_of_each_other(tmp_path: Path, blank:
     if blank:
         pixels[[0, 5]] = 7
     check = found([run_on(write_dataset(tmp_path / "data", rows, pixels=pixels), tmp_path / "run")])["patients"]
-    assert check.holds is blank
+    assert check.passed is blank

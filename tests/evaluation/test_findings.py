@@ -4,20 +4,23 @@ import numpy as np
 import pytest
 
 from xrayaug.evaluation import comparison, findings
-from xrayaug.evaluation.comparison import Measured
-from xrayaug.evaluation.findings import CHOSEN, HALF, Arm, Question
+from xrayaug.evaluation.comparison import ScoredNetwork
+from xrayaug.evaluation.results import CHOSEN, HALF, ArmSettings, EvaluatedArm, Question
 from xrayaug.stats import bootstrap
 from xrayaug.stats.classification import Labels
 
 PATIENTS = np.arange(80)
-COUNTS = bootstrap.draw(PATIENTS, 100, seed=0)
-ARMS = [Arm("0", 0.0, 1.0, None, None, 0.5), Arm("10", 10.0, 1.0, "normal", None, 0.55)]
+COUNTS = bootstrap.draw_resamples(PATIENTS, 100, seed=0)
+ARMS = [
+    EvaluatedArm("0", ArmSettings(1.0, 0.0, None, 0, None), 0.5),
+    EvaluatedArm("10", ArmSettings(1.0, 10.0, "normal", 5, None), 0.55),
+]
 
 
-def measured(labels: Labels, called: float) -> list[Measured]:
+def measured(labels: Labels, called: float) -> list[ScoredNetwork]:
     """Two seeds' networks that call that share of the images abnormal."""
     probabilities = np.where(np.arange(len(labels)) < called * len(labels), 0.9, 0.1)
-    return [comparison.measure(seed, labels, probabilities, 0.5, COUNTS, patients=PATIENTS) for seed in (0, 1)]
+    return [comparison.score_network(seed, labels, probabilities, 0.5, COUNTS, patients=PATIENTS) for seed in (0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -33,8 +36,8 @@ def test_whether_real_normals_are_called_abnormal_more_often(
     labels: Labels, called: float, margin: float, holds: bool | None
 ) -> None:
     of = {"0": measured(labels, 0.2), "10": measured(labels, called)}
-    (check,) = findings.specificity_check(
+    (check,) = findings.check_specificity(
         ARMS, {("image", HALF): of, ("image", CHOSEN): of}, Question("auroc", "image", margin, 0)
     )
-    assert check.holds is holds
+    assert check.passed is holds
     assert ("undefined at 0.5" in check.sentence) == bool(labels.all())

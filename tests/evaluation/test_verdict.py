@@ -1,6 +1,6 @@
 import pytest
 
-from xrayaug.evaluation import scorecard, verdict
+from xrayaug.evaluation import tables, verdict
 from xrayaug.stats.intervals import Estimate
 
 MARGIN = 0.02
@@ -62,10 +62,10 @@ def test_what_only_the_correction_leaves_open_is_said_so() -> None:
 
 def test_a_moved_prior_alone_is_called_so() -> None:
     fewer, still = of(-0.05, 0.01), of(-0.002, 0.01)
-    found = verdict.prior_shift((0.85, 0.73), fewer, (still, still), still)
-    assert found["alone"]
-    assert "it calls fewer images abnormal at the threshold 0.5 (-0.050" in found["sentence"]
-    assert verdict.prior_shift((0.6, 0.73), of(0.05, 0.01), (still, still), still)["alone"]
+    found = verdict.judge_prior_shift((0.85, 0.73), fewer, (still, still), still)
+    assert found.alone
+    assert "it calls fewer images abnormal at the threshold 0.5 (-0.050" in found.sentence
+    assert verdict.judge_prior_shift((0.6, 0.73), of(0.05, 0.01), (still, still), still).alone
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ def test_a_moved_prior_alone_is_called_so() -> None:
     ],
 )
 def test_anything_else_is_not(shares: tuple[float, float], calls: float, chosen: float, auroc: float) -> None:
-    found = verdict.prior_shift(shares, of(calls, 0.01), (of(-0.05, 0.01), of(chosen, 0.01)), of(auroc, 0.01))
-    assert not found["alone"]
-    assert not found["sentence"]
+    found = verdict.judge_prior_shift(shares, of(calls, 0.01), (of(-0.05, 0.01), of(chosen, 0.01)), of(auroc, 0.01))
+    assert not found.alone
+    assert not found.sentence
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_anything_else_is_not(shares: tuple[float, float], calls: float, chosen:
 def test_whether_a_control_explains_it(
     of_arm: Estimate | None, of_control: Estimate | None, apart: Estimate | None, relation: str
 ) -> None:
-    found = verdict.control("duplicate", of_arm, of_control, apart)
-    assert found["relation"] == relation
-    assert ("repeating real images does the same" in found["sentence"]) == (relation == "explains")
+    found = verdict.compare_with_control("duplicate", of_arm, of_control, apart)
+    assert found.relation == relation
+    assert ("repeating real images does the same" in found.sentence) == (relation == "explains")
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ def test_whether_a_control_explains_it(
     ],
 )
 def test_an_arm_apart_from_a_control_is_said_to_be_above_or_below_it(apart: float, sentence: str) -> None:
-    found = verdict.control("duplicate", of(0.05, 0.01), of(0.05 - apart, 0.01), of(apart, 0.01))
-    assert (found["relation"], found["sentence"]) == ("apart", sentence)
+    found = verdict.compare_with_control("duplicate", of(0.05, 0.01), of(0.05 - apart, 0.01), of(apart, 0.01))
+    assert (found.relation, found.sentence) == ("apart", sentence)
 
 
 @pytest.mark.parametrize(
     ("p_value", "said"), [(0.0123, "= 0.012"), (0.0004, "< 0.001"), (1.0, "= 1.000"), (None, "--")]
 )
 def test_no_p_value_is_0(p_value: float | None, said: str) -> None:
-    assert verdict.p_told(p_value) == said
-    assert scorecard.p_cell(p_value) == said.removeprefix("= ")
+    assert verdict.format_p(p_value) == said
+    assert tables.p_cell(p_value) == said.removeprefix("= ")

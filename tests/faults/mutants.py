@@ -12,8 +12,8 @@ from typing import Any
 from faults import tally
 from hypothesis import strategies as st
 
-from xrayaug.data.images.pixels import Unusable
-from xrayaug.errors import LONGEST, XrayaugError
+from xrayaug.data.images.pixels import UnusableImage
+from xrayaug.errors import MAX_MESSAGE_LENGTH, XrayaugError
 
 SECONDS = 10
 BYTES = 1 << 30  # above what the process has taken before
@@ -79,8 +79,8 @@ def survives(reader: str, read: Callable[[], Any]) -> None:
     with _in_time():
         try:
             read()
-        except (XrayaugError, Unusable) as refusal:
-            assert len(str(refusal)) < LONGEST + 10, "the refusal is no line but a book"
+        except (XrayaugError, UnusableImage) as refusal:
+            assert len(str(refusal)) < MAX_MESSAGE_LENGTH + 10, "the refusal is no line but a book"
             assert "\n" not in str(refusal), "the refusal has more than one line"
     assert _peak() - before < BYTES, f"it took {(_peak() - before) >> 20} MiB"
 

@@ -23,7 +23,7 @@ from xrayaug.runtime.stopping import Interval
 from xrayaug.stages import fid, train_classifier
 from xrayaug.storage import weights
 from xrayaug.storage.checkpoints import Checkpoints
-from xrayaug.storage.files import sha256_of
+from xrayaug.storage.files import sha256_bytes
 
 
 class Hostile:
@@ -109,7 +109,7 @@ def test_no_checkpoint_is_executed(
     tmp_path: Path, mark: Path, write: Callable[[Path, Path], Any], named_by_its_hash: bool
 ) -> None:
     write(tmp_path / "w", mark)
-    named = sha256_of((tmp_path / "w").read_bytes())[:16] if named_by_its_hash else "0" * 16
+    named = sha256_bytes((tmp_path / "w").read_bytes())[:16] if named_by_its_hash else "0" * 16
     (tmp_path / "kept").mkdir()
     (tmp_path / "w").rename(tmp_path / "kept" / f"{7:012}-{named}.safetensors")
     with contextlib.suppress(Exception):  # whatever becomes of it, it is not executed
@@ -150,7 +150,7 @@ def zip_of(path: Path, members: dict[str, bytes], compression: int) -> None:
 
 
 def test_statistics_that_would_unfold_are_refused_unread(tmp_path: Path) -> None:
-    zeros = bytes(frechet.MOST_BYTES + 1)
+    zeros = bytes(frechet.MAX_BYTES + 1)
     zip_of(tmp_path / "s.npz", {"mu.npy": zeros}, zipfile.ZIP_DEFLATED)
     assert (tmp_path / "s.npz").stat().st_size < 1 << 20
     with pytest.raises(DataError, match="would unfold to more than"):

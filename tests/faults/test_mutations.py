@@ -22,21 +22,21 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from xrayaug.data import dataset, image_sets, sources
-from xrayaug.data.dataset import INDEX, borrowed, open_dataset
+from xrayaug.data.dataset import INDEX, open_dataset, reference_row
 from xrayaug.data.images import pixels
 from xrayaug.data.images.arrays import IMAGES
 from xrayaug.metrics import features, frechet
-from xrayaug.metrics.frechet import Moments
+from xrayaug.metrics.frechet import RunningMoments
 from xrayaug.networks import classifier, gans
 from xrayaug.networks.gans import Shape
 from xrayaug.options import Augment, Copies, Evaluate, Prepare, Sample, TrainClassifier, TrainGan
 from xrayaug.sampling import sampler
 from xrayaug.stages import augment, evaluate, sample
 from xrayaug.storage import artifacts, manifests, weights
-from xrayaug.storage.builder import produce
+from xrayaug.storage.builder import build_artifact
 from xrayaug.storage.manifests import MANIFEST
 
-QUICK, LONG = 400, 4000  # mutated inputs for each reader
+QUICK, LONG = 150, 4000  # mutated inputs for each reader
 
 Put = Callable[[Path, bytes], Any]
 
@@ -79,12 +79,12 @@ def build_sets(root: Path) -> tuple[Path, Path]:
     drawn = write_dataset(root / "drawn", [row(patient="", synthetic=True)] * 2, pixels=grey(2, 16))
 
     def build(directory: Path) -> dict[str, Any]:
-        lent = [borrowed(each, "real") for each in open_dataset(real).rows]
-        dataset.write_index(directory, lent + [borrowed(each, "synthetic") for each in open_dataset(drawn).rows])
+        lent = [reference_row(each, "real") for each in open_dataset(real).rows]
+        dataset.write_index(directory, lent + [reference_row(each, "synthetic") for each in open_dataset(drawn).rows])
         arm = {"percent": 100.0, "real_fraction": 1.0, "label": "normal", "added": 2, "real": 2}
         return {"split_by": "patient", "arm": arm}
 
-    produce(Augment(real=real, synthetic=drawn, percent=100, out=root / "arm"), "dataset", build)
+    build_artifact(Augment(real=real, synthetic=drawn, percent=100, out=root / "arm"), "dataset", build)
     return real, root / "arm"
 
 
@@ -97,7 +97,7 @@ def dataset_manifest(root: Path) -> Reader:
     def read(file: Path) -> None:
         opened = open_dataset(file.parent)
         opened.pixels(opened.rows, 16)
-        assert file.parent.name != "arm" or dataset.arm_of(opened.artifact)
+        assert file.parent.name != "arm" or dataset.read_arm(opened.artifact)
 
     return Reader([path / MANIFEST for path in build_sets(root)], read, text=True, put=seal_again)
 
@@ -108,16 +108,16 @@ def gan_run(root: Path) -> Reader:
 
     def build(directory: Path) -> dict[str, Any]:
         network = gans.load("dcgan").generator(shape)
-        weights.save(directory / "generator.safetensors", weights.state_of(network))
+        weights.save(directory / "generator.safetensors", weights.cpu_state_dict(network))
         return {
             "arch": "dcgan", "size": 32, "latent": 4, "classes": 0, "width": 1.0, "training_images": {"normal": 1},
         }  # fmt: skip
 
     def read(file: Path) -> None:
         sample.plan(Sample(run=file.parent, out=root / "out"))
-        sampler.Source(artifacts.open_artifact(file.parent, "gan-run")).generator()
+        sampler.TrainedGan(artifacts.open_artifact(file.parent, "gan-run")).generator()
 
-    produce(TrainGan(data=real, out=root / "gan"), "gan-run", build)
+    build_artifact(TrainGan(data=real, out=root / "gan"), "gan-run", build)
     return Reader([root / "gan" / MANIFEST], read, text=True, put=seal_again)
 
 
@@ -126,9 +126,9 @@ def classifier_run(root: Path) -> Reader:
 
     def build(directory: Path) -> dict[str, Any]:
         weights.save(directory / "weights.safetensors", {"w": torch.ones(1)})
-        return {"arm": dataset.arm_of(artifacts.open_artifact(arm))}
+        return {"arm": dataset.read_arm(artifacts.open_artifact(arm))}
 
-    produce(TrainClassifier(data=arm, out=root / "run"), "classifier-run", build)
+    build_artifact(TrainClassifier(data=arm, out=root / "run"), "classifier-run", build)
     options = Evaluate(runs=(root / "run",), out=root / "out")
     manifest = root / "run" / MANIFEST
     return Reader([manifest], lambda _: evaluate.tables(evaluate.plan(options)), text=True, put=seal_again)
@@ -142,10 +142,10 @@ def features_of_a_run(root: Path) -> Reader:
         return {"arch": "squeezenet1_1", "size": 32, "train": {"synthetic": {"normal": 0, "abnormal": 0}}}
 
     def read(file: Path) -> None:
-        found = features.load(str(file.parent), torch.device("cpu"))
+        found = features.load_extractor(str(file.parent), torch.device("cpu"))
         assert found.learnt_from
 
-    produce(TrainClassifier(data=real, out=root / "run"), "classifier-run", build)
+    build_artifact(TrainClassifier(data=real, out=root / "run"), "classifier-run", build)
     return Reader([root / "run" / MANIFEST], read, text=True, put=seal_again)
 
 
@@ -153,7 +153,7 @@ def screening(root: Path) -> Reader:
     real, _ = build_sets(root)
     given: dict[str, Any] = {"real": real, "synthetic": root / "drawn", "percent": 100}
     result = {"verdict": "pass", "quarantined": [1]}
-    produce(Copies(synthetic=root / "drawn", real=real, out=root / "copies"), "copies", lambda _: result)
+    build_artifact(Copies(synthetic=root / "drawn", real=real, out=root / "copies"), "copies", lambda _: result)
     options = Augment(**given, copies=root / "copies", out=root / "screened")
     return Reader([root / "copies" / MANIFEST], lambda _: augment.plan(options), text=True, put=seal_again)
 
@@ -249,12 +249,12 @@ def picture_for_prepare(root: Path) -> Reader:
 
 
 def picture_for_fid(root: Path) -> Reader:
-    return Reader(pictures_of_every_kind(root), image_sets.read_picture)
+    return Reader(pictures_of_every_kind(root), image_sets.read_image)
 
 
 def weights_file(root: Path) -> Reader:
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3), torch.nn.BatchNorm2d(3))
-    weights.save(root / "w.safetensors", weights.state_of(network))
+    weights.save(root / "w.safetensors", weights.cpu_state_dict(network))
     torch.save(network.state_dict(), root / "new.pth")
     torch.save(network.state_dict(), root / "old.pth", _use_new_zipfile_serialization=False)
     names = ("w.safetensors", "new.pth", "old.pth")
@@ -262,7 +262,7 @@ def weights_file(root: Path) -> Reader:
 
 
 def statistics(root: Path) -> Reader:
-    gathered = Moments(5)
+    gathered = RunningMoments(5)
     gathered.add(np.random.default_rng(0).normal(size=(9, 5)))
     made = gathered.statistics({"features": "random", "network": "a" * 64})
     frechet.save(root / "ours.npz", made)

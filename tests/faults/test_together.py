@@ -21,7 +21,7 @@ from xrayaug.sampling import sampler
 from xrayaug.stages import sample, train_gan
 
 ENDS_WITHIN = 60.0  # seconds, once a process is dead
-MANY = 40 * sampler.PASS
+MANY = 40 * sampler.BATCH_SIZE
 FID = ["--batch-size", "7", "--device", "cpu", "--json"]
 
 

@@ -14,8 +14,14 @@ from xrayaug.data import dataset
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError, DataError, InputError
 from xrayaug.metrics import features
-from xrayaug.metrics.feature_statistics import Gauge, Measured, Stored, cache_directory, open_side
-from xrayaug.metrics.features import Array
+from xrayaug.metrics.feature_statistics import (
+    ExtractedStatistics,
+    PrecomputedStatistics,
+    StatisticsExtractor,
+    cache_directory,
+    open_fid_input,
+)
+from xrayaug.metrics.features import FeatureArray
 from xrayaug.options import Augment, Fid, Prepare
 from xrayaug.storage import builder
 
@@ -33,18 +39,18 @@ class Quarters:
         network = {"features": "random", "network_name": "quarters", "network": str(seed)}
         self.origin = {**network, "dims": "4", "preprocessing": "none"}
 
-    def features(self, pictures: Sequence[Pixels]) -> Array:
+    def features(self, pictures: Sequence[Pixels]) -> FeatureArray:
         halves = [np.array_split(picture, 2) for picture in pictures]
         quarters = [[part.mean() for half in each for part in np.array_split(half, 2, axis=1)] for each in halves]
         return np.array(quarters, np.float32)
 
-    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], Array]:
+    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], FeatureArray]:
         return lambda: self.features(pictures)
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "load", lambda *_, seed, **__: Quarters(seed))
+    monkeypatch.setattr(features, "load_extractor", lambda *_, seed, **__: Quarters(seed))
 
 
 @pytest.fixture
@@ -76,13 +82,13 @@ def half_abnormal(path: Path, pictures: Pixels) -> Path:
     return write_dataset(path, rows, pixels=pictures)
 
 
-def gauge(cache: Path, *, with_features: bool = False, **changes: Any) -> Gauge:
+def gauge(cache: Path, *, with_features: bool = False, **changes: Any) -> StatisticsExtractor:
     options = Fid(a=Path("unused"), b=Path("unused"), features="random", device="cpu", cache=cache, **changes)
-    return Gauge(options, with_features=with_features)
+    return StatisticsExtractor(options, with_features=with_features)
 
 
-def measured(path: Path, cache: Path, **changes: Any) -> Measured:
-    return gauge(cache, **changes).measured(open_side(path, None, None))
+def measured(path: Path, cache: Path, **changes: Any) -> ExtractedStatistics:
+    return gauge(cache, **changes).measured(open_fid_input(path, None, None))
 
 
 def test_the_cache_knows_pixels_and_not_paths_names_or_modes(tmp_path: Path, cache: Path, folder: Path) -> None:
@@ -157,7 +163,7 @@ def test_features_at_hand_give_the_same_statistics_and_are_kept_until_all_is_mea
 ) -> None:
     plain = measured(folder, tmp_path / "plain", batch_size=5)
     measuring = gauge(cache, with_features=True, batch_size=5)
-    found = measuring.measured(open_side(folder, None, None))
+    found = measuring.measured(open_fid_input(folder, None, None))
     assert found.features is not None
     assert found.features.shape == (COUNT, Quarters.dims)
     assert found.statistics.covariance.tobytes() == plain.statistics.covariance.tobytes()
@@ -173,7 +179,7 @@ def test_nested_folders_hidden_files_and_strangers(tmp_path: Path, cache: Path, 
         (nested / ("patient1/study1" if index % 2 else "patient1") / f"{file.stem}.PNG").write_bytes(file.read_bytes())
     for stranger in ("._001.png", "notes.txt", "patient1/._0.png", ".hidden.png"):
         (nested / stranger).write_bytes(b"not an image")
-    assert open_side(nested, None, None).count == COUNT
+    assert open_fid_input(nested, None, None).count == COUNT
     assert measured(nested, cache).pixels_sha256 == measured(folder, cache).pixels_sha256
 
 
@@ -188,23 +194,23 @@ def test_a_dataset_by_split_and_label_and_an_arm(tmp_path: Path, cache: Path) ->
 
     def build(directory: Path) -> dict[str, Any]:
         rows = dataset.open_dataset(data).rows
-        dataset.write_index(directory, [dataset.borrowed(row, "real") for row in rows])
+        dataset.write_index(directory, [dataset.reference_row(row, "real") for row in rows])
         return {}
 
     arm = Augment(real=data, percent=0, out=tmp_path / "arm")
-    builder.produce(arm, "dataset", build)
-    assert open_side(arm.out, None, None).kind == "dataset"
+    builder.build_artifact(arm, "dataset", build)
+    assert open_fid_input(arm.out, None, None).kind == "dataset"
     assert measured(data, cache).pixels_sha256 == measured(arm.out, cache).pixels_sha256
-    assert open_side(arm.out, "train", None).count == COUNT - 1
-    assert open_side(arm.out, None, "normal").count == COUNT // 2
+    assert open_fid_input(arm.out, "train", None).count == COUNT - 1
+    assert open_fid_input(arm.out, None, "normal").count == COUNT // 2
     with pytest.raises(DataError, match="no valid images"):
-        open_side(arm.out, "valid", None)
+        open_fid_input(arm.out, "valid", None)
 
 
 def test_statistics_are_a_side_without_a_pass(tmp_path: Path, cache: Path) -> None:
     np.savez(tmp_path / "x.npz", mu=np.zeros(4), sigma=np.eye(4))
-    side = open_side(tmp_path / "x.npz", None, None)
-    assert isinstance(side, Stored)
+    side = open_fid_input(tmp_path / "x.npz", None, None)
+    assert isinstance(side, PrecomputedStatistics)
     assert (side.kind, side.count) == ("statistics", None)
     assert gauge(cache).measured(side).summary() == {
         "path": str(tmp_path / "x.npz"), "kind": "statistics", "n": None, "pixels_sha256": None, "cached": False,
@@ -217,7 +223,7 @@ def test_what_can_be_no_side_says_so(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "text" / "x.dcm").touch()
     (tmp_path / "damaged.npz").write_bytes(b"PK")
     np.savez(tmp_path / "hostile.npz", mu=np.array([print], dtype=object), sigma=np.eye(1))
-    builder.produce(Prepare(input=folder, out=tmp_path / "gan"), "gan-run", lambda _: {})
+    builder.build_artifact(Prepare(input=tmp_path / "damaged.npz", out=tmp_path / "gan"), "gan-run", lambda _: {})
     expected: dict[str, tuple[type[InputError], str]] = {
         "empty": (DataError, "holds no images: it is empty"),
         "text": (DataError, r"holds no images: it holds 1 other files \(\.dcm\)"),
@@ -229,4 +235,4 @@ def test_what_can_be_no_side_says_so(tmp_path: Path, folder: Path) -> None:
     }
     for name, (error, message) in expected.items():
         with pytest.raises(error, match=message):
-            open_side(tmp_path / name, None, None)
+            open_fid_input(tmp_path / name, None, None)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from builders import MakeDataset, edit_manifest, write_classifier
 
-from xrayaug.data.image_sets import Pixels
+from xrayaug.data.image_sets import ImagePixels
 from xrayaug.errors import ArtifactError, UsageError, WeightsError
 from xrayaug.metrics import features, frechet
-from xrayaug.metrics.features import ClassifierFeatures
+from xrayaug.metrics.features import ClassifierFeatureExtractor
 from xrayaug.networks import classifier, inception
 from xrayaug.storage import artifacts
 
@@ -29,17 +29,17 @@ def run_of(data: Path, out: Path, arch: str = "resnet18", seed: int = 0) -> Path
 
 
 @pytest.fixture
-def pictures() -> list[Pixels]:
+def pictures() -> list[ImagePixels]:
     random = np.random.default_rng(0)
     return [random.integers(0, 256, shape, np.uint8) for shape in ((32, 32), (48, 20), (40, 40, 3))]
 
 
 @pytest.mark.parametrize(("arch", "dims"), [("resnet18", 512), ("squeezenet1_1", 512)])
 def test_a_classifiers_features_are_what_its_output_layer_is_given(
-    data: Path, tmp_path: Path, pictures: list[Pixels], arch: str, dims: int
+    data: Path, tmp_path: Path, pictures: list[ImagePixels], arch: str, dims: int
 ) -> None:
-    found = features.load(str(run_of(data, tmp_path / "run", arch)), CPU)
-    assert isinstance(found, ClassifierFeatures)
+    found = features.load_extractor(str(run_of(data, tmp_path / "run", arch)), CPU)
+    assert isinstance(found, ClassifierFeatureExtractor)
     made = found.features(pictures)
     assert (made.shape, str(made.dtype), found.dims) == ((3, dims), "float32", dims)
     network = classifier.restore(tmp_path / "run" / features.WEIGHTS, arch, size=SIZE).eval()
@@ -47,28 +47,28 @@ def test_a_classifiers_features_are_what_its_output_layer_is_given(
     with torch.inference_mode():
         given = torch.from_numpy(made)
         logits = output(given[..., None, None] if arch.startswith("squeeze") else given).flatten()
-        expected = network(classifier.images_of(torch.from_numpy(pictures[0])[None]))
+        expected = network(classifier.to_input(torch.from_numpy(pictures[0])[None]))
     assert logits[:1].tolist() == pytest.approx(expected.tolist(), rel=1e-4, abs=1e-6)
 
 
 def test_another_run_is_another_identity_and_the_same_weights_elsewhere_are_not(data: Path, tmp_path: Path) -> None:
     runs = [run_of(data, tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 0), ("c", 1))]
-    origins = [features.load(str(run), CPU).origin for run in runs]
+    origins = [features.load_extractor(str(run), CPU).origin for run in runs]
     assert origins[0] == origins[1]
     assert origins[0]["network"] != origins[2]["network"]
-    assert set(origins[0]) == set(frechet.ORIGIN)
+    assert set(origins[0]) == set(frechet.ORIGIN_KEYS)
     assert "inception" not in str(origins[0]).lower()
 
 
 def test_it_says_what_the_classifier_was_trained_on(data: Path, tmp_path: Path) -> None:
-    learnt = features.load(str(run_of(data, tmp_path / "run")), CPU).learnt_from
+    learnt = features.load_extractor(str(run_of(data, tmp_path / "run")), CPU).learnt_from
     assert learnt == {"run": str(tmp_path / "run"), "data_sha256": artifacts.digest(data), "synthetic": 3}
-    assert features.load("random", CPU, dims=64).learnt_from is None
+    assert features.load_extractor("random", CPU, dims=64).learnt_from is None
 
 
-def test_random_features_are_inceptions_network(pictures: list[Pixels]) -> None:
-    found = features.load("random", CPU, dims=64, seed=2)
-    expected = inception.Network(inception.random_weights(2), 64, CPU).features(pictures)
+def test_random_features_are_inceptions_network(pictures: list[ImagePixels]) -> None:
+    found = features.load_extractor("random", CPU, dims=64, seed=2)
+    expected = inception.InceptionNetwork(inception.random_weights(2), 64, CPU).features(pictures)
     np.testing.assert_array_equal(found.features(pictures), expected)
     assert (found.origin["features"], found.origin["network_name"]) == ("random", "random weights, seed 2")
 
@@ -76,14 +76,14 @@ def test_random_features_are_inceptions_network(pictures: list[Pixels]) -> None:
 def test_the_network_is_never_silently_another(data: Path, tmp_path: Path) -> None:
     run = run_of(data, tmp_path / "run")
     with pytest.raises(UsageError, match="neither inception nor random"):
-        features.load("randon", CPU)
+        features.load_extractor("randon", CPU)
     with pytest.raises(UsageError, match="exclude each other"):
-        features.load(str(run), CPU, weights=Path("x.pth"))
+        features.load_extractor(str(run), CPU, weights=Path("x.pth"))
     with pytest.raises(ArtifactError, match="is a dataset"):
-        features.load(str(data), CPU)
+        features.load_extractor(str(data), CPU)
     edit_manifest(run, lambda manifest: manifest["result"].update(arch="resnet34"))
     with pytest.raises(WeightsError, match="does not fit"):
-        features.load(str(run), CPU)
+        features.load_extractor(str(run), CPU)
     (run / features.WEIGHTS).write_bytes(b"x")
     with pytest.raises(ArtifactError, match="changed since"):
-        features.load(str(run), CPU)
+        features.load_extractor(str(run), CPU)

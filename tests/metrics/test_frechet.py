@@ -11,7 +11,7 @@ import scipy.linalg
 
 from xrayaug.errors import DataError
 from xrayaug.metrics import frechet
-from xrayaug.metrics.frechet import Double, Moments, Statistics, distance, load, save
+from xrayaug.metrics.frechet import FloatArray, RunningMoments, Statistics, distance, load, save
 
 D = 24
 
@@ -21,17 +21,17 @@ def random() -> np.random.Generator:
     return np.random.default_rng(7)
 
 
-def covariance(random: np.random.Generator, rank: int = D) -> Double:
+def covariance(random: np.random.Generator, rank: int = D) -> FloatArray:
     root = random.normal(size=(D, rank))
     return root @ root.T
 
 
-def statistics(mean: Double, spread: Double, count: int | None = 1000, **origin: str) -> Statistics:
+def statistics(mean: FloatArray, spread: FloatArray, count: int | None = 1000, **origin: str) -> Statistics:
     return Statistics(mean, spread, count, origin)
 
 
-def moments(features: Double, *batches: int) -> Statistics:
-    gathered = Moments(features.shape[1])
+def moments(features: FloatArray, *batches: int) -> Statistics:
+    gathered = RunningMoments(features.shape[1])
     for batch in np.split(features, np.cumsum(batches)):
         gathered.add(batch)
     return gathered.statistics()
@@ -108,7 +108,7 @@ def test_moments_do_not_cancel_far_from_zero(random: np.random.Generator) -> Non
 
 def test_moments_of_single_precision_are_doubles(random: np.random.Generator) -> None:
     features = random.normal(size=(64, D)).astype(np.float32)
-    gathered = Moments(D)
+    gathered = RunningMoments(D)
     gathered.add(features)
     expected = np.cov(features.astype(np.float64), rowvar=False)
     np.testing.assert_allclose(gathered.statistics().covariance, expected, rtol=1e-10, atol=1e-14)
@@ -124,7 +124,7 @@ def test_one_image_has_no_covariance() -> None:
 
 def test_what_is_not_finite_is_refused() -> None:
     with pytest.raises(DataError, match="NaN"):
-        Moments(D).add(np.full((3, D), np.nan))
+        RunningMoments(D).add(np.full((3, D), np.nan))
     with pytest.raises(DataError, match="NaN"):
         distance(statistics(np.full(D, np.inf), np.eye(D)), statistics(np.zeros(D), np.eye(D)))
 
@@ -233,7 +233,7 @@ def test_whatever_the_reader_raises_is_about_the_file(
 def test_features_at_hand_are_their_moments(random: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frechet, "ROWS_AT_ONCE", 7)
     features = random.normal(size=(20, D))
-    found = frechet.statistics_of(features, {"features": "random"})
+    found = frechet.compute_statistics(features, {"features": "random"})
     np.testing.assert_allclose(found.covariance, np.cov(features, rowvar=False), rtol=1e-12, atol=1e-14)
     assert (found.count, found.origin) == (20, {"features": "random"})
 

@@ -7,7 +7,7 @@ import pytest
 
 from xrayaug.errors import DataError
 from xrayaug.metrics import kid
-from xrayaug.metrics.kid import Double
+from xrayaug.metrics.kid import FloatArray
 
 
 @pytest.fixture
@@ -15,8 +15,8 @@ def random() -> np.random.Generator:
     return np.random.default_rng(3)
 
 
-def by_definition(x: Double, y: Double) -> float:
-    def kernel(one: Double, other: Double) -> float:
+def by_definition(x: FloatArray, y: FloatArray) -> float:
+    def kernel(one: FloatArray, other: FloatArray) -> float:
         return float((one @ other / len(one) + 1) ** 3)
 
     m, n = len(x), len(y)
@@ -28,21 +28,21 @@ def by_definition(x: Double, y: Double) -> float:
 
 def test_it_is_the_double_loop(random: np.random.Generator) -> None:
     x, y = random.normal(size=(7, 5)), random.normal(1, 2, size=(9, 5))
-    assert kid.squared_discrepancy(x, y) == pytest.approx(by_definition(x, y), rel=1e-12)
-    single = kid.squared_discrepancy(x.astype(np.float32), y.astype(np.float32))
+    assert kid.squared_mmd(x, y) == pytest.approx(by_definition(x, y), rel=1e-12)
+    single = kid.squared_mmd(x.astype(np.float32), y.astype(np.float32))
     assert single == pytest.approx(by_definition(x, y), rel=1e-4)
 
 
 def test_one_distribution_is_at_zero_on_average_whatever_the_number(random: np.random.Generator) -> None:
     for n in (10, 40):
-        found = [kid.squared_discrepancy(*random.normal(size=(2, n, 8))) for _ in range(400)]
+        found = [kid.squared_mmd(*random.normal(size=(2, n, 8))) for _ in range(400)]
         assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(len(found))
         assert min(found) < 0 < max(found)
 
 
 def test_the_number_of_images_does_not_bias_it(random: np.random.Generator) -> None:
     few, many = (
-        np.mean([kid.squared_discrepancy(random.normal(size=(n, 8)), random.normal(0.5, size=(n, 8)))
+        np.mean([kid.squared_mmd(random.normal(size=(n, 8)), random.normal(0.5, size=(n, 8)))
                  for _ in range(60 * 50 // n)])
         for n in (10, 50)
     )  # fmt: skip
@@ -51,7 +51,7 @@ def test_the_number_of_images_does_not_bias_it(random: np.random.Generator) -> N
 
 def test_the_subsets_mean_with_an_error_that_holds_the_truth(random: np.random.Generator) -> None:
     found = kid.distance(random.normal(size=(300, 6)), random.normal(0.3, size=(200, 6)), random)
-    truth = kid.squared_discrepancy(random.normal(size=(3000, 6)), random.normal(0.3, size=(3000, 6)))
+    truth = kid.squared_mmd(random.normal(size=(3000, 6)), random.normal(0.3, size=(3000, 6)))
     assert (found.subsets, found.subset_size) == (100, 100)
     assert 0 < found.standard_error < found.value
     assert abs(found.value - truth) < 4 * found.standard_error

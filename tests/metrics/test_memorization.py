@@ -6,31 +6,31 @@ from PIL import Image
 
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.metrics import memorization
-from xrayaug.metrics.memorization import SIDE
+from xrayaug.metrics.memorization import IMAGE_SIZE
 
 
 def drawn(seed: int, count: int) -> Pixels:
     """Smooth pictures uint8 `[N, 64, 64]`, no two alike."""
     coarse = np.random.default_rng(seed).integers(40, 216, (count, 8, 8), dtype=np.uint8)
     bicubic = Image.Resampling.BICUBIC
-    return np.stack([np.asarray(Image.fromarray(one).resize((SIDE, SIDE), bicubic)) for one in coarse])
+    return np.stack([np.asarray(Image.fromarray(one).resize((IMAGE_SIZE, IMAGE_SIZE), bicubic)) for one in coarse])
 
 
 def test_the_threshold_is_the_order_statistic_of_alpha() -> None:
     reference = np.arange(1.0, 200.0)  # 199 of them
-    found = memorization.threshold(reference, 0.01)
+    found = memorization.find_threshold(reference, 0.01)
     assert (found.k, found.value, found.n, found.rate) == (2, 2.0, 199, 0.01)
-    few = memorization.threshold(reference[:49], 0.01)
+    few = memorization.find_threshold(reference[:49], 0.01)
     assert (few.k, few.value, few.rate) == (1, 1.0, 0.02)
-    assert (memorization.enough(0.01), memorization.enough(0.05)) == (99, 19)
-    assert memorization.threshold(reference[: memorization.enough(0.05)], 0.05).rate == 0.05
+    assert (memorization.min_reference_size(0.01), memorization.min_reference_size(0.05)) == (99, 19)
+    assert memorization.find_threshold(reference[: memorization.min_reference_size(0.05)], 0.05).rate == 0.05
 
 
 def test_fresh_ones_fall_below_as_often_as_is_said_and_fail_as_seldom() -> None:
     random = np.random.default_rng(0)
     below, failed, trials = [], 0, 1500
     for _ in range(trials):
-        found = memorization.threshold(random.normal(size=120), 0.05)
+        found = memorization.find_threshold(random.normal(size=120), 0.05)
         number = int((random.normal(size=300) < found.value).sum())
         below.append(number / 300)
         failed += found.chance(number, 300) < 0.05
@@ -39,7 +39,7 @@ def test_fresh_ones_fall_below_as_often_as_is_said_and_fail_as_seldom() -> None:
 
 
 def test_many_below_have_no_chance() -> None:
-    found = memorization.threshold(np.arange(240.0), 0.01)
+    found = memorization.find_threshold(np.arange(240.0), 0.01)
     assert found.chance(0, 1000) == 1
     assert found.chance(1000, 1000) < 1e-6
     assert found.chance(100, 1000) < 1e-6 < found.chance(10, 1000)
@@ -57,15 +57,15 @@ def test_a_copy_is_found_however_it_is_dressed(change: str) -> None:
         "mirrored": 1.0 * training[:, :, ::-1],
         "moved": 1.0 * np.roll(training, (1, -2), (1, 2)),
     }[change].astype(np.uint8)
-    places, distances = memorization.nearest_pictures(dressed, training)
-    _, reference = memorization.nearest_pictures(fresh, training)
+    places, distances = memorization.nearest_images(dressed, training)
+    _, reference = memorization.nearest_images(fresh, training)
     assert places.tolist() == list(range(40))
     assert distances.max() < reference.min() / 2
 
 
 def test_pictures_of_one_grey_have_a_distance() -> None:
-    flat = np.full((2, SIDE, SIDE), 7, np.uint8)
-    _, distances = memorization.nearest_pictures(flat, drawn(1, 3))
+    flat = np.full((2, IMAGE_SIZE, IMAGE_SIZE), 7, np.uint8)
+    _, distances = memorization.nearest_images(flat, drawn(1, 3))
     np.testing.assert_allclose(distances, 1)
 
 

@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("arch", [*ANANDA, *OTHER_KINDS])
 def test_any_network_has_one_output(arch: str) -> None:
-    sketch = classifier.outline(arch, size=224)
+    sketch = classifier.build_on_meta(arch, size=224)
     output = sketch.network.get_submodule(classifier.output_layer(sketch.network))
     assert isinstance(output.weight, Tensor)
     assert output.weight.shape[0] == 1
@@ -30,8 +30,8 @@ def test_any_network_has_one_output(arch: str) -> None:
 
 
 def test_densenet169_counts_as_published() -> None:
-    assert classifier.count(classifier.outline("densenet169", size=224)) == 12_484_480 + 1664 + 1
-    blocks = classifier.layers("densenet169", size=224)
+    assert classifier.count_parameters(classifier.build_on_meta("densenet169", size=224)) == 12_484_480 + 1664 + 1
+    blocks = classifier.summarize_layers("densenet169", size=224)
     assert blocks[0]["output"] == [1, 224, 224]
     assert blocks[-1] == {"layer": "classifier", "kind": "Linear", "output": [1], "parameters": 1665}
     assert sum(block["parameters"] for block in blocks) == 12_486_145
@@ -86,7 +86,7 @@ def test_saved_and_restored(tmp_path: Path) -> None:
     weights.save(tmp_path / "weights.safetensors", classifier.state_of(network))
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (5, 32, 32), np.uint8))
     restored = classifier.restore(tmp_path / "weights.safetensors", "mnasnet0_5", size=32)
-    found = [classifier.predict(each, pixels, batch_size=2, device=CPU) for each in (network, restored)]
+    found = [classifier.predict_probabilities(each, pixels, batch_size=2, device=CPU) for each in (network, restored)]
     assert np.array_equal(found[0], found[1])
     assert found[0].dtype == np.dtype(np.float64)
     assert found[0].shape == (5,)
@@ -97,7 +97,7 @@ def test_saved_and_restored(tmp_path: Path) -> None:
 def test_nan_probabilities_are_an_error() -> None:
     network = torch.nn.Sequential(torch.nn.Flatten(0), torch.nn.Threshold(2.0, math.nan))
     with pytest.raises(WeightsError, match="NaN"):
-        classifier.predict(network, torch.zeros(2, 1, 1, dtype=torch.uint8), batch_size=2, device=CPU)
+        classifier.predict_probabilities(network, torch.zeros(2, 1, 1, dtype=torch.uint8), batch_size=2, device=CPU)
 
 
 def arrow() -> Tensor:
@@ -108,7 +108,7 @@ def arrow() -> Tensor:
 
 
 def augment(images: Tensor, draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
-    return classifier.warp(images, classifier.transforms(draws, flip=flip, rotation=rotation))
+    return classifier.apply_affine(images, classifier.random_affine(draws, flip=flip, rotation=rotation))
 
 
 def test_augmentation_mirrors_by_the_first_draw() -> None:
@@ -149,5 +149,5 @@ def test_weighted_bce_by_hand() -> None:
 
 
 def test_logit_zero_is_not_abnormal() -> None:
-    probabilities = classifier.probabilities(torch.zeros(1, dtype=torch.float64))
+    probabilities = classifier.to_probabilities(torch.zeros(1, dtype=torch.float64))
     assert classification.score([0], probabilities).tn == 1

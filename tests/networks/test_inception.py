@@ -11,19 +11,19 @@ from pytorch_fid.inception import InceptionV3
 
 from xrayaug.errors import WeightsError
 from xrayaug.networks import inception
-from xrayaug.networks.inception import DIMS, Network, Pixels, Weights
+from xrayaug.networks.inception import DIMS, InceptionNetwork, InceptionWeights, Pixels
 from xrayaug.storage.weights import file_hash
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def weights() -> Weights:
+def weights() -> InceptionWeights:
     return inception.random_weights(3)
 
 
 @pytest.fixture(scope="module")
-def torch_home(tmp_path_factory: pytest.TempPathFactory, weights: Weights) -> Iterator[Path]:
+def torch_home(tmp_path_factory: pytest.TempPathFactory, weights: InceptionWeights) -> Iterator[Path]:
     """A cache in which random weights lie under the name of pytorch-fid's file, as its own loader takes them."""
     home = tmp_path_factory.mktemp("torch-home")
     file = home / "hub" / "checkpoints" / inception.FILE_NAME
@@ -47,7 +47,7 @@ def theirs(picture: Pixels) -> torch.Tensor:
 
 
 def test_features_are_pytorch_fids(
-    monkeypatch: pytest.MonkeyPatch, torch_home: Path, weights: Weights, pictures: list[Pixels]
+    monkeypatch: pytest.MonkeyPatch, torch_home: Path, weights: InceptionWeights, pictures: list[Pixels]
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(torch_home))
     reference = InceptionV3([0, 1, 2, 3]).eval()
@@ -55,13 +55,13 @@ def test_features_are_pytorch_fids(
         blocks = [reference(theirs(picture)) for picture in pictures]
     for place, dims in enumerate(DIMS):
         expected = torch.cat([block[place].mean((2, 3)) for block in blocks]).numpy()
-        found = Network(weights, dims, CPU).features(pictures)
+        found = InceptionNetwork(weights, dims, CPU).features(pictures)
         assert found.shape == (len(pictures), dims)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
 def test_random_weights_depend_on_the_seed_alone_and_keep_activations_alive(
-    weights: Weights, pictures: list[Pixels]
+    weights: InceptionWeights, pictures: list[Pixels]
 ) -> None:
     torch.manual_seed(1)
     state = torch.get_rng_state()
@@ -70,12 +70,12 @@ def test_random_weights_depend_on_the_seed_alone_and_keep_activations_alive(
     assert again.identity == weights.identity != inception.random_weights(4).identity
     assert weights.name == "random weights, seed 3"
     for dims in DIMS:
-        found = Network(weights, dims, CPU).features(pictures)
+        found = InceptionNetwork(weights, dims, CPU).features(pictures)
         assert 0.01 < found.mean() < 10, dims
         assert found.std(axis=0).mean() > 1e-3, dims
 
 
-def test_a_file_of_another_hash_is_custom_and_named_so(torch_home: Path, weights: Weights) -> None:
+def test_a_file_of_another_hash_is_custom_and_named_so(torch_home: Path, weights: InceptionWeights) -> None:
     file = torch_home / "hub" / "checkpoints" / inception.FILE_NAME
     loaded = inception.load_weights(file)
     assert loaded.kind == "custom weights"
@@ -83,17 +83,19 @@ def test_a_file_of_another_hash_is_custom_and_named_so(torch_home: Path, weights
     assert loaded.identity == weights.identity
 
 
-def test_pytorch_fids_hash_makes_inception(monkeypatch: pytest.MonkeyPatch, torch_home: Path, weights: Weights) -> None:
+def test_pytorch_fids_hash_makes_inception(
+    monkeypatch: pytest.MonkeyPatch, torch_home: Path, weights: InceptionWeights
+) -> None:
     monkeypatch.setenv("TORCH_HOME", str(torch_home))
-    monkeypatch.setattr(inception, "FILE_HASH", file_hash(inception.cached_file())[:8])
+    monkeypatch.setattr(inception, "HASH_PREFIX", file_hash(inception.cached_weights_path())[:8])
     loaded = inception.load_weights(None)
     assert (loaded.kind, loaded.name, loaded.identity) == ("inception", "Inception", weights.identity)
 
 
 def test_a_cached_file_of_another_hash_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    inception.cached_file().parent.mkdir(parents=True)
-    inception.cached_file().write_bytes(b"half a download")
+    inception.cached_weights_path().parent.mkdir(parents=True)
+    inception.cached_weights_path().write_bytes(b"half a download")
     with pytest.raises(WeightsError, match=r"its sha256 begins with .*, not 6726825d"):
         inception.load_weights(None)
 
@@ -112,7 +114,7 @@ def test_offline_says_in_one_line_what_to_do(
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
     with pytest.raises(WeightsError) as caught:
         inception.load_weights(None)
-    for part in (inception.WEIGHTS_URL, str(inception.cached_file())):
+    for part in (inception.WEIGHTS_URL, str(inception.cached_weights_path())):
         assert part in caught.value.message
     assert "--weights FILE" in caught.value.hint
     assert "\n" not in caught.value.message + caught.value.hint
@@ -125,10 +127,10 @@ def test_a_download_is_held_to_the_hash(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(inception, "WEIGHTS_URL", source.as_uri())
     with pytest.raises(WeightsError, match="invalid hash value"):
         inception.load_weights(None)
-    assert not any(inception.cached_file().parent.iterdir())
+    assert not any(inception.cached_weights_path().parent.iterdir())
 
 
-def test_another_networks_file_is_refused_in_one_line(tmp_path: Path, weights: Weights) -> None:
+def test_another_networks_file_is_refused_in_one_line(tmp_path: Path, weights: InceptionWeights) -> None:
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match=r"470 of 470 tensors are missing .*, Conv2d_1a_3x3\.conv\.weight the first"):
         inception.load_weights(tmp_path / "other.pth")

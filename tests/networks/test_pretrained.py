@@ -72,7 +72,7 @@ def test_vit_from_a_file_with_the_old_names(tmp_path: Path) -> None:
     old = {name.replace(".mlp.0.", ".mlp.linear_1.").replace(".mlp.3.", ".mlp.linear_2."): tensor + 1
            for name, tensor in network.state_dict().items()}  # fmt: skip
     torch.save(old, tmp_path / "vit.pth")
-    pretrained.start_from(network, tmp_path / "vit.pth", "vit", classifier.output_layer(network))
+    pretrained.load_pretrained(network, tmp_path / "vit.pth", "vit", classifier.output_layer(network))
     block = network.state_dict()["encoder.layers.encoder_layer_0.mlp.3.weight"]
     assert torch.equal(block, old["encoder.layers.encoder_layer_0.mlp.linear_2.weight"])
 
@@ -156,7 +156,7 @@ def test_a_download_is_held_to_the_hash_in_its_name(tmp_path: Path, monkeypatch:
 
 
 def test_hash_names_follow_torch_hub() -> None:
-    for arch in classifier.names():
+    for arch in classifier.list_architectures():
         for offered in models.get_model_weights(arch):
             assert pretrained.HASH_IN_NAME.search(offered.url.rpartition("/")[2]), offered.url
     assert file_hash(Path(__file__)) == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()

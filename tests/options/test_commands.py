@@ -1,4 +1,4 @@
-"""Every knob is declared once: help, flag, bounds, manifest entry and command line say the same."""
+"""Every option is declared once: help, flag, bounds, manifest entry and command line say the same."""
 
 import dataclasses
 import json
@@ -14,21 +14,23 @@ import typer.main
 from xrayaug import cli
 from xrayaug.data import dataset
 from xrayaug.errors import UsageError
-from xrayaug.networks.gans import Recipe
-from xrayaug.options import COMMANDS, Experiment, Phantom, Prepare, TrainClassifier, TrainGan, commands
-from xrayaug.options.base import Command, Role, flag_name, numbers, pair, words
+from xrayaug.networks.gans import Recipe, dcgan
+from xrayaug.options import COMMANDS, Experiment, Phantom, Prepare, TrainClassifier, TrainGan
+from xrayaug.options.base import Command, Role, flag_name, parse_numbers, parse_pair, parse_words
+from xrayaug.options.choices import Control
+from xrayaug.options.train_gan import DCGAN_RECIPE
 from xrayaug.runtime.stopping import Interval
 
-Knob = dataclasses.Field[Any]
+Field = dataclasses.Field[Any]
 Parse = Callable[[list[str]], Command]
 
-KNOBS = [(command, knob) for command in COMMANDS.values() for knob in command.knobs()]
-KNOB_IDS = [f"{command.name} {flag_name(knob.name)}" for command, knob in KNOBS]
+FIELDS = [(command, field) for command in COMMANDS.values() for field in command.option_fields()]
+FIELD_IDS = [f"{command.name} {flag_name(field.name)}" for command, field in FIELDS]
 BOUNDED = [
-    (command, knob, bound)
-    for command, knob in KNOBS
+    (command, field, bound)
+    for command, field in FIELDS
     for bound in ("minimum", "maximum", "above")
-    if knob.metadata[bound] is not None
+    if field.metadata[bound] is not None
 ]
 
 
@@ -46,42 +48,42 @@ def parse(monkeypatch: pytest.MonkeyPatch) -> Parse:
     return parsed
 
 
-def kind(command: type[Command], knob: Knob) -> Any:
-    """The knob's type without None; a choice is `Literal`."""
-    hint = get_type_hints(command)[knob.name]
+def kind(command: type[Command], field: Field) -> Any:
+    """The field's type without None; a choice is `Literal`."""
+    hint = get_type_hints(command)[field.name]
     if get_origin(hint) in (Union, types.UnionType):
         hint = next(part for part in get_args(hint) if part is not type(None))
     if get_origin(hint) is tuple:
         return hint
-    return Literal if knob.metadata["choices"] or get_origin(hint) is Literal else hint
+    return Literal if field.metadata["choices"] or get_origin(hint) is Literal else hint
 
 
-def choices(command: type[Command], knob: Knob) -> tuple[str, ...]:
-    if knob.metadata["choices"]:
-        return tuple(knob.metadata["choices"])
-    hint = get_type_hints(command)[knob.name]
+def choices(command: type[Command], field: Field) -> tuple[str, ...]:
+    if field.metadata["choices"]:
+        return tuple(field.metadata["choices"])
+    hint = get_type_hints(command)[field.name]
     texts = [part for part in get_args(hint) if isinstance(part, str)]
     return tuple(texts) or next(get_args(part) for part in get_args(hint) if get_origin(part) is Literal)
 
 
-def awkward(command: type[Command], knob: Knob) -> Iterator[Any]:
-    """Values of a knob that are not its default, hard to write or not."""
-    of = kind(command, knob)
+def awkward(command: type[Command], field: Field) -> Iterator[Any]:
+    """Values of a field that are not its default, hard to write or not."""
+    of = kind(command, field)
     if of is Literal:
-        yield from (choice for choice in choices(command, knob) if choice != knob.default)
+        yield from (choice for choice in choices(command, field) if choice != field.default)
     elif of is bool:
-        yield not knob.default
+        yield not field.default
     elif of is int:
-        yield int(knob.metadata["minimum"] or 0) + 41
+        yield int(field.metadata["minimum"] or 0) + 41
     elif of is float:
-        low, high = knob.metadata["above"] or knob.metadata["minimum"] or 0, knob.metadata["maximum"] or 1
+        low, high = field.metadata["above"] or field.metadata["minimum"] or 0, field.metadata["maximum"] or 1
         yield from (low + (high - low) * part for part in (1 / 3, 1e-7, 0.12345678901))
     elif of == tuple[float, ...]:
         yield from ((0.0,), (0.1, 33.333333333333336, 1e-07), (1234567.0,))
-    elif of == tuple[str, ...] and knob.metadata["choices"] is None:
+    elif of == tuple[str, ...] and field.metadata["choices"] is None:
         yield from (("cuda:1",), ("cuda:0", "cuda:1"))
     elif of == tuple[str, ...]:
-        yield from (knob.metadata["choices"][-1:], tuple(knob.metadata["choices"]))
+        yield from (field.metadata["choices"][-1:], tuple(field.metadata["choices"]))
     elif of == tuple[int, int]:
         yield from ((3, 17), (0, 1_000_000))
     elif of == tuple[Path, ...]:
@@ -95,16 +97,20 @@ def awkward(command: type[Command], knob: Knob) -> Iterator[Any]:
 
 
 def required(command: type[Command]) -> dict[str, Any]:
-    return {knob.name: next(awkward(command, knob)) for knob in command.knobs() if knob.default is dataclasses.MISSING}
+    return {
+        field.name: next(awkward(command, field))
+        for field in command.option_fields()
+        if field.default is dataclasses.MISSING
+    }
 
 
-def every_knob_set(command: type[Command]) -> dict[str, Any]:
-    return {knob.name: next(awkward(command, knob), knob.default) for knob in command.knobs()}
+def set_every_option(command: type[Command]) -> dict[str, Any]:
+    return {field.name: next(awkward(command, field), field.default) for field in command.option_fields()}
 
 
-@pytest.mark.parametrize(("command", "knob"), KNOBS, ids=KNOB_IDS)
-def test_help_is_a_sentence(command: type[Command], knob: Knob) -> None:
-    text = knob.metadata["help"]
+@pytest.mark.parametrize(("command", "field"), FIELDS, ids=FIELD_IDS)
+def test_help_is_a_sentence(command: type[Command], field: Field) -> None:
+    text = field.metadata["help"]
     assert text.endswith((".", ")")), text
     assert "\n" not in text
     assert "  " not in text
@@ -121,52 +127,52 @@ def test_every_command_says_what_it_does_and_gives_an_example(command: type[Comm
 
 def test_the_same_word_means_the_same_thing_everywhere() -> None:
     found: dict[str, set[Any]] = {}
-    for command, knob in KNOBS:
-        of = kind(command, knob)
+    for command, field in FIELDS:
+        of = kind(command, field)
         is_text = of in (str, Path, Literal)
-        found.setdefault(knob.name, set()).add("text" if is_text else of)
+        found.setdefault(field.name, set()).add("text" if is_text else of)
     assert {name: kinds for name, kinds in found.items() if len(kinds) > 1} == {}
 
 
 def test_what_all_commands_take_is_declared_once() -> None:
-    shared = {knob.name: knob for knob in dataclasses.fields(Command)}
-    for command, knob in KNOBS:
-        if knob.name in shared and knob.name != "out":  # fid may do without --out
-            assert knob.metadata == shared[knob.name].metadata, command.name
-            assert knob.default == shared[knob.name].default, command.name
+    shared = {field.name: field for field in dataclasses.fields(Command)}
+    for command, field in FIELDS:
+        if field.name in shared and field.name != "out":  # fid may do without --out
+            assert field.metadata == shared[field.name].metadata, command.name
+            assert field.default == shared[field.name].default, command.name
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_out_closes_a_command_line(command: type[Command]) -> None:
-    names = [knob.name for knob in command.knobs()]
+    names = [field.name for field in command.option_fields()]
     assert names[-1] == "out"
     assert len(set(names)) == len(names) == len(dataclasses.fields(command))
-    assert command(**every_knob_set(command)).argv()[-2] == "--out"
+    assert command(**set_every_option(command)).argv()[-2] == "--out"
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_argv_leaves_defaults_out_and_comes_back(command: type[Command], parse: Parse) -> None:
     made = command(**required(command))
     assert len(made.argv()) == 1 + sum(
-        1 + (not knob.metadata["positional"])
-        if not isinstance(getattr(made, knob.name), tuple)
-        else len(getattr(made, knob.name))
-        for knob in made.knobs()
-        if knob.default is dataclasses.MISSING
+        1 + (not field.metadata["positional"])
+        if not isinstance(getattr(made, field.name), tuple)
+        else len(getattr(made, field.name))
+        for field in made.option_fields()
+        if field.default is dataclasses.MISSING
     )
     assert parse(made.argv()) == made
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_argv_of_every_knob_at_once_comes_back(command: type[Command], parse: Parse) -> None:
-    made = command(**every_knob_set(command))
+def test_argv_of_all_options_at_once_comes_back(command: type[Command], parse: Parse) -> None:
+    made = command(**set_every_option(command))
     assert parse(made.argv()) == made
 
 
-@pytest.mark.parametrize(("command", "knob"), KNOBS, ids=KNOB_IDS)
-def test_argv_of_every_value_comes_back(command: type[Command], knob: Knob, parse: Parse) -> None:
-    for value in awkward(command, knob):
-        made = command(**(required(command) | {knob.name: value}))
+@pytest.mark.parametrize(("command", "field"), FIELDS, ids=FIELD_IDS)
+def test_argv_of_every_value_comes_back(command: type[Command], field: Field, parse: Parse) -> None:
+    for value in awkward(command, field):
+        made = command(**(required(command) | {field.name: value}))
         assert parse(made.argv()) == made
 
 
@@ -176,63 +182,63 @@ def test_a_command_line_is_fit_for_a_shell() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "knob", "bound"), BOUNDED, ids=[f"{c.name} {k.name} {bound}" for c, k, bound in BOUNDED]
+    ("command", "field", "bound"), BOUNDED, ids=[f"{c.name} {k.name} {bound}" for c, k, bound in BOUNDED]
 )
-def test_bounds_are_usage_errors(command: type[Command], knob: Knob, bound: str) -> None:
-    limit = knob.metadata[bound]
+def test_bounds_are_usage_errors(command: type[Command], field: Field, bound: str) -> None:
+    limit = field.metadata[bound]
     beyond = {"minimum": limit - 1, "maximum": limit + 1, "above": limit}[bound]
-    with pytest.raises(UsageError, match=flag_name(knob.name)) as refusal:
-        command(**(required(command) | {knob.name: beyond}))
+    with pytest.raises(UsageError, match=flag_name(field.name)) as refusal:
+        command(**(required(command) | {field.name: beyond}))
     assert f"{limit:g}" in refusal.value.hint
     if bound != "above":
-        command(**(required(command) | {knob.name: limit}))
+        command(**(required(command) | {field.name: limit}))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_numbers_are_finite(value: float) -> None:
-    for command, knob in KNOBS:
-        if kind(command, knob) is float:
-            with pytest.raises(UsageError, match=flag_name(knob.name)):
-                command(**(required(command) | {knob.name: value}))
+    for command, field in FIELDS:
+        if kind(command, field) is float:
+            with pytest.raises(UsageError, match=flag_name(field.name)):
+                command(**(required(command) | {field.name: value}))
 
 
 @pytest.mark.parametrize("text", ["0,ten", "0;10", "0, ,x"])
 def test_a_list_that_holds_no_number_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="is not a list of numbers"):
-        numbers(text)
+        parse_numbers(text)
 
 
 @pytest.mark.parametrize("text", ["3", "3,", "3,4,5", "a,b", "-1,2", "1.5,2", "", "1" * 20 + ",2"])
 def test_what_is_no_pair_is_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageError, match="is not two numbers"):
-        pair(text)
+    with pytest.raises(UsageError, match="is not two image numbers"):
+        parse_pair(text)
 
 
 def test_a_pair_of_numbers() -> None:
-    assert pair(" 3, 17 ") == (3, 17)
+    assert parse_pair(" 3, 17 ") == (3, 17)
 
 
 def test_a_list_of_names_is_held_to_what_there_is() -> None:
-    assert words(" both, normal,") == ("both", "normal")
-    with pytest.raises(UsageError, match="names nothing"):
-        words(" ,")
+    assert parse_words(" both, normal,") == ("both", "normal")
+    with pytest.raises(UsageError, match="empty list"):
+        parse_words(" ,")
     with pytest.raises(UsageError, match="--controls is placebo") as refusal:
         Experiment(controls=("duplicate", "placebo"), out=Path("out"))
     assert "one of duplicate, classical, reweight, shuffle" in refusal.value.hint
 
 
 def test_the_controls_of_the_options_are_those_of_a_dataset() -> None:
-    assert get_args(commands.Control) == dataset.CONTROLS
+    assert get_args(Control) == dataset.CONTROLS
 
 
 def test_a_list_of_numbers() -> None:
-    assert numbers("0, 10,50.5,") == (0.0, 10.0, 50.5)
+    assert parse_numbers("0, 10,50.5,") == (0.0, 10.0, 50.5)
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_identity_holds_the_settings_and_inputs_the_paths(command: type[Command]) -> None:
-    made = command(**every_knob_set(command))
-    of_role = {role: {knob.name for knob in made.knobs() if knob.metadata["role"] is role} for role in Role}
+    made = command(**set_every_option(command))
+    of_role = {role: {field.name for field in made.option_fields() if field.metadata["role"] is role} for role in Role}
     assert set(made.identity()) == of_role[Role.SETTING]
     assert {name.split("/")[0] for name in made.inputs()} >= of_role[Role.INPUT]
     assert {"out", "overwrite", "dry_run", "json"} <= of_role[Role.EXECUTION]
@@ -269,6 +275,11 @@ def test_every_field_of_a_recipe_is_an_option_that_by_default_leaves_it_as_it_is
         assert hints[field.name] == of_recipe[field.name] | None
 
 
+def test_the_recipe_of_the_default_architecture_that_help_shows_is_the_one_that_is_used() -> None:
+    assert vars(dcgan.recipe(Prepare.size)) == DCGAN_RECIPE
+    assert all(dcgan.recipe(size) == dcgan.recipe(Prepare.size) for size in dcgan.SIZES)
+
+
 def test_the_defaults_of_the_classifier_are_the_thesiss() -> None:
     made = TrainClassifier(data=Path("data"), out=Path("out"))
     assert (made.arch, made.weights, made.size) == ("densenet169", "imagenet", 224)
@@ -283,7 +294,7 @@ def test_a_choice_is_held_to_what_there_is() -> None:
 
 def _given(command: type[Command], name: str) -> dict[str, Any]:
     """What a command must be given, with text for every path."""
-    needed = [knob.name for knob in dataclasses.fields(command) if knob.default is dataclasses.MISSING]
+    needed = [field.name for field in dataclasses.fields(command) if field.default is dataclasses.MISSING]
     others = {"percent": 1, "count": 1, "layout": "rsna"}
     return {each: others.get(each, "a/b") for each in needed} | {name: "c/d"}
 
@@ -291,7 +302,7 @@ def _given(command: type[Command], name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_paths_may_be_given_as_text(command: type[Command]) -> None:
     hints = get_type_hints(command)
-    named = [knob.name for knob in dataclasses.fields(command) if "Path" in str(hints[knob.name])]
+    named = [field.name for field in dataclasses.fields(command) if "Path" in str(hints[field.name])]
     assert "out" in named
     for name in named:
         several = "tuple" in str(hints[name])

@@ -34,7 +34,7 @@ def test_long_notes_stay_on_one_line(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_an_error_is_one_line_with_its_hint(capsys: pytest.CaptureFixture[str]) -> None:
-    console.report(UsageError("--size is 0", "it must be 8 or more"))
+    console.error(UsageError("--size is 0", "it must be 8 or more"))
     assert capsys.readouterr().err == "error: --size is 0 (it must be 8 or more)\n"
 
 

@@ -33,18 +33,18 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(name: str) -> 
 
 def test_a_stream_depends_on_every_seed_and_their_order() -> None:
     seeds = [(0,), (1,), (0, 0), (0, 1), (1, 0), (0, 1, 0), (2**40, 1)]
-    drawn = {tuple(torch.randn(4, generator=devices.generator(*each)).tolist()) for each in seeds}
+    drawn = {tuple(torch.randn(4, generator=devices.seeded_generator(*each)).tolist()) for each in seeds}
     assert len(drawn) == len(seeds)
 
 
 def test_a_stream_depends_on_nothing_else() -> None:
-    first = torch.randn(4, generator=devices.generator(3, 1))
+    first = torch.randn(4, generator=devices.seeded_generator(3, 1))
     torch.rand(7)
-    assert torch.equal(first, torch.randn(4, generator=devices.generator(3, 1)))
+    assert torch.equal(first, torch.randn(4, generator=devices.seeded_generator(3, 1)))
 
 
 def test_memory_that_runs_out_is_one_line_with_the_batch_size() -> None:
-    with pytest.raises(ResourceError, match="out of memory at --batch-size 64") as refusal, devices.naming_limits(64):
+    with pytest.raises(ResourceError, match="--batch-size 64") as refusal, devices.translate_device_errors(64):
         torch.empty(10**15)
     assert "--batch-size 32" in refusal.value.hint
     assert "\n" not in refusal.value.message
@@ -52,12 +52,12 @@ def test_memory_that_runs_out_is_one_line_with_the_batch_size() -> None:
 
 @pytest.mark.parametrize("problem", [torch.OutOfMemoryError("CUDA out of memory. Tried"), MemoryError()])
 def test_memory_of_every_kind(problem: Exception) -> None:
-    with pytest.raises(ResourceError, match="out of memory"), devices.naming_limits(1):
+    with pytest.raises(ResourceError, match="out of memory"), devices.translate_device_errors(1):
         raise problem
 
 
 def test_other_errors_are_left_as_they_are() -> None:
-    with pytest.raises(RuntimeError, match="shapes differ"), devices.naming_limits(1, deterministic=True):
+    with pytest.raises(RuntimeError, match="shapes differ"), devices.translate_device_errors(1, deterministic=True):
         raise RuntimeError("shapes differ")
 
 
@@ -65,7 +65,7 @@ def test_what_cannot_be_deterministic_says_so() -> None:
     problem = RuntimeError("adaptive_avg_pool2d_backward_cuda does not have a deterministic implementation, but you")
     with (
         pytest.raises(UsageError, match="--deterministic cannot be kept"),
-        devices.naming_limits(1, deterministic=True),
+        devices.translate_device_errors(1, deterministic=True),
     ):
         raise problem
 
@@ -101,7 +101,7 @@ def test_bf16_without_units_for_it_is_warned_of(
     flags: str, warned: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "cpuinfo").write_text(flags)
-    monkeypatch.setattr(devices, "PROCESSOR", tmp_path / "cpuinfo")
+    monkeypatch.setattr(devices, "CPUINFO", tmp_path / "cpuinfo")
     devices.resolve("cpu", precision="bf16")
     assert capsys.readouterr().err.count("no units for bf16") == warned
 
@@ -137,7 +137,7 @@ def test_too_few_gpus_are_what_every_process_meets_so_that_the_first_can_say_it(
 
 def _several(monkeypatch: pytest.MonkeyPatch, gpus: int, number: int = 1) -> None:
     """This process is one of two on a machine of so many GPUs, the second if not said otherwise."""
-    monkeypatch.setattr(ranks, "own", lambda: Rank(number, 2, number, 2))
+    monkeypatch.setattr(ranks, "current_rank", lambda: Rank(number, 2, number, 2))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
 
@@ -154,7 +154,7 @@ def _several(monkeypatch: pytest.MonkeyPatch, gpus: int, number: int = 1) -> Non
     ],
 )
 def test_libraries_of_cuda_say_in_their_own_ways_that_memory_ran_out(reason: str) -> None:
-    with pytest.raises(ResourceError, match="out of memory"), devices.naming_limits(2):
+    with pytest.raises(ResourceError, match="out of memory"), devices.translate_device_errors(2):
         raise RuntimeError(reason)
 
 
@@ -166,12 +166,12 @@ def test_libraries_of_cuda_say_in_their_own_ways_that_memory_ran_out(reason: str
     ],
 )
 def test_other_errors_of_theirs_are_not_taken_for_it(reason: str) -> None:
-    with pytest.raises(RuntimeError, match="STATUS"), devices.naming_limits(2):
+    with pytest.raises(RuntimeError, match="STATUS"), devices.translate_device_errors(2):
         raise RuntimeError(reason)
 
 
 def test_memory_that_runs_out_in_a_command_without_batch_size_says_what_else_to_try() -> None:
-    with pytest.raises(ResourceError, match=r"^out of memory: CUDA out of memory") as refusal, devices.naming_limits():
+    with pytest.raises(ResourceError, match=r"^out of memory: CUDA out") as refusal, devices.translate_device_errors():
         raise torch.OutOfMemoryError("CUDA out of memory. Tried")
     assert "--device cpu" in refusal.value.hint
 
@@ -194,16 +194,16 @@ def test_cudnn_tries_algorithms_in_training_steps_alone(monkeypatch: pytest.Monk
 
     devices.resolve("cpu")
     assert state() == (False, True, "ieee")
-    with devices.training("tf32"):
+    with devices.training_backends("tf32"):
         assert state() == (True, False, "tf32")
-        with devices.products("ieee"):
+        with devices.matmul_precision("ieee"):
             assert state() == (True, False, "ieee")
         assert state() == (True, False, "tf32")
     assert state() == (False, True, "ieee")
     monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
-    with devices.training("bf16"):
+    with devices.training_backends("bf16"):
         assert state() == (False, True, "ieee")
 
 
 def test_what_is_fetched_is_the_tensor() -> None:
-    assert devices.fetched(torch.arange(3.0))().tolist() == [0, 1, 2]
+    assert devices.copy_to_host(torch.arange(3.0))().tolist() == [0, 1, 2]

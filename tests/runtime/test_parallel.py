@@ -17,7 +17,7 @@ PARENT = """
 import sys, time
 from tests_of_pool import announce
 from xrayaug.runtime import parallel
-list(parallel.in_processes(announce, [sys.argv[1]] * 8, 2))
+list(parallel.map_in_processes(announce, [sys.argv[1]] * 8, 2))
 """
 
 WORK = """
@@ -47,40 +47,41 @@ def killed(number: int) -> int:
 
 
 def test_results_come_in_order_from_processes_of_their_own() -> None:
-    assert list(parallel.in_processes(slow_if_even, range(30), 2)) == [number * number for number in range(30)]
-    workers = set(parallel.in_processes(process, range(200), 2))
+    assert list(parallel.map_in_processes(slow_if_even, range(30), 2)) == [number * number for number in range(30)]
+    workers = set(parallel.map_in_processes(process, range(200), 2))
     assert len(workers) == 2
     assert os.getpid() not in workers
 
 
 def test_one_worker_is_this_process() -> None:
-    assert set(parallel.in_processes(process, range(3), 1)) == {os.getpid()}
+    assert set(parallel.map_in_processes(process, range(3), 1)) == {os.getpid()}
 
 
 def test_what_waits_to_be_taken_is_bounded() -> None:
     things = iter(range(10_000))
-    results = parallel.in_processes(slow_if_even, things, 2)
+    results = parallel.map_in_processes(slow_if_even, things, 2)
     next(results)
     del results
-    assert next(things) <= parallel.CHUNK * (2 * parallel.AHEAD + 1)
+    assert next(things) <= parallel.CHUNK_SIZE * (2 * parallel.CHUNKS_AHEAD + 1)
 
 
 def test_what_the_work_raises_is_raised_here() -> None:
     with pytest.raises(OSError, match="Input/output error") as caught:
-        list(parallel.in_processes(lost, range(20), 2))
+        list(parallel.map_in_processes(lost, range(20), 2))
     assert caught.value.filename == "0.png"
 
 
 def test_a_killed_process_is_said_in_one_line() -> None:
     with pytest.raises(ResourceError, match="was killed") as caught:
-        list(parallel.in_processes(killed, range(20), 2))
+        list(parallel.map_in_processes(killed, range(20), 2))
     assert "--workers 1" in caught.value.hint
 
 
 def test_the_main_module_is_as_it_was_and_no_process_imports_it(tmp_path: Path) -> None:
     """A program that does its work where it is imported would else begin it again in every process."""
     (tmp_path / "main.py").write_text(
-        "import math\nfrom xrayaug.runtime import parallel\nprint(list(parallel.in_processes(math.sqrt, [4] * 9, 2)))\n"
+        "import math\nfrom xrayaug.runtime import parallel\n"
+        "print(list(parallel.map_in_processes(math.sqrt, [4] * 9, 2)))\n"
         "import __main__\nprint(__main__.__file__)\n"
     )
     said = subprocess.run([sys.executable, tmp_path / "main.py"], check=True, capture_output=True, text=True).stdout
@@ -108,7 +109,7 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 def test_no_more_processors_than_this_process_may_use() -> None:
-    assert 1 <= parallel.processors() <= (os.cpu_count() or 1)
+    assert 1 <= parallel.available_cpus() <= (os.cpu_count() or 1)
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3, 9])
@@ -120,6 +121,6 @@ def test_things_come_in_order_and_so_many_are_begun_before_they_are_taken(ahead:
             begun.append(number)
             yield number
 
-    for place, thing in enumerate(parallel.begun_ahead(things(), ahead)):
+    for place, thing in enumerate(parallel.prefetch(things(), ahead)):
         assert thing == place
         assert len(begun) == min(6, place + 1 + ahead)

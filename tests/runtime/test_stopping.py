@@ -9,7 +9,7 @@ import time
 import pytest
 
 from xrayaug.runtime import stopping
-from xrayaug.runtime.stopping import Interval, Pace, Stopped
+from xrayaug.runtime.stopping import Interval, SaveSchedule, Stopped
 
 
 @pytest.mark.parametrize(
@@ -17,39 +17,39 @@ from xrayaug.runtime.stopping import Interval, Pace, Stopped
 )
 def test_a_signal_is_raised_at_once(number: signal.Signals, code: int) -> None:
     before = signal.getsignal(number)
-    with pytest.raises(Stopped) as stop, stopping.watching():
+    with pytest.raises(Stopped) as stop, stopping.handle_signals():
         signal.raise_signal(number)
         pytest.fail("not stopped")
     assert stop.value.exit_code == code
     assert signal.getsignal(number) is before
-    assert not stopping.requested()
+    assert not stopping.is_requested()
 
 
 def test_deferred_it_waits_for_a_check() -> None:
     reached = []
-    with pytest.raises(Stopped), stopping.watching(), stopping.deferred():
+    with pytest.raises(Stopped), stopping.handle_signals(), stopping.deferred():
         signal.raise_signal(signal.SIGTERM)
-        reached.append(stopping.requested())
+        reached.append(stopping.is_requested())
         stopping.check()
         reached.append(False)
     assert reached == [True]
 
 
 def test_deferred_it_waits_no_longer_than_that() -> None:
-    with pytest.raises(Stopped), stopping.watching():
+    with pytest.raises(Stopped), stopping.handle_signals():
         with stopping.deferred():
             signal.raise_signal(signal.SIGTERM)
         pytest.fail("not stopped")
 
 
 def test_an_error_while_deferred_is_not_hidden() -> None:
-    with pytest.raises(ValueError, match="disk"), stopping.watching(), stopping.deferred():
+    with pytest.raises(ValueError, match="disk"), stopping.handle_signals(), stopping.deferred():
         signal.raise_signal(signal.SIGTERM)
         raise ValueError("disk full")
 
 
 def test_the_first_request_counts() -> None:
-    with pytest.raises(Stopped) as stop, stopping.watching(), stopping.deferred():
+    with pytest.raises(Stopped) as stop, stopping.handle_signals(), stopping.deferred():
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGUSR1)
         stopping.check()
@@ -58,15 +58,15 @@ def test_the_first_request_counts() -> None:
 
 def test_a_request_that_comes_twice_at_once_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = []
-    with pytest.raises(Stopped), stopping.watching():
+    with pytest.raises(Stopped), stopping.handle_signals():
         try:
             signal.raise_signal(signal.SIGTERM)
         finally:
             signal.raise_signal(signal.SIGUSR1)
             ended.append("in order")
     assert ended == ["in order"]
-    monkeypatch.setattr(stopping, "AT_ONCE_SECONDS", 0)
-    with pytest.raises(Stopped), stopping.watching():
+    monkeypatch.setattr(stopping, "REPEAT_SECONDS", 0)
+    with pytest.raises(Stopped), stopping.handle_signals():
         try:
             signal.raise_signal(signal.SIGTERM)
         finally:
@@ -76,19 +76,19 @@ def test_a_request_that_comes_twice_at_once_is_one(monkeypatch: pytest.MonkeyPat
 
 
 def test_time_is_up() -> None:
-    with pytest.raises(Stopped) as stop, stopping.watching(max_minutes=0.05 / 60):
+    with pytest.raises(Stopped) as stop, stopping.handle_signals(max_minutes=0.05 / 60):
         time.sleep(5)
     assert (stop.value.cause, stop.value.exit_code) == ("--max-minutes", 75)
 
 
 def test_time_that_was_not_needed_is_given_back() -> None:
-    with stopping.watching(max_minutes=0.05 / 60):
+    with stopping.handle_signals(max_minutes=0.05 / 60):
         pass
     time.sleep(0.1)
 
 
 def test_no_except_exception_catches_it() -> None:
-    with pytest.raises(Stopped), stopping.watching():
+    with pytest.raises(Stopped), stopping.handle_signals():
         try:
             signal.raise_signal(signal.SIGTERM)
         except Exception:
@@ -104,7 +104,7 @@ def test_nothing_watched_nothing_changed() -> None:
 SECOND = """
 import signal, time
 from xrayaug.runtime import stopping
-with stopping.watching(), stopping.deferred():
+with stopping.handle_signals(), stopping.deferred():
     signal.raise_signal(signal.SIGINT)
     print("saving", flush=True)
     signal.raise_signal(signal.SIGINT)
@@ -121,7 +121,7 @@ def test_a_second_ctrl_c_ends_the_process_at_once() -> None:
 def test_a_process_ends_with_the_one_it_belongs_to() -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
-    script = "from xrayaug.runtime import stopping\nwith stopping.watching(): import time; time.sleep(20)"
+    script = "from xrayaug.runtime import stopping\nwith stopping.handle_signals(): import time; time.sleep(20)"
     environment = os.environ | {stopping.PARENT: str(gone.pid)}
     ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
@@ -129,18 +129,18 @@ def test_a_process_ends_with_the_one_it_belongs_to() -> None:
 
 
 def test_the_pace_by_images() -> None:
-    pace = Pace(Interval(images=10), seen=5)
-    assert [pace.due(seen) for seen in (5, 14, 15, 99)] == [False, False, True, True]
-    pace.restart(15)
-    assert [pace.due(seen) for seen in (24, 25)] == [False, True]
+    pace = SaveSchedule(Interval(images=10), seen=5)
+    assert [pace.is_due(seen) for seen in (5, 14, 15, 99)] == [False, False, True, True]
+    pace.reset(15)
+    assert [pace.is_due(seen) for seen in (24, 25)] == [False, True]
 
 
 def test_the_pace_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    pace = Pace(Interval(seconds=60))
-    assert not pace.due(10**9)
+    pace = SaveSchedule(Interval(seconds=60))
+    assert not pace.is_due(10**9)
     now[0] = 160.0
-    assert pace.due(0)
-    pace.restart(0)
-    assert not pace.due(0)
+    assert pace.is_due(0)
+    pace.reset(0)
+    assert not pace.is_due(0)

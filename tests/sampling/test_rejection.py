@@ -15,11 +15,11 @@ from builders import MakeDataset, edit_manifest
 from xrayaug.data.dataset import open_dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.networks import inception
-from xrayaug.networks.inception import Network
+from xrayaug.networks.inception import InceptionNetwork
 from xrayaug.options import Sample, TrainGan
 from xrayaug.runtime.stopping import Interval
 from xrayaug.sampling import rejection, sampler
-from xrayaug.sampling.rejection import Verdict
+from xrayaug.sampling.rejection import RejectionResult
 from xrayaug.stages import sample, train_gan
 from xrayaug.storage import builder
 from xrayaug.storage.artifacts import open_artifact
@@ -55,9 +55,9 @@ def rejected(out: Path) -> list[dict[str, str]]:
 
 
 def test_the_lowest_are_dropped_and_the_rest_keep_their_order() -> None:
-    found = Verdict("luck", 0.4, [3.0, 1.0, 2.0, 2.0, 5.0], ["normal"] * 5, ["normal"] * 3)
+    found = RejectionResult("luck", 0.4, [3.0, 1.0, 2.0, 2.0, 5.0], ["normal"] * 5, ["normal"] * 3)
     assert found.kept == [0, 2, 4]
-    assert found.told()[1] == {"candidate": "2", "score": "2"}
+    assert found.index_columns()[1] == {"candidate": "2", "score": "2"}
     assert found.summary() == {
         "rejected_by": "luck",
         "share": 0.4,
@@ -69,30 +69,30 @@ def test_the_lowest_are_dropped_and_the_rest_keep_their_order() -> None:
 
 def test_each_label_loses_its_own_worst() -> None:
     labels = ["normal", "abnormal"] * 4
-    found = Verdict("luck", 0.5, [9, 1, 8, 2, 7, 3, 6, 4], labels, labels[:4])
+    found = RejectionResult("luck", 0.5, [9, 1, 8, 2, 7, 3, 6, 4], labels, labels[:4])
     assert found.kept == [0, 2, 5, 7]
 
 
 def test_so_many_are_drawn_that_as_many_are_left_as_are_wanted() -> None:
-    assert [rejection.candidates(count, 0.1) for count in (9, 90, 91, 1)] == [10, 100, 102, 2]
-    assert rejection.candidates(7, 0.0) == 7
+    assert [rejection.count_candidates(count, 0.1) for count in (9, 90, 91, 1)] == [10, 100, 102, 2]
+    assert rejection.count_candidates(7, 0.0) == 7
 
 
 def test_numbers_by_their_passes() -> None:
-    assert list(rejection.passes([0, 5, 64, 66, 130], 64)) == [(0, [0, 5]), (64, [0, 2]), (128, [2])]
-    assert list(rejection.passes(range(3, 6), 64)) == [(0, [3, 4, 5])]
+    assert list(rejection.group_by_batch([0, 5, 64, 66, 130], 64)) == [(0, [0, 5]), (64, [0, 2]), (128, [2])]
+    assert list(rejection.group_by_batch(range(3, 6), 64)) == [(0, [3, 4, 5])]
 
 
 def test_scores_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="NaN"):
-        rejection.scores(
+        rejection.score_candidates(
             range(0, 64, 64), lambda _: iter([[float("nan")] * 64]), Checkpoints(tmp_path, Interval(images=1))
         )
 
 
 def test_far_from_three_real_images_is_worse_than_near_to_them() -> None:
     real = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [9.0, 9.0]], np.float32)
-    inside, outlier = rejection.nearness(np.array([[0.0, 0.0], [9.0, 9.0]], np.float32), real)
+    inside, outlier = rejection.realism_scores(np.array([[0.0, 0.0], [9.0, 9.0]], np.float32), real)
     assert [inside, outlier] == pytest.approx([-1, -np.hypot(8, 9)])
 
 
@@ -123,12 +123,12 @@ def test_both_labels_stay_balanced(runs: dict[str, Path], tmp_path: Path) -> Non
 @pytest.fixture
 def means(monkeypatch: pytest.MonkeyPatch) -> None:
     """A feature: how bright a picture is."""
-    weights = inception.Weights("random", "random weights, seed 0", {}, "a")
+    weights = inception.InceptionWeights("random", "random weights, seed 0", {}, "a")
     monkeypatch.setattr(inception, "random_weights", lambda _: weights)
     monkeypatch.setattr(rejection, "DIMS", 1)
-    monkeypatch.setattr(Network, "__init__", lambda *_: None)
+    monkeypatch.setattr(InceptionNetwork, "__init__", lambda *_: None)
     monkeypatch.setattr(
-        Network, "begin", lambda _, batch: lambda: np.array([[one.mean()] for one in batch], np.float32)
+        InceptionNetwork, "begin", lambda _, batch: lambda: np.array([[one.mean()] for one in batch], np.float32)
     )
 
 
@@ -162,11 +162,11 @@ def test_a_stopped_rejection_goes_on_to_the_same_bytes(
     every = Interval(images=1)
     sample.run(command(runs["plain"], tmp_path / "whole"))
     with monkeypatch.context() as patched:
-        patched.setattr(sampler.Drawing, "draw", stopping_after(passes, sampler.Drawing.draw))
+        patched.setattr(sampler.ImageSampler, "draw", stopping_after(passes, sampler.ImageSampler.draw))
         with pytest.raises(OSError, match="power"):
             sample.run(command(runs["plain"], tmp_path / "out", checkpoint_every=every))
     with monkeypatch.context() as patched:
-        patched.setattr(sampler.Drawing, "draw", stopping_after(4 - passes, sampler.Drawing.draw))
+        patched.setattr(sampler.ImageSampler, "draw", stopping_after(4 - passes, sampler.ImageSampler.draw))
         sample.run(command(runs["plain"], tmp_path / "out", checkpoint_every=every))
     for name in ("images.npy", "index.csv", "rejected.csv", "contact-sheet.png"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
@@ -185,5 +185,5 @@ def test_what_cannot_tell_the_worst_is_one_line(runs: dict[str, Path], tmp_path:
 def test_an_unused_score_is_no_difference(runs: dict[str, Path], tmp_path: Path) -> None:
     made = command(runs["plain"], tmp_path / "out", reject=0.0)
     sample.run(made)
-    assert builder.completed(replace(made, reject_by="random")) is not None
+    assert builder.find_completed(replace(made, reject_by="random")) is not None
     assert torch.is_grad_enabled()

@@ -185,7 +185,7 @@ def test_of_a_set_of_both_labels_both_are_taken_in_the_drawn_order(
     opened = arm(10, synthetic=both)
     assert synthetic_of(opened) == synthetic_of(arm(10))
     assert [each.label for each in opened.select(synthetic=True)] == [LABELS[row % 2] for row in synthetic_of(opened)]
-    assert dataset.arm_of(opened.artifact)["label"] == dataset.MIXED
+    assert dataset.read_arm(opened.artifact)["label"] == dataset.MIXED
 
 
 def test_asking_for_more_of_a_label_than_there_are_is_an_error(arm: Callable[..., Dataset], both: Path) -> None:
@@ -212,7 +212,7 @@ def test_classes_are_evened_out(
     opened = arm(percent, **small, label="balance")
     assert opened.artifact.result["counts"]["train"] == {"normal": 40, "abnormal": 15 + added}
     assert {each.row % 2 for each in opened.select(synthetic=True)} == {1}, "drawn as abnormal"
-    assert dataset.arm_of(opened.artifact)["label"] == dataset.BALANCE
+    assert dataset.read_arm(opened.artifact)["label"] == dataset.BALANCE
 
 
 def test_classes_are_evened_out_by_what_was_drawn_so_alone(arm: Callable[..., Dataset], small: dict[str, Path]) -> None:
@@ -244,7 +244,7 @@ def test_a_control_has_the_size_and_class_counts_of_its_arm(
             arm(50, control=control, **given)
         return
     opened = arm(50, control=control, **given)
-    said, expected = (dataset.arm_of(each.artifact) for each in (opened, of))
+    said, expected = (dataset.read_arm(each.artifact) for each in (opened, of))
     assert {name: said[name] for name in ("percent", "label", "real", "control")} == {
         name: expected[name] for name in ("percent", "label", "real")
     } | {"control": control}
@@ -254,18 +254,18 @@ def test_a_control_has_the_size_and_class_counts_of_its_arm(
     else:
         assert said["added"] == expected["added"]
         assert counts_of(opened) == counts_of(of)
-    assert [each for each in opened.rows if not each.added] == [each for each in of.rows if not each.added]
+    assert [each for each in opened.rows if not each.is_added] == [each for each in of.rows if not each.is_added]
 
 
 def test_duplicates_are_real_images_again(arm: Callable[..., Dataset], small: dict[str, Path]) -> None:
     opened, smaller = (arm(percent, real=small["real"], control="duplicate", synthetic=None) for percent in (150, 10))
-    again = [each for each in opened.rows if each.added]
+    again = [each for each in opened.rows if each.is_added]
     assert Counter(each.copy for each in again) == {1: 40, 2: 20}
     assert {each.label for each in again} == {"normal"}
-    itself = {(each.image, each.row): each for each in opened.rows if not each.added}
+    itself = {(each.image, each.row): each for each in opened.rows if not each.is_added}
     assert all(vars(each) | {"copy": 0} == vars(itself[each.image, each.row]) for each in again)
     assert sorted(file.name for file in opened.path.iterdir()) == ["index.csv", "manifest.json"]
-    assert [each for each in smaller.rows if each.added] == again[:4]
+    assert [each for each in smaller.rows if each.is_added] == again[:4]
     (table,) = augment.tables(smaller.artifact.result)
     assert (table.columns[1], table.notes[0]) == ("Real images added again", "a control: duplicate")
 
@@ -285,7 +285,7 @@ def test_classical_copies_are_pictures_of_the_arms_own(tmp_path: Path) -> None:
         out = tmp_path / f"arm-{percent}"
         augment.run(Augment(real=real, percent=percent, control="classical", out=out))
         made[percent] = open_dataset(out)
-    few, many = ([each for each in made[percent].rows if each.added] for percent in (50, 150))
+    few, many = ([each for each in made[percent].rows if each.is_added] for percent in (50, 150))
     assert [(each.image, each.row, each.copy, each.sha256) for each in many] == [
         ("images.npy", place, 1 + place // 4, "") for place in range(6)
     ]

@@ -13,14 +13,14 @@ from xrayaug.data import phantoms
 from xrayaug.data.dataset import open_dataset
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError, DataError, UsageError
-from xrayaug.metrics.features import Array
+from xrayaug.metrics.features import FeatureArray
 from xrayaug.networks import inception
-from xrayaug.networks.inception import Network
+from xrayaug.networks.inception import InceptionNetwork
 from xrayaug.options import Augment, Copies, Sample, TrainGan
 from xrayaug.stages import augment, copies
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Result
-from xrayaug.storage.builder import produce
+from xrayaug.storage.builder import build_artifact
 
 TRAINING, HELD_OUT, FRESH, SIZE = 40, 24, 24, 48
 Screen = Callable[..., Result]
@@ -48,16 +48,18 @@ def without_held_out(hands: Pixels, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="module")
-def weights() -> inception.Weights:
+def weights() -> inception.InceptionWeights:
     return inception.random_weights(0)
 
 
 @pytest.fixture(autouse=True)
-def _quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, weights: inception.Weights) -> None:
+def _quick(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, weights: inception.InceptionWeights
+) -> None:
     """The same weights in every test; and features that cost nothing, 8 x 8 means, unless a test asks for others."""
     monkeypatch.setattr(inception, "random_weights", lambda _: weights)
     if "real_features" not in request.fixturenames:
-        monkeypatch.setattr(Network, "features", means)
+        monkeypatch.setattr(InceptionNetwork, "features", means)
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def real_features() -> None:
     """Asked for by a test that takes the network's own."""
 
 
-def means(_: Network, batch: list[Pixels]) -> Array:
+def means(_: InceptionNetwork, batch: list[Pixels]) -> FeatureArray:
     block = SIZE // 8
     found = np.stack(batch).reshape(-1, 8, block, 8, block).mean(axis=(2, 4))
     return np.asarray(found.reshape(-1, 64), np.float32)
@@ -157,7 +159,7 @@ def test_what_is_left(screen: Screen, hands: Pixels, tmp_path: Path, real: Path)
 
 
 def test_a_plan_computes_nothing(monkeypatch: pytest.MonkeyPatch, hands: Pixels, tmp_path: Path, real: Path) -> None:
-    monkeypatch.setattr(Network, "features", None)
+    monkeypatch.setattr(InceptionNetwork, "features", None)
     synthetic = write_synthetic(tmp_path / "synthetic", hands[-3:])
     planned = copies.plan(options(synthetic, real, tmp_path / "copies"))
     assert (planned["judged"], planned["training"]) == (3, TRAINING)
@@ -185,7 +187,7 @@ def test_too_few_reference_images_are_said(screen: Screen, hands: Pixels) -> Non
 def test_another_real_set_than_the_generator_learnt_from_is_warned_of(
     hands: Pixels, tmp_path: Path, real: Path, without_held_out: Path
 ) -> None:
-    produce(TrainGan(data=real, out=tmp_path / "gan"), "gan-run", lambda _: {})
+    build_artifact(TrainGan(data=real, out=tmp_path / "gan"), "gan-run", lambda _: {})
 
     def build(directory: Path) -> Result:
         source = write_synthetic(tmp_path / "drawn", hands[-3:])
@@ -193,7 +195,7 @@ def test_another_real_set_than_the_generator_learnt_from_is_warned_of(
             (directory / name).write_bytes((source / name).read_bytes())
         return {}
 
-    produce(Sample(run=tmp_path / "gan", out=tmp_path / "synthetic"), "dataset", build)
+    build_artifact(Sample(run=tmp_path / "gan", out=tmp_path / "synthetic"), "dataset", build)
     for given, warned in ((real, False), (without_held_out, True)):
         found = copies.run(options(tmp_path / "synthetic", given, tmp_path / f"copies-{warned}"))
         assert any("was not learnt from" in line for line in found["warnings"]) == warned

@@ -13,6 +13,7 @@ from sklearn import metrics
 
 from xrayaug.data import dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError, VerdictError, WeightsError
+from xrayaug.evaluation.gather import inputs
 from xrayaug.evaluation.report import page
 from xrayaug.networks import pretrained
 from xrayaug.options import Evaluate
@@ -265,7 +266,7 @@ def test_a_run_that_names_a_larger_network_is_refused_before_that_is_built(
     home = tmp_path / "study"
     shutil.copytree(runs[0].parent, home)
     edit_manifest(home / runs[0].name, lambda manifest: manifest["options"].update(arch="squeezenet1_0"))
-    monkeypatch.setattr(pretrained, "copy", None)
+    monkeypatch.setattr(pretrained, "load_state", None)
     with pytest.raises(WeightsError, match="does not fit squeezenet1_0"):
         evaluate.run(options([home / runs[0].name], tmp_path / "out"))
 
@@ -284,7 +285,7 @@ def test_thresholds_are_chosen_on_validation(evaluation: Path) -> None:
     for each in artifacts.open_artifact(evaluation).result["runs"]:
         own = [row for row in valid if row["run"] == each["run"]]
         labels = [int(row["label"] == "abnormal") for row in own]
-        expected = classification.best_threshold(labels, [float(row["probability"]) for row in own])
+        expected = classification.find_threshold(labels, [float(row["probability"]) for row in own])
         assert each["chosen"]["image"]["threshold"] == expected
         assert each["chosen"]["image"]["auroc"] == each["image"]["auroc"]
 
@@ -367,7 +368,7 @@ def test_groups_of_a_column(runs: list[Path], tmp_path: Path) -> None:
 def test_a_column_that_makes_no_groups(
     runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str, complaint: str
 ) -> None:
-    monkeypatch.setattr(evaluate, "MOST_GROUPS", 4)
+    monkeypatch.setattr(inputs, "MAX_GROUPS", 4)
     with pytest.raises(DataError, match=complaint):
         evaluate.run(options(runs, tmp_path / "out", by=column))
 

@@ -34,7 +34,7 @@ from xrayaug.stages import experiment, phantom
 from xrayaug.storage import builder
 from xrayaug.storage.manifests import MANIFEST
 from xrayaug.studies import planning
-from xrayaug.studies.scheduler import Crew, Failure, Outcome, Places
+from xrayaug.studies.scheduler import Scheduler, Failure, Outcome, Resources
 
 OUT = Path("my study")
 
@@ -106,7 +106,7 @@ def test_the_thesiss_numbers(parsed: list[Command]) -> None:
     assert mura.holdout is None  # a tenth, where there are two classes
     (gan,) = of(TrainGan, commands)
     assert (gan.arch, gan.epochs, gan.data) == ("dcgan", 100, OUT / "rsna")
-    assert {getattr(gan, knob.name) for knob in fields(Recipe)} == {None}  # dcgan's own, which is the thesis's
+    assert {getattr(gan, field.name) for field in fields(Recipe)} == {None}  # dcgan's own, which is the thesis's
     (sampled,) = of(Sample, commands)
     assert (sampled.count, sampled.run) == (10_000, OUT / "gan")
     assert [(fid.a, fid.b, fid.features, fid.dims) for fid in of(Fid, commands)] == [
@@ -261,7 +261,7 @@ def test_how_the_runs_are_judged_is_passed_on(parsed: list[Command]) -> None:
 
 @pytest.mark.parametrize("name", [*JUDGING, "fail_unless"])
 def test_what_is_passed_on_to_evaluate_is_as_there(name: str) -> None:
-    ours, theirs = (next(knob for knob in fields(command) if knob.name == name) for command in (Experiment, Evaluate))
+    ours, theirs = (next(field for field in fields(command) if field.name == name) for command in (Experiment, Evaluate))
     assert (ours.type, ours.default) == (theirs.type, theirs.default)
     assert {**ours.metadata, "help": ""} == {**theirs.metadata, "help": ""}
 
@@ -358,27 +358,27 @@ def test_a_directory_with_logs_is_still_the_studys(tmp_path: Path, trace: Path) 
 
 
 @pytest.mark.parametrize(
-    ("changes", "places"),
+    ("changes", "resources"),
     [
-        ({}, Places(1, ())),
-        ({"jobs": 3}, Places(3, ())),
-        ({"devices": ("cuda:0", "cuda:1")}, Places(2, ("cuda:0", "cuda:1"))),
-        ({"devices": ("cuda:0", "cuda:1"), "jobs": 4}, Places(4, ("cuda:0", "cuda:1"))),
+        ({}, Resources(1, ())),
+        ({"jobs": 3}, Resources(3, ())),
+        ({"devices": ("cuda:0", "cuda:1")}, Resources(2, ("cuda:0", "cuda:1"))),
+        ({"devices": ("cuda:0", "cuda:1"), "jobs": 4}, Resources(4, ("cuda:0", "cuda:1"))),
     ],
 )
 def test_how_many_run_at_a_time_and_where(
-    changes: dict[str, Any], places: Places, tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, Any], resources: Resources, tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 
-    def run(crew: Crew) -> Outcome:
-        seen.append(crew.places)
-        return Outcome([Failure(crew.study.commands[0], 1, "enough")], [])
+    def run(runner: Scheduler) -> Outcome:
+        seen.append(runner.resources)
+        return Outcome([Failure(runner.study.commands[0], 1, "enough")], [])
 
-    monkeypatch.setattr(Crew, "run", run)
+    monkeypatch.setattr(Scheduler, "run", run)
     with pytest.raises(XrayaugError, match="not complete"):
         experiment.run(small(tmp_path / "study", **changes))
-    assert seen == [places]
+    assert seen == [resources]
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_a_status_writes_nothing_and_says_what_is_known(tmp_path: Path, capsys: 
 def test_a_status_counts_what_is_done_and_what_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = small(tmp_path / "study", status=True)
     done = planning.plan(options).commands[0]
-    builder.produce(done, "raw", build)
+    builder.build_artifact(done, "raw", build)
     edit_manifest(done.out, lambda manifest: manifest["environment"].update(seconds=90))
     found = experiment.run(options)
     assert found["status"][0] == {

@@ -17,12 +17,12 @@ from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import DataError, OutputError, UsageError, WeightsError
 from xrayaug.metrics import features, frechet, suite
 from xrayaug.networks import classifier, inception
-from xrayaug.networks.inception import Network, Weights
+from xrayaug.networks.inception import InceptionNetwork, InceptionWeights
 from xrayaug.options import Fid, TrainClassifier
 from xrayaug.stages import fid
 from xrayaug.storage import artifacts, builder
 from xrayaug.storage import weights as weights_files
-from xrayaug.storage.files import sha256
+from xrayaug.storage.files import sha256_file
 
 COUNT, SIZE = 12, 48
 
@@ -47,12 +47,12 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def weights() -> Weights:
+def weights() -> InceptionWeights:
     return inception.random_weights(0)
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch, weights: Weights) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, weights: InceptionWeights) -> None:
     """`--features random` without drawing the same weights for every test."""
     monkeypatch.setattr(inception, "random_weights", lambda seed: weights if seed == 0 else pytest.fail("seed"))
 
@@ -112,15 +112,15 @@ def test_the_number_is_pytorch_fids(
     assert found["value"] == pytest.approx(pytorch_fid(a, b, dims, monkeypatch), rel=1e-3)
     assert found["features"] == "custom weights"
     assert "fid" not in found
-    assert found["network"] == f"custom weights, sha256 {sha256(weights_file)}"
+    assert found["network"] == f"custom weights, sha256 {sha256_file(weights_file)}"
 
 
 def test_only_inceptions_2048_features_make_fid(
-    monkeypatch: pytest.MonkeyPatch, a: Path, b: Path, weights: Weights
+    monkeypatch: pytest.MonkeyPatch, a: Path, b: Path, weights: InceptionWeights
 ) -> None:
-    named = Weights("inception", "Inception", weights.state, weights.identity)
+    named = InceptionWeights("inception", "Inception", weights.state, weights.identity)
     monkeypatch.setattr(inception, "load_weights", lambda _: named)
-    monkeypatch.setattr(Network, "features", lambda network, batch: np.ones((len(batch), network.dims)))
+    monkeypatch.setattr(InceptionNetwork, "features", lambda network, batch: np.ones((len(batch), network.dims)))
     monkeypatch.setattr(frechet, "distance", lambda *_: 12.5)
     whole = fid.run(options(a, b, features="inception", dims="2048"))
     assert (whole["metric"], whole["description"]) == ("fid", "FID")
@@ -149,7 +149,7 @@ def test_random_features_are_named_so_everywhere(a: Path, b: Path) -> None:
 @pytest.mark.usefixtures("quick")
 def test_a_second_run_takes_both_sides_from_the_cache(monkeypatch: pytest.MonkeyPatch, a: Path, b: Path) -> None:
     first = fid.run(options(a, b))
-    monkeypatch.setattr(Network, "features", refuse)
+    monkeypatch.setattr(InceptionNetwork, "features", refuse)
     second = fid.run(options(a, b))
     assert second["value"] == first["value"]
     assert [side["cached"] for run in (first, second) for side in (run["a"], run["b"])] == [False, False, True, True]
@@ -185,7 +185,7 @@ def test_statistics_of_other_features_are_refused(tmp_path: Path, a: Path, monke
     frechet.save(stats, frechet.Statistics(np.zeros(64), np.eye(64), 9, {**origin, "network": "another"}))
     with pytest.raises(DataError, match="different features"):
         fid.run(options(a, stats))
-    monkeypatch.setattr(Network, "features", refuse)
+    monkeypatch.setattr(InceptionNetwork, "features", refuse)
     np.savez(tmp_path / "wide.npz", mu=np.zeros(192), sigma=np.eye(192))
     with pytest.raises(DataError, match="one side has 64 features, the other 192"):
         fid.run(options(anonymous, tmp_path / "wide.npz", features="inception"))
@@ -217,7 +217,7 @@ def test_options_that_make_no_sense_together(a: Path, b: Path, changes: dict[str
 def test_offline_without_weights_is_an_error_before_anything_is_read(
     monkeypatch: pytest.MonkeyPatch, a: Path, b: Path
 ) -> None:
-    monkeypatch.setattr(image_sets, "read_picture", refuse)
+    monkeypatch.setattr(image_sets, "read_image", refuse)
     with pytest.raises(WeightsError, match="no network in tests"):
         fid.run(options(a, b, features="inception"))
 
@@ -235,7 +235,7 @@ def test_the_artifact_holds_the_result_and_is_found_complete(tmp_path: Path, a: 
 
 
 def test_a_dry_run_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, a: Path, b: Path) -> None:
-    monkeypatch.setattr(Network, "features", refuse)
+    monkeypatch.setattr(InceptionNetwork, "features", refuse)
     before = sorted(tmp_path.rglob("*"))
     asked = options(a, b, features="inception", dims="2048", out=tmp_path / "out", save_stats=tmp_path / "a.npz")
     planned = fid.plan(asked)
@@ -314,7 +314,7 @@ def test_statistics_have_no_other_metric(tmp_path: Path, a: Path, b: Path) -> No
 
 @pytest.mark.usefixtures("quick")
 def test_features_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch, a: Path, b: Path) -> None:
-    monkeypatch.setattr(features, "MOST_BYTES", 4 * 64 * COUNT - 1)
+    monkeypatch.setattr(features, "MAX_FEATURE_BYTES", 4 * 64 * COUNT - 1)
     with pytest.raises(DataError, match=r"12 images of .* with 64 features are more than"):
         fid.run(options(a, b, metrics="kid"))
 
@@ -326,11 +326,11 @@ def test_a_stopped_measurement_goes_on_with_the_features_it_has(
     expected = fid.run(options(a, b, metrics="kid", cache=tmp_path / "whole"))
     asked = options(a, b, metrics="kid", batch_size=5)
     with monkeypatch.context() as patched:
-        patched.setattr(suite, "floor", refuse)
+        patched.setattr(suite, "compute_floor", refuse)
         with pytest.raises(OSError, match="no network"):
             fid.run(asked)
     with monkeypatch.context() as patched:
-        patched.setattr(Network, "features", refuse)
+        patched.setattr(InceptionNetwork, "features", refuse)
         found = fid.run(asked)
     assert found["metrics"]["kid"]["value"] == pytest.approx(expected["metrics"]["kid"]["value"], rel=1e-4)
 
@@ -344,7 +344,7 @@ def test_a_classifiers_features_never_make_fid(tmp_path: Path, make_dataset: Mak
         return {"arch": "squeezenet1_1", "size": 32, "train": {"synthetic": {"normal": 2, "abnormal": 0}}}
 
     run = tmp_path / "run"
-    builder.produce(TrainClassifier(data=data, out=run), "classifier-run", build)
+    builder.build_artifact(TrainClassifier(data=data, out=run), "classifier-run", build)
     asked = Fid(a=data, b=data, features=str(run), device="cpu", out=tmp_path / "out", save_stats=tmp_path / "a.npz")
     found = fid.run(asked)
     assert found["description"] == "Fréchet distance over 512 classifier features (not FID)"

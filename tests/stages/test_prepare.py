@@ -596,7 +596,7 @@ def test_deep_pictures_are_the_same_whatever_the_workers_and_the_stops(
     tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw = write_deep(tmp_path / "raw", {f"normal/{number}.png": 900 + 100 * number for number in range(12)})
-    monkeypatch.setattr(decoding, "WORTH_A_PROCESS", 4)
+    monkeypatch.setattr(decoding, "MIN_FILES_PER_PROCESS", 4)
     whole = command(raw, tmp_path / "whole", workers=1)
     prepare.run(whole)
     stopped = command(raw, tmp_path / "stopped", workers=workers, checkpoint_every=Interval(images=1))

@@ -49,7 +49,7 @@ def command(run: Path, out: Path, **changes: Any) -> Sample:
 def test_an_image_is_the_same_whatever_the_count(runs: dict[str, Path], tmp_path: Path) -> None:
     """Counts below, above and far above one pass through the generator."""
     drawn = {}
-    for count in (3, sampler.PASS + 6, 2 * sampler.PASS + 2):
+    for count in (3, sampler.BATCH_SIZE + 6, 2 * sampler.BATCH_SIZE + 2):
         sample.run(command(runs["normal"], tmp_path / str(count), count=count))
         drawn[count] = images(tmp_path / str(count))
         assert drawn[count].shape == (count, 32, 32)
@@ -68,8 +68,8 @@ def test_every_pass_is_of_one_size(runs: dict[str, Path], tmp_path: Path, monkey
         return latents(seed, indices, length)
 
     monkeypatch.setattr(sampler, "latents", recorded)
-    sample.run(command(runs["normal"], tmp_path / "out", count=sampler.PASS + 1))
-    assert passes == [range(sampler.PASS), range(sampler.PASS, 2 * sampler.PASS)]
+    sample.run(command(runs["normal"], tmp_path / "out", count=sampler.BATCH_SIZE + 1))
+    assert passes == [range(sampler.BATCH_SIZE), range(sampler.BATCH_SIZE, 2 * sampler.BATCH_SIZE)]
 
 
 def test_a_latent_vector_depends_on_seed_and_number_alone() -> None:
@@ -200,11 +200,11 @@ def test_told_generators_draw_the_label_that_is_asked_for(told: dict[str, Path],
 def test_both_labels_take_turns_by_default_and_an_image_is_the_same_whatever_the_count(
     told: dict[str, Path], tmp_path: Path
 ) -> None:
-    for count in (3, sampler.PASS + 5):
+    for count in (3, sampler.BATCH_SIZE + 5):
         assert sample.run(command(told["cgan"], tmp_path / str(count), count=count))["label"] == "balanced"
-    few, many = (open_dataset(tmp_path / str(count)) for count in (3, sampler.PASS + 5))
+    few, many = (open_dataset(tmp_path / str(count)) for count in (3, sampler.BATCH_SIZE + 5))
     assert [row.label for row in few.rows] == ["normal", "abnormal", "normal"]
-    assert [row.label for row in many.rows] == [CLASSES[index % 2] for index in range(sampler.PASS + 5)]
+    assert [row.label for row in many.rows] == [CLASSES[index % 2] for index in range(sampler.BATCH_SIZE + 5)]
     np.testing.assert_array_equal(images(few.path), images(many.path)[:3])
     asked = sample.run(command(told["cgan"], tmp_path / "asked", count=3, label="balanced"))
     assert asked["label"] == "balanced"
@@ -214,9 +214,9 @@ def test_both_labels_take_turns_by_default_and_an_image_is_the_same_whatever_the
 def test_the_same_number_is_the_same_image_by_one_label_or_by_turns(told: dict[str, Path], tmp_path: Path) -> None:
     for label in (None, "abnormal"):
         sample.run(command(told["cgan"], tmp_path / str(label), label=label, count=4))
-    turns, one = images(tmp_path / "None"), images(tmp_path / "abnormal")
-    np.testing.assert_array_equal(turns[1::2], one[1::2])
-    assert not np.array_equal(turns[::2], one[::2])
+    leader_worker, one = images(tmp_path / "None"), images(tmp_path / "abnormal")
+    np.testing.assert_array_equal(leader_worker[1::2], one[1::2])
+    assert not np.array_equal(leader_worker[::2], one[::2])
 
 
 def test_what_a_run_cannot_draw_is_one_clear_line(runs: dict[str, Path], told: dict[str, Path], tmp_path: Path) -> None:
@@ -298,12 +298,12 @@ def test_an_image_need_not_be_drawn_for_a_way_to_it(runs: dict[str, Path], tmp_p
 
 def test_latent_vectors_on_a_way_are_as_long_as_normal_ones() -> None:
     first, last = sampler.latents(0, range(2), 100)
-    way = sampler.between(first, last)
+    way = sampler.slerp(first, last)
     torch.testing.assert_close(way[0], first)
     torch.testing.assert_close(way[-1], last)
     lengths = way.norm(dim=1)
     assert lengths.min() > 0.95 * min(first.norm(), last.norm())
-    torch.testing.assert_close(sampler.between(first, first), first.expand(sampler.PASS, -1))
+    torch.testing.assert_close(sampler.slerp(first, first), first.expand(sampler.BATCH_SIZE, -1))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from xrayaug.data.dataset import CONTROLS, LABELS, Dataset, Row, open_dataset
 from xrayaug.data.images import loaders
-from xrayaug.data.images.loaders import Feed, Held, Streamed
+from xrayaug.data.images.loaders import ImageLoader, InMemoryLoader, StreamingLoader
 from xrayaug.data.images.stack import Stack
 from xrayaug.errors import DataError, OutputError, TrainingError, UsageError
 from xrayaug.networks import classifier
@@ -83,7 +83,7 @@ def reloaded_loss(network: torch.nn.Module, arm: Path, weights: dict[str, float]
     data = open_dataset(arm)
     rows = data.select(split="valid")
     pixels = torch.from_numpy(data.pixels(rows, 32))
-    logits = classifier.logits(network, pixels, batch_size=4, device=torch.device("cpu"))
+    logits = classifier.predict_logits(network, pixels, batch_size=4, device=torch.device("cpu"))
     labels = torch.tensor([float(row.label == "abnormal") for row in rows], dtype=torch.float64)
     return classifier.weighted_bce(logits, labels, weights["normal"], weights["abnormal"]).item()
 
@@ -128,13 +128,13 @@ def test_the_test_split_is_never_looked_at(arm: Path, tmp_path: Path, monkeypatc
 def test_held_and_streamed_pictures_train_to_the_same_bytes(
     arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    ways: dict[str, Callable[[Stack, torch.device], Feed]] = {
-        "held": lambda stack, device: Held(torch.from_numpy(stack.at(slice(None)))),
-        "streamed": Streamed,
-        "ahead": lambda stack, device: Streamed(stack, device, 2),
+    ways: dict[str, Callable[[Stack, torch.device], ImageLoader]] = {
+        "held": lambda stack, device: InMemoryLoader(torch.from_numpy(stack.read(slice(None)))),
+        "streamed": StreamingLoader,
+        "ahead": lambda stack, device: StreamingLoader(stack, device, 2),
     }
     for name, way in ways.items():
-        monkeypatch.setattr(loaders, "feed", way)
+        monkeypatch.setattr(loaders, "make_loader", way)
         train_classifier.run(options(arm, tmp_path / name, epochs=1, size=size))
     held, *others = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ways)
     assert all(other == held for other in others)
@@ -159,7 +159,7 @@ class Watched:
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     found = Watched()
-    warp, build = classifier.warp, classifier.build
+    warp, build = classifier.apply_affine, classifier.build
 
     def watch(images: Tensor, theta: Tensor) -> Tensor:
         found.shown[found.name] += [(image.numpy().tobytes(), drawn.numpy().tobytes())
@@ -172,7 +172,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
         found.started[found.name] = torch.cat(parameters).detach().clone()
         return network
 
-    monkeypatch.setattr(classifier, "warp", watch)
+    monkeypatch.setattr(classifier, "apply_affine", watch)
     monkeypatch.setattr(classifier, "build", watch_build)
     return found
 
@@ -276,15 +276,15 @@ def test_equal_steps_go_on_after_a_stop(
 ) -> None:
     given: dict[str, Any] = {"budget": "steps", "epochs": 4, "checkpoint_every": Interval(images=10**9)}
     train_classifier.run(options(arms["arm"], tmp_path / "whole", **given))
-    steps, step = count(1), classifier_training.Training._step
+    steps, step = count(1), classifier_training.ClassifierTrainer._step
 
     def interrupted(self: Any, *of: Tensor) -> Tensor:
         if next(steps) == after:
             signal.raise_signal(signal.SIGTERM)
         return step(self, *of)
 
-    monkeypatch.setattr(classifier_training.Training, "_step", interrupted)
-    with pytest.raises(stopping.Stopped), stopping.watching():
+    monkeypatch.setattr(classifier_training.ClassifierTrainer, "_step", interrupted)
+    with pytest.raises(stopping.Stopped), stopping.handle_signals():
         train_classifier.run(options(arms["arm"], tmp_path / "run", **given))
     train_classifier.run(options(arms["arm"], tmp_path / "run", **given))
     assert finished(tmp_path / "run") == finished(tmp_path / "whole")
@@ -294,8 +294,8 @@ def test_equal_steps_go_on_after_a_stop(
 def test_the_rate_falls_when_the_validation_loss_stands_still(
     arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flat = classifier_training.Judgement(1.0, 0.5, 0.5)
-    monkeypatch.setattr(classifier_training.Training, "_judge", lambda self: flat)
+    flat = classifier_training.ValidationMetrics(1.0, 0.5, 0.5)
+    monkeypatch.setattr(classifier_training.ClassifierTrainer, "_validate", lambda self: flat)
     result = train_classifier.run(options(arm, tmp_path / "run", epochs=4, patience=1))
     assert [line["lr"] for line in log_of(tmp_path / "run")] == pytest.approx([1e-3, 1e-3, 1e-3, 1e-4])
     assert result["best_epoch"] == 1  # the first of equals
@@ -377,18 +377,18 @@ def test_it_starts_from_a_weights_file(arm: Path, tmp_path: Path) -> None:
 
 def plain_losses(arm: Path, given: TrainClassifier) -> list[float]:
     """Those of a plain loop over the same batches: what ours is held to."""
-    material = train_classifier.Group(given, torch.device("cpu")).material
-    training = classifier_training.Training(given, torch.device("cpu"), arm.parent / "plain", material)
+    training_data = train_classifier.SeedGroup(given, torch.device("cpu")).training_data
+    training = classifier_training.ClassifierTrainer(given, torch.device("cpu"), arm.parent / "plain", training_data)
     network = training.network.to(memory_format=torch.contiguous_format).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=given.lr)
-    draws = classifier_training._draws(19, given.seed, 1)
+    draws = classifier_training._draw_augmentations(19, given.seed, 1)
     found = []
-    for batch in classifier_training.batches(draws[:, 0].argsort(stable=True), given.batch_size):
-        shown = material.train.pixels[batch][:, None].float() / 255
-        theta = classifier.transforms(draws[batch, 1:], flip=True, rotation=given.rotation)
-        labels = material.train.labels[batch]
-        weight = labels * material.w1 + (1 - labels) * material.w0
-        logits = network(classifier.warp(shown, theta))
+    for batch in classifier_training.split_batches(draws[:, 0].argsort(stable=True), given.batch_size):
+        shown = training_data.train.pixels[batch][:, None].float() / 255
+        theta = classifier.random_affine(draws[batch, 1:], flip=True, rotation=given.rotation)
+        labels = training_data.train.labels[batch]
+        weight = labels * training_data.w1 + (1 - labels) * training_data.w0
+        logits = network(classifier.apply_affine(shown, theta))
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, weight)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
@@ -447,16 +447,16 @@ def test_side_by_side_they_stop_and_go_on(
     arm: Path, tmp_path: Path, alone: dict[int, Path], monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     steps = count()
-    step = classifier_training.Training._step
+    step = classifier_training.ClassifierTrainer._step
 
     def interrupted(self: Any, *given: Tensor) -> Tensor:
         if next(steps) == after:
             signal.raise_signal(signal.SIGTERM)
         return step(self, *given)
 
-    monkeypatch.setattr(classifier_training.Training, "_step", interrupted)
+    monkeypatch.setattr(classifier_training.ClassifierTrainer, "_step", interrupted)
     given = together(arm, tmp_path, checkpoint_every=Interval(images=10**9))
-    with pytest.raises(stopping.Stopped), stopping.watching():
+    with pytest.raises(stopping.Stopped), stopping.handle_signals():
         train_classifier.run(given)
     saved = [sum(1 for _ in tmp_path.glob(f"run-{seed}.partial/resume/checkpoints/*")) for seed in alone]
     assert saved == [1, 1, 1]
@@ -474,9 +474,9 @@ def test_side_by_side_one_that_breaks_down_ends_alone(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    step = classifier_training.Training._step
+    step = classifier_training.ClassifierTrainer._step
     monkeypatch.setattr(
-        classifier_training.Training,
+        classifier_training.ClassifierTrainer,
         "_step",
         lambda self, *given: step(self, *given) * (math.nan if self.options.seed == 1 else 1),
     )

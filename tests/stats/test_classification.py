@@ -43,20 +43,20 @@ def test_the_best_threshold_is_youdens(seed: int) -> None:
     labels = random.permutation([0, 1, *random.integers(0, 2, 38)])
     probabilities = random.integers(0, 21, 40) / 20
     false, true, _ = metrics.roc_curve(labels, probabilities, drop_intermediate=False)
-    found = classification.score(labels, probabilities, classification.best_threshold(labels, probabilities))
+    found = classification.score(labels, probabilities, classification.find_threshold(labels, probabilities))
     assert found.balanced_accuracy == pytest.approx((1 + (true - false).max()) / 2)
 
 
 def test_of_equal_thresholds_the_nearest_to_one_half_is_taken() -> None:
-    assert classification.best_threshold([0, 1], [0.2, 0.4]) == pytest.approx(0.3)
-    assert classification.best_threshold([0, 1, 0, 1], [0.1, 0.2, 0.6, 0.9]) == pytest.approx(0.75)
-    assert classification.best_threshold([0, 0], [0.7, 0.8]) == 0.5  # one class: no better than another
+    assert classification.find_threshold([0, 1], [0.2, 0.4]) == pytest.approx(0.3)
+    assert classification.find_threshold([0, 1, 0, 1], [0.1, 0.2, 0.6, 0.9]) == pytest.approx(0.75)
+    assert classification.find_threshold([0, 0], [0.7, 0.8]) == 0.5  # one class: no better than another
 
 
 def test_a_threshold_lies_between_neighbouring_numbers() -> None:
     sure, surer = np.nextafter(1.0, 0.0), 1.0  # whose mean is rounded to the upper one
     assert (
-        classification.score([0, 1], [sure, surer], classification.best_threshold([0, 1], [sure, surer])).accuracy == 1
+        classification.score([0, 1], [sure, surer], classification.find_threshold([0, 1], [sure, surer])).accuracy == 1
     )
 
 
@@ -65,17 +65,17 @@ def test_temperature_undoes_overconfidence() -> None:
     true_logits = random.normal(0, 2, 20000)
     labels = random.random(20000) < 1 / (1 + np.exp(-true_logits))
     overconfident = 1 / (1 + np.exp(-3 * true_logits))
-    found = classification.temperature(labels, overconfident)
+    found = classification.fit_temperature(labels, overconfident)
     assert found == pytest.approx(3, rel=0.05)
-    mended = classification.cooled(overconfident, found)
+    mended = classification.apply_temperature(overconfident, found)
     assert (classification.calibration_error(labels, mended) or 1) < 0.02
     assert ((mended > 0.5) == (overconfident > 0.5)).all()
 
 
 def test_temperature_of_certainties_is_finite() -> None:
-    assert 0 < classification.temperature([0, 1], [0.0, 1.0]) < 1
-    assert classification.temperature([], []) == 1
-    assert np.isfinite(classification.cooled(np.array([0.0, 1.0]), 2.0)).all()
+    assert 0 < classification.fit_temperature([0, 1], [0.0, 1.0]) < 1
+    assert classification.fit_temperature([], []) == 1
+    assert np.isfinite(classification.apply_temperature(np.array([0.0, 1.0]), 2.0)).all()
 
 
 def test_exactly_one_half_is_not_abnormal() -> None:
@@ -124,43 +124,45 @@ def test_nonsense_is_refused(labels: list[int], probabilities: list[float], comp
 
 
 def test_a_study_is_the_mean_of_its_images() -> None:
-    names, labels, probabilities = classification.by_study(["b", "a", "b", "c"], [1, 0, 1, 0], [0.9, 0.2, 0.3, 0.4])
+    names, labels, probabilities = classification.average_by_study(
+        ["b", "a", "b", "c"], [1, 0, 1, 0], [0.9, 0.2, 0.3, 0.4]
+    )
     assert names == ["b", "a", "c"]
     assert labels.tolist() == [1, 0, 0]
     assert probabilities == pytest.approx([0.6, 0.2, 0.4])
 
 
 def test_a_study_is_abnormal_if_any_of_its_images_is() -> None:
-    names, labels, _ = classification.by_study(["p1/s1", "p1/s1", "p2/s1"], [0, 1, 0], [0.5, 0.5, 0.5])
+    names, labels, _ = classification.average_by_study(["p1/s1", "p1/s1", "p2/s1"], [0, 1, 0], [0.5, 0.5, 0.5])
     assert dict(zip(names, labels.tolist(), strict=True)) == {"p1/s1": 1, "p2/s1": 0}
 
 
 def test_summary_over_runs() -> None:
-    assert classification.summary([0.8, 0.9]) == {
+    assert classification.summarize([0.8, 0.9]) == {
         "mean": pytest.approx(0.85),
         "sd": pytest.approx(0.0707106781),
         "n": 2,
     }
-    assert classification.summary([0.8]) == {"mean": 0.8, "sd": None, "n": 1}
-    assert classification.summary([None, 0.8]) == {"mean": 0.8, "sd": None, "n": 1}
-    assert classification.summary([None]) == {"mean": None, "sd": None, "n": 0}
+    assert classification.summarize([0.8]) == {"mean": 0.8, "sd": None, "n": 1}
+    assert classification.summarize([None, 0.8]) == {"mean": 0.8, "sd": None, "n": 1}
+    assert classification.summarize([None]) == {"mean": None, "sd": None, "n": 0}
 
 
 def test_the_roc_curve_is_scikit_learns() -> None:
     random = np.random.default_rng(3)
     labels, given = random.integers(0, 2, 60), random.random(60).round(1)
-    found = classification.roc(labels, given)
+    found = classification.roc_curve(labels, given)
     assert found is not None
     false, true, _ = metrics.roc_curve(labels, given, drop_intermediate=False)
     assert np.allclose(found, (false, true))
     assert metrics.auc(*found) == pytest.approx(classification.auroc(labels, given))
-    assert classification.roc([1, 1], [0.2, 0.3]) is None
+    assert classification.roc_curve([1, 1], [0.2, 0.3]) is None
 
 
 def test_reliability_is_what_the_calibration_error_sums() -> None:
     random = np.random.default_rng(4)
     labels, given = random.integers(0, 2, 200), random.random(200)
-    mean, share = classification.reliability(labels, given)
-    cases = np.bincount(classification.bin_of(given), minlength=classification.BINS)
+    mean, share = classification.reliability_curve(labels, given)
+    cases = np.bincount(classification.bin_indices(given), minlength=classification.N_BINS)
     assert np.sum(cases * np.abs(share - mean)) / 200 == pytest.approx(classification.calibration_error(labels, given))
-    assert classification.reliability([1, 1], [0.31, 0.33])[1].tolist() == [1.0]
+    assert classification.reliability_curve([1, 1], [0.31, 0.33])[1].tolist() == [1.0]

@@ -21,10 +21,10 @@ def test_without_patients_it_is_the_t_interval_over_seeds() -> None:
 
 def test_with_seeds_that_agree_it_is_the_patients_interval() -> None:
     random = np.random.default_rng(0)
-    of_patients = random.normal(0.02, 0.01, 4000)
-    found = intervals.estimate(np.full(3, 0.02), np.tile(of_patients[:, None], 3), 10**6, 10**6)
+    patient_variance = random.normal(0.02, 0.01, 4000)
+    found = intervals.estimate(np.full(3, 0.02), np.tile(patient_variance[:, None], 3), 10**6, 10**6)
     assert found is not None
-    assert found.error == pytest.approx(np.std(of_patients, ddof=1))
+    assert found.error == pytest.approx(np.std(patient_variance, ddof=1))
     assert found.interval() == pytest.approx((0.02 - 1.96 * 0.01, 0.02 + 1.96 * 0.01), abs=0.001)
 
 
@@ -35,10 +35,12 @@ def test_what_each_seed_makes_of_each_patient_counts_once() -> None:
     pairs = [np.cov(resampled[:, i], resampled[:, j])[0, 1] for i in range(3) for j in range(3) if i != j]
     found = intervals.estimate(values, resampled, 10**6, 50)
     assert found is not None
-    assert found.of_seeds == pytest.approx(np.var(values, ddof=1) / 3)
-    assert found.of_patients == pytest.approx(np.mean(pairs) * 50 / 49)  # a bootstrap's variance is (n - 1) / n of it
-    assert found.patients_freedom == 49
-    of_each = [stats.t.isf(0.025, 2) ** 2 * found.of_seeds, stats.t.isf(0.025, 49) ** 2 * found.of_patients]
+    assert found.seed_variance == pytest.approx(np.var(values, ddof=1) / 3)
+    assert found.patient_variance == pytest.approx(
+        np.mean(pairs) * 50 / 49
+    )  # a bootstrap's variance is (n - 1) / n of it
+    assert found.patient_df == 49
+    of_each = [stats.t.isf(0.025, 2) ** 2 * found.seed_variance, stats.t.isf(0.025, 49) ** 2 * found.patient_variance]
     assert found.half_width(0.05) == pytest.approx(np.sqrt(sum(of_each)))  # Banerjee 1960
 
 
@@ -68,7 +70,7 @@ def test_one_patient_of_a_class_is_no_sample() -> None:
     assert intervals.estimate(np.array([0.1, 0.2]), np.zeros((100, 2)), 500, 1) is None
     two = intervals.estimate(np.array([0.1, 0.2]), np.random.default_rng(0).normal(0, 0.01, (100, 2)), 500, 2)
     assert two is not None
-    assert two.patients_freedom == 1
+    assert two.patient_df == 1
 
 
 def test_networks_that_never_differ_are_not_known_to_be_equal() -> None:
@@ -100,6 +102,6 @@ def test_an_estimate_beyond_the_margin_is_not_equivalent() -> None:
 def test_the_percentile_interval_draws_patients_and_seeds() -> None:
     random = np.random.default_rng(0)
     resampled = random.normal(0, 1, (4000, 1)) + np.array([-1.0, 0.0, 1.0])
-    low, high = intervals.percentile(resampled, seed=0)
+    low, high = intervals.percentile_interval(resampled, seed=0)
     deviation = np.sqrt(1 + 2 / 9)  # patients' 1; the seeds' 2/3 over 3
     assert (low, high) == pytest.approx((-1.96 * deviation, 1.96 * deviation), abs=0.12)

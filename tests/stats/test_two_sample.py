@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 from xrayaug.stats import two_sample
 
 
-def features(count: int, *, mean: float = 0.0, seed: int = 0, dims: int = 30) -> two_sample.Features:
+def features(count: int, *, mean: float = 0.0, seed: int = 0, dims: int = 30) -> two_sample.FeatureArray:
     return np.random.default_rng(seed).normal(mean, 1, (count, dims)).astype(np.float32)
 
 
@@ -17,7 +17,7 @@ def patients(count: int, images: int = 1) -> list[str]:
 def test_equal_images_are_not_told_apart() -> None:
     missed = 0
     for seed in range(20):
-        found = two_sample.tell_apart(features(60, seed=seed), features(60, seed=100 + seed), patients(60), seed)
+        found = two_sample.c2st(features(60, seed=seed), features(60, seed=100 + seed), patients(60), seed)
         assert found is not None
         assert found.offered is not True
         missed += not found.low <= 0.5 <= found.high
@@ -25,7 +25,7 @@ def test_equal_images_are_not_told_apart() -> None:
 
 
 def test_other_images_are_told_apart() -> None:
-    found = two_sample.tell_apart(features(80), features(80, mean=0.8, seed=1), patients(80), 0)
+    found = two_sample.c2st(features(80), features(80, mean=0.8, seed=1), patients(80), 0)
     assert found is not None
     assert found.auroc > 0.95
     assert found.offered
@@ -48,8 +48,8 @@ def test_patients_do_not_tell_their_own_images() -> None:
     looks = np.repeat(features(20, seed=4) * 3, 4, axis=0)
     real = looks + features(80, seed=5) * 0.01
     synthetic = features(80, seed=6) * 3
-    found = two_sample.tell_apart(real, synthetic, patients(80, images=4), 0)
-    leaking = two_sample.tell_apart(real, synthetic, patients(80), 0)
+    found = two_sample.c2st(real, synthetic, patients(80, images=4), 0)
+    leaking = two_sample.c2st(real, synthetic, patients(80), 0)
     assert found is not None and leaking is not None
     assert found.auroc < leaking.auroc - 0.1
     assert found.low < 0.6
@@ -74,11 +74,11 @@ def test_the_area_is_the_mean_over_folds() -> None:
 
 def test_constant_features_tell_nothing() -> None:
     same = np.ones((30, 5), np.float32)
-    found = two_sample.tell_apart(same, same, patients(30), 0)
+    found = two_sample.c2st(same, same, patients(30), 0)
     assert found is not None
     assert found.auroc == 0.5
 
 
 def test_too_few_say_nothing() -> None:
-    assert two_sample.tell_apart(features(30), features(19), patients(30), 0) is None
-    assert two_sample.tell_apart(features(30), features(30), patients(30, images=10), 0) is None
+    assert two_sample.c2st(features(30), features(19), patients(30), 0) is None
+    assert two_sample.c2st(features(30), features(30), patients(30, images=10), 0) is None

@@ -16,7 +16,7 @@ from xrayaug.options import Augment, Phantom, Prepare, Sample
 from xrayaug.runtime.distributed import ranks
 from xrayaug.storage import artifacts, builder, manifests
 from xrayaug.storage.artifacts import open_artifact
-from xrayaug.storage.builder import produce
+from xrayaug.storage.builder import build_artifact
 from xrayaug.storage.manifests import MANIFEST
 
 
@@ -62,7 +62,7 @@ def test_produce_gives_the_result_of_the_manifest(tmp_path: Path) -> None:
     def with_tuple(_: Path) -> dict[str, Any]:
         return {"shape": (1, 2), "label": None}
 
-    given = produce(phantom(tmp_path / "out"), "raw", with_tuple)
+    given = build_artifact(phantom(tmp_path / "out"), "raw", with_tuple)
     assert given == {"shape": [1, 2], "label": None}
     assert given == open_artifact(tmp_path / "out", "raw").result
 
@@ -70,7 +70,7 @@ def test_produce_gives_the_result_of_the_manifest(tmp_path: Path) -> None:
 def test_two_runs_differ_in_nothing_but_the_environment(tmp_path: Path) -> None:
     found = []
     for name in ("first", "second"):
-        produce(phantom(tmp_path / name), "raw", build)
+        build_artifact(phantom(tmp_path / name), "raw", build)
         found.append(json.loads((tmp_path / name / MANIFEST).read_text()))
         assert found[-1].pop("environment")
         assert found[-1].pop(manifests.SEAL)
@@ -80,30 +80,30 @@ def test_two_runs_differ_in_nothing_but_the_environment(tmp_path: Path) -> None:
 def test_what_breaks_never_looks_finished(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(RuntimeError, match="killed"):
-        produce(phantom(out), "raw", breaks)
+        build_artifact(phantom(out), "raw", breaks)
     assert not out.exists()
     assert not artifacts.is_artifact(tmp_path / "out.partial")
     with pytest.raises(ArtifactError, match=r"only .*out\.partial is there"):
         open_artifact(out, "raw")
-    assert produce(phantom(out), "raw", build) == RESULT
+    assert build_artifact(phantom(out), "raw", build) == RESULT
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
 def test_a_failed_overwrite_keeps_what_was_there(made: Path) -> None:
     with pytest.raises(RuntimeError, match="killed"):
-        produce(phantom(made, count=4, overwrite=True), "raw", breaks)
+        build_artifact(phantom(made, count=4, overwrite=True), "raw", breaks)
     assert open_artifact(made, "raw").options["count"] == 3
 
 
 def test_a_complete_command_is_not_run_again(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert produce(phantom(made), "raw", never) == RESULT
-    assert produce(phantom(made, workers=7, dry_run=True, json=True), "raw", never) == RESULT
+    assert build_artifact(phantom(made), "raw", never) == RESULT
+    assert build_artifact(phantom(made, workers=7, dry_run=True, json=True), "raw", never) == RESULT
     assert "already complete" in capsys.readouterr().err
 
 
 def test_every_difference_is_named(made: Path) -> None:
     with pytest.raises(OutputError) as refusal:
-        produce(phantom(made, count=4, layout="mura"), "raw", never)
+        build_artifact(phantom(made, count=4, layout="mura"), "raw", never)
     assert "count was 3, is now 4" in refusal.value.message
     assert "layout was rsna, is now mura" in refusal.value.message
     assert "height" not in refusal.value.message
@@ -113,29 +113,29 @@ def test_every_difference_is_named(made: Path) -> None:
 def test_inputs_that_changed_came_or_went_are_named(tmp_path: Path) -> None:
     real, other, synthetic, out = (tmp_path / name for name in ("real", "other", "synthetic", "arm"))
     for seed, path in enumerate((real, other, synthetic)):
-        produce(phantom(path, seed=seed), "dataset", build)
-    produce(Augment(real=real, percent=0, out=out), "dataset", build)
+        build_artifact(phantom(path, seed=seed), "dataset", build)
+    build_artifact(Augment(real=real, percent=0, out=out), "dataset", build)
     with pytest.raises(OutputError, match="input real has another content; input synthetic is new"):
-        produce(Augment(real=other, synthetic=synthetic, percent=0, out=out), "dataset", never)
-    produce(Augment(real=real, synthetic=synthetic, percent=0, out=out, overwrite=True), "dataset", build)
+        build_artifact(Augment(real=other, synthetic=synthetic, percent=0, out=out), "dataset", never)
+    build_artifact(Augment(real=real, synthetic=synthetic, percent=0, out=out, overwrite=True), "dataset", build)
     with pytest.raises(OutputError, match="input synthetic is no longer given"):
-        produce(Augment(real=real, percent=0, out=out), "dataset", never)
+        build_artifact(Augment(real=real, percent=0, out=out), "dataset", never)
 
 
 def test_the_content_of_an_input_counts_and_not_its_path(chain: tuple[Path, Path]) -> None:
     run, out = chain
     shutil.copytree(run, run.with_name("copy"))
-    assert produce(Sample(run=run.with_name("copy"), out=out), "dataset", never) == RESULT
+    assert build_artifact(Sample(run=run.with_name("copy"), out=out), "dataset", never) == RESULT
 
 
 def test_another_commands_result_is_refused(made: Path) -> None:
     (made.parent / "raw").mkdir()
     with pytest.raises(OutputError, match="made by phantom, not prepare"):
-        produce(Prepare(input=made.parent / "raw", out=made), "dataset", never)
+        build_artifact(Prepare(input=made.parent / "raw", out=made), "dataset", never)
 
 
 def test_overwrite_replaces_our_own_result(made: Path) -> None:
-    produce(phantom(made, count=4, overwrite=True), "raw", build)
+    build_artifact(phantom(made, count=4, overwrite=True), "raw", build)
     assert open_artifact(made).options["count"] == 4
     assert [path.name for path in made.parent.iterdir()] == ["made"]
 
@@ -150,14 +150,14 @@ def test_a_foreign_directory_is_refused_whatever_is_asked(
     for name, text in content.items():
         (out / name).write_text(text)
     with pytest.raises((OutputError, ArtifactError), match=r"not made by xrayaug|not an xrayaug manifest"):
-        produce(phantom(out, overwrite=overwrite), "raw", never)
+        build_artifact(phantom(out, overwrite=overwrite), "raw", never)
     assert {file.name: file.read_text() for file in out.iterdir()} == content
 
 
 def test_overwrite_never_deletes_what_the_result_does_not_list(made: Path) -> None:
     (made / "notes.txt").write_text("mine")
     with pytest.raises(OutputError, match=r"would delete .*notes\.txt"):
-        produce(phantom(made, count=4, overwrite=True), "raw", never)
+        build_artifact(phantom(made, count=4, overwrite=True), "raw", never)
     assert (made / "notes.txt").read_text() == "mine"
 
 
@@ -165,19 +165,19 @@ def test_overwrite_never_deletes_what_the_result_does_not_list(made: Path) -> No
 def test_an_input_is_never_written_over(made: Path, overwrite: bool) -> None:
     for inside in (made, made / "png"):
         with pytest.raises(OutputError, match="holds the input"):
-            produce(Prepare(input=inside, out=made, overwrite=overwrite), "dataset", never)
+            build_artifact(Prepare(input=inside, out=made, overwrite=overwrite), "dataset", never)
     assert open_artifact(made, "raw").result == RESULT
 
 
 def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     with pytest.raises(OutputError, match="it is a file"):
-        produce(phantom(tmp_path / "out"), "raw", never)
+        build_artifact(phantom(tmp_path / "out"), "raw", never)
 
 
 def test_an_empty_directory_may_be_filled(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    assert produce(phantom(tmp_path / "out"), "raw", build) == RESULT
+    assert build_artifact(phantom(tmp_path / "out"), "raw", build) == RESULT
 
 
 def test_a_link_to_an_empty_directory_is_filled_where_it_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,9 +186,9 @@ def test_a_link_to_an_empty_directory_is_filled_where_it_leads(tmp_path: Path, m
     link = tmp_path / "home" / "deep"
     link.symlink_to("../scratch/run")
     monkeypatch.chdir(tmp_path)
-    assert produce(phantom(Path("home/deep")), "raw", build) == RESULT
-    assert produce(phantom(link), "raw", never) == RESULT
-    assert produce(phantom(link, count=4, overwrite=True), "raw", build) == RESULT
+    assert build_artifact(phantom(Path("home/deep")), "raw", build) == RESULT
+    assert build_artifact(phantom(link), "raw", never) == RESULT
+    assert build_artifact(phantom(link, count=4, overwrite=True), "raw", build) == RESULT
     assert link.is_symlink()
     assert open_artifact(tmp_path / "scratch" / "run").options["count"] == 4
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["0.png", "images.npy", "manifest.json"]
@@ -196,10 +196,10 @@ def test_a_link_to_an_empty_directory_is_filled_where_it_leads(tmp_path: Path, m
 
 def test_inputs_are_found_through_a_link_and_from_where_it_leads(tmp_path: Path) -> None:
     run, link, target = tmp_path / "runs" / "gan", tmp_path / "out", tmp_path / "far" / "away" / "out"
-    produce(phantom(run), "gan-run", build)
+    build_artifact(phantom(run), "gan-run", build)
     target.parent.mkdir(parents=True)
     link.symlink_to(target)  # what it leads to is yet to be made
-    produce(Sample(run=run, out=link), "dataset", build)
+    build_artifact(Sample(run=run, out=link), "dataset", build)
     for place in (link, target):
         assert open_artifact(place).open_input("run", "gan-run").path.resolve() == run.resolve()
 
@@ -207,11 +207,11 @@ def test_inputs_are_found_through_a_link_and_from_where_it_leads(tmp_path: Path)
 def test_a_directory_may_be_named_by_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "study").mkdir()
     monkeypatch.chdir(tmp_path / "study")
-    produce(phantom(Path("../made/.")), "raw", build)
+    build_artifact(phantom(Path("../made/.")), "raw", build)
     monkeypatch.chdir(tmp_path / "made")
-    assert produce(phantom(Path()), "raw", never) == RESULT
+    assert build_artifact(phantom(Path()), "raw", never) == RESULT
     monkeypatch.chdir(tmp_path / "made" / "png")
-    assert produce(phantom(Path("..")), "raw", never) == RESULT
+    assert build_artifact(phantom(Path("..")), "raw", never) == RESULT
     monkeypatch.chdir(tmp_path / "made")
     assert open_artifact(Path()).result == RESULT
 
@@ -220,7 +220,7 @@ def refused(out: Path, tmp_path: Path) -> OutputError:
     """How a place is refused before any work, nothing being left there."""
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(OutputError) as refusal:
-        produce(phantom(out), "raw", never)
+        build_artifact(phantom(out), "raw", never)
     assert sorted(tmp_path.rglob("*")) == before
     return refusal.value
 
@@ -254,8 +254,8 @@ def test_a_name_that_is_too_long_is_refused(tmp_path: Path, out: str) -> None:
 
 def test_the_longest_name_can_be_made(tmp_path: Path) -> None:
     out = tmp_path / ("x" * 237)
-    assert produce(phantom(out), "raw", build)
-    assert produce(phantom(out, seed=2, overwrite=True), "raw", build)
+    assert build_artifact(phantom(out), "raw", build)
+    assert build_artifact(phantom(out, seed=2, overwrite=True), "raw", build)
 
 
 def test_a_device_in_the_way_is_refused(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_directory_mounted_on_another_of_its_file_system_is_known() -> None:
 
 def test_a_missing_input_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
-        produce(Sample(run=tmp_path / "nowhere", out=tmp_path / "out"), "dataset", never)
+        build_artifact(Sample(run=tmp_path / "nowhere", out=tmp_path / "out"), "dataset", never)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -289,7 +289,7 @@ def test_an_output_inside_a_raw_input_is_refused(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()
     with pytest.raises(OutputError, match="lies in the input"):
-        produce(Prepare(input=raw, out=raw / "prepared"), "dataset", lambda _: {})
+        build_artifact(Prepare(input=raw, out=raw / "prepared"), "dataset", lambda _: {})
     assert not list(raw.iterdir())
 
 
@@ -299,7 +299,7 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
         raise InputError("no images")
 
     with pytest.raises(InputError):
-        produce(Phantom(layout="rsna", count=1, out=tmp_path / "out"), "raw", build)
+        build_artifact(Phantom(layout="rsna", count=1, out=tmp_path / "out"), "raw", build)
     assert not list(tmp_path.iterdir())
 
 
@@ -309,10 +309,10 @@ def test_a_process_that_is_not_the_first_takes_part_and_writes_nothing(
     out = tmp_path / "out"
     heard: list[Any] = [None, {"made": 1}]
     monkeypatch.setattr(ranks, "is_first", lambda: False)
-    monkeypatch.setattr(ranks, "told", lambda _: heard.pop(0))
+    monkeypatch.setattr(ranks, "broadcast", lambda _: heard.pop(0))
     options = Prepare(input=tmp_path, out=out)
-    assert produce(options, "dataset", lambda directory: {"at": directory.name}) == {"at": "out.partial"}
-    assert produce(options, "dataset", lambda directory: {"at": directory.name}) == {"made": 1}
+    assert build_artifact(options, "dataset", lambda directory: {"at": directory.name}) == {"at": "out.partial"}
+    assert build_artifact(options, "dataset", lambda directory: {"at": directory.name}) == {"made": 1}
     assert not list(tmp_path.iterdir())
 
 
@@ -325,9 +325,9 @@ def test_the_first_process_tells_the_others_to_build_or_that_nothing_is_left(
         said.append(value)
         return value
 
-    monkeypatch.setattr(ranks, "told", told)
+    monkeypatch.setattr(ranks, "broadcast", told)
     raw = tmp_path / "raw"
-    raw.mkdir()
+    raw.touch()
     for _ in range(2):
-        produce(Prepare(input=raw, out=tmp_path / "out"), "dataset", lambda _: {"made": 1})
+        build_artifact(Prepare(input=raw, out=tmp_path / "out"), "dataset", lambda _: {"made": 1})
     assert said == [None, {"made": 1}]

@@ -38,7 +38,7 @@ def names(kept: Checkpoints) -> list[str]:
 
 
 def test_what_is_saved_comes_back(kept: Checkpoints) -> None:
-    kept.visit(40, state)
+    kept.save_if_due(40, state)
     found = Checkpoints(kept.directory, ALWAYS).restore()
     assert found["plain"] == state()["plain"]
     assert found["steps"].keys() == {0}  # an optimiser's parameters are numbered
@@ -61,7 +61,7 @@ def test_an_optimiser_goes_on_as_if_it_had_never_stopped(kept: Checkpoints) -> N
 
     network, optimiser = made()
     step(network, optimiser)
-    kept.visit(1, lambda: {"network": network.state_dict(), "optimiser": optimiser.state_dict()})
+    kept.save_if_due(1, lambda: {"network": network.state_dict(), "optimiser": optimiser.state_dict()})
     step(network, optimiser)
     again, its_optimiser = made()
     found = kept.restore()
@@ -80,18 +80,18 @@ def test_nothing_is_nothing(kept: Checkpoints) -> None:
 
 def test_two_are_kept(kept: Checkpoints) -> None:
     for seen in (1, 2, 3, 4):
-        kept.visit(seen, state)
+        kept.save_if_due(seen, state)
     assert [name[:12] for name in names(kept)] == ["000000000003", "000000000004"]
 
 
 def test_the_last_good_one_is_kept_besides(kept: Checkpoints) -> None:
     for seen, suspect in ((1, False), (2, False), (3, True), (4, True), (5, True)):
-        kept.visit(seen, state, suspect=suspect)
+        kept.save_if_due(seen, state, suspect=suspect)
     assert [name[:12] for name in names(kept)] == ["000000000002", "000000000004", "000000000005"]
     good = kept.last_good()
     assert good is not None
     assert good.name.startswith("000000000002")
-    kept.visit(6, state)
+    kept.save_if_due(6, state)
     assert [name[:12] for name in names(kept)] == ["000000000005", "000000000006"]
 
 
@@ -99,34 +99,34 @@ def test_the_last_good_one_is_kept_besides(kept: Checkpoints) -> None:
 def test_a_damaged_one_is_set_aside_and_the_one_before_is_used(
     kept: Checkpoints, damage: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kept.visit(1, lambda: state(1.0))
-    kept.visit(2, lambda: state(2.0))
+    kept.save_if_due(1, lambda: state(1.0))
+    kept.save_if_due(2, lambda: state(2.0))
     newest = kept.directory / names(kept)[-1]
     newest.write_bytes(damage(newest.read_bytes()))
     assert kept.restore()["weight"].unique().tolist() == [1.0]
     assert f"{newest} is damaged" in capsys.readouterr().err
     assert newest.with_name(newest.name + ".damaged").exists()
-    kept.visit(2, lambda: state(2.0))
+    kept.save_if_due(2, lambda: state(2.0))
     assert kept.restore()["weight"].unique().tolist() == [2.0]
 
 
 def test_one_of_the_right_hash_and_another_content_is_damaged_too(kept: Checkpoints) -> None:
-    kept.visit(1, lambda: state(1.0))
+    kept.save_if_due(1, lambda: state(1.0))
     for content in (b"", b"\xff" * 40, (9).to_bytes(8, "little") + b'{"a": 1}'):
-        name = f"000000000002-{files.sha256_of(content)[:16]}.safetensors"
+        name = f"000000000002-{files.sha256_bytes(content)[:16]}.safetensors"
         (kept.directory / name).write_bytes(content)
         assert kept.restore()["weight"].unique().tolist() == [1.0]
 
 
 def test_a_file_that_is_no_checkpoint_is_left_alone(kept: Checkpoints) -> None:
-    kept.visit(1, state)
+    kept.save_if_due(1, state)
     (kept.directory / "notes.txt").write_text("mine")
     assert kept.restore() is not None
     assert (kept.directory / "notes.txt").exists()
 
 
 def test_it_is_plain_tensors_and_json(kept: Checkpoints) -> None:
-    kept.visit(1, state)
+    kept.save_if_due(1, state)
     (file,) = kept.directory.iterdir()
     assert all(isinstance(tensor, torch.Tensor) for tensor in load_file(file).values())
     header = json.loads(file.read_bytes()[8 : 8 + int.from_bytes(file.read_bytes()[:8], "little")])
@@ -134,29 +134,29 @@ def test_it_is_plain_tensors_and_json(kept: Checkpoints) -> None:
 
 
 def test_nan_is_never_saved(kept: Checkpoints) -> None:
-    kept.visit(1, state)
+    kept.save_if_due(1, state)
     with pytest.raises(TrainingError, match="became NaN or infinite"):
-        kept.visit(2, lambda: {"weight": torch.tensor([1.0, math.nan])})
+        kept.save_if_due(2, lambda: {"weight": torch.tensor([1.0, math.nan])})
     assert [name[:12] for name in names(kept)] == ["000000000001"]
 
 
 def test_what_is_no_state_is_a_bug(kept: Checkpoints) -> None:
     with pytest.raises(TypeError, match="cannot hold a set"):
-        kept.visit(1, lambda: {1, 2})
+        kept.save_if_due(1, lambda: {1, 2})
 
 
 def test_it_saves_when_it_is_time(tmp_path: Path) -> None:
     kept = Checkpoints(tmp_path, Interval(images=100))
     for seen in (50, 99, 100, 150, 199, 210):
-        kept.visit(seen, state)
+        kept.save_if_due(seen, state)
     assert [name[:12] for name in names(kept)] == ["000000000100", "000000000210"]
 
 
 def test_asked_to_stop_it_saves_and_then_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Checkpoints(tmp_path, NEVER)
-    kept.visit(1, state)
+    kept.save_if_due(1, state)
     assert names(kept) == []
     monkeypatch.setattr(stopping, "_request", Stopped("SIGTERM", 75))
     with pytest.raises(Stopped):
-        kept.visit(2, state)
+        kept.save_if_due(2, state)
     assert [name[:12] for name in names(kept)] == ["000000000002"]

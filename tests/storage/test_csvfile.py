@@ -34,7 +34,7 @@ def test_every_usual_form_is_read_alike(tmp_path: Path, data: bytes) -> None:
     sheet = csvfile.read_sheet(path)
     assert [title.lower() for title in sheet.header] == ["file", "label"]
     assert [line.cells for line in sheet.lines] == [("a.png", "1")]
-    assert csvfile.header(path) == sheet.header
+    assert csvfile.read_header(path) == sheet.header
 
 
 def test_latin_1_is_read_where_the_bytes_are_no_utf_8(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
         csvfile.read_sheet(tmp_path / "gone.csv")
     with pytest.raises(DataError, match="is empty"):
         csvfile.read_sheet(write(tmp_path, b"\n"))
-    assert csvfile.header(tmp_path / "gone.csv") == ()
+    assert csvfile.read_header(tmp_path / "gone.csv") == ()
 
 
 def test_a_cell_beyond_the_limit_is_an_error_of_the_file(tmp_path: Path) -> None:
@@ -82,23 +82,23 @@ def test_what_is_no_list_of_images_is_refused_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path, b"a,b\n" * 10)
-    monkeypatch.setattr(csvfile, "MOST_CELLS", 29)
+    monkeypatch.setattr(csvfile, "MAX_CELLS", 29)
     with pytest.raises(DataError, match="more than 29 cells"):
         csvfile.read_lines(path)
-    monkeypatch.setattr(csvfile, "MOST_BYTES", 39)
+    monkeypatch.setattr(csvfile, "MAX_BYTES", 39)
     with pytest.raises(DataError, match="more than 39 bytes"):
         csvfile.read_lines(path)
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1+2", "-1e", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''-1", "-"])
 def test_text_that_begins_as_a_formula_does_is_guarded_and_comes_back(text: str) -> None:
-    assert csvfile.guarded(text) == f"'{text}"
-    assert csvfile.unguarded(f"'{text}") == text
+    assert csvfile.escape_formula(text) == f"'{text}"
+    assert csvfile.unescape_formula(f"'{text}") == text
 
 
 @pytest.mark.parametrize("text", ["", "a=1", "'", "'tis", "1-2", " =1", "''", "-1", "+1.5", "-1e-3"])
 def test_other_text_is_left_alone(text: str) -> None:
-    assert csvfile.guarded(text) == csvfile.unguarded(text) == text
+    assert csvfile.escape_formula(text) == csvfile.unescape_formula(text) == text
 
 
 def test_numbers_are_written_as_they_are_and_text_is_guarded() -> None:
@@ -109,7 +109,7 @@ def test_numbers_are_written_as_they_are_and_text_is_guarded() -> None:
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=2, max_size=4), max_size=4))
 def test_what_is_dumped_is_read_back_by_pythons_own_reader(rows: list[list[str]]) -> None:
     read = csv.reader(io.StringIO(csvfile.dump(rows), newline=""), strict=True)
-    assert [[csvfile.unguarded(cell) for cell in cells] for cells in read] == rows
+    assert [[csvfile.unescape_formula(cell) for cell in cells] for cells in read] == rows
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_what_spreadsheets_and_archives_add_is_taken_off(tmp_path: Path, data: b
     path = write(tmp_path, data)
     assert csvfile.read_sheet(path).header == ("file", "label")
     assert [line.cells[:2] for line in csvfile.read_sheet(path).lines] == [("a.png", "1")]
-    assert csvfile.header(path)[:2] == ("file", "label")
+    assert csvfile.read_header(path)[:2] == ("file", "label")
 
 
 @pytest.mark.parametrize(
@@ -196,4 +196,4 @@ def test_a_damaged_archive_and_a_workbook_are_refused(tmp_path: Path) -> None:
 def test_a_header_is_cut_between_characters(tmp_path: Path) -> None:
     line = "é" * 40 + ",1\n"
     path = write(tmp_path, ("größe,label\n" + line * (csvfile.HEAD_BYTES // len(line.encode()) + 2)).encode())
-    assert csvfile.header(path) == ("größe", "label")
+    assert csvfile.read_header(path) == ("größe", "label")

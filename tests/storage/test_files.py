@@ -49,16 +49,16 @@ def test_what_killed_processes_were_writing_is_swept_away(tmp_path: Path) -> Non
     (tmp_path / "deep").mkdir()
     for name in (".a.json.77.new", "deep/.b.png.78.new", "deep/kept.png", ".hidden"):
         (tmp_path / name).touch()
-    files.sweep(tmp_path, deep=False)
+    files.delete_leftovers(tmp_path, deep=False)
     assert (tmp_path / "deep" / ".b.png.78.new").exists()
-    files.sweep(tmp_path)
+    files.delete_leftovers(tmp_path)
     left = [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file()]
     assert sorted(left) == [".hidden", "deep/kept.png"]
 
 
 def test_hashes_are_sha256(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
-    assert files.sha256(tmp_path / "file") == files.sha256_of(b"abc") == hashlib.sha256(b"abc").hexdigest()
+    assert files.sha256_file(tmp_path / "file") == files.sha256_bytes(b"abc") == hashlib.sha256(b"abc").hexdigest()
 
 
 def test_a_log_that_goes_on_forgets_what_came_after(tmp_path: Path) -> None:

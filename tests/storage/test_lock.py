@@ -18,7 +18,7 @@ from xrayaug.storage import lock
 HOLD = """
 import pathlib, sys, time
 from xrayaug.storage import lock
-with lock.held(pathlib.Path(sys.argv[1])):
+with lock.hold(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -41,7 +41,7 @@ def end(process: "subprocess.Popen[str]") -> None:
 def test_the_second_is_told_who_the_first_is(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
     try:
         told = f"process {holder.pid} on {socket.gethostname()} since 20"
-        with pytest.raises(OutputError, match=told), lock.held(tmp_path / "out"):
+        with pytest.raises(OutputError, match=told), lock.hold(tmp_path / "out"):
             raise AssertionError("two hold it")
     finally:
         end(holder)
@@ -50,30 +50,30 @@ def test_the_second_is_told_who_the_first_is(holder: "subprocess.Popen[str]", tm
 def test_the_lock_of_a_dead_process_is_taken_over(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
     end(holder)
     assert (tmp_path / "out.lock").exists()
-    with lock.held(tmp_path / "out"):
+    with lock.hold(tmp_path / "out"):
         pass
     assert not list(tmp_path.iterdir())
 
 
 def test_it_is_let_go_when_the_work_fails(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), lock.held(tmp_path / "deep" / "out"):
+    with pytest.raises(ZeroDivisionError), lock.hold(tmp_path / "deep" / "out"):
         raise ZeroDivisionError
-    with lock.held(tmp_path / "deep" / "out"):
+    with lock.hold(tmp_path / "deep" / "out"):
         assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out.lock"]
     assert not list((tmp_path / "deep").iterdir())
 
 
 def test_who_holds_it_can_be_seen_without_holding_it(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
     try:
-        seen = lock.holder(tmp_path / "out")
+        seen = lock.find_holder(tmp_path / "out")
         assert seen is not None
         assert (seen.pid, seen.host) == (holder.pid, socket.gethostname())
         assert seen.since is not None
         assert 0 <= (datetime.now(UTC) - seen.since).total_seconds() < 60
     finally:
         end(holder)
-    assert lock.holder(tmp_path / "out") is None
-    assert lock.holder(tmp_path / "never") is None
+    assert lock.find_holder(tmp_path / "out") is None
+    assert lock.find_holder(tmp_path / "never") is None
 
 
 def test_a_look_keeps_nobody_from_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,5 +82,5 @@ def test_a_look_keeps_nobody_from_writing(tmp_path: Path, monkeypatch: pytest.Mo
     looking = os.open(path, os.O_RDONLY)
     fcntl.flock(looking, fcntl.LOCK_SH)
     monkeypatch.setattr(time, "sleep", lambda _: os.close(looking))
-    with lock.held(tmp_path / "out"):
+    with lock.hold(tmp_path / "out"):
         pass

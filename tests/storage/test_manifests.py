@@ -14,7 +14,7 @@ from xrayaug.storage.manifests import MANIFEST, check_files, read
 
 HASH = "a" * 64
 GOOD: dict[str, Any] = {
-    "format": 1,
+    "format": manifests.FORMAT,
     "kind": "dataset",
     "stage": "prepare",
     "options": {"seed": 0},
@@ -45,7 +45,7 @@ def test_a_digit_that_changed_is_found(tmp_path: Path, old: str, new: str) -> No
 
 
 def test_one_of_another_format_is_left_to_whoever_knows_it(tmp_path: Path) -> None:
-    assert read(write(tmp_path, json.dumps(GOOD | {"format": 2}).encode()))["format"] == 2
+    assert read(write(tmp_path, json.dumps(GOOD | {"format": 1}).encode()))["format"] == 1
 
 
 @pytest.mark.parametrize(
@@ -112,13 +112,13 @@ def test_what_is_no_object_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_what_is_too_large_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifests, "MOST_BYTES", 100)
+    monkeypatch.setattr(manifests, "MAX_BYTES", 100)
     with pytest.raises(ArtifactError, match="more than 100"):
         read(write(tmp_path, json.dumps(GOOD).encode()))
 
 
 def listed(file: Path) -> dict[str, Any]:
-    return {"bytes": file.stat().st_size, "sha256": files.sha256(file)}
+    return {"bytes": file.stat().st_size, "sha256": files.sha256_file(file)}
 
 
 def test_a_link_that_leads_out_is_refused_though_its_content_is_right(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class Hostile:
 def test_weights_come_back_exactly(tmp_path: Path) -> None:
     saved, loaded = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
     nn.init.normal_(saved.weight)
-    weights.save(tmp_path / "w.safetensors", weights.state_of(saved))
+    weights.save(tmp_path / "w.safetensors", weights.cpu_state_dict(saved))
     weights.load_into(loaded, tmp_path / "w.safetensors")
     assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in saved.state_dict().items())
 
@@ -74,7 +74,7 @@ def test_more_than_tensors_is_refused(tmp_path: Path, content: Any) -> None:
 
 @pytest.mark.parametrize("other", [nn.Linear(2, 4), nn.Linear(2, 3, bias=False), nn.Conv2d(1, 1, 1)])
 def test_another_networks_weights_are_refused(tmp_path: Path, other: nn.Module) -> None:
-    weights.save(tmp_path / "w.safetensors", weights.state_of(other))
+    weights.save(tmp_path / "w.safetensors", weights.cpu_state_dict(other))
     with pytest.raises(WeightsError, match="does not fit"):
         weights.load_into(nn.Linear(2, 3), tmp_path / "w.safetensors")
 
@@ -83,7 +83,7 @@ def test_another_networks_weights_are_refused(tmp_path: Path, other: nn.Module) 
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
     broken = nn.Linear(2, 3)
     nn.init.constant_(broken.bias, value)
-    weights.save(tmp_path / "w.safetensors", weights.state_of(broken))
+    weights.save(tmp_path / "w.safetensors", weights.cpu_state_dict(broken))
     with pytest.raises(WeightsError, match="NaN or infinite numbers in 'bias'"):
         weights.load_into(nn.Linear(2, 3), tmp_path / "w.safetensors")
 
@@ -97,9 +97,9 @@ def test_numbers_that_share_a_storage_are_read(tmp_path: Path) -> None:
 def test_a_sketch_without_memory_tells_whether_weights_fit(tmp_path: Path) -> None:
     with torch.device("meta"):
         sketch = nn.Linear(2, 3)
-    weights.check_fit(weights.state_of(nn.Linear(2, 3)), sketch, "w")
+    weights.check_shapes(weights.cpu_state_dict(nn.Linear(2, 3)), sketch, "w")
     with pytest.raises(WeightsError, match="w is of another network: 'bias' does not fit"):
-        weights.check_fit({"weight": torch.ones(3, 2)}, sketch, "w")
+        weights.check_shapes({"weight": torch.ones(3, 2)}, sketch, "w")
 
 
 @pytest.mark.parametrize("kind", [MemoryError, RecursionError, OverflowError, KeyError])

@@ -12,15 +12,15 @@ from xrayaug.studies.logs import LastRun
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    return logs.of(tmp_path / "study", first(tmp_path / "study" / "part"))
+    return logs.log_path(tmp_path / "study", first(tmp_path / "study" / "part"))
 
 
 def run(log: Path, said: str, code: int | None) -> None:
-    logs.begin(log, "xrayaug phantom")
+    logs.record_start(log, "xrayaug phantom")
     with log.open("a") as file:
         file.write(said)
     if code is not None:
-        logs.end(log, code)
+        logs.record_end(log, code)
 
 
 def test_without_a_log_there_was_no_run(log: Path) -> None:
@@ -56,12 +56,12 @@ def test_the_end_of_a_long_log_is_enough(log: Path) -> None:
 
 
 def test_the_study_has_a_log_of_its_own(tmp_path: Path) -> None:
-    assert logs.of(tmp_path / "gan", first(tmp_path / "gan")).name == "phantom.log"
-    assert logs.of(tmp_path / "gan", first(tmp_path / "gan" / "gan")).name == "gan.log"
+    assert logs.log_path(tmp_path / "gan", first(tmp_path / "gan")).name == "phantom.log"
+    assert logs.log_path(tmp_path / "gan", first(tmp_path / "gan" / "gan")).name == "gan.log"
 
 
 @pytest.mark.parametrize(
     ("code", "told"), [(1, "exit code 1"), (-signal.SIGKILL, "killed by SIGKILL"), (-40, "killed by signal 40")]
 )
 def test_endings_are_said_in_words(code: int, told: str) -> None:
-    assert logs.ending(code) == told
+    assert logs.describe_exit_code(code) == told

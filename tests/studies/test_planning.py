@@ -60,7 +60,7 @@ def test_a_set_that_is_prepared_is_taken_as_it_is(tmp_path: Path) -> None:
     one = planning.plan(options)
     assert [command.name for command in one.commands[:2]] == ["prepare", "train-gan"]
     assert [fid.name for fid in one.distances] == ["fid-synthetic-rsna", "fid-rsna-mura"]
-    found = planning.outlook(one, planning.settings(options))
+    found = planning.estimate_power(one, planning.settings(options))
     assert found is not None
     for idle in ({"gan_size": 32}, {"test": 0.2}, {"split_by": "image"}):
         with pytest.raises(UsageError, match="prepared"):

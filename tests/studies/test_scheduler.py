@@ -13,7 +13,7 @@ from xrayaug.runtime import parallel, stopping
 from xrayaug.runtime.stopping import Stopped
 from xrayaug.studies import logs, scheduler
 from xrayaug.studies.planning import Study
-from xrayaug.studies.scheduler import Crew, Outcome, Places
+from xrayaug.studies.scheduler import Scheduler, Outcome, Resources
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def two_chains(out: Path) -> Study:
 
 
 def test_each_runs_after_what_it_reads_and_two_at_a_time(tmp_path: Path, trace: Path) -> None:
-    assert names(Crew(two_chains(tmp_path / "study"), Places(jobs=2)).run()) == ([], [])
+    assert names(Scheduler(two_chains(tmp_path / "study"), Resources(jobs=2)).run()) == ([], [])
     events = [line for line in trace.read_text().splitlines() if line.split()[0] in ("begin", "end")]
     running, most = 0, 0
     for event in events:
@@ -49,7 +49,7 @@ def test_one_at_a_time_runs_in_order_and_says_what_it_always_said(
     tmp_path: Path, trace: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     whole = two_chains(tmp_path / "study")
-    Crew(whole, Places()).run()
+    Scheduler(whole, Resources()).run()
     assert said(trace, "begin") == ["a", "b", "after-a", "after-b"]
     assert said(trace, "threads") == ["a none", "b none", "after-a none", "after-b none"]
     shown = capfd.readouterr()
@@ -61,7 +61,7 @@ def test_of_several_only_beginnings_and_ends_are_said_and_the_rest_is_logged(
     tmp_path: Path, trace: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     whole = two_chains(tmp_path / "study")
-    Crew(whole, Places(jobs=2, devices=("cuda:0", "cuda:1"))).run()
+    Scheduler(whole, Resources(jobs=2, devices=("cuda:0", "cuda:1"))).run()
     shown = capfd.readouterr()
     assert shown.out == ""
     first_line, *lines = shown.err.splitlines()
@@ -74,7 +74,7 @@ def test_of_several_only_beginnings_and_ends_are_said_and_the_rest_is_logged(
     assert {of for of, _ in said_of} == {f"done: {each.name} {each.out}" for each in whole.commands}
     assert [so_far.split(", ")[0] for _, so_far in said_of] == [f"{number} of 4 done" for number in range(1, 5)]
     assert said_of[-1][1] == "4 of 4 done"
-    log = logs.of(whole.out, whole.commands[0]).read_text().splitlines()
+    log = logs.log_path(whole.out, whole.commands[0]).read_text().splitlines()
     assert log[0].startswith(logs.BEGAN)
     (words,) = (line for line in said(trace, "words") if line.endswith("/a"))  # b may have begun before it
     assert log[0].endswith(" ".join(words.split()[2:]))
@@ -86,7 +86,7 @@ def test_warnings_of_several_are_counted_and_a_device_named(
 ) -> None:
     out = tmp_path / "study"
     trained = [stand_in.trained(out / "data", out / name) for name in ("warned", "a")]
-    Crew(study(out, *trained), Places(jobs=2, devices=("cuda:0",))).run()
+    Scheduler(study(out, *trained), Resources(jobs=2, devices=("cuda:0",))).run()
     lines = capfd.readouterr().err.splitlines()
     assert f"[1/2] train-classifier {out / 'warned'} on cuda:0" in lines
     (ended,) = (line for line in lines if line.startswith(f"done: train-classifier {out / 'warned'}"))
@@ -101,7 +101,7 @@ def test_what_does_not_read_a_failed_one_goes_on(
         out, first(out / "bad"), after(out / "bad", out / "waits"), after(out / "waits", out / "waits-too"),
         first(out / "dead"), first(out / "good"), after(out / "good", out / "after-good"),
     )  # fmt: skip
-    outcome = Crew(whole, Places(jobs=2)).run()
+    outcome = Scheduler(whole, Resources(jobs=2)).run()
     assert names(outcome) == (["bad", "dead"], ["waits", "waits-too"])
     assert said(trace, "end") == ["good", "after-good"]
     assert outcome.failed[0].error == "bad has no patients (look at index.csv)"
@@ -115,7 +115,7 @@ def test_what_does_not_read_a_failed_one_goes_on(
 def test_each_gets_the_device_on_which_the_fewest_run(tmp_path: Path, trace: Path) -> None:
     out = tmp_path / "study"
     trained = [stand_in.trained(out / "data", out / name) for name in ("a", "b", "c", "d")]
-    Crew(study(out, *trained), Places(jobs=4, devices=("cuda:0", "cuda:1"))).run()
+    Scheduler(study(out, *trained), Resources(jobs=4, devices=("cuda:0", "cuda:1"))).run()
     given = [line.split("--device ")[1].split()[0] for line in said(trace, "words")]
     assert sorted(given) == ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]
 
@@ -124,7 +124,7 @@ def test_what_computes_on_no_device_takes_none(tmp_path: Path, trace: Path) -> N
     out = tmp_path / "study"
     plain, trained = [first(out / "a"), first(out / "c")], [stand_in.trained(out / "data", out / x) for x in ("b", "d")]
     mixed = [plain[0], trained[0], plain[1], trained[1]]
-    Crew(study(out, *mixed), Places(jobs=4, devices=("cuda:0", "cuda:1"))).run()
+    Scheduler(study(out, *mixed), Resources(jobs=4, devices=("cuda:0", "cuda:1"))).run()
     given = [line.split("--device ")[1].split()[0] for line in said(trace, "words") if "--device" in line]
     assert sorted(given) == ["cuda:0", "cuda:1"]
 
@@ -132,10 +132,10 @@ def test_what_computes_on_no_device_takes_none(tmp_path: Path, trace: Path) -> N
 def test_the_processors_are_shared_unless_threads_are_set(
     tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parallel, "processors", lambda: 8)
-    Crew(study(tmp_path / "one", first(tmp_path / "one" / "a")), Places(jobs=3)).run()
+    monkeypatch.setattr(parallel, "available_cpus", lambda: 8)
+    Scheduler(study(tmp_path / "one", first(tmp_path / "one" / "a")), Resources(jobs=3)).run()
     monkeypatch.setenv(scheduler.THREADS, "5")
-    Crew(study(tmp_path / "two", first(tmp_path / "two" / "b")), Places(jobs=3)).run()
+    Scheduler(study(tmp_path / "two", first(tmp_path / "two" / "b")), Resources(jobs=3)).run()
     assert said(trace, "threads") == ["a 2", "b 5"]
     assert all("--workers 2" in line for line in said(trace, "words"))
 
@@ -143,19 +143,19 @@ def test_the_processors_are_shared_unless_threads_are_set(
 def test_a_stop_reaches_all_that_run(tmp_path: Path, trace: Path) -> None:
     out = tmp_path / "study"
     whole = study(out, first(out / "slow-a"), first(out / "slow-b"), first(out / "later"))
-    with pytest.raises(Stopped, match="max-minutes") as stop, stopping.watching(max_minutes=0.4 / 60):
-        Crew(whole, Places(jobs=2)).run()
+    with pytest.raises(Stopped, match="max-minutes") as stop, stopping.handle_signals(max_minutes=0.4 / 60):
+        Scheduler(whole, Resources(jobs=2)).run()
     assert stop.value.exit_code == 75
     assert sorted(said(trace, "stopped")) == ["slow-a", "slow-b"]
     assert sorted(said(trace, "begin")) == ["slow-a", "slow-b"]
-    endings = [logs.last_run(logs.of(out, command)) for command in whole.commands]
-    assert [ending and (ending.code, ending.said) for ending in endings] == [(75, "saved"), (75, "saved"), None]
+    endings = [logs.last_run(logs.log_path(out, command)) for command in whole.commands]
+    assert [ending and (ending.code, ending.last_line) for ending in endings] == [(75, "saved"), (75, "saved"), None]
 
 
 def test_a_stop_of_one_alone_stops_all(tmp_path: Path, trace: Path) -> None:
     out = tmp_path / "study"
     with pytest.raises(Stopped, match="phantom was stopped"):
-        Crew(study(out, first(out / "slow"), first(out / "asked")), Places(jobs=2)).run()
+        Scheduler(study(out, first(out / "slow"), first(out / "asked")), Resources(jobs=2)).run()
     assert said(trace, "stopped") == ["slow"]
 
 
@@ -163,36 +163,36 @@ def test_whatever_ends_the_study_nothing_is_left_running(
     tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "study"
-    crew = Crew(study(out, first(out / "slow")), Places())
-    look, looks = crew._look, iter(range(10))
+    runner = Scheduler(study(out, first(out / "slow")), Resources())
+    look, looks = runner._poll, iter(range(10))
 
     def failing() -> None:
         look()
         if next(looks) == 5:
             raise OSError("the disk is full")
 
-    monkeypatch.setattr(crew, "_look", failing)
+    monkeypatch.setattr(runner, "_poll", failing)
     with pytest.raises(OSError, match="disk is full"):
-        crew.run()
+        runner.run()
     assert said(trace, "stopped") == ["slow"]
 
 
 def test_how_long_the_rest_takes_is_told_by_those_that_ended(tmp_path: Path) -> None:
     out = tmp_path / "study"
     whole = study(out, first(out / "a"), first(out / "b"), first(out / "c"), after(out / "c", out / "d"))
-    log = logs.of(out, whole.commands[2])
-    logs.begin(log, "xrayaug phantom")
-    logs.end(log, 1)  # it failed before, and is run again
-    crew = Crew(whole, Places(jobs=2))
+    log = logs.log_path(out, whole.commands[2])
+    logs.record_start(log, "xrayaug phantom")
+    logs.record_end(log, 1)  # it failed before, and is run again
+    runner = Scheduler(whole, Resources(jobs=2))
     process = cast(Any, None)
     a, b = (
         scheduler._Running(number, whole.commands[number], process, out, 0, None, time.monotonic() - 60)
         for number in (0, 1)
     )
-    crew.running, crew.done = [b], {0}
-    assert crew._so_far(a, "done") == "1 of 4 done, at least 1:00 left"  # c's minute; of prepare nothing is known
-    crew.running, crew.failed = [], [scheduler.Failure(whole.commands[1], 1, "no")]
-    assert crew._so_far(b, "failed") == "1 of 4 done, 1 failed, at least 1:00 left"
+    runner.running, runner.done = [b], {0}
+    assert runner._describe_progress(a, "done") == "1 of 4 done, at least 1:00 left"  # c's minute; of prepare nothing is known
+    runner.running, runner.failed = [], [scheduler.Failure(whole.commands[1], 1, "no")]
+    assert runner._describe_progress(b, "failed") == "1 of 4 done, 1 failed, at least 1:00 left"
 
 
 def test_a_terminals_only_command_draws_its_own_bar(
@@ -200,6 +200,6 @@ def test_a_terminals_only_command_draws_its_own_bar(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     whole = study(tmp_path / "study", first(tmp_path / "study" / "a"))
-    Crew(whole, Places()).run()
+    Scheduler(whole, Resources()).run()
     assert "working on a\n" in capfd.readouterr().err
-    assert "working" not in logs.of(whole.out, whole.commands[0]).read_text()
+    assert "working" not in logs.log_path(whole.out, whole.commands[0]).read_text()

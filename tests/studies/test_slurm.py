@@ -54,7 +54,7 @@ def submit(directory: Path = Path("jobs")) -> "subprocess.CompletedProcess[str]"
 
 def test_arrays_of_what_waits_for_the_same() -> None:
     demo = options(seeds=3)
-    found = slurm.arrange(planning.plan(demo), demo)
+    found = slurm.arrange_jobs(planning.plan(demo), demo)
     assert {kind: len(commands) for kind, commands in found.kinds.items()} == {
         "phantom": 2, "prepare": 2, "train-gan": 1, "sample": 1, "fid": 2, "augment": 3, "train-classifier": 9,
         "evaluate": 1, "experiment": 1,
@@ -73,9 +73,9 @@ def test_arrays_of_what_waits_for_the_same() -> None:
 
 
 def test_more_tasks_than_an_array_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slurm, "LARGEST_ARRAY", 4)
+    monkeypatch.setattr(slurm, "MAX_ARRAY_SIZE", 4)
     demo = options(seeds=3)
-    found = slurm.arrange(planning.plan(demo), demo)
+    found = slurm.arrange_jobs(planning.plan(demo), demo)
     assert [len(found.kinds[f"train-classifier{page}"]) for page in ("", "-2", "-3")] == [4, 4, 1]
     tasks = [(each.kind, task) for each in found.submissions for task in each.tasks]
     assert len(set(tasks)) == len(tasks)
@@ -87,7 +87,7 @@ def test_what_a_job_asks_for(place: Path) -> None:
         slurm_partition="gpu", slurm_time="1-00:00", slurm_memory="32G", slurm_cpus=8, slurm_gres="gpu:a100:1",
         slurm_options="--account=us --qos=low",
     )  # fmt: skip
-    slurm.write(Path("jobs"), planning.plan(asked), asked)
+    slurm.write_scripts(Path("jobs"), planning.plan(asked), asked)
     trains = Path("jobs/train-gan.sbatch").read_text()
     lines = [line.removeprefix("#SBATCH --") for line in trains.splitlines() if line.startswith("#SBATCH")]
     assert lines == [
@@ -104,7 +104,7 @@ def test_what_a_job_asks_for(place: Path) -> None:
 )
 def test_further_options_stand_as_they_are_given(place: Path, given: str, written: str) -> None:
     asked = options(slurm_options=given)
-    slurm.write(Path("jobs"), planning.plan(asked), asked)
+    slurm.write_scripts(Path("jobs"), planning.plan(asked), asked)
     assert f"#SBATCH {written}" in Path("jobs/prepare.sbatch").read_text().splitlines()
 
 
@@ -119,13 +119,13 @@ def test_further_options_stand_as_they_are_given(place: Path, given: str, writte
 def test_what_no_script_can_hold_is_refused(place: Path, changes: dict[str, Any], name: str) -> None:
     asked = options(**changes)
     with pytest.raises(UsageError, match=name):
-        slurm.write(Path("jobs"), planning.plan(asked), asked)
+        slurm.write_scripts(Path("jobs"), planning.plan(asked), asked)
     assert not Path("jobs").exists()
 
 
 def test_every_script_of_the_thesis_is_sound(place: Path) -> None:
     asked = Experiment(rsna=Path("it's raw"), mura=Path("$(raw)"), out=Path("my study"), screen=True)
-    slurm.write(Path("jobs"), planning.plan(asked), asked)
+    slurm.write_scripts(Path("jobs"), planning.plan(asked), asked)
     scripts = sorted(Path("jobs").iterdir())
     assert len(scripts) == 10
     for script in scripts:
@@ -136,7 +136,7 @@ def test_every_script_of_the_thesis_is_sound(place: Path) -> None:
 
 
 def test_submitted_they_make_the_study_in_order(place: Path, trace: Path) -> None:
-    slurm.write(Path("jobs"), chains("a", "b c", "d"), options())
+    slurm.write_scripts(Path("jobs"), chains("a", "b c", "d"), options())
     done = submit()
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("submitted 5 arrays: 101 102 103 104 105\n")
@@ -146,29 +146,29 @@ def test_submitted_they_make_the_study_in_order(place: Path, trace: Path) -> Non
     assert said(trace, "end") == ["a", "b c", "d", "after-a", "after-b c", "after-d", "a study"]
     (words,) = [line for line in said(trace, "words") if "experiment" in line]
     assert words == "-m xrayaug experiment --preset demo --out a study"
-    log = logs.of(Path("a study"), first(Path("a study/b c"))).read_text().splitlines()
+    log = logs.log_path(Path("a study"), first(Path("a study/b c"))).read_text().splitlines()
     assert log[1:] == ["working on b c", "== ended with exit code 0"]
     assert len(list(Path("jobs/logs").iterdir())) == 7
 
 
 def test_what_reads_a_failed_one_is_not_run_and_the_rest_is(place: Path, trace: Path) -> None:
-    slurm.write(Path("jobs"), chains("bad", "good"), options())
+    slurm.write_scripts(Path("jobs"), chains("bad", "good"), options())
     assert submit().returncode == 0
     assert said(trace, "begin") == ["bad", "good", "after-good"]
 
 
 def test_written_again_they_leave_out_what_is_done(place: Path, trace: Path) -> None:
     whole = chains("a", "b")
-    slurm.write(Path("jobs"), whole, options())
-    builder.produce(whole.commands[0], "raw", build)
-    slurm.write(Path("jobs"), whole, options(jobs=4))
+    slurm.write_scripts(Path("jobs"), whole, options())
+    builder.build_artifact(whole.commands[0], "raw", build)
+    slurm.write_scripts(Path("jobs"), whole, options(jobs=4))
     submit()
     assert told(place) == ["phantom 0 ", "prepare 0 ", "prepare 1 101", "experiment 0 101:102:103"]
     assert "'0%4'" in (Path("jobs") / slurm.SUBMIT).read_text()
 
 
 def test_what_sbatch_refuses_cancels_what_it_took(place: Path, trace: Path) -> None:
-    slurm.write(Path("jobs"), chains("a"), options())
+    slurm.write_scripts(Path("jobs"), chains("a"), options())
     sbatch = place / "sbatch"
     sbatch.write_text('#!/bin/bash\n[[ "$*" != *prepare* ]] || exit 1\necho 7\n')
     done = submit()
@@ -181,15 +181,15 @@ def test_a_foreign_directory_is_left_alone(place: Path) -> None:
     Path("jobs").mkdir()
     Path("jobs/thesis.docx").write_text("years of work")
     with pytest.raises(OutputError, match=r"holds something else: thesis\.docx"):
-        slurm.write(Path("jobs"), chains("a"), options())
+        slurm.write_scripts(Path("jobs"), chains("a"), options())
     assert [file.name for file in Path("jobs").iterdir()] == ["thesis.docx"]
     with pytest.raises(OutputError, match="is a file"):
-        slurm.write(Path("jobs/thesis.docx"), chains("a"), options())
+        slurm.write_scripts(Path("jobs/thesis.docx"), chains("a"), options())
 
 
 def task(command: Command) -> "subprocess.Popen[str]":
     """The script of that command, run as SLURM runs it."""
-    slurm.write(Path("jobs"), study(Path("a study"), command), options())
+    slurm.write_scripts(Path("jobs"), study(Path("a study"), command), options())
     environment = os.environ | {"SLURM_ARRAY_TASK_ID": "0", "SLURM_JOB_ID": "42"}
     script = ["bash", "jobs/phantom.sbatch"]
     return subprocess.Popen(script, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -226,7 +226,7 @@ def test_only_what_was_stopped_is_queued_again(
 
 
 def test_a_task_that_is_none_says_so(place: Path, trace: Path) -> None:
-    slurm.write(Path("jobs"), chains("a"), options())
+    slurm.write_scripts(Path("jobs"), chains("a"), options())
     done = subprocess.run(["bash", "jobs/phantom.sbatch"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "submit this by submit.sh" in done.stderr

@@ -14,27 +14,27 @@ from xrayaug.options.base import Command
 from xrayaug.storage import builder, lock
 from xrayaug.studies import logs, scheduler, status
 from xrayaug.studies.planning import Study
-from xrayaug.studies.status import Standing, State
+from xrayaug.studies.status import CommandStatus, State
 
 
 def make(command: Command, **environment: Any) -> None:
     """Finish a command's artifact."""
-    builder.produce(command, "raw", build)
+    builder.build_artifact(command, "raw", build)
     edit_manifest(command.out, lambda manifest: manifest["environment"].update(environment))
 
 
 def begin(study: Study, command: Command, code: int | None, said: str = "") -> None:
     """A run that left a log."""
-    log = logs.of(study.out, command)
-    logs.begin(log, command.command_line())
+    log = logs.log_path(study.out, command)
+    logs.record_start(log, command.command_line())
     with log.open("a") as file:
         file.write(said)
     if code is not None:
-        logs.end(log, code)
+        logs.record_end(log, code)
 
 
 def states(whole: Study) -> list[tuple[State, str]]:
-    return [(each.state, each.note) for each in status.look(whole)]
+    return [(each.state, each.note) for each in status.find_statuses(whole)]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_nothing_has_begun(pair: Study) -> None:
 
 def test_done_is_what_this_command_made(pair: Study) -> None:
     make(pair.commands[0], seconds=12.5)
-    assert status.look(pair)[0] == Standing(pair.commands[0], "done", "", 12.5)
+    assert status.find_statuses(pair)[0] == CommandStatus(pair.commands[0], "done", "", 12.5)
     assert status.is_done(pair.commands[0])
     changed = replace(pair, commands=[replace(pair.commands[0], seed=7), pair.commands[1]])
     (state, note), _ = states(changed)
@@ -73,8 +73,8 @@ def test_what_may_be_replaced_waits_when_its_inputs_changed(pair: Study) -> None
 
 def test_running_is_what_is_locked(pair: Study) -> None:
     begin(pair, pair.commands[0], None, "drawing: 3/10 images, 1.0 images/s, 0:07 left\n")
-    with lock.held(pair.commands[0].out):
-        seen = status.look(pair)[0]
+    with lock.hold(pair.commands[0].out):
+        seen = status.find_statuses(pair)[0]
     assert (seen.state, seen.note) == ("running", "drawing: 3/10 images, 1.0 images/s, 0:07 left")
     assert seen.seconds is not None
     assert seen.seconds >= 0
@@ -104,14 +104,14 @@ def test_looking_changes_nothing(pair: Study) -> None:
     make(pair.commands[0])
     begin(pair, pair.commands[1], 1, "error: no\n")
     before = {file: file.stat().st_mtime_ns for file in pair.out.rglob("*")}
-    status.look(pair)
+    status.find_statuses(pair)
     assert {file: file.stat().st_mtime_ns for file in pair.out.rglob("*")} == before
 
 
 def left(commands: Sequence[Command], known: Sequence[tuple[State, float | None]], at_a_time: int) -> float:
     whole = study(Path("study"), *commands)
-    return status.remaining(
-        whole, [Standing(c, s, "", t) for c, (s, t) in zip(commands, known, strict=True)], at_a_time
+    return status.estimate_remaining_seconds(
+        whole, [CommandStatus(c, s, "", t) for c, (s, t) in zip(commands, known, strict=True)], at_a_time
     )
 
 
@@ -137,10 +137,10 @@ def test_what_waits_for_another_begins_after_it() -> None:
 
 def test_of_what_nothing_is_known_is_named_and_stopped_runs_tell_nothing(pair: Study) -> None:
     make(pair.commands[0], seconds=3, stops=2)
-    found = status.look(pair)
+    found = status.find_statuses(pair)
     assert found[0].seconds is None
-    assert status.unknown(found) == ["prepare"]
-    assert status.counts(found) == {"done": 1, "running": 0, "failed": 0, "stopped": 0, "waiting": 1}
+    assert status.unknown_durations(found) == ["prepare"]
+    assert status.count_states(found) == {"done": 1, "running": 0, "failed": 0, "stopped": 0, "waiting": 1}
 
 
 def test_what_is_left_for_a_person_leaves_out_what_failed_and_what_waits_for_it() -> None:
@@ -149,7 +149,7 @@ def test_what_is_left_for_a_person_leaves_out_what_failed_and_what_waits_for_it(
 
     def told(*known: tuple[State, float | None]) -> str:
         pairs = zip(whole.commands, known, strict=True)
-        return status.left(whole, [Standing(command, state, "", took) for command, (state, took) in pairs], 1)
+        return status.describe_remaining(whole, [CommandStatus(command, state, "", took) for command, (state, took) in pairs], 1)
 
     waiting: tuple[State, None] = ("waiting", None)
     failed: tuple[State, None] = ("failed", None)

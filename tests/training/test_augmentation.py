@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from xrayaug.training import augmentation
-from xrayaug.training.augmentation import CAP, DRAWS, KINDS, Ada, augment
+from xrayaug.training.augmentation import DRAWS_PER_IMAGE, DRAWS_PER_KIND, MAX_STRENGTH, Ada, augment
 
 SIZE = 32
 NEVER = 0.999  # a draw that no strength below it reaches
@@ -21,11 +21,11 @@ def images(count: int) -> Tensor:
 
 
 def draws_of(kind: str, how: Tensor) -> Tensor:
-    """Draws `[N, DRAWS]` with which one kind befalls each image as `how`, `[N, numbers]`, says, and no other does."""
-    draws = torch.full((len(how), DRAWS), NEVER)
-    first = sum(KINDS[name] for name in list(KINDS)[: list(KINDS).index(kind)])
+    """Return draws `[N, DRAWS_PER_IMAGE]` that apply a single kind to each image, by the amounts `how`."""
+    draws = torch.full((len(how), DRAWS_PER_IMAGE), NEVER)
+    first = sum(DRAWS_PER_KIND[name] for name in list(DRAWS_PER_KIND)[: list(DRAWS_PER_KIND).index(kind)])
     draws[:, first] = ALWAYS
-    draws[:, first + 1 : first + KINDS[kind]] = how
+    draws[:, first + 1 : first + DRAWS_PER_KIND[kind]] = how
     return draws
 
 
@@ -35,14 +35,14 @@ def shifted(count: int) -> Tensor:
 
 def test_strength_0_is_the_identity_to_the_bit() -> None:
     given = images(16)
-    assert torch.equal(augment(given, torch.rand(16, DRAWS), 0.0), given)
-    assert torch.equal(augment(given, torch.rand(16, DRAWS), torch.zeros(())), given)
+    assert torch.equal(augment(given, torch.rand(16, DRAWS_PER_IMAGE), 0.0), given)
+    assert torch.equal(augment(given, torch.rand(16, DRAWS_PER_IMAGE), torch.zeros(())), given)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DRAWS_PER_KIND)
 def test_each_kind_befalls_the_share_of_images_that_the_strength_says(kind: str) -> None:
     given = images(1).expand(2000, -1, -1, -1)
-    draws = draws_of(kind, torch.rand(2000, KINDS[kind] - 1))
+    draws = draws_of(kind, torch.rand(2000, DRAWS_PER_KIND[kind] - 1))
     first = int((draws[0] == ALWAYS).nonzero()[0])
     draws[:, first] = torch.rand(2000)
     changed = (augment(given, draws, torch.tensor(0.3)) != given).flatten(1).any(1)
@@ -51,21 +51,23 @@ def test_each_kind_befalls_the_share_of_images_that_the_strength_says(kind: str)
 
 def test_strength_1_leaves_no_image_as_it_is() -> None:
     given = images(200)
-    assert (augment(given, torch.rand(200, DRAWS), 1.0) != given).flatten(1).any(1).all()
+    assert (augment(given, torch.rand(200, DRAWS_PER_IMAGE), 1.0) != given).flatten(1).any(1).all()
 
 
 def test_below_strength_1_the_image_as_it_is_is_the_only_outcome_that_comes_again() -> None:
     """Karras et al. section 2.2: so the distribution of images is still to be told from that of augmented ones."""
     torch.manual_seed(1)
     given = images(1).expand(1000, -1, -1, -1)
-    outcomes, counts = torch.unique(augment(given, torch.rand(1000, DRAWS), 0.3).flatten(1), dim=0, return_counts=True)
+    outcomes, counts = torch.unique(
+        augment(given, torch.rand(1000, DRAWS_PER_IMAGE), 0.3).flatten(1), dim=0, return_counts=True
+    )
     again = outcomes[counts.argmax()]
     assert torch.equal(again, given[0].flatten())
-    assert counts.max().item() / 1000 == pytest.approx(0.7 ** len(KINDS), abs=0.03)
+    assert counts.max().item() / 1000 == pytest.approx(0.7 ** len(DRAWS_PER_KIND), abs=0.03)
     assert counts.sort().values[-2] <= 5  # whole pixels of translation, alone, may come again
 
 
-@pytest.mark.parametrize("strength", [0.3, CAP])
+@pytest.mark.parametrize("strength", [0.3, MAX_STRENGTH])
 def test_where_something_is_can_be_told_from_where_it_is_moved_to(strength: float) -> None:
     """The moved images' mean as a matrix times the images' mean: invertible up to the cap, and not at all at 1."""
     dots = torch.zeros(SIZE, 1, SIZE, SIZE)
@@ -87,7 +89,7 @@ def test_where_something_is_can_be_told_from_where_it_is_moved_to(strength: floa
 @pytest.mark.parametrize("strength", [0.4, 1.0])
 def test_gradients_reach_the_images(strength: float) -> None:
     given = images(8).requires_grad_()
-    torch.autograd.backward(augment(given, torch.rand(8, DRAWS), strength).square().sum())
+    torch.autograd.backward(augment(given, torch.rand(8, DRAWS_PER_IMAGE), strength).square().sum())
     assert given.grad is not None
     assert given.grad.isfinite().all()
     assert given.grad.flatten(1).abs().sum(1).gt(0).all()
@@ -98,12 +100,12 @@ def test_resampling_is_that_of_grid_sample() -> None:
     x, y = (SIZE * 1.5 * torch.rand(20, 1, SIZE, SIZE) - SIZE / 4 for _ in range(2))
     grid = torch.stack([(2 * x[:, 0] + 1) / SIZE - 1, (2 * y[:, 0] + 1) / SIZE - 1], dim=-1)
     expected = F.grid_sample(given, grid, padding_mode="reflection", align_corners=False)
-    assert torch.allclose(augmentation._sampled(given, x, y), expected, atol=1e-4)
+    assert torch.allclose(augmentation._resample(given, x, y), expected, atol=1e-4)
 
 
 def test_it_is_differentiable_twice() -> None:
     given = images(4).requires_grad_()
-    augmented = augment(given, torch.rand(4, DRAWS), 1.0)
+    augmented = augment(given, torch.rand(4, DRAWS_PER_IMAGE), 1.0)
     (gradients,) = torch.autograd.grad(augmented.square().sum(), given, create_graph=True)
     torch.autograd.backward(gradients.square().sum())
     assert given.grad is not None
@@ -111,7 +113,7 @@ def test_it_is_differentiable_twice() -> None:
 
 
 def test_an_image_is_augmented_by_its_own_draws_alone() -> None:
-    given, draws = images(6), torch.rand(6, DRAWS)
+    given, draws = images(6), torch.rand(6, DRAWS_PER_IMAGE)
     whole = augment(given, draws, 0.9)
     assert torch.allclose(whole[2:3], augment(given[2:3], draws[2:3], 0.9), atol=1e-6)
 
@@ -166,7 +168,7 @@ def test_what_comes_in_at_the_edges_is_no_black() -> None:
 
 
 def test_it_works_in_lower_precision_around_it() -> None:
-    given, draws = images(8), torch.rand(8, DRAWS)
+    given, draws = images(8), torch.rand(8, DRAWS_PER_IMAGE)
     with torch.autocast("cpu", torch.bfloat16):
         there = augment(given, draws, 1.0)
     assert there.dtype == torch.float32
@@ -176,7 +178,7 @@ def test_it_works_in_lower_precision_around_it() -> None:
 def test_nan_stays_nan() -> None:
     given = images(2)
     given[0, 0, 3, 3] = torch.nan
-    assert augment(given, torch.rand(2, DRAWS), 0.0)[0].isnan().any()
+    assert augment(given, torch.rand(2, DRAWS_PER_IMAGE), 0.0)[0].isnan().any()
 
 
 def ada_after(d_real: Tensor, steps: int, ada: Ada | None = None) -> Ada:
@@ -201,14 +203,14 @@ def test_ada_changes_every_fourth_step_only() -> None:
 
 
 def test_ada_stays_below_the_cap() -> None:
-    assert ada_after(torch.ones(100), 100).p.item() == pytest.approx(CAP)
+    assert ada_after(torch.ones(100), 100).p.item() == pytest.approx(MAX_STRENGTH)
 
 
 def test_ada_goes_on_to_the_bit_from_its_state_in_its_place_in_memory() -> None:
     ada = ada_after(torch.ones(7), 6)
     other = Ada(torch.device("cpu"), speed=1000)
     place = other.p.data_ptr()
-    other.load(ada.state())
+    other.load_state_dict(ada.state_dict())
     for steps in range(1, 6):
         a, b = (ada_after(torch.ones(9) * (-1) ** steps, 1, one) for one in (ada, other))
         assert torch.equal(a.p, b.p)

@@ -8,7 +8,7 @@ from xrayaug.training import classifier_training
 
 @pytest.mark.parametrize(("count", "sizes"), [(9, [4, 5]), (8, [4, 4]), (10, [4, 4, 2]), (1, [1])])
 def test_a_last_batch_of_one_image_joins_the_one_before(count: int, sizes: list[int]) -> None:
-    batches = classifier_training.batches(torch.arange(count), 4)
+    batches = classifier_training.split_batches(torch.arange(count), 4)
     assert [len(batch) for batch in batches] == sizes
     assert torch.equal(torch.cat(batches), torch.arange(count))
 
@@ -16,12 +16,12 @@ def test_a_last_batch_of_one_image_joins_the_one_before(count: int, sizes: list[
 @pytest.mark.parametrize("batch_size", [2, 3, 4])
 def test_steps_are_counted_without_making_batches(batch_size: int) -> None:
     for count in range(1, 20):
-        batches = classifier_training.batches(torch.arange(count), batch_size)
-        assert classifier_training.steps_of(count, batch_size) == len(batches)
+        batches = classifier_training.split_batches(torch.arange(count), batch_size)
+        assert classifier_training.count_batches(count, batch_size) == len(batches)
 
 
 def test_every_image_has_its_own_draws_whatever_follows() -> None:
-    few, many = (classifier_training._draws(count, seed=0, number=1) for count in (5, 4000))
+    few, many = (classifier_training._draw_augmentations(count, seed=0, number=1) for count in (5, 4000))
     assert torch.equal(few, many[:5])
-    assert not torch.equal(few, classifier_training._draws(5, seed=0, number=2))
-    assert not torch.equal(few, classifier_training._draws(5, seed=1, number=1))
+    assert not torch.equal(few, classifier_training._draw_augmentations(5, seed=0, number=2))
+    assert not torch.equal(few, classifier_training._draw_augmentations(5, seed=1, number=1))

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from xrayaug.training import ema
-from xrayaug.training.ema import Average
+from xrayaug.training.ema import Ema
 
 
 class Network(nn.Module):
@@ -20,7 +20,7 @@ class Network(nn.Module):
         self.register_buffer("stage", torch.tensor(0.0))
 
 
-def of(average: Average) -> Network:
+def of(average: Ema) -> Network:
     assert isinstance(average.network, Network)
     return average.network
 
@@ -28,38 +28,38 @@ def of(average: Average) -> Network:
 @pytest.mark.parametrize("batches", [[100] * 100, [64] * 156 + [16], [10_000]])
 def test_after_its_half_life_half_is_new(batches: list[int]) -> None:
     network = Network()
-    average = Average(network)
+    average = Ema(network)
     nn.init.ones_(network.weight)
     network.norm.running_mean = torch.full((2,), 8.0)
     seen = 1_000_000  # long after the ramp
     for images in batches:
         seen += images
-        average.follow(torch.tensor(ema.share(10_000, seen, images)))
+        average.update(torch.tensor(ema.update_rate(10_000, seen, images)))
     torch.testing.assert_close(of(average).weight, torch.full((3,), 0.5), rtol=1e-4, atol=0)
     torch.testing.assert_close(of(average).norm.running_mean, torch.full((2,), 4.0), rtol=1e-4, atol=0)
 
 
 def test_early_on_it_forgets_sooner() -> None:
-    assert ema.share(10_000, seen=100, images=100) > 0.999
-    assert ema.share(10_000, seen=2_000, images=100) == pytest.approx(0.5)  # a half-life of 100
-    assert ema.share(10_000, seen=200_000, images=100) == ema.share(10_000, seen=10**9, images=100)
+    assert ema.update_rate(10_000, seen=100, images=100) > 0.999
+    assert ema.update_rate(10_000, seen=2_000, images=100) == pytest.approx(0.5)  # a half-life of 100
+    assert ema.update_rate(10_000, seen=200_000, images=100) == ema.update_rate(10_000, seen=10**9, images=100)
 
 
 def test_what_is_no_mean_is_copied() -> None:
     network = Network()
-    average = Average(network)
+    average = Ema(network)
     network.stage.fill_(0.7)
     assert network.norm.num_batches_tracked is not None
     network.norm.num_batches_tracked += 5
-    average.follow(torch.tensor(0.01))
+    average.update(torch.tensor(0.01))
     assert of(average).stage == network.stage
     assert of(average).norm.num_batches_tracked == 5
 
 
 def test_it_never_touches_what_it_follows() -> None:
     network = Network()
-    average = Average(network)
-    average.follow(torch.tensor(1.0))
+    average = Ema(network)
+    average.update(torch.tensor(1.0))
     nn.init.ones_(of(average).weight)
     assert not network.weight.any()
     assert network.weight.requires_grad

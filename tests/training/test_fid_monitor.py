@@ -7,7 +7,7 @@ import torch
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.metrics import features, frechet
 from xrayaug.training import fid_monitor
-from xrayaug.training.fid_monitor import Yardstick
+from xrayaug.training.fid_monitor import FidMonitor
 
 CPU = torch.device("cpu")
 
@@ -17,7 +17,7 @@ def noise(count: int, brightest: int, seed: int = 0) -> Pixels:
 
 
 def test_it_is_the_frechet_distance(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fid_monitor, "PASS", 4)
+    monkeypatch.setattr(fid_monitor, "BATCH_SIZE", 4)
     reals, fakes = noise(10, 200), noise(10, 100)
     asked: list[tuple[int, int]] = []
     visits: list[None] = []
@@ -26,10 +26,10 @@ def test_it_is_the_frechet_distance(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append((start, count))
         return fakes[start : start + count]
 
-    yardstick = Yardstick("random", reals, CPU)
+    yardstick = FidMonitor("random", reals, CPU)
     found = yardstick.distance(draw, lambda: visits.append(None))
-    network = features.load("random", CPU, dims=64)
-    expected = frechet.distance(*(frechet.statistics_of(network.features(list(side))) for side in (fakes, reals)))
+    network = features.load_extractor("random", CPU, dims=64)
+    expected = frechet.distance(*(frechet.compute_statistics(network.features(list(side))) for side in (fakes, reals)))
     assert found == pytest.approx(expected, rel=1e-4)
     assert asked == [(0, 4), (4, 4), (8, 2)]
     assert len(visits) == 6  # after each pass, of either side
@@ -38,7 +38,7 @@ def test_it_is_the_frechet_distance(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_nearer_images_are_nearer() -> None:
-    yardstick = Yardstick("random", noise(20, 200), CPU)
+    yardstick = FidMonitor("random", noise(20, 200), CPU)
     near, far = (
         yardstick.distance(lambda start, count, side=side: side[start : start + count], lambda: None)  # type: ignore[misc]
         for side in (noise(20, 190, seed=1), noise(20, 50, seed=1))
@@ -47,5 +47,5 @@ def test_the_nearer_images_are_nearer() -> None:
 
 
 def test_many_images_are_measured_by_the_first_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fid_monitor, "MOST", 3)
-    assert len(Yardstick("random", noise(9, 200), CPU).reals) == 3
+    monkeypatch.setattr(fid_monitor, "MAX_IMAGES", 3)
+    assert len(FidMonitor("random", noise(9, 200), CPU).reals) == 3

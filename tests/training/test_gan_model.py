@@ -10,18 +10,25 @@ from xrayaug.networks import gans
 from xrayaug.networks.gans import Recipe, Shape
 from xrayaug.runtime import devices
 from xrayaug.training import augmentation, losses, steps
-from xrayaug.training.gan_model import AUGMENTED, FURTHER, METRICS, VIEWS, Adversaries, Chances
+from xrayaug.training.gan_model import (
+    AUGMENTATION_COLUMN,
+    AUGMENTED_VIEWS,
+    EXTRA_METRICS,
+    METRICS,
+    GanModel,
+    StepRandomness,
+)
 
 LATENT = 4
 CPU = torch.device("cpu")
 
 
-def adversaries(recipe: Recipe, *, arch: str = "dcgan-plus", classes: int = 0) -> Adversaries:
+def build_model(recipe: Recipe, *, arch: str = "dcgan-plus", classes: int = 0) -> GanModel:
     torch.manual_seed(0)
     shape = Shape(32, LATENT, classes, 0.125)
     g, d = gans.load(arch).generator(shape), gans.load(arch).discriminator(shape)
     of_g, of_d = (steps.adam(network.parameters(), CPU, lr=1e-3, betas=(0.5, 0.9)) for network in (g, d))
-    return Adversaries(recipe, g, d, of_g, of_d)
+    return GanModel(recipe, g, d, of_g, of_d)
 
 
 def given(count: int = 4) -> tuple[Tensor, Tensor]:
@@ -30,33 +37,33 @@ def given(count: int = 4) -> tuple[Tensor, Tensor]:
 
 
 def metrics(found: Tensor) -> dict[str, float]:
-    return dict(zip((*METRICS, *FURTHER), found.tolist(), strict=True))
+    return dict(zip((*METRICS, *EXTRA_METRICS), found.tolist(), strict=True))
 
 
 def test_a_lazy_penalty_counts_as_often_as_it_is_left_out() -> None:
     every, sixteenth = (
-        metrics(adversaries(Recipe(r1=1.0, penalty_every=every)).step(*given(), penalised=True))["penalty"]
+        metrics(build_model(Recipe(r1=1.0, penalty_every=every)).step(*given(), penalised=True))["penalty"]
         for every in (1, 16)
     )
     assert sixteenth == pytest.approx(16 * every, rel=1e-5)
-    assert metrics(adversaries(Recipe(r1=1.0)).step(*given()))["penalty"] == 0
+    assert metrics(build_model(Recipe(r1=1.0)).step(*given()))["penalty"] == 0
 
 
 def test_r1_and_r2_look_at_real_and_at_generated_images() -> None:
     real, z = given()
-    found = [metrics(adversaries(weights).step(real, z, penalised=True))["penalty"]
+    found = [metrics(build_model(weights).step(real, z, penalised=True))["penalty"]
              for weights in (Recipe(r1=1), Recipe(r2=1), Recipe(r1=1, r2=1))]  # fmt: skip
     assert found[2] == pytest.approx(found[0] + found[1], rel=1e-5)
     assert found[0] != pytest.approx(found[1], rel=1e-3)
 
 
 def test_a_penalty_makes_the_discriminator_flatter() -> None:
-    steep, flat = (adversaries(Recipe(r1=weight)) for weight in (0.0, 100.0))
+    steep, flat = (build_model(Recipe(r1=weight)) for weight in (0.0, 100.0))
     for each in (steep, flat):
         for _ in range(20):
             each.step(*given(), penalised=True)
     real = given()[0]
-    slopes = [losses.zero_centred(each.d, real).item() for each in (steep, flat)]
+    slopes = [losses.r1_penalty(each.d, real).item() for each in (steep, flat)]
     assert slopes[1] < slopes[0] / 2
 
 
@@ -73,7 +80,7 @@ def test_generated_images_are_to_have_the_labels_of_the_real_ones() -> None:
             found: Tensor = self.network(x, labels)
             return found
 
-    made = adversaries(Recipe(loss="relativistic"), arch="cgan", classes=2)
+    made = build_model(Recipe(loss="relativistic"), arch="cgan", classes=2)
     made.g, made.d = Listening(made.g), Listening(made.d)
     labels = torch.tensor([0, 1, 1, 0])
     made.step(*given(), labels)
@@ -82,7 +89,7 @@ def test_generated_images_are_to_have_the_labels_of_the_real_ones() -> None:
 
 
 def test_an_auxiliary_classifier_learns_from_real_and_generated_images() -> None:
-    made = adversaries(Recipe(), arch="acgan", classes=2)
+    made = build_model(Recipe(), arch="acgan", classes=2)
     labels = torch.tensor([0, 1, 1, 0])
     found = [metrics(made.step(*given(), labels))["class_loss"] for _ in range(30)]
     assert found[-1] < found[0] / 2
@@ -97,10 +104,12 @@ def test_each_view_of_a_step_is_augmented_otherwise(monkeypatch: pytest.MonkeyPa
         return augment(images, draws, strength)
 
     monkeypatch.setattr(augmentation, "augment", seen)
-    columns = AUGMENTED + VIEWS * augmentation.DRAWS
-    drawn = torch.rand(4, columns, generator=torch.Generator().manual_seed(0))
-    adversaries(Recipe(loss="relativistic", d_augment="diffaugment")).step(*given(), chances=Chances(drawn))
-    assert [view.shape for view in views] == [(4, augmentation.DRAWS)] * 4
+    random_columns = AUGMENTATION_COLUMN + AUGMENTED_VIEWS * augmentation.DRAWS_PER_IMAGE
+    uniforms = torch.rand(4, random_columns, generator=torch.Generator().manual_seed(0))
+    build_model(Recipe(loss="relativistic", d_augment="diffaugment")).step(
+        *given(), randomness=StepRandomness(uniforms)
+    )
+    assert [view.shape for view in views] == [(4, augmentation.DRAWS_PER_IMAGE)] * 4
     assert len({view.numpy().tobytes() for view in views}) == 4
 
 
@@ -108,7 +117,7 @@ def test_penalties_are_computed_and_differentiated_in_fp32_where_steps_are_in_tf
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found: list[str] = []
-    backward, penalty = torch.autograd.backward, losses.zero_centred
+    backward, penalty = torch.autograd.backward, losses.r1_penalty
 
     def differentiated(*arguments: Any) -> None:
         found.append(f"gradients {torch.backends.cuda.matmul.fp32_precision}")
@@ -119,10 +128,10 @@ def test_penalties_are_computed_and_differentiated_in_fp32_where_steps_are_in_tf
         return penalty(*arguments)
 
     monkeypatch.setattr(torch.autograd, "backward", differentiated)
-    monkeypatch.setattr(losses, "zero_centred", penalised)
-    both = [adversaries(Recipe(r1=1.0)), adversaries(Recipe(r1=1.0))]
-    both[1].by_tf32 = True
-    with devices.products("tf32"):
+    monkeypatch.setattr(losses, "r1_penalty", penalised)
+    both = [build_model(Recipe(r1=1.0)), build_model(Recipe(r1=1.0))]
+    both[1].uses_tf32 = True
+    with devices.matmul_precision("tf32"):
         for each in both:
             each.step(*given(), penalised=True)
     together = ["penalty ieee", "gradients tf32", "gradients tf32"]

@@ -20,10 +20,10 @@ from xrayaug.runtime import stopping
 from xrayaug.stages import train_gan
 from xrayaug.storage.artifacts import open_artifact
 from xrayaug.training import collapse
-from xrayaug.training.fid_monitor import Yardstick
-from xrayaug.training.gan_model import FURTHER, METRICS, Adversaries
-from xrayaug.training.gan_training import Training
-from xrayaug.training.steps import Recorder
+from xrayaug.training.fid_monitor import FidMonitor
+from xrayaug.training.gan_model import EXTRA_METRICS, METRICS, GanModel
+from xrayaug.training.gan_training import GanTrainer
+from xrayaug.training.steps import CudaGraphRecorder
 
 LATENT = 4
 
@@ -54,17 +54,17 @@ EVERYTHING: list[dict[str, Any]] = [
 @contextmanager
 def stopped_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Ask the run within to stop, after so many steps."""
-    step, taken = Adversaries.step, 0
+    step, taken = GanModel.step, 0
 
-    def counted(self: Adversaries, *given: Any, **named: Any) -> Tensor:
+    def counted(self: GanModel, *given: Any, **named: Any) -> Tensor:
         nonlocal taken
         taken += 1
         if taken == steps:
             signal.raise_signal(signal.SIGUSR1)
         return step(self, *given, **named)
 
-    with monkeypatch.context() as patch, pytest.raises(stopping.Stopped), stopping.watching():
-        patch.setattr(Adversaries, "step", counted)
+    with monkeypatch.context() as patch, pytest.raises(stopping.Stopped), stopping.handle_signals():
+        patch.setattr(GanModel, "step", counted)
         yield
 
 
@@ -115,7 +115,7 @@ def test_the_log_says_how_heavy_penalties_and_how_strong_augmentation_was(data: 
     train_gan.run(options)
     lines = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
     for line in lines:
-        assert list(line) == ["epoch", "images", *METRICS, *FURTHER, "augment_p", "spread", "seconds",
+        assert list(line) == ["epoch", "images", *METRICS, *EXTRA_METRICS, "augment_p", "spread", "seconds",
                               "images_per_second"]  # fmt: skip
         assert line["penalty"] > 0
         assert line["class_loss"] > 0
@@ -124,7 +124,7 @@ def test_the_log_says_how_heavy_penalties_and_how_strong_augmentation_was(data: 
 
 def test_the_best_snapshot_is_kept_beside_the_last(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = iter([5.0, 3.0, 4.0])
-    monkeypatch.setattr(Yardstick, "distance", lambda *_: next(measured))
+    monkeypatch.setattr(FidMonitor, "distance", lambda *_: next(measured))
     options = command(data, tmp_path / "gan", **MEASURED)
     result = train_gan.run(options)
     assert result["best"] == {"epoch": 2, "distance": 3.0}
@@ -152,10 +152,10 @@ def test_measuring_changes_nothing_else(data: Path, tmp_path: Path) -> None:
 
 
 def test_one_picture_for_each_label_is_a_collapse(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def same(self: Training, z: Tensor, labels: Tensor) -> Tensor:
+    def same(self: GanTrainer, z: Tensor, labels: Tensor) -> Tensor:
         return (2 * labels.float() - 1)[:, None, None, None].expand(-1, 1, 32, 32)
 
-    monkeypatch.setattr(Training, "_drawn", same)
+    monkeypatch.setattr(GanTrainer, "_generate", same)
     assert train_gan.run(command(data, tmp_path / "gan", epochs=1))["last_epoch"]["spread"] == 0
 
 
@@ -182,14 +182,14 @@ def test_networks_grow_before_each_step_and_recorded_steps_are_then_forgotten(
 ) -> None:
     forgotten: list[int] = []
     growing = Growing()
-    run = Training.run
+    run = GanTrainer.run
 
-    def watched(self: Training) -> dict[str, Any]:
-        monkeypatch.setattr(type(self.adversaries.g), "grow", lambda _, progress: growing.grow(progress), raising=False)
-        monkeypatch.setattr(Recorder, "forget", lambda _: forgotten.append(self.seen))
+    def watched(self: GanTrainer) -> dict[str, Any]:
+        monkeypatch.setattr(type(self.model.g), "grow", lambda _, progress: growing.grow(progress), raising=False)
+        monkeypatch.setattr(CudaGraphRecorder, "reset", lambda _: forgotten.append(self.seen))
         return run(self)
 
-    monkeypatch.setattr(Training, "run", watched)
+    monkeypatch.setattr(GanTrainer, "run", watched)
     train_gan.run(command(data, tmp_path / "gan", arch="dcgan", epochs=2))
     assert growing.asked == [seen / 32 for seen in (0, 6, 12, 16, 22, 28)]
     assert forgotten == [16, 32]  # when they have grown, and at the end
@@ -197,13 +197,13 @@ def test_networks_grow_before_each_step_and_recorded_steps_are_then_forgotten(
 
 def test_mirroring_turns_about_half_of_the_images(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Tensor] = []
-    step = Adversaries.step
+    step = GanModel.step
 
-    def recorded(self: Adversaries, real: Tensor, *others: Any, **named: Any) -> Tensor:
+    def recorded(self: GanModel, real: Tensor, *others: Any, **named: Any) -> Tensor:
         shown.append(real)
         return step(self, real, *others, **named)
 
-    monkeypatch.setattr(Adversaries, "step", recorded)
+    monkeypatch.setattr(GanModel, "step", recorded)
     for mirror in (False, True):
         train_gan.run(command(data, tmp_path / str(mirror), arch="dcgan", epochs=1, batch_size=16, mirror=mirror))
     plain, mirrored = shown
@@ -224,20 +224,20 @@ def test_recordings_are_gone_once_the_run_is_over_and_no_garbage_need_be_collect
     """A process group cannot be destroyed while a graph that sums over it is there."""
     kept: list[weakref.ref[Any]] = []
 
-    def recorded(self: Recorder, *given: Any, **named: Any) -> Tensor:
+    def recorded(self: CudaGraphRecorder, *given: Any, **named: Any) -> Tensor:
         recording = Recorded()
         kept.append(weakref.ref(recording))
         self._recordings[len(kept), ()] = recording  # type: ignore[assignment]
         if not ends:
             signal.raise_signal(signal.SIGUSR1)
-        return torch.zeros(len(METRICS) + len(FURTHER))
+        return torch.zeros(len(METRICS) + len(EXTRA_METRICS))
 
-    monkeypatch.setattr(Recorder, "take", recorded)
-    monkeypatch.setattr(collapse, "alarm", lambda *_: "")
+    monkeypatch.setattr(CudaGraphRecorder, "run", recorded)
+    monkeypatch.setattr(collapse, "describe_collapse", lambda *_: "")
     problem: BaseException | None = None
     gc.disable()
     try:
-        with stopping.watching():
+        with stopping.handle_signals():
             train_gan.run(command(data, tmp_path / "gan", arch="dcgan", epochs=1))
     except stopping.Stopped as stop:
         problem = stop  # and its traceback, which holds what the run held

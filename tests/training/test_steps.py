@@ -11,7 +11,7 @@ from torch import Tensor
 from xrayaug.errors import CaptureError
 from xrayaug.runtime import devices
 from xrayaug.training import steps
-from xrayaug.training.steps import WARM_UP, Recorder
+from xrayaug.training.steps import WARM_UP, CudaGraphRecorder
 
 CPU = torch.device("cpu")
 
@@ -68,11 +68,11 @@ class Driver:
         self.recordings += 1
         made.rate = self.counting.rate  # a number is put down as it is
 
-    def recorder(self) -> Recorder:
+    def recorder(self) -> CudaGraphRecorder:
         """A recorder that takes this for CUDA."""
-        made = Recorder(CPU)
+        made = CudaGraphRecorder(CPU)
         made._is_recording, made._stream = True, Stream()
-        made._draws = Generator()  # type: ignore[assignment] # stands in for one
+        made._generator = Generator()  # type: ignore[assignment] # stands in for one
         made.device = torch.device("cpu", 0)
         return made
 
@@ -103,7 +103,7 @@ class Graph:
         counting.sum += self.rate * recording.inputs[0].sum()
         recording.output.copy_(counting.sum)
 
-    owner: Recorder
+    owner: CudaGraphRecorder
 
 
 @pytest.fixture
@@ -129,19 +129,19 @@ def batches() -> list[Tensor]:
     return [torch.rand(size, generator=source) for _ in range(6) for size in (4, 4, 4, 2)]
 
 
-def taken(recorder: Recorder, compute: Counting, given: list[Tensor]) -> list[float]:
-    return [recorder.take(compute, batch, seed=0).item() for batch in given]
+def taken(recorder: CudaGraphRecorder, compute: Counting, given: list[Tensor]) -> list[float]:
+    return [recorder.run(compute, batch, seed=0).item() for batch in given]
 
 
 def test_without_cuda_a_step_is_the_step() -> None:
     plain = Counting()
-    assert taken(Recorder(CPU), Counting(), batches()) == [plain(batch).item() for batch in batches()]
+    assert taken(CudaGraphRecorder(CPU), Counting(), batches()) == [plain(batch).item() for batch in batches()]
 
 
 def test_recorded_steps_give_what_plain_steps_give(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     plain, recorder = Counting(), driver.recorder()
     monkeypatch.setattr(Graph, "owner", recorder, raising=False)
-    given = [recorder.take(driver.counting, batch, seed=0) for batch in batches()]  # kept: no result is written over
+    given = [recorder.run(driver.counting, batch, seed=0) for batch in batches()]  # kept: no result is written over
     assert torch.stack(given).tolist() == [plain(batch).item() for batch in batches()]
     assert driver.recordings == 2  # one for each shape
     assert driver.replays == len(batches()) - 2 * WARM_UP
@@ -153,8 +153,8 @@ def test_a_number_that_changed_is_recorded_anew(driver: Driver, monkeypatch: pyt
     for place, batch in enumerate(batches()):
         if place == 16:
             plain.rate = driver.counting.rate = 0.5
-            recorder.forget()
-        assert recorder.take(driver.counting, batch, seed=0).item() == plain(batch).item()
+            recorder.reset()
+        assert recorder.run(driver.counting, batch, seed=0).item() == plain(batch).item()
     assert driver.recordings == 3  # the rarer shape has come twice since, and warms up as at first
     assert driver.replays == (12 - WARM_UP) + (4 - WARM_UP) + (6 - WARM_UP)
 
@@ -198,7 +198,7 @@ def test_each_recorder_draws_from_a_generator_of_its_own(driver: Driver) -> None
         return torch.rand(())
 
     before, recorders = driver.everyones.state, [driver.recorder() for _ in range(2)]
-    found = [recorder.take(step, torch.zeros(1), seed=seed) for recorder, seed in zip(recorders, (3, 3), strict=True)]
+    found = [recorder.run(step, torch.zeros(1), seed=seed) for recorder, seed in zip(recorders, (3, 3), strict=True)]
     assert len({id(state) for state in (before, *drawn_from)}) == 3
     assert driver.everyones.state is before
     assert torch.equal(*found)  # the seed counts, and nothing else
@@ -206,7 +206,7 @@ def test_each_recorder_draws_from_a_generator_of_its_own(driver: Driver) -> None
 
 def test_no_graphs_records_nothing(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "Stream", lambda _: pytest.fail("a stream to record on"))
-    recorder = Recorder(torch.device("cuda", 0), graphs=False)
+    recorder = CudaGraphRecorder(torch.device("cuda", 0), graphs=False)
     recorder.device = CPU
     taken(recorder, driver.counting, batches())
     assert not driver.recordings
@@ -221,8 +221,8 @@ def test_products_are_tf32_within_steps_alone() -> None:
         return torch.zeros(())
 
     step()
-    Recorder(CPU, precision="tf32").take(step, seed=0)
-    Recorder(CPU).take(step, seed=0)
+    CudaGraphRecorder(CPU, precision="tf32").run(step, seed=0)
+    CudaGraphRecorder(CPU).run(step, seed=0)
     step()
     assert found == [("ieee", False), ("tf32", True), ("ieee", True), ("ieee", False)]
 
@@ -240,7 +240,7 @@ def test_an_optimiser_goes_on_from_any_implementations_state(made_with: dict[str
     stepped(before, first)
     after = steps.adam([second], CPU, lr=0.3, betas=(0.1, 0.1))
     second.data.copy_(first.data)
-    steps.put_optimiser(before.state_dict(), after)
+    steps.load_optimiser_state(before.state_dict(), after)
     group = after.param_groups[0]
     assert (group["lr"], group["betas"]) == (0.1, (0.5, 0.9))
     assert (group["fused"], group["foreach"], group["capturable"]) == (True, None, False)

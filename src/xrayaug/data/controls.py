@@ -1,8 +1,8 @@
-"""What an arm is compared with: arms of its size without what is to be judged.
+"""Control arms: of the size of an arm, but without its synthetic images or their labels.
 
-If one of them does as well as the arm, it was not the synthetic images that did it: `duplicate` and `classical` bring
-as many further images of the same labels, `reweight` the same class counts, `shuffle` the same pictures without what
-their labels say.
+If a control does as well as the arm, the synthetic images are not the cause of its effect. `duplicate` and `classical`
+add as many further images of the same labels, `reweight` has the same class counts, and `shuffle` adds the same images
+with shuffled labels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,34 +13,34 @@ import numpy as np
 from xrayaug.data.dataset import LABELS, Row
 from xrayaug.errors import DataError
 
-COPYING, SHUFFLING = range(1, 3)  # what a random stream is for; the seed alone draws synthetic images
+DUPLICATE_STREAM, SHUFFLE_STREAM = range(1, 3)  # purposes of random streams; the seed alone draws synthetic images
 
 
-def copies(training: Sequence[Row], wanted: Mapping[str, int], seed: int) -> list[Row]:
-    """As many rows of each label as are wanted, each a real one again, numbered by its `copy`.
+def duplicate_rows(training: Sequence[Row], wanted: Mapping[str, int], seed: int) -> list[Row]:
+    """Return as many rows of each label as are wanted, each a repetition of a real one, numbered by its `copy`.
 
-    The images of a label are taken in a seeded order, over and over: none a second time before all a first time, and
-    of fewer the same ones.
+    The images of a label are repeated in a seeded order: each once before any a second time. A smaller number gives a
+    prefix of a larger one.
 
     Raises:
-        DataError: there is none of a label to take.
+        DataError: there is no training image of a wanted label.
     """
     found: list[Row] = []
     for place, label in enumerate(LABELS):
         rows = [row for row in training if row.label == label]
         if wanted.get(label) and not rows:
             raise DataError(f"there is no {label} training image to take again", "see --label")
-        order = np.random.default_rng((seed, COPYING, place)).permutation(len(rows)).tolist()
+        order = np.random.default_rng((seed, DUPLICATE_STREAM, place)).permutation(len(rows)).tolist()
         turns = (divmod(number, len(order)) for number in range(wanted.get(label, 0)))
         found += [replace(rows[order[which]], copy=before + 1) for before, which in turns]
     return found
 
 
-def shuffled(added: Sequence[Row], seed: int) -> list[Row]:
-    """The synthetic rows with their labels dealt out anew among them, so that there are as many of each as before.
+def shuffle_labels(added: Sequence[Row], seed: int) -> list[Row]:
+    """Return the synthetic rows with their labels permuted; the number of each label stays the same.
 
     Raises:
-        DataError: they all have one label.
+        DataError: all have the same label.
     """
     labels = [row.label for row in added]
     if len(set(labels)) < len(LABELS):
@@ -48,5 +48,5 @@ def shuffled(added: Sequence[Row], seed: int) -> list[Row]:
             f"--control shuffle needs synthetic images of both labels, and these are all {labels[0]}",
             "sample a run that was told labels, such as of train-gan --arch cgan, and augment without --label",
         )
-    order = np.random.default_rng((seed, SHUFFLING)).permutation(len(added)).tolist()
+    order = np.random.default_rng((seed, SHUFFLE_STREAM)).permutation(len(added)).tolist()
     return [replace(row, label=labels[place]) for row, place in zip(added, order, strict=True)]

@@ -1,4 +1,4 @@
-"""The dataset on disk: `index.csv` over `images.npy`, and the manifest. Sole reader and writer.
+"""Read and write datasets: `index.csv`, which lists the images of `images.npy`, and the manifest.
 
 `index.csv` has one row per image; its column `image` names
 the array: `images.npy` for the dataset's own, `real/images.npy` for that of the input which the manifest calls `real`
@@ -28,22 +28,27 @@ from xrayaug.storage.artifacts import Artifact
 INDEX = "index.csv"
 SPLITS = ("train", "valid", "test")
 LABELS = ("normal", "abnormal")
-CONTROLS = ("duplicate", "classical", "reweight", "shuffle")  # arms without what is to be judged, of the same size
-REWEIGHT = "reweight"  # the one that adds nothing
-MOST_PERCENT = 1e6  # added to an arm: more no figure can show
-MOST_IMAGES = 1 << 40  # of a class: so that what is divided by them is a number
-ROW_NUMBER = re.compile(r"[0-9]{1,40}")
-MIXED = "mixed"  # of an arm whose added images have either label
-BALANCE = "balance"  # of an arm whose added images even out the classes
-UNLABELLED = ""  # synthetic images of a generator that learnt both labels without telling them apart
+CONTROLS = (
+    "duplicate",
+    "classical",
+    "reweight",
+    "shuffle",
+)  # arms of the same size without the effect that is measured
+REWEIGHT = "reweight"  # the control that adds no images
+MAX_PERCENT = 1e6  # largest dose of an arm
+MAX_IMAGES = 1 << 40  # of a class, a plausibility limit
+NUMBER_PATTERN = re.compile(r"[0-9]{1,40}")
+MIXED = "mixed"  # label of an arm whose added images have both labels
+BALANCE = "balance"  # label of an arm whose added images balance the classes
+UNLABELLED = ""  # label of synthetic images of an unconditional generator trained on both labels
 
 
 @dataclass(frozen=True)
 class Row:
-    """One image: where its pixels are and what is known of it."""
+    """One image: the location of its pixels, and its metadata."""
 
-    image: str  # which array
-    row: int  # which picture of it
+    image: str  # name of the array
+    row: int  # index of the image in the array
     split: str
     label: str
     patient: str
@@ -52,26 +57,26 @@ class Row:
     synthetic: bool
     file: str = ""  # the raw file it came from, relative to the raw set's root
     sha256: str = ""  # of the decoded picture before resizing: equal for equal pixels
-    copy: int = 0  # which copy of a real training image, repeated or changed classically; 0 for what is none
-    extra: Mapping[str, str] = field(default_factory=dict)  # further columns, as the raw set has them
+    copy: int = 0  # number of the copy of a real training image, repeated or augmented; 0 if it is no copy
+    extra: Mapping[str, str] = field(default_factory=dict)  # further columns of the raw set
 
     @property
-    def added(self) -> bool:
-        """Whether it is in training because `augment` put it there."""
+    def is_added(self) -> bool:
+        """True if `augment` added the image to the training split."""
         return self.synthetic or self.copy > 0
 
 
 COLUMNS = tuple(column.name for column in fields(Row) if column.name != "extra")
-SHARED = ("image", "split", "label", "patient", "study", "source")  # columns in which many rows say the same
+SHARED_COLUMNS = ("image", "split", "label", "patient", "study", "source")  # columns with few distinct values
 REQUIRED = COLUMNS[: COLUMNS.index("synthetic") + 1]
 
 
 class Dataset:
-    """A finished dataset, its index read and checked, its arrays mapped and not yet read.
+    """A finished dataset: its index is read and checked, its arrays are memory-mapped.
 
     Args:
-        artifact: it, opened.
-        cache: where copies of its arrays are kept on the machine's own disk, to be read in their place.
+        artifact: the opened artifact of the dataset.
+        cache: directory on the local disk for copies of the arrays, which are read instead; None for no copies.
     """
 
     def __init__(self, artifact: Artifact, cache: Path | None = None) -> None:
@@ -83,22 +88,22 @@ class Dataset:
 
     @property
     def split_by(self) -> str:
-        """`patient`, or `image` where the user asked for the thesis's split, which lets patients leak.
+        """The unit of the split: "patient", or "image" as in the thesis, which can put a patient into two splits.
 
         Raises:
-            ArtifactError: the manifest says something else.
+            ArtifactError: the manifest has another value.
         """
         if "split_by" not in self.artifact.result:
             return "patient"
-        return self.artifact.said(str, "result", "split_by", among=("patient", "image"))
+        return self.artifact.get(str, "result", "split_by", among=("patient", "image"))
 
     @property
     def size(self) -> int:
-        """Height of the first array's images, in pixels."""
+        """The height of the images of the first array, in pixels."""
         return int(next(iter(self.arrays.values())).shape[1])
 
     def select(self, *, split: str | None = None, label: str | None = None, synthetic: bool | None = None) -> list[Row]:
-        """The rows of that split, label and origin; None means any."""
+        """Return the rows of this split, label and origin; None means any."""
         return [
             row
             for row in self.rows
@@ -108,15 +113,15 @@ class Dataset:
         ]
 
     def pixels(self, rows: Sequence[Row], size: int | None = None) -> Pixels:
-        """The pictures of `rows`, uint8 `[N, S, S]`, resized to `size` where they have another; all in memory.
+        """Return the images of `rows` in memory, uint8 `[N, S, S]`, resized to `size` if they differ from it.
 
         Raises:
             DataError: no size is given and the pictures have different ones.
         """
-        return self.stack(rows, size).at(slice(None))
+        return self.stack(rows, size).read(slice(None))
 
     def stack(self, rows: Sequence[Row], size: int | None = None) -> Stack:
-        """The pictures of `rows` as `pixels` gives them, to be read when they are asked for.
+        """Return the images of `rows` as a stack that reads them on demand.
 
         Raises:
             DataError: no size is given and the pictures have different ones.
@@ -142,24 +147,24 @@ class Dataset:
 
 
 def open_dataset(path: Path, cache: Path | None = None) -> Dataset:
-    """Open and check the dataset or arm at `path`, its pixels to be read from `cache` where that is given.
+    """Open and check the dataset or arm at `path`; its pixels are read from `cache` if it is given.
 
     Raises:
-        ArtifactError: it is none, or damaged.
-        DataError: its rows cannot stand (a synthetic image outside `train`, a patient in two splits, ...).
+        ArtifactError: it is no dataset, or it is damaged.
+        DataError: its rows are invalid (a synthetic image outside `train`, a patient in two splits, ...).
     """
-    return Dataset(artifacts.open_artifact(path, "dataset", later=copied(cache)), cache)
+    return Dataset(artifacts.open_artifact(path, "dataset", hash_later=cached_files(cache)), cache)
 
 
-def copied(cache: Path | None) -> Collection[str]:
-    """The files of a dataset that are read from `cache`, where their hash is checked."""
+def cached_files(cache: Path | None) -> Collection[str]:
+    """Return the files of a dataset that are read from `cache`, where their hash is checked."""
     return () if cache is None else (IMAGES,)
 
 
 def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patient") -> None:
-    """Write `index.csv`, after checking that the rows can stand.
+    """Check the rows and write `index.csv`.
 
-    The column `copy` is there only where something is one.
+    The column `copy` is written only if some row is a copy.
 
     Raises:
         DataError: an added row outside `train`, a patient in two splits without `split_by="image"`, or a picture that
@@ -171,7 +176,7 @@ def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patien
     columns = [name for name in COLUMNS if name != "copy" or any(row.copy for row in rows)]
     lines = (_cells(row, columns, extras) for row in rows)
     header = [*columns, *_free_names(extras)]
-    files.write_lines(directory / INDEX, csvfile.lines(itertools.chain([header], lines)))
+    files.write_lines(directory / INDEX, csvfile.format_lines(itertools.chain([header], lines)))
 
 
 def _free_names(extras: Sequence[str]) -> list[str]:
@@ -190,20 +195,20 @@ def _free_names(extras: Sequence[str]) -> list[str]:
 
 
 def _cells(row: Row, columns: Sequence[str], extras: Sequence[str]) -> list[object]:
-    """A row as a line of the index."""
+    """Return the cells of a row of the index."""
     cells = [getattr(row, name) for name in columns]
     return [int(cell) if isinstance(cell, bool) else cell for cell in cells] + [
         row.extra.get(name, "") for name in extras
     ]
 
 
-def borrowed(row: Row, input_name: str, **changes: Any) -> Row:
-    """The row as an arm refers to it: its pixels stay in the input of that name."""
-    return replace(row, image=sys.intern(f"{input_name}/{row.image}"), **changes)  # one name for all rows
+def reference_row(row: Row, input_name: str, **changes: Any) -> Row:
+    """Return the row of an arm that refers to `row` of the input `input_name`, which keeps the pixels."""
+    return replace(row, image=sys.intern(f"{input_name}/{row.image}"), **changes)  # share one string among all rows
 
 
 def check_splits(rows: Iterable[Row], *, split_by: str) -> None:
-    """Hold the rows to what makes an evaluation honest.
+    """Check that the splits allow a valid evaluation.
 
     Raises:
         DataError: a synthetic row or a copy outside `train`, an unlabelled real row, or a patient in two splits.
@@ -211,7 +216,7 @@ def check_splits(rows: Iterable[Row], *, split_by: str) -> None:
     split_of: dict[str, str] = {}
     leaking: set[str] = set()
     for row in rows:
-        if row.added and row.split != "train":
+        if row.is_added and row.split != "train":
             what = "synthetic image" if row.synthetic else "copy"
             raise DataError(f"a {what} stands in '{row.split}'", "what is added may only be trained on")
         if not row.synthetic and row.label not in LABELS:
@@ -225,16 +230,16 @@ def check_splits(rows: Iterable[Row], *, split_by: str) -> None:
         )
 
 
-def patients_in_two_splits(rows: Iterable[Row]) -> int:
-    """How many patients have images in more than one split."""
+def count_leaking_patients(rows: Iterable[Row]) -> int:
+    """Return the number of patients with images in more than one split."""
     split_of: dict[str, str] = {}
     return len(
         {row.patient for row in rows if row.patient and split_of.setdefault(row.patient, row.split) != row.split}
     )
 
 
-def counts(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
-    """Images per split and label: `{"train": {"normal": 3653, "abnormal": 1336}, ...}`."""
+def count_images(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
+    """Return the number of images by split and label: `{"train": {"normal": 3653, "abnormal": 1336}, ...}`."""
     found = Counter((row.split, row.label or "unlabelled") for row in rows)
     return {
         split: {label: number for (where, label), number in sorted(found.items(), reverse=True) if where == split}
@@ -243,25 +248,24 @@ def counts(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
     }
 
 
-def arm_of(artifact: Artifact) -> dict[str, Any]:
+def read_arm(artifact: Artifact) -> dict[str, Any]:
     """What the manifest of an arm, or of a run on it, says was added: `percent`, `real_fraction`, `label`, `added`.
 
-    `control` is what it is a control of, if it is one, and None otherwise, as in every arm from before there were any;
-    one that is reweighted says by which class counts, its `prior`.
+    `control` is the kind of control, or None for an arm that is none; a reweighted one has its class counts as `prior`.
 
     Raises:
         ArtifactError: it does not say so, or something absurd.
     """
     where = ("result", "arm")
-    arm = artifact.said(dict, *where)
-    added = artifact.said(int, *where, "added", minimum=0)
+    arm = artifact.get(dict, *where)
+    added = artifact.get(int, *where, "added", minimum=0)
     named = arm.get("control") is not None
-    control = artifact.said(str, *where, "control", among=CONTROLS) if named else None
-    counted = (artifact.said(int, *where, "prior", label, minimum=1, maximum=MOST_IMAGES) for label in LABELS)
+    control = artifact.get(str, *where, "control", among=CONTROLS) if named else None
+    counted = (artifact.get(int, *where, "prior", label, minimum=1, maximum=MAX_IMAGES) for label in LABELS)
     return arm | {
-        "percent": float(artifact.said(float, *where, "percent", minimum=0, maximum=MOST_PERCENT)),
-        "real_fraction": float(artifact.said(float, *where, "real_fraction", minimum=0, maximum=1)),
-        "label": artifact.said(str, *where, "label", among=(*LABELS, MIXED, BALANCE)) if added or named else None,
+        "percent": float(artifact.get(float, *where, "percent", minimum=0, maximum=MAX_PERCENT)),
+        "real_fraction": float(artifact.get(float, *where, "real_fraction", minimum=0, maximum=1)),
+        "label": artifact.get(str, *where, "label", among=(*LABELS, MIXED, BALANCE)) if added or named else None,
         "added": added,
         "control": control,
         **({"prior": dict(zip(LABELS, counted, strict=True))} if control == REWEIGHT else {}),
@@ -269,11 +273,11 @@ def arm_of(artifact: Artifact) -> dict[str, Any]:
 
 
 def _read_index(path: Path) -> tuple[Sequence[int], list[Row]]:
-    """The number of every row's line, and the rows.
+    """Return the line number of every row, and the rows.
 
     Raises:
         ArtifactError: it is no index.
-        DataError: a split or label that is none, or a picture that is there twice.
+        DataError: an unknown split or label, or an image that is listed twice.
     """
     numbers, rows = array("q"), []
     try:
@@ -300,7 +304,7 @@ def _numbered_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             if any("\0" in cell for cell in cells):
                 raise csv.Error("it holds NUL bytes")
             if cells:
-                yield reader.line_num, [csvfile.unguarded(cell) for cell in cells]
+                yield reader.line_num, [csvfile.unescape_formula(cell) for cell in cells]
 
 
 def _check_header(header: Sequence[str], path: Path) -> None:
@@ -314,7 +318,7 @@ def _check_header(header: Sequence[str], path: Path) -> None:
 def _parse_row(
     header: Sequence[str], cells: Sequence[str], where: str, extras: Mapping[str, int], shared: dict[Any, Any]
 ) -> Row:
-    """A line as a row; values that rows have in common are kept in `shared`, once."""
+    """Parse a line; equal values of different rows are kept once, in `shared`."""
     if len(cells) != len(header):
         raise ArtifactError(f"{where} has {len(cells)} cells, not {len(header)}")
     given = dict(zip(header, cells, strict=True))
@@ -324,11 +328,11 @@ def _parse_row(
         raise DataError(f"{where}: the split is '{known['split']}'", f"splits are {', '.join(SPLITS)}")
     if known["label"] not in (*LABELS, UNLABELLED):
         raise DataError(f"{where}: the label is '{known['label']}'", f"labels are {' and '.join(LABELS)}")
-    if not ROW_NUMBER.fullmatch(known["row"]) or known["synthetic"] not in ("0", "1"):
+    if not NUMBER_PATTERN.fullmatch(known["row"]) or known["synthetic"] not in ("0", "1"):
         raise ArtifactError(f"{where}: row must be a number, synthetic 0 or 1")
-    if not ROW_NUMBER.fullmatch(known["copy"]):
+    if not NUMBER_PATTERN.fullmatch(known["copy"]):
         raise ArtifactError(f"{where}: copy must be a number")
-    texts = {name: shared.setdefault(value, value) for name, value in known.items() if name in SHARED}
+    texts = {name: shared.setdefault(value, value) for name, value in known.items() if name in SHARED_COLUMNS}
     values = tuple(given.values())
     row, copy, extra = int(known["row"]), int(known["copy"]), shared.setdefault(values, csvfile.Cells(extras, values))
     own = {"file": known["file"], "sha256": known["sha256"]}
@@ -336,10 +340,10 @@ def _parse_row(
 
 
 def _check_unique(rows: Iterable[tuple[int, Row]], path: Path) -> None:
-    """Hold each picture to one row, and to one more for each of its copies; `rows` come with their lines' numbers.
+    """Check that no image, and no copy of one, is listed twice; `rows` come with their line numbers.
 
     Raises:
-        DataError: one is there twice.
+        DataError: one is listed twice.
     """
     first: defaultdict[tuple[str, int], dict[int, int]] = defaultdict(dict)
     for number, row in rows:
@@ -352,15 +356,15 @@ def _check_unique(rows: Iterable[tuple[int, Row]], path: Path) -> None:
 
 
 def _map_array(artifact: Artifact, name: str, cache: Path | None) -> Pixels:
-    """Map the array called `name`, through the inputs it is borrowed from.
+    """Memory-map the array `name`, which may belong to an input of an input.
 
     Raises:
-        ArtifactError: there is none of that name, or it is not what it should be.
+        ArtifactError: there is no such array, or it changed.
     """
     *borrowed_from, file = name.split("/")
     if file != IMAGES or any(part not in artifact.manifest["inputs"] for part in borrowed_from[:1]):
         raise ArtifactError(f"{artifact.path / INDEX} names '{name}', which is no array of its own or of an input")
     if borrowed_from:
-        borrowed_of = artifact.open_input(borrowed_from[0], "dataset", later=copied(cache))
+        borrowed_of = artifact.open_input(borrowed_from[0], "dataset", hash_later=cached_files(cache))
         return _map_array(borrowed_of, name.partition("/")[2], cache)
-    return map_images(local_cache.local(artifact, IMAGES, cache))
+    return map_images(local_cache.cached_path(artifact, IMAGES, cache))

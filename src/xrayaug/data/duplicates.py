@@ -1,6 +1,6 @@
-"""Equal pictures within a dataset, by the sha256 of their pixels: which there are, and what is said of them.
+"""Find and report images of equal pixels in a dataset, by the sha256 of their pixels.
 
-Pictures of one grey level are equal, but no copies of each other: whoever asks says which those are.
+Blank images, of one grey level, are equal without being copies; callers pass their hashes.
 """
 
 from collections import defaultdict
@@ -12,8 +12,8 @@ from xrayaug.options import Prepare
 from xrayaug.runtime import console
 
 
-def repeated(rows: Iterable[Row], blank: Set[str]) -> set[str]:
-    """The pictures that more than one row has, by sha256; but for those that are `blank`, and rows that say none."""
+def find_repeated(rows: Iterable[Row], blank: Set[str]) -> set[str]:
+    """Return the sha256 of images in more than one row, except for `blank` images and rows without sha256."""
     seen: set[str] = set()
     again: set[str] = set()
     for row in rows:
@@ -22,12 +22,12 @@ def repeated(rows: Iterable[Row], blank: Set[str]) -> set[str]:
 
 
 def report(rows: list[Row], options: Prepare, blank: Set[str]) -> dict[str, int]:
-    """Count equal pictures, and warn of them; across splits they are an error, unless the user chose otherwise.
+    """Count equal images and warn of them; across splits they are an error, unless the user chose otherwise.
 
     Raises:
-        DataError: a picture is in two splits.
+        DataError: an image is in two splits.
     """
-    found = repeated(rows, blank)
+    found = find_repeated(rows, blank)
     copies: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if row.sha256 in found:
@@ -37,24 +37,24 @@ def report(rows: list[Row], options: Prepare, blank: Set[str]) -> dict[str, int]
     contradicting = sum(len({row.label for row in group}) > 1 for group in equal)
     if equal:
         first, second = equal[0][:2]
-        console.warn(f"{len(equal)} pictures occur more than once, such as {first.file} and {second.file}")
+        console.warning(f"{len(equal)} pictures occur more than once, such as {first.file} and {second.file}")
     if contradicting:
-        console.warn(f"{contradicting} of them bear both labels")
+        console.warning(f"{contradicting} of them bear both labels")
     if across:
-        judge_across_splits(across, options, "is")
+        check_across_splits(across, options, "is")
     return {"pictures": len(equal), "across_splits": len(across), "with_both_labels": contradicting}
 
 
-def judge_across_splits(across: list[list[Row]], options: Prepare, what: str) -> None:
-    """Refuse copies that are in two splits, or warn of them where the user chose so.
+def check_across_splits(across: list[list[Row]], options: Prepare, what: str) -> None:
+    """Refuse copies that are in two splits, or warn of them if the user chose so.
 
     Args:
-        across: the rows of each picture.
-        options: whether the user did.
-        what: one row of a picture is to another.
+        across: groups of rows, one for each image in two splits.
+        options: options of the command, with the choice of the user.
+        what: relation of one row of a group to another, for the message.
 
     Raises:
-        DataError: the user did not.
+        DataError: copies are in two splits, and the user did not allow it.
     """
     first = across[0][0]
     second = next(row for row in across[0] if row.split != first.split)
@@ -63,6 +63,6 @@ def judge_across_splits(across: list[list[Row]], options: Prepare, what: str) ->
     )
     only_held_out = all("test" not in {row.split for row in group} for group in across)
     if options.duplicates == "warn" or (options.split_by == "image" and only_held_out):
-        console.warn(f"{line}; scores will flatter")
+        console.warning(f"{line}; scores will flatter")
     else:
         raise DataError(line, "remove the copies, or go on with --duplicates warn")

@@ -1,5 +1,5 @@
-"""Which images are for training, validation, test; and shares drawn at random: stratified by label, whole groups at a
-time, seeded, nested.
+"""Split images into training, validation and test, and draw random shares: stratified by label, in whole groups,
+seeded and nested.
 
 Drawn are the validation and test images that are held out (groups are patients, or single images as in the thesis), and
 the fraction of the real training set that is kept.
@@ -17,8 +17,8 @@ from xrayaug.data.dataset import Row
 from xrayaug.errors import DataError
 from xrayaug.options import Prepare
 
-DEFAULT_HOLDOUT = 0.1  # the thesis, where there are two classes to validate a classifier on
-TEST, VALID = range(2)  # what a random split is for
+DEFAULT_HOLDOUT = 0.1  # as in the thesis, if there are two classes to validate a classifier on
+TEST, VALID = range(2)  # purposes of random streams
 
 
 def assign(
@@ -27,13 +27,13 @@ def assign(
     blank: frozenset[str] = frozenset(),
     near_copies: Iterable[Sequence[int]] = (),
 ) -> list[Row]:
-    """Give every row its split: what the set says, then `--test` and `--holdout` drawn from the rest.
+    """Assign every row to a split: that of the set, or one drawn from the rest by `--test` and `--holdout`.
 
     Args:
         rows: of a raw set, their `split` empty where it says none.
         options: the shares, the seed, and whether patients stay together.
         blank: sha256 of pictures that are equal without being copies.
-        near_copies: groups of rows, by their places, whose pictures are copies though they are not equal.
+        near_copies: groups of rows, by their indices, that are near duplicates.
 
     Raises:
         DataError: a share of a split is asked for that the set has already.
@@ -53,8 +53,8 @@ def assign(
     return _with_each_label(rows, groups, options.seed) if holdout else rows
 
 
-def share(percent_or_fraction: float, of: int, *, whole: int = 1) -> int:
-    """`fraction * of / whole` rounded to nearest, half going up (Python's `round` sends 1826.5 to 1826).
+def round_share(percent_or_fraction: float, of: int, *, whole: int = 1) -> int:
+    """Return `fraction * of / whole` rounded to nearest, with halves rounded up (Python's `round` sends 1826.5 to 1826).
 
     The number is taken as it is written in decimal: 0.1 is one tenth, not the nearest binary fraction.
     """
@@ -63,7 +63,7 @@ def share(percent_or_fraction: float, of: int, *, whole: int = 1) -> int:
 
 
 def draw(groups: Sequence[Hashable], labels: Sequence[str], fraction: float, seed: int | Sequence[int]) -> set[int]:
-    """Indices of about `fraction` of the images, in whole groups, with about the same share of every label.
+    """Draw about `fraction` of the images, in whole groups, with about the same share of every label, by index.
 
     Groups are stratified by the set of labels they hold (normal only, abnormal only, both). In each stratum a seeded
     order is fixed and groups are taken from its start until the share is met as nearly as can be, so that a smaller
@@ -84,14 +84,14 @@ def draw(groups: Sequence[Hashable], labels: Sequence[str], fraction: float, see
     random = np.random.default_rng(seed)
     drawn: set[int] = set()
     for _, stratum in sorted(strata.items()):
-        wanted = share(fraction, sum(map(len, stratum)))
+        wanted = round_share(fraction, sum(map(len, stratum)))
         order = [stratum[place] for place in random.permutation(len(stratum))]
         drawn.update(_prefix(order, wanted))
     return drawn
 
 
 def _prefix(groups: list[list[int]], wanted: int) -> list[int]:
-    """The first groups, as many as bring the count nearest to `wanted`."""
+    """Return the members of the first groups, so that their number is nearest to `wanted`."""
     taken: list[int] = []
     for group in groups:
         if abs(len(taken) + len(group) - wanted) > abs(len(taken) - wanted) or len(taken) >= wanted:
@@ -109,7 +109,7 @@ def _move(rows: list[Row], groups: list[Hashable], split: str, fraction: float, 
 
 
 def _with_each_label(rows: list[Row], groups: list[Hashable], seed: int) -> list[Row]:
-    """The rows with a group in validation of each label that has none there, but two groups or more in training.
+    """Move a group to validation for each label that has none there, but two groups or more in training.
 
     In sets so small that a label's share of the hold-out rounds to nothing, a classifier could else not be trained.
     Where there is one label alone, nothing is validated, and the share stays what it is.
@@ -136,7 +136,7 @@ def _with_each_label(rows: list[Row], groups: list[Hashable], seed: int) -> list
 def _groups(
     rows: list[Row], split_by: str, blank: frozenset[str], near_copies: Iterable[Sequence[int]]
 ) -> list[Hashable]:
-    """What must stay together: a patient's images, and those of patients who share a picture; or single images."""
+    """Return the group of each row: images of a patient and of patients with equal images; or single images."""
     if split_by == "image":
         return list(range(len(rows)))
     parent: dict[Hashable, Hashable] = {}
@@ -146,7 +146,7 @@ def _groups(
             node = parent[node]
         return node
 
-    repeated = duplicates.repeated(rows, blank)
+    repeated = duplicates.find_repeated(rows, blank)
     for row in rows:
         if row.sha256 in repeated:
             parent[root(("patient", row.patient))] = root(("pixels", row.sha256))

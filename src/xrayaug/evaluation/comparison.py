@@ -10,103 +10,108 @@ from typing import Any
 
 import numpy as np
 
+from xrayaug.evaluation.results import PairTests
 from xrayaug.stats import bootstrap, classification, intervals, paired_tests
-from xrayaug.stats.bootstrap import Counts, Values
+from xrayaug.stats.bootstrap import Counts, FloatArray
 from xrayaug.stats.classification import Labels, Probabilities
 from xrayaug.stats.intervals import Estimate
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One seed's network on one set of cases: its probabilities, its scores, and those of every resample."""
+class ScoredNetwork:
+    """The network of one seed on one set of cases: probabilities, scores, and the scores of every resample."""
 
     seed: int
     labels: Labels  # [N]
     probabilities: Probabilities  # [N]
     threshold: float
     patients: int  # of the class that has fewest of them
-    scores: Mapping[str, Any]  # `scores.Scores` as a mapping
-    resampled: Mapping[str, Values]  # of each metric [B]
+    scores: Mapping[str, Any]  # `classification.Scores` as a mapping
+    resampled: Mapping[str, FloatArray]  # of each metric [B]
 
     @property
     def cases(self) -> int:
-        """How many the scores are of."""
+        """Number of cases."""
         return len(self.labels)
 
     def value(self, metric: str) -> float:
-        """A score, NaN where it is undefined."""
+        """Return a score, NaN if it is undefined."""
         found = self.scores[metric]
         return np.nan if found is None else float(found)
 
 
-def measure(
+def score_network(
     seed: int, labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts, *, patients: Labels
-) -> Measured:
+) -> ScoredNetwork:
     """Score a network on cases `[N]` of these patients `[N]`, and on their resamples `[B, N]`."""
     found = asdict(classification.score(labels, probabilities, threshold))
-    resampled = bootstrap.scores_of(labels, probabilities, threshold, counts)
-    return Measured(seed, labels, probabilities, threshold, bootstrap.fewest(labels, patients), found, resampled)
+    resampled = bootstrap.resampled_scores(labels, probabilities, threshold, counts)
+    return ScoredNetwork(
+        seed, labels, probabilities, threshold, bootstrap.min_class_patients(labels, patients), found, resampled
+    )
 
 
-def of_arm(arm: Sequence[Measured], metric: str) -> Estimate | None:
-    """An arm's mean over its seeds; None where it is undefined."""
+def estimate_score(arm: Sequence[ScoredNetwork], metric: str) -> Estimate | None:
+    """Estimate the mean score of an arm over its seeds; None if it is undefined."""
     values = np.array([each.value(metric) for each in arm])
     return intervals.estimate(values, _resampled(arm, metric), arm[0].cases, arm[0].patients)
 
 
-def of_difference(arm: Sequence[Measured], other: Sequence[Measured], metric: str) -> Estimate | None:
-    """By how much an arm scores higher than the other, over the seeds that both have; None where it is undefined."""
-    pairs = pairs_of(arm, other)
+def estimate_difference(arm: Sequence[ScoredNetwork], other: Sequence[ScoredNetwork], metric: str) -> Estimate | None:
+    """Estimate by how much an arm scores higher than the other over their common seeds; None if undefined."""
+    pairs = pair_by_seed(arm, other)
     if not pairs:
         return None
-    of_seeds, resampled = differences(pairs, metric), resampled_differences(pairs, metric)
+    of_seeds, resampled = seed_differences(pairs, metric), resampled_differences(pairs, metric)
     return intervals.estimate(of_seeds, resampled, arm[0].cases, arm[0].patients)
 
 
-def of_calls(arm: Sequence[Measured], other: Sequence[Measured]) -> Estimate | None:
-    """By how much more readily an arm calls images abnormal than the other: the share of them, were classes even.
+def estimate_call_rate_difference(arm: Sequence[ScoredNetwork], other: Sequence[ScoredNetwork]) -> Estimate | None:
+    """Estimate by how much more often an arm calls images abnormal than the other, with both classes weighted alike.
 
     That is (sensitivity + 1 - specificity) / 2, which a moved point of decision changes and better ranking need not: a
     reader's bias, apart from what the reader can tell (Macmillan and Creelman 2005, Detection Theory, chapter 2).
     """
-    pairs = pairs_of(arm, other)
+    pairs = pair_by_seed(arm, other)
     if not pairs:
         return None
-    of_seeds = (differences(pairs, "sensitivity") - differences(pairs, "specificity")) / 2
+    of_seeds = (seed_differences(pairs, "sensitivity") - seed_differences(pairs, "specificity")) / 2
     resampled = (resampled_differences(pairs, "sensitivity") - resampled_differences(pairs, "specificity")) / 2
     return intervals.estimate(of_seeds, resampled, arm[0].cases, arm[0].patients)
 
 
-def pairs_of(arm: Sequence[Measured], other: Sequence[Measured]) -> list[tuple[Measured, Measured]]:
-    """The networks of equal seeds, by seed."""
+def pair_by_seed(
+    arm: Sequence[ScoredNetwork], other: Sequence[ScoredNetwork]
+) -> list[tuple[ScoredNetwork, ScoredNetwork]]:
+    """Return the pairs of networks with equal seeds, sorted by seed."""
     of_seed = {each.seed: each for each in other}
     return [(each, of_seed[each.seed]) for each in sorted(arm, key=lambda each: each.seed) if each.seed in of_seed]
 
 
-def differences(pairs: Sequence[tuple[Measured, Measured]], metric: str) -> Values:
-    """First minus second of each pair `[S]`."""
+def seed_differences(pairs: Sequence[tuple[ScoredNetwork, ScoredNetwork]], metric: str) -> FloatArray:
+    """Return the score of the first network minus that of the second, for each pair `[S]`."""
     return np.array([one.value(metric) - other.value(metric) for one, other in pairs])
 
 
-def resampled_differences(pairs: Sequence[tuple[Measured, Measured]], metric: str) -> Values:
-    """First minus second of each pair on each resample `[B, S]`."""
+def resampled_differences(pairs: Sequence[tuple[ScoredNetwork, ScoredNetwork]], metric: str) -> FloatArray:
+    """Return the same difference on each resample `[B, S]`."""
     return _resampled([one for one, _ in pairs], metric) - _resampled([other for _, other in pairs], metric)
 
 
-def tests_of(one: Measured, other: Measured) -> dict[str, Any]:
-    """Of two networks alone, on these cases: exact McNemar on who is right, DeLong on the areas under the ROC curve."""
+def compare_pair(one: ScoredNetwork, other: ScoredNetwork) -> PairTests:
+    """Compare two networks on the same cases: exact McNemar test of who is right, DeLong test of the areas."""
     right = [(each.probabilities > each.threshold) == (each.labels == 1) for each in (one, other)]
     only_one, only_other = int(np.sum(right[0] & ~right[1])), int(np.sum(right[1] & ~right[0]))
     areas = paired_tests.delong(one.labels, one.probabilities, other.probabilities)
-    return {
-        "seed": one.seed,
-        "only_arm_right": only_one,
-        "only_baseline_right": only_other,
-        "mcnemar_p": paired_tests.mcnemar(only_one, only_other),
-        "auroc_difference": areas and areas[0],
-        "delong_p": areas and areas[2],
-    }
+    return PairTests(
+        seed=one.seed,
+        only_arm_right=only_one,
+        only_baseline_right=only_other,
+        mcnemar_p=paired_tests.mcnemar(only_one, only_other),
+        auroc_difference=areas and areas[0],
+        delong_p=areas and areas[2],
+    )
 
 
-def _resampled(arm: Sequence[Measured], metric: str) -> Values:
+def _resampled(arm: Sequence[ScoredNetwork], metric: str) -> FloatArray:
     return np.stack([each.resampled[metric] for each in arm], axis=1)

@@ -1,243 +1,247 @@
-"""Measured arms -> what stands in an evaluation: intervals, differences to the baseline, the verdict on every arm."""
+"""Scored networks -> findings: intervals, differences to the baseline, the verdict on every arm."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from xrayaug.errors import VerdictError
-from xrayaug.evaluation import comparison, validity, verdict
-from xrayaug.evaluation.comparison import Measured
-from xrayaug.evaluation.validity import Check
+from xrayaug.evaluation import checks, comparison, verdict
+from xrayaug.evaluation.comparison import ScoredNetwork
+from xrayaug.evaluation.results import (
+    CHOSEN,
+    HALF,
+    VERDICT_FILE,
+    ArmVerdict,
+    BootstrapInterval,
+    Check,
+    ControlComparison,
+    Difference,
+    EvaluatedArm,
+    Interval,
+    Intervals,
+    PriorShift,
+    Question,
+    SignFlip,
+    Verdict,
+)
 from xrayaug.evaluation.verdict import Decision
 from xrayaug.stats import classification, intervals, paired_tests
 from xrayaug.stats.classification import METRICS
 from xrayaug.stats.intervals import Estimate
 
 RANGES = {"kappa": (-1.0, 1.0)}  # of scores that do not lie in [0, 1]
-HALF, CHOSEN = "half", "chosen"  # thresholds: 0.5, and that of the greatest balanced accuracy on validation
 
-Measurements = Mapping[tuple[str, str], Mapping[str, Sequence[Measured]]]
-"""By level and threshold, then by the arm's name: its networks, by seed."""
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What an arm is."""
-
-    name: str
-    percent: float
-    real_fraction: float
-    label: str | None
-    control: str | None
-    share_normal: float  # of its training images
+Measurements = Mapping[tuple[str, str], Mapping[str, Sequence[ScoredNetwork]]]
+"""The networks of each arm sorted by seed, by level and threshold and then by the name of the arm."""
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked of the arms: by which score, of what, and which difference does not matter."""
-
-    metric: str
-    level: str
-    margin: float
-    seed: int
+def find_baseline(arm: EvaluatedArm, arms: Sequence[EvaluatedArm]) -> EvaluatedArm | None:
+    """Return the arm of the same real images with nothing added; None if there is none."""
+    same = (each for each in arms if each.settings.real_fraction == arm.settings.real_fraction)
+    return next((each for each in same if each.settings.percent == 0 and each.settings.control is None), None)
 
 
-def baseline_of(arm: Arm, arms: Sequence[Arm]) -> Arm | None:
-    """The arm of the same real images with nothing added; None where it is not there."""
-    same = (each for each in arms if each.real_fraction == arm.real_fraction)
-    return next((each for each in same if each.percent == 0 and each.control is None), None)
-
-
-def controls_of(arm: Arm, arms: Sequence[Arm]) -> list[Arm]:
-    """The controls of the same size: what is to be judged left out."""
+def find_controls(arm: EvaluatedArm, arms: Sequence[EvaluatedArm]) -> list[EvaluatedArm]:
+    """Return the controls of the same size as an arm: alike but for what is to be judged."""
+    own = arm.settings
     return [
         each
         for each in arms
-        if each.control is not None
-        and (each.real_fraction, each.percent) == (arm.real_fraction, arm.percent)
-        and each.label in (arm.label, None)
+        if each.settings.control is not None
+        and (each.settings.real_fraction, each.settings.percent) == (own.real_fraction, own.percent)
+        and each.settings.label in (own.label, None)
     ]
 
 
-def intervals_of(measured: Mapping[str, Sequence[Measured]]) -> dict[str, dict[str, Any]]:
-    """Every arm's mean of every score with its 95 % interval; None where it is undefined."""
+def estimate_scores(networks: Mapping[str, Sequence[ScoredNetwork]]) -> dict[str, Intervals]:
+    """Return the mean of every score of every arm with its 95 % interval; None where it is undefined."""
     return {
-        name: {metric: _told(comparison.of_arm(arm, metric), *RANGES.get(metric, (0.0, 1.0))) for metric in METRICS}
-        for name, arm in measured.items()
+        name: {
+            metric: Interval.from_estimate(comparison.estimate_score(of_arm, metric), *RANGES.get(metric, (0.0, 1.0)))
+            for metric in METRICS
+        }
+        for name, of_arm in networks.items()
     }
 
 
-def differences_of(arms: Sequence[Arm], measured: Mapping[str, Sequence[Measured]]) -> dict[str, dict[str, Any]]:
-    """Every arm's difference to its baseline in every score, likewise; nothing for a baseline."""
-    found: dict[str, dict[str, Any]] = {}
+def estimate_differences(
+    arms: Sequence[EvaluatedArm], networks: Mapping[str, Sequence[ScoredNetwork]]
+) -> dict[str, Intervals]:
+    """Return the difference of every arm but the baselines to its baseline in every score, with its 95 % interval."""
+    found: dict[str, Intervals] = {}
     for arm in arms:
-        baseline = baseline_of(arm, arms)
+        baseline = find_baseline(arm, arms)
         if baseline is not None and baseline != arm:
-            pair = measured[arm.name], measured[baseline.name]
-            found[arm.name] = {metric: _told(comparison.of_difference(*pair, metric)) for metric in METRICS}
+            pair = networks[arm.name], networks[baseline.name]
+            found[arm.name] = {metric: _interval(comparison.estimate_difference(*pair, metric)) for metric in METRICS}
     return found
 
 
 def conclude(
-    arms: Sequence[Arm], measurements: Measurements, question: Question, checks: Sequence[Check]
-) -> dict[str, Any]:
-    """The verdict on every arm but the baselines, with the checks beside it.
+    arms: Sequence[EvaluatedArm], measurements: Measurements, question: Question, found_checks: Sequence[Check]
+) -> Verdict:
+    """Return the verdict on every arm but the baselines, with the checks it rests on.
 
     Controls are decided on apart from the arms, so that adding one does not make the others' correction harder.
     """
     study = _Study(arms, measurements, question)
-    judged = [arm for arm in arms if baseline_of(arm, arms) != arm]
+    judged = [arm for arm in arms if find_baseline(arm, arms) != arm]
     differences = {arm.name: study.difference(arm, question.metric) for arm in judged}
     decisions: dict[str, Decision] = {}
     for group in (True, False):
-        of_group = {arm.name: differences[arm.name] for arm in judged if (arm.control is None) == group}
+        of_group = {arm.name: differences[arm.name] for arm in judged if (arm.settings.control is None) == group}
         decisions |= verdict.decide(of_group, question.margin)
-    grave = validity.gravest(checks)
-    return {
-        **asdict(question),
-        "threshold": HALF,
-        "confidence": 1 - intervals.LEVEL,
-        "valid": grave is None,
-        "checks": [asdict(check) for check in checks],
-        "arms": [study.told(arm, differences[arm.name], decisions[arm.name], grave) for arm in judged],
-    }
+    failure = checks.find_critical_failure(found_checks)
+    return Verdict(
+        question,
+        threshold=HALF,
+        confidence=1 - intervals.ALPHA,
+        valid=failure is None,
+        checks=found_checks,
+        arms=[study.judge_arm(arm, differences[arm.name], decisions[arm.name], failure) for arm in judged],
+    )
 
 
-def specificity_check(arms: Sequence[Arm], measurements: Measurements, question: Question) -> list[Check]:
-    """Whether arms call real normal test images abnormal more often than their baselines; none without such arms.
+def check_specificity(arms: Sequence[EvaluatedArm], measurements: Measurements, question: Question) -> list[Check]:
+    """Check that no arm calls real normal test images abnormal more often than its baseline; none without such arms.
 
-    Each 95 % interval is uncorrected, at 0.5 and at the thresholds chosen on validation. Where no interval shows a fall
-    and one does not leave out a fall that matters, it is unknown.
+    Each 95 % interval is uncorrected, at 0.5 and at the thresholds chosen on validation. The result is unknown if no
+    interval shows a fall and one does not leave out a fall that matters.
     """
-    told: list[str] = []
+    described: list[str] = []
     estimates: list[Estimate | None] = []
     for arm in arms:
-        baseline = baseline_of(arm, arms)
-        if arm.control is None and baseline is not None and baseline != arm:
-            pairs = [(at, measurements[question.level, at]) for at in (HALF, CHOSEN)]
-            found = {at: comparison.of_difference(of[arm.name], of[baseline.name], "specificity") for at, of in pairs}
-            estimates += found.values()
-            told.append(f"{arm.name}: {_bounds(found[HALF])} at 0.5, {_bounds(found[CHOSEN])} at the one chosen")
-    fall = any(each is not None and verdict.is_apart(each) and each.value < 0 for each in estimates)
+        baseline = find_baseline(arm, arms)
+        if arm.settings.control is None and baseline is not None and baseline != arm:
+            half, chosen = (
+                comparison.estimate_difference(networks[arm.name], networks[baseline.name], "specificity")
+                for networks in (measurements[question.level, HALF], measurements[question.level, CHOSEN])
+            )
+            estimates += [half, chosen]
+            described.append(f"{arm.name}: {_format(half)} at 0.5, {_format(chosen)} at the one chosen")
+    fall = any(each is not None and verdict.is_significant(each) and each.value < 0 for each in estimates)
     unseen = any(each is None or each.interval()[0] < -question.margin for each in estimates)
-    holds = False if fall else None if unseen else True
-    sentence = "specificity on real normal test images, difference to 0 by threshold: " + "; ".join(told)
-    return [Check("real normals", holds, sentence)] if told else []
+    passed = False if fall else None if unseen else True
+    sentence = "specificity on real normal test images, difference to 0 by threshold: " + "; ".join(described)
+    return [Check("real normals", passed, sentence)] if described else []
 
 
-def demand(found: Mapping[str, Any], wanted: str | None) -> None:
-    """Hold the verdict, as `conclude` gives it, to `--fail-unless`.
+def demand(verdicts: Mapping[str, str], wanted: str | None) -> None:
+    """Check the verdicts on the arms that are no controls, by the name of the arm, against `--fail-unless`.
 
     Raises:
-        VerdictError: no arm does what is wanted.
+        VerdictError: no arm has the verdict that is wanted.
     """
-    arms = [each for each in found["arms"] if each["control"] is None]
-    if wanted is not None and not any(each["verdict"] == wanted for each in arms):
-        said = ", ".join(f"{each['arm']}: {verdict.SAID[each['verdict']]}" for each in arms) or "there is none to judge"
-        raise VerdictError(f"no arm {wanted}: {said}", "the reasons are in verdict.json")
+    if wanted is not None and wanted not in verdicts.values():
+        listed = ", ".join(f"{arm}: {verdict.DISPLAY_NAMES[found]}" for arm, found in verdicts.items())
+        raise VerdictError(
+            f"no arm {wanted}: {listed or 'there is none to judge'}", f"the reasons are in {VERDICT_FILE}"
+        )
 
 
 @dataclass(frozen=True)
 class _Study:
-    """All arms, what was measured of them, and what is asked."""
+    """All arms, their scored networks, and the question."""
 
-    arms: Sequence[Arm]
+    arms: Sequence[EvaluatedArm]
     measurements: Measurements
     question: Question
 
-    def difference(self, arm: Arm, metric: str, threshold: str = HALF) -> Estimate | None:
-        """To the baseline; None where there is none."""
-        baseline = baseline_of(arm, self.arms)
+    def difference(self, arm: EvaluatedArm, metric: str, threshold: str = HALF) -> Estimate | None:
+        """Estimate the difference of an arm to its baseline; None if there is none."""
+        baseline = find_baseline(arm, self.arms)
         if baseline is None:
             return None
-        measured = self.measurements[self.question.level, threshold]
-        return comparison.of_difference(measured[arm.name], measured[baseline.name], metric)
+        networks = self.measurements[self.question.level, threshold]
+        return comparison.estimate_difference(networks[arm.name], networks[baseline.name], metric)
 
-    def told(self, arm: Arm, difference: Estimate | None, decision: Decision, grave: Check | None) -> dict[str, Any]:
-        """All that is said of one arm."""
-        baseline = baseline_of(arm, self.arms)
-        shift = self._prior_shift(arm)
-        controls = self._controls(arm, difference)
-        reasons = [
-            verdict.reason(decision, difference, classification.plain(self.question.metric), self.question.margin)
-        ]
+    def judge_arm(
+        self, arm: EvaluatedArm, difference: Estimate | None, decision: Decision, failure: Check | None
+    ) -> ArmVerdict:
+        """Return the verdict on one arm; it is unclear if a critical check fails."""
+        baseline = find_baseline(arm, self.arms)
+        shift = self._judge_prior_shift(arm)
+        controls = self._compare_with_controls(arm, difference)
+        metric = classification.display_name(self.question.metric)
+        reasons = [verdict.reason(decision, difference, metric, self.question.margin)]
         if decision.verdict in (verdict.HELPS, verdict.HURTS):
-            reasons += [control["sentence"] for control in controls]
-        return {
-            "arm": arm.name,
-            "control": arm.control,
-            "baseline": baseline and baseline.name,
-            "verdict": verdict.UNCLEAR if grave else decision.verdict,
-            "reason": "; ".join(filter(None, [grave.sentence if grave else "", *reasons, shift["sentence"]])),
-            "difference": difference and self._detailed(arm, difference, decision),
-            "pairs": [comparison.tests_of(*pair) for pair in self._pairs(arm)],
-            "prior_shift": shift,
-            "controls": controls,
-        }
+            reasons += [control.sentence for control in controls]
+        return ArmVerdict(
+            arm=arm.name,
+            control=arm.settings.control,
+            baseline=baseline.name if baseline else None,
+            verdict=verdict.UNCLEAR if failure else decision.verdict,
+            reason="; ".join(filter(None, [failure.sentence if failure else "", *reasons, shift.sentence])),
+            difference=self._describe_difference(arm, difference, decision) if difference else None,
+            pairs=[comparison.compare_pair(*pair) for pair in self._pairs(arm)],
+            prior_shift=shift,
+            controls=controls,
+        )
 
-    def _detailed(self, arm: Arm, difference: Estimate, decision: Decision) -> dict[str, Any]:
-        """The difference that decides, with every p-value, and the bootstrap's interval and the sign flip beside it."""
+    def _describe_difference(self, arm: EvaluatedArm, difference: Estimate, decision: Decision) -> Difference:
+        """Return the difference that decides, with all p-values, the interval of the bootstrap and the sign flip."""
         pairs, metric = self._pairs(arm), self.question.metric
-        of_seeds = comparison.differences(pairs, metric)
-        low, high = intervals.percentile(comparison.resampled_differences(pairs, metric), self.question.seed)
+        of_seeds = comparison.seed_differences(pairs, metric)
+        low, high = intervals.percentile_interval(comparison.resampled_differences(pairs, metric), self.question.seed)
         flipped, smallest = paired_tests.sign_flip(of_seeds)
-        return difference.told() | {
-            "standard_error": difference.error,
-            "variance_of_seeds": difference.of_seeds,
-            "variance_of_patients": difference.of_patients,
-            "p": difference.p_value(),
-            "p_holm": decision.p_different,
-            "p_equivalent": difference.p_equivalent(self.question.margin),
-            "p_equivalent_holm": decision.p_equivalent,
-            "bootstrap": {"kind": "percentile", "low": low, "high": high},
-            "sign_flip": {"p": flipped, "smallest": smallest},
-            "of_seeds": {str(one.seed): float(each) for (one, _), each in zip(pairs, of_seeds, strict=True)},
-        }
+        bounds = difference.interval()
+        return Difference(
+            difference.value,
+            *bounds,
+            seeds=difference.seeds,
+            standard_error=difference.error,
+            variance_of_seeds=difference.seed_variance,
+            variance_of_patients=difference.patient_variance,
+            p=difference.p_value(),
+            p_holm=decision.p_different,
+            p_equivalent=difference.p_equivalent(self.question.margin),
+            p_equivalent_holm=decision.p_equivalent,
+            bootstrap=BootstrapInterval("percentile", low, high),
+            sign_flip=SignFlip(flipped, smallest),
+            of_seeds={one.seed: float(each) for (one, _), each in zip(pairs, of_seeds, strict=True)},
+        )
 
-    def _prior_shift(self, arm: Arm) -> dict[str, Any]:
-        baseline = baseline_of(arm, self.arms) or arm
-        return verdict.prior_shift(
+    def _judge_prior_shift(self, arm: EvaluatedArm) -> PriorShift:
+        baseline = find_baseline(arm, self.arms) or arm
+        return verdict.judge_prior_shift(
             (arm.share_normal, baseline.share_normal),
-            self._calls(arm),
+            self._call_rate_difference(arm),
             (self.difference(arm, "accuracy"), self.difference(arm, "accuracy", CHOSEN)),
             self.difference(arm, "auroc"),
         )
 
-    def _calls(self, arm: Arm) -> Estimate | None:
-        baseline, measured = baseline_of(arm, self.arms), self.measurements[self.question.level, HALF]
-        return comparison.of_calls(measured[arm.name], measured[baseline.name]) if baseline else None
+    def _call_rate_difference(self, arm: EvaluatedArm) -> Estimate | None:
+        baseline, networks = find_baseline(arm, self.arms), self.measurements[self.question.level, HALF]
+        if baseline is None:
+            return None
+        return comparison.estimate_call_rate_difference(networks[arm.name], networks[baseline.name])
 
-    def _controls(self, arm: Arm, difference: Estimate | None) -> list[dict[str, Any]]:
-        """What the controls of the same size say of an arm that is none itself."""
-        measured, metric = self.measurements[self.question.level, HALF], self.question.metric
-        if arm.control is not None:
+    def _compare_with_controls(self, arm: EvaluatedArm, difference: Estimate | None) -> list[ControlComparison]:
+        """Compare an arm with the controls of the same size; none for a control."""
+        networks, metric = self.measurements[self.question.level, HALF], self.question.metric
+        if arm.settings.control is not None:
             return []
         return [
-            verdict.control(
-                str(each.control),
+            verdict.compare_with_control(
+                str(each.settings.control),
                 difference,
                 self.difference(each, metric),
-                comparison.of_difference(measured[arm.name], measured[each.name], metric),
+                comparison.estimate_difference(networks[arm.name], networks[each.name], metric),
             )
-            for each in controls_of(arm, self.arms)
+            for each in find_controls(arm, self.arms)
         ]
 
-    def _pairs(self, arm: Arm) -> list[tuple[Measured, Measured]]:
-        baseline, measured = baseline_of(arm, self.arms), self.measurements[self.question.level, HALF]
-        return comparison.pairs_of(measured[arm.name], measured[baseline.name]) if baseline else []
+    def _pairs(self, arm: EvaluatedArm) -> list[tuple[ScoredNetwork, ScoredNetwork]]:
+        baseline, networks = find_baseline(arm, self.arms), self.measurements[self.question.level, HALF]
+        return comparison.pair_by_seed(networks[arm.name], networks[baseline.name]) if baseline else []
 
 
-def _bounds(estimate: Estimate | None) -> str:
+def _interval(estimate: Estimate | None) -> Interval | None:
+    return Interval.from_estimate(estimate, -math.inf, math.inf)
+
+
+def _format(estimate: Estimate | None) -> str:
     if estimate is None:
         return "undefined"
     low, high = estimate.interval()
     return f"{estimate.value:+.3f} ({low:+.3f} to {high:+.3f})"
-
-
-def _told(estimate: Estimate | None, least: float = -math.inf, most: float = math.inf) -> dict[str, Any] | None:
-    """An estimate for the result; its interval ends where a score does, which is no less often right."""
-    if estimate is None:
-        return None
-    told = estimate.told()
-    return told | {"low": max(told["low"], least), "high": min(told["high"], most)}

@@ -1,30 +1,47 @@
-"""What runs say of the test and validation images -> cases: the images themselves, studies or patients; and CSV."""
+"""Predictions of runs on test and validation images; images gathered into cases: images, studies or patients."""
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from xrayaug.data.dataset import Row
-from xrayaug.evaluation.runs import Run
+from xrayaug.evaluation.results import ArmSettings, EvaluatedArm
 from xrayaug.stats import bootstrap, classification
 from xrayaug.stats.classification import Labels, Probabilities
 from xrayaug.storage import csvfile
 
-LEVELS = ("image", "study", "patient")
 COLUMNS = ("run", "arm", "seed", "image", "row", "file", "patient", "study", "label", "probability")
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """What a run says of the test and of the validation images."""
+class RunInfo:
+    """What a report says of a run: its name, arm and seed, and the class prior of its training."""
 
-    run: Run
+    name: str
+    arm: ArmSettings
+    arm_name: str
+    seed: int
+    share_normal: float  # of the training images
+
+    @property
+    def evaluated_arm(self) -> EvaluatedArm:
+        """The arm it belongs to."""
+        return EvaluatedArm(self.arm_name, self.arm, self.share_normal)
+
+
+@dataclass(frozen=True)
+class RunPredictions:
+    """The probabilities that a run gives the test and the validation images."""
+
+    run: RunInfo
+    test_rows: Sequence[Row]
+    valid_rows: Sequence[Row]
     test: Probabilities
     valid: Probabilities
-    temperature: float = 1.0  # its logits were divided by
+    temperature: float = 1.0  # that the logits were divided by
 
 
 @dataclass(frozen=True)
@@ -36,48 +53,54 @@ class Cases:
     patients: Labels  # [M], numbered
 
     def probabilities(self, of_images: Probabilities) -> Probabilities:
-        """`[M]`, the mean over a case's images `[N]`."""
-        return classification.by_study(self.gathered_by, np.zeros(len(of_images), np.int64), of_images)[2]
+        """Average the probabilities of images `[N]` over the images of each case, `[M]`."""
+        return classification.average_by_study(self.gathered_by, np.zeros(len(of_images), np.int64), of_images)[2]
 
 
-def cases(rows: Sequence[Row], level: str) -> Cases:
-    """The images as cases of that level; one is abnormal if any of its images is, and has their first one's patient."""
-    gathered_by = {"image": [str(place) for place in range(len(rows))], "study": studies(rows),
-                   "patient": _patients(rows)}[level]  # fmt: skip
-    names, labels, _ = classification.by_study(gathered_by, [_is_abnormal(row) for row in rows], np.zeros(len(rows)))
-    of_case = dict(zip(reversed(gathered_by), reversed(_patients(rows)), strict=True))
-    return Cases(gathered_by, labels, bootstrap.numbered([of_case[name] for name in names]))
+def gather_cases(rows: Sequence[Row], level: str) -> Cases:
+    """Gather images into cases; a case is abnormal if any of its images is, and has the first one's patient."""
+    gathered_by = {"image": [str(place) for place in range(len(rows))], "study": study_names(rows),
+                   "patient": _patient_names(rows)}[level]  # fmt: skip
+    names, labels, _ = classification.average_by_study(
+        gathered_by, [_is_abnormal(row) for row in rows], np.zeros(len(rows))
+    )
+    of_case = dict(zip(reversed(gathered_by), reversed(_patient_names(rows)), strict=True))
+    return Cases(gathered_by, labels, bootstrap.encode_groups([of_case[name] for name in names]))
 
 
-def cooled(each: Predicted) -> Predicted:
-    """With probabilities by the temperature that fits the validation images best."""
-    divisor = classification.temperature([_is_abnormal(row) for row in each.run.valid], each.valid)
-    return Predicted(
-        each.run, classification.cooled(each.test, divisor), classification.cooled(each.valid, divisor), divisor
+def calibrate(predicted: RunPredictions) -> RunPredictions:
+    """Return the predictions scaled by the temperature that fits the validation images best."""
+    labels = [_is_abnormal(row) for row in predicted.valid_rows]
+    temperature = classification.fit_temperature(labels, predicted.valid)
+    return replace(
+        predicted,
+        test=classification.apply_temperature(predicted.test, temperature),
+        valid=classification.apply_temperature(predicted.valid, temperature),
+        temperature=temperature,
     )
 
 
-def lines(predicted: Sequence[Predicted], split: Literal["test", "valid"]) -> Iterator[str]:
-    """Every run's probability of every image of a split, as the lines of a CSV file."""
-    of_runs = (_rows_of(each, split) for each in predicted)
-    return csvfile.lines(itertools.chain([COLUMNS], itertools.chain.from_iterable(of_runs)))
+def format_csv(predicted: Sequence[RunPredictions], split: Literal["test", "valid"]) -> Iterator[str]:
+    """Yield the lines of a CSV file with the probability of every image of a split by every run."""
+    of_runs = (_format_rows(each, split) for each in predicted)
+    return csvfile.format_lines(itertools.chain([COLUMNS], itertools.chain.from_iterable(of_runs)))
 
 
-def _rows_of(each: Predicted, split: Literal["test", "valid"]) -> Iterator[tuple[object, ...]]:
-    run, probabilities = each.run, getattr(each, split).tolist()
-    name, arm, seed = run.name, run.arm_name, run.seed
-    for row, probability in zip(getattr(run, split), probabilities, strict=True):
+def _format_rows(predicted: RunPredictions, split: Literal["test", "valid"]) -> Iterator[tuple[object, ...]]:
+    run, probabilities = predicted.run, (predicted.test if split == "test" else predicted.valid).tolist()
+    rows = predicted.test_rows if split == "test" else predicted.valid_rows
+    for row, probability in zip(rows, probabilities, strict=True):
         known = (row.image, row.row, row.file, row.patient, row.study, row.label)
-        yield (name, arm, seed, *known, probability)
+        yield (run.name, run.arm_name, run.seed, *known, probability)
 
 
-def studies(rows: Sequence[Row]) -> list[str]:
-    """The study of each image; an image that names none is one of its own."""
+def study_names(rows: Sequence[Row]) -> list[str]:
+    """Return the study of each image; an image that names none is one of its own."""
     return [row.study or f"image {place}" for place, row in enumerate(rows)]
 
 
-def _patients(rows: Sequence[Row]) -> list[str]:
-    """The patient of each image; an image that names none is of one of its own."""
+def _patient_names(rows: Sequence[Row]) -> list[str]:
+    """Return the patient of each image; an image that names none is of one of its own."""
     return [row.patient or f"image {place}" for place, row in enumerate(rows)]
 
 

@@ -15,16 +15,16 @@ from pathlib import Path
 import torch
 
 from xrayaug.data import image_sets
-from xrayaug.data.dataset import Dataset, copied
-from xrayaug.data.image_sets import Pictures, PixelHash
+from xrayaug.data.dataset import Dataset, cached_files
+from xrayaug.data.image_sets import ImageSet, PixelHash
 from xrayaug.errors import DataError, InputError
 from xrayaug.metrics import features, frechet
-from xrayaug.metrics.features import Array, Features
-from xrayaug.metrics.frechet import Moments, Statistics
+from xrayaug.metrics.features import FeatureArray, FeatureExtractor
+from xrayaug.metrics.frechet import RunningMoments, Statistics
 from xrayaug.options import Fid
 from xrayaug.runtime import console, devices, stopping
-from xrayaug.runtime.distributed import turns
-from xrayaug.runtime.distributed.turns import Work
+from xrayaug.runtime.distributed import leader_worker
+from xrayaug.runtime.distributed.leader_worker import Work
 from xrayaug.runtime.stopping import Interval
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Result
@@ -32,7 +32,7 @@ from xrayaug.storage.checkpoints import Checkpoints, State
 
 
 @dataclass(frozen=True)
-class Stored:
+class PrecomputedStatistics:
     """A side of which only the statistics are at hand."""
 
     path: Path
@@ -45,18 +45,18 @@ class Stored:
         return self.statistics.count
 
 
-Side = Pictures | Stored
+FidInput = ImageSet | PrecomputedStatistics
 
 
 @dataclass(frozen=True)
-class Measured:
+class ExtractedStatistics:
     """A side's statistics, and how they were come by."""
 
-    side: Side
+    side: FidInput
     statistics: Statistics
     hashed: PixelHash | None  # of pictures
     cached: bool
-    features: Array | None = None  # [N, D], where a metric needs more than statistics
+    features: FeatureArray | None = None  # [N, D], where a metric needs more than statistics
 
     @property
     def pixels_sha256(self) -> str | None:
@@ -74,7 +74,7 @@ class Measured:
         }
 
 
-class Gauge:
+class StatisticsExtractor:
     """Makes the statistics of sides, and their features where asked to; the network is loaded when first needed."""
 
     def __init__(self, options: Fid, *, with_features: bool) -> None:
@@ -83,7 +83,7 @@ class Gauge:
         self._unfinished: list[Checkpoints] = []  # what may be deleted when all is measured
 
     @cached_property
-    def network(self) -> Features:
+    def network(self) -> FeatureExtractor:
         """What makes the features.
 
         Raises:
@@ -91,33 +91,35 @@ class Gauge:
         """
         device = devices.resolve(self.options.device, deterministic=self.options.deterministic)
         given = self.options
-        return features.load(given.features, device, dims=int(given.dims), weights=given.weights, seed=given.seed)
+        return features.load_extractor(
+            given.features, device, dims=int(given.dims), weights=given.weights, seed=given.seed
+        )
 
     @property
     def dims(self) -> int:
         """Features per image."""
-        return self.network.dims if features.is_run(self.options.features) else int(self.options.dims)
+        return self.network.dims if features.is_classifier_run(self.options.features) else int(self.options.dims)
 
-    def measured(self, side: Side) -> Measured:
+    def measured(self, side: FidInput) -> ExtractedStatistics:
         """A side's statistics, from the cache where they are there."""
-        if isinstance(side, Stored):
-            return Measured(side, side.statistics, None, cached=False)
+        if isinstance(side, PrecomputedStatistics):
+            return ExtractedStatistics(side, side.statistics, None, cached=False)
         origin = self.network.origin  # first: weights that are not to be had would else be missed after a long reading
         hashed = image_sets.pixel_hash(side, _work_name("hashes", side), self.options.batch_size)
         file = cache_directory(self.options.cache) / f"{_cache_key(hashed.content, origin)}.npz"
         made = self._gathered(side, file, hashed.sequence) if self.with_features else None
         found = _from_cache(file, origin, side.count)
         statistics = found or self._computed(side, file, hashed.sequence, made)
-        return Measured(side, statistics, hashed, cached=found is not None, features=made)
+        return ExtractedStatistics(side, statistics, hashed, cached=found is not None, features=made)
 
-    def works(self, side: Side) -> dict[str, Work]:
+    def works(self, side: FidInput) -> dict[str, Work]:
         """What other processes may do of it."""
-        if isinstance(side, Stored):
+        if isinstance(side, PrecomputedStatistics):
             return {}
         size = self.options.batch_size
         return {
-            _work_name("hashes", side): image_sets.hashing(side, size),
-            _work_name("features", side): features.passing(lambda: self.network, side, size),
+            _work_name("hashes", side): image_sets.hash_work(side, size),
+            _work_name("features", side): features.extraction_work(lambda: self.network, side, size),
         }
 
     def finish(self) -> None:
@@ -125,19 +127,21 @@ class Gauge:
         for kept in self._unfinished:
             kept.clear()
 
-    def _gathered(self, side: Pictures, file: Path, sequence: str) -> Array:
+    def _gathered(self, side: ImageSet, file: Path, sequence: str) -> FeatureArray:
         """A side's features, kept until all is measured."""
         kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence, "features")), self._every)
         self._unfinished.append(kept)
         state = kept.restore()
         with self._naming_limits():
             name = _work_name("features", side)
-            made = features.gather(self.network, side, self.options.batch_size, state, partial(_keep, kept), name=name)
+            made = features.extract_features(
+                self.network, side, self.options.batch_size, state, partial(_keep, kept), name=name
+            )
         if state is None or state[0] < side.count:
             _keep(kept, side.count, lambda: [side.count, torch.from_numpy(made)], now=True)
         return made
 
-    def _computed(self, side: Pictures, file: Path, sequence: str, made: Array | None) -> Statistics:
+    def _computed(self, side: ImageSet, file: Path, sequence: str, made: FeatureArray | None) -> Statistics:
         """The statistics of a side, which go to the cache; the same bytes whether its features are at hand or not."""
         kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence)), self._every)
         moments = self._passed(side, kept) if made is None else self._taken(made)
@@ -146,31 +150,31 @@ class Gauge:
         kept.clear()
         return statistics
 
-    def _taken(self, made: Array) -> Moments:
+    def _taken(self, made: FeatureArray) -> RunningMoments:
         """The moments of features that are at hand, taken in the batches of a pass, for sums round by their order."""
-        moments = Moments(self.network.dims)
+        moments = RunningMoments(self.network.dims)
         for start in range(0, len(made), self.options.batch_size):
             moments.add(made[start : start + self.options.batch_size])
         return moments
 
-    def _passed(self, side: Pictures, kept: Checkpoints) -> Moments:
+    def _passed(self, side: ImageSet, kept: Checkpoints) -> RunningMoments:
         """The moments by a pass of the pictures through the network; half-done ones are kept for a run that stops."""
         moments = _moments(self.network.dims, kept.restore())
-        work = features.passing(lambda: self.network, side, self.options.batch_size)
+        work = features.extraction_work(lambda: self.network, side, self.options.batch_size)
         starts = range(moments.count, side.count, self.options.batch_size)
         with (
             self._naming_limits(),
             stopping.deferred(),
             console.progress(side.count, f"features of {side.path.name}", done=moments.count) as advance,
         ):
-            for made in turns.in_turn(_work_name("features", side), work, starts):
+            for made in leader_worker.ordered_map(_work_name("features", side), work, starts):
                 moments.add(made)
                 advance(len(made))
                 _keep(kept, moments.count, partial(_state_of, moments))
         return moments
 
     def _naming_limits(self) -> AbstractContextManager[None]:
-        return devices.naming_limits(self.options.batch_size, deterministic=self.options.deterministic)
+        return devices.translate_device_errors(self.options.batch_size, deterministic=self.options.deterministic)
 
     @property
     def _every(self) -> Interval:
@@ -182,7 +186,7 @@ class Gauge:
         return hashlib.sha256("\n".join(depends).encode()).hexdigest() + ".partial"
 
 
-def open_side(path: Path, split: str | None, label: str | None, cache: Path | None = None) -> Side:
+def open_fid_input(path: Path, split: str | None, label: str | None, cache: Path | None = None) -> FidInput:
     """What lies at `path`: of a dataset the images of this split and label, where they are given, read from `cache`.
 
     Raises:
@@ -193,15 +197,15 @@ def open_side(path: Path, split: str | None, label: str | None, cache: Path | No
     if path.is_file():
         if path.suffix.lower() != ".npz":
             raise InputError(f"{path} is a file, but no .npz", "give a dataset, a folder of images or an .npz")
-        return Stored(path, frechet.load(path))
+        return PrecomputedStatistics(path, frechet.load(path))
     if artifacts.is_artifact(path):
-        artifact = artifacts.open_artifact(path, "dataset", "raw", later=copied(cache))
+        artifact = artifacts.open_artifact(path, "dataset", "raw", hash_later=cached_files(cache))
         if artifact.kind == "dataset":
-            return image_sets.of_dataset(Dataset(artifact, cache), split=split, label=label)
-    return image_sets.of_folder(path)
+            return image_sets.from_dataset(Dataset(artifact, cache), split=split, label=label)
+    return image_sets.from_folder(path)
 
 
-def _work_name(what: str, side: Pictures) -> str:
+def _work_name(what: str, side: ImageSet) -> str:
     """The same for sides of the same pictures, of which the work is the same."""
     return f"{what} of {side.path}"
 
@@ -226,23 +230,23 @@ def _from_cache(file: Path, origin: dict[str, str], count: int) -> Statistics | 
     try:
         found = frechet.load(file)
     except DataError as problem:
-        console.warn(f"the cache is damaged and is made again: {problem.message}")
+        console.warning(f"the cache is damaged and is made again: {problem.message}")
         return None
     if (found.count, dict(found.origin), found.dims) != (count, origin, int(origin["dims"])):
-        console.warn(f"the cache is damaged and is made again: {file} holds other statistics than its name says")
+        console.warning(f"the cache is damaged and is made again: {file} holds other statistics than its name says")
         return None
     return found
 
 
-def _moments(dims: int, state: State | None) -> Moments:
+def _moments(dims: int, state: State | None) -> RunningMoments:
     """Those of a run that was stopped, else empty ones."""
-    moments = Moments(dims)
+    moments = RunningMoments(dims)
     if state:
         moments.count, moments.mean, moments.scatter = state[0], state[1].numpy(), state[2].numpy()
     return moments
 
 
-def _state_of(moments: Moments) -> State:
+def _state_of(moments: RunningMoments) -> State:
     return [moments.count, torch.from_numpy(moments.mean), torch.from_numpy(moments.scatter)]
 
 
@@ -252,10 +256,10 @@ def _keep(kept: Checkpoints, seen: int, state: Callable[[], State], *, now: bool
         if now:
             kept.save(seen, state())
         else:
-            kept.visit(seen, state)
+            kept.save_if_due(seen, state)
     except OSError as problem:
-        console.warn(f"what is unfinished is not kept: {problem.strerror}: {kept.directory}")
-        kept.pace.restart(seen)
+        console.warning(f"what is unfinished is not kept: {problem.strerror}: {kept.directory}")
+        kept.pace.reset(seen)
         stopping.check()
 
 
@@ -263,4 +267,4 @@ def _into_cache(file: Path, statistics: Statistics) -> None:
     try:
         frechet.save(file, statistics)
     except OSError as problem:
-        console.warn(f"the statistics are not cached: {problem.strerror}: {file.parent}")
+        console.warning(f"the statistics are not cached: {problem.strerror}: {file.parent}")

@@ -18,30 +18,30 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from xrayaug.data.image_sets import Pictures, Pixels
-from xrayaug.data.images.arrays import LARGEST
+from xrayaug.data.image_sets import ImagePixels, ImageSet
+from xrayaug.data.images.arrays import MAX_SIDE
 from xrayaug.errors import DataError, UsageError
 from xrayaug.metrics import frechet
 from xrayaug.networks import classifier, inception
 from xrayaug.networks.classifier import Classifier
-from xrayaug.networks.inception import Network, Weights
+from xrayaug.networks.inception import InceptionNetwork, InceptionWeights
 from xrayaug.runtime import console, devices, parallel, stopping
-from xrayaug.runtime.distributed import turns
-from xrayaug.runtime.distributed.turns import Stream, Work
+from xrayaug.runtime.distributed import leader_worker
+from xrayaug.runtime.distributed.leader_worker import Stream, Work
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Artifact, Result
 from xrayaug.storage.checkpoints import State
 
-Array = npt.NDArray[np.float32]  # [N, D]
-Visit = Callable[[int, Callable[[], State]], None]
+FeatureArray = npt.NDArray[np.float32]  # [N, D]
+SaveCallback = Callable[[int, Callable[[], State]], None]
 
-BY_INCEPTION = ("inception", "random")
-MOST_BYTES = 1 << 30  # of one side's features, which stay in memory: 131,072 images with 2048
+INCEPTION_FEATURES = ("inception", "random")
+MAX_FEATURE_BYTES = 1 << 30  # of one side's features, which stay in memory: 131,072 images with 2048
 WEIGHTS = "weights.safetensors"  # of a classifier run
 PREPROCESSING = "v1: 8-bit grey, bicubic (antialiased) to {size} x {size}, / 255, ImageNet's mean and deviation"
 
 
-class Features(Protocol):
+class FeatureExtractor(Protocol):
     """What makes features of pictures."""
 
     @property
@@ -50,7 +50,7 @@ class Features(Protocol):
 
     @property
     def origin(self) -> dict[str, str]:
-        """What the features are, by the names in `frechet.ORIGIN`; features of another origin compare with none."""
+        """The features' provenance by the keys in `frechet.ORIGIN_KEYS`; only features of one origin compare."""
 
     @property
     def learnt_from(self) -> Result | None:
@@ -60,19 +60,19 @@ class Features(Protocol):
     def device(self) -> torch.device:
         """Where it computes."""
 
-    def features(self, pictures: Sequence[Pixels]) -> Array:
+    def features(self, pictures: Sequence[ImagePixels]) -> FeatureArray:
         """Features `[N, D]` of pictures of any size."""
 
-    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], Array]:
+    def begin(self, pictures: Sequence[ImagePixels]) -> Callable[[], FeatureArray]:
         """Ask the device for the features `[N, D]` of pictures of any size; what is returned waits for them."""
 
 
-class InceptionFeatures:
+class InceptionFeatureExtractor:
     """Averages over the picture of one of Inception's layers; the network is built when it is first needed."""
 
     learnt_from = None
 
-    def __init__(self, weights: Weights, dims: int, device: torch.device) -> None:
+    def __init__(self, weights: InceptionWeights, dims: int, device: torch.device) -> None:
         self.weights = weights
         self.dims = dims
         self.device = device
@@ -89,20 +89,20 @@ class InceptionFeatures:
         }
 
     @cached_property
-    def network(self) -> Network:
+    def network(self) -> InceptionNetwork:
         """The layers, where they compute."""
-        return Network(self.weights, self.dims, self.device)
+        return InceptionNetwork(self.weights, self.dims, self.device)
 
-    def features(self, pictures: Sequence[Pixels]) -> Array:
+    def features(self, pictures: Sequence[ImagePixels]) -> FeatureArray:
         """Features `[N, D]`."""
         return self.begin(pictures)()
 
-    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], Array]:
+    def begin(self, pictures: Sequence[ImagePixels]) -> Callable[[], FeatureArray]:
         """Ask for features `[N, D]`."""
         return self.network.begin(pictures)
 
 
-class ClassifierFeatures:
+class ClassifierFeatureExtractor:
     """What the output layer of a trained classifier is given, averaged over the picture where it is a map.
 
     Only in SqueezeNet it is one, whose output layer is a convolution of one pixel and whose logit the mean of its
@@ -112,13 +112,13 @@ class ClassifierFeatures:
     def __init__(self, run: Artifact, device: torch.device) -> None:
         self.run = run
         self.device = device
-        self.arch = run.said(str, "result", "arch")
-        self.size = run.said(int, "result", "size", minimum=1, maximum=LARGEST)
+        self.arch = run.get(str, "result", "arch")
+        self.size = run.get(int, "result", "size", minimum=1, maximum=MAX_SIDE)
         self.network = classifier.restore(run.file(WEIGHTS), self.arch, size=self.size).to(device).eval()
         self.dims = _width(self.network)
-        if self.dims > frechet.MOST_DIMS:
+        if self.dims > frechet.MAX_DIMS:
             raise UsageError(
-                f"{self.arch} has {self.dims} features per image, more than {frechet.MOST_DIMS}", "take another network"
+                f"{self.arch} has {self.dims} features per image, more than {frechet.MAX_DIMS}", "take another network"
             )
 
     @property
@@ -137,28 +137,28 @@ class ClassifierFeatures:
     @property
     def learnt_from(self) -> Result:
         """The classifier's arm by the sha256 of its manifest, and how many synthetic images were in it."""
-        synthetic = self.run.said(dict, "result", "train", "synthetic")
+        synthetic = self.run.get(dict, "result", "train", "synthetic")
         return {
             "run": str(self.run.path),
             "data_sha256": str(self.run.manifest["inputs"].get("data", {}).get("sha256", "unknown")),
             "synthetic": sum(number for number in synthetic.values() if isinstance(number, int)),
         }
 
-    def features(self, pictures: Sequence[Pixels]) -> Array:
+    def features(self, pictures: Sequence[ImagePixels]) -> FeatureArray:
         """Features `[N, D]`."""
         return self.begin(pictures)()
 
-    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], Array]:
+    def begin(self, pictures: Sequence[ImagePixels]) -> Callable[[], FeatureArray]:
         """Ask for features `[N, D]`."""
         prepared = torch.from_numpy(np.stack([_prepared(picture, self.size) for picture in pictures]))
         with torch.inference_mode():
-            found = _before_output(self.network, classifier.images_of(prepared.to(self.device)))
-            return devices.fetched(found.float())
+            found = _before_output(self.network, classifier.to_input(prepared.to(self.device)))
+            return devices.copy_to_host(found.float())
 
 
-def load(
+def load_extractor(
     name: str, device: torch.device, *, dims: int = max(inception.DIMS), weights: Path | None = None, seed: int = 0
-) -> Features:
+) -> FeatureExtractor:
     """What makes the features of that name.
 
     Args:
@@ -176,28 +176,34 @@ def load(
     if name != "inception" and weights is not None:
         raise UsageError(f"--weights and --features {name} exclude each other", "drop one of them")
     if name == "random":
-        return InceptionFeatures(inception.random_weights(seed), dims, device)
+        return InceptionFeatureExtractor(inception.random_weights(seed), dims, device)
     if name == "inception":
-        return InceptionFeatures(inception.load_weights(weights), dims, device)
-    return ClassifierFeatures(open_run(name), device)
+        return InceptionFeatureExtractor(inception.load_weights(weights), dims, device)
+    return ClassifierFeatureExtractor(open_classifier_run(name), device)
 
 
-def passing(network: Callable[[], Features], side: Pictures, batch_size: int) -> Work:
+def extraction_work(network: Callable[[], FeatureExtractor], side: ImageSet, batch_size: int) -> Work:
     """The work of a side's features: `[N, D]` of the passes of `batch_size` pictures that begin at some places."""
 
     def passes(starts: Sequence[int]) -> Stream:
         within = [range(side.count)[start : start + batch_size] for start in starts]
-        pictures = parallel.in_threads(side.read, itertools.chain.from_iterable(within))
+        pictures = parallel.map_in_threads(side.read, itertools.chain.from_iterable(within))
         begun = (network().begin(list(itertools.islice(pictures, len(each)))) for each in within)
         ahead = 1 if within and network().device.type == "cuda" else 0
-        yield from (wait() for wait in parallel.begun_ahead(begun, ahead))
+        yield from (wait() for wait in parallel.prefetch(begun, ahead))
 
     return passes
 
 
-def gather(
-    network: Features, side: Pictures, batch_size: int, state: State, visit: Visit, *, name: str = "features"
-) -> Array:
+def extract_features(
+    network: FeatureExtractor,
+    side: ImageSet,
+    batch_size: int,
+    state: State,
+    save_if_due: SaveCallback,
+    *,
+    name: str = "features",
+) -> FeatureArray:
     """The features of every picture of a side, `[N, D]`, in order.
 
     Args:
@@ -209,35 +215,36 @@ def gather(
         name: of this work, where several processes share it.
 
     Raises:
-        DataError: they would not fit into `MOST_BYTES`, or some are not finite.
+        DataError: they would not fit into `MAX_FEATURE_BYTES`, or some are not finite.
     """
-    if 4 * side.count * network.dims > MOST_BYTES:
+    if 4 * side.count * network.dims > MAX_FEATURE_BYTES:
         raise DataError(
-            f"{side.count:,} images of {side.path} with {network.dims} features are more than {MOST_BYTES >> 30} GiB",
+            f"{side.count:,} images of {side.path} with {network.dims} features are more than "
+            f"{MAX_FEATURE_BYTES >> 30} GiB",
             "choose a part of them, or --metrics fid alone, which keeps no features",
         )
     found = np.empty((side.count, network.dims), np.float32)
     done = 0 if state is None else int(state[0])
     if state is not None:
         found[:done] = state[1].numpy()
-    work = passing(lambda: network, side, batch_size)
+    work = extraction_work(lambda: network, side, batch_size)
     with stopping.deferred(), console.progress(side.count, f"features of {side.path.name}", done=done) as advance:
-        for made in turns.in_turn(name, work, range(done, side.count, batch_size)):
+        for made in leader_worker.ordered_map(name, work, range(done, side.count, batch_size)):
             found[done : done + len(made)] = made
             done += len(made)
             advance(len(made))
-            visit(done, partial(_so_far, found, done))
+            save_if_due(done, partial(_so_far, found, done))
     if not np.isfinite(found).all():
         raise DataError("some features are NaN or infinite", "the network's weights may be damaged")
     return found
 
 
-def is_run(name: str) -> bool:
+def is_classifier_run(name: str) -> bool:
     """Whether a name that `--features` gives is a classifier run's directory."""
-    return name not in BY_INCEPTION
+    return name not in INCEPTION_FEATURES
 
 
-def open_run(name: str) -> Artifact:
+def open_classifier_run(name: str) -> Artifact:
     """The classifier run that `--features` names.
 
     Raises:
@@ -252,7 +259,7 @@ def open_run(name: str) -> Artifact:
     return artifacts.open_artifact(Path(name), "classifier-run")
 
 
-def _so_far(found: Array, done: int) -> State:
+def _so_far(found: FeatureArray, done: int) -> State:
     return [done, torch.from_numpy(found[:done])]
 
 
@@ -279,7 +286,7 @@ def _width(network: Classifier) -> int:
     return int(output.weight.shape[1])
 
 
-def _prepared(picture: Pixels, size: int) -> Pixels:
+def _prepared(picture: ImagePixels, size: int) -> ImagePixels:
     """One picture as the classifier was trained on them, uint8 `[S, S]`."""
     grey = Image.fromarray(picture).convert("L")
     return np.asarray(grey if grey.size == (size, size) else grey.resize((size, size), Image.Resampling.BICUBIC))

@@ -22,16 +22,16 @@ from scipy.linalg import lapack
 from xrayaug.errors import DataError, one_line
 from xrayaug.storage import files
 
-Double = npt.NDArray[np.float64]
+FloatArray = npt.NDArray[np.float64]
 
-ORIGIN = ("features", "network_name", "network", "dims", "preprocessing")  # texts that tell what the features are
-WANTED = "an .npz with mu [D] and sigma [D, D] is needed"
+ORIGIN_KEYS = ("features", "network_name", "network", "dims", "preprocessing")  # texts that tell what the features are
+EXPECTED_FORMAT = "an .npz with mu [D] and sigma [D, D] is needed"
 SYMMETRY_TOLERANCE = 1e-6  # relative to the largest entry
-MOST_BYTES = 160 << 20  # of a file, and of what it unfolds to: 4096 features in double precision are 128 MiB
-MOST_DIMS = 4096
-LARGEST = 1e100  # features are of the order of one; of what lies far beyond, no distance can be computed
+MAX_BYTES = 160 << 20  # of a file, and of what it unfolds to: 4096 features in double precision are 128 MiB
+MAX_DIMS = 4096
+MAX_VALUE = 1e100  # features are of the order of one; of what lies far beyond, no distance can be computed
 ROWS_AT_ONCE = 1024  # of features turned to double precision
-POINTS = 15  # of the line that is extrapolated, as in the paper
+N_POINTS = 15  # of the line that is extrapolated, as in the paper
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 
 
@@ -39,12 +39,12 @@ COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 class Statistics:
     """Mean and covariance of features.
 
-    `count` is the number of images, None where the file does not say. `origin` tells by the names in `ORIGIN` what
+    `count` is the number of images, None where the file does not say. `origin` tells by the names in `ORIGIN_KEYS` what
     the features are, and is empty where the file does not say.
     """
 
-    mean: Double  # [D]
-    covariance: Double  # [D, D], with n - 1 below
+    mean: FloatArray  # [D]
+    covariance: FloatArray  # [D, D], with n - 1 below
     count: int | None
     origin: Mapping[str, str] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ class Statistics:
         return len(self.mean)
 
 
-class Moments:
+class RunningMoments:
     """Mean and covariance of features that come in batches, in double precision.
 
     Batches are merged by the update of Chan, Golub and LeVeque (1979), which subtracts means before it squares and so
@@ -63,8 +63,8 @@ class Moments:
 
     def __init__(self, dims: int) -> None:
         self.count = 0
-        self.mean: Double = np.zeros(dims)
-        self.scatter: Double = np.zeros((dims, dims))  # sum of (x - mean)(x - mean)^T
+        self.mean: FloatArray = np.zeros(dims)
+        self.scatter: FloatArray = np.zeros((dims, dims))  # sum of (x - mean)(x - mean)^T
 
     def add(self, features: npt.NDArray[np.floating[Any]]) -> None:
         """Take in features [N, D].
@@ -98,20 +98,20 @@ class Moments:
         return Statistics(self.mean.copy(), self.scatter / (self.count - 1), self.count, dict(origin or {}))
 
 
-def statistics_of(features: npt.NDArray[np.floating[Any]], origin: Mapping[str, str] | None = None) -> Statistics:
+def compute_statistics(features: npt.NDArray[np.floating[Any]], origin: Mapping[str, str] | None = None) -> Statistics:
     """Mean and covariance of features `[N, D]` that are all at hand.
 
     Raises:
         DataError: fewer than two images, or some features are not finite.
     """
-    gathered = Moments(features.shape[1])
+    gathered = RunningMoments(features.shape[1])
     for start in range(0, len(features), ROWS_AT_ONCE):
         gathered.add(features[start : start + ROWS_AT_ONCE])
     return gathered.statistics(origin)
 
 
 @dataclass(frozen=True)
-class Extrapolated:
+class ExtrapolatedDistance:
     """The distance that sets of endless size would have, and what it was drawn from."""
 
     value: float
@@ -122,24 +122,26 @@ class Extrapolated:
 
 def extrapolate(
     a: npt.NDArray[np.floating[Any]], b: npt.NDArray[np.floating[Any]], random: np.random.Generator
-) -> Extrapolated | None:
+) -> ExtrapolatedDistance | None:
     """The distance of features `[N, D]` and `[M, D]` without the bias of their number; None where they are too few.
 
     The bias goes as 1 / n, so a line through the distances of subsets of several n, over 1 / n, meets 0 at the
-    distance without it (Chong and Forsyth, 2020, arXiv:1911.07023). Both sides are drawn to n here, for
-    both are samples. It takes `POINTS` even steps of n, from a quarter of the smaller side to all of it, and only where
-    that quarter is at least twice the number of features: below, covariances are singular and the bias is no line.
+    distance without it (Chong and Forsyth, 2020, arXiv:1911.07023). Both sets are subsampled to n here, because both
+    are samples. It takes `N_POINTS` even steps of n, from a quarter of the smaller set to all of it, and only where
+    that quarter is at least twice the number of features: below, covariances are singular and the bias is not linear.
     """
     most = min(len(a), len(b))
-    if most < least_for_extrapolation(a.shape[1]):
+    if most < min_images_for_extrapolation(a.shape[1]):
         return None
-    counts = [int(n) for n in np.linspace(most // 4, most, POINTS)]
-    distances = [distance(*(statistics_of(side[random.permutation(len(side))[:n]]) for side in (a, b))) for n in counts]
+    counts = [int(n) for n in np.linspace(most // 4, most, N_POINTS)]
+    distances = [
+        distance(*(compute_statistics(side[random.permutation(len(side))[:n]]) for side in (a, b))) for n in counts
+    ]
     line, covariance = np.polyfit(1 / np.array(counts), distances, 1, cov=True)
-    return Extrapolated(float(line[1]), float(np.sqrt(covariance[1, 1])), counts, distances)
+    return ExtrapolatedDistance(float(line[1]), float(np.sqrt(covariance[1, 1])), counts, distances)
 
 
-def least_for_extrapolation(dims: int) -> int:
+def min_images_for_extrapolation(dims: int) -> int:
     """Images of either side from which `extrapolate` does so."""
     return 8 * dims
 
@@ -169,7 +171,7 @@ def check_comparable(a: Statistics, b: Statistics) -> None:
             raise DataError("the statistics hold NaN or infinite numbers", "make them again")
     if a.dims != b.dims:
         raise DataError(f"one side has {a.dims} features, the other {b.dims}", "compare like with like: see --dims")
-    for name in ORIGIN:
+    for name in ORIGIN_KEYS:
         left, right = a.origin.get(name), b.origin.get(name)
         if left and right and left != right:
             raise DataError(
@@ -183,7 +185,7 @@ def save(path: Path, statistics: Statistics) -> None:
     arrays: dict[str, Any] = {"mu": statistics.mean, "sigma": statistics.covariance}
     if statistics.count is not None:
         arrays["n"] = np.int64(statistics.count)
-    arrays |= {name: np.array(text) for name, text in statistics.origin.items() if name in ORIGIN}
+    arrays |= {name: np.array(text) for name, text in statistics.origin.items() if name in ORIGIN_KEYS}
     content = io.BytesIO()
     np.savez(content, **arrays)
     files.write_bytes(path, content.getbuffer())
@@ -197,13 +199,13 @@ def load(path: Path) -> Statistics:
     """
     try:
         found = _read(path)
-        origin = {name: _text(found[name]) for name in ORIGIN if name in found}
+        origin = {name: _text(found[name]) for name in ORIGIN_KEYS if name in found}
     except Exception as problem:  # NumPy's and zipfile's parsers raise whatever they trip over
         reason = " ".join(str(problem).split())[:200] or type(problem).__name__
-        raise DataError(f"{path} cannot be read as statistics: {reason}", WANTED) from None
+        raise DataError(f"{path} cannot be read as statistics: {reason}", EXPECTED_FORMAT) from None
     missing = [name for name in ("mu", "sigma") if name not in found]
     if missing:
-        raise DataError(f"{path} holds no {' and no '.join(missing)}", WANTED)
+        raise DataError(f"{path} holds no {' and no '.join(missing)}", EXPECTED_FORMAT)
     reason = _what_is_wrong(found["mu"], found["sigma"])
     if reason:
         raise DataError(f"{path} holds no mean and covariance: {reason}", "make the statistics again")
@@ -218,14 +220,14 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
         ValueError: it is larger than any statistics, or not packed as NumPy packs.
         Exception: it is damaged.
     """
-    if path.stat().st_size > MOST_BYTES:
-        raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
     with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
         warnings.simplefilter("error")  # NumPy mends headers that Python 2 wrote, for which there are no statistics
-        wanted = [name for name in ("mu", "sigma", "n", *ORIGIN) if f"{name}.npy" in archive.namelist()]
+        wanted = [name for name in ("mu", "sigma", "n", *ORIGIN_KEYS) if f"{name}.npy" in archive.namelist()]
         entries = {name: archive.getinfo(f"{name}.npy") for name in wanted}
-        if sum(entry.file_size for entry in entries.values()) > MOST_BYTES:  # zipfile reads no more than it declares
-            raise ValueError(f"it would unfold to more than {MOST_BYTES:,} bytes")
+        if sum(entry.file_size for entry in entries.values()) > MAX_BYTES:  # zipfile reads no more than it declares
+            raise ValueError(f"it would unfold to more than {MAX_BYTES:,} bytes")
         if any(entry.compress_type not in COMPRESSIONS for entry in entries.values()):
             raise ValueError("it is compressed otherwise than NumPy does")
         return {name: _array(archive.read(entry)) for name, entry in entries.items()}
@@ -245,7 +247,7 @@ def _text(array: npt.NDArray[Any]) -> str:
     return one_line(str(array))
 
 
-def _trace_of_root(a: Double, b: Double) -> float:
+def _trace_of_root(a: FloatArray, b: FloatArray) -> float:
     """Tr (A B)^½ of positive semi-definite A and B, [D, D].
 
     With A = L L^T and B = K K^T the eigenvalues of A B are those of M M^T, M = L^T K: symmetric, and as small as the
@@ -257,7 +259,7 @@ def _trace_of_root(a: Double, b: Double) -> float:
     return float(np.sqrt(np.clip(np.linalg.eigvalsh(smaller @ smaller.T), 0.0, None)).sum())
 
 
-def _factor(a: Double) -> Double:
+def _factor(a: FloatArray) -> FloatArray:
     """L, [D, rank], of positive semi-definite A = L L^T: Cholesky's with pivots (Higham, 1990), ended by rounding."""
     packed, pivots, rank, _ = lapack.dpstrf(a, lower=1)
     factor = np.empty((len(a), rank))
@@ -271,17 +273,17 @@ def _what_is_wrong(mean: npt.NDArray[Any], covariance: npt.NDArray[Any]) -> str:
         return f"mu is of type {mean.dtype}, sigma of {covariance.dtype}"
     if mean.ndim != 1 or not len(mean) or covariance.shape != (len(mean), len(mean)):
         return f"mu has shape {list(mean.shape)}, sigma {list(covariance.shape)}"
-    if len(mean) > MOST_DIMS:
-        return f"{len(mean)} features, more than {MOST_DIMS}"
+    if len(mean) > MAX_DIMS:
+        return f"{len(mean)} features, more than {MAX_DIMS}"
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         return "some numbers are NaN or infinite"
     return _what_is_wrong_with_numbers(mean.astype(np.float64), covariance.astype(np.float64))
 
 
-def _what_is_wrong_with_numbers(mean: Double, covariance: Double) -> str:
+def _what_is_wrong_with_numbers(mean: FloatArray, covariance: FloatArray) -> str:
     largest = max(np.abs(mean).max(), np.abs(covariance).max())
-    if largest > LARGEST:
-        return f"some numbers are beyond {LARGEST:g}"
+    if largest > MAX_VALUE:
+        return f"some numbers are beyond {MAX_VALUE:g}"
     if np.abs(covariance - covariance.T).max() > SYMMETRY_TOLERANCE * np.abs(covariance).max():
         return "sigma is not symmetric"
     return "sigma has a negative variance" if (np.diagonal(covariance) < 0).any() else ""

@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from xrayaug.errors import DataError
 
-Double = npt.NDArray[np.float64]
+FloatArray = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.floating]
 
-SUBSETS = 100
-LARGEST_SUBSET = 1000
-LEAST = 4  # images of a side: two subsets of two
+N_SUBSETS = 100
+MAX_SUBSET_SIZE = 1000
+MIN_IMAGES = 4  # images of a side: two subsets of two
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class KernelDistance:
     subset_size: int
 
 
-def distance(a: Matrix, b: Matrix, random: np.random.Generator, subsets: int = SUBSETS) -> KernelDistance:
+def distance(a: Matrix, b: Matrix, random: np.random.Generator, subsets: int = N_SUBSETS) -> KernelDistance:
     """The kernel distance of features `[N, D]` and `[M, D]`.
 
     A subset holds 1000 images of each side, or half of the smaller side where that has fewer than 2000: subsets that
@@ -45,27 +45,27 @@ def distance(a: Matrix, b: Matrix, random: np.random.Generator, subsets: int = S
         DataError: too few images.
     """
     n = min(len(a), len(b))
-    if n < LEAST:
-        raise DataError(f"{n} images are too few for a kernel distance", f"at least {LEAST} are needed")
-    m = min(LARGEST_SUBSET, n // 2)
-    found = [squared_discrepancy(*(side[random.permutation(len(side))[:m]] for side in (a, b))) for _ in range(subsets)]
+    if n < MIN_IMAGES:
+        raise DataError(f"{n} images are too few for a kernel distance", f"at least {MIN_IMAGES} are needed")
+    m = min(MAX_SUBSET_SIZE, n // 2)
+    found = [squared_mmd(*(side[random.permutation(len(side))[:m]] for side in (a, b))) for _ in range(subsets)]
     error = float(np.std(found, ddof=1)) * math.sqrt(m / (n - m))
     return KernelDistance(float(np.mean(found)), error, subsets, m)
 
 
-def squared_discrepancy(x: Matrix, y: Matrix) -> float:
+def squared_mmd(x: Matrix, y: Matrix) -> float:
     """Unbiased MMD² of features `[m, D]` and `[n, D]` (Gretton et al., 2012, equation 3)."""
     first, second = np.asarray(x, np.float64), np.asarray(y, np.float64)
     return _mean_of_pairs(first) + _mean_of_pairs(second) - 2 * float(_kernel(first, second).mean())
 
 
-def _mean_of_pairs(x: Double) -> float:
+def _mean_of_pairs(x: FloatArray) -> float:
     """Mean of the kernel over the pairs of different rows."""
     kernel = _kernel(x, x)
     return float(kernel.sum() - np.trace(kernel)) / (len(x) * (len(x) - 1))
 
 
-def _kernel(x: Double, y: Double) -> Double:
+def _kernel(x: FloatArray, y: FloatArray) -> FloatArray:
     """(x · y / D + 1)³, `[m, n]`."""
-    products: Double = x @ y.T / x.shape[1] + 1
+    products: FloatArray = x @ y.T / x.shape[1] + 1
     return products * products * products

@@ -19,14 +19,16 @@ from scipy.stats import betabinom
 
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.metrics import neighbours
-from xrayaug.metrics.neighbours import Double, Matrix, Places
+from xrayaug.metrics.neighbours import FloatArray, IndexArray, Matrix
 
-SIDE = 64  # pixels that pictures are given at; they are compared at half of that
-SHIFT = 2  # of these, either way
-VARIANTS = 2 * (2 * SHIFT + 1) ** 2  # mirrored and shifted
-EXACT = 1e-4  # a distance below that is a copy, whatever the reference says: of unit vectors, and of features relative
+IMAGE_SIZE = 64  # pixels that pictures are given at; they are compared at half of that
+MAX_SHIFT = 2  # of these, either way
+N_VARIANTS = 2 * (2 * MAX_SHIFT + 1) ** 2  # mirrored and shifted
+DUPLICATE_DISTANCE = (
+    1e-4  # a distance below that is a copy, whatever the reference says: of unit vectors, and of features relative
+)
 
-Nearest = tuple[Places, Double]
+Nearest = tuple[IndexArray, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Threshold:
         return float(betabinom.sf(below - 1, of, self.k, self.n + 1 - self.k))
 
 
-def threshold(reference: Double, alpha: float) -> Threshold:
+def find_threshold(reference: FloatArray, alpha: float) -> Threshold:
     """The largest order statistic below which a fresh real image lies with probability `alpha` at most.
 
     Where there are too few for that it is the smallest; `rate` says what that means.
@@ -56,25 +58,25 @@ def threshold(reference: Double, alpha: float) -> Threshold:
     return Threshold(float(np.sort(reference)[k - 1]), k, len(reference))
 
 
-def enough(alpha: float) -> int:
+def min_reference_size(alpha: float) -> int:
     """Reference images from which on there is an order statistic for `alpha`."""
     return math.ceil(1 / alpha - 1e-9) - 1
 
 
-def nearest_pictures(
+def nearest_images(
     of: Pixels,
     to: Pixels,
-    apart: tuple[Places, Places] | None = None,
+    apart: tuple[IndexArray, IndexArray] | None = None,
     after_each: Callable[[], None] = lambda: None,
 ) -> Nearest:
     """The nearest of pictures uint8 `[M, 64, 64]` to each of `[N, 64, 64]`, mirrored and shifted as fits best.
 
     The distance is √(2 (1 - r)), r the correlation of the pixels. `apart` is as `neighbours.nearest` takes it;
-    `after_each` is called for each of the `VARIANTS`.
+    `after_each` is called for each of the `N_VARIANTS`.
     """
     there = _vectors(to, 0, 0)
     places, found = np.zeros(len(of), np.int64), np.full(len(of), np.inf)
-    shifts = range(-SHIFT, SHIFT + 1)
+    shifts = range(-MAX_SHIFT, MAX_SHIFT + 1)
     for picture, down, right in itertools.product((of, of[:, :, ::-1]), shifts, shifts):
         which, distances = _most_alike(_vectors(picture, down, right), there, apart)
         nearer = distances < found
@@ -83,7 +85,7 @@ def nearest_pictures(
     return places, found
 
 
-def nearest_features(of: Matrix, to: Matrix, apart: tuple[Places, Places] | None = None) -> Nearest:
+def nearest_features(of: Matrix, to: Matrix, apart: tuple[IndexArray, IndexArray] | None = None) -> Nearest:
     """The nearest of features `[M, D]` to each of `[N, D]`, in units of the training features' spread about their mean.
 
     The unit is the root of the mean squared distance from the mean.
@@ -93,7 +95,7 @@ def nearest_features(of: Matrix, to: Matrix, apart: tuple[Places, Places] | None
     return places, distances / spread
 
 
-def _most_alike(of: Double, to: Double, apart: tuple[Places, Places] | None) -> Nearest:
+def _most_alike(of: FloatArray, to: FloatArray, apart: tuple[IndexArray, IndexArray] | None) -> Nearest:
     """The nearest of unit vectors `[M, D]` to each of `[N, D]`: that of the largest product.
 
     It is looked for in single precision, at a third of the time; its distance is in double.
@@ -109,13 +111,13 @@ def _most_alike(of: Double, to: Double, apart: tuple[Places, Places] | None) -> 
     return places, np.linalg.norm(of - to[places], axis=1)
 
 
-def _vectors(pictures: Pixels, down: int, right: int) -> Double:
+def _vectors(pictures: Pixels, down: int, right: int) -> FloatArray:
     """The inner part of each picture, moved so far and halved, with mean 0 and length 1, `[N, D]`; of one grey, 0."""
-    inner = SIDE - 2 * SHIFT
-    top, left = SHIFT + down, SHIFT + right
+    inner = IMAGE_SIZE - 2 * MAX_SHIFT
+    top, left = MAX_SHIFT + down, MAX_SHIFT + right
     moved = pictures[:, top : top + inner, left : left + inner].reshape(len(pictures), inner // 2, 2, inner // 2, 2)
     flat = moved.mean(axis=(2, 4), dtype=np.float64).reshape(len(pictures), -1)
     flat -= flat.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(flat, axis=1, keepdims=True)
-    vectors: Double = flat / np.where(lengths > 0, lengths, 1.0)
+    vectors: FloatArray = flat / np.where(lengths > 0, lengths, 1.0)
     return vectors

@@ -17,11 +17,11 @@ from xrayaug.metrics import neighbours
 from xrayaug.metrics.neighbours import Matrix
 
 K_PRECISION, K_DENSITY = 3, 5  # the papers' own
-LEAST = K_DENSITY + 1  # images of a side
+MIN_IMAGES = K_DENSITY + 1  # images of a side
 
 
 @dataclass(frozen=True)
-class Manifolds:
+class PrecisionRecall:
     """The four measures; each is 1 at its best but for density, which has no bound."""
 
     precision: float
@@ -34,7 +34,9 @@ class Manifolds:
         return asdict(self)
 
 
-def compare(generated: Matrix, real: Matrix, k_precision: int = K_PRECISION, k_density: int = K_DENSITY) -> Manifolds:
+def compute_prdc(
+    generated: Matrix, real: Matrix, k_precision: int = K_PRECISION, k_density: int = K_DENSITY
+) -> PrecisionRecall:
     """The four measures of generated features `[N, D]` against real ones `[M, D]`.
 
     Raises:
@@ -46,16 +48,16 @@ def compare(generated: Matrix, real: Matrix, k_precision: int = K_PRECISION, k_d
             f"{min(len(generated), len(real))} images are too few for precision and recall",
             f"at least {least} are needed",
         )
-    real_radii, wide_radii = neighbours.radii(real, k_precision, k_density)
-    (generated_radii,) = neighbours.radii(generated, k_precision)
+    real_radii, wide_radii = neighbours.kth_squared_distances(real, k_precision, k_density)
+    (generated_radii,) = neighbours.kth_squared_distances(generated, k_precision)
     within, recalled, inside, covered = 0, np.zeros(len(real), bool), 0, np.zeros(len(real), bool)
-    for rows, distances in neighbours.blocks(generated, real):  # [n, M]
+    for rows, distances in neighbours.distance_blocks(generated, real):  # [n, M]
         within += int((distances <= real_radii).any(axis=1).sum())
         recalled |= (distances <= generated_radii[rows, None]).any(axis=0)
         balls = distances <= wide_radii
         inside += int(balls.sum())
         covered |= balls.any(axis=0)
-    return Manifolds(
+    return PrecisionRecall(
         precision=within / len(generated),
         recall=float(recalled.mean()),
         density=inside / (k_density * len(generated)),

@@ -15,19 +15,19 @@ import numpy as np
 
 from xrayaug.errors import UsageError
 from xrayaug.metrics import frechet, kid, prdc
-from xrayaug.metrics.features import Array
+from xrayaug.metrics.features import FeatureArray
 
 NAMES = ("fid", "kid", "prdc", "fid-infinity")
-SPLITS = 10  # of the reference into halves
-LEAST_FLOOR = 10  # images of a half: what fewer say is chance
-SMALL_FLOOR = 50  # below, the deviation between splits is large, and a warning says so
+N_SPLITS = 10  # of the reference into halves
+MIN_FLOOR_IMAGES = 10  # images of a half: what fewer say is chance
+STABLE_FLOOR_IMAGES = 50  # below, the deviation between splits is large, and a warning says so
 FLOOR_SUBSETS = 20  # of the kernel distance, for each split
 FOR_SUBSETS, FOR_EQUAL_SIDES, FOR_LINE, FOR_HALVES = range(4)  # what randomness is drawn for
 
 Result = dict[str, Any]
 
 
-def parse(text: str) -> tuple[str, ...]:
+def parse_metrics(text: str) -> tuple[str, ...]:
     """``"kid,fid"`` as ``("fid", "kid")``; the Fréchet distance is always among them.
 
     Raises:
@@ -40,7 +40,7 @@ def parse(text: str) -> tuple[str, ...]:
     return tuple(name for name in NAMES if name in given | {"fid"})
 
 
-def measure(names: tuple[str, ...], a: Array, b: Array, seed: int) -> Result:
+def compute_metrics(names: tuple[str, ...], a: FeatureArray, b: FeatureArray, seed: int) -> Result:
     """The measures of `names` of features `[N, D]` against `[M, D]`, each with its n; but for the Fréchet distance.
 
     Precision and its kin depend on n, so both sides are drawn to the smaller one's.
@@ -51,7 +51,7 @@ def measure(names: tuple[str, ...], a: Array, b: Array, seed: int) -> Result:
     if "prdc" in names:
         n = min(len(a), len(b))
         random = _random(seed, FOR_EQUAL_SIDES)
-        equal = prdc.compare(_drawn(a, n, random), _drawn(b, n, random))
+        equal = prdc.compute_prdc(_drawn(a, n, random), _drawn(b, n, random))
         found["prdc"] = equal.named() | {"n": n, "k": {"precision": prdc.K_PRECISION, "density": prdc.K_DENSITY}}
     if "fid-infinity" in names:
         line = frechet.extrapolate(a, b, _random(seed, FOR_LINE))
@@ -59,21 +59,21 @@ def measure(names: tuple[str, ...], a: Array, b: Array, seed: int) -> Result:
     return found
 
 
-def floor(
-    names: tuple[str, ...], a: Array, b: Array, seed: int, after_each: Callable[[], None] = lambda: None
+def compute_floor(
+    names: tuple[str, ...], a: FeatureArray, b: FeatureArray, seed: int, after_each: Callable[[], None] = lambda: None
 ) -> Result | None:
     """What halves of side B score against each other, and side A against one of them, at the same n.
 
     Returns:
         `n`, `splits`, and for each measure `floor` and `value` (means over the splits), `floor_sd`, `excess` and
-        `ratio`, None for KID and where the floor is 0; or None where there are fewer than `LEAST_FLOOR` images.
+        `ratio`, None for KID and where the floor is 0; or None where there are fewer than `MIN_FLOOR_IMAGES` images.
     """
     n = min(len(a), len(b) // 2)
-    if n < LEAST_FLOOR:
+    if n < MIN_FLOOR_IMAGES:
         return None
     floors: list[dict[str, float]] = []
     values: list[dict[str, float]] = []
-    for split in range(SPLITS):
+    for split in range(N_SPLITS):
         random = _random(seed, FOR_HALVES, split)
         order = random.permutation(len(b))
         judged, reference = b[order[:n]], b[order[len(b) - n :]]
@@ -84,16 +84,16 @@ def floor(
     compared = {name: _compared([one[name] for one in floors], [one[name] for one in values]) for name in floors[0]}
     if "kid" in compared:
         compared["kid"]["ratio"] = None  # its floor is 0 but for chance
-    return {"reference": "b", "n": n, "splits": SPLITS, "measures": compared}
+    return {"reference": "b", "n": n, "splits": N_SPLITS, "measures": compared}
 
 
-def _at_n(names: tuple[str, ...], a: Array, b: Array, *, seed: tuple[int, ...]) -> dict[str, float]:
+def _at_n(names: tuple[str, ...], a: FeatureArray, b: FeatureArray, *, seed: tuple[int, ...]) -> dict[str, float]:
     """The measures that have a floor, of two sets of one size; the extrapolated distance has none, being unbiased."""
-    found = {"fid": frechet.distance(frechet.statistics_of(a), frechet.statistics_of(b))}
+    found = {"fid": frechet.distance(frechet.compute_statistics(a), frechet.compute_statistics(b))}
     if "kid" in names:
         found["kid"] = kid.distance(a, b, np.random.default_rng(seed), FLOOR_SUBSETS).value
     if "prdc" in names:
-        found |= prdc.compare(a, b).named()
+        found |= prdc.compute_prdc(a, b).named()
     return found
 
 
@@ -108,7 +108,7 @@ def _compared(floors: list[float], values: list[float]) -> dict[str, float | Non
     }
 
 
-def _drawn(features: Array, n: int, random: np.random.Generator) -> Array:
+def _drawn(features: FeatureArray, n: int, random: np.random.Generator) -> FeatureArray:
     return features if len(features) == n else features[random.permutation(len(features))[:n]]
 
 

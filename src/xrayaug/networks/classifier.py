@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
-from xrayaug.data.images.loaders import Feed
+from xrayaug.data.images.loaders import ImageLoader
 from xrayaug.errors import UsageError, WeightsError
 from xrayaug.networks import pretrained
 from xrayaug.runtime.distributed import group as process_group
@@ -63,7 +63,7 @@ class _WithoutMemory(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def names() -> list[str]:
+def list_architectures() -> list[str]:
     """Every classification network that torchvision lists."""
     return list(models.list_models(module=models))
 
@@ -72,7 +72,7 @@ def build(arch: str, *, size: int, weights: str = "none", seed: int = 0) -> Clas
     """A network for grey images of `size` pixels, with a fresh output layer.
 
     Args:
-        arch: one of `names()`.
+        arch: one of `list_architectures()`.
         size: width and height of the images.
         weights: `none`, `imagenet` (torchvision's, from `$TORCH_HOME` or downloaded), or a weights file.
         seed: of the initial weights; the output layer keeps them whatever `weights` is.
@@ -81,24 +81,24 @@ def build(arch: str, *, size: int, weights: str = "none", seed: int = 0) -> Clas
         UsageError: no such network, or it cannot take images of that size.
         WeightsError: the weights are not here, damaged, or of another network.
     """
-    outline(arch, size=size)
+    build_on_meta(arch, size=size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = _construct(arch, size)
     if weights != "none":
         file = pretrained.imagenet_file(arch) if weights == "imagenet" else Path(weights)
-        pretrained.start_from(network, file, f"{arch} at {size} pixels", output_layer(network))
+        pretrained.load_pretrained(network, file, f"{arch} at {size} pixels", output_layer(network))
     return Classifier(network).to(memory_format=torch.channels_last)
 
 
-def outline(arch: str, *, size: int) -> Classifier:
+def build_on_meta(arch: str, *, size: int) -> Classifier:
     """The network on the meta device: every layer and shape, no memory, in a fraction of a second.
 
     Raises:
         UsageError: no such network, or it cannot take images of that size.
     """
-    if arch not in names():
-        close = difflib.get_close_matches(arch, names(), n=4, cutoff=0.4)
+    if arch not in list_architectures():
+        close = difflib.get_close_matches(arch, list_architectures(), n=4, cutoff=0.4)
         raise UsageError(f"--arch {arch} is no network of torchvision", f"near it: {', '.join(close) or 'none'}")
     try:
         with _WithoutMemory():
@@ -112,19 +112,21 @@ def outline(arch: str, *, size: int) -> Classifier:
     return sketch
 
 
-def layers(arch: str, *, size: int) -> list[dict[str, Any]]:
+def summarize_layers(arch: str, *, size: int) -> list[dict[str, Any]]:
     """The network in blocks: name, kind, shape that comes out (for one image) and parameters.
 
     Raises:
-        UsageError: as `outline`.
+        UsageError: as `build_on_meta`.
     """
     found: list[dict[str, Any]] = [{"layer": "input", "kind": "Grey", "output": [1, size, size], "parameters": 0}]
-    sketch = outline(arch, size=size)
+    sketch = build_on_meta(arch, size=size)
 
     def watch(name: str, block: nn.Module) -> None:
         def record(block: nn.Module, _: Any, output: Tensor) -> None:
             shape = list(output.shape)[1:]
-            found.append({"layer": name, "kind": type(block).__name__, "output": shape, "parameters": count(block)})
+            found.append(
+                {"layer": name, "kind": type(block).__name__, "output": shape, "parameters": count_parameters(block)}
+            )
 
         block.register_forward_hook(record)
 
@@ -135,14 +137,14 @@ def layers(arch: str, *, size: int) -> list[dict[str, Any]]:
     return found
 
 
-def count(network: nn.Module) -> int:
+def count_parameters(network: nn.Module) -> int:
     """Parameters that training changes."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def state_of(classifier: Classifier) -> dict[str, Tensor]:
     """A copy of the weights, on the CPU, by torchvision's names."""
-    return weights_files.state_of(classifier.network)
+    return weights_files.cpu_state_dict(classifier.network)
 
 
 def restore(path: Path, arch: str, *, size: int) -> Classifier:
@@ -151,19 +153,19 @@ def restore(path: Path, arch: str, *, size: int) -> Classifier:
     It is built only once its outline fits the weights: what a manifest says may name a network of gigabytes.
 
     Raises:
-        UsageError: as `outline`.
+        UsageError: as `build_on_meta`.
         WeightsError: the file is missing, damaged, or of another network.
     """
-    state, wanted = pretrained.read(path), f"{arch} at {size} pixels"
-    pretrained.check_fit(state, outline(arch, size=size).network, path, wanted)
+    state, wanted = pretrained.read_weights(path), f"{arch} at {size} pixels"
+    pretrained.check_fit(state, build_on_meta(arch, size=size).network, path, wanted)
     with torch.random.fork_rng(devices=[]):
         network = _construct(arch, size)
-    pretrained.copy(state, network, path, wanted)
+    pretrained.load_state(state, network, path, wanted)
     return Classifier(network).to(memory_format=torch.channels_last)
 
 
-def transforms(draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
-    """What mirrors and rotates each image by its own draw, as `warp` takes it: float32 `[N, 2, 3]`.
+def random_affine(draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
+    """What mirrors and rotates each image by its own draw, as `apply_affine` takes it: float32 `[N, 2, 3]`.
 
     Args:
         draws: `[N, 2]` uniform in [0, 1), on the CPU, so that they do not depend on the device: the first decides
@@ -178,20 +180,20 @@ def transforms(draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
     return torch.stack(rows, dim=1).view(-1, 2, 3).float()
 
 
-def warp(images: Tensor, theta: Tensor) -> Tensor:
+def apply_affine(images: Tensor, theta: Tensor) -> Tensor:
     """Images `[N, 1, S, S]` each by its own affine transform `[N, 2, 3]`, bilinear, black where nothing was."""
     grid = nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
     return nn.functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def images_of(pixels: Tensor) -> Tensor:
+def to_input(pixels: Tensor) -> Tensor:
     """Uint8 `[N, S, S]` -> float `[N, 1, S, S]` in [0, 1]."""
     return pixels[:, None].float() / 255
 
 
-def logits(
+def predict_logits(
     classifier: nn.Module,
-    pixels: Tensor | Feed,
+    pixels: Tensor | ImageLoader,
     *,
     batch_size: int,
     device: torch.device,
@@ -203,29 +205,31 @@ def logits(
     """
     classifier.eval()
     found = torch.zeros(len(pixels), device=device)
-    rank = ranks.own()
+    rank = ranks.current_rank()
     for begin in range(0, len(pixels), batch_size * rank.count):
         start = begin + batch_size * rank.number
         if start < len(pixels):
             with torch.inference_mode():
                 part = pixels[start : start + batch_size].to(device)
-                found[start : start + batch_size] = classifier(images_of(part))
+                found[start : start + batch_size] = classifier(to_input(part))
         after_each()
-    return process_group.summed(found.cpu().double())  # each is one process's, and 0 in the others
+    return process_group.all_reduce_sum(found.cpu().double())  # each is one process's, and 0 in the others
 
 
-def probabilities(logits: Tensor) -> Probabilities:
+def to_probabilities(logits: Tensor) -> Probabilities:
     """Logits `[N]` -> probabilities of being abnormal, float64 `[N]`."""
     return np.asarray(expit(logits.numpy()), np.float64)
 
 
-def predict(classifier: nn.Module, pixels: Tensor | Feed, *, batch_size: int, device: torch.device) -> Probabilities:
+def predict_probabilities(
+    classifier: nn.Module, pixels: Tensor | ImageLoader, *, batch_size: int, device: torch.device
+) -> Probabilities:
     """Probabilities of being abnormal, float64 `[N]`, of pictures uint8 `[N, S, S]`, in evaluation mode.
 
     Raises:
         WeightsError: the network gives NaN.
     """
-    found = probabilities(logits(classifier, pixels, batch_size=batch_size, device=device))
+    found = to_probabilities(predict_logits(classifier, pixels, batch_size=batch_size, device=device))
     if np.isnan(found).any():
         raise WeightsError("the network gives NaN as probability", "train it again")
     return found

@@ -13,9 +13,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from xrayaug.runtime.distributed import sharing
 
-SLOPE = 0.2  # of leaky ReLU
+NEGATIVE_SLOPE = 0.2  # of leaky ReLU
 GAIN = math.sqrt(2)  # which keeps the variance through a leaky ReLU; scaling before it is scaling after it
-GROUP = 4  # images whose deviation the discriminator sees
+GROUP_SIZE = 4  # images whose deviation the discriminator sees
 EPSILON = 1e-8
 
 
@@ -68,27 +68,27 @@ class Conv2d(nn.Module):
         return F.conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)
 
 
-def leaky(x: Tensor) -> Tensor:
+def leaky_relu(x: Tensor) -> Tensor:
     """Leaky ReLU of that slope, in the place of what it is given."""
-    return F.leaky_relu(x, SLOPE, inplace=True)
+    return F.leaky_relu(x, NEGATIVE_SLOPE, inplace=True)
 
 
-def normalised(x: Tensor) -> Tensor:
+def pixel_norm(x: Tensor) -> Tensor:
     """`[N, C, ...]`, each vector of C numbers of unit mean square: section 4.2, "pixelwise feature normalisation"."""
     return x * (x.float().square().mean(dim=1, keepdim=True) + EPSILON).rsqrt().to(x.dtype)
 
 
-def with_deviation(x: Tensor) -> Tensor:
+def minibatch_stddev(x: Tensor) -> Tensor:
     """`[N, C, H, W]` -> `[N, C + 1, H, W]`: section 3, "minibatch standard deviation", by which variety is seen.
 
     The deviation over a group of images, averaged over channels and pixels, is one more channel for each of the group.
     A group is of four, of three or two where a batch does not divide by more, or else the batch; where the batch is
     shared among processes it is a group of the whole batch all the same.
     """
-    everyone = sharing.gathered(x.float())
+    everyone = sharing.gather_batch(x.float())
     count = len(everyone)
-    group = next((size for size in range(GROUP, 1, -1) if count % size == 0), count)
+    group = next((size for size in range(GROUP_SIZE, 1, -1) if count % size == 0), count)
     grouped = everyone.reshape(group, count // group, *x.shape[1:])  # [group, groups, C, H, W]
     deviation = (grouped.var(dim=0, correction=0) + EPSILON).sqrt().mean(dim=(1, 2, 3))  # [groups]
-    channel = sharing.own(deviation.repeat(group))[:, None, None, None].expand(-1, 1, *x.shape[2:])
+    channel = sharing.local_part(deviation.repeat(group))[:, None, None, None].expand(-1, 1, *x.shape[2:])
     return torch.cat([x, channel.to(x.dtype)], dim=1)

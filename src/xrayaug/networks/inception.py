@@ -35,21 +35,24 @@ PREPROCESSING = "v1: 8-bit RGB / 255, bilinear to 299 x 299 (align_corners=False
 SIZE = 299  # pixels
 WEIGHTS_URL = str(FID_WEIGHTS_URL)
 FILE_NAME = WEIGHTS_URL.rsplit("/", 1)[-1]
-FILE_HASH = "6726825d"  # how the sha256 of pytorch-fid's file begins, by torch.hub's rule the end of its name
-CONNECT_SECONDS = 30.0  # a firewall that drops packets would else be waited for without end
-NOT_FEATURES = ("fc.", "num_batches_tracked")  # tensors that no feature depends on: the last layer, a training counter
+HASH_PREFIX = "6726825d"  # how the sha256 of pytorch-fid's file begins, by torch.hub's rule the end of its name
+CONNECT_TIMEOUT = 30.0  # a firewall that drops packets would else be waited for without end
+UNUSED_TENSORS = (
+    "fc.",
+    "num_batches_tracked",
+)  # tensors that no feature depends on: the last layer, a training counter
 
-LAYERS = {  # by the features they end in, as pytorch-fid's blocks
+LAYERS_BY_DIMS = {  # by the features they end in, as pytorch-fid's blocks
     64: ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1"),
     192: ("Conv2d_3b_1x1", "Conv2d_4a_3x3", "maxpool2"),
     768: ("Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
     2048: ("Mixed_7a", "Mixed_7b", "Mixed_7c"),
 }
-DIMS = tuple(LAYERS)
+DIMS = tuple(LAYERS_BY_DIMS)
 
 
 @dataclass(frozen=True)
-class Weights:
+class InceptionWeights:
     """The tensors that features depend on, and what to call them."""
 
     kind: Kind
@@ -59,10 +62,10 @@ class Weights:
     path: Path | None = None
 
 
-class Network:
+class InceptionNetwork:
     """Features of images by `weights`, on `where`: 64, 192, 768 or 2048 per image, averaged over the picture."""
 
-    def __init__(self, weights: Weights, dims: int, device: torch.device) -> None:
+    def __init__(self, weights: InceptionWeights, dims: int, device: torch.device) -> None:
         self.dims = dims
         self.device = device
         self.layers = _layers(weights, dims).to(device).to(memory_format=torch.channels_last)
@@ -75,15 +78,15 @@ class Network:
         """Ask the device for the features [N, D] of pictures of any size; what is returned waits for them."""
         with torch.inference_mode():
             activations = self.layers(_prepared(pictures, self.device))  # [N, D, h, w]
-            return devices.fetched(F.adaptive_avg_pool2d(activations, (1, 1)).flatten(1))
+            return devices.copy_to_host(F.adaptive_avg_pool2d(activations, (1, 1)).flatten(1))
 
 
-def cached_file() -> Path:
+def cached_weights_path() -> Path:
     """Where torch.hub, and with it pytorch-fid, keeps the Inception weights."""
     return Path(torch.hub.get_dir(), "checkpoints", FILE_NAME)
 
 
-def load_weights(file: Path | None) -> Weights:
+def load_weights(file: Path | None) -> InceptionWeights:
     """Inception's weights: from `file`, else from torch.hub's cache, else from the network into that cache.
 
     A file of another hash than pytorch-fid's makes custom weights, whose numbers must never be called FID.
@@ -92,34 +95,34 @@ def load_weights(file: Path | None) -> Weights:
         WeightsError: they are not to be had, damaged, or of another network.
     """
     if file is None:
-        file = cached_file()
+        file = cached_weights_path()
         if not file.exists():
             _download(file)
-        check_cached(file)
+        check_hash(file)
     kept = _fitting(weights.read(file), file)
     sha256 = weights.file_hash(file)
-    if sha256.startswith(FILE_HASH):
-        return Weights("inception", "Inception", kept, _identity(kept), file)
-    return Weights("custom weights", f"custom weights, sha256 {sha256}", kept, _identity(kept), file)
+    if sha256.startswith(HASH_PREFIX):
+        return InceptionWeights("inception", "Inception", kept, _identity(kept), file)
+    return InceptionWeights("custom weights", f"custom weights, sha256 {sha256}", kept, _identity(kept), file)
 
 
-def random_weights(seed: int) -> Weights:
+def random_weights(seed: int) -> InceptionWeights:
     """Random weights that depend on `seed` alone, scaled so that activations keep their size (He et al., 2015)."""
-    source = devices.generator(seed)
+    source = devices.seeded_generator(seed)
     state = {name: _drawn(name, tensor.shape, source) for name, tensor in _expected().items()}
-    return Weights("random", f"random weights, seed {seed}", state, _identity(state))
+    return InceptionWeights("random", f"random weights, seed {seed}", state, _identity(state))
 
 
-def check_cached(file: Path) -> None:
+def check_hash(file: Path) -> None:
     """Hold the file in torch.hub's cache to pytorch-fid's hash.
 
     Raises:
         WeightsError: it is another file, or damaged.
     """
     sha256 = weights.file_hash(file)
-    if not sha256.startswith(FILE_HASH):
+    if not sha256.startswith(HASH_PREFIX):
         raise WeightsError(
-            f"{file} is not pytorch-fid's Inception weights: its sha256 begins with {sha256[:8]}, not {FILE_HASH}",
+            f"{file} is not pytorch-fid's Inception weights: its sha256 begins with {sha256[:8]}, not {HASH_PREFIX}",
             "delete it to have it downloaded again; or --weights FILE, and the number is not called FID",
         )
 
@@ -133,7 +136,7 @@ def _download(file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with _impatient():
-            torch.hub.download_url_to_file(WEIGHTS_URL, os.fspath(file), hash_prefix=FILE_HASH, progress=False)
+            torch.hub.download_url_to_file(WEIGHTS_URL, os.fspath(file), hash_prefix=HASH_PREFIX, progress=False)
     except (OSError, RuntimeError) as problem:  # OSError holds URLError and its kin
         reason = " ".join(str(getattr(problem, "reason", problem)).split()) or type(problem).__name__
         raise WeightsError(
@@ -146,14 +149,14 @@ def _download(file: Path) -> None:
 @contextmanager
 def _impatient() -> Iterator[None]:
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(CONNECT_SECONDS)
+    socket.setdefaulttimeout(CONNECT_TIMEOUT)
     try:
         yield
     finally:
         socket.setdefaulttimeout(before)
 
 
-def _blank() -> Inception3:
+def _build_on_meta() -> Inception3:
     """FID's Inception without numbers: nothing is allocated or drawn.
 
     As `pytorch_fid.inception.fid_inception_v3` builds it, which cannot be called for it then downloads.
@@ -172,11 +175,11 @@ def _blank() -> Inception3:
     return network
 
 
-def _layers(weights: Weights, dims: int) -> nn.Sequential:
+def _layers(weights: InceptionWeights, dims: int) -> nn.Sequential:
     """The network up to the layer of `dims` features, with its weights, for inference."""
-    network = _blank()
+    network = _build_on_meta()
     network.load_state_dict(weights.state, strict=False, assign=True)  # `_fitting` has seen that all are there
-    names = [name for end, layers in LAYERS.items() if end <= dims for name in layers]
+    names = [name for end, layers in LAYERS_BY_DIMS.items() if end <= dims for name in layers]
     layers = nn.Sequential(*(getattr(network, name) for name in names)).eval()
     for block in layers.modules():
         if isinstance(block, BasicConv2d):
@@ -192,11 +195,11 @@ def _fold(block: BasicConv2d) -> None:
 
 def _expected() -> dict[str, Tensor]:
     """The tensors that features depend on, by name, without numbers."""
-    return {name: tensor for name, tensor in _blank().state_dict().items() if not _is_idle(name)}
+    return {name: tensor for name, tensor in _build_on_meta().state_dict().items() if not _is_idle(name)}
 
 
 def _is_idle(name: str) -> bool:
-    return name.startswith(NOT_FEATURES) or name.endswith(NOT_FEATURES)
+    return name.startswith(UNUSED_TENSORS) or name.endswith(UNUSED_TENSORS)
 
 
 def _fitting(state: dict[str, Tensor], file: Path) -> dict[str, Tensor]:

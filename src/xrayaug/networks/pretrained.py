@@ -45,19 +45,19 @@ def imagenet_file(arch: str) -> Path:
     return file
 
 
-def start_from(network: nn.Module, file: Path, wanted: str, output: str) -> None:
+def load_pretrained(network: nn.Module, file: Path, wanted: str, output: str) -> None:
     """Take every weight from `file` but those of the layer of that name, `output`; `wanted` says what the network is.
 
     Raises:
         WeightsError: the file is missing, damaged, or of another network.
     """
-    state = {_current_name(name): tensor for name, tensor in read(file).items()}
+    state = {_current_name(name): tensor for name, tensor in read_weights(file).items()}
     kept = {name: tensor for name, tensor in state.items() if not name.startswith((f"{output}.", *AUXILIARY))}
     own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(f"{output}.")}
-    copy(kept | own, network, file, wanted)
+    load_state(kept | own, network, file, wanted)
 
 
-def read(file: Path) -> dict[str, Tensor]:
+def read_weights(file: Path) -> dict[str, Tensor]:
     """The tensors in `file`, by name.
 
     Raises:
@@ -68,7 +68,7 @@ def read(file: Path) -> dict[str, Tensor]:
     return state
 
 
-def copy(state: Mapping[str, Tensor], network: nn.Module, file: Path, wanted: str) -> None:
+def load_state(state: Mapping[str, Tensor], network: nn.Module, file: Path, wanted: str) -> None:
     """Copy `state` into `network`, which it must fit name by name and shape by shape.
 
     Not `load_state_dict`: MNASNet's refuses any mapping without torch's version marks, as safetensors has none.
@@ -113,7 +113,7 @@ def _misfit(name: str, own: Tensor | None, given: Tensor | None) -> str:
 
 
 def _download(url: str, file: Path, prefix: str) -> None:
-    console.say(f"downloading {url} to {file}")
+    console.info(f"downloading {url} to {file}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(file), prefix or None, progress=False)

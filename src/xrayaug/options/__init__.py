@@ -1,32 +1,46 @@
-"""Every option of every command: one frozen dataclass per command."""
+"""Every option of every command: one frozen dataclass per command, one module for each.
 
-from xrayaug.options.commands import (
+A field is the flag (`--batch-size`), its help, an argument of the Python API (`TrainGan(batch_size=...)`) and an entry
+of the manifest. `base.py` has what all commands share, `mixins.py` what several share. Nothing here imports torch,
+typer or rich at the top of a module.
+"""
+
+from typing import cast
+
+from xrayaug.options.augment import Augment
+from xrayaug.options.base import Command
+from xrayaug.options.choices import (
     ARCHITECTURES,
-    COMMANDS,
-    SEED,
     SOURCES,
-    Augment,
     Augmentation,
     Case,
     Control,
-    Copies,
-    Evaluate,
-    Experiment,
-    Fid,
     Label,
     Loss,
     Metric,
-    Phantom,
-    Prepare,
-    Sample,
     Split,
-    TrainClassifier,
-    TrainGan,
 )
+from xrayaug.options.copies import Copies
+from xrayaug.options.evaluate import Evaluate
+from xrayaug.options.experiment import PRESETS, Experiment
+from xrayaug.options.fid import Fid
+from xrayaug.options.phantom import Phantom
+from xrayaug.options.prepare import Prepare
+from xrayaug.options.sample import Sample
+from xrayaug.options.train_classifier import SEED, TrainClassifier
+from xrayaug.options.train_gan import TrainGan
+
+COMMANDS: dict[str, type[Command]] = {
+    command.name: cast(type[Command], command)
+    for command in (
+        Prepare, TrainGan, Sample, Fid, Copies, Augment, TrainClassifier, Evaluate, Phantom, Experiment,
+    )
+}  # fmt: skip
 
 __all__ = [
     "ARCHITECTURES",
     "COMMANDS",
+    "PRESETS",
     "SEED",
     "SOURCES",
     "Augment",

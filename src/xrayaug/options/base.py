@@ -1,7 +1,7 @@
-"""What a command is made of: a frozen dataclass whose fields say what they mean for the result.
+"""The base class of all commands: a frozen dataclass with one field for each option.
 
-`cli.py` turns the fields into flags; `artifacts.py` asks which of them decide the result (`identity`) and which name an
-input (`inputs`); `experiment` writes commands as shell lines (`argv`).
+`cli.py` turns the fields into flags. The manifest of a result records those that decide it (`identity`) and those that
+name an input (`inputs`). `experiment` writes commands as shell lines (`argv`).
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, get_args, get_type_hints
@@ -23,11 +23,25 @@ PAIR = re.compile(r"(\d{1,12})\s*,\s*(\d{1,12})")
 
 
 class Role(enum.Enum):
-    """What a knob means for the result."""
+    """The effect of an option on the result of a command."""
 
-    SETTING = "setting"  # decides the result: another value makes another artifact
-    INPUT = "input"  # names what is read: the content decides, not the path
-    EXECUTION = "execution"  # how and where, never what: workers, device, output
+    SETTING = "setting"  # decides the result: another value gives another artifact
+    INPUT = "input"  # names what is read: its content decides the result, not its path
+    EXECUTION = "execution"  # where and how the command runs and what it prints; never changes the result
+
+
+class Panel(enum.StrEnum):
+    """The panels of `--help`, in the order in which they are shown; the value is the title."""
+
+    COMMON = "Options"
+    DATA = "Data"
+    MODEL = "Model"
+    TRAINING = "Training"
+    SAMPLING = "Sampling"
+    EVALUATION = "Evaluation"
+    OUTPUT = "Output"
+    EXECUTION = "Execution"
+    SLURM = "SLURM"
 
 
 def option(
@@ -35,6 +49,7 @@ def option(
     *,
     help: str,
     role: Role = Role.SETTING,
+    panel: Panel | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
     above: float | None = None,
@@ -42,11 +57,33 @@ def option(
     positional: bool = False,
     metavar: str | None = None,
     parse: Callable[[str], Any] | None = None,
+    default_text: str | None = None,
+    after: str | None = None,
 ) -> Any:
-    """Declare one knob; the bounds are inclusive but for `above`."""
+    """Declare one option of a command, which is a field of its dataclass.
+
+    Args:
+        default: the value if the option is not given; without one, the option is required.
+        help: one or more sentences for `--help`.
+        role: the effect on the result.
+        panel: the panel of `--help`; by default `EXECUTION` for options of that role, else `COMMON`.
+        minimum: the smallest number that is allowed.
+        maximum: the largest number that is allowed.
+        above: a bound that a number must exceed.
+        choices: the words that are allowed, if they are not those of a `Literal` type.
+        positional: True for an argument without a flag.
+        metavar: the placeholder for the value in `--help`.
+        parse: converts the text of the command line to the value.
+        default_text: the default as `--help` shows it, if `default` is None and stands for another value.
+        after: the name of a shared option. In manifests and command lines, this option and those declared after it
+            follow that one; see `Command.option_fields`.
+    """
+    if panel is None:
+        panel = Panel.EXECUTION if role is Role.EXECUTION else Panel.COMMON
     metadata = {
         "help": help,
         "role": role,
+        "panel": panel,
         "minimum": minimum,
         "maximum": maximum,
         "above": above,
@@ -54,15 +91,17 @@ def option(
         "positional": positional,
         "metavar": metavar,
         "parse": parse,
+        "default_text": default_text,
+        "after": after,
     }
-    return field(default=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
-def numbers(text: str) -> tuple[float, ...]:
-    """``"0,10,50"`` as ``(0.0, 10.0, 50.0)``.
+def parse_numbers(text: str) -> tuple[float, ...]:
+    """Return the numbers of a comma-separated list: ``"0,10,50"`` gives ``(0.0, 10.0, 50.0)``.
 
     Raises:
-        UsageError: a part is not a number.
+        UsageError: a part is not a number, or there is none.
     """
     try:
         values = tuple(float(part) for part in text.split(",") if part.strip())
@@ -73,188 +112,258 @@ def numbers(text: str) -> tuple[float, ...]:
     return values
 
 
-def words(text: str) -> tuple[str, ...]:
-    """``"normal, both"`` as ``("normal", "both")``.
+def parse_words(text: str) -> tuple[str, ...]:
+    """Return the words of a comma-separated list: ``"normal, both"`` gives ``("normal", "both")``.
 
     Raises:
         UsageError: there is none.
     """
     values = tuple(part.strip() for part in text.split(",") if part.strip())
     if not values:
-        raise UsageError(f"'{text}' names nothing", "separate names by commas")
+        raise UsageError(f"'{text}' is an empty list", "separate the words by commas")
     return values
 
 
-def paths(text: str) -> tuple[Path, ...]:
-    """``"a.json,b.json"`` as two paths.
+def parse_paths(text: str) -> tuple[Path, ...]:
+    """Return the paths of a comma-separated list.
 
     Raises:
         UsageError: there is none.
     """
-    return tuple(Path(word) for word in words(text))
+    return tuple(Path(word) for word in parse_words(text))
 
 
-def pair(text: str) -> tuple[int, int]:
-    """``"3,17"`` as ``(3, 17)``.
+def parse_pair(text: str) -> tuple[int, int]:
+    """Return a pair of image numbers: ``"3,17"`` gives ``(3, 17)``.
 
     Raises:
-        UsageError: it is not two whole numbers from 0 on.
+        UsageError: the text is not two non-negative integers.
     """
-    given = PAIR.fullmatch(text.strip())
-    if not given:
-        raise UsageError(f"'{text}' is not two numbers of images", "separate them by a comma: 3,17")
-    return int(given[1]), int(given[2])
+    match = PAIR.fullmatch(text.strip())
+    if not match:
+        raise UsageError(f"'{text}' is not two image numbers", "separate them by a comma: 3,17")
+    return int(match[1]), int(match[2])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What every command takes."""
+    """The options that every command has.
+
+    A subclass adds its own, and mixins from `mixins.py` add those that several commands share.
+    """
 
     name: ClassVar[str]
     example: ClassVar[str]
-    is_shared: ClassVar[bool] = False  # whether several processes may run it together, as torchrun starts them
-    reads_raw: ClassVar[bool] = False  # whether it reads files of which no manifest tells
+    is_shared: ClassVar[bool] = False  # True if torchrun may start it as several processes that share the work
+    reads_raw: ClassVar[bool] = False  # True if it reads files that no manifest describes
 
-    out: Path = option(help="Directory to write; refused if it holds something else.", role=Role.EXECUTION)
-    seed: int = option(0, help="Seed of everything random; the same seed gives the same bytes on a CPU.", minimum=0)
-    overwrite: bool = option(
-        False, help="Replace what an earlier run with other options left in --out.", role=Role.EXECUTION
+    out: Path = option(
+        help="Directory to write the result to. It must be empty, absent, or hold this very result.",
+        role=Role.EXECUTION,
+        panel=Panel.COMMON,
     )
-    dry_run: bool = option(False, help="Resolve and print everything, write nothing.", role=Role.EXECUTION)
+    seed: int = option(0, help="Random seed. On a CPU, the same seed gives the same bytes.", minimum=0)
+    overwrite: bool = option(
+        False,
+        help="Replace the result that an earlier run with other options left in --out.",
+        role=Role.EXECUTION,
+        panel=Panel.OUTPUT,
+    )
+    dry_run: bool = option(
+        False,
+        help="Check all options and inputs, print what would be done, and write nothing.",
+        role=Role.EXECUTION,
+        panel=Panel.OUTPUT,
+    )
     max_minutes: float | None = option(
         None,
-        help="Stop after so many minutes with exit code 75, all saved; run the same command again to go on.",
+        help="Stop after this many minutes with exit code 75 and everything saved. The same command continues.",
         role=Role.EXECUTION,
         above=0,
+        default_text="no limit",
     )
-    json: bool = option(False, help="Print the result as one JSON object on stdout.", role=Role.EXECUTION)
+    json: bool = option(
+        False,
+        help="Print the result as one JSON object on standard output.",
+        role=Role.EXECUTION,
+        panel=Panel.OUTPUT,
+    )
 
     def __post_init__(self) -> None:
-        for name, several in _path_fields(type(self)).items():  # type: ignore[arg-type] # mypy: a class has no hash
-            object.__setattr__(self, name, _as_paths(getattr(self, name), several=several))
-        for knob in fields(self):
-            _check_bounds(knob, getattr(self, knob.name))
-            _check_choice(knob, getattr(self, knob.name))
+        for name, is_list in _path_fields(type(self)).items():  # type: ignore[arg-type] # mypy: a class has no hash
+            object.__setattr__(self, name, _to_paths(getattr(self, name), is_list=is_list))
+        for field in fields(self):
+            _check_bounds(field, getattr(self, field.name))
+            _check_choice(field, getattr(self, field.name))
+
+    @classmethod
+    def option_fields(cls) -> "list[dataclasses.Field[Any]]":
+        """Return every field in the order of manifests and command lines.
+
+        The order is: positional arguments, the command's own options, those of its mixins in the order of its bases,
+        those of all commands, `--out`. An own option with `after` follows the option it names, together with the own
+        options declared after it. Manifests and scripts rely on this order.
+        """
+        by_name = {field.name: field for field in fields(cls)}
+        blocks: list[list[str]] = []
+        known: set[str] = set()
+        for base in reversed(cls.__mro__):
+            if dataclasses.is_dataclass(base):
+                block = [field.name for field in fields(base) if field.name not in known]
+                known |= set(block)
+                blocks.insert(0, block)
+        *blocks, common = blocks  # Command is the first dataclass of the reversed order
+        order: list[str] = []
+        moved: list[tuple[str, list[str]]] = []
+        for block in blocks:
+            run = order
+            for name in block:
+                if by_name[name].metadata["after"]:
+                    run = []
+                    moved.append((by_name[name].metadata["after"], run))
+                run.append(name)
+        for anchor, run in moved:
+            place = order.index(anchor) + 1
+            order[place:place] = run
+        order += [*(name for name in common if name != "out"), "out"]
+        return sorted((by_name[name] for name in order), key=lambda field: not field.metadata["positional"])
+
+    @classmethod
+    def dependent_defaults(cls, words: Sequence[str]) -> dict[str, str]:
+        """Return the defaults that other options decide, as `--help` shows them for a command line of these words.
+
+        The keys are names of fields. A default that is not in the dictionary is shown as declared.
+        """
+        return {}
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide the result, as JSON values: the manifest's `options`."""
-        return {k.name: _jsonable(getattr(self, k.name)) for k in fields(self) if k.metadata["role"] is Role.SETTING}
+        """Return the settings that decide the result, as JSON values: the manifest's `options`."""
+        settings = [field.name for field in self.option_fields() if field.metadata["role"] is Role.SETTING]
+        order = ["seed", *(name for name in settings if name != "seed")]
+        return {name: _to_json(getattr(self, name)) for name in order}
 
     @property
     def local_cache(self) -> Path | None:
-        """Where datasets' pixels are copied to, of a command that has `--cache`; a dry run copies nothing."""
+        """The directory of `--cache` to copy pixels to; None without the option and in a dry run."""
         return None if self.dry_run else getattr(self, "cache", None)
 
     def parts(self) -> "Sequence[Command]":
-        """The commands that make one artifact each: itself, unless it makes several."""
+        """Return the commands that make one artifact each: this one, unless it makes several."""
         return (self,)
 
     def is_met_by(self, result: Mapping[str, Any]) -> bool:
-        """Whether a finished result of this very command holds what may also be added to it later."""
+        """Return whether a finished result of this command has every optional part that the options ask for."""
         return True
 
     def inputs(self) -> dict[str, Path]:
-        """The paths that are read, by name; a tuple of paths becomes `runs/0`, `runs/1`, ..."""
-        found: dict[str, Path] = {}
-        for knob in fields(self):
-            if knob.metadata["role"] is not Role.INPUT:
+        """Return the paths that are read, by name; those of a tuple are named `runs/0`, `runs/1`, ..."""
+        paths: dict[str, Path] = {}
+        for field in self.option_fields():
+            if field.metadata["role"] is not Role.INPUT:
                 continue
-            value = getattr(self, knob.name)
+            value = getattr(self, field.name)
             if isinstance(value, Path):
-                found[knob.name] = value
+                paths[field.name] = value
             elif isinstance(value, tuple):
-                found |= {f"{knob.name}/{i}": path for i, path in enumerate(value)}
-        return found
-
-    @classmethod
-    def knobs(cls) -> "list[dataclasses.Field[Any]]":
-        """Every field in the order a user reads: positional, the command's own, what all commands take."""
-        shared = [knob.name for knob in fields(Command)]
-        order = (*shared[1:], "out")  # --out closes a command line
-        return sorted(
-            fields(cls),
-            key=lambda knob: (not knob.metadata["positional"], order.index(knob.name) if knob.name in shared else -1),
-        )
+                paths |= {f"{field.name}/{number}": path for number, path in enumerate(value)}
+        return paths
 
     def argv(self) -> list[str]:
-        """The words after `xrayaug` that make this command, defaults left out."""
+        """Return the words after `xrayaug` that make this command; options at their defaults are left out."""
         positionals: list[str] = []
         flags: list[str] = []
-        for knob in self.knobs():
-            value = getattr(self, knob.name)
-            if knob.metadata["positional"]:
+        for field in self.option_fields():
+            value = getattr(self, field.name)
+            if field.metadata["positional"]:
                 positionals += [str(path) for path in (value if isinstance(value, tuple) else (value,))]
-            elif value is not None and value != knob.default:
-                flags += _flag(knob.name, value)
+            elif value is not None and value != field.default:
+                flags += _to_words(field.name, value)
         return [self.name, *positionals, *flags]
 
     def command_line(self) -> str:
-        """The command as a line for a shell or a job script."""
+        """Return the command as a line for a shell or a job script."""
         return shlex.join(["xrayaug", *self.argv()])
 
 
 @cache
 def _path_fields(command: type[Command]) -> dict[str, bool]:
-    """The fields that hold paths, and whether each holds several."""
-    hints = {knob.name: get_type_hints(command)[knob.name] for knob in fields(command)}
-    kinds = {name: {hint, *get_args(hint)} for name, hint in hints.items()}
-    found = {Path: False, tuple[Path, ...]: True}
-    return {name: several for name, each in kinds.items() for kind, several in found.items() if kind in each}
+    """Return the names of the fields that hold paths; the value is True for a tuple of paths."""
+    hints = get_type_hints(command)
+    kinds = {Path: False, tuple[Path, ...]: True}
+    return {
+        field.name: is_list
+        for field in fields(command)
+        for kind, is_list in kinds.items()
+        if kind in {hints[field.name], *get_args(hints[field.name])}
+    }
 
 
-def _as_paths(value: Any, *, several: bool) -> Any:
-    """A path, or several, as the Python API may be given them: as text, in a list."""
-    if several and isinstance(value, list | tuple):
-        return tuple(Path(each) for each in value)
+def _to_paths(value: Any, *, is_list: bool) -> Any:
+    """Convert what the Python API accepts for a path, or for a list of paths, to a path or a tuple."""
+    if is_list and isinstance(value, list | tuple):
+        return tuple(Path(part) for part in value)
     path = Path(value) if isinstance(value, str | os.PathLike) else value
-    return (path,) if several and isinstance(path, Path) else path
+    return (path,) if is_list and isinstance(path, Path) else path
 
 
 def flag_name(field_name: str) -> str:
-    """``batch_size`` as ``--batch-size``."""
+    """Return the flag of a field: ``--batch-size`` for ``batch_size``."""
     return "--" + field_name.replace("_", "-")
 
 
-def _flag(name: str, value: Any) -> list[str]:
+def find_value(words: Sequence[str], field_name: str) -> str | None:
+    """Return the last value that the words of a command line give for an option, as text; None if it is not given."""
+    flag, value = flag_name(field_name), None
+    for number, word in enumerate(words):
+        if word == flag and number + 1 < len(words):
+            value = words[number + 1]
+        elif word.startswith(f"{flag}="):
+            value = word.removeprefix(f"{flag}=")
+    return value
+
+
+def format_value(value: Any) -> str:
+    """Return a value as a user would write it on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(format_value(part) for part in value)
+    return format_number(value) if isinstance(value, float) else str(value)
+
+
+def _to_words(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [flag_name(name) if value else "--no-" + flag_name(name)[2:]]
-    if isinstance(value, tuple):
-        return [
-            flag_name(name),
-            ",".join(format_number(part) if isinstance(part, float) else str(part) for part in value),
-        ]
-    return [flag_name(name), format_number(value) if isinstance(value, float) else str(value)]
+    return [flag_name(name), format_value(value)]
 
 
-def _jsonable(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
 
 
-def _check_bounds(knob: "dataclasses.Field[Any]", value: Any) -> None:
+def _check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
-    minimum, maximum, above = (knob.metadata[bound] for bound in ("minimum", "maximum", "above"))
-    wanted = [
+    minimum, maximum, above = (field.metadata[bound] for bound in ("minimum", "maximum", "above"))
+    allowed = [
         *([f"{minimum:g} or more"] if minimum is not None else []),
         *([f"more than {above:g}"] if above is not None else []),
         *([f"at most {maximum:g}"] if maximum is not None else []),
     ]
-    inside = (
+    is_inside = (
         math.isfinite(value)
         and (minimum is None or value >= minimum)
         and (maximum is None or value <= maximum)
         and (above is None or value > above)
     )
-    if not inside:
-        raise UsageError(f"{flag_name(knob.name)} is {value:g}", f"it must be {' and '.join(wanted) or 'finite'}")
+    if not is_inside:
+        raise UsageError(f"{flag_name(field.name)} is {value:g}", f"it must be {' and '.join(allowed) or 'finite'}")
 
 
-def _check_choice(knob: "dataclasses.Field[Any]", value: Any) -> None:
-    choices = knob.metadata["choices"]
+def _check_choice(field: "dataclasses.Field[Any]", value: Any) -> None:
+    choices = field.metadata["choices"]
     if choices is None or value is None:
         return
-    for each in value if isinstance(value, tuple) else (value,):
-        if each not in choices:
-            raise UsageError(f"{flag_name(knob.name)} is {each}", f"it must be one of {', '.join(choices)}")
+    for word in value if isinstance(value, tuple) else (value,):
+        if word not in choices:
+            raise UsageError(f"{flag_name(field.name)} is {word}", f"it must be one of {', '.join(choices)}")

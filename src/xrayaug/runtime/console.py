@@ -60,7 +60,7 @@ class Stream(io.TextIOWrapper):
         os.close(nowhere)
 
 
-def take_streams() -> tuple[Stream, Stream]:
+def replace_streams() -> tuple[Stream, Stream]:
     """Put a `Stream` in the place of standard output and error, each, and open those that are closed, on nothing."""
     for descriptor in range(3):  # else the next file that is opened would be taken for the stream
         try:
@@ -68,12 +68,12 @@ def take_streams() -> tuple[Stream, Stream]:
         except OSError:
             os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
             os.set_inheritable(descriptor, True)
-    out, error = _taken(sys.stdout, 1), _taken(sys.stderr, 2)
-    sys.stdout, sys.stderr = out, error
-    return out, error
+    stdout, stderr = _wrap_stream(sys.stdout, 1), _wrap_stream(sys.stderr, 2)
+    sys.stdout, sys.stderr = stdout, stderr
+    return stdout, stderr
 
 
-def _taken(stream: Any, descriptor: int) -> Stream:
+def _wrap_stream(stream: Any, descriptor: int) -> Stream:
     if stream is None:  # it was closed when Python began
         return Stream(open(descriptor, "wb", closefd=False), encoding="utf-8", errors="backslashreplace")
     by_line, at_once = stream.line_buffering, stream.write_through
@@ -95,7 +95,7 @@ def show(parts: Sequence[Table | str]) -> None:
             _draw(part, sys.stdout)
 
 
-def show_aside(table: Table) -> None:
+def show_on_stderr(table: Table) -> None:
     """Print a table to stderr: something to know while the command runs, no result."""
     if ranks.is_first():
         _draw(table, sys.stderr)
@@ -119,18 +119,18 @@ def _draw(table: Table, stream: TextIO) -> None:
         screen.print(Text(note), soft_wrap=True)
 
 
-def say(line: str) -> None:
+def info(line: str) -> None:
     """One line for the user to know, on stderr."""
     if ranks.is_first():
         print(line, file=sys.stderr, flush=True)
 
 
-def warn(line: str) -> None:
+def warning(line: str) -> None:
     """Something the user should look at, on stderr."""
-    say(f"warning: {line}")
+    info(f"warning: {line}")
 
 
-def report(problem: XrayaugError) -> None:
+def error(problem: XrayaugError) -> None:
     """One clear line and a hint, on stderr."""
     line = f"error: {problem.message}" + (f" ({problem.hint})" if problem.hint else "")
     print(line, file=sys.stderr, flush=True)
@@ -199,16 +199,16 @@ def _lines(total: int, label: str, unit: str, before: int) -> Iterator[Callable[
             return
         last = now
         rate = done / (now - started)
-        left = clock((total - before - done) / rate) if rate else "unknown time"
+        left = format_duration((total - before - done) / rate) if rate else "unknown time"
         said = f"{label}: {before + done}/{total} {unit}, {rate:.1f} {unit}/s, {left} left"
-        say(f"{said}; {note}" if note else said)
+        info(f"{said}; {note}" if note else said)
 
     yield advance
     seconds = max(time.monotonic() - started, 1e-9)
-    say(f"{label}: {done} {unit} in {clock(seconds)}, {done / seconds:.1f} {unit}/s")
+    info(f"{label}: {done} {unit} in {format_duration(seconds)}, {done / seconds:.1f} {unit}/s")
 
 
-def clock(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds as a person reads them: ``1:23``, ``2:03:45``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -23,9 +23,9 @@ OUT_OF_MEMORY = re.compile(
     "|CUBLAS_STATUS_NOT_INITIALIZED when calling .?cublasCreate"  # cuBLAS says so where its handle finds no memory
     "|unable to find an engine to execute this computation"  # cuDNN, once every algorithm ran out of memory
 )
-PROCESSOR = Path("/proc/cpuinfo")
+CPUINFO = Path("/proc/cpuinfo")
 BF16_UNITS = re.compile(r"\b(amx_bf16|avx512_bf16|bf16)\b")  # as Linux names them, on x86 and on ARM
-TENSOR_CORES = (8, 0)  # CUDA's compute capability from which there are tf32 and bf16: Ampere
+MIN_CAPABILITY = (8, 0)  # CUDA's compute capability from which there are tf32 and bf16: Ampere
 
 
 def resolve(name: str, *, deterministic: bool = False, precision: str = "fp32") -> torch.device:
@@ -37,7 +37,7 @@ def resolve(name: str, *, deterministic: bool = False, precision: str = "fp32") 
     Args:
         name: of the device.
         deterministic: have CUDA use only algorithms that give the same bytes each time; a CPU does anyway.
-        precision: `fp32`, `tf32` or `bf16`, which the device must have; it takes effect within `training` alone.
+        precision: `fp32`, `tf32` or `bf16`, which the device must support; applied only within `training_backends`.
 
     Raises:
         UsageError: no such device, the message says which there are; or it has not that precision.
@@ -49,19 +49,19 @@ def resolve(name: str, *, deterministic: bool = False, precision: str = "fp32") 
         torch.use_deterministic_algorithms(True)
         filling: Any = torch.utils.deterministic  # of which type checkers know nothing
         filling.fill_uninitialized_memory = False  # it costs a pass over every new tensor
-    device = _found(name) if not ranks.several() else _own(name)
+    device = _parse_device(name) if not ranks.is_distributed() else _local_device(name)
     if device.type == "cuda":
-        with naming_limits():
+        with translate_device_errors():
             torch.cuda.set_device(device)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
-    _set_products("ieee")
+    _set_matmul_precision("ieee")
     _check_precision(device, precision)
     return device
 
 
 @contextmanager
-def training(precision: str) -> Iterator[None]:
+def training_backends(precision: str) -> Iterator[None]:
     """Set CUDA to compute as a training step does; after it, as everything else does.
 
     A step multiplies in tf32 if `precision` says so, and has cuDNN try its algorithms for every new shape, unless
@@ -72,24 +72,24 @@ def training(precision: str) -> Iterator[None]:
     before = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = is_free, not is_free
     try:
-        with products("tf32" if precision == "tf32" else "ieee"):
+        with matmul_precision("tf32" if precision == "tf32" else "ieee"):
             yield
     finally:
         torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = before
 
 
 @contextmanager
-def products(kind: str) -> Iterator[None]:
+def matmul_precision(kind: str) -> Iterator[None]:
     """Multiply float32 on CUDA as `ieee` or as `tf32`, within."""
     before = torch.backends.cuda.matmul.fp32_precision
-    _set_products(kind)
+    _set_matmul_precision(kind)
     try:
         yield
     finally:
-        _set_products(before)
+        _set_matmul_precision(before)
 
 
-def _set_products(kind: str) -> None:
+def _set_matmul_precision(kind: str) -> None:
     backends: Any = torch.backends
     for each in (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul):
         each.fp32_precision = kind
@@ -100,13 +100,13 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
-def wait(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Until all is computed that was asked of the device."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def fetched(tensor: Tensor) -> Callable[[], npt.NDArray[Any]]:
+def copy_to_host(tensor: Tensor) -> Callable[[], npt.NDArray[Any]]:
     """Begin to copy a tensor to the CPU; what is returned waits until it is there, and for nothing later."""
     if tensor.device.type != "cuda":
         return tensor.cpu().numpy
@@ -122,7 +122,7 @@ def fetched(tensor: Tensor) -> Callable[[], npt.NDArray[Any]]:
     return wait
 
 
-def own_queue(device: torch.device) -> AbstractContextManager[object]:
+def side_stream(device: torch.device) -> AbstractContextManager[object]:
     """A context, to be entered again and again, in which CUDA's work is queued beside that of other contexts."""
     if device.type != "cuda":
         return nullcontext()
@@ -132,7 +132,7 @@ def own_queue(device: torch.device) -> AbstractContextManager[object]:
     return torch.cuda.stream(stream)
 
 
-def _found(name: str) -> torch.device:
+def _parse_device(name: str) -> torch.device:
     here = available()
     if name == "auto":
         return torch.device(here[0])
@@ -146,7 +146,7 @@ def _found(name: str) -> torch.device:
     return torch.device(wanted)
 
 
-def _own(name: str) -> torch.device:
+def _local_device(name: str) -> torch.device:
     """This process's device of a machine that others compute on too.
 
     Raises:
@@ -155,7 +155,7 @@ def _own(name: str) -> torch.device:
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "cpu" or (name == "auto" and not gpus):
         return torch.device("cpu")
-    rank = ranks.own()
+    rank = ranks.current_rank()
     if name not in ("auto", "cuda"):
         raise UsageError(f"--device {name} is not for {rank.count} processes", "auto, cuda or cpu: each takes its own")
     if rank.local_count > gpus:  # which all of a machine meet, so that one of them says it for all
@@ -173,15 +173,15 @@ def _check_precision(device: torch.device, precision: str) -> None:
         return
     if precision == "tf32" and device.type != "cuda":
         raise UsageError(f"--precision tf32 is for NVIDIA GPUs, not for {device}", "fp32 or bf16")
-    if device.type == "cuda" and torch.cuda.get_device_capability(device) < TENSOR_CORES:
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < MIN_CAPABILITY:
         raise UsageError(f"--precision {precision} is not what {describe(device)} computes in", "--precision fp32")
     if device.type == "cpu" and not _has_bf16_units():
-        console.warn("this processor has no units for bf16: --precision bf16 is slower here than fp32")
+        console.warning("this processor has no units for bf16: --precision bf16 is slower here than fp32")
 
 
 def _has_bf16_units() -> bool:
     """Whether the processor has them, as far as Linux says; elsewhere nobody is warned."""
-    return not PROCESSOR.exists() or bool(BF16_UNITS.search(PROCESSOR.read_text(encoding="utf-8")))
+    return not CPUINFO.exists() or bool(BF16_UNITS.search(CPUINFO.read_text(encoding="utf-8")))
 
 
 def available() -> list[str]:
@@ -197,7 +197,7 @@ def describe(device: torch.device) -> str:
 
     Of several processes `2 processes, each on cpu (1 threads, AVX512)`.
     """
-    count = ranks.own().count
+    count = ranks.current_rank().count
     return describe_one(device) if count == 1 else f"{count} processes, each on {describe_one(device)}"
 
 
@@ -211,7 +211,7 @@ def describe_one(device: torch.device) -> str:
 
 
 @contextmanager
-def naming_limits(batch_size: int | None = None, *, deterministic: bool = False) -> Iterator[None]:
+def translate_device_errors(batch_size: int | None = None, *, deterministic: bool = False) -> Iterator[None]:
     """Have what a device cannot do end in one line that says what to try.
 
     Args:
@@ -248,7 +248,7 @@ def _out_of_memory(batch_size: int | None, reason: str) -> ResourceError:
     )
 
 
-def generator(*seeds: int) -> torch.Generator:
+def seeded_generator(*seeds: int) -> torch.Generator:
     """A CPU random generator that depends on every one of `seeds`, and on nothing else."""
     told_apart = (len(seeds), *seeds)  # NumPy takes (1,) and (1, 0) for the same
     mixed = int(np.random.SeedSequence(told_apart).generate_state(1, np.uint64)[0] >> np.uint64(1))

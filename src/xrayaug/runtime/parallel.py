@@ -17,20 +17,20 @@ from typing import TypeVar
 from xrayaug.errors import ResourceError
 from xrayaug.runtime import malloc, stopping
 
-CHUNK = 4  # things sent at a time: sending costs about as much as a tenth of decoding one picture
-AHEAD = 4  # chunks a process, given out before their results are taken
-PICTURES_AHEAD = 32  # pictures decoded in threads before they are asked for
+CHUNK_SIZE = 4  # things sent at a time: sending costs about as much as a tenth of decoding one picture
+CHUNKS_AHEAD = 4  # chunks a process, given out before their results are taken
+IMAGES_AHEAD = 32  # pictures decoded in threads before they are asked for
 
 S = TypeVar("S")
 T = TypeVar("T")
 
 
-def processors() -> int:
+def available_cpus() -> int:
     """How many this process may use: fewer than the machine has where a scheduler says so."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_processes(function: Callable[[S], T], things: Iterable[S], workers: int) -> Generator[T]:
+def map_in_processes(function: Callable[[S], T], things: Iterable[S], workers: int) -> Generator[T]:
     """`function` of each thing in order, computed by so many processes; what waits to be taken stays bounded.
 
     By one, it is this process. What is sent either way must be picklable. Ctrl-C is this process's to heed, and others
@@ -44,11 +44,11 @@ def in_processes(function: Callable[[S], T], things: Iterable[S], workers: int) 
         yield from map(function, things)
         return
     given = iter(things)
-    chunks = iter(lambda: list(islice(given, CHUNK)), [])
+    chunks = iter(lambda: list(islice(given, CHUNK_SIZE)), [])
     with _without_main():
-        executor = _processes(workers)
+        executor = _start_processes(workers)
         try:
-            for results in in_order(executor, partial(_each, function), chunks, AHEAD * workers):
+            for results in map_in_order(executor, partial(_apply_to_chunk, function), chunks, CHUNKS_AHEAD * workers):
                 yield from results
         except BrokenProcessPool:
             raise ResourceError(
@@ -59,7 +59,7 @@ def in_processes(function: Callable[[S], T], things: Iterable[S], workers: int) 
             executor.shutdown(cancel_futures=True)
 
 
-def in_order(executor: Executor, function: Callable[[S], T], things: Iterable[S], ahead: int) -> Iterator[T]:
+def map_in_order(executor: Executor, function: Callable[[S], T], things: Iterable[S], ahead: int) -> Iterator[T]:
     """`function` of each thing in order, no more than so many given out before their results are taken."""
     pending: deque[Future[T]] = deque()
     for thing in things:
@@ -70,7 +70,7 @@ def in_order(executor: Executor, function: Callable[[S], T], things: Iterable[S]
         yield pending.popleft().result()
 
 
-def begun_ahead(begun: Iterator[T], ahead: int) -> Generator[T]:
+def prefetch(begun: Iterator[T], ahead: int) -> Generator[T]:
     """Things that compute by themselves once they are begun, in order, so many of them begun before they are asked for.
 
     With 0 each is begun when it is asked for.
@@ -83,23 +83,23 @@ def begun_ahead(begun: Iterator[T], ahead: int) -> Generator[T]:
     yield from waiting
 
 
-def in_threads(
-    function: Callable[[S], T], things: Iterable[S], ahead: int = PICTURES_AHEAD, workers: int | None = None
+def map_in_threads(
+    function: Callable[[S], T], things: Iterable[S], ahead: int = IMAGES_AHEAD, workers: int | None = None
 ) -> Generator[T]:
     """`function` of each thing in order, so many computed ahead: what is computed and not yet taken stays bounded."""
     threads = ThreadPoolExecutor(workers)
     try:
-        yield from in_order(threads, function, things, ahead)
+        yield from map_in_order(threads, function, things, ahead)
     finally:
         threads.shutdown(
             wait=False, cancel_futures=True
         )  # not waited for: collected as garbage, this may be its thread
 
 
-def _processes(workers: int) -> ProcessPoolExecutor:
+def _start_processes(workers: int) -> ProcessPoolExecutor:
     fresh = multiprocessing.get_context("spawn")  # forking a process that has threads is unsafe, and Python 3.12 warns
     try:
-        return ProcessPoolExecutor(workers, fresh, _belong_to, (os.getpid(),))
+        return ProcessPoolExecutor(workers, fresh, _follow_parent, (os.getpid(),))
     except OSError as problem:
         raise ResourceError(
             f"too little shared memory (/dev/shm) for {workers} processes: {problem.strerror}",
@@ -118,12 +118,12 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _belong_to(parent: int) -> None:
+def _follow_parent(parent: int) -> None:
     """Leave Ctrl-C, which every process on the terminal gets, to the parent, and do not outlive it."""
     malloc.keep_freed()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stopping.end_with(parent, signal.SIGKILL)
+    stopping.die_with_parent(parent, signal.SIGKILL)
 
 
-def _each(function: Callable[[S], T], chunk: list[S]) -> list[T]:
+def _apply_to_chunk(function: Callable[[S], T], chunk: list[S]) -> list[T]:
     return [function(thing) for thing in chunk]

@@ -30,7 +30,7 @@ CAUSES = {
 }
 
 # A terminal tells a study and its parts, which the study then tells too; SLURM a script and all it runs: one request.
-AT_ONCE_SECONDS = 0.5
+REPEAT_SECONDS = 0.5
 
 PARENT = "XRAYAUG_PARENT"  # environment variable: the process without which this one is to stop
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -51,20 +51,20 @@ class Stopped(BaseException):
 
 
 _request: Stopped | None = None
-_raised = -math.inf  # when it was, by the clock
+_raised_at = -math.inf  # when it was, by the clock
 _deferrals = 0
 
 
 @contextmanager
-def watching(max_minutes: float | None = None) -> Iterator[None]:
+def handle_signals(max_minutes: float | None = None) -> Iterator[None]:
     """Take SIGTERM, SIGUSR1, Ctrl-C and the time limit as requests to stop; for the main thread of a program.
 
     A second Ctrl-C ends the process at once.
     """
-    global _request, _raised
+    global _request, _raised_at
     before = {number: signal.signal(number, _receive) for number in CAUSES}
     if parent := os.environ.pop(PARENT, ""):
-        end_with(int(parent), signal.SIGTERM)
+        die_with_parent(int(parent), signal.SIGTERM)
     if max_minutes is not None:
         signal.setitimer(signal.ITIMER_REAL, max_minutes * 60)
     try:
@@ -73,7 +73,7 @@ def watching(max_minutes: float | None = None) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
-        _request, _raised = None, -math.inf
+        _request, _raised_at = None, -math.inf
 
 
 @contextmanager
@@ -85,25 +85,25 @@ def deferred() -> Iterator[None]:
         yield
     finally:
         _deferrals -= 1
-    heed()
+    check_unless_deferred()
 
 
-def requested() -> bool:
+def is_requested() -> bool:
     """Whether the run was asked to stop."""
     return _request is not None
 
 
-def pending() -> int:
+def pending_signal() -> int:
     """The number of the signal that asked for it, 0 if none did."""
     return _request.number if _request is not None else 0
 
 
-def agree(number: int) -> None:
+def adopt_signal(number: int) -> None:
     """All processes of the run have agreed on the signal of that number; 0 is none."""
     global _request  # noqa: PLW0603
     if number:
         if _request is None or _request.number != number:
-            _request = _stop_for(number)
+            _request = _stop_request(number)
         _request.is_agreed = True
 
 
@@ -117,7 +117,7 @@ def check() -> None:
         _raise(_request)
 
 
-def heed() -> None:
+def check_unless_deferred() -> None:
     """Stop here, if asked to and nothing must be saved first.
 
     Raises:
@@ -127,7 +127,7 @@ def heed() -> None:
         check()
 
 
-def ask(cause: str, exit_code: int) -> None:
+def request(cause: str, exit_code: int) -> None:
     """Ask the run to stop for something other than a signal; the first cause stands.
 
     Raises:
@@ -136,7 +136,7 @@ def ask(cause: str, exit_code: int) -> None:
     global _request  # noqa: PLW0603
     if _request is None:
         _request = Stopped(cause, exit_code)
-    heed()
+    check_unless_deferred()
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Interval:
         return format_number(seconds / UNITS[unit]) + unit
 
 
-def interval(text: str) -> Interval:
+def parse_interval(text: str) -> Interval:
     """``"90s"``, ``"5m"`` or ``"1h"`` as time, ``"20000"`` as images.
 
     Raises:
@@ -176,26 +176,26 @@ def format_number(value: float) -> str:
     return short if float(short) == value else repr(value)
 
 
-class Pace:
+class SaveSchedule:
     """When it is time to save again, by the clock or by images."""
 
     def __init__(self, interval: Interval, seen: int = 0) -> None:
         self.interval = interval
-        self.restart(seen)
+        self.reset(seen)
 
-    def due(self, seen: int) -> bool:
+    def is_due(self, seen: int) -> bool:
         """Whether it is, `seen` images into the run."""
         if self.interval.images is not None:
             return seen - self._seen >= self.interval.images
         return time.monotonic() - self._since >= (self.interval.seconds or 0.0)
 
-    def restart(self, seen: int) -> None:
+    def reset(self, seen: int) -> None:
         """It has just been saved."""
         self._seen = seen
         self._since = time.monotonic()
 
 
-def end_with(parent: int, number: signal.Signals) -> None:
+def die_with_parent(parent: int, number: signal.Signals) -> None:
     """Be sent that signal when the parent process ends, where Linux is asked; elsewhere do nothing."""
     if not sys.platform.startswith("linux"):
         return
@@ -209,19 +209,19 @@ def _receive(number: int, _: FrameType | None) -> None:
     if number == signal.SIGINT:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # the next one ends the process, whatever it is doing
     if _request is None:
-        _request = _stop_for(number)
+        _request = _stop_request(number)
         with suppress(OSError):  # whoever listened may be gone
             os.write(2, f"\n{_request.cause}: saving, then stopping\n".encode())  # print is not for signal handlers
-    if not _deferrals and time.monotonic() - _raised > AT_ONCE_SECONDS:  # raised again, it would break the ending
+    if not _deferrals and time.monotonic() - _raised_at > REPEAT_SECONDS:  # raised again, it would break the ending
         _raise(_request)
 
 
 def _raise(request: Stopped) -> NoReturn:
-    global _raised  # noqa: PLW0603
-    _raised = time.monotonic()
+    global _raised_at  # noqa: PLW0603
+    _raised_at = time.monotonic()
     raise request
 
 
-def _stop_for(number: int) -> Stopped:
+def _stop_request(number: int) -> Stopped:
     cause, exit_code = CAUSES[signal.Signals(number)]
     return Stopped(cause, exit_code, number)

@@ -22,14 +22,14 @@ from xrayaug.runtime import console, stopping
 from xrayaug.storage import csvfile, files
 from xrayaug.storage.checkpoints import Checkpoints
 
-K = 3  # real features, the farthest of which counts: one alone may be an outlier
+K_NEAREST = 3  # real features, the farthest of which counts: one alone may be an outlier
 DIMS = 2048  # of Inception's layers
 DISCRIMINATOR = "discriminator"  # what images may be scored by beside features
 COLUMNS = ("candidate", "label", "score", "reason")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RejectionResult:
     """Every candidate's score and label, and so which are kept."""
 
     by: str
@@ -49,8 +49,8 @@ class Verdict:
                 found.append(number)
         return sorted(found)
 
-    def told(self) -> list[dict[str, str]]:
-        """What the index says of each that is kept."""
+    def index_columns(self) -> list[dict[str, str]]:
+        """Return the extra index columns of each kept image: its candidate number and score."""
         return [{"candidate": str(number), "score": _text(self.scores[number])} for number in self.kept]
 
     def summary(self) -> dict[str, Any]:
@@ -75,12 +75,14 @@ class Verdict:
         return sorted(set(range(len(self.scores))) - set(self.kept))
 
 
-def candidates(count: int, share: float) -> int:
+def count_candidates(count: int, share: float) -> int:
     """How many to draw, that `count` are left without that share."""
     return math.ceil(count / (1 - share) - 1e-9)
 
 
-def scores(starts: range, scored: Callable[[range], Iterator[Iterable[float]]], kept: Checkpoints) -> list[float]:
+def score_candidates(
+    starts: range, scored: Callable[[range], Iterator[Iterable[float]]], kept: Checkpoints
+) -> list[float]:
     """The scores of every pass: `scored` gives those of the passes that begin at some numbers, one by one.
 
     Raises:
@@ -95,19 +97,19 @@ def scores(starts: range, scored: Callable[[range], Iterator[Iterable[float]]], 
         for some in scored(starts[done:]):
             found += some
             advance(1)
-            kept.visit(len(found), partial(list, found))
+            kept.save_if_due(len(found), partial(list, found))
     kept.save(len(found), list(found))
     if not all(math.isfinite(one) for one in found):
         raise DataError("some scores are NaN or infinite", "the run's weights may be damaged; train it again")
     return found
 
 
-def nearness(features: Matrix, real: Matrix) -> list[float]:
+def realism_scores(features: Matrix, real: Matrix) -> list[float]:
     """The negative distance of features `[N, D]` to their third nearest of real ones `[M, D]`."""
-    return [-float(distance) for distance in neighbours.kth(features, real, min(K, len(real)))]
+    return [-float(distance) for distance in neighbours.kth_distances(features, real, min(K_NEAREST, len(real)))]
 
 
-def passes(numbers: Sequence[int], length: int) -> Iterator[tuple[int, list[int]]]:
+def group_by_batch(numbers: Sequence[int], length: int) -> Iterator[tuple[int, list[int]]]:
     """Rising numbers by the pass that they lie in: where it begins, and their places within it."""
     for start, within in itertools.groupby(numbers, lambda number: number - number % length):
         yield start, [number - start for number in within]

@@ -14,20 +14,20 @@ from xrayaug.errors import ArtifactError
 from xrayaug.networks import gans
 from xrayaug.networks.gans import CLASSES, Architecture, Shape
 from xrayaug.runtime import devices
-from xrayaug.runtime.distributed.turns import Stream
+from xrayaug.runtime.distributed.leader_worker import Stream
 from xrayaug.storage import weights
 from xrayaug.storage.artifacts import Artifact
 
-PASS = 64  # images per pass through the generator: fixed, since rounding may differ between batch sizes
-SHOWN_EVERY = 9  # of a pass of images on the way from one to another: 8 of 64, both ends among them
-LONGEST_LATENT = 1 << 20  # a generator for it has a thousand times the usual weights
-WIDEST = 16  # as `train-gan --width` allows
+BATCH_SIZE = 64  # images per pass through the generator: fixed, since rounding may differ between batch sizes
+INTERPOLATION_STRIDE = 9  # of a pass of images on the way from one to another: 8 of 64, both ends among them
+MAX_LATENT = 1 << 20  # a generator for it has a thousand times the usual weights
+MAX_WIDTH = 16  # as `train-gan --width` allows
 SNAPSHOTS = {"last": "generator.safetensors", "best": "best-generator.safetensors"}
 BALANCED = "balanced"
 
 
 @dataclass(frozen=True)
-class Source:
+class TrainedGan:
     """What a run can draw, by what its manifest says."""
 
     run: Artifact
@@ -39,23 +39,23 @@ class Source:
         Raises:
             ArtifactError: it names an architecture that is not there, or a size that it does not make.
         """
-        arch = gans.load(self.run.said(str, "result", "arch", among=gans.names()))
-        self.run.said(int, "result", "size", among=arch.SIZES)
+        arch = gans.load(self.run.get(str, "result", "arch", among=gans.names()))
+        self.run.get(int, "result", "size", among=arch.SIZES)
         return arch
 
     @cached_property
     def shape(self) -> Shape:
         """What its networks fit; the first runs did not say of labels and width, having neither."""
-        said, result = self.run.said, self.run.result
+        said, result = self.run.get, self.run.result
         arch = self.arch
         classes = said(int, "result", "classes", among=(0, len(CLASSES))) if "classes" in result else 0
         if bool(classes) not in {"never": (False,), "always": (True,), "optional": (False, True)}[arch.CONDITIONAL]:
             raise ArtifactError(f"{self.run.path} says what {result['arch']} cannot be", f"make {self.run.path} again")
         return Shape(
             size=said(int, "result", "size"),
-            latent=said(int, "result", "latent", minimum=1, maximum=LONGEST_LATENT),
+            latent=said(int, "result", "latent", minimum=1, maximum=MAX_LATENT),
             classes=classes,
-            width=said(float, "result", "width", minimum=1e-3, maximum=WIDEST) if "width" in result else 1.0,
+            width=said(float, "result", "width", minimum=1e-3, maximum=MAX_WIDTH) if "width" in result else 1.0,
         )
 
     def generator(self, snapshot: str = "last") -> nn.Module:
@@ -63,9 +63,9 @@ class Source:
         file = self.run.file(SNAPSHOTS[snapshot])
         state = weights.read(file)
         weights.check_finite(state, file)
-        weights.check_fit(state, self.sketch, file)
+        weights.check_shapes(state, self.sketch, file)
         network = self.arch.generator(self.shape)
-        weights.put(state, network, file)
+        weights.assign(state, network, file)
         return network
 
     @cached_property
@@ -76,7 +76,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class ImageSampler:
     """How images are drawn; every image by its number alone."""
 
     g: nn.Module
@@ -87,7 +87,7 @@ class Drawing:
     psi: float | None = None
 
     def images(self, z: Tensor, labels: Sequence[int] | None) -> Pixels:
-        """A pass of images, uint8 `[PASS, H, W]`, for latent vectors `[PASS, latent]` and as many labels."""
+        """Generate uint8 images `[BATCH_SIZE, H, W]` from latents `[BATCH_SIZE, latent]` and as many labels."""
         told = torch.tensor(labels, device=self.device) if labels is not None else None
         given = z.to(self.device)
         if self.psi is None:
@@ -101,8 +101,8 @@ class Drawing:
         return [CLASSES.index(label_of(index, self.label)) for index in indices]
 
     def draw(self, start: int) -> Pixels:
-        """A whole pass of images from index `start` on, uint8 `[PASS, H, W]`."""
-        indices = range(start, start + PASS)
+        """A whole pass of images from index `start` on, uint8 `[BATCH_SIZE, H, W]`."""
+        indices = range(start, start + BATCH_SIZE)
         with torch.inference_mode():
             return self.images(latents(self.seed, indices, self.shape.latent), self.labels(indices))
 
@@ -113,23 +113,23 @@ class Drawing:
 
     def way(self, ends: tuple[int, int]) -> Pixels:
         """The way from one image to another, a row for each label that is drawn: uint8 `[8 or 16, H, W]`."""
-        z = between(*(latents(self.seed, range(end, end + 1), self.shape.latent)[0] for end in ends))
+        z = slerp(*(latents(self.seed, range(end, end + 1), self.shape.latent)[0] for end in ends))
         drawn = CLASSES if self.label == BALANCED else (self.label,)
-        told = [[CLASSES.index(label)] * PASS for label in drawn] if self.shape.classes else [None]
-        return np.concatenate([self.images(z, each)[::SHOWN_EVERY] for each in told])
+        told = [[CLASSES.index(label)] * BATCH_SIZE for label in drawn] if self.shape.classes else [None]
+        return np.concatenate([self.images(z, each)[::INTERPOLATION_STRIDE] for each in told])
 
 
 def latents(seed: int, indices: range, length: int) -> Tensor:
     """Latent vectors `[N, length]`: that of image i depends on (seed, i) alone."""
-    return torch.stack([torch.randn(length, generator=devices.generator(seed, index)) for index in indices])
+    return torch.stack([torch.randn(length, generator=devices.seeded_generator(seed, index)) for index in indices])
 
 
-def between(first: Tensor, last: Tensor) -> Tensor:
-    """Latent vectors `[PASS, latent]` on the way from one `[latent]` to another, as long as normal ones are.
+def slerp(first: Tensor, last: Tensor) -> Tensor:
+    """Latent vectors `[BATCH_SIZE, latent]` on the way from one `[latent]` to another, as long as normal ones are.
 
     Spherical interpolation: White 2016, arXiv:1609.04468, section 2.1.
     """
-    share = torch.linspace(0, 1, PASS)[:, None]
+    share = torch.linspace(0, 1, BATCH_SIZE)[:, None]
     cosine = torch.nn.functional.cosine_similarity(first, last, dim=0).clamp(-1, 1)
     angle = cosine.acos()
     if angle.sin() < 1e-4:  # they point the same way, or opposite ways, where no way is the shortest

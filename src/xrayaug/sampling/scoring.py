@@ -8,40 +8,40 @@ from pathlib import Path
 import torch
 
 from xrayaug.data import image_sets
-from xrayaug.data.dataset import Dataset, copied
-from xrayaug.data.image_sets import Pictures
+from xrayaug.data.dataset import Dataset, cached_files
+from xrayaug.data.image_sets import ImageSet
 from xrayaug.data.images import tensors
 from xrayaug.errors import ArtifactError
 from xrayaug.metrics import features
-from xrayaug.metrics.features import Features
+from xrayaug.metrics.features import FeatureExtractor
 from xrayaug.options import Sample
-from xrayaug.runtime.distributed.turns import Array, Stream, Work
+from xrayaug.runtime.distributed.leader_worker import Array, Stream, Work
 from xrayaug.sampling import rejection
-from xrayaug.sampling.sampler import PASS, Drawing, Source
+from xrayaug.sampling.sampler import BATCH_SIZE, ImageSampler, TrainedGan
 from xrayaug.storage import builder, weights
 from xrayaug.storage.checkpoints import Checkpoints
 
 DISCRIMINATOR_FILE = "discriminator.safetensors"
-LEARNT = "learnt"  # work that several processes share
+REAL_FEATURES = "learnt"  # work that several processes share
 
 
-def discriminating(source: Source, drawing: Drawing) -> Work:
-    """How real the discriminator takes each image of a pass to be: its probability or logit, `[PASS]`."""
+def discriminator_work(source: TrainedGan, drawing: ImageSampler) -> Work:
+    """How real the discriminator takes each image of a pass to be: its probability or logit, `[BATCH_SIZE]`."""
     file = source.run.file(DISCRIMINATOR_FILE)
     state = weights.read(file)
     weights.check_finite(state, file)
     with torch.device("meta"):
-        weights.check_fit(state, source.arch.discriminator(source.shape), file)
+        weights.check_shapes(state, source.arch.discriminator(source.shape), file)
     d = source.arch.discriminator(source.shape)
-    weights.put(state, d, file)
+    weights.assign(state, d, file)
     d = d.to(drawing.device).to(memory_format=torch.channels_last).eval()
 
     def judged(start: int) -> Array:
-        labels = drawing.labels(range(start, start + PASS))
+        labels = drawing.labels(range(start, start + BATCH_SIZE))
         told = torch.tensor(labels, device=drawing.device) if labels is not None else None
         with torch.inference_mode():
             images = tensors.to_unit(torch.from_numpy(drawing.draw(start)).to(drawing.device))
-            found: Array = d(images, told).reshape(PASS, -1)[:, 0].double().cpu().numpy()
+            found: Array = d(images, told).reshape(BATCH_SIZE, -1)[:, 0].double().cpu().numpy()
         return found
 
     def stream(starts: Sequence[int]) -> Stream:
@@ -52,21 +52,21 @@ def discriminating(source: Source, drawing: Drawing) -> Work:
 
 
 @dataclass(frozen=True)
-class Nearness:
+class RealismScorer:
     """How near images are to those that the run learnt from, in features."""
 
     options: Sample
-    source: Source
-    drawing: Drawing
+    source: TrainedGan
+    drawing: ImageSampler
 
     @cached_property
-    def network(self) -> Features:
+    def network(self) -> FeatureExtractor:
         """What makes the features."""
         given = self.options
-        return features.load(given.reject_by, self.drawing.device, dims=rejection.DIMS, seed=given.seed)
+        return features.load_extractor(given.reject_by, self.drawing.device, dims=rejection.DIMS, seed=given.seed)
 
     @cached_property
-    def learnt(self) -> Pictures:
+    def learnt(self) -> ImageSet:
         """The images that the run learnt from.
 
         Raises:
@@ -74,18 +74,18 @@ class Nearness:
         """
         run = self.source.run
         cache = self.options.local_cache
-        data = Dataset(run.open_input("data", "dataset", later=copied(cache)), cache)
+        data = Dataset(run.open_input("data", "dataset", hash_later=cached_files(cache)), cache)
         rows = data.select(split="train", label=run.options.get("only_label"))
         if not rows:
             raise ArtifactError(f"{run.path} learnt no image of {data.path}", "train it again")
-        return image_sets.of_rows(data, rows)
+        return image_sets.from_rows(data, rows)
 
     def learning(self, starts: Sequence[int]) -> Stream:
         """The features of those images, `[N, D]`, pass by pass."""
-        return features.passing(lambda: self.network, self.learnt, PASS)(starts)
+        return features.extraction_work(lambda: self.network, self.learnt, BATCH_SIZE)(starts)
 
     def looking(self, starts: Sequence[int]) -> Stream:
-        """The features of candidates, `[PASS, D]`, pass by pass."""
+        """The features of candidates, `[BATCH_SIZE, D]`, pass by pass."""
         for start in starts:
             yield self.network.features(list(self.drawing.draw(start)))
 
@@ -93,6 +93,8 @@ class Nearness:
         """The features of all images that the run learnt from, `[N, D]`, kept for a run that stops."""
         kept = Checkpoints(directory / builder.RESUME / "real-features", self.options.checkpoint_every)
         state = kept.restore()
-        real = features.gather(self.network, self.learnt, PASS, state, kept.visit, name=LEARNT)
+        real = features.extract_features(
+            self.network, self.learnt, BATCH_SIZE, state, kept.save_if_due, name=REAL_FEATURES
+        )
         kept.save(len(real), [len(real), torch.from_numpy(real)])
         return real

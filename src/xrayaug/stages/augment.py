@@ -1,4 +1,4 @@
-"""dataset + synthetic dataset -> dataset: add a measured dose of synthetic images, or its control: an arm."""
+"""Make an arm: a dataset with a measured dose of synthetic images, or a control of the same size."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from xrayaug.data import controls, dataset, sources, splits
-from xrayaug.data.dataset import BALANCE, LABELS, MIXED, REWEIGHT, Dataset, Row, borrowed, open_dataset
+from xrayaug.data import controls, dataset, splits
+from xrayaug.data.dataset import BALANCE, LABELS, MIXED, REWEIGHT, Dataset, Row, open_dataset, reference_row
 from xrayaug.data.images import arrays, classical
+from xrayaug.data.parsing import image_files
 from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.options import Augment
 from xrayaug.runtime import console
@@ -19,30 +20,30 @@ from xrayaug.runtime.console import Table
 from xrayaug.storage import artifacts, builder
 from xrayaug.storage.artifacts import Result
 
-OF_REAL_IMAGES = ("duplicate", "classical", REWEIGHT)  # controls that need no synthetic images
+CONTROLS_FROM_REAL_IMAGES = ("duplicate", "classical", REWEIGHT)  # controls that need no synthetic images
 
 
 @dataclass(frozen=True)
-class Arm:
-    """The rows of an arm, what is said of it, and the real rows whose changed pictures are in an array of its own."""
+class PlannedArm:
+    """The rows of an arm, its result, and the real rows whose augmented images go into an array of the arm."""
 
     rows: list[Row]
     result: Result
-    changed: list[Row]
+    augmented: list[Row]
 
 
 def run(options: Augment) -> Result:
     """Write the arm: an index whose rows point into the arrays of its inputs, or also into one of its own."""
-    return builder.produce(options, "dataset", partial(_augment, options))
+    return builder.build_artifact(options, "dataset", partial(_augment, options))
 
 
 def plan(options: Augment) -> Result:
-    """The arm's counts."""
-    return _arm(options, open_dataset(options.real, options.local_cache)).result
+    """Return the result of the arm, with its counts, without writing it."""
+    return _plan_arm(options, open_dataset(options.real, options.local_cache)).result
 
 
 def tables(result: Result) -> list[Table]:
-    """The arm's row of the thesis's Table 4, and what the training split then holds."""
+    """Return the arm's row of the thesis's Table 4, and the class counts of its training split."""
     arm, training = result["arm"], result["counts"]["train"]
     normal = training.get("normal", 0)
     row = (f"{arm['percent']:g}", f"{arm['added']:,}", f"{normal:,}", f"{training.get('abnormal', 0):,}")
@@ -53,71 +54,71 @@ def tables(result: Result) -> list[Table]:
     if arm["control"]:
         notes.insert(0, f"a control: {arm['control']}")
     if "prior" in arm:
-        notes.append(f"class counts in the loss: {_told(arm['prior'])}")
+        notes.append(f"class counts in the loss: {_format_counts(arm['prior'])}")
     if "copies" in result:
         found = result["copies"]
         notes.append(f"set aside by copies: {found['quarantined']:,} synthetic images; left out: {found['left_out']:,}")
     return [Table("Arm (Table 4)", columns, [row], notes)]
 
 
-def dose(percent: float, of: int) -> int:
-    """Images to add: `percent` of the real normal training images (Table 4), or of the difference; half goes up."""
-    return splits.share(percent, of, whole=100)
+def round_dose(percent: float, of: int) -> int:
+    """Return the number of images to add: `percent` of the real normal training images (Table 4), or of the class difference."""
+    return splits.round_share(percent, of, whole=100)
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _format_counts(counts: Mapping[str, int]) -> str:
     return " and ".join(f"{counts[label]:,} {label}" for label in LABELS)
 
 
 def _augment(options: Augment, directory: Path) -> Result:
     real = open_dataset(options.real, options.local_cache)
-    arm = _arm(options, real)
-    if arm.changed:
-        _write_changed(real, arm.changed, options.seed, directory)
+    arm = _plan_arm(options, real)
+    if arm.augmented:
+        _write_augmented(real, arm.augmented, options.seed, directory)
     dataset.write_index(directory, arm.rows, split_by=arm.result["split_by"])
     return arm.result
 
 
-def _write_changed(real: Dataset, rows: Sequence[Row], seed: int, directory: Path) -> None:
-    """Write the arm's own array; a picture depends on the seed, on which it is and on the copy's number alone."""
+def _write_augmented(real: Dataset, rows: Sequence[Row], seed: int, directory: Path) -> None:
+    """Write the arm's own array; an image depends only on the seed, its row and the number of the copy."""
     with arrays.writing_images(directory, real.size) as writer:
         for row in rows[writer.count :]:
             (picture,) = real.pixels([row])
-            writer.write(classical.changed(picture, (seed, row.row, row.copy))[None])
+            writer.write(classical.augment(picture, (seed, row.row, row.copy))[None])
 
 
-def _arm(options: Augment, real: Dataset) -> Arm:
-    kept = _keep(real, options.real_fraction, options.seed)
+def _plan_arm(options: Augment, real: Dataset) -> PlannedArm:
+    kept = _keep_real(real, options.real_fraction, options.seed)
     training = [row for row in kept if row.split == "train"]
-    set_aside = _set_aside(options)
-    left_out = set() if options.keep_copies else set_aside
-    drawn = _drawn(options, training, left_out)
+    quarantined = _read_quarantined(options)
+    left_out = set() if options.keep_copies else quarantined
+    drawn = _draw_images(options, training, left_out)
     counts = Counter(row.label for row in drawn)
-    added, changed = _in_place_of(drawn, options, training)
-    rows = [borrowed(row, "real") for row in kept] + added
+    added, augmented = _select_added(drawn, options, training)
+    rows = [reference_row(row, "real") for row in kept] + added
     result = {
         "arm": {
             "percent": options.percent,
             "real_fraction": options.real_fraction,
-            "label": _label_of(counts, options),
+            "label": _arm_label(counts, options),
             "added": len(added),
             "real": len(training),
             "control": options.control,
-            **(_prior(training, counts) if options.control == REWEIGHT else {}),
+            **(_class_prior(training, counts) if options.control == REWEIGHT else {}),
         },
-        "counts": dataset.counts(rows),
+        "counts": dataset.count_images(rows),
         "size": real.size,
         "split_by": real.split_by,
-        **({"copies": {"quarantined": len(set_aside), "left_out": len(left_out)}} if options.copies else {}),
+        **({"copies": {"quarantined": len(quarantined), "left_out": len(left_out)}} if options.copies else {}),
     }
-    return Arm(rows, result, changed)
+    return PlannedArm(rows, result, augmented)
 
 
-def _in_place_of(drawn: list[Row], options: Augment, training: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """What the arm adds: the synthetic images that were drawn, or its control's; and the real rows to be changed.
+def _select_added(drawn: list[Row], options: Augment, training: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the rows that the arm or its control adds, and the real rows to augment.
 
     Raises:
-        UsageError: a control of nothing.
+        UsageError: a control of an arm that adds nothing.
     """
     if options.control is None:
         return drawn, []
@@ -127,24 +128,24 @@ def _in_place_of(drawn: list[Row], options: Augment, training: Sequence[Row]) ->
             "the arm of 0 percent is the baseline itself",
         )
     if options.control == "shuffle":
-        return controls.shuffled(drawn, options.seed), []
+        return controls.shuffle_labels(drawn, options.seed), []
     if options.control == REWEIGHT:
         return [], []
-    again = controls.copies(training, Counter(row.label for row in drawn), options.seed)
+    again = controls.duplicate_rows(training, Counter(row.label for row in drawn), options.seed)
     if options.control == "duplicate":
-        return [borrowed(row, "real") for row in again], []
+        return [reference_row(row, "real") for row in again], []
     own = [replace(row, image=arrays.IMAGES, row=place, sha256="") for place, row in enumerate(again)]
     return own, again
 
 
-def _prior(training: Sequence[Row], counts: Mapping[str, int]) -> dict[str, Any]:
-    """The class counts that training has with what is drawn."""
+def _class_prior(training: Sequence[Row], counts: Mapping[str, int]) -> dict[str, Any]:
+    """Return the class counts of training with the drawn images."""
     real = Counter(row.label for row in training)
     return {"prior": {label: real[label] + counts[label] for label in LABELS}}
 
 
-def _set_aside(options: Augment) -> set[int]:
-    """The synthetic images, by their number, that `copies` set aside.
+def _read_quarantined(options: Augment) -> set[int]:
+    """Return the indices of the synthetic images that `copies` quarantined.
 
     Raises:
         UsageError: `--keep-copies` without them, or no synthetic set.
@@ -163,23 +164,23 @@ def _set_aside(options: Augment) -> set[int]:
             f"{options.copies} is of another synthetic set than {options.synthetic}",
             f"xrayaug copies {options.synthetic} --real ...",
         )
-    if found.said(str, "result", "verdict", among=("pass", "fail")) == "fail":
-        console.warn(f"{options.synthetic} failed the screening for copies: see {options.copies / 'nearest.png'}")
-    images = found.said(list, "result", "quarantined")
+    if found.get(str, "result", "verdict", among=("pass", "fail")) == "fail":
+        console.warning(f"{options.synthetic} failed the screening for copies: see {options.copies / 'nearest.png'}")
+    images = found.get(list, "result", "quarantined")
     if not all(isinstance(image, int) for image in images):
         raise ArtifactError(f"{options.copies} sets aside what is no image", f"make {options.copies} again")
     return set(images)
 
 
-def _keep(real: Dataset, fraction: float, seed: int) -> list[Row]:
-    """The real rows without those that the low-data sweep leaves out of training, whole patients at a time.
+def _keep_real(real: Dataset, fraction: float, seed: int) -> list[Row]:
+    """Return the real rows, with a fraction of the training rows drawn by whole patients.
 
     Raises:
         DataError: it is an arm that adds something, or a control; or there is nothing to train on.
     """
     if any(row.synthetic for row in real.rows):
         raise DataError(f"{real.path} already holds synthetic images", "give the real dataset as --real")
-    if "arm" in real.artifact.result and dataset.arm_of(real.artifact)["control"]:
+    if "arm" in real.artifact.result and dataset.read_arm(real.artifact)["control"]:
         raise DataError(f"{real.path} is a control", "give the real dataset as --real")
     training = [place for place, row in enumerate(real.rows) if row.split == "train"]
     if not training:
@@ -190,32 +191,38 @@ def _keep(real: Dataset, fraction: float, seed: int) -> list[Row]:
     return [row for place, row in enumerate(real.rows) if row.split != "train" or place in kept]
 
 
-def _drawn(options: Augment, training: Sequence[Row], left_out: set[int]) -> list[Row]:
-    """The synthetic images that the arm adds; without a set of them, where a control needs but labels, real rows.
+def _draw_images(options: Augment, training: Sequence[Row], left_out: set[int]) -> list[Row]:
+    """Draw the synthetic images that the arm adds; for a control that needs only labels, real rows can replace them.
 
     Raises:
-        UsageError: there is no set to draw from.
-        DataError: it has too few of them, or they bear no label.
+        UsageError: there is no synthetic set to draw from.
+        DataError: it has too few images, or they have no label.
     """
     of = Counter(row.label for row in training)
     label = min(LABELS, key=lambda each: of[each]) if options.label == BALANCE else options.label
-    wanted = dose(options.percent, abs(of["normal"] - of["abnormal"]) if options.label == BALANCE else of["normal"])
+    wanted = round_dose(
+        options.percent, abs(of["normal"] - of["abnormal"]) if options.label == BALANCE else of["normal"]
+    )
     if wanted == 0:
         return []
     if options.synthetic is not None:
         return _draw(options, options.synthetic, wanted, label, left_out)
-    if options.control in OF_REAL_IMAGES:
-        return controls.copies(training, {label or "normal": wanted}, options.seed)
+    if options.control in CONTROLS_FROM_REAL_IMAGES:
+        return controls.duplicate_rows(training, {label or "normal": wanted}, options.seed)
     raise UsageError(f"--percent {options.percent:g} needs --synthetic", "a dataset that xrayaug sample wrote")
 
 
 def _refuse_foreign_images(path: Path) -> None:
-    """Refuse a folder of images as synthetic images: nothing says what made them, and from which images it learnt.
+    """Refuse a folder of images as synthetic images, because its generator and training images are unknown.
 
     Raises:
         DataError: it is one.
     """
-    if not artifacts.is_artifact(path) and path.is_dir() and any(sources.is_picture(f.name) for f in path.rglob("*")):
+    if (
+        not artifacts.is_artifact(path)
+        and path.is_dir()
+        and any(image_files.has_image_suffix(f.name) for f in path.rglob("*"))
+    ):
         raise DataError(
             f"{path} is a folder of images: images of other generators cannot be added, only what xrayaug sample drew",
             "the checks for leaks follow a generator to the images that it learnt from",
@@ -223,48 +230,47 @@ def _refuse_foreign_images(path: Path) -> None:
 
 
 def _draw(options: Augment, path: Path, wanted: int, label: str | None, left_out: set[int]) -> list[Row]:
-    """The first `wanted` of the synthetic images in a seeded order: without replacement, and arms nest.
+    """Draw the first `wanted` synthetic images in a seeded order, without replacement, so that arms nest.
 
-    Those that are left out leave the others in the order that they have anyway.
+    Images that are left out do not change the order of the others.
     """
     _refuse_foreign_images(path)
     rows = open_dataset(path, options.local_cache).select(synthetic=True)
-    aside = {(row.image, row.row) for image, row in enumerate(rows) if image in left_out}
-    synthetic = _offered(rows, label, as_drawn=options.label == BALANCE)
+    quarantined_places = {(row.image, row.row) for image, row in enumerate(rows) if image in left_out}
+    synthetic = _candidates(rows, label, must_match=options.label == BALANCE)
     seeded = np.random.default_rng(options.seed).permutation(len(synthetic))
-    order = [place for place in seeded if (synthetic[place].image, synthetic[place].row) not in aside]
+    order = [place for place in seeded if (synthetic[place].image, synthetic[place].row) not in quarantined_places]
     if wanted > len(order):
         offered = f"{len(order)}" if label is None else f"{len(order)} to take for {label}"
-        without = f", without those that {options.copies} sets aside" if aside else ""
+        without = f", without those that {options.copies} sets aside" if quarantined_places else ""
         raise DataError(
             f"--percent {options.percent:g} asks for {wanted} synthetic images, {path} holds {offered}{without}",
             f"sample at least {wanted + len(synthetic) - len(order)}",
         )
-    return [_labelled(synthetic[place], label, path) for place in order[:wanted]]
+    return [_reference_synthetic(synthetic[place], label, path) for place in order[:wanted]]
 
 
-def _offered(rows: list[Row], label: str | None, *, as_drawn: bool) -> list[Row]:
-    """The synthetic images to draw from: of a set that was drawn as both labels, those of the one that is wanted.
+def _candidates(rows: list[Row], label: str | None, *, must_match: bool) -> list[Row]:
+    """Return the synthetic images to draw from: those of the wanted label, if the set was sampled with both labels.
 
-    Of any other set all: there the label says what they are, which the generator was not told; unless only what was
-    drawn as that label will do.
+    Otherwise return all images, which then get the label, unless `must_match` is set.
     """
-    if label is None or not (as_drawn or {row.label for row in rows} == set(LABELS)):
+    if label is None or not (must_match or {row.label for row in rows} == set(LABELS)):
         return rows
     return [row for row in rows if row.label == label]
 
 
-def _label_of(counts: Mapping[str, int], options: Augment) -> str | None:
-    """What was added, as the arm is named by it."""
+def _arm_label(counts: Mapping[str, int], options: Augment) -> str | None:
+    """Return the label in the name of the arm: that of the added images, "mixed" or "balance"."""
     if options.label == BALANCE and counts:
         return BALANCE
     return MIXED if len(counts) > 1 else next(iter(counts), None)
 
 
-def _labelled(row: Row, label: str | None, path: Path) -> Row:
+def _reference_synthetic(row: Row, label: str | None, path: Path) -> Row:
     if not (label or row.label):
         raise DataError(
             f"the images of {path} bear no label: their generator learnt both",
             "say what they are with --label, or train-gan --only-label normal",
         )
-    return borrowed(row, "synthetic", label=label or row.label)
+    return reference_row(row, "synthetic", label=label or row.label)

@@ -1,9 +1,9 @@
 """synthetic dataset + the real one it was learnt from -> which images are too near to a training image.
 
 The rule, in pixels and in features alike: an image is set aside when its nearest training image is nearer than the
-`alpha` quantile of what real images that were never trained on have (`replays.py` says how that is drawn, exactly). The
-set fails when more are set aside than fresh real images would be with probability `level`. It is a screening and no
-proof: what passes may still hold copies that neither comparison sees, and an image that is set aside may be none.
+`alpha` quantile of what real images that were never trained on have (see `metrics/memorization.py`). The set fails when
+more are set aside than fresh real images would be with probability `level`. It is a screening and no proof: what passes
+may still hold copies that neither comparison sees, and an image that is set aside may be none.
 """
 
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.metrics import features, memorization
-from xrayaug.metrics.features import Array, Features
+from xrayaug.metrics.features import FeatureArray, FeatureExtractor
 from xrayaug.metrics.memorization import Nearest, Threshold
-from xrayaug.metrics.neighbours import Double, Places
+from xrayaug.metrics.neighbours import FloatArray, IndexArray
 from xrayaug.options import Copies
 from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
-from xrayaug.runtime.distributed import turns
-from xrayaug.runtime.distributed.turns import Work
+from xrayaug.runtime.distributed import leader_worker
+from xrayaug.runtime.distributed.leader_worker import Work
 from xrayaug.storage import artifacts, builder, csvfile, files
 from xrayaug.storage.artifacts import Artifact, Result
 from xrayaug.storage.checkpoints import Checkpoints
@@ -59,7 +59,7 @@ class Sets:
         return [*once, ("reference", self.real, self.reference)] if self.held_out else once
 
     @property
-    def apart(self) -> tuple[Places, Places]:
+    def apart(self) -> tuple[IndexArray, IndexArray]:
         """Patients of the reference and of the training images by number: a patient's own images do not count."""
         numbers: dict[str, int] = {}
         found = []
@@ -73,16 +73,16 @@ class Sets:
 class Found:
     """One comparison: of the judged images and of the reference."""
 
-    places: Places  # the nearest training image of each judged one
-    distances: Double
+    places: IndexArray  # the nearest training image of each judged one
+    distances: FloatArray
     threshold: Threshold
-    reference: Double
+    reference: FloatArray
     identical: int  # reference images that are training images, which say nothing of fresh ones and are left out
 
     @property
     def below(self) -> Flags:
         """Which of the judged are set aside; an identical one always is."""
-        return (self.distances < self.threshold.value) | (self.distances < memorization.EXACT)
+        return (self.distances < self.threshold.value) | (self.distances < memorization.DUPLICATE_DISTANCE)
 
     def summary(self) -> Result:
         """What the result says of the comparison."""
@@ -105,9 +105,9 @@ def run(options: Copies) -> Result:
     _check_features(options)
     device = devices.resolve(options.device, deterministic=options.deterministic)
     screen, computing = partial(_screen, options, device), devices.describe_one(device)
-    lead = partial(builder.produce, options, "copies", screen, computing=computing)
-    with devices.naming_limits(options.batch_size, deterministic=options.deterministic):
-        return turns.shared(lead, partial(_works, options, device), device)
+    lead = partial(builder.build_artifact, options, "copies", screen, computing=computing)
+    with devices.translate_device_errors(options.batch_size, deterministic=options.deterministic):
+        return leader_worker.run(lead, partial(_works, options, device), device)
 
 
 def plan(options: Copies) -> Result:
@@ -146,12 +146,14 @@ def _screen(options: Copies, device: torch.device, directory: Path) -> Result:
     contact_sheets.save_png(directory / "nearest.png", _nearest_pairs(sets, found))
     result = _result(options, sets, network, found, [int(place) for place in np.flatnonzero(set_aside)])
     if result["verdict"] == "fail":
-        console.warn(f"{options.synthetic} fails the screening for copies: see {options.out / 'nearest.png'}")
+        console.warning(f"{options.synthetic} fails the screening for copies: see {options.out / 'nearest.png'}")
     return result
 
 
-def _network(options: Copies, device: torch.device) -> Features:
-    return features.load(options.features, device, dims=int(options.dims), weights=options.weights, seed=options.seed)
+def _network(options: Copies, device: torch.device) -> FeatureExtractor:
+    return features.load_extractor(
+        options.features, device, dims=int(options.dims), weights=options.weights, seed=options.seed
+    )
 
 
 def _works(options: Copies, device: torch.device) -> dict[str, Work]:
@@ -159,7 +161,7 @@ def _works(options: Copies, device: torch.device) -> dict[str, Work]:
     sets = _open_sets(options)
     network = cache(partial(_network, options, device))
     return {
-        name: features.passing(network, image_sets.of_rows(data, rows), options.batch_size)
+        name: features.extraction_work(network, image_sets.from_rows(data, rows), options.batch_size)
         for name, data, rows in sets.looked_at
     }
 
@@ -181,38 +183,38 @@ def _open_sets(options: Copies) -> Sets:
     if len({row.patient or str(place) for place, row in enumerate(training)}) < 2:
         raise DataError(f"{options.real} has training images of fewer than two patients", "give the real dataset")
     held_out = [row for row in real.rows if row.split != "train"]
-    has_enough = len(held_out) >= memorization.enough(options.alpha)
+    has_enough = len(held_out) >= memorization.min_reference_size(options.alpha)
     return Sets(synthetic, real, judged, training, held_out if has_enough else training, has_enough)
 
 
 def _check_features(options: Copies) -> None:
-    if features.is_run(options.features):
-        features.open_run(options.features)
+    if features.is_classifier_run(options.features):
+        features.open_classifier_run(options.features)
         if options.dims != "2048":
             raise UsageError("--dims chooses one of Inception's layers, a run has its own", "leave it out")
 
 
 def _compare_pixels(sets: Sets, options: Copies) -> Found:
     judged, training, reference = (
-        data.pixels(rows, memorization.SIDE)
+        data.pixels(rows, memorization.IMAGE_SIZE)
         for data, rows in (
             (sets.synthetic, sets.judged),
             (sets.real, sets.training),
             (sets.real, sets.reference),
         )
     )
-    with console.progress(2 * memorization.VARIANTS, "nearest in pixels", "comparisons") as advance:
-        nearest = memorization.nearest_pictures(judged, training, after_each=lambda: advance(1))
-        _, fresh = memorization.nearest_pictures(reference, training, sets.apart, after_each=lambda: advance(1))
+    with console.progress(2 * memorization.N_VARIANTS, "nearest in pixels", "comparisons") as advance:
+        nearest = memorization.nearest_images(judged, training, after_each=lambda: advance(1))
+        _, fresh = memorization.nearest_images(reference, training, sets.apart, after_each=lambda: advance(1))
     return _found(nearest, fresh, options.alpha)
 
 
-def _compare_features(sets: Sets, network: Features, options: Copies, directory: Path) -> Found:
-    def gathered(name: str, data: Dataset, rows: list[Row]) -> Array:
+def _compare_features(sets: Sets, network: FeatureExtractor, options: Copies, directory: Path) -> Found:
+    def gathered(name: str, data: Dataset, rows: list[Row]) -> FeatureArray:
         kept = Checkpoints(directory / builder.RESUME / name, options.checkpoint_every)
-        side = image_sets.of_rows(data, rows)
+        side = image_sets.from_rows(data, rows)
         state = kept.restore()
-        made = features.gather(network, side, options.batch_size, state, kept.visit, name=name)
+        made = features.extract_features(network, side, options.batch_size, state, kept.save_if_due, name=name)
         kept.save(side.count, [side.count, torch.from_numpy(made)])
         return made
 
@@ -221,19 +223,21 @@ def _compare_features(sets: Sets, network: Features, options: Copies, directory:
     return _found(memorization.nearest_features(made["judged"], made["training"]), fresh, options.alpha)
 
 
-def _found(nearest: Nearest, fresh: Double, alpha: float) -> Found:
+def _found(nearest: Nearest, fresh: FloatArray, alpha: float) -> Found:
     """A comparison with its threshold.
 
     Raises:
         DataError: every reference image is a training image.
     """
-    kept = fresh[fresh >= memorization.EXACT]
+    kept = fresh[fresh >= memorization.DUPLICATE_DISTANCE]
     if not len(kept):
         raise DataError("every held-out image is a training image too", "prepare the real set anew")
-    return Found(*nearest, memorization.threshold(kept, alpha), kept, len(fresh) - len(kept))
+    return Found(*nearest, memorization.find_threshold(kept, alpha), kept, len(fresh) - len(kept))
 
 
-def _result(options: Copies, sets: Sets, network: Features, found: dict[str, Found], set_aside: list[int]) -> Result:
+def _result(
+    options: Copies, sets: Sets, network: FeatureExtractor, found: dict[str, Found], set_aside: list[int]
+) -> Result:
     spaces = {name: found[name].summary() for name in SPACES}
     fails = any(space["chance"] < options.level / len(SPACES) for space in spaces.values())
     return {
@@ -312,4 +316,4 @@ def _nearest_pairs(sets: Sets, found: dict[str, Found]) -> Pixels:
     for image in order:
         place = found[SPACES[int(depth[:, image].argmin())]].places[image]
         shown += [(sets.synthetic, sets.judged[image]), (sets.real, sets.training[place])]
-    return contact_sheets.grid(np.concatenate([data.pixels([row], PAIR_SIZE) for data, row in shown]), columns=4)
+    return contact_sheets.make_grid(np.concatenate([data.pixels([row], PAIR_SIZE) for data, row in shown]), columns=4)

@@ -22,11 +22,11 @@ from xrayaug.storage import artifacts, builder, files, lock, manifests
 from xrayaug.storage.artifacts import Result
 from xrayaug.studies import logs, planning, scheduler, slurm, status
 from xrayaug.studies.planning import Study
-from xrayaug.studies.scheduler import Outcome, Places
+from xrayaug.studies.scheduler import Outcome, Resources
 
 COMMANDS_FILE = "commands.sh"
 SHOWN_SCORES = ("accuracy", "kappa", "auroc")
-NO_OUTLOOK = (
+NO_POWER_NOTE = (
     "power: what this study could see is not known yet, for there are no test images to count, or no arm to compare; "
     "with --mura there, or prepared, --dry-run says it"
 )
@@ -34,34 +34,34 @@ NO_OUTLOOK = (
 
 def run(options: Experiment) -> Result:
     """Run every command that is not complete, say where the study stands, or write it as jobs of a cluster."""
-    study, places = planning.plan(options), _places(options)
+    study, resources = planning.plan(options), _find_resources(options)
     if options.status:
-        return _status(study, places)
+        return _status(study, resources)
     if options.slurm:
         return _write_scripts(options, options.slurm, study)
-    return _run(options, study, places)
+    return _run(options, study, resources)
 
 
-def _run(options: Experiment, study: Study, places: Places) -> Result:
+def _run(options: Experiment, study: Study, resources: Resources) -> Result:
     """Run every command that is not complete; leaves `commands.sh`, logs and a manifest beside the parts.
 
     Raises:
         XrayaugError: commands failed.
     """
-    builder.check_place(options.out, is_renamed=False)
-    with lock.held(options.out):
+    builder.check_output_path(options.out, is_renamed=False)
+    with lock.hold(options.out):
         _set_up(options, study)
-        environment, started = builder.environment(options.device), time.monotonic()
-        outcome = scheduler.Crew(study, places).run()
+        environment, started = builder.describe_environment(options.device), time.monotonic()
+        outcome = scheduler.Scheduler(study, resources).run()
         if outcome.failed:
-            raise _incomplete(study, outcome)
+            raise _make_failure_error(study, outcome)
         result = _result(study)
         environment["seconds"] = round(time.monotonic() - started, 1)
         _write_manifest(options, study, result, environment)
     return result
 
 
-def _places(options: Experiment) -> Places:
+def _find_resources(options: Experiment) -> Resources:
     """How many commands run at a time, and where.
 
     Raises:
@@ -75,23 +75,23 @@ def _places(options: Experiment) -> Places:
             f"--slurm and --{'status' if options.status else 'devices'} are both given",
             "jobs get their devices from SLURM, and --status alone says how far they are",
         )
-    return Places(options.jobs or max(1, len(devices)), devices)
+    return Resources(options.jobs or max(1, len(devices)), devices)
 
 
 def _set_up(options: Experiment, study: Study) -> None:
     """Make the study's directory with its `commands.sh`, or find it."""
-    _check_out(options, study)
+    _check_output_directory(options, study)
     options.out.mkdir(parents=True, exist_ok=True)
-    files.sweep(options.out, deep=False)
+    files.delete_leftovers(options.out, deep=False)
     files.write_text(options.out / COMMANDS_FILE, _script(study))
 
 
-def _incomplete(study: Study, outcome: Outcome) -> XrayaugError:
+def _make_failure_error(study: Study, outcome: Outcome) -> XrayaugError:
     """The error that ends a study some of whose commands failed, each of them said before it in a line of its own."""
     for failure in outcome.failed:
-        console.say(f"failed: {failure}; its log: {logs.of(study.out, failure.command)}")
+        console.info(f"failed: {failure}; its log: {logs.log_path(study.out, failure.command)}")
     if outcome.not_run:
-        console.say(f"not run, as they read what is missing: {', '.join(each.out.name for each in outcome.not_run)}")
+        console.info(f"not run, as they read what is missing: {', '.join(each.out.name for each in outcome.not_run)}")
     total, failed, waiting = len(study.commands), len(outcome.failed), len(outcome.not_run)
     return XrayaugError(
         f"the study is not complete: {total - failed - waiting} of {total} commands are done, {failed} failed at "
@@ -100,23 +100,23 @@ def _incomplete(study: Study, outcome: Outcome) -> XrayaugError:
     )
 
 
-def _status(study: Study, places: Places) -> Result:
-    found = status.look(study)
-    counts = status.counts(found)
+def _status(study: Study, resources: Resources) -> Result:
+    found = status.find_statuses(study)
+    counts = status.count_states(found)
     return {
         "status": status.as_json(found),
         "counts": counts,
-        "remaining_seconds": round(status.remaining(study, found, max(places.jobs, counts["running"])), 1),
-        "at_a_time": max(places.jobs, counts["running"]),
-        "unknown": status.unknown(found),
+        "remaining_seconds": round(status.estimate_remaining_seconds(study, found, max(resources.jobs, counts["running"])), 1),
+        "at_a_time": max(resources.jobs, counts["running"]),
+        "unknown": status.unknown_durations(found),
     }
 
 
 def _write_scripts(options: Experiment, directory: Path, study: Study) -> Result:
-    builder.check_place(options.out, is_renamed=False)
-    with lock.held(options.out):
+    builder.check_output_path(options.out, is_renamed=False)
+    with lock.hold(options.out):
         _set_up(options, study)
-        scripts = slurm.write(directory, study, options)
+        scripts = slurm.write_scripts(directory, study, options)
     return {
         "scripts": [str(directory / f"{kind}{slurm.SCRIPT}") for kind in scripts.kinds],
         "submit": str(directory / slurm.SUBMIT),
@@ -127,10 +127,10 @@ def _write_scripts(options: Experiment, directory: Path, study: Study) -> Result
 
 def plan(options: Experiment) -> Result:
     """The exact command lines, and what such a study could see, which is said aside: the lines are to be pasted."""
-    study, _ = planning.plan(options), _places(options)
-    outlook = planning.outlook(study, planning.settings(options))
-    console.say(power.sentence(outlook) if outlook else NO_OUTLOOK)
-    return {"commands": [command.command_line() for command in study.commands], "power": outlook}
+    study, _ = planning.plan(options), _find_resources(options)
+    estimate_power = planning.estimate_power(study, planning.settings(options))
+    console.info(power.describe(estimate_power) if estimate_power else NO_POWER_NOTE)
+    return {"commands": [command.command_line() for command in study.commands], "power": estimate_power}
 
 
 def tables(result: Result) -> list[Table | str]:
@@ -158,7 +158,7 @@ def tables(result: Result) -> list[Table | str]:
 def _verdict_table(result: Result) -> Table:
     """What is said of every arm and why, and what to look at."""
     judged = result["verdict"]["arms"]
-    rows = [(each["arm"], verdict.SAID[each["verdict"]]) for each in judged]
+    rows = [(each["arm"], verdict.DISPLAY_NAMES[each["verdict"]]) for each in judged]
     reasons = [f"{each['arm']}: {each['reason']}" for each in judged]
     looks = [f"look at: {path}" for path in result["look_at"]]
     return Table("Verdict", ("Percent added", "Verdict"), rows, [*reasons, *looks])
@@ -171,28 +171,29 @@ def demand(options: Experiment, result: Result) -> None:
         VerdictError: no arm does what it says.
     """
     if "verdict" in result:
-        findings.demand(result["verdict"], options.fail_unless)
+        verdicts = {each["arm"]: each["verdict"] for each in result["verdict"]["arms"] if each["control"] is None}
+        findings.demand(verdicts, options.fail_unless)
 
 
 def _status_table(result: Result) -> Table:
     rows = [
-        (each["out"], each["state"], "" if each["seconds"] is None else console.clock(each["seconds"]), each["note"])
+        (each["out"], each["state"], "" if each["seconds"] is None else console.format_duration(each["seconds"]), each["note"])
         for each in result["status"]
     ]
     counted = ", ".join(f"{count} {state}" for state, count in result["counts"].items() if count)
-    return Table("The study", ("part", "state", "time", "note"), rows, [counted, _left(result)])
+    return Table("The study", ("part", "state", "time", "note"), rows, [counted, _describe_remaining_time(result)])
 
 
-def _left(result: Result) -> str:
+def _describe_remaining_time(result: Result) -> str:
     """How long the rest takes, for a person."""
-    pace = f"about {console.clock(result['remaining_seconds'])} left, {result['at_a_time']} at a time, at today's pace"
+    pace = f"about {console.format_duration(result['remaining_seconds'])} left, {result['at_a_time']} at a time, at today's pace"
     if not result["unknown"]:
         return pace
     unknown = f"how long {', '.join(result['unknown'])} takes is not known yet"
     return f"{pace}; {unknown}" if result["remaining_seconds"] else unknown
 
 
-def _check_out(options: Experiment, study: Study) -> None:
+def _check_output_directory(options: Experiment, study: Study) -> None:
     """Refuse a directory that holds anything but this study's parts.
 
     Raises:
@@ -202,7 +203,7 @@ def _check_out(options: Experiment, study: Study) -> None:
         return
     if not options.out.is_dir():
         raise OutputError(f"--out {options.out} is a file", "choose a directory")
-    parts = {part.name for part in _outs(study)}
+    parts = {part.name for part in _output_paths(study)}
     known = {f"{part}{ending}" for part in parts for ending in ("", ".partial", ".lock", ".replaced")} | {
         COMMANDS_FILE,
         manifests.MANIFEST,
@@ -215,7 +216,7 @@ def _check_out(options: Experiment, study: Study) -> None:
         raise OutputError(f"--out {options.out} holds something else: {foreign[0]}", "choose another directory")
 
 
-def _outs(study: Study) -> list[Path]:
+def _output_paths(study: Study) -> list[Path]:
     return [part.out for command in study.commands for part in command.parts()]
 
 
@@ -229,10 +230,10 @@ def _result(study: Study) -> Result:
     distances = {}
     for path in study.distances:
         found = artifacts.open_artifact(path, "fid")
-        counts = " and ".join(str(found.said(dict, "result", side).get("n")) for side in ("a", "b"))
+        counts = " and ".join(str(found.get(dict, "result", side).get("n")) for side in ("a", "b"))
         distances[path.name.removeprefix("fid-").replace("-", " to ", 1)] = {
-            "measure": found.said(str, "result", "description"),
-            "value": found.said(float, "result", "value"),
+            "measure": found.get(str, "result", "description"),
+            "value": found.get(float, "result", "value"),
             "n": counts,
         }
     out = study.evaluation.parent
@@ -243,8 +244,8 @@ def _result(study: Study) -> Result:
         study.evaluation / "table5.md", study.evaluation / "figure7.png",
     ]  # fmt: skip
     return {
-        "arms": evaluation.said(list, "result", "arms"),
-        "verdict": evaluation.said(dict, "result", "verdict"),
+        "arms": evaluation.get(list, "result", "arms"),
+        "verdict": evaluation.get(dict, "result", "verdict"),
         "distances": distances,
         "look_at": [str(path) for path in look_at],
         "commands": [command.command_line() for command in study.commands],
@@ -253,7 +254,7 @@ def _result(study: Study) -> Result:
 
 def _write_manifest(options: Experiment, study: Study, result: Result, environment: dict[str, Any]) -> None:
     """A study may grow (more seeds, more doses), so its manifest is rewritten; each part guards itself."""
-    parts = _outs(study)
+    parts = _output_paths(study)
     manifest = {
         "format": manifests.FORMAT,
         "kind": "experiment",

@@ -1,8 +1,8 @@
 """dataset | folder | .npz, twice -> fid.json: how far apart two sets of images are.
 
 The number is called FID only where it is: over the 2048 features of pytorch-fid's Inception weights. Of other metrics
-side B is the reference, and every number stands beside its floor (`measures.py`). What is made of a side and cached,
-`sides.py` says.
+side B is the reference, and every number stands beside its floor (`metrics/suite.py`). `metrics/feature_statistics.py`
+extracts and caches the statistics of a side.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,17 +14,24 @@ import numpy as np
 import torch
 
 from xrayaug.data import image_sets
-from xrayaug.data.image_sets import Pictures
+from xrayaug.data.image_sets import ImageSet
 from xrayaug.errors import DataError, OutputError, UsageError
 from xrayaug.metrics import features, frechet, suite
-from xrayaug.metrics.feature_statistics import Gauge, Measured, Side, Stored, cache_directory, open_side
+from xrayaug.metrics.feature_statistics import (
+    ExtractedStatistics,
+    FidInput,
+    PrecomputedStatistics,
+    StatisticsExtractor,
+    cache_directory,
+    open_fid_input,
+)
 from xrayaug.metrics.frechet import Statistics
 from xrayaug.networks import inception
 from xrayaug.options import Fid
 from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
-from xrayaug.runtime.distributed import turns
-from xrayaug.runtime.distributed.turns import Work
+from xrayaug.runtime.distributed import leader_worker
+from xrayaug.runtime.distributed.leader_worker import Work
 from xrayaug.storage import artifacts, builder, files, raw_inputs, weights
 from xrayaug.storage.artifacts import Result
 from xrayaug.storage.raw_inputs import RawInputs
@@ -38,10 +45,10 @@ class Measurement:
     def __init__(self, options: Fid) -> None:
         _check_options(options)
         self.options = options
-        self.metrics = suite.parse(options.metrics)
-        self.gauge = Gauge(options, with_features=self.needs_features)
+        self.metrics = suite.parse_metrics(options.metrics)
+        self.gauge = StatisticsExtractor(options, with_features=self.needs_features)
         chosen = options.split, options.only_label
-        self.sides = tuple(open_side(path, *chosen, options.local_cache) for path in (options.a, options.b))
+        self.sides = tuple(open_fid_input(path, *chosen, options.local_cache) for path in (options.a, options.b))
         _check_sides(self.sides, options, self.needs_features, lambda: self.gauge.dims)
 
     @property
@@ -50,12 +57,12 @@ class Measurement:
         return self.options.floor or self.metrics != ("fid",)
 
     @cached_property
-    def a(self) -> Measured:
+    def a(self) -> ExtractedStatistics:
         """The first side's statistics."""
         return self.gauge.measured(self.sides[0])
 
     @cached_property
-    def b(self) -> Measured:
+    def b(self) -> ExtractedStatistics:
         """The second side's statistics."""
         return self.gauge.measured(self.sides[1])
 
@@ -92,9 +99,9 @@ class Measurement:
         if self.a.features is None or self.b.features is None:
             return {}
         sides, seed = (self.a.features, self.b.features), self.options.seed
-        found = suite.measure(self.metrics, *sides, seed)
-        with console.progress(suite.SPLITS, "floor", "splits") as advance:
-            lowest = suite.floor(self.metrics, *sides, seed, lambda: advance(1))
+        found = suite.compute_metrics(self.metrics, *sides, seed)
+        with console.progress(suite.N_SPLITS, "floor", "splits") as advance:
+            lowest = suite.compute_floor(self.metrics, *sides, seed, lambda: advance(1))
         return {"metrics": found, "floor": lowest}
 
     def works(self) -> dict[str, Work]:
@@ -108,13 +115,13 @@ class Measurement:
             del result[side]["cached"]
         files.write_json(directory / "fid.json", result)
         for name, measured in (("a", self.a), ("b", self.b)):
-            if name in self.raw() and isinstance(measured.side, Pictures) and measured.hashed is not None:
-                raw_inputs.write(directory, name, {}, image_sets.as_read(measured.side, measured.hashed))
+            if name in self.raw() and isinstance(measured.side, ImageSet) and measured.hashed is not None:
+                raw_inputs.write(directory, name, {}, image_sets.list_decoded(measured.side, measured.hashed))
         return result
 
     def raw(self) -> RawInputs:
         """The sides that are folders of images."""
-        folders = ((name, side) for name, side in zip("ab", self.sides, strict=True) if isinstance(side, Pictures))
+        folders = ((name, side) for name, side in zip("ab", self.sides, strict=True) if isinstance(side, ImageSet))
         return {name: image_sets.raw_input(side) for name, side in folders if side.kind == "folder"}
 
     def save_a(self, path: Path) -> None:
@@ -132,20 +139,20 @@ def run(options: Fid) -> Result:
     """Measure; leaves an artifact with fid.json where `--out` is given, and side A's statistics where asked for."""
     measurement = Measurement(options)
     device = devices.resolve(options.device, deterministic=options.deterministic)
-    with devices.naming_limits(options.batch_size, deterministic=options.deterministic):
-        return turns.shared(partial(_measure, options, measurement, device), measurement.works, device)
+    with devices.translate_device_errors(options.batch_size, deterministic=options.deterministic):
+        return leader_worker.run(partial(_measure, options, measurement, device), measurement.works, device)
 
 
 def _measure(options: Fid, measurement: Measurement, device: torch.device) -> Result:
     if options.save_stats is not None:
         if options.out is not None:  # else that is checked before any work anyway
-            builder.check_place(options.out)
+            builder.check_output_path(options.out)
         measurement.save_a(options.save_stats)
     if options.out is None:
         found = measurement.result()
     else:
         computing = devices.describe_one(device)
-        found = builder.produce(options, "fid", measurement.write, computing=computing, raw=measurement.raw)
+        found = builder.build_artifact(options, "fid", measurement.write, computing=computing, raw=measurement.raw)
     measurement.gauge.finish()
     return found
 
@@ -155,7 +162,7 @@ def plan(options: Fid) -> Result:
     measurement = Measurement(options)
     sides = measurement.sides
     is_asked = options.out is not None and not options.overwrite
-    complete = is_asked and builder.completed(options, measurement.raw) is not None
+    complete = is_asked and builder.find_completed(options, measurement.raw) is not None
     return {
         "plan": True,
         "features": options.features,
@@ -188,17 +195,17 @@ def tables(result: Result) -> list[Table]:
 def _check_options(options: Fid) -> None:
     if options.features != "inception" and options.weights is not None:
         raise UsageError(f"--weights and --features {options.features} exclude each other", "drop one of them")
-    if features.is_run(options.features):
-        features.open_run(options.features)
+    if features.is_classifier_run(options.features):
+        features.open_classifier_run(options.features)
         if options.dims != str(FID_DIMS):
             raise UsageError("--dims chooses one of Inception's layers, a run has its own", "leave it out")
     if options.save_stats is not None and options.save_stats.suffix != ".npz":
         raise UsageError(f"--save-stats {options.save_stats} does not end in .npz", "statistics are known by that")
 
 
-def _check_sides(sides: Sequence[Side], options: Fid, needs_features: bool, dims: Callable[[], int]) -> None:
+def _check_sides(sides: Sequence[FidInput], options: Fid, needs_features: bool, dims: Callable[[], int]) -> None:
     """Refuse what can be refused before the network's pass."""
-    stored = next((side.path for side in sides if isinstance(side, Stored)), None)
+    stored = next((side.path for side in sides if isinstance(side, PrecomputedStatistics)), None)
     if needs_features and stored is not None:
         raise UsageError(
             f"{stored} holds statistics, of which only the Fréchet distance can be had", "give the images, or only fid"
@@ -208,15 +215,15 @@ def _check_sides(sides: Sequence[Side], options: Fid, needs_features: bool, dims
     if options.weights is not None and _are_stored(sides):
         raise UsageError("--weights is of no use: both sides are statistics already", "leave it out")
     for side in sides:
-        if isinstance(side, Pictures) and side.count < 2:
+        if isinstance(side, ImageSet) and side.count < 2:
             raise DataError(f"{side.path} gives one image, which has no covariance", "at least two are needed")
-        if isinstance(side, Stored):
+        if isinstance(side, PrecomputedStatistics):
             _check_stored(side, options, None if _are_stored(sides) else dims())
 
 
-def _check_stored(side: Stored, options: Fid, dims: int | None) -> None:
+def _check_stored(side: PrecomputedStatistics, options: Fid, dims: int | None) -> None:
     """Hold statistics to the features that the other side will have, `dims` of them if it is none of statistics too."""
-    kind = "classifier" if features.is_run(options.features) else options.features
+    kind = "classifier" if features.is_classifier_run(options.features) else options.features
     if kind != "inception" and side.statistics.origin.get("features") != kind:
         raise DataError(f"{side.path} holds no statistics of {kind} features", "make them with --save-stats")
     if dims is not None and side.statistics.dims != dims:
@@ -226,8 +233,8 @@ def _check_stored(side: Stored, options: Fid, dims: int | None) -> None:
         )
 
 
-def _are_stored(sides: Sequence[Side]) -> bool:
-    return all(isinstance(side, Stored) for side in sides)
+def _are_stored(sides: Sequence[FidInput]) -> bool:
+    return all(isinstance(side, PrecomputedStatistics) for side in sides)
 
 
 def _holds(path: Path, statistics: Statistics) -> bool:
@@ -285,7 +292,7 @@ def _number(value: float | None) -> str:
     return "--" if value is None else f"{value:.4g}"
 
 
-def _warnings_of_learning(sides: Sequence[Side], learnt_from: Result | None) -> list[str]:
+def _warnings_of_learning(sides: Sequence[FidInput], learnt_from: Result | None) -> list[str]:
     """What a classifier has seen, which its features may favour."""
     if learnt_from is None:
         return []
@@ -305,15 +312,15 @@ def _warnings_of_number(more: Result) -> list[str]:
         return []
     found = []
     if more["floor"] is None:
-        found.append(f"no floor: it needs {suite.LEAST_FLOOR} images of A and twice as many of B")
-    elif more["floor"]["n"] < suite.SMALL_FLOOR:
+        found.append(f"no floor: it needs {suite.MIN_FLOOR_IMAGES} images of A and twice as many of B")
+    elif more["floor"]["n"] < suite.STABLE_FLOOR_IMAGES:
         found.append(f"the floor is of {more['floor']['n']} images only: see its deviation")
     if more["metrics"].get("fid-infinity", {}) is None:
         found.append("no distance without bias: it needs eight times as many images of each side as features")
     return found
 
 
-def _warnings(sides: Sequence[Measured], kind: str, dims: int) -> list[str]:
+def _warnings(sides: Sequence[ExtractedStatistics], kind: str, dims: int) -> list[str]:
     """What a reader of the number must know."""
     found = []
     for measured in sides:
@@ -332,22 +339,22 @@ def _warnings(sides: Sequence[Measured], kind: str, dims: int) -> list[str]:
     return found
 
 
-def _planned_side(side: Side) -> Result:
+def _planned_side(side: FidInput) -> Result:
     return {"path": str(side.path), "kind": side.kind, "n": side.count}
 
 
 def _planned_weights(options: Fid) -> str:
     if options.features == "random":
         return f"random weights, seed {options.seed} (not FID)"
-    if features.is_run(options.features):
+    if features.is_classifier_run(options.features):
         return f"classifier run {options.features} (not FID)"
-    file = options.weights or inception.cached_file()
+    file = options.weights or inception.cached_weights_path()
     if options.weights is None:
         if not file.exists():
             return f"would be downloaded from {inception.WEIGHTS_URL} to {file}"
-        inception.check_cached(file)
+        inception.check_hash(file)
     sha256 = weights.file_hash(file)
-    kind = "Inception" if sha256.startswith(inception.FILE_HASH) else "custom weights (not FID)"
+    kind = "Inception" if sha256.startswith(inception.HASH_PREFIX) else "custom weights (not FID)"
     return f"{kind}, {file}, sha256 {sha256}"
 
 

@@ -1,4 +1,4 @@
-"""nothing -> raw set: draw practice hands and lay them on disk as RSNA or MURA would, CSV files included."""
+"""Draw phantom hands and write them as a raw set in the layout of RSNA or MURA, with its CSV files."""
 
 import itertools
 import math
@@ -21,7 +21,7 @@ from xrayaug.storage import builder, csvfile, files
 from xrayaug.storage.artifacts import Result
 
 ASPECT = 0.8  # width by height, as most hand radiographs
-LAYOUT, DRAWING = range(2)  # what a random stream is for
+LAYOUT, DRAWING = range(2)  # purposes of random streams
 
 RSNA_FIRST_ID = 1377
 MURA_TEST_SHARE = 0.2  # of the studies; MURA's own 0.08 would leave a small set hardly any
@@ -30,8 +30,8 @@ MURA_VIEWS = ((1, 0.1), (2, 0.2), (3, 0.6), (4, 0.1))  # images per study, and h
 
 
 @dataclass(frozen=True)
-class Hand:
-    """One image to draw and where it goes."""
+class PlannedImage:
+    """One image to draw, and its file."""
 
     file: str
     abnormal: bool
@@ -39,101 +39,101 @@ class Hand:
 
 
 def run(options: Phantom) -> Result:
-    """Draw; leaves the raw set."""
-    return builder.produce(options, "raw", partial(_draw_set, options))
+    """Draw the images and write the raw set."""
+    return builder.build_artifact(options, "raw", partial(_draw_set, options))
 
 
 def plan(options: Phantom) -> Result:
-    """How many of which kind would be drawn."""
-    return _summary(options, _hands(options))
+    """Return the numbers of images by kind, without drawing them."""
+    return _summary(options, _plan_images(options))
 
 
 def tables(result: Result) -> list[Table]:
-    """What was drawn."""
+    """Return a table of the drawn images."""
     return [Table("Phantoms", ("", "value"), [(name, str(value)) for name, value in result.items()])]
 
 
 def _draw_set(options: Phantom, directory: Path) -> Result:
-    hands = _hands(options)
-    draw = partial(_draw, options, directory)
-    drawing = parallel.in_processes(draw, enumerate(hands), options.workers or parallel.processors())
-    with closing(drawing) as drawn, console.progress(len(hands), "phantom") as advance:
+    images = _plan_images(options)
+    draw = partial(_draw_image, options, directory)
+    drawing = parallel.map_in_processes(draw, enumerate(images), options.workers or parallel.available_cpus())
+    with closing(drawing) as drawn, console.progress(len(images), "phantom") as advance:
         for _ in drawn:
             advance(1)
     write = {"rsna": _write_rsna_lists, "mura": _write_mura_lists}[options.layout]
-    write(directory, hands, np.random.default_rng((options.seed, LAYOUT)))
-    return _summary(options, hands)
+    write(directory, images, np.random.default_rng((options.seed, LAYOUT)))
+    return _summary(options, images)
 
 
-def _draw(options: Phantom, directory: Path, numbered: tuple[int, Hand]) -> None:
+def _draw_image(options: Phantom, directory: Path, numbered: tuple[int, PlannedImage]) -> None:
     """Draw one image from the random stream of its number."""
-    index, hand = numbered
+    index, image = numbered
     random = np.random.default_rng((options.seed, DRAWING, index))
     width = round(options.height * ASPECT)
-    kind: dict[str, Any] = {"abnormal": hand.abnormal, "left": hand.left, "finding_size": options.finding_size}
+    kind: dict[str, Any] = {"abnormal": image.abnormal, "left": image.left, "finding_size": options.finding_size}
     picture = draw_hand(random, options.height, width, **kind)
-    contact_sheets.save_png(directory / hand.file, picture)
+    contact_sheets.save_png(directory / image.file, picture)
 
 
-def _hands(options: Phantom) -> list[Hand]:
+def _plan_images(options: Phantom) -> list[PlannedImage]:
     random = np.random.default_rng((options.seed, LAYOUT))
-    lay_out = {"rsna": _rsna_hands, "mura": _mura_hands}[options.layout]
+    lay_out = {"rsna": _plan_rsna, "mura": _plan_mura}[options.layout]
     return list(lay_out(options.count, random))
 
 
-def _rsna_hands(count: int, random: np.random.Generator) -> Iterator[Hand]:
+def _plan_rsna(count: int, random: np.random.Generator) -> Iterator[PlannedImage]:
     """Normal left hands; ids rise from RSNA's first with gaps, in the doubled directory of the Kaggle copy."""
     folder = "boneage-training-dataset/boneage-training-dataset"
     for number in RSNA_FIRST_ID + np.cumsum(random.integers(1, 3, count)):
-        yield Hand(f"{folder}/{number}.png", abnormal=False, left=True)
+        yield PlannedImage(f"{folder}/{number}.png", abnormal=False, left=True)
 
 
-def _mura_hands(count: int, random: np.random.Generator) -> Iterator[Hand]:
+def _plan_mura(count: int, random: np.random.Generator) -> Iterator[PlannedImage]:
     """Studies of one to four views, either hand, one patient each."""
     views, shares = zip(*MURA_VIEWS, strict=True)
     studies: Counter[str] = Counter()
     drawn = 0
     for patient in itertools.count(1):
-        split = "valid" if _every(MURA_TEST_SHARE, patient) else "train"
+        split = "valid" if _is_due(MURA_TEST_SHARE, patient) else "train"
         studies[split] += 1
-        abnormal = _every(MURA_ABNORMAL_SHARE, studies[split])
+        abnormal = _is_due(MURA_ABNORMAL_SHARE, studies[split])
         left = bool(random.random() < 0.5)
         study = f"study1_{'positive' if abnormal else 'negative'}"
         folder = f"MURA-v1.1/{split}/XR_HAND/patient{patient:05}/{study}"
         for view in range(1, min(int(random.choice(views, p=shares)), count - drawn) + 1):
             drawn += 1
-            yield Hand(f"{folder}/image{view}.png", abnormal, left)
+            yield PlannedImage(f"{folder}/image{view}.png", abnormal, left)
         if drawn == count:
             return
 
 
-def _every(share: float, number: int) -> bool:
+def _is_due(share: float, number: int) -> bool:
     """Whether the `number`-th, from 1, is of a share spread evenly, the first included: small sets get every kind."""
     return math.ceil(share * number) > math.ceil(share * (number - 1))
 
 
-def _write_rsna_lists(directory: Path, hands: list[Hand], random: np.random.Generator) -> None:
-    rows = [(Path(hand.file).stem, random.integers(12, 217), bool(random.random() < 0.54)) for hand in hands]
+def _write_rsna_lists(directory: Path, images: list[PlannedImage], random: np.random.Generator) -> None:
+    rows = [(Path(image.file).stem, random.integers(12, 217), bool(random.random() < 0.54)) for image in images]
     files.write_text(directory / "boneage-training-dataset.csv", csvfile.dump([("id", "boneage", "male"), *rows]))
 
 
-def _write_mura_lists(directory: Path, hands: list[Hand], _: np.random.Generator) -> None:
+def _write_mura_lists(directory: Path, images: list[PlannedImage], _: np.random.Generator) -> None:
     """MURA's four lists: no header, studies with a trailing slash."""
     for split in ("train", "valid"):
-        chosen = [hand for hand in hands if hand.file.startswith(f"MURA-v1.1/{split}/")]
-        studies = {f"{Path(hand.file).parent.as_posix()}/": int(hand.abnormal) for hand in chosen}
+        chosen = [image for image in images if image.file.startswith(f"MURA-v1.1/{split}/")]
+        studies = {f"{Path(image.file).parent.as_posix()}/": int(image.abnormal) for image in chosen}
         root = directory / "MURA-v1.1"
         root.mkdir(exist_ok=True)
-        files.write_text(root / f"{split}_image_paths.csv", csvfile.dump((hand.file,) for hand in chosen))
+        files.write_text(root / f"{split}_image_paths.csv", csvfile.dump((image.file,) for image in chosen))
         files.write_text(root / f"{split}_labeled_studies.csv", csvfile.dump(studies.items()))
 
 
-def _summary(options: Phantom, hands: list[Hand]) -> Result:
+def _summary(options: Phantom, images: list[PlannedImage]) -> Result:
     return {
         "layout": options.layout,
-        "images": len(hands),
-        "normal": sum(not hand.abnormal for hand in hands),
-        "abnormal": sum(hand.abnormal for hand in hands),
+        "images": len(images),
+        "normal": sum(not image.abnormal for image in images),
+        "abnormal": sum(image.abnormal for image in images),
         "height": options.height,
         "width": round(options.height * ASPECT),
     }

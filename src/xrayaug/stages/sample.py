@@ -15,11 +15,19 @@ from xrayaug.errors import ArtifactError, UsageError
 from xrayaug.options import Sample
 from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
-from xrayaug.runtime.distributed import turns
-from xrayaug.runtime.distributed.turns import Work
+from xrayaug.runtime.distributed import leader_worker
+from xrayaug.runtime.distributed.leader_worker import Work
 from xrayaug.sampling import rejection
-from xrayaug.sampling.rejection import Verdict
-from xrayaug.sampling.sampler import BALANCED, PASS, SHOWN_EVERY, SNAPSHOTS, Drawing, Source, label_of
+from xrayaug.sampling.rejection import RejectionResult
+from xrayaug.sampling.sampler import (
+    BALANCED,
+    BATCH_SIZE,
+    INTERPOLATION_STRIDE,
+    SNAPSHOTS,
+    ImageSampler,
+    TrainedGan,
+    label_of,
+)
 from xrayaug.storage import artifacts, builder
 from xrayaug.storage.artifacts import Result
 from xrayaug.storage.checkpoints import Checkpoints
@@ -42,15 +50,15 @@ def run(options: Sample) -> Result:
         _check_features(options.reject_by)
     device = devices.resolve(options.device, deterministic=options.deterministic)
     sample, computing = partial(_sample, options, device), devices.describe_one(device)
-    lead = partial(builder.produce, options, "dataset", sample, computing=computing)
-    with devices.naming_limits(deterministic=options.deterministic):
-        return turns.shared(lead, partial(_works, options, device), device)
+    lead = partial(builder.build_artifact, options, "dataset", sample, computing=computing)
+    with devices.translate_device_errors(deterministic=options.deterministic):
+        return leader_worker.run(lead, partial(_works, options, device), device)
 
 
 def plan(options: Sample) -> Result:
     """What would be drawn."""
-    more = rejection.candidates(options.count, options.reject)
-    planned = _summary(options, Source(artifacts.open_artifact(options.run, "gan-run")))
+    more = rejection.count_candidates(options.count, options.reject)
+    planned = _summary(options, TrainedGan(artifacts.open_artifact(options.run, "gan-run")))
     return planned | ({"candidates": more, "rejected_by": options.reject_by} if options.reject else {})
 
 
@@ -61,7 +69,7 @@ def tables(result: Result) -> list[Table]:
 
 
 def _sample(options: Sample, device: torch.device, directory: Path) -> Result:
-    source = Source(artifacts.open_artifact(options.run, "gan-run"))
+    source = TrainedGan(artifacts.open_artifact(options.run, "gan-run"))
     summary = _summary(options, source)
     drawing = _drawing(options, source, device)
     verdict = _judged(options, source, drawing, summary["label"], directory) if options.reject else None
@@ -70,34 +78,38 @@ def _sample(options: Sample, device: torch.device, directory: Path) -> Result:
         arrays.writing_images(directory, source.shape.size, options.checkpoint_every) as writer,
         console.progress(options.count, "sample", done=writer.count) as advance,
     ):
-        for drawn in turns.in_turn(DRAWN, drawing.some, list(rejection.passes(kept[writer.count :], PASS))):
+        for drawn in leader_worker.ordered_map(
+            DRAWN, drawing.some, list(rejection.group_by_batch(kept[writer.count :], BATCH_SIZE))
+        ):
             writer.write(drawn)
             advance(len(drawn))
     images = np.load(directory / arrays.IMAGES, mmap_mode="r")
     if options.png:
         _write_pngs(directory / "png", images)
-    contact_sheets.save_png(directory / "contact-sheet.png", contact_sheets.grid(images[:CONTACT_SHEET]))
+    contact_sheets.save_png(directory / "contact-sheet.png", contact_sheets.make_grid(images[:CONTACT_SHEET]))
     if options.interpolate is not None:
         with torch.inference_mode():
             way = drawing.way(options.interpolate)
-        contact_sheets.save_png(directory / "interpolation.png", contact_sheets.grid(way, -(-PASS // SHOWN_EVERY)))
+        contact_sheets.save_png(
+            directory / "interpolation.png", contact_sheets.make_grid(way, -(-BATCH_SIZE // INTERPOLATION_STRIDE))
+        )
     if verdict is not None:
         verdict.write(directory)
         summary["rejection"] = verdict.summary()
-    told = verdict.told() if verdict else [{}] * options.count
+    told = verdict.index_columns() if verdict else [{}] * options.count
     rows = [_row(row, number, summary, extra) for row, (number, extra) in enumerate(zip(kept, told, strict=True))]
     dataset.write_index(directory, rows)
     return summary
 
 
-def _drawing(options: Sample, source: Source, device: torch.device) -> Drawing:
+def _drawing(options: Sample, source: TrainedGan, device: torch.device) -> ImageSampler:
     g = source.generator(options.snapshot).to(device).to(memory_format=torch.channels_last).eval()
-    return Drawing(g, source.shape, options.seed, device, options.label or BALANCED, options.truncation)
+    return ImageSampler(g, source.shape, options.seed, device, options.label or BALANCED, options.truncation)
 
 
 def _works(options: Sample, device: torch.device) -> dict[str, Work]:
     """What other processes may do of it."""
-    source = Source(artifacts.open_artifact(options.run, "gan-run"))
+    source = TrainedGan(artifacts.open_artifact(options.run, "gan-run"))
     _check_able(options, source)
     drawing = _drawing(options, source, device)
     if not options.reject:
@@ -105,42 +117,42 @@ def _works(options: Sample, device: torch.device) -> dict[str, Work]:
     from xrayaug.sampling import scoring
 
     if options.reject_by == rejection.DISCRIMINATOR:
-        return {DRAWN: drawing.some, SCORED: scoring.discriminating(source, drawing)}
-    nearness = scoring.Nearness(options, source, drawing)
-    return {DRAWN: drawing.some, scoring.LEARNT: nearness.learning, SCORED: nearness.looking}
+        return {DRAWN: drawing.some, SCORED: scoring.discriminator_work(source, drawing)}
+    nearness = scoring.RealismScorer(options, source, drawing)
+    return {DRAWN: drawing.some, scoring.REAL_FEATURES: nearness.learning, SCORED: nearness.looking}
 
 
-def _judged(options: Sample, source: Source, drawing: Drawing, label: str, directory: Path) -> Verdict:
+def _judged(options: Sample, source: TrainedGan, drawing: ImageSampler, label: str, directory: Path) -> RejectionResult:
     """Every candidate's score, and so which are kept."""
-    count = rejection.candidates(options.count, options.reject)
+    count = rejection.count_candidates(options.count, options.reject)
     scored = _scored(options, source, drawing, directory)
     kept = Checkpoints(directory / builder.RESUME / "scores", options.checkpoint_every)
-    scores = rejection.scores(range(0, count, PASS), scored, kept)[:count]
+    scores = rejection.score_candidates(range(0, count, BATCH_SIZE), scored, kept)[:count]
     labels = [label_of(index, label) for index in range(count)]
     by = options.identity()["reject_by"]
-    return Verdict(
+    return RejectionResult(
         "classifier features" if by == "run" else by, options.reject, scores, labels, labels[: options.count]
     )
 
 
-def _scored(options: Sample, source: Source, drawing: Drawing, directory: Path) -> Scored:
+def _scored(options: Sample, source: TrainedGan, drawing: ImageSampler, directory: Path) -> Scored:
     """What gives the scores of the passes that begin at some numbers."""
     from xrayaug.sampling import scoring
 
     if options.reject_by == rejection.DISCRIMINATOR:
-        work = scoring.discriminating(source, drawing)
-        return lambda starts: (made.tolist() for made in turns.in_turn(SCORED, work, starts))
-    nearness = scoring.Nearness(options, source, drawing)
+        work = scoring.discriminator_work(source, drawing)
+        return lambda starts: (made.tolist() for made in leader_worker.ordered_map(SCORED, work, starts))
+    nearness = scoring.RealismScorer(options, source, drawing)
     real = nearness.gathered(directory)
-    looked = partial(turns.in_turn, SCORED, nearness.looking)
-    return lambda starts: (rejection.nearness(made, real) for made in looked(starts))
+    looked = partial(leader_worker.ordered_map, SCORED, nearness.looking)
+    return lambda starts: (rejection.realism_scores(made, real) for made in looked(starts))
 
 
 def _check_features(name: str) -> None:
     from xrayaug.metrics import features
 
-    if features.is_run(name):
-        features.open_run(name)
+    if features.is_classifier_run(name):
+        features.open_classifier_run(name)
 
 
 def _row(row: int, index: int, summary: Result, extra: dict[str, str]) -> Row:
@@ -157,23 +169,23 @@ def _row(row: int, index: int, summary: Result, extra: dict[str, str]) -> Row:
     )
 
 
-def _summary(options: Sample, source: Source) -> Result:
+def _summary(options: Sample, source: TrainedGan) -> Result:
     run, shape = source.run, source.shape
     _check_able(options, source)
-    learnt = list(run.said(dict, "result", "training_images"))
+    learnt = list(run.get(dict, "result", "training_images"))
     if not set(learnt) <= {*LABELS, UNLABELLED}:
         raise ArtifactError(f"{run.path} learnt images labelled {', '.join(learnt)}", f"make {run.path} again")
     alone = learnt[0] if len(learnt) == 1 else UNLABELLED
     return {
         "images": options.count,
         "size": shape.size,
-        "arch": run.said(str, "result", "arch"),
+        "arch": run.get(str, "result", "arch"),
         "label": (options.label or BALANCED) if shape.classes else alone,
         "split_by": "patient",
     }
 
 
-def _check_able(options: Sample, source: Source) -> None:
+def _check_able(options: Sample, source: TrainedGan) -> None:
     """Refuse what the run cannot draw.
 
     Raises:
@@ -181,7 +193,7 @@ def _check_able(options: Sample, source: Source) -> None:
             not kept.
     """
     run = source.run
-    arch = run.said(str, "result", "arch")
+    arch = run.get(str, "result", "arch")
     if options.label is not None and not source.shape.classes:
         raise UsageError(f"--label {options.label}: {run.path} was told no labels", "train a conditional --arch")
     if options.truncation is not None and not hasattr(source.sketch, "truncated"):

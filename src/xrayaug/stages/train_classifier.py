@@ -1,4 +1,4 @@
-"""dataset or arm -> classifier run: train the abnormality classifier; the test split is never looked at."""
+"""dataset or arm -> classifier run: train the abnormality classifier, without looking at the test split."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from xrayaug.data.dataset import LABELS, Dataset, Row, arm_of, open_dataset
+from xrayaug.data.dataset import LABELS, Dataset, Row, open_dataset, read_arm
 from xrayaug.data.images import loaders
 from xrayaug.errors import DataError, TrainingError
 from xrayaug.networks import classifier
@@ -20,29 +20,38 @@ from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks
 from xrayaug.storage import builder, weights
 from xrayaug.storage.artifacts import Result
-from xrayaug.training.classifier_training import Material, Pictures, Training, side_by_side, steps_of
+from xrayaug.training.classifier_training import (
+    ClassifierTrainer,
+    ClassifierTrainingData,
+    LabelledImages,
+    count_batches,
+    train_interleaved,
+)
 from xrayaug.training.profiling import Profile
 
-# The arm of a dataset that is none.
+# Arm of a dataset that `augment` did not make.
 BASELINE = {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0, "control": None}
 WEIGHTS = "weights.safetensors"
-SHOWN = ("best_epoch", "valid_loss", "valid_accuracy", "valid_auroc")  # of each run, where there are several
+SHOWN_METRICS = ("best_epoch", "valid_loss", "valid_accuracy", "valid_auroc")  # columns of the table of several runs
 
 
 def run(options: TrainClassifier) -> Result:
-    """Train; leaves the best epoch's weights and a log in the run directory, or in one for each of `--seeds`."""
+    """Train classifiers, and write the best epoch's weights and a log to one run directory per seed."""
     device = devices.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
     process_group.join(device)
-    with devices.naming_limits(options.batch_size, deterministic=options.deterministic), _own_randomness(device):
-        made = Group(options, device).made(options.parts())
-    return made[0] if options.seeds is None else {"runs": made}
+    with (
+        devices.translate_device_errors(options.batch_size, deterministic=options.deterministic),
+        _isolate_random_state(device),
+    ):
+        results = SeedGroup(options, device).build_runs(options.parts())
+    return results[0] if options.seeds is None else {"runs": results}
 
 
 def plan(options: TrainClassifier) -> Result:
-    """The network block by block, the data's counts, and how long the training is; no weights are fetched."""
-    data, train, valid = _rows(options)
-    outline = classifier.outline(options.arch, size=options.size)
-    steps = steps_of(_real(train) if options.budget == "steps" else len(train), options.batch_size)
+    """Return the network block by block, the image counts and the length of the training, without training."""
+    data, train, valid = _load_rows(options)
+    outline = classifier.build_on_meta(options.arch, size=options.size)
+    steps = count_batches(_count_real(train) if options.budget == "steps" else len(train), options.batch_size)
     seeds = {"seed": ", ".join(str(part.seed) for part in options.parts())}
     return (
         _summary(options, data, train, valid, outline)
@@ -50,25 +59,33 @@ def plan(options: TrainClassifier) -> Result:
         | {
             "steps_per_epoch": steps,
             "steps": steps * options.epochs,
-            "network": classifier.layers(options.arch, size=options.size),
+            "network": classifier.summarize_layers(options.arch, size=options.size),
         }
     )
 
 
 def tables(result: Result) -> list[Table]:
-    """The dry run's network, the training images, and the run in a few lines; of several, a line of each."""
+    """Return tables of the network (in a dry run), of the training images, and of the run or of all seeds' runs."""
     if "runs" in result:
-        rows = [(str(run["seed"]), *(_text(run[name]) for name in SHOWN)) for run in result["runs"]]
-        columns = ("seed", *(name.replace("_", " ") for name in SHOWN))
-        return [_images_table(result["runs"][0]), Table("Classifiers", columns, rows, _notes(result["runs"][0]))]
+        rows = [(str(run["seed"]), *(_format_value(run[name]) for name in SHOWN_METRICS)) for run in result["runs"]]
+        columns = ("seed", *(name.replace("_", " ") for name in SHOWN_METRICS))
+        return [_images_table(result["runs"][0]), Table("Classifiers", columns, rows, _split_notes(result["runs"][0]))]
     network = [_network_table(result)] if "network" in result else []
-    shown = {name: value for name, value in result.items() if name not in ("network", "train", "valid")}
-    rows = [(name.replace("_", " "), _text(value)) for name, value in shown.items()]
-    return [*network, _images_table(result), Table("Classifier", ("", "value"), rows, _notes(result))]
+    rows = [
+        (name.replace("_", " "), _format_value(value))
+        for name, value in result.items()
+        if name not in ("network", "train", "valid")
+    ]
+    return [*network, _images_table(result), Table("Classifier", ("", "value"), rows, _split_notes(result))]
 
 
-class Group:
-    """The runs of one command: a single one, or one for each of `--seeds`."""
+class SeedGroup:
+    """The runs of a command, which are trained together: one per seed.
+
+    Args:
+        options: of the command.
+        device: where to compute.
+    """
 
     def __init__(self, options: TrainClassifier, device: torch.device) -> None:
         self.options = options
@@ -77,187 +94,209 @@ class Group:
             options.profile if ranks.is_first() else None,
             device,
             overwrite=options.overwrite,
-            side_by_side=len(options.parts()),
+            concurrent_runs=len(options.parts()),
         )
 
     @cached_property
     def rows(self) -> tuple[Dataset, list[Row], list[Row]]:
-        """The arm, its training rows and its validation rows."""
-        return _rows(self.options)
+        """The dataset, its training rows and its validation rows."""
+        return _load_rows(self.options)
 
     @cached_property
-    def material(self) -> Material:
-        """What they learn from, on the device once for all of them."""
+    def training_data(self) -> ClassifierTrainingData:
+        """Training data on the device, shared by all runs."""
         data, *splits = self.rows
-        train, valid = (_pictures(data, rows, self.options.size, self.device) for rows in splits)
-        arm = _arm_of(data)
-        return Material(
-            train, valid, *_class_weights(splits[0], arm), _real(splits[0]), emphasis=_emphasis(splits[0], arm)
+        train, valid = (_load_images(data, rows, self.options.size, self.device) for rows in splits)
+        arm = _read_arm(data)
+        return ClassifierTrainingData(
+            train,
+            valid,
+            *_class_weights(splits[0], arm),
+            _count_real(splits[0]),
+            importance_weights=_importance_weights(splits[0], arm),
         )
 
-    def made(self, left: Sequence[TrainClassifier], begun: Sequence[Training] = ()) -> list[Result]:
-        """Make each run within the making of the one before, so that all have begun when they train, which is together.
+    def build_runs(
+        self, remaining: Sequence[TrainClassifier], trainings: Sequence[ClassifierTrainer] = ()
+    ) -> list[Result]:
+        """Build the artifacts of the remaining runs, and return their results.
+
+        Each artifact is built inside the building of the one before, so that all artifacts are open while their runs
+        are trained together.
+
+        Args:
+            remaining: options of the runs whose artifacts are not open yet.
+            trainings: the runs whose artifacts are open.
 
         Raises:
-            TrainingError: one broke down; the others are made.
+            TrainingError: a run failed; the others are complete.
         """
-        if not left:
-            self._train(begun)
+        if not remaining:
+            self._train(trainings)
             return []
-        options, *rest = left
+        options, *rest = remaining
         results: list[Result] = []
         problems: list[TrainingError] = []
         have_others_begun = False
 
         def build(directory: Path) -> Result:
             nonlocal have_others_begun
-            training = Training(options, self.device, directory, self.material)
+            training = ClassifierTrainer(options, self.device, directory, self.training_data)
             have_others_begun = True
             try:
-                results.extend(self.made(rest, [*begun, training]))
+                results.extend(self.build_runs(rest, [*trainings, training]))
             except TrainingError as problem:
                 problems.append(problem)
-            return self._finished(training)
+            return self._save_best(training)
 
         computing = devices.describe(self.device)
-        results.insert(0, builder.produce(options, "classifier-run", build, computing=computing))
-        if not have_others_begun:  # this one was complete
-            results += self.made(rest, begun)
+        results.insert(0, builder.build_artifact(options, "classifier-run", build, computing=computing))
+        if not have_others_begun:  # this run was complete already, so `build` was not called
+            results += self.build_runs(rest, trainings)
         if problems:
             raise problems[0]
         return results
 
-    def _train(self, trainings: Sequence[Training]) -> None:
+    def _train(self, trainings: Sequence[ClassifierTrainer]) -> None:
         if trainings:
             networks = self.options.arch if len(trainings) == 1 else f"{len(trainings)} {self.options.arch}"
-            images = f"{trainings[0].count} images of {self.options.size} px"
-            console.say(f"training {networks} on {images} on {devices.describe(self.device)}")
-            side_by_side(trainings, self.profile)
+            images = f"{trainings[0].image_count} images of {self.options.size} px"
+            console.info(f"training {networks} on {images} on {devices.describe(self.device)}")
+            train_interleaved(trainings, self.profile)
 
-    def _finished(self, training: Training) -> Result:
-        """Leave the best weights; the run's numbers.
+    def _save_best(self, training: ClassifierTrainer) -> Result:
+        """Save the best weights of a run and return its result.
 
         Raises:
-            TrainingError: it broke down.
+            TrainingError: the run failed.
         """
         if training.problem is not None:
             raise training.problem
         best = training.best
         if ranks.is_first():
             weights.save(training.directory / WEIGHTS, best.weights)
-        found = {f"valid_{name}": getattr(best, name) for name in ("loss", "accuracy", "auroc")}
-        return _summary(training.options, *self.rows, training.network) | {"best_epoch": best.epoch} | found
+        metrics = {f"valid_{name}": getattr(best, name) for name in ("loss", "accuracy", "auroc")}
+        return _summary(training.options, *self.rows, training.network) | {"best_epoch": best.epoch} | metrics
 
 
-def _rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
-    """The arm and its training rows, real ones first, and validation rows.
+def _load_rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
+    """Return the dataset, its training rows (real images first) and its validation rows.
 
     Raises:
-        DataError: a split is empty, a class is absent from training, or an image bears no label.
+        DataError: a split is empty, a label has no training images, or a training image has no label.
     """
     data = open_dataset(options.data, options.local_cache)
-    train = sorted(data.select(split="train"), key=lambda row: row.added)
+    train = sorted(data.select(split="train"), key=lambda row: row.is_added)
     valid = data.select(split="valid")
     if not valid:
         raise DataError(
-            f"{options.data} has no validation images, by which the best epoch is chosen",
-            "xrayaug prepare --holdout 0.1, which takes one patient of each label or more where there are two",
+            f"{options.data} has no validation images, which the best epoch is chosen by",
+            "prepare it with --holdout 0.1, which holds out one patient of each label or more",
         )
     unlabelled = sum(row.label not in LABELS for row in train)
     if unlabelled:
-        raise DataError(f"{unlabelled} training images of {options.data} bear no label", "xrayaug augment --label")
-    found = {row.label for row in train}
-    if len(found) < len(LABELS):
+        raise DataError(f"{unlabelled} training images of {options.data} have no label", "xrayaug augment --label")
+    labels = {row.label for row in train}
+    if len(labels) < len(LABELS):
         raise DataError(
-            f"{options.data} has {' and '.join(found) or 'no'} training images only",
+            f"{options.data} has {' and '.join(labels) or 'no'} training images only",
             "a classifier needs normal and abnormal ones",
         )
     return data, train, valid
 
 
-def _pictures(data: Dataset, rows: list[Row], size: int, device: torch.device) -> Pictures:
+def _load_images(data: Dataset, rows: list[Row], size: int, device: torch.device) -> LabelledImages:
     labels = torch.tensor([float(row.label == "abnormal") for row in rows])
-    return Pictures(loaders.feed(data.stack(rows, size), device), labels.to(device))
+    return LabelledImages(loaders.make_loader(data.stack(rows, size), device), labels.to(device))
 
 
-def _arm_of(data: Dataset) -> dict[str, Any]:
-    return arm_of(data.artifact) if "arm" in data.artifact.result else BASELINE
+def _read_arm(data: Dataset) -> dict[str, Any]:
+    return read_arm(data.artifact) if "arm" in data.artifact.result else BASELINE
 
 
-def _real(train: list[Row]) -> int:
-    """The training images that nobody added."""
-    return sum(not row.added for row in train)
+def _count_real(train: list[Row]) -> int:
+    """Return the number of training images that were not added by `augment`."""
+    return sum(not row.is_added for row in train)
 
 
 def _class_counts(train: list[Row], arm: dict[str, Any]) -> tuple[int, int]:
-    """Normal and abnormal training images as the loss takes them: of a control that is reweighted its `prior`."""
-    of = arm.get("prior") or Counter(row.label for row in train)
-    return of["normal"], of["abnormal"]
+    """Return the counts of normal and abnormal images that class weights are computed from.
+
+    They are those of the training images, or the `prior` of a control arm that is reweighted.
+    """
+    counts = arm.get("prior") or Counter(row.label for row in train)
+    return counts["normal"], counts["abnormal"]
 
 
 def _class_weights(train: list[Row], arm: dict[str, Any]) -> tuple[float, float]:
     return classifier.class_weights(*_class_counts(train, arm))
 
 
-def _emphasis(train: list[Row], arm: dict[str, Any]) -> tuple[float, float]:
-    """How much more a normal and an abnormal image count than there are of them: each class by its share in the arm
-    over its share here, the weights of importance sampling. So the mean over the training images is 1."""
-    here, there = Counter(row.label for row in train), _class_counts(train, arm)
+def _importance_weights(train: list[Row], arm: dict[str, Any]) -> tuple[float, float]:
+    """Return the importance weights of normal and abnormal images: their fraction in the arm over their fraction here.
+
+    Their mean over the training images is 1.
+    """
+    actual, wanted = Counter(row.label for row in train), _class_counts(train, arm)
     e0, e1 = (
-        count / sum(there) * len(train) / here[label] if arm.get("prior") else 1.0
-        for label, count in zip(LABELS, there, strict=True)
+        count / sum(wanted) * len(train) / actual[label] if arm.get("prior") else 1.0
+        for label, count in zip(LABELS, wanted, strict=True)
     )
     return e0, e1
 
 
-def _own_randomness(device: torch.device) -> Any:
-    """A context in which dropout is drawn from our seeds, and the caller's random state is left alone."""
+def _isolate_random_state(device: torch.device) -> Any:
+    """Context that restores the caller's random state, which dropout would otherwise change."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def _summary(
     options: TrainClassifier, data: Dataset, train: list[Row], valid: list[Row], network: Classifier
 ) -> Result:
-    arm = _arm_of(data)
+    arm = _read_arm(data)
     w0, w1 = _class_weights(train, arm)
-    e0, e1 = _emphasis(train, arm)
+    e0, e1 = _importance_weights(train, arm)
     return {
         "arch": options.arch,
         "weights": options.identity()["weights"],
         "size": options.size,
-        "parameters": classifier.count(network),
+        "parameters": classifier.count_parameters(network),
         "class_weights": {"normal": w0, "abnormal": w1},
         **({"emphasis": {"normal": e0, "abnormal": e1}} if "prior" in arm else {}),
-        "train": _by_origin(train),
-        "valid": {"real": _counts(valid)},
+        "train": _count_by_origin(train),
+        "valid": {"real": _count_labels(valid)},
         "epochs": options.epochs,
-        **({"steps": options.epochs * steps_of(_real(train), options.batch_size)} if options.budget == "steps" else {}),
+        **(
+            {"steps": options.epochs * count_batches(_count_real(train), options.batch_size)}
+            if options.budget == "steps"
+            else {}
+        ),
         "arm": arm,
         "seed": options.seed,
         "split_by": data.split_by,
     }
 
 
-def _by_origin(train: list[Row]) -> dict[str, dict[str, int]]:
-    """Images of each label: real, synthetic and, where there are any, real ones again."""
+def _count_by_origin(train: list[Row]) -> dict[str, dict[str, int]]:
+    """Count images by origin and label: real, synthetic and, if there are any, copies of real ones."""
     copies = [row for row in train if row.copy]
     return {
-        "real": _counts(row for row in train if not row.added),
-        "synthetic": _counts(row for row in train if row.synthetic),
-        **({"copies": _counts(copies)} if copies else {}),
+        "real": _count_labels(row for row in train if not row.is_added),
+        "synthetic": _count_labels(row for row in train if row.synthetic),
+        **({"copies": _count_labels(copies)} if copies else {}),
     }
 
 
-def _counts(rows: Any) -> dict[str, int]:
-    of = Counter(row.label for row in rows)
-    return {label: of[label] for label in LABELS}
+def _count_labels(rows: Any) -> dict[str, int]:
+    counts = Counter(row.label for row in rows)
+    return {label: counts[label] for label in LABELS}
 
 
 def _images_table(result: Result) -> Table:
     rows = [
-        (f"{split}, {origin}", *(f"{number:,}" for number in of.values()), f"{sum(of.values()):,}")
+        (f"{split}, {origin}", *(f"{count:,}" for count in counts.values()), f"{sum(counts.values()):,}")
         for split in ("train", "valid")
-        for origin, of in result[split].items()
+        for origin, counts in result[split].items()
     ]
     return Table("Images", ("", *(label.capitalize() for label in LABELS), "Total"), rows)
 
@@ -273,13 +312,13 @@ def _network_table(result: Result) -> Table:
     )
 
 
-def _text(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {_text(inner)}" for name, inner in value.items())
+        return ", ".join(f"{name.replace('_', ' ')} {_format_value(inner)}" for name, inner in value.items())
     if isinstance(value, float):
         return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else "--" if value is None else str(value)
 
 
-def _notes(result: Result) -> list[str]:
+def _split_notes(result: Result) -> list[str]:
     return [] if result["split_by"] == "patient" else ["split by image: patients leak between train and validation"]

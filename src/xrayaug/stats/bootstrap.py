@@ -11,22 +11,22 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from xrayaug.stats.classification import BINS, METRICS, Labels, Probabilities, bin_of
+from xrayaug.stats.classification import METRICS, N_BINS, Labels, Probabilities, bin_indices
 
-Values = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.uint8] | Values  # whole numbers
+FloatArray = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.uint8] | FloatArray  # whole numbers
 
-AT_ONCE = 1 << 21  # counts in double precision at a time: 16 MiB of each array on the way
-SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
+CHUNK_ENTRIES = 1 << 21  # counts in double precision at a time: 16 MiB of each array on the way
+SEARCH_SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
 
-def numbered(names: Sequence[str]) -> Labels:
+def encode_groups(names: Sequence[str]) -> Labels:
     """Each name as a number from 0 in the order of first appearance, `[N]`; an empty name is like no other."""
     place: dict[object, int] = {}
     return np.array([place.setdefault(name or (at,), len(place)) for at, name in enumerate(names)], np.int64)
 
 
-def draw(patients: Labels, resamples: int, seed: int) -> npt.NDArray[np.uint8]:
+def draw_resamples(patients: Labels, resamples: int, seed: int) -> npt.NDArray[np.uint8]:
     """How often each case counts in each resample.
 
     A byte holds it: of n patients drawn n times, the chance of one being drawn 256 times is below 1 / 256!.
@@ -48,37 +48,39 @@ def draw(patients: Labels, resamples: int, seed: int) -> npt.NDArray[np.uint8]:
     return counts
 
 
-def fewest(labels: Labels, patients: Labels) -> int:
+def min_class_patients(labels: Labels, patients: Labels) -> int:
     """Patients of the class that has fewest, of those that there are; 0 without cases. Both `[N]`."""
     return min((len(np.unique(patients[labels == each])) for each in np.unique(labels)), default=0)
 
 
-def scores_of(labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts) -> dict[str, Values]:
-    """Every score of `scores.METRICS` of every resample, `[B]` each; NaN where a resample leaves it undefined.
+def resampled_scores(
+    labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts
+) -> dict[str, FloatArray]:
+    """Every score of `classification.METRICS` of every resample, `[B]` each; NaN where a resample leaves it undefined.
 
     Args:
         labels: `[N]`, 0 or 1.
         probabilities: `[N]` in [0, 1].
         threshold: abnormal above it.
-        counts: `[B, N]`, of `draw`.
+        counts: `[B, N]`, of `draw_resamples`.
     """
     parts = [_scores_of(labels, probabilities, threshold, part.astype(np.float64)) for part in _parts(counts)]
     return {metric: np.concatenate([part[metric] for part in parts]) for metric in METRICS}
 
 
-def auroc(labels: Labels, probabilities: Probabilities, counts: Counts) -> Values:
+def auroc(labels: Labels, probabilities: Probabilities, counts: Counts) -> FloatArray:
     """The area under the ROC curve of every resample `[B]`: its abnormal cases against its normal ones, ties half."""
     truth = labels == 1
     normal, abnormal = probabilities[~truth], counts[:, truth]
     order = np.argsort(normal, kind="stable")
     up_to = _cumulated(counts[:, ~truth][:, order])
-    below, not_above = (np.searchsorted(normal[order], probabilities[truth], side) for side in SIDES)
+    below, not_above = (np.searchsorted(normal[order], probabilities[truth], side) for side in SEARCH_SIDES)
     won = np.sum(abnormal * (up_to[:, below] + up_to[:, not_above]), axis=1) / 2
     return _divided(won, abnormal.sum(axis=1) * up_to[:, -1])
 
 
-def average_precision(labels: Labels, probabilities: Probabilities, counts: Values) -> Values:
-    """`scores.average_precision` of every resample `[B]`."""
+def average_precision(labels: Labels, probabilities: Probabilities, counts: FloatArray) -> FloatArray:
+    """`classification.average_precision` of every resample `[B]`."""
     order, ends = _by_value(-probabilities)
     tp = _cumulated((counts * labels)[:, order])[:, ends]
     called = _cumulated(counts[:, order])[:, ends[1:]]
@@ -88,18 +90,18 @@ def average_precision(labels: Labels, probabilities: Probabilities, counts: Valu
 
 def _parts(counts: Counts) -> Iterator[Counts]:
     """Of `[B, N]` some resamples at a time, which may be written to."""
-    step = max(1, AT_ONCE // max(counts.shape[1], 1))
+    step = max(1, CHUNK_ENTRIES // max(counts.shape[1], 1))
     return (counts[start : start + step] for start in range(0, len(counts), step))
 
 
-def _scores_of(labels: Labels, given: Probabilities, threshold: float, counts: Values) -> dict[str, Values]:
+def _scores_of(labels: Labels, given: Probabilities, threshold: float, counts: FloatArray) -> dict[str, FloatArray]:
     called, truth = given > threshold, labels == 1
     tp, fp = counts @ (called & truth), counts @ (called & ~truth)
     fn, tn = counts @ (~called & truth), counts @ (~called & ~truth)
     cases = tp + fp + fn + tn
     by_chance = (tp + fp) * (tp + fn) + (tn + fn) * (tn + fp)
     sensitivity, specificity = _divided(tp, tp + fn), _divided(tn, tn + fp)
-    gaps = counts @ ((given - labels)[:, None] * (bin_of(given)[:, None] == np.arange(BINS)))  # [B, BINS]
+    gaps = counts @ ((given - labels)[:, None] * (bin_indices(given)[:, None] == np.arange(N_BINS)))  # [B, BINS]
     return {
         "accuracy": _divided(tp + tn, cases),
         "balanced_accuracy": (sensitivity + specificity) / 2,
@@ -121,12 +123,12 @@ def _by_value(values: Probabilities) -> tuple[Labels, Labels]:
     return order, np.concatenate([[0], ends]) if len(values) else np.zeros(1, np.int64)
 
 
-def _cumulated(counts: Counts) -> Values:
+def _cumulated(counts: Counts) -> FloatArray:
     """Sums of the first 0, 1, ... N columns, `[B, N + 1]`."""
     sums = np.zeros((len(counts), counts.shape[1] + 1))
     np.cumsum(counts, axis=1, out=sums[:, 1:])
     return sums
 
 
-def _divided(part: Values, whole: Values) -> Values:
+def _divided(part: FloatArray, whole: FloatArray) -> FloatArray:
     return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole != 0)

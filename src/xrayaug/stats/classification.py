@@ -19,9 +19,9 @@ METRICS = (
     "accuracy", "balanced_accuracy", "kappa", "auroc", "average_precision", "sensitivity", "specificity", "f1",
     "brier", "calibration_error",
 )  # fmt: skip
-BINS = 10  # of equal width, for the calibration error
-SURE = 1e-12  # a probability nearer to 0 or 1 has a logit of this one's size
-LARGEST_TEMPERATURE = 100.0  # and its inverse is the smallest
+N_BINS = 10  # of equal width, for the calibration error
+LOGIT_EPSILON = 1e-12  # a probability nearer to 0 or 1 has a logit of this one's size
+MAX_TEMPERATURE = 100.0  # and its inverse is the smallest
 
 Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ class Scores:
     calibration_error: float | None
 
 
-def plain(metric: str) -> str:
+def display_name(metric: str) -> str:
     """A score's name as it is said: `balanced accuracy`, `AUROC`."""
     return {"auroc": "AUROC", "f1": "F1"}.get(metric, metric.replace("_", " "))
 
@@ -125,22 +125,22 @@ def average_precision(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> fl
 
 
 def calibration_error(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float | None:
-    """Expected calibration error over `BINS` bins of equal width: the mean gap between probability and frequency.
+    """Expected calibration error over `N_BINS` bins of equal width: the mean gap between probability and frequency.
 
     sum of n_b / N |share abnormal - mean probability|: Naeini et al. 2015, AAAI, of the probability of being abnormal.
     The probability 1 belongs to the last bin. None without cases.
     """
     truth, given = _checked(labels, probabilities)
-    gaps = np.bincount(bin_of(given), given - truth, BINS)
+    gaps = np.bincount(bin_indices(given), given - truth, N_BINS)
     return _ratio(float(np.sum(np.abs(gaps))), len(truth))
 
 
-def bin_of(probabilities: Probabilities) -> Labels:
-    """Which of the `BINS` bins of the calibration error each probability belongs to, from 0."""
-    return np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
+def bin_indices(probabilities: Probabilities) -> Labels:
+    """Which of the `N_BINS` bins of the calibration error each probability belongs to, from 0."""
+    return np.minimum((probabilities * N_BINS).astype(np.int64), N_BINS - 1)
 
 
-def roc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Probabilities, Probabilities] | None:
+def roc_curve(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Probabilities, Probabilities] | None:
     """The ROC curve from (0, 0) to (1, 1): false and true positive rates at every threshold, equal cases together.
 
     None where a class is absent. Its area by the trapezoidal rule is `auroc`.
@@ -156,17 +156,17 @@ def roc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Probabilit
     return np.append(0.0, fp / normal), np.append(0.0, tp / abnormal)
 
 
-def reliability(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Probabilities, Probabilities]:
+def reliability_curve(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Probabilities, Probabilities]:
     """Mean probability and share of abnormal cases in each of the calibration error's bins that holds a case."""
     truth, given = _checked(labels, probabilities)
-    places = bin_of(given)
-    cases = np.bincount(places, minlength=BINS)
+    places = bin_indices(given)
+    cases = np.bincount(places, minlength=N_BINS)
     held = cases > 0
-    mean, share = (np.bincount(places, of, BINS)[held] / cases[held] for of in (given, truth))
+    mean, share = (np.bincount(places, of, N_BINS)[held] / cases[held] for of in (given, truth))
     return mean, share
 
 
-def best_threshold(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
+def find_threshold(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
     """The threshold of the greatest balanced accuracy, which is that of Youden's J (1950, Cancer 3:32): J = 2 BA - 1.
 
     It lies midway between two probabilities; of equals the nearest to one half is taken. Where a class is absent no
@@ -186,7 +186,7 @@ def best_threshold(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float
     return float(equals[np.argmin(np.abs(equals - THRESHOLD))])
 
 
-def temperature(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
+def fit_temperature(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
     """By what to divide logits so that the probabilities fit the labels best: the T of the least cross-entropy.
 
     Guo et al. 2017, ICML, section 4.2. 1 where there are no cases.
@@ -195,7 +195,7 @@ def temperature(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
 
     truth, given = _checked(labels, probabilities)
     signed = (2 * truth - 1) * _logits(given)
-    bound = np.log(LARGEST_TEMPERATURE)
+    bound = np.log(MAX_TEMPERATURE)
     if not len(truth):
         return 1.0
 
@@ -205,12 +205,12 @@ def temperature(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
     return float(np.exp(minimize_scalar(cross_entropy, bounds=(-bound, bound), method="bounded").x))
 
 
-def cooled(probabilities: Probabilities, divisor: float) -> Probabilities:
+def apply_temperature(probabilities: Probabilities, divisor: float) -> Probabilities:
     """The probabilities with their logits divided by a temperature: no case crosses one half or overtakes another."""
     return np.asarray(expit(_logits(probabilities) / divisor), np.float64)
 
 
-def by_study(
+def average_by_study(
     studies: Sequence[str], labels: npt.ArrayLike, probabilities: npt.ArrayLike
 ) -> tuple[list[str], Labels, Probabilities]:
     """One case per study: the mean probability over its images (Rajpurkar et al. 2018, section 3.1).
@@ -229,7 +229,7 @@ def by_study(
     return names, (abnormal > 0).astype(np.int64), np.bincount(member, given, len(names)) / images
 
 
-def summary(values: Iterable[float | None]) -> dict[str, float | int | None]:
+def summarize(values: Iterable[float | None]) -> dict[str, float | int | None]:
     """Mean and standard deviation (of a sample: N - 1) over the runs where a score is defined.
 
     Returns:
@@ -243,13 +243,13 @@ def summary(values: Iterable[float | None]) -> dict[str, float | int | None]:
     }
 
 
-def summaries(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | int | None]]:
-    """`summary` of each of `METRICS` over runs, each a `Scores` as a mapping."""
-    return {metric: summary(run[metric] for run in runs) for metric in METRICS}
+def summarize_scores(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | int | None]]:
+    """`summarize` of each of `METRICS` over runs, each a `Scores` as a mapping."""
+    return {metric: summarize(run[metric] for run in runs) for metric in METRICS}
 
 
 def _logits(probabilities: Probabilities) -> Probabilities:
-    return np.asarray(logit(np.clip(probabilities, SURE, 1 - SURE)), np.float64)
+    return np.asarray(logit(np.clip(probabilities, LOGIT_EPSILON, 1 - LOGIT_EPSILON)), np.float64)
 
 
 def _balanced(sensitivity: float | None, specificity: float | None) -> float | None:

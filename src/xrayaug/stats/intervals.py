@@ -3,23 +3,22 @@
 Networks trained with several seeds and judged on the same patients are what several readers of the same radiographs
 are, and so is the question: what would other seeds and other patients give? Obuchowski and Rockette 1995
 (Communications in Statistics B 24:285) gave the model. What seeds add is estimated from few, what patients add from
-many; Banerjee 1960 (Sankhya 22:357) has the interval that holds the level however the two compare. docs/verdict.md has
-the formulas, and what simulations say of them.
+many; Banerjee 1960 (Sankhya 22:357) has the interval that holds the level however the two compare.
+docs/explanation/verdict.md has the formulas, and docs/explanation/power.md the simulations.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import t as student
 
-from xrayaug.stats.bootstrap import Values
+from xrayaug.stats.bootstrap import FloatArray
 
-LEVEL = 0.05  # of every test; intervals are of 1 - LEVEL
-DRAWS_OF_SEEDS = 0  # what the random stream of `percentile` is for
-SMALLEST_P = 1e-100  # a smaller p-value is given as this
+ALPHA = 0.05  # significance level of every test; intervals have confidence 1 - ALPHA
+SEED_STREAM = 0  # what the random stream of `percentile_interval` is for
+MIN_P_VALUE = 1e-100  # a smaller p-value is given as this
 
 
 @dataclass(frozen=True)
@@ -27,27 +26,27 @@ class Estimate:
     """A mean over seeds and how well it is known."""
 
     value: float
-    of_seeds: float  # variance of the mean that the seeds are seen to add, s^2 / S
-    of_patients: float  # variance that the patients add, the same for all seeds
+    seed_variance: float  # variance of the mean that the seeds are seen to add, s^2 / S
+    patient_variance: float  # variance that the patients add, the same for all seeds
     seeds: int
-    patients_freedom: float = math.inf  # degrees of freedom of `of_patients`
+    patient_df: float = math.inf  # degrees of freedom of `patient_variance`
 
     @property
     def error(self) -> float:
         """Standard error of the mean."""
-        return math.sqrt(self.of_seeds + self.of_patients)
+        return math.sqrt(self.seed_variance + self.patient_variance)
 
     def half_width(self, level: float) -> float:
         """Of the interval that misses the truth with probability `level` at most.
 
         Each variance times the square of its own quantile of t, summed: Banerjee 1960, Sankhya 22:357.
         """
-        squared: float = float(student.isf(level / 2, self.patients_freedom)) ** 2 * self.of_patients
+        squared: float = float(student.isf(level / 2, self.patient_df)) ** 2 * self.patient_variance
         if self.seeds > 1:
-            squared += float(student.isf(level / 2, self.seeds - 1)) ** 2 * self.of_seeds
+            squared += float(student.isf(level / 2, self.seeds - 1)) ** 2 * self.seed_variance
         return math.sqrt(squared)
 
-    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+    def interval(self, level: float = ALPHA) -> tuple[float, float]:
         """Bounds of the interval that misses the truth with probability `level` at most, half on either side."""
         half = self.half_width(level)
         return self.value - half, self.value + half
@@ -65,22 +64,17 @@ class Estimate:
         beyond = self._two_sided(abs(nearest)) / 2
         return beyond if nearest > 0 else 1 - beyond
 
-    def told(self) -> dict[str, Any]:
-        """Value and interval, for the result."""
-        low, high = self.interval()
-        return {"value": self.value, "low": low, "high": high, "seeds": self.seeds}
-
     def _two_sided(self, distance: float) -> float:
         """The level at which the half-width is `distance`."""
         if distance <= 0:
             return 1.0
-        if self.half_width(SMALLEST_P) <= distance:
-            return SMALLEST_P
-        found = brentq(lambda log_level: self.half_width(math.exp(log_level)) - distance, math.log(SMALLEST_P), 0.0)
+        if self.half_width(MIN_P_VALUE) <= distance:
+            return MIN_P_VALUE
+        found = brentq(lambda log_level: self.half_width(math.exp(log_level)) - distance, math.log(MIN_P_VALUE), 0.0)
         return float(math.exp(found))
 
 
-def estimate(values: Values, resampled: Values, cases: int, patients: int) -> Estimate | None:
+def estimate(values: FloatArray, resampled: FloatArray, cases: int, patients: int) -> Estimate | None:
     """The mean over seeds, its variance that of the seeds and that of the patients together.
 
     With d_s a seed's value and C the covariance of two seeds' values over resamples of the patients (averaged over
@@ -106,14 +100,14 @@ def estimate(values: Values, resampled: Values, cases: int, patients: int) -> Es
     if not np.isfinite(values).all() or len(usable) < max(2, len(resampled) // 2) or patients < 2:
         return None
     seeds = len(values)
-    of_seeds = float(np.var(values, ddof=1)) / seeds if seeds > 1 else 0.0
-    of_patients = _shared(usable) * patients / (patients - 1)
+    seed_variance = float(np.var(values, ddof=1)) / seeds if seeds > 1 else 0.0
+    patient_variance = _shared(usable) * patients / (patients - 1)
     least = 2 / (cases + 2) ** 2
     freedom = min(len(usable), patients) - 1
-    return Estimate(float(np.mean(values)), of_seeds, max(of_patients, least - of_seeds), seeds, freedom)
+    return Estimate(float(np.mean(values)), seed_variance, max(patient_variance, least - seed_variance), seeds, freedom)
 
 
-def _shared(resampled: Values) -> float:
+def _shared(resampled: FloatArray) -> float:
     """Of `[B, S]` the mean covariance of two seeds, at least 0; with one seed its variance."""
     seeds = resampled.shape[1]
     covariance = np.atleast_2d(np.cov(resampled, rowvar=False))
@@ -123,7 +117,7 @@ def _shared(resampled: Values) -> float:
     return float(max((float(covariance.sum()) - alone) / (seeds * (seeds - 1)), 0.0))
 
 
-def percentile(resampled: Values, seed: int) -> tuple[float, float]:
+def percentile_interval(resampled: FloatArray, seed: int) -> tuple[float, float]:
     """The bootstrap's interval of the mean over seeds: patients and seeds drawn anew, each with replacement.
 
     Percentiles of it (Efron 1979; both factors drawn independently: Owen 2007, Annals of Applied Statistics 1:386).
@@ -134,8 +128,8 @@ def percentile(resampled: Values, seed: int) -> tuple[float, float]:
         resampled: `[B, S]`, of resampled patients.
         seed: of the draws of seeds.
     """
-    random = np.random.default_rng([seed, DRAWS_OF_SEEDS])
+    random = np.random.default_rng([seed, SEED_STREAM])
     drawn = random.integers(0, resampled.shape[1], resampled.shape)
     means = np.take_along_axis(resampled, drawn, axis=1).mean(axis=1)
-    low, high = np.nanquantile(means, (LEVEL / 2, 1 - LEVEL / 2))
+    low, high = np.nanquantile(means, (ALPHA / 2, 1 - ALPHA / 2))
     return float(low), float(high)

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest, norm, rankdata
 
-from xrayaug.stats.bootstrap import Values
+from xrayaug.stats.bootstrap import FloatArray
 from xrayaug.stats.classification import Labels, Probabilities
 
-MOST_ENUMERATED = 16  # seeds: 65,536 ways to flip their signs
+MAX_ENUMERATED_SEEDS = 16  # seeds: 65,536 ways to flip their signs
 RANDOM_FLIPS = 65536  # where there are more seeds
 
 
@@ -48,24 +48,24 @@ def delong(labels: Labels, first: Probabilities, second: Probabilities) -> tuple
     return difference, error, float(2 * norm.sf(abs(difference) / error)) if error else 1.0
 
 
-def sign_flip(differences: Values) -> tuple[float, float]:
+def sign_flip(differences: FloatArray) -> tuple[float, float]:
     """P-value of the seeds' differences being as likely of either sign, and the smallest that so many seeds can reach.
 
     Two-sided, of the mean over all ways to flip signs (Fisher 1935, The Design of Experiments, section 21); for more
-    than `MOST_ENUMERATED` seeds over random ones. It says of these test cases what other seeds would, not more.
+    than `MAX_ENUMERATED_SEEDS` seeds over random ones. It says of these test cases what other seeds would, not more.
 
     Args:
         differences: `[S]`.
     """
     seeds = len(differences)
-    if seeds <= MOST_ENUMERATED:
+    if seeds <= MAX_ENUMERATED_SEEDS:
         signs = np.array(list(itertools.product((1, -1), repeat=seeds)))
     else:
         flips = np.random.default_rng(seeds).integers(0, 2, (RANDOM_FLIPS - 1, seeds)) * 2 - 1
         signs = np.vstack([np.ones(seeds, np.int64), flips])
     reached = np.abs(signs @ differences)
     as_far = np.count_nonzero(reached >= reached[0] * (1 - 1e-12))  # sums round differently
-    return as_far / len(signs), 2.0 ** (1 - seeds) if seeds <= MOST_ENUMERATED else 1 / len(signs)
+    return as_far / len(signs), 2.0 ** (1 - seeds) if seeds <= MAX_ENUMERATED_SEEDS else 1 / len(signs)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -81,7 +81,7 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def _placements(truth: npt.NDArray[np.bool_], given: Probabilities) -> tuple[Values, Values]:
+def _placements(truth: npt.NDArray[np.bool_], given: Probabilities) -> tuple[FloatArray, FloatArray]:
     """Of each abnormal case the share of normal ones below it, and of each normal one that of abnormal ones above."""
     abnormal, normal = given[truth], given[~truth]
     among_all = rankdata(np.concatenate([abnormal, normal]))

@@ -22,14 +22,13 @@ from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import Any
 
-from xrayaug.stats.intervals import Estimate
+from xrayaug.stats.intervals import ALPHA, Estimate
 
-LEVEL = 0.05
 POWER = 0.8
 
 
 @dataclass(frozen=True)
-class Assumed:
+class Assumptions:
     """What a study would have to be run to know."""
 
     discordance: float = 0.1  # psi: share of test images on which two arms differ
@@ -43,8 +42,10 @@ def design_effect(clusters: Sequence[Hashable], icc: float) -> float:
     return 1 + (sum(size**2 for size in sizes) / len(clusters) - 1) * icc
 
 
-def smallest_difference(clusters: Sequence[Hashable], *, seeds: int, comparisons: int, assumed: Assumed) -> float:
-    """The difference of accuracy in [0, 1] that is found with probability `POWER` at `LEVEL`.
+def minimum_detectable_difference(
+    clusters: Sequence[Hashable], *, seeds: int, comparisons: int, assumed: Assumptions
+) -> float:
+    """The difference of accuracy in [0, 1] that is found with probability `POWER` at `ALPHA`.
 
     Args:
         clusters: the patient of each test image, `[N]`.
@@ -56,15 +57,15 @@ def smallest_difference(clusters: Sequence[Hashable], *, seeds: int, comparisons
     alike = assumed.alike if seeds > 1 else 1.0
     patients = len(set(clusters))
     planned = Estimate(0.0, one * (1 - alike) / seeds, one * alike, seeds, patients - 1 if patients > 1 else math.inf)
-    return planned.half_width(LEVEL / comparisons) + NormalDist().inv_cdf(POWER) * planned.error
+    return planned.half_width(ALPHA / comparisons) + NormalDist().inv_cdf(POWER) * planned.error
 
 
-def outlook(patients: Sequence[str], studies: Sequence[str], *, seeds: int, comparisons: int) -> dict[str, Any]:
+def power_analysis(patients: Sequence[str], studies: Sequence[str], *, seeds: int, comparisons: int) -> dict[str, Any]:
     """Return what a study on test images of these patients and studies `[N]` could see.
 
     An empty name is not known, and counts as one of its own.
     """
-    assumed = Assumed()
+    assumed = Assumptions()
     clusters = [name or place for place, name in enumerate(patients)]
     return {
         "images": len(clusters),
@@ -73,16 +74,18 @@ def outlook(patients: Sequence[str], studies: Sequence[str], *, seeds: int, comp
         "patients_unknown": sum(not name for name in patients),
         "seeds": seeds,
         "comparisons": comparisons,
-        "level": LEVEL,
+        "level": ALPHA,
         "power": POWER,
         "assumed": asdict(assumed),
         "design_effect": design_effect(clusters, assumed.icc),
-        "smallest_difference": smallest_difference(clusters, seeds=seeds, comparisons=comparisons, assumed=assumed),
+        "smallest_difference": minimum_detectable_difference(
+            clusters, seeds=seeds, comparisons=comparisons, assumed=assumed
+        ),
     }
 
 
-def sentence(found: dict[str, Any]) -> str:
-    """What `outlook` found, for a person."""
+def describe(found: dict[str, Any]) -> str:
+    """What `power_analysis` found, for a person."""
     points, assumed = 100 * found["smallest_difference"], found["assumed"]
     unknown = f"{found['patients_unknown']:,} unknown" if found["patients_unknown"] else ""
     known = f"{found['patients']:,}" if found["patients"] else ""

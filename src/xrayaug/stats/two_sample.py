@@ -12,22 +12,22 @@ import numpy as np
 import numpy.typing as npt
 
 from xrayaug.stats import bootstrap
-from xrayaug.stats.bootstrap import Counts, Values
+from xrayaug.stats.bootstrap import Counts, FloatArray
 from xrayaug.stats.classification import Labels
+from xrayaug.stats.intervals import ALPHA
 
 FOLDS = 5
-FEWEST = 20  # patients or images a side: with fewer, folds hold three or less
+MIN_GROUPS = 20  # patients or images a side: with fewer, folds hold three or less
 RESAMPLES = 1000
-LEVEL = 0.05
 RIDGE = 1.0  # penalty, in units of the features' mean variance: features outnumber images
-TOLD_APART = 0.7  # an area from which on a difference is worth a warning
-FOLDING = 0  # what a random stream is for
+SHORTCUT_AUROC = 0.7  # an area from which on a difference is worth a warning
+FOLD_STREAM = 0  # what a random stream is for
 
-Features = npt.NDArray[np.float32]
+FeatureArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Apart:
+class TwoSampleResult:
     """How well two sets of images are told apart: the area under the ROC curve, 0.5 where not at all."""
 
     auroc: float
@@ -39,12 +39,12 @@ class Apart:
     @property
     def offered(self) -> bool | None:
         """Whether the features would serve for a shortcut; None where the interval leaves it open."""
-        if self.low > TOLD_APART:
+        if self.low > SHORTCUT_AUROC:
             return True
-        return False if self.high < TOLD_APART else None
+        return False if self.high < SHORTCUT_AUROC else None
 
 
-def tell_apart(real: Features, synthetic: Features, groups: Sequence[str], seed: int) -> Apart | None:
+def c2st(real: FeatureArray, synthetic: FeatureArray, groups: Sequence[str], seed: int) -> TwoSampleResult | None:
     """By ridge regression on the features, each image scored by what was fitted to the other folds.
 
     Images of a group lie in one fold, so that no image is told by another of the same patient. Each fold has its own
@@ -59,25 +59,25 @@ def tell_apart(real: Features, synthetic: Features, groups: Sequence[str], seed:
         seed: of the folds and the resamples.
 
     Returns:
-        None where a side has fewer than `FEWEST` images, or the real one fewer than as many groups.
+        None where a side has fewer than `MIN_GROUPS` images, or the real one fewer than as many groups.
     """
-    whose = np.concatenate([bootstrap.numbered(groups), len(real) + np.arange(len(synthetic))])
+    whose = np.concatenate([bootstrap.encode_groups(groups), len(real) + np.arange(len(synthetic))])
     labels = np.repeat([0, 1], [len(real), len(synthetic)])
-    if min(len(np.unique(whose[: len(real)])), len(synthetic)) < FEWEST:
+    if min(len(np.unique(whose[: len(real)])), len(synthetic)) < MIN_GROUPS:
         return None
     fold = _folds(whose, labels, seed)
     scored = _out_of_fold(np.concatenate([real, synthetic]).astype(np.float64), labels, fold)
     patients = np.unique(whose, return_inverse=True)[1]
-    counts = bootstrap.draw(patients, RESAMPLES, seed)
+    counts = bootstrap.draw_resamples(patients, RESAMPLES, seed)
     drawn = _area(labels, scored, fold, counts)
-    low, high = np.nanquantile(drawn, (LEVEL / 2, 1 - LEVEL / 2))
+    low, high = np.nanquantile(drawn, (ALPHA / 2, 1 - ALPHA / 2))
     value = _area(labels, scored, fold, np.ones((1, len(labels))))[0]
-    return Apart(float(value), float(low), float(high), len(real), len(synthetic))
+    return TwoSampleResult(float(value), float(low), float(high), len(real), len(synthetic))
 
 
 def _folds(groups: Labels, labels: Labels, seed: int) -> Labels:
     """The fold of each image `[N]`: the groups of either side dealt out in a seeded order, the largest first."""
-    random = np.random.default_rng([seed, FOLDING])
+    random = np.random.default_rng([seed, FOLD_STREAM])
     fold = np.empty(len(groups), np.int64)
     for label in (0, 1):
         names, sizes = np.unique(groups[labels == label], return_counts=True)
@@ -90,7 +90,7 @@ def _folds(groups: Labels, labels: Labels, seed: int) -> Labels:
     return fold
 
 
-def _out_of_fold(features: Values, labels: Labels, fold: Labels) -> Values:
+def _out_of_fold(features: FloatArray, labels: Labels, fold: Labels) -> FloatArray:
     """Each image's score `[N]` by a fit to the other folds."""
     scored = np.empty(len(labels))
     for each in range(FOLDS):
@@ -99,7 +99,7 @@ def _out_of_fold(features: Values, labels: Labels, fold: Labels) -> Values:
     return scored
 
 
-def _fitted(known: Values, labels: Labels, asked: Values) -> Values:
+def _fitted(known: FloatArray, labels: Labels, asked: FloatArray) -> FloatArray:
     """Ridge regression's scores of `asked` `[M, D]`, in the dual: as many unknowns as images (Saunders et al. 1998)."""
     mean, spread = known.mean(axis=0), known.std(axis=0)
     spread = np.where(spread > 0, spread, 1.0)
@@ -107,13 +107,13 @@ def _fitted(known: Values, labels: Labels, asked: Values) -> Values:
     kernel = here @ here.T / here.shape[1]
     target = labels - labels.mean()
     weights = np.linalg.solve(kernel + RIDGE * np.eye(len(kernel)), target)
-    scored: Values = there @ (here.T @ weights)
+    scored: FloatArray = there @ (here.T @ weights)
     return scored
 
 
-def _area(labels: Labels, scored: Values, fold: Labels, counts: Counts) -> Values:
+def _area(labels: Labels, scored: FloatArray, fold: Labels, counts: Counts) -> FloatArray:
     """The mean over folds of the area under the ROC curve, of each resample `[B]`."""
     members = [fold == each for each in range(FOLDS)]
     areas = np.stack([bootstrap.auroc(labels[of], scored[of], counts[:, of]) for of in members])
-    mean: Values = areas.mean(axis=0)
+    mean: FloatArray = areas.mean(axis=0)
     return mean

@@ -1,9 +1,8 @@
 """A directory with a manifest: opened only if it is what it says. `production.py` makes them."""
 
-import hashlib
 import math
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -40,7 +39,7 @@ class Artifact:
         """The settings it was made with."""
         return dict(self.manifest["options"])
 
-    def said(
+    def get(
         self,
         kind: type[T],
         *names: str,
@@ -89,17 +88,17 @@ class Artifact:
             ArtifactError: it has no such input.
         """
         try:
-            return Path(os.path.normpath(files.place_of(self.path) / self.manifest["inputs"][name]["path"]))
+            return Path(os.path.normpath(files.resolve_directory(self.path) / self.manifest["inputs"][name]["path"]))
         except KeyError:
             raise ArtifactError(f"{self.path} names no input '{name}'") from None
 
-    def open_input(self, name: str, *kinds: str, later: Collection[str] = ()) -> "Artifact":
+    def open_input(self, name: str, *kinds: str, hash_later: Collection[str] = ()) -> "Artifact":
         """Open an input as `open_artifact` does, held to the digest that this artifact was made from.
 
         Raises:
             ArtifactError: it is gone, damaged, or was made anew since.
         """
-        found = open_artifact(self.input(name), *kinds, later=later)
+        found = open_artifact(self.input(name), *kinds, hash_later=hash_later)
         if digest(found.path) != self.manifest["inputs"][name]["sha256"]:
             raise ArtifactError(
                 f"{found.path} changed since {self.path} was made from it", f"make {self.path} again with --overwrite"
@@ -110,7 +109,7 @@ class Artifact:
         return ArtifactError(f"{self.path / MANIFEST}: '{'/'.join(names)}' {problem}", f"make {self.path} again")
 
 
-def open_artifact(path: Path, *kinds: str, later: Collection[str] = ()) -> Artifact:
+def open_artifact(path: Path, *kinds: str, hash_later: Collection[str] = ()) -> Artifact:
     """Open a finished artifact of one of `kinds` (any, if none is given), every file's size and hash checked.
 
     Args:
@@ -124,7 +123,7 @@ def open_artifact(path: Path, *kinds: str, later: Collection[str] = ()) -> Artif
     expected = " or ".join(kinds) or "artifact"
     makers = "; or ".join(KINDS[kind] for kind in kinds) or "an xrayaug command"
     try:
-        lacking = "" if is_artifact(path) else what_is_there(path)
+        lacking = "" if is_artifact(path) else describe_path(path)
     except OSError as problem:  # no permission to look, or a name too long to be one
         raise ArtifactError(f"{path} cannot be read: {problem.strerror}") from None
     if lacking:
@@ -139,7 +138,7 @@ def open_artifact(path: Path, *kinds: str, later: Collection[str] = ()) -> Artif
             f"{path} is a {manifest['kind']} (made by {manifest['stage']}), expected a {expected}",
             f"make one with: {makers}",
         )
-    manifests.check_files(path, manifest["files"], later)
+    manifests.check_files(path, manifest["files"], hash_later)
     return Artifact(path, manifest)
 
 
@@ -149,46 +148,34 @@ def is_artifact(path: Path) -> bool:
 
 
 def digest(path: Path) -> str:
-    """What tells one input from another, as sha256.
-
-    Of an artifact its manifest, of a file its bytes, of any other directory the names and sizes of its files: that is
-    all that artifacts of raw files remember of them that were made before `rawinputs` was there.
+    """Return the sha256 that identifies an input: of an artifact that of its manifest, of a file that of its bytes.
 
     Raises:
-        InputError: nothing is there.
+        InputError: there is no artifact and no file.
     """
     if is_artifact(path):
-        return files.sha256(path / MANIFEST)
+        return files.sha256_file(path / MANIFEST)
     if path.is_file():
-        return files.sha256(path)
+        return files.sha256_file(path)
     if path.is_dir():
-        lines = sorted(f"{name}\t{size}" for name, size in _names_and_sizes(path))
-        return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+        raise InputError(f"{path} is no artifact: {describe_path(path)}", "make one with xrayaug, or check the path")
     raise InputError(f"{path} does not exist", "check the path for a typing error")
 
 
-def _names_and_sizes(directory: Path) -> Iterator[tuple[str, int]]:
-    """Of the files that `files_in` gives; of a million of them the paths would be a gigabyte."""
-    for folder, _, names in os.walk(directory):
-        for file in (Path(folder, name) for name in names):
-            if file.is_file():
-                yield file.relative_to(directory).as_posix(), file.stat().st_size
-
-
-def files_in(directory: Path) -> list[Path]:
+def list_files(directory: Path) -> list[Path]:
     """Every file under a directory, sorted."""
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
-def partial_of(out: Path) -> Path:
+def partial_path(out: Path) -> Path:
     """Where `out` is being made."""
-    return files.beside(out, PARTIAL)
+    return files.sibling(out, PARTIAL)
 
 
-def what_is_there(path: Path) -> str:
+def describe_path(path: Path) -> str:
     """What lies in place of an artifact, for an error to say."""
     if not path.exists():
-        unfinished = partial_of(path)
+        unfinished = partial_path(path)
         return f"only {unfinished} is there, from a run that did not finish" if unfinished.exists() else "nothing there"
     if not path.is_dir():
         return "it is a file" if path.is_file() else "it is no directory"

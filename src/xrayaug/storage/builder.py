@@ -24,14 +24,14 @@ from xrayaug.options.base import Command
 from xrayaug.runtime import console
 from xrayaug.runtime.distributed import ranks
 from xrayaug.storage import artifacts, files, lock, manifests, raw_inputs
-from xrayaug.storage.artifacts import PARTIAL, Artifact, Result, digest, is_artifact, open_artifact, what_is_there
+from xrayaug.storage.artifacts import PARTIAL, Artifact, Result, describe_path, digest, is_artifact, open_artifact
 from xrayaug.storage.manifests import FORMAT, MANIFEST, Manifest
 from xrayaug.storage.raw_inputs import RawInput, RawInputs
 
 RESUME = "resume"  # of the partial directory: what a stopped run needs to go on
 RUN = "run.json"  # in it: which run it is, and its sessions
 DISCARDED = ".discarded"  # ends the name of a partial directory that is being deleted
-MOST_NAME_BYTES = 255  # of a file, to every file system in use
+MAX_NAME_BYTES = 255  # of a file, to every file system in use
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scipy", "safetensors")
 
 Environment = dict[str, Any]
@@ -42,7 +42,7 @@ def no_raw_inputs() -> RawInputs:
     return {}
 
 
-def produce(
+def build_artifact(
     options: Command,
     kind: str,
     build: Callable[[Path], Result],
@@ -71,18 +71,18 @@ def produce(
         OutputError: `--out` holds something else, finished or not, or another process is writing it.
     """
     if not ranks.is_first():
-        made = ranks.told(None)
-        return build(artifacts.partial_of(options.out)) if made is None else made
+        made = ranks.broadcast(None)
+        return build(artifacts.partial_path(options.out)) if made is None else made
     has_begun = False
 
     def announced(directory: Path) -> Result:
         nonlocal has_begun
         has_begun = True
-        ranks.told(None)
+        ranks.broadcast(None)
         return build(directory)
 
     result = _produced(options, kind, announced, computing, cache(raw))
-    return result if has_begun else ranks.told(result)
+    return result if has_begun else ranks.broadcast(result)
 
 
 def _produced(
@@ -96,10 +96,10 @@ def _produced(
     _check_inputs_are_elsewhere(options)
     if (made := _found_complete(options, raw)) is not None:
         return made
-    check_place(options.out)
+    check_output_path(options.out)
     inputs = {
         name: {
-            "path": os.path.relpath(path, files.place_of(options.out)),
+            "path": os.path.relpath(path, files.resolve_directory(options.out)),
             "sha256": _digest_before(path, raw().get(name)),
         }
         for name, path in options.inputs().items()
@@ -112,10 +112,10 @@ def _produced(
         "options": json.loads(json.dumps(options.identity())),
         "inputs": inputs,
     }
-    with lock.held(options.out):
+    with lock.hold(options.out):
         if (made := _found_complete(options, raw)) is not None:  # by a process that held the lock until now
             return made
-        return _make(options, head, build, environment(computing), raw)
+        return _make(options, head, build, describe_environment(computing), raw)
 
 
 def _digest_before(path: Path, raw: RawInput | None) -> str:
@@ -123,7 +123,7 @@ def _digest_before(path: Path, raw: RawInput | None) -> str:
     return digest(path) if raw is None or is_artifact(path) else raw_inputs.listed_digest(raw)
 
 
-def grow(options: Command, build: Callable[[Artifact], tuple[Mapping[str, str], Result]]) -> Result:
+def extend(options: Command, build: Callable[[Artifact], tuple[Mapping[str, str], Result]]) -> Result:
     """Add text files to the finished artifact at `options.out`, or write those anew that were added before.
 
     Its options and inputs stay what they are, and so does what it held. At every moment a finished artifact lies
@@ -136,14 +136,14 @@ def grow(options: Command, build: Callable[[Artifact], tuple[Mapping[str, str], 
     Returns:
         The numbers, as they then stand in the manifest.
     """
-    with lock.held(options.out):
+    with lock.hold(options.out):
         made = open_artifact(options.out)
         added, told = build(made)
         listed = dict(made.manifest["files"])
         changed = {
             name: content
             for name, text in added.items()
-            if listed.get(name, {}).get("sha256") != files.sha256_of(content := text.encode())
+            if listed.get(name, {}).get("sha256") != files.sha256_bytes(content := text.encode())
         }
         result = json.loads(json.dumps(made.result | told))
         if changed or result != made.result:
@@ -156,7 +156,7 @@ def grow(options: Command, build: Callable[[Artifact], tuple[Mapping[str, str], 
     return open_artifact(options.out).result
 
 
-def completed(options: Command, raw: Callable[[], RawInputs] = no_raw_inputs) -> Artifact | None:
+def find_completed(options: Command, raw: Callable[[], RawInputs] = no_raw_inputs) -> Artifact | None:
     """The artifact at `options.out` if this very command made it from these very inputs; None if nothing is there.
 
     Args:
@@ -171,10 +171,10 @@ def completed(options: Command, raw: Callable[[], RawInputs] = no_raw_inputs) ->
         return None
     if not is_artifact(out):
         raise OutputError(
-            f"--out {out} is there and was not made by xrayaug: {what_is_there(out)}", "choose another directory"
+            f"--out {out} is there and was not made by xrayaug: {describe_path(out)}", "choose another directory"
         )
     made = open_artifact(out)
-    found = differences(made, options, raw)
+    found = find_differences(made, options, raw)
     if found:
         raise OutputError(
             f"--out {out} holds another result: {'; '.join(found)}",
@@ -183,17 +183,14 @@ def completed(options: Command, raw: Callable[[], RawInputs] = no_raw_inputs) ->
     return made
 
 
-def differences(made: Artifact, options: Command, raw: Callable[[], RawInputs]) -> list[str]:
+def find_differences(made: Artifact, options: Command, raw: Callable[[], RawInputs]) -> list[str]:
     """In what the command that made an artifact, and what it read, differ from `options`, one line each."""
     if made.manifest["stage"] != options.name:
         return [f"it was made by {made.manifest['stage']}, not {options.name}"]
-    recorded = [name for name in raw() if name in made.manifest["inputs"] and raw_inputs.has_record(made.path, name)]
+    recorded = [name for name in raw() if name in made.manifest["inputs"]]
     found = _other_command(made.manifest, options, recorded)
     for name in recorded:
-        found += raw_inputs.differences(made.path, name, raw()[name], decode=not found)
-    unrecorded = raw().keys() - set(recorded)
-    if unrecorded and not found:
-        console.say(f"{made.path} was made by an older xrayaug, which knew its raw files by names and sizes alone")
+        found += raw_inputs.find_differences(made.path, name, raw()[name], decode=not found)
     return found
 
 
@@ -204,7 +201,7 @@ def _other_command(made: Manifest, options: Command, read: Collection[str]) -> l
     """
     if made["stage"] != options.name:
         return [f"it was made by {made['stage']}, not {options.name}"]
-    found = other_settings(made, options)
+    found = option_differences(made, options)
     recorded, given = made["inputs"], options.inputs()
     for name in sorted(recorded.keys() | given.keys()):
         if name not in given:
@@ -219,7 +216,7 @@ def _other_command(made: Manifest, options: Command, read: Collection[str]) -> l
     return found
 
 
-def other_settings(made: Manifest, options: Command) -> list[str]:
+def option_differences(made: Manifest, options: Command) -> list[str]:
     """The settings in which the command that a manifest tells of differs from `options`, one line each."""
     before, now = made["options"], json.loads(json.dumps(options.identity()))
     return [
@@ -229,7 +226,7 @@ def other_settings(made: Manifest, options: Command) -> list[str]:
     ]
 
 
-def environment(computing: str) -> Environment:
+def describe_environment(computing: str) -> Environment:
     """Where and with what something is made: apart from the rest, which can then be compared exactly."""
     return {
         "xrayaug": __version__,
@@ -245,10 +242,10 @@ def _found_complete(options: Command, raw: Callable[[], RawInputs]) -> Result | 
     if options.overwrite and is_artifact(options.out):
         _check_replaceable(options.out)
         return None
-    made = completed(options, raw)
+    made = find_completed(options, raw)
     if made is None:
         return None
-    console.say(f"{options.out} is already complete; nothing to do")
+    console.info(f"{options.out} is already complete; nothing to do")
     return made.result
 
 
@@ -266,7 +263,7 @@ def _check_inputs_are_elsewhere(options: Command) -> None:
             raise OutputError(f"--out {options.out} lies in the input {path}", "choose a directory outside it")
 
 
-def check_place(out: Path, *, is_renamed: bool = True) -> None:
+def check_output_path(out: Path, *, is_renamed: bool = True) -> None:
     """Refuse, before any work, a place where a result cannot come to lie.
 
     Args:
@@ -278,7 +275,7 @@ def check_place(out: Path, *, is_renamed: bool = True) -> None:
         OutputError: it is such a place.
     """
     _check_name(out)
-    place = files.place_of(out)
+    place = files.resolve_directory(out)
     _check_name(place)
     if place == place.parent:
         raise OutputError(f"--out {out} is the root of the file system", "name a directory in it")
@@ -308,8 +305,8 @@ def _check_name(out: Path) -> None:
     """
     beside = f"{out.name}{PARTIAL}{DISCARDED}"
     for name in (*out.parts[:-1], beside):
-        if len(os.fsencode(name)) > MOST_NAME_BYTES:
-            most = MOST_NAME_BYTES - (len(beside) - len(out.name) if name == beside else 0)
+        if len(os.fsencode(name)) > MAX_NAME_BYTES:
+            most = MAX_NAME_BYTES - (len(beside) - len(out.name) if name == beside else 0)
             raise OutputError(f"--out {out} has a name of more than {most} bytes", "choose a shorter one")
 
 
@@ -335,8 +332,8 @@ def _check_replaceable(out: Path) -> None:
         ArtifactError: the manifest is none of xrayaug's.
     """
     made = manifests.read(out / MANIFEST)
-    known = {MANIFEST, *made["files"], *raw_inputs.times_files(made["inputs"])}
-    foreign = [name for file in artifacts.files_in(out) if (name := file.relative_to(out).as_posix()) not in known]
+    known = {MANIFEST, *made["files"], *raw_inputs.times_file_names(made["inputs"])}
+    foreign = [name for file in artifacts.list_files(out) if (name := file.relative_to(out).as_posix()) not in known]
     if foreign:
         raise OutputError(
             f"--overwrite would delete {out / foreign[0]}, which is not of the result there",
@@ -353,7 +350,7 @@ def _make(
 ) -> Result:
     """Build in the partial directory, seal it and publish it; or publish what was sealed already."""
     started = time.monotonic()
-    partial = artifacts.partial_of(options.out)
+    partial = artifacts.partial_path(options.out)
     _delete(_discarded(partial))
     before = _unfinished(partial, options, raw)
     if before is None or not is_artifact(partial):
@@ -363,7 +360,7 @@ def _make(
         history = {"stops": len(sessions) - 1, "changes": _changes(sessions)}
         manifest = head | {
             "inputs": _read_inputs(partial, options, head["inputs"], raw()),
-            "files": _inventory(partial, raw_inputs.times_files(raw())),
+            "files": _inventory(partial, raw_inputs.times_file_names(raw())),
             "result": result,
             "environment": sessions[0] | lasted | history,
         }
@@ -395,13 +392,13 @@ def _unfinished(partial: Path, options: Command, raw: Callable[[], RawInputs]) -
         return None
     found = next((file for file in (partial / MANIFEST, partial / RESUME / RUN) if file.is_file()), None)
     if found is None:
-        foreign = [file for file in artifacts.files_in(partial) if not file.is_relative_to(partial / RESUME)]
+        foreign = [file for file in artifacts.list_files(partial) if not file.is_relative_to(partial / RESUME)]
         if foreign:
             raise OutputError(f"{partial} was not made by xrayaug: it holds {foreign[0].name}", "move it away")
         return None
     if found.name == MANIFEST:
         before = manifests.read(found)
-        differing = differences(Artifact(partial, before), options, raw)
+        differing = find_differences(Artifact(partial, before), options, raw)
     else:
         before = _read_run(found)
         differing = _other_command(before, options, list(raw()))
@@ -410,7 +407,7 @@ def _unfinished(partial: Path, options: Command, raw: Callable[[], RawInputs]) -
     if not differing:
         return before
     if options.overwrite:
-        console.say(f"starting again: {partial} was left by another run")
+        console.info(f"starting again: {partial} was left by another run")
         _discard(partial)
         return None
     raise OutputError(
@@ -430,10 +427,12 @@ def _begin_session(partial: Path, head: Manifest, before: Manifest | None, now: 
     """Note that the run goes on, or begins, here and now; every session's environment, the first first."""
     sessions = [*(before["sessions"] if before else []), now]
     if before:
-        files.sweep(partial)
-        console.say(f"going on with {partial}, begun {sessions[0]['started']}")
+        files.delete_leftovers(partial)
+        console.info(f"going on with {partial}, begun {sessions[0]['started']}")
         for change in _changed(sessions[-2], now):
-            console.warn(f"since this run was stopped, {change}: its result may differ from one that was never stopped")
+            console.warning(
+                f"since this run was stopped, {change}: its result may differ from one that was never stopped"
+            )
     files.write_json(partial / RESUME / RUN, head | {"sessions": sessions})
     return sessions
 
@@ -471,7 +470,7 @@ def _inventory(partial: Path, unlisted: Collection[str]) -> dict[str, dict[str, 
     Each is flushed to disk, and so are the directories they are in.
     """
     found = {}
-    for file in artifacts.files_in(partial):
+    for file in artifacts.list_files(partial):
         name = file.relative_to(partial)
         if name.parts[0] != RESUME and name.as_posix() not in unlisted:
             files.sync(file)
@@ -483,18 +482,18 @@ def _inventory(partial: Path, unlisted: Collection[str]) -> dict[str, dict[str, 
 
 def _listed(file: Path) -> dict[str, Any]:
     """A file's entry in the manifest."""
-    return {"bytes": file.stat().st_size, "sha256": files.sha256(file)}
+    return {"bytes": file.stat().st_size, "sha256": files.sha256_file(file)}
 
 
 def _publish(partial: Path, out: Path) -> None:
     """Rename the sealed partial directory to `out`, in place of an older result that `--overwrite` gave up."""
     _delete(partial / RESUME)
-    out, aside = files.place_of(out), files.beside(out, ".replaced")
+    out, aside = files.resolve_directory(out), files.sibling(out, ".replaced")
     if is_artifact(out):
         _delete(aside)  # of a run killed before it could
         out.rename(aside)
     elif out.is_dir():
-        out.rmdir()  # empty, or `completed` had refused
+        out.rmdir()  # empty, or `find_completed` had refused
     partial.rename(out)
     files.sync_directory(out.parent)
     shutil.rmtree(aside, ignore_errors=True)

@@ -20,7 +20,7 @@ from xrayaug.errors import TrainingError
 from xrayaug.runtime import console, stopping
 from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks
-from xrayaug.runtime.stopping import Interval, Pace
+from xrayaug.runtime.stopping import Interval, SaveSchedule
 from xrayaug.storage import files
 
 State = Any
@@ -38,7 +38,7 @@ class Checkpoints:
 
     def __init__(self, directory: Path, every: Interval) -> None:
         self.directory = directory
-        self.pace = Pace(every)
+        self.pace = SaveSchedule(every)
 
     def restore(self) -> State:
         """The newest state that is whole, on the CPU; None where there is none.
@@ -47,13 +47,13 @@ class Checkpoints:
         processes the first reads it and gives it to the others, who need no sight of the directory.
         """
         seen, content = self._newest() if ranks.is_first() else (0, b"")
-        seen, content = ranks.told(seen), process_group.given(content)
+        seen, content = ranks.broadcast(seen), process_group.broadcast_bytes(content)
         if not content:
             return None
-        self.pace.restart(seen)
+        self.pace.reset(seen)
         return _unpacked(content)
 
-    def visit(self, seen: int, state: Callable[[], State], *, suspect: bool = False) -> None:
+    def save_if_due(self, seen: int, state: Callable[[], State], *, suspect: bool = False) -> None:
         """A point at which the run may stop: saves if it is time or the run was asked to stop, and then stops.
 
         Several processes do so together: at the step at which any of them was asked to. The first one saves.
@@ -67,17 +67,17 @@ class Checkpoints:
             Stopped: the run was asked to stop.
             TrainingError: some weights are NaN or infinite, and there is nothing to save.
         """
-        asked, is_due = ranks.agreed(stopping.pending(), self.pace.due(seen))
-        stopping.agree(asked)
+        asked, is_due = ranks.all_reduce_max(stopping.pending_signal(), self.pace.is_due(seen))
+        stopping.adopt_signal(asked)
         if asked or is_due:
             self._save(seen, state(), suspect=suspect)
-            self.pace.restart(seen)
+            self.pace.reset(seen)
         stopping.check()
 
     def save(self, seen: int, state: State) -> None:
         """Save now: a part of the run is done, and what follows it saves something else."""
         self._save(seen, state, suspect=False)
-        self.pace.restart(seen)
+        self.pace.reset(seen)
 
     def last_good(self) -> Path | None:
         """The newest checkpoint that is not suspect."""
@@ -92,23 +92,23 @@ class Checkpoints:
         for file in reversed(self._files()):
             content = file.read_bytes()
             named = NAME.fullmatch(file.name)
-            if named and files.sha256_of(content).startswith(named[2]) and _unpacked(content) is not None:
-                console.say(f"going on after {int(named[1]):,} images, from {file.name}")
+            if named and files.sha256_bytes(content).startswith(named[2]) and _unpacked(content) is not None:
+                console.info(f"going on after {int(named[1]):,} images, from {file.name}")
                 return int(named[1]), content
             aside = file.with_name(file.name + DAMAGED)
             file.rename(aside)
-            console.warn(f"the checkpoint {file} is damaged; it is now {aside.name}, {self._left()}")
+            console.warning(f"the checkpoint {file} is damaged; it is now {aside.name}, {self._left()}")
         return 0, b""
 
     def _save(self, seen: int, state: State, *, suspect: bool) -> None:
         content = _packed(state)
         if ranks.is_first():
             self._write(seen, content, suspect=suspect)
-        ranks.wait()  # torchrun ends all processes once one has ended
+        ranks.barrier()  # torchrun ends all processes once one has ended
 
     def _write(self, seen: int, content: bytes, *, suspect: bool) -> None:
         ending = "-suspect" if suspect else ""
-        name = f"{seen:012}-{files.sha256_of(content)[:HASH_LENGTH]}{ending}.safetensors"
+        name = f"{seen:012}-{files.sha256_bytes(content)[:HASH_LENGTH]}{ending}.safetensors"
         files.write_bytes(self.directory / name, content)
         older = self._files()[:-KEPT]
         good = self.last_good()

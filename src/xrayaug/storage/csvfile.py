@@ -20,17 +20,21 @@ from xrayaug.errors import DataError, InputError, UsageError
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
-WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how Excel's files begin, the newer ones and the older
-NO_LISTS = {b"<!doctype html": "a web page", b"<html": "a web page", b"version https://git-lfs": "a Git LFS pointer"}
+WORKBOOK_STARTS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # magic bytes of .xlsx and .xls
+FOREIGN_STARTS = {
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+    b"version https://git-lfs": "a Git LFS pointer",
+}
 GZIP = b"\x1f\x8b"
 DELIMITERS = ",;\t"
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own way to say what the delimiter is
 HEAD_BYTES = 65536  # enough for any header
-MOST_BYTES = 64 << 20  # the lists of sets of 400,000 images are smaller
-MOST_CELLS = 8_000_000  # each line counting as one more: a cell of two bytes takes sixty in memory
+MAX_BYTES = 64 << 20  # the lists of sets of 400,000 images are smaller
+MAX_CELLS = 8_000_000  # each line counting as one more: a cell of two bytes takes sixty in memory
 COMMON_HANZI = (b"\xb0\xa1", b"\xd7\xf9")  # first and last of GB 2312's level 1
-NUL_SHARE = 0.3  # of the bytes of a text from which on it is taken for UTF-16
-MOSTLY = 0.6  # of a text's letters beyond ASCII
+MIN_NUL_SHARE = 0.3  # of the bytes of a text from which on it is taken for UTF-16
+MIN_HANZI_SHARE = 0.6  # of a text's letters beyond ASCII
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # with the apostrophes of text that has been guarded already
 NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")  # begins as a formula may, and is none
@@ -42,7 +46,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # never in a title
 TITLE_MARKS = re.compile(r"[\s_.-]+")
 
 
-def is_list(path: Path) -> bool:
+def is_csv(path: Path) -> bool:
     """Return whether a file's name ends as lists do that can be read here."""
     return path.name.lower().endswith(SUFFIXES)
 
@@ -52,7 +56,7 @@ def is_workbook(path: Path) -> bool:
     return path.name.lower().endswith(WORKBOOK_SUFFIXES)
 
 
-def title_key(title: str) -> str:
+def normalize_title(title: str) -> str:
     """Return the form in which titles of columns are compared: `Patient ID`, `patient_id` and `PatientID` are one."""
     return TITLE_MARKS.sub("", title).casefold()
 
@@ -87,7 +91,8 @@ class Sheet:
         for name in names:
             places = [place for place, title in enumerate(self.header) if title.casefold() == name.strip().casefold()]
             if not places:
-                places = [place for place, title in enumerate(self.header) if title_key(title) == title_key(name)]
+                key = normalize_title(name)
+                places = [place for place, title in enumerate(self.header) if normalize_title(title) == key]
             if len(places) > 1:
                 raise DataError(f"{self.path} has {len(places)} columns called '{name}'", "rename all but one")
             if places:
@@ -161,15 +166,15 @@ def read_sheet(path: Path, encoding: str | None = None) -> Sheet:
     return Sheet(path, titles, lines[1:], [f"{path.name} is not UTF-8: {guessed}"] if guessed else [])
 
 
-def header(path: Path, encoding: str | None = None) -> tuple[str, ...]:
+def read_header(path: Path, encoding: str | None = None) -> tuple[str, ...]:
     """Return the first line's cells; none where the file is no CSV. Cheap: the rest is not read."""
     try:
-        return first_line(path, encoding)
+        return read_first_line(path, encoding)
     except InputError:
         return ()
 
 
-def first_line(path: Path, encoding: str | None = None) -> tuple[str, ...]:
+def read_first_line(path: Path, encoding: str | None = None) -> tuple[str, ...]:
     """Return the cells of the first line that is not blank. Cheap: the rest is not read.
 
     Raises:
@@ -194,26 +199,26 @@ def first_line(path: Path, encoding: str | None = None) -> tuple[str, ...]:
 
 def dump(rows: Iterable[Iterable[object]]) -> str:
     """Rows as CSV with commas and line feeds; text that begins as a formula does is guarded, numbers are not."""
-    return "".join(lines(rows))
+    return "".join(format_lines(rows))
 
 
-def lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
+def format_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
     """The lines of `dump`, for where they are many."""
     return (",".join(_written(cell) for cell in row) + "\n" for row in rows)
 
 
-def guarded(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Text that no spreadsheet runs as a formula."""
     return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
-def unguarded(text: str) -> str:
-    """What `guarded` was given."""
+def unescape_formula(text: str) -> str:
+    """What `escape_formula` was given."""
     return text[1:] if GUARDED.match(text) else text
 
 
 def _written(cell: object) -> str:
-    text = "" if cell is None else guarded(cell) if isinstance(cell, str) else str(cell)
+    text = "" if cell is None else escape_formula(cell) if isinstance(cell, str) else str(cell)
     # By hand, since Python's writer leaves a carriage return unquoted, which its reader takes for the row's end.
     return '"' + text.replace('"', '""') + '"' if QUOTED.search(text) else text
 
@@ -223,8 +228,8 @@ def _bounded(lines: Iterable[Line], path: Path) -> list[Line]:
     cells = 0
     for line in lines:
         cells += len(line.cells) + 1
-        if cells > MOST_CELLS:
-            raise DataError(f"{path} has more than {MOST_CELLS:,} cells", "leave out what is no list of images")
+        if cells > MAX_CELLS:
+            raise DataError(f"{path} has more than {MAX_CELLS:,} cells", "leave out what is no list of images")
         kept.append(line)
     return kept
 
@@ -232,9 +237,9 @@ def _bounded(lines: Iterable[Line], path: Path) -> list[Line]:
 def _read(path: Path, encoding: str | None = None) -> tuple[list[Line], str]:
     """Return the lines that are not blank, and which encoding was guessed, if one was."""
     with _explained(path):
-        data = _bytes(path, MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise DataError(f"{path} has more than {MOST_BYTES:,} bytes", "leave out what is no list of images")
+        data = _bytes(path, MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise DataError(f"{path} has more than {MAX_BYTES:,} bytes", "leave out what is no list of images")
         _check_start(path, data)
         return _bounded(_parse(data, encoding), path), "" if encoding else _guess(data)
 
@@ -245,9 +250,9 @@ def _check_start(path: Path, data: bytes) -> None:
     Raises:
         DataError: it is one.
     """
-    if data.startswith(WORKBOOKS):
+    if data.startswith(WORKBOOK_STARTS):
         raise DataError(f"{path} is a workbook, not a CSV file", "save it as 'CSV UTF-8' in your spreadsheet program")
-    for start, kind in NO_LISTS.items():
+    for start, kind in FOREIGN_STARTS.items():
         if data[:HEAD_BYTES].lstrip().lower().startswith(start):
             raise DataError(f"{path} is {kind}, not a CSV file", "download the file itself")
 
@@ -322,7 +327,7 @@ def _encoding(data: bytes) -> tuple[str, str]:
     """How the bytes are to be decoded, and what to do with those that cannot be."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # "Unicode text" of spreadsheets
         return "utf-16", "ignore" if len(data) == HEAD_BYTES else "strict"
-    if NUL_SHARE * len(data) < data.count(0):  # of two bytes for each letter one is 0 in most
+    if MIN_NUL_SHARE * len(data) < data.count(0):  # of two bytes for each letter one is 0 in most
         return "utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be", "strict"
     for encoding, fits in (("utf-8-sig", _decodes), ("gb18030", _is_chinese), ("cp1252", _decodes)):
         if fits(data, encoding):
@@ -355,7 +360,7 @@ def _is_chinese(data: bytes, encoding: str) -> bool:
     common = sum(
         COMMON_HANZI[0] <= letter <= COMMON_HANZI[1] and len(letter) == len(COMMON_HANZI[0]) for letter in letters
     )
-    return common >= MOSTLY * len(letters)
+    return common >= MIN_HANZI_SHARE * len(letters)
 
 
 def _delimiter(line: str) -> str:

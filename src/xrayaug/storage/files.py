@@ -23,7 +23,7 @@ class Stamp(NamedTuple):
     mtime_ns: int
     ctime_ns: int
 
-    def is_as(self, noted: "Stamp | None") -> bool:
+    def matches(self, noted: "Stamp | None") -> bool:
         """Whether the file is as it was when that was noted, as far as size and times tell."""
         return self == noted and self.ctime_ns > 0
 
@@ -41,7 +41,7 @@ def stamp(path: str | Path) -> Stamp:
     return Stamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def stamp_of(path: str | Path) -> Stamp | None:
+def try_stamp(path: str | Path) -> Stamp | None:
     """The same; None where the file cannot be reached."""
     try:
         return stamp(path)
@@ -49,14 +49,14 @@ def stamp_of(path: str | Path) -> Stamp | None:
         return None
 
 
-def place_of(path: Path) -> Path:
+def resolve_directory(path: Path) -> Path:
     """Where a directory really lies that is named by dots or by a link to it; any other path is given as it is."""
     return Path(os.path.realpath(path)) if path.name in ("", "..") or path.is_symlink() else path
 
 
-def beside(path: Path, ending: str) -> Path:
+def sibling(path: Path, ending: str) -> Path:
     """The neighbour of a directory that has its name and that ending."""
-    place = place_of(path)
+    place = resolve_directory(path)
     return place.with_name(place.name + ending)
 
 
@@ -103,10 +103,10 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
-    write_text(path, json_text(value))
+    write_text(path, format_json(value))
 
 
-def json_text(value: Any) -> str:
+def format_json(value: Any) -> str:
     """`value` as indented JSON."""
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
@@ -133,19 +133,19 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def sweep(directory: Path, *, deep: bool = True) -> None:
+def delete_leftovers(directory: Path, *, deep: bool = True) -> None:
     """Delete what killed processes were writing in `directory`, and below it if `deep`."""
     for neighbour in directory.glob(f"{'**/' if deep else ''}.*{NEW}"):
         neighbour.unlink(missing_ok=True)
 
 
-def sha256(file: Path) -> str:
+def sha256_file(file: Path) -> str:
     """The sha256 of a file's bytes."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def sha256_of(content: bytes) -> str:
+def sha256_bytes(content: bytes) -> str:
     """The sha256 of bytes."""
     return hashlib.sha256(content).hexdigest()
 

@@ -17,7 +17,7 @@ from xrayaug.runtime import console
 from xrayaug.storage import files
 
 UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}  # some network file systems
-LOOKING = 0.1  # seconds, in which whoever only looked (`holder`) has long let go
+LOOKING = 0.1  # seconds, in which whoever only looked (`find_holder`) has long let go
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Holder:
 
 
 @contextmanager
-def held(out: Path) -> Iterator[None]:
+def hold(out: Path) -> Iterator[None]:
     """Hold `<out>.lock` for as long as the work goes on.
 
     The kernel lets go of it when the process ends, however it ends: a file left behind by a dead one is taken over.
@@ -38,7 +38,7 @@ def held(out: Path) -> Iterator[None]:
     Raises:
         OutputError: another process holds it; the message says which, where and since when.
     """
-    path = files.beside(out, ".lock")
+    path = files.sibling(out, ".lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = _acquire(path)
     try:
@@ -49,7 +49,7 @@ def held(out: Path) -> Iterator[None]:
 
 
 @contextmanager
-def awaited(path: Path, what: str) -> Iterator[bool]:
+def wait_for(path: Path, what: str) -> Iterator[bool]:
     """Hold the lock file at `path`, which stays there; `what` is said to be waited for while another process has it.
 
     Yields:
@@ -66,12 +66,12 @@ def _wait(descriptor: int, path: Path, what: str) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        console.say(f"waiting for {what}")
+        console.info(f"waiting for {what}")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as problem:
         if problem.errno not in UNSUPPORTED:
             raise
-        console.warn(f"{path.parent} knows no locks: what others do there at the same time is done twice")
+        console.warning(f"{path.parent} knows no locks: what others do there at the same time is done twice")
         return False
     return True
 
@@ -89,7 +89,7 @@ def _acquire(path: Path) -> int:
         except OSError as problem:
             if problem.errno not in UNSUPPORTED:
                 raise
-            console.warn(f"{path.parent} knows no locks: take care that nothing else writes {path.with_suffix('')}")
+            console.warning(f"{path.parent} knows no locks: take care that nothing else writes {path.with_suffix('')}")
         if _is_still_there(path, descriptor):
             _write_holder(descriptor)
             return descriptor
@@ -113,10 +113,10 @@ def _write_holder(descriptor: int) -> None:
     os.pwrite(descriptor, json.dumps(holder).encode(), 0)
 
 
-def holder(out: Path) -> Holder | None:
+def find_holder(out: Path) -> Holder | None:
     """Who is writing `out`; None where no live process is. Changes nothing."""
     try:
-        descriptor = os.open(files.beside(out, ".lock"), os.O_RDONLY)
+        descriptor = os.open(files.sibling(out, ".lock"), os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:

@@ -10,7 +10,7 @@ from typing import Any
 from xrayaug.errors import ArtifactError
 from xrayaug.storage import files
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 KINDS = {
     "dataset": "xrayaug prepare, sample or augment",
@@ -23,16 +23,16 @@ KINDS = {
     "experiment": "xrayaug experiment",
 }
 FIELDS = {"format": int, "kind": str, "stage": str, "options": dict, "inputs": dict, "files": dict, "result": dict}
-OF_RUN = {name: kind for name, kind in FIELDS.items() if name not in ("files", "result")} | {"sessions": list}
-OF_INPUT = {"path": str, "sha256": str}
-OF_SESSION = {"started": str, "packages": dict}
-OF_FILE = {"bytes": int, "sha256": str}
+RUN_FIELDS = {name: kind for name, kind in FIELDS.items() if name not in ("files", "result")} | {"sessions": list}
+INPUT_FIELDS = {"path": str, "sha256": str}
+SESSION_FIELDS = {"started": str, "packages": dict}
+FILE_FIELDS = {"bytes": int, "sha256": str}
 
 SEAL = "seal"  # the field that holds the hash of all others
 
-MOST_BYTES = 32 << 20  # 250,000 files are listed in that; Python takes up to 24 times as much memory
-LONGEST_NUMBER = 40  # characters
-DEEPEST = 20  # objects and lists within each other; ours have five
+MAX_BYTES = 32 << 20  # 250,000 files are listed in that; Python takes up to 24 times as much memory
+MAX_NUMBER_LENGTH = 40  # characters
+MAX_DEPTH = 20  # objects and lists within each other; ours have five
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Manifest = dict[str, Any]
@@ -48,7 +48,7 @@ def read(file: Path) -> Manifest:
     """
     manifest = _read_object(file, FIELDS)
     for name, entry in manifest["files"].items():
-        _check_fields(entry, OF_FILE, file, f"files/{name}/")
+        _check_fields(entry, FILE_FIELDS, file, f"files/{name}/")
         _check(_stays_inside(name), file, f"it lists '{name}', which is not inside the artifact")
         _check(entry["bytes"] >= 0, file, f"'files/{name}/bytes' is {entry['bytes']}")
         _check_hash(entry, file, f"files/{name}")
@@ -69,19 +69,19 @@ def read_run(file: Path) -> Manifest:
     Raises:
         ArtifactError: it is damaged.
     """
-    manifest = _read_object(file, OF_RUN)
+    manifest = _read_object(file, RUN_FIELDS)
     for place, session in enumerate(manifest["sessions"]):
-        _check_fields(session, OF_SESSION, file, f"sessions/{place}/")
+        _check_fields(session, SESSION_FIELDS, file, f"sessions/{place}/")
     return manifest
 
 
 def _seal_of(manifest: Manifest) -> str:
     said = {name: value for name, value in manifest.items() if name != SEAL}
-    return files.sha256_of(json.dumps(said, sort_keys=True).encode())
+    return files.sha256_bytes(json.dumps(said, sort_keys=True).encode())
 
 
-def check_files(path: Path, listed: dict[str, dict[str, Any]], later: Collection[str] = ()) -> None:
-    """Hold every file of the artifact at `path` to the size and hash that its manifest lists; of `later` to the size.
+def check_files(path: Path, listed: dict[str, dict[str, Any]], hash_later: Collection[str] = ()) -> None:
+    """Check the size and hash of every file that the manifest lists; of those in `hash_later` the size alone.
 
     Raises:
         ArtifactError: one is missing, changed, a link that leads out of the artifact, or cannot be read.
@@ -89,7 +89,7 @@ def check_files(path: Path, listed: dict[str, dict[str, Any]], later: Collection
     hint = f"make {path} again with --overwrite"
     for name, recorded in listed.items():
         try:
-            problem = _problem(path, name, recorded, hashed=name not in later)
+            problem = _problem(path, name, recorded, hashed=name not in hash_later)
         except (OSError, RuntimeError) as failure:  # RuntimeError: links in a circle
             problem = f"cannot be read: {getattr(failure, 'strerror', None) or failure}"
         if problem:
@@ -103,17 +103,17 @@ def _problem(path: Path, name: str, recorded: dict[str, Any], *, hashed: bool) -
         return f"is a link to what is not inside {path}"
     if not file.is_file():
         return "is missing"
-    same = file.stat().st_size == recorded["bytes"] and (not hashed or files.sha256(file) == recorded["sha256"])
+    same = file.stat().st_size == recorded["bytes"] and (not hashed or files.sha256_file(file) == recorded["sha256"])
     return "" if same else "changed since it was made"
 
 
 def _read_object(file: Path, fields: Mapping[str, type]) -> Manifest:
-    manifest = parsed(_content(file), file)
+    manifest = parse_json(_content(file), file)
     _check(isinstance(manifest, dict), file, "it is no JSON object")
     _check_fields(manifest, fields, file, "")
     _check(manifest["kind"] in KINDS, file, f"its kind is '{manifest['kind']}'")
     for name, entry in manifest["inputs"].items():
-        _check_fields(entry, OF_INPUT, file, f"inputs/{name}/")
+        _check_fields(entry, INPUT_FIELDS, file, f"inputs/{name}/")
         _check("\0" not in entry["path"] and entry["path"] != "", file, f"'inputs/{name}/path' is no path")
         _check_hash(entry, file, f"inputs/{name}")
     checked: Manifest = manifest  # a dict by now
@@ -123,14 +123,14 @@ def _read_object(file: Path, fields: Mapping[str, type]) -> Manifest:
 def _content(file: Path) -> bytes:
     try:
         size = file.stat().st_size
-        if size > MOST_BYTES:
-            raise ArtifactError(f"{file} is no manifest: it has {size:,} bytes, more than {MOST_BYTES:,}")
+        if size > MAX_BYTES:
+            raise ArtifactError(f"{file} is no manifest: it has {size:,} bytes, more than {MAX_BYTES:,}")
         return file.read_bytes()
     except OSError as problem:
         raise ArtifactError(f"{file} cannot be read: {problem.strerror}") from None
 
 
-def parsed(content: bytes, file: Path) -> Any:
+def parse_json(content: bytes, file: Path) -> Any:
     """The JSON value: no key twice, every number finite and of a sane length, every text UTF-8, nothing nested deep.
 
     Raises:
@@ -144,7 +144,7 @@ def parsed(content: bytes, file: Path) -> Any:
             parse_int=lambda text: int(_number(text)),
             parse_float=lambda text: float(_number(text)),
         )
-        _check_depth(value, DEEPEST)
+        _check_depth(value, MAX_DEPTH)
         json.dumps(value, ensure_ascii=False).encode()  # escapes can make text that is none: half a surrogate pair
     except (ValueError, RecursionError) as problem:
         raise ArtifactError(f"{file} is not JSON: {problem}", "make the artifact again") from None
@@ -164,8 +164,8 @@ def _number(text: str) -> str:
     Raises:
         ValueError: it is NaN or infinite, or too long to be one of ours.
     """
-    if len(text) > LONGEST_NUMBER or not math.isfinite(float(text)):
-        raise ValueError(f"{text[:LONGEST_NUMBER]} is no number that we write")
+    if len(text) > MAX_NUMBER_LENGTH or not math.isfinite(float(text)):
+        raise ValueError(f"{text[:MAX_NUMBER_LENGTH]} is no number that we write")
     return text
 
 

@@ -40,14 +40,14 @@ class RawInput:
 
     def lists_by_name(self) -> dict[str, str]:
         """The sha256 of every list by its path from the root."""
-        return {Path(os.path.relpath(path, self.root)).as_posix(): files.sha256(path) for path in self.lists}
+        return {Path(os.path.relpath(path, self.root)).as_posix(): files.sha256_file(path) for path in self.lists}
 
 
 RawInputs = Mapping[str, RawInput]  # by the input's name
 
 
 @dataclass(frozen=True)
-class Read:
+class DecodedImage:
     """A picture as it was read."""
 
     file: str
@@ -63,7 +63,7 @@ class _Record:
     pictures: dict[str, tuple[int, str]] = field(default_factory=dict)  # name -> size and sha256
 
 
-def write(directory: Path, name: str, lists: Mapping[str, str], pictures: Iterable[Read]) -> None:
+def write(directory: Path, name: str, lists: Mapping[str, str], pictures: Iterable[DecodedImage]) -> None:
     """Write the record of the input of that name into an artifact that is being made, and the times beside it."""
     stamps = array("q")
 
@@ -77,14 +77,9 @@ def write(directory: Path, name: str, lists: Mapping[str, str], pictures: Iterab
     _write_times(directory, name, (Stamp(*stamps[place : place + 3]) for place in range(0, len(stamps), 3)))
 
 
-def has_record(directory: Path, name: str) -> bool:
-    """Whether the artifact there has a record of the input of that name; not one that an older xrayaug made."""
-    return (directory / RECORD.format(name)).is_file()
-
-
 def digest(directory: Path, name: str) -> str:
     """The digest of the input of that name: the sha256 of the record that the artifact has of it."""
-    return files.sha256(directory / RECORD.format(name))
+    return files.sha256_file(directory / RECORD.format(name))
 
 
 def listed_digest(raw: RawInput) -> str:
@@ -95,12 +90,12 @@ def listed_digest(raw: RawInput) -> str:
     return found.hexdigest()
 
 
-def times_files(names: Iterable[str]) -> set[str]:
+def times_file_names(names: Iterable[str]) -> set[str]:
     """What the files of times of such inputs are called, which no manifest lists."""
     return {TIMES.format(name) for name in names}
 
 
-def differences(directory: Path, name: str, raw: RawInput, *, decode: bool) -> list[str]:
+def find_differences(directory: Path, name: str, raw: RawInput, *, decode: bool) -> list[str]:
     """In what the files of an input are not those of the artifact's record, one line each.
 
     Args:
@@ -110,7 +105,7 @@ def differences(directory: Path, name: str, raw: RawInput, *, decode: bool) -> l
         decode: whether pictures whose times changed are decoded, where nothing else tells of a difference.
     """
     before = _read(directory / RECORD.format(name))
-    stamps = {file: stamp for file in raw.pictures if (stamp := files.stamp_of(raw.root / file)) is not None}
+    stamps = {file: stamp for file in raw.pictures if (stamp := files.try_stamp(raw.root / file)) is not None}
     found = _differing_lists(before.lists, raw.lists_by_name())
     common = [file for file in stamps if file in before.pictures]
     found += _told(sorted(stamps.keys() - before.pictures.keys()), "is new", "are new")
@@ -127,7 +122,7 @@ def _changed(directory: Path, name: str, raw: RawInput, before: _Record, stamps:
     Where there is none, the times as they are now are noted, if the artifact may be written.
     """
     noted = _read_times(directory, name, list(before.pictures))
-    suspects = [file for file, stamp in stamps.items() if not stamp.is_as(noted.get(file))]
+    suspects = [file for file, stamp in stamps.items() if not stamp.matches(noted.get(file))]
     if not suspects:
         return []
     with console.progress(len(suspects), f"looking again at {raw.root.name}") as advance:
@@ -155,7 +150,7 @@ def _told(names: Sequence[str], one: str, several: str) -> list[str]:
 
 
 def _size(path: Path) -> int:
-    stamp = files.stamp_of(path)
+    stamp = files.try_stamp(path)
     return -1 if stamp is None else stamp.size
 
 

@@ -23,7 +23,7 @@ def save(path: Path, state: Mapping[str, Tensor]) -> None:
     files.write_bytes(path, serialise(dict(state)))
 
 
-def state_of(network: nn.Module) -> dict[str, Tensor]:
+def cpu_state_dict(network: nn.Module) -> dict[str, Tensor]:
     """A copy of a network's weights and statistics, on the CPU."""
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in network.state_dict().items()}
 
@@ -90,22 +90,22 @@ def load_into(network: nn.Module, path: Path) -> None:
     """
     state = read(path)
     check_finite(state, path)
-    put(state, network, path)
+    assign(state, network, path)
 
 
-def put(state: Mapping[str, Tensor], network: nn.Module, origin: Path | str) -> None:
+def assign(state: Mapping[str, Tensor], network: nn.Module, origin: Path | str) -> None:
     """Give a network the weights that `origin` holds, in the layout that its own have.
 
     Raises:
         WeightsError: they are of another network.
     """
-    check_fit(state, network, origin)
+    check_shapes(state, network, origin)
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
             tensor.copy_(state[name])
 
 
-def check_fit(state: Mapping[str, Tensor], network: nn.Module, origin: Path | str) -> None:
+def check_shapes(state: Mapping[str, Tensor], network: nn.Module, origin: Path | str) -> None:
     """Hold the weights that `origin` holds to a network's names and shapes; it may be on the meta device.
 
     Raises:
@@ -136,6 +136,6 @@ def file_hash(file: Path) -> str:
         WeightsError: it cannot be read.
     """
     try:
-        return files.sha256(file)
+        return files.sha256_file(file)
     except OSError as problem:
         raise WeightsError(f"the weights file {file} cannot be read: {problem.strerror}", "check the path") from None

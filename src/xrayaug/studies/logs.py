@@ -1,6 +1,6 @@
 """The log of every command of a study: what it said, when it was begun and how it ended, run after run.
 
-`experiment` writes them, and so do the job scripts of `slurm.py`; `standing.py` reads how the last run ended.
+`experiment` writes them, and so do the job scripts of `slurm.py`; `command_status.py` reads how the last run ended.
 """
 
 import re
@@ -16,7 +16,7 @@ DIRECTORY = "logs"  # of a study
 BEGAN = "== began"
 ENDED = "== ended with exit code"
 ENDING = re.compile(rf"{ENDED} (-?\d{{1,4}})")
-UNSAID = "its log does not say why"  # of a run whose error is empty: on a terminal it draws and says all by itself
+NO_MESSAGE = "its log does not say why"  # of a run whose error is empty: on a terminal it draws and says all by itself
 READ_FROM_END = 64 << 10  # bytes: a traceback at its longest, and more
 
 
@@ -26,16 +26,16 @@ class LastRun:
 
     code: int | None  # None: it goes on, or was killed with whoever would have said how it ended
     error: str  # its last error line, or else the last line it said; empty where it said nothing
-    said: str  # the last line it said
+    last_line: str  # the last line it said
 
 
-def of(study: Path, command: Command) -> Path:
+def log_path(study: Path, command: Command) -> Path:
     """The log of a command of the study that lies at `study`, or of the study itself."""
     name = command.name if command.out == study else command.out.name
     return study / DIRECTORY / f"{name}.log"
 
 
-def begin(log: Path, command_line: str) -> int:
+def record_start(log: Path, command_line: str) -> int:
     """Note that a run begins; the size of the log, behind which its lines follow."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as file:
@@ -43,7 +43,7 @@ def begin(log: Path, command_line: str) -> int:
         return file.tell()
 
 
-def end(log: Path, code: int) -> None:
+def record_end(log: Path, code: int) -> None:
     """Note how it ended."""
     with log.open("a", encoding="utf-8") as file:
         file.write(f"{ENDED} {code}\n")
@@ -69,7 +69,7 @@ def last_run(log: Path) -> LastRun | None:
     return LastRun(code, errors[-1].removeprefix("error: ") if errors else last, last)
 
 
-def ending(code: int) -> str:
+def describe_exit_code(code: int) -> str:
     """How a process ended, for a person."""
     if code >= 0:
         return f"exit code {code}"

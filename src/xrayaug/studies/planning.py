@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -10,6 +10,7 @@ from xrayaug.data import sources
 from xrayaug.data.dataset import open_dataset
 from xrayaug.errors import UsageError, XrayaugError
 from xrayaug.options import (
+    PRESETS,
     SEED,
     Augment,
     Copies,
@@ -23,43 +24,11 @@ from xrayaug.options import (
     TrainGan,
 )
 from xrayaug.options.base import Command
+from xrayaug.options.mixins import EvaluationOptions
 from xrayaug.stats import power
 from xrayaug.storage import artifacts, manifests
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "thesis": {
-        "percents": (0.0, 10.0, 50.0, 100.0),
-        "seeds": 5,
-        "gan_size": 128,
-        "gan_epochs": 100,
-        "gan_batch_size": None,  # the architecture's own: the thesis's 100 for dcgan
-        "samples": 10000,
-        "features": "inception",
-        "split_by": "image",
-        "classifier_arch": "densenet169",
-        "classifier_weights": "imagenet",
-        "classifier_size": 224,
-        "classifier_epochs": 10,
-        "classifier_batch_size": 8,
-    },
-    "demo": {
-        "percents": (0.0, 50.0, 100.0),
-        "seeds": 2,
-        "gan_size": 64,
-        "gan_epochs": 20,
-        "gan_batch_size": 25,
-        "samples": 400,
-        "features": "random",
-        "split_by": "patient",
-        "classifier_arch": "resnet18",
-        "classifier_weights": "none",
-        "classifier_size": 64,
-        "classifier_epochs": 5,
-        "classifier_batch_size": 16,
-    },
-}
 RSNA, MURA = "rsna", "mura"  # directories of the prepared sets, whatever their layout
-JUDGED_BY = ("metric", "per", "margin", "by", "calibrate", "resamples", "audit_images", "reader_study", "reader_reals")
 DEMO_PHANTOMS = {"rsna": 400, "mura": 400}
 DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 64 px
 RANDOM_DIMS = "64"  # of random features: enough for a small study, and quick
@@ -154,7 +123,8 @@ def plan(options: Experiment) -> Study:
     measured = [fid.out for fid in distances if fid.out]
     # Judging is quick, and its inputs grow when seeds or doses are added: so it may replace what it wrote before.
     judging: dict[str, Any] = {"overwrite": True, "cache": options.cache, **device}
-    judging |= {name: getattr(options, name) for name in JUDGED_BY}  # an answer that is not hoped for is no failure
+    judging |= {field.name: getattr(options, field.name) for field in fields(EvaluationOptions)}
+    judging["fail_unless"] = None  # the study itself fails on another verdict, not its last command
     commands.append(Evaluate(runs=runs, fid=tuple(measured) or None, out=out / "evaluation", **judging))
     return Study(commands, out, out / "evaluation", measured)
 
@@ -165,9 +135,10 @@ def settings(options: Experiment) -> Settings:
     Raises:
         UsageError: a raw set is missing, or given to the demo.
     """
-    given = {name: getattr(options, name) for name in PRESETS[options.preset]}
-    values = PRESETS[options.preset] | {name: value for name, value in given.items() if value is not None}
-    raw = _raw_sets(options)
+    preset = vars(PRESETS[options.preset])
+    given = {name: getattr(options, name) for name in preset}
+    values = preset | {name: value for name, value in given.items() if value is not None}
+    raw = _find_raw_sets(options)
     return Settings(
         **raw,
         gan_data=raw["rsna"] if _is_prepared(raw["rsna"]) else options.out / RSNA,
@@ -186,11 +157,11 @@ def _arms(options: Experiment, s: Settings, screened: Path | None) -> list[Augme
     Raises:
         UsageError: no arm has both labels, which would be shuffled.
     """
-    if "shuffle" in s.controls and not any(_can_shuffle(label) for label in s.labels):
+    if "shuffle" in s.controls and not any(_is_shuffleable(label) for label in s.labels):
         raise UsageError("--controls shuffle needs images of both labels", "--labels both")
     found: dict[Path, Augment] = {}
     for fraction, label, percent in itertools.product(s.real_fractions, s.labels, s.percents):
-        controls = [name for name in s.controls if percent and (name != "shuffle" or _can_shuffle(label))]
+        controls = [name for name in s.controls if percent and (name != "shuffle" or _is_shuffleable(label))]
         for control in (None, *controls):
             out = options.out / _arm_name(percent, label if percent else None, control, fraction)
             found[out] = Augment(
@@ -208,7 +179,7 @@ def _arms(options: Experiment, s: Settings, screened: Path | None) -> list[Augme
     return list(found.values())
 
 
-def _can_shuffle(label: str | None) -> bool:
+def _is_shuffleable(label: str | None) -> bool:
     return label in (None, "both")
 
 
@@ -265,7 +236,7 @@ def _is_prepared(path: Path) -> bool:
     return artifacts.is_artifact(path) and manifests.read(path / manifests.MANIFEST)["kind"] == "dataset"
 
 
-def _raw_sets(options: Experiment) -> dict[str, Any]:
+def _find_raw_sets(options: Experiment) -> dict[str, Any]:
     given = {"rsna": options.rsna, "mura": options.mura}
     if options.preset == "demo":
         if any(given.values()):
@@ -312,22 +283,22 @@ def _distances(options: Experiment, s: Settings) -> Iterator[Fid]:
             yield Fid(a=sets[a], b=sets[b], out=options.out / f"fid-{a}-{b}", **chosen)
 
 
-def outlook(study: Study, s: Settings) -> dict[str, Any] | None:
+def estimate_power(study: Study, s: Settings) -> dict[str, Any] | None:
     """What the study could see; None where its test images are neither prepared nor there to be counted."""
     reading = {command.out: command for command in study.commands if isinstance(command, Prepare)}
     arms = [command for command in study.commands if isinstance(command, Augment)]
     comparisons = sum(arm.percent > 0 and arm.control is None for arm in arms)
     try:
-        tested = _tested(s.classifier_data, reading.get(s.classifier_data))
+        tested = _list_test_cases(s.classifier_data, reading.get(s.classifier_data))
     except XrayaugError:
         return None
     if not (tested and comparisons):
         return None
     patients, studies = zip(*tested, strict=True)
-    return power.outlook(patients, studies, seeds=s.seeds, comparisons=comparisons)
+    return power.power_analysis(patients, studies, seeds=s.seeds, comparisons=comparisons)
 
 
-def _tested(data: Path, reading: Prepare | None) -> list[tuple[str, str]]:
+def _list_test_cases(data: Path, reading: Prepare | None) -> list[tuple[str, str]]:
     """Patient and study of every test image: of the prepared set, or of the raw one without opening an image.
 
     Raises:

@@ -21,14 +21,14 @@ from xrayaug.runtime import console, parallel, stopping
 from xrayaug.storage import builder
 from xrayaug.studies import logs, status
 from xrayaug.studies.planning import Study
-from xrayaug.studies.status import Standing
+from xrayaug.studies.status import CommandStatus
 
 POLL_SECONDS = 0.05  # between looks at what runs
 THREADS = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True)
-class Places:
+class Resources:
     """Where commands run: how many at a time, and on which devices (none: where each says itself)."""
 
     jobs: int = 1
@@ -44,12 +44,12 @@ class Failure:
     error: str
 
     def __str__(self) -> str:
-        return f"{self.command.name} {self.command.out}: {self.error or logs.UNSAID} ({logs.ending(self.code)})"
+        return f"{self.command.name} {self.command.out}: {self.error or logs.NO_MESSAGE} ({logs.describe_exit_code(self.code)})"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a crew leaves: those that failed, and those that wait for them."""
+    """What a runner leaves: those that failed, and those that wait for them."""
 
     failed: list[Failure]
     not_run: list[Command]
@@ -74,20 +74,20 @@ class _Running:
         return time.monotonic() - self.since
 
 
-class Crew:
+class Scheduler:
     """Runs the commands of a study."""
 
-    def __init__(self, study: Study, places: Places) -> None:
-        self.study, self.places = study, places
+    def __init__(self, study: Study, resources: Resources) -> None:
+        self.study, self.resources = study, resources
         self.needs = study.needs()
         self.waiting = dict(enumerate(study.commands))
         self.running: list[_Running] = []
         self.done: set[int] = set()
         self.failed: list[Failure] = []
-        self.several = places.jobs > 1
-        self.standings = [_fresh(each) for each in status.look(study)] if self.several else []
+        self.is_parallel = resources.jobs > 1
+        self.statuses = [_reset_failed(each) for each in status.find_statuses(study)] if self.is_parallel else []
         # A bar is drawn only where nothing else is said meanwhile; and only a terminal's own process can draw one.
-        self.draws_bars = places.jobs == 1 and sys.stderr.isatty()
+        self.shows_progress_bar = resources.jobs == 1 and sys.stderr.isatty()
 
     def run(self) -> Outcome:
         """Run all that can be run: what reads nothing of a failed command goes on.
@@ -95,57 +95,57 @@ class Crew:
         Raises:
             Stopped: the study was asked to stop, or a command alone was; all that ran have saved what they had.
         """
-        if self.several:
-            console.say(f"what they say goes to {self.study.out / logs.DIRECTORY}")
-        with self._stopping_all():
+        if self.is_parallel:
+            console.info(f"what they say goes to {self.study.out / logs.DIRECTORY}")
+        with self._stop_all_on_error():
             while self._start() or self.running:
                 time.sleep(POLL_SECONDS)
-                self._look()
+                self._poll()
         return Outcome(self.failed, list(self.waiting.values()))
 
     def _start(self) -> bool:
         """Start, in order, what is ready and has room; whether anything was found complete meanwhile."""
         before = len(self.done)
         for number, command in list(self.waiting.items()):
-            if len(self.running) == self.places.jobs:
+            if len(self.running) == self.resources.jobs:
                 break
             if self.needs[number] <= self.done:
                 del self.waiting[number]
-                self._begin(number, command)
+                self._start_command(number, command)
         return len(self.done) > before
 
-    def _begin(self, number: int, command: Command) -> None:
+    def _start_command(self, number: int, command: Command) -> None:
         """Run one, unless it is complete."""
         where = f"[{number + 1}/{len(self.study.commands)}]"
         if is_complete(command):
-            console.say(f"{where} complete: {command.out}")
+            console.info(f"{where} complete: {command.out}")
             self.done.add(number)
             return
-        device = self._free_device() if hasattr(command, "device") else None
-        command = _placed(command, device, self.places.jobs)
-        console.say(f"{where} {_named(command, device) if self.several else command.command_line()}")
-        log = logs.of(self.study.out, command)
+        device = self._least_busy_device() if hasattr(command, "device") else None
+        command = _assign_resources(command, device, self.resources.jobs)
+        console.info(f"{where} {_describe_command(command, device) if self.is_parallel else command.command_line()}")
+        log = logs.log_path(self.study.out, command)
         with stopping.deferred():  # none is to run that would not be told
-            begun = logs.begin(log, command.command_line())
+            begun = logs.record_start(log, command.command_line())
             process = self._process(command, log)
             self.running.append(_Running(number, command, process, log, begun, device, time.monotonic()))
 
     def _process(self, command: Command, log: Path) -> "subprocess.Popen[bytes]":
         environment = os.environ | {stopping.PARENT: str(os.getpid())}  # a killed study leaves nothing running
-        if self.several:
-            environment.setdefault(THREADS, str(_share(self.places.jobs)))
+        if self.is_parallel:
+            environment.setdefault(THREADS, str(_cpus_per_job(self.resources.jobs)))
         words = [sys.executable, "-m", "xrayaug", *command.argv()]
-        if self.draws_bars:
+        if self.shows_progress_bar:
             return subprocess.Popen(words, stdout=sys.stderr, stderr=sys.stderr, env=environment)
         with log.open("ab") as file:
             return subprocess.Popen(words, stdout=file, stderr=file, env=environment)
 
-    def _free_device(self) -> str | None:
+    def _least_busy_device(self) -> str | None:
         """The device on which the fewest run, the first of them; None where there is no choice."""
         busy = [running.device for running in self.running]
-        return min(self.places.devices, key=busy.count, default=None)
+        return min(self.resources.devices, key=busy.count, default=None)
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Read what is new in the logs, and see who has ended.
 
         Raises:
@@ -157,41 +157,41 @@ class Crew:
             if code is None:
                 continue
             self.running.remove(running)
-            logs.end(running.log, code)
+            logs.record_end(running.log, code)
             if code in (stopping.STOPPED_EARLY, stopping.INTERRUPTED):
                 raise stopping.Stopped(f"{running.command.name} was stopped", code)
             if code:
-                self._note(running, code)
+                self._record_failure(running, code)
             else:
-                self._finish(running)
+                self._record_success(running)
 
-    def _finish(self, running: _Running) -> None:
+    def _record_success(self, running: _Running) -> None:
         self.done.add(running.number)
-        if self.several:
-            so_far = self._so_far(running, "done")
+        if self.is_parallel:
+            so_far = self._describe_progress(running, "done")
             warned = f", warnings: {running.warnings}, see {running.log}" if running.warnings else ""
-            console.say(f"done: {_named(running.command)} in {console.clock(running.seconds)}{warned}; {so_far}")
+            console.info(f"done: {_describe_command(running.command)} in {console.format_duration(running.seconds)}{warned}; {so_far}")
 
-    def _note(self, running: _Running, code: int) -> None:
+    def _record_failure(self, running: _Running, code: int) -> None:
         last = logs.last_run(running.log)
         failure = Failure(running.command, code, last.error if last else "")
         self.failed.append(failure)
         goes_on = "what does not read it goes on"
-        if self.several:
-            so_far = self._so_far(running, "failed")
-            after = f"after {console.clock(running.seconds)}; its log: {running.log}"
-            console.warn(f"failed: {failure} {after}; {goes_on}; {so_far}")
+        if self.is_parallel:
+            so_far = self._describe_progress(running, "failed")
+            after = f"after {console.format_duration(running.seconds)}; its log: {running.log}"
+            console.warning(f"failed: {failure} {after}; {goes_on}; {so_far}")
         else:
-            console.warn(f"failed: {failure}; {goes_on}")
+            console.warning(f"failed: {failure}; {goes_on}")
 
-    def _so_far(self, ended: _Running, state: status.State) -> str:
+    def _describe_progress(self, ended: _Running, state: status.State) -> str:
         """How much is done now that this command has ended so, and how long the rest takes."""
-        went_on = self.standings[ended.number].state == "stopped"  # of such a one only the end was seen
-        self.standings[ended.number] = Standing(ended.command, state, seconds=None if went_on else ended.seconds)
-        running = {each.number: Standing(each.command, "running", seconds=each.seconds) for each in self.running}
-        now = [running.get(number, known) for number, known in enumerate(self.standings)]
+        went_on = self.statuses[ended.number].state == "stopped"  # of such a one only the end was seen
+        self.statuses[ended.number] = CommandStatus(ended.command, state, seconds=None if went_on else ended.seconds)
+        running = {each.number: CommandStatus(each.command, "running", seconds=each.seconds) for each in self.running}
+        now = [running.get(number, known) for number, known in enumerate(self.statuses)]
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        left = status.left(self.study, now, self.places.jobs)
+        left = status.describe_remaining(self.study, now, self.resources.jobs)
         return f"{len(self.done)} of {len(now)} done{failed}" + (f", {left}" if left else "")
 
     def _read(self, running: _Running) -> None:
@@ -201,12 +201,12 @@ class Crew:
             whole, ended, _ = file.read().rpartition(b"\n")
         running.read += len(whole) + len(ended)
         for line in whole.decode(errors="replace").split("\n") if ended else []:
-            if not self.several:
-                console.say(line)
+            if not self.is_parallel:
+                console.info(line)
             running.warnings += line.startswith("warning: ")
 
     @contextmanager
-    def _stopping_all(self) -> Iterator[None]:
+    def _stop_all_on_error(self) -> Iterator[None]:
         """Whatever ends the study: those that run are told, and waited for."""
         try:
             yield
@@ -217,7 +217,7 @@ class Crew:
                 for running in self.running:
                     code = running.process.wait()
                     self._read(running)
-                    logs.end(running.log, code)
+                    logs.record_end(running.log, code)
             raise
 
 
@@ -226,31 +226,31 @@ def is_complete(command: Command) -> bool:
     if command.reads_raw:
         return False
     try:
-        return all((made := builder.completed(part)) is not None and part.is_met_by(made.result)
+        return all((made := builder.find_completed(part)) is not None and part.is_met_by(made.result)
                    for part in command.parts())  # fmt: skip
     except XrayaugError:
         return False  # the command itself says what is wrong
 
 
-def _fresh(before: Standing) -> Standing:
+def _reset_failed(before: CommandStatus) -> CommandStatus:
     """Where a command stands for who begins now: what failed before is run again."""
     return replace(before, state="waiting") if before.state == "failed" else before
 
 
-def _named(command: Command, device: str | None = None) -> str:
+def _describe_command(command: Command, device: str | None = None) -> str:
     return f"{command.name} {command.out}" + (f" on {device}" if device and hasattr(command, "device") else "")
 
 
-def _placed(command: Command, device: str | None, jobs: int) -> Command:
+def _assign_resources(command: Command, device: str | None, jobs: int) -> Command:
     """The command on that device, with its share of the processors; neither changes what it makes."""
     changes: dict[str, Any] = {}
     if device:
         changes["device"] = device
     if jobs > 1 and getattr(command, "workers", None) == 0:
-        changes["workers"] = _share(jobs)
+        changes["workers"] = _cpus_per_job(jobs)
     return replace(command, **changes)
 
 
-def _share(jobs: int) -> int:
+def _cpus_per_job(jobs: int) -> int:
     """Processors for each of so many."""
-    return max(1, parallel.processors() // jobs)
+    return max(1, parallel.available_cpus() // jobs)

@@ -28,7 +28,7 @@ SCRIPT = ".sbatch"
 SIGNAL_SECONDS = 120  # before the time is up: for a step to end and to be saved
 RESOURCES = ("partition", "time", "memory", "cpus", "gres")
 SBATCH_NAMES = {"memory": "mem", "cpus": "cpus-per-task"}
-LARGEST_ARRAY = 1000  # tasks; clusters allow 1001 by default (MaxArraySize)
+MAX_ARRAY_SIZE = 1000  # tasks; clusters allow 1001 by default (MaxArraySize)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Scripts:
     submissions: list[Submission]
 
 
-def arrange(study: Study, options: Experiment) -> Scripts:
+def arrange_jobs(study: Study, options: Experiment) -> Scripts:
     """What is not done, in arrays; the study itself comes last, for it is sealed once all its parts are there."""
     tasks = _tasks(study, options)
     kinds: dict[str, list[Command]] = {}
@@ -75,15 +75,15 @@ def _tasks(study: Study, options: Experiment) -> list[Task]:
     tasks = []
     for number in missing:
         command = study.commands[number]
-        page, task = divmod(seen[command.name], LARGEST_ARRAY)
+        page, task = divmod(seen[command.name], MAX_ARRAY_SIZE)
         seen[command.name] += 1
         kind = f"{command.name}-{page + 1}" if page else command.name
         tasks.append(Task(command, kind, task, frozenset(place[need] for need in needs[number] if need in place)))
-    sealing = _sealing(options)
+    sealing = _final_command(options)
     return [*tasks, Task(sealing, sealing.name, 0, frozenset(range(len(tasks))))]
 
 
-def write(directory: Path, study: Study, options: Experiment) -> Scripts:
+def write_scripts(directory: Path, study: Study, options: Experiment) -> Scripts:
     """Write the scripts, `submit.sh` last, so that its presence means complete.
 
     Raises:
@@ -91,16 +91,16 @@ def write(directory: Path, study: Study, options: Experiment) -> Scripts:
         UsageError: a resource cannot be written into a script.
     """
     _check_resources(options)
-    scripts = arrange(study, options)
+    scripts = arrange_jobs(study, options)
     _clear(directory)
     for kind, commands in scripts.kinds.items():
         files.write_text(directory / f"{kind}{SCRIPT}", _script(kind, commands, options))
-    files.write_text(directory / SUBMIT, _submit(scripts, options))
+    files.write_text(directory / SUBMIT, _submit_script(scripts, options))
     (directory / SUBMIT).chmod(0o755)
     return scripts
 
 
-def _sealing(options: Experiment) -> Experiment:
+def _final_command(options: Experiment) -> Experiment:
     """The study as a command that finds every part complete."""
     elsewhere: dict[str, Any] = {f"slurm_{name}": None for name in (*RESOURCES, "options")}
     elsewhere |= dict.fromkeys(("slurm", "jobs", "devices", "max_minutes"))
@@ -117,12 +117,12 @@ def _submissions(tasks: list[Task]) -> list[Submission]:
     for (kind, waits_for), places in groups.items():
         variable = f"{kind.replace('-', '_')}_{len(found)}"
         numbers = tuple(tasks[place].number for place in places)
-        found.append(Submission(variable, kind, numbers, tuple(_ids(waits_for, of))))
+        found.append(Submission(variable, kind, numbers, tuple(_job_ids(waits_for, of))))
         of |= {place: (variable, tasks[place].number, len(places)) for place in places}
     return found
 
 
-def _ids(needed: Iterable[int], of: dict[int, tuple[str, int, int]]) -> Iterator[str]:
+def _job_ids(needed: Iterable[int], of: dict[int, tuple[str, int, int]]) -> Iterator[str]:
     """The ids of the tasks that are needed; of a whole array its own."""
     by_variable: dict[str, list[int]] = {}
     sizes = {}
@@ -160,18 +160,18 @@ def _clear(directory: Path) -> None:
         if name.endswith(SCRIPT):
             (directory / name).unlink()
     if there:
-        files.sweep(directory, deep=False)
+        files.delete_leftovers(directory, deep=False)
 
 
 def _script(kind: str, commands: list[Command], options: Experiment) -> str:
     cases = [
-        f"  {number}) log={shlex.quote(str(logs.of(options.out, command)))} command=({shlex.join(command.argv())}) ;;"
+        f"  {number}) log={shlex.quote(str(logs.log_path(options.out, command)))} command=({shlex.join(command.argv())}) ;;"
         for number, command in enumerate(commands)
     ]
     return "\n".join([
         "#!/bin/bash",
         f"#SBATCH --job-name={re.sub(r'[^A-Za-z0-9_.-]', '_', options.out.resolve().name)}-{kind}",
-        *(f"#SBATCH {said}" for said in _asked(commands[0], options)),
+        *(f"#SBATCH {said}" for said in _sbatch_options(commands[0], options)),
         f"# {kind}, a command of the study for each task of the array; written by xrayaug {__version__}.",
         f"cd -- {shlex.quote(str(Path.cwd()))} || exit 1",
         f"xrayaug=({shlex.quote(sys.executable)} -m xrayaug)",
@@ -184,7 +184,7 @@ def _script(kind: str, commands: list[Command], options: Experiment) -> str:
     ])  # fmt: skip
 
 
-def _asked(command: Command, options: Experiment) -> Iterator[str]:
+def _sbatch_options(command: Command, options: Experiment) -> Iterator[str]:
     """What a job of that command asks for, the user's own words last, so that they count."""
     yield from ("--nodes=1", "--ntasks=1", "--requeue", "--open-mode=append", f"--signal=B:USR1@{SIGNAL_SECONDS}")
     computes = hasattr(command, "device") and not isinstance(command, Experiment)  # which only seals what is there
@@ -227,14 +227,14 @@ exit "$code"
 """
 
 
-def _submit(scripts: Scripts, options: Experiment) -> str:
+def _submit_script(scripts: Scripts, options: Experiment) -> str:
     throttle = f"%{options.jobs}" if options.jobs else ""
     lines = []
     for each in scripts.submissions:
         waits = "".join(f' "{name}"' for name in each.waits_for)
         lines.append(f"{each.variable}=$(submit {each.kind} '{_array(each.tasks)}{throttle}'{waits})")
         lines.append(f'submitted+=("${each.variable}")')
-    status_line = shlex.join(["xrayaug", *replace(_sealing(options), status=True).argv()])
+    status_line = shlex.join(["xrayaug", *replace(_final_command(options), status=True).argv()])
     return "\n".join([
         "#!/bin/bash",
         f"# Submits the study's jobs, each after those whose files it reads; written by xrayaug {__version__}.",

@@ -25,7 +25,7 @@ STOPPED = (stopping.STOPPED_EARLY, stopping.INTERRUPTED, -signal.SIGTERM, -signa
 
 
 @dataclass(frozen=True)
-class Standing:
+class CommandStatus:
     """Where a command stands."""
 
     command: Command
@@ -34,25 +34,25 @@ class Standing:
     seconds: float | None = None  # that it took, or, where it runs, has run; None where that is not known
 
 
-def look(study: Study) -> list[Standing]:
+def find_statuses(study: Study) -> list[CommandStatus]:
     """Where every command stands, in order. No file but manifests, locks and the ends of logs is read."""
-    return [_standing(study, command) for command in study.commands]
+    return [_find_status(study, command) for command in study.commands]
 
 
 def is_done(command: Command) -> bool:
     """Whether all that it makes is there, made with these settings from these inputs, as far as manifests tell."""
-    return all((made := _made(part)) is not None and not _other(made, part) for part in command.parts())
+    return all((made := _read_manifest(part)) is not None and not _find_differences(made, part) for part in command.parts())
 
 
-def remaining(study: Study, standings: list[Standing], at_a_time: int) -> float:
+def estimate_remaining_seconds(study: Study, statuses: list[CommandStatus], at_a_time: int) -> float:
     """Seconds until the study is done, so many commands at a time, each begun once what it reads is there.
 
     A command is expected to take as long as those of its name took on average that were never stopped. One of whose
-    name none is done is taken to need no time: see `unknown`.
+    name none is done is taken to need no time: see `unknown_durations`.
     """
-    pace, needs = _pace(standings), study.needs()
-    ends = {number: 0.0 for number, standing in enumerate(standings) if standing.state == "done"}
-    left = sorted(set(range(len(standings))) - ends.keys(), key=lambda number: standings[number].state != "running")
+    pace, needs = _mean_durations(statuses), study.needs()
+    ends = {number: 0.0 for number, command_status in enumerate(statuses) if command_status.state == "done"}
+    left = sorted(set(range(len(statuses))) - ends.keys(), key=lambda number: statuses[number].state != "running")
     free = [0.0] * at_a_time  # a heap: when there is room again
     while left:
         room = heapq.heappop(free)
@@ -60,75 +60,75 @@ def remaining(study: Study, standings: list[Standing], at_a_time: int) -> float:
                  for number in left if needs[number] <= ends.keys()}  # fmt: skip
         number = min(ready, key=lambda number: max(ready[number], room))  # the first of those that can begin soonest
         left.remove(number)
-        ends[number] = max(ready[number], room) + _expected(standings[number], pace)
+        ends[number] = max(ready[number], room) + _expected_seconds(statuses[number], pace)
         heapq.heappush(free, ends[number])
     return max(ends.values(), default=0.0)
 
 
-def left(study: Study, standings: list[Standing], at_a_time: int) -> str:
+def describe_remaining(study: Study, statuses: list[CommandStatus], at_a_time: int) -> str:
     """How long it takes until nothing is left that can be run, for a person; empty where that is so.
 
     What failed, and what waits for it, is not run again before the study is.
     """
     lost: set[int] = set()
     for number, needs in enumerate(study.needs()):
-        if standings[number].state == "failed" or needs & lost:
+        if statuses[number].state == "failed" or needs & lost:
             lost.add(number)
-    kept = [number for number in range(len(standings)) if number not in lost]
-    rest, found = replace(study, commands=[study.commands[each] for each in kept]), [standings[each] for each in kept]
+    kept = [number for number in range(len(statuses)) if number not in lost]
+    rest, found = replace(study, commands=[study.commands[each] for each in kept]), [statuses[each] for each in kept]
     if all(each.state == "done" for each in found):
         return ""
-    seconds = remaining(rest, found, at_a_time)
+    seconds = estimate_remaining_seconds(rest, found, at_a_time)
     if round(seconds) == 0:
         return "how long the rest takes is not known yet"
-    return f"{'at least' if unknown(found) else 'about'} {console.clock(seconds)} left"
+    return f"{'at least' if unknown_durations(found) else 'about'} {console.format_duration(seconds)} left"
 
 
-def _expected(standing: Standing, pace: dict[str, float]) -> float:
+def _expected_seconds(command_status: CommandStatus, pace: dict[str, float]) -> float:
     """Seconds that a command still needs."""
-    run = standing.seconds or 0.0 if standing.state == "running" else 0.0
-    return max(pace.get(standing.command.name, 0.0) - run, 0.0)
+    run = command_status.seconds or 0.0 if command_status.state == "running" else 0.0
+    return max(pace.get(command_status.command.name, 0.0) - run, 0.0)
 
 
-def unknown(standings: list[Standing]) -> list[str]:
+def unknown_durations(statuses: list[CommandStatus]) -> list[str]:
     """The names of commands that are not done and have no like that is."""
-    pace = _pace(standings)
-    return sorted({each.command.name for each in standings if each.state != "done"} - pace.keys())
+    pace = _mean_durations(statuses)
+    return sorted({each.command.name for each in statuses if each.state != "done"} - pace.keys())
 
 
-def counts(standings: list[Standing]) -> dict[str, int]:
+def count_states(statuses: list[CommandStatus]) -> dict[str, int]:
     """How many commands are in each state."""
-    found = Counter(standing.state for standing in standings)
+    found = Counter(command_status.state for command_status in statuses)
     return {state: found[state] for state in STATES}
 
 
-def _standing(study: Study, command: Command) -> Standing:
+def _find_status(study: Study, command: Command) -> CommandStatus:
     parts = command.parts()
     for part in parts:
-        if (holder := lock.holder(part.out)) is not None:
-            last = logs.last_run(logs.of(study.out, command))
+        if (holder := lock.find_holder(part.out)) is not None:
+            last = logs.last_run(logs.log_path(study.out, command))
             elapsed = (datetime.now(UTC) - holder.since).total_seconds() if holder.since else None
-            return Standing(command, "running", last.said if last else "", elapsed)
-    there = [(manifest, part) for part in parts if (manifest := _made(part)) is not None]
+            return CommandStatus(command, "running", last.last_line if last else "", elapsed)
+    there = [(manifest, part) for part in parts if (manifest := _read_manifest(part)) is not None]
     made = [manifest for manifest, _ in there]
-    other = [difference for manifest, part in there for difference in _other(manifest, part)]
+    other = [difference for manifest, part in there for difference in _find_differences(manifest, part)]
     if len(made) == len(parts) and not other:
-        return Standing(command, "done", seconds=_took(made))
+        return CommandStatus(command, "done", seconds=_duration(made))
     if other and not command.overwrite:
-        return Standing(command, "failed", f"{command.out} holds another result: {'; '.join(other)}")
+        return CommandStatus(command, "failed", f"{command.out} holds another result: {'; '.join(other)}")
     return _unfinished(study, command)
 
 
-def _unfinished(study: Study, command: Command) -> Standing:
+def _unfinished(study: Study, command: Command) -> CommandStatus:
     """That of a command that is not done and does not run."""
-    last = logs.last_run(logs.of(study.out, command))
+    last = logs.last_run(logs.log_path(study.out, command))
     if last and last.code not in (None, 0, *STOPPED):
-        return Standing(command, "failed", f"{last.error or logs.UNSAID} ({logs.ending(last.code)})")
-    begun = any(artifacts.partial_of(part.out).exists() for part in command.parts())
-    return Standing(command, "stopped" if begun else "waiting")
+        return CommandStatus(command, "failed", f"{last.error or logs.NO_MESSAGE} ({logs.describe_exit_code(last.code)})")
+    begun = any(artifacts.partial_path(part.out).exists() for part in command.parts())
+    return CommandStatus(command, "stopped" if begun else "waiting")
 
 
-def _made(command: Command) -> Manifest | None:
+def _read_manifest(command: Command) -> Manifest | None:
     """The manifest of what lies at the command's `out`; None where there is none, or a damaged one."""
     try:
         return manifests.read(command.out / MANIFEST) if artifacts.is_artifact(command.out) else None
@@ -136,7 +136,7 @@ def _made(command: Command) -> Manifest | None:
         return None
 
 
-def _other(made: Manifest, command: Command) -> list[str]:
+def _find_differences(made: Manifest, command: Command) -> list[str]:
     """In what the result that is there is not this command's: settings, inputs that are artifacts, what is added."""
     if made["stage"] != command.name:
         return [f"it was made by {made['stage']}"]
@@ -148,10 +148,10 @@ def _other(made: Manifest, command: Command) -> list[str]:
         if artifacts.is_artifact(given[name]) and artifacts.digest(given[name]) != made["inputs"][name]["sha256"]
     ]
     added = [] if command.is_met_by(made["result"]) else ["it lacks what is to be added to it"]
-    return [*builder.other_settings(made, command), *named, *changed, *added]
+    return [*builder.option_differences(made, command), *named, *changed, *added]
 
 
-def _took(made: list[Manifest]) -> float | None:
+def _duration(made: list[Manifest]) -> float | None:
     """Seconds that making them took, all together; None where one was stopped, for then they are of its end alone."""
     environments = [manifest.get("environment", {}) for manifest in made]
     seconds = [each.get("seconds") for each in environments if not each.get("stops")]
@@ -159,16 +159,16 @@ def _took(made: list[Manifest]) -> float | None:
     return max(whole) if len(whole) == len(made) else None
 
 
-def _pace(standings: list[Standing]) -> dict[str, float]:
+def _mean_durations(statuses: list[CommandStatus]) -> dict[str, float]:
     """Mean seconds of the commands of each name that are done."""
     took: dict[str, list[float]] = {}
-    for standing in standings:
-        if standing.state == "done" and standing.seconds is not None:
-            took.setdefault(standing.command.name, []).append(standing.seconds)
+    for command_status in statuses:
+        if command_status.state == "done" and command_status.seconds is not None:
+            took.setdefault(command_status.command.name, []).append(command_status.seconds)
     return {name: fmean(seconds) for name, seconds in took.items()}
 
 
-def as_json(standings: list[Standing]) -> list[dict[str, Any]]:
+def as_json(statuses: list[CommandStatus]) -> list[dict[str, Any]]:
     """The same as JSON values."""
     return [
         {
@@ -178,5 +178,5 @@ def as_json(standings: list[Standing]) -> list[dict[str, Any]]:
             "seconds": None if each.seconds is None else round(each.seconds, 1),
             "note": each.note,
         }
-        for each in standings
+        for each in statuses
     ]

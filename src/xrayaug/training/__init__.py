@@ -1,1 +1,1 @@
-"""Networks learning: a GAN, a classifier, and what both need for it."""
+"""Training of GANs and classifiers, and what both share."""

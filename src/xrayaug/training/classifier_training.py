@@ -1,13 +1,14 @@
-"""Training the abnormality classifier: one run, or those of several seeds side by side on one device.
+"""Training of the abnormality classifier: one run, or the runs of several seeds interleaved on one device.
 
-The thesis's and Rajpurkar et al. 2018's (MURA, section 3.1) recipe: Adam, binary cross-entropy weighted by class, the
-learning rate divided by ten when the validation loss stands still, the network of the best validation loss kept.
+The recipe is that of the thesis and of Rajpurkar et al. 2018 (MURA, section 3.1): Adam, binary cross-entropy weighted
+by class, the learning rate divided by ten when the validation loss stops falling, and the weights of the lowest
+validation loss kept.
 
-Arms are paired: a seed gives every arm the same initial weights, and in every pass shows the real images in the same
-relative order, mirrored and rotated by the same draws, whatever is added to them.
+Arms are paired: in every arm, a seed gives the same initial weights, and every pass shows the real images in the same
+relative order with the same random flips and rotations, whatever images were added to them.
 
-An epoch is a pass over the training images. With `--budget steps` it is as many steps as a pass over the real ones
-takes, so that all arms take as many; passes then go on through the ends of epochs.
+An epoch is a pass over the training images. With `--budget steps` an epoch has as many steps as a pass over the real
+images, so that all arms take equally many steps; a pass may then continue in the next epoch.
 """
 
 import math
@@ -21,56 +22,52 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug.data.images.loaders import Feed
+from xrayaug.data.images.loaders import ImageLoader
 from xrayaug.errors import TrainingError
 from xrayaug.networks import classifier
 from xrayaug.options import TrainClassifier
 from xrayaug.runtime import console, devices, stopping
 from xrayaug.runtime.distributed import ranks, sharing
-from xrayaug.runtime.distributed.sharing import Share
-from xrayaug.runtime.stopping import Pace, Stopped
+from xrayaug.runtime.distributed.sharing import BatchShard
+from xrayaug.runtime.stopping import SaveSchedule, Stopped
 from xrayaug.stats import classification
 from xrayaug.storage import builder, weights
 from xrayaug.storage.checkpoints import Checkpoints, State
 from xrayaug.storage.files import Log
 from xrayaug.training import steps
 from xrayaug.training.profiling import Profile
-from xrayaug.training.steps import LOOK, Recorder
+from xrayaug.training.steps import SYNC_INTERVAL, CudaGraphRecorder
 
-INITIAL, DRAWS, DROPOUT = range(3)  # what a random stream is for
+INITIAL, AUGMENTATION, DROPOUT = range(3)  # random streams: initial weights, order and augmentation, dropout masks
 BETAS = (0.9, 0.999)  # Adam's, as in Rajpurkar et al. 2018
 PLATEAU_FACTOR = 0.1
-LOOK_BATCH = 32  # validation images per pass
+VALIDATION_BATCH_SIZE = 32
 LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """What a network is shown: pictures uint8 `[N, S, S]` and labels float `[N]`, 1.0 abnormal, on one device."""
+class LabelledImages:
+    """Images uint8 `[N, S, S]` and labels float `[N]` (1.0 is abnormal), on one device."""
 
-    pixels: Feed
+    pixels: ImageLoader
     labels: Tensor
 
 
 @dataclass(frozen=True)
-class Material:
-    """What runs learn from and are judged by, and what a mistake on a normal and an abnormal image weighs.
+class ClassifierTrainingData:
+    """Training and validation images, and the class weights of the loss."""
 
-    The real ones come first among the training pictures. For training alone, `emphasis` is how much more an image of
-    each class counts than there are of it.
-    """
-
-    train: Pictures
-    valid: Pictures
-    w0: float
-    w1: float
-    real: int
-    emphasis: tuple[float, float] = (1.0, 1.0)
+    train: LabelledImages  # real images come first
+    valid: LabelledImages
+    w0: float  # class weight of normal images
+    w1: float  # class weight of abnormal images
+    real_count: int  # real images in `train`
+    importance_weights: tuple[float, float] = (1.0, 1.0)  # of normal and abnormal images, in the training loss only
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What the validation images say of the network after an epoch."""
+class ValidationMetrics:
+    """Metrics of the validation images after an epoch, None where undefined; the log has them as `valid_...`."""
 
     loss: float
     accuracy: float | None
@@ -78,19 +75,19 @@ class Judgement:
 
 
 @dataclass
-class Position:
-    """How far the run has come: so many batches into an epoch, how many images they held, what their losses sum to."""
+class ClassifierProgress:
+    """Position of a run: the epoch and its batches so far. Its fields are keys of checkpoints."""
 
     epoch: int = 1
     batches: int = 0
-    images: int = 0  # in those batches
-    total: float = 0.0
+    images: int = 0  # in these batches
+    total: float = 0.0  # sum of their images' losses
     seconds: float = 0.0  # spent training in this epoch
 
 
 @dataclass
-class Best:
-    """The epoch of the lowest validation loss, the first of equals."""
+class BestEpoch:
+    """The epoch of the lowest validation loss so far, the first of equals. Its fields are keys of checkpoints."""
 
     epoch: int = 0
     loss: float = math.inf
@@ -99,195 +96,216 @@ class Best:
     weights: dict[str, Tensor] = field(default_factory=dict)
 
 
-class Training:
-    """A run from its first step or from where it was stopped to its last."""
+class ClassifierTrainer:
+    """A training run, which begins anew or goes on from its last checkpoint."""
 
-    def __init__(self, options: TrainClassifier, device: torch.device, directory: Path, material: Material) -> None:
+    def __init__(
+        self, options: TrainClassifier, device: torch.device, directory: Path, training_data: ClassifierTrainingData
+    ) -> None:
         self.options = options
         self.directory = directory
-        self.material = material
-        seed = devices.generator(options.seed, INITIAL).initial_seed()
-        with ranks.one_first():
+        self.training_data = training_data
+        seed = devices.seeded_generator(options.seed, INITIAL).initial_seed()
+        with ranks.local_rank_zero_first():
             network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed)
         if options.sync_bn:
-            sharing.synchronise(network)
-        self.least = sharing.least_of([network])
-        sharing.check_fit(options.batch_size, self.least)
+            sharing.convert_sync_batchnorm(network)
+        self.min_shard = sharing.min_shard_size([network])
+        sharing.check_batch_size(options.batch_size, self.min_shard)
         self.network = network.to(device)
         self.optimiser = steps.adam(self.network.parameters(), device, lr=options.lr, betas=BETAS)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimiser, factor=PLATEAU_FACTOR, patience=options.patience
         )
-        self.recorder = Recorder(device, precision=options.precision, graphs=not options.no_graphs)
-        self.losses: list[tuple[Tensor, int]] = []  # of the steps since the last look, and their images
-        self.look = Pace(LOOK)
-        self.note = ""  # what the progress says beside its figures
-        self.problem: TrainingError | None = None  # which ended it
+        self.recorder = CudaGraphRecorder(device, precision=options.precision, graphs=not options.no_graphs)
+        self.losses: list[tuple[Tensor, int]] = []  # loss and image count of each step whose loss has not been read yet
+        self.sync_schedule = SaveSchedule(SYNC_INTERVAL)
+        self.note = ""  # shown by the progress line
+        self.problem: TrainingError | None = None  # the error that ended the run
         self.checkpoints = Checkpoints(directory / builder.RESUME / "checkpoints", options.checkpoint_every)
-        self.at, self.best = Position(), Best()
-        self._take_up(self.checkpoints.restore())
-        self.turn = devices.own_queue(device)
+        self.progress, self.best = ClassifierProgress(), BestEpoch()
+        self._restore(self.checkpoints.restore())
+        self.stream = devices.side_stream(device)
 
     @property
-    def count(self) -> int:
-        """Training images."""
-        return len(self.material.train.labels)
+    def image_count(self) -> int:
+        """Number of training images."""
+        return len(self.training_data.train.labels)
 
     @property
-    def length(self) -> int:
-        """Steps of an epoch: those of a pass over the training images, or with `--budget steps` over the real ones."""
-        return steps_of(self.material.real if self.options.budget == "steps" else self.count, self.options.batch_size)
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch: as many as a pass over the training images has, or with `--budget steps` the real ones."""
+        return count_batches(
+            self.training_data.real_count if self.options.budget == "steps" else self.image_count,
+            self.options.batch_size,
+        )
 
     @property
-    def done(self) -> int:
-        """Steps so far."""
-        return (self.at.epoch - 1) * self.length + self.at.batches
+    def steps_done(self) -> int:
+        """Number of steps so far."""
+        return (self.progress.epoch - 1) * self.steps_per_epoch + self.progress.batches
 
     @property
     def seen(self) -> int:
-        """Images so far."""
-        return self._images_of(self.done)
+        """Number of images seen so far, repeats included."""
+        return self._count_images(self.steps_done)
 
     @property
     def total(self) -> int:
-        """Images from the first step to the last."""
-        return self._images_of(self.options.epochs * self.length)
+        """Number of images that the whole training sees, repeats included."""
+        return self._count_images(self.options.epochs * self.steps_per_epoch)
 
     def steps(self) -> Iterator[int]:
-        """Train to the end, giving way after every step.
+        """Train to the end, one step at a time.
 
         Yields:
-            How many images the step was on.
+            The number of images in the step's batch.
 
         Raises:
             TrainingError: a loss became NaN or infinite.
-            Stopped: the run was asked to stop, and has saved what it needs to go on.
+            Stopped: the run was asked to stop, and has saved a checkpoint.
         """
-        while self.at.epoch <= self.options.epochs:
-            yield from self._epoch()
-            self._end_epoch(self._judge())
-        self.visit()
+        while self.progress.epoch <= self.options.epochs:
+            yield from self._run_epoch()
+            self._end_epoch(self._validate())
+        self.save_if_due()
 
-    def visit(self) -> None:
-        """A point at which the run may stop; see `Checkpoints.visit`."""
-        self.checkpoints.visit(self.seen, self._state)
+    def save_if_due(self) -> None:
+        """Save a checkpoint if it is time to, and stop if asked to; see `Checkpoints.save_if_due`."""
+        self.checkpoints.save_if_due(self.seen, self._state)
 
-    def _images_of(self, steps: int) -> int:
-        """How many images the first `steps` are on; only the last batch of a pass is of another size."""
-        passes, batches = divmod(steps, steps_of(self.count, self.options.batch_size))
-        return passes * self.count + batches * self.options.batch_size
+    def _count_images(self, steps: int) -> int:
+        """Return the number of images in the first `steps` batches; only the last batch of a pass has another size."""
+        passes, batches = divmod(steps, count_batches(self.image_count, self.options.batch_size))
+        return passes * self.image_count + batches * self.options.batch_size
 
-    def _epoch(self) -> Iterator[int]:
-        """Take an epoch's steps, or those left of them: a pass over the training images, a part of one, or several."""
+    def _run_epoch(self) -> Iterator[int]:
+        """Take the steps that are left of an epoch: one pass over the training images, a part of one, or several."""
         self.network.train()
-        while self.at.batches < self.length:
-            before, batches = divmod(self.done, steps_of(self.count, self.options.batch_size))
-            yield from self._pass(before + 1, batches)
+        while self.progress.batches < self.steps_per_epoch:
+            passes, batches = divmod(self.steps_done, count_batches(self.image_count, self.options.batch_size))
+            yield from self._run_pass(passes + 1, batches)
         started = time.monotonic()
-        self._look()
-        self.at.seconds += time.monotonic() - started
+        self._read_losses()
+        self.progress.seconds += time.monotonic() - started
 
-    def _pass(self, number: int, first: int) -> Iterator[int]:
-        """Go on with a pass over the training images at a batch of its order, to its end or the epoch's."""
-        at, options, device = self.at, self.options, self.material.train.labels.device
-        draws = _draws(self.count, options.seed, number)
-        theta = classifier.transforms(draws[:, 1:], flip=options.flip, rotation=options.rotation).to(device)
+    def _run_pass(self, number: int, first: int) -> Iterator[int]:
+        """Run pass `number` over the training images from batch `first` on, to its end or that of the epoch."""
+        progress, options, device = self.progress, self.options, self.training_data.train.labels.device
+        draws = _draw_augmentations(self.image_count, options.seed, number)
+        theta = classifier.random_affine(draws[:, 1:], flip=options.flip, rotation=options.rotation).to(device)
         order = draws[:, 0].argsort(stable=True)
-        left = batches(order, options.batch_size)[first : first + self.length - at.batches]
-        shares, own = sharing.stretches(left, self.least)
+        left = split_batches(order, options.batch_size)[first : first + self.steps_per_epoch - progress.batches]
+        shards, own = sharing.shard_batches(left, self.min_shard)
         started = time.monotonic()
-        for whole, share, (batch, *given) in zip(left, shares, self.material.train.pixels.each(own), strict=True):
-            self.losses.append((self._taken(share, batch, theta[batch], *given), len(whole)))
-            at.batches += 1
-            at.images += len(whole)
-            if ranks.agreed(self.look.due(0))[0]:
-                self._look()
-            at.seconds += time.monotonic() - started
-            self.visit()
+        for whole, shard, (batch, *inputs) in zip(
+            left, shards, self.training_data.train.pixels.iter_batches(own), strict=True
+        ):
+            self.losses.append((self._run_step(shard, batch, theta[batch], *inputs), len(whole)))
+            progress.batches += 1
+            progress.images += len(whole)
+            if ranks.all_reduce_max(self.sync_schedule.is_due(0))[0]:
+                self._read_losses()
+            progress.seconds += time.monotonic() - started
+            self.save_if_due()
             yield len(whole)
             started = time.monotonic()
 
-    def _taken(self, share: Share | None, *given: Tensor) -> Tensor:
-        """The loss of the step on a batch, of which this process has its share."""
-        at, rank = self.at, ranks.own().number
-        masks = devices.generator(self.options.seed, DROPOUT, at.epoch, at.batches, *([rank] if rank else []))
-        with sharing.of_batch(share):
-            return self.recorder.take(self._step, *given, seed=masks.initial_seed(), key=share)
+    def _run_step(self, shard: BatchShard | None, *inputs: Tensor) -> Tensor:
+        """Take a step on this process's shard of a batch, and return the whole batch's loss."""
+        progress, rank = self.progress, ranks.current_rank().number
+        masks = devices.seeded_generator(
+            self.options.seed, DROPOUT, progress.epoch, progress.batches, *([rank] if rank else [])
+        )
+        with sharing.use_shard(shard):
+            return self.recorder.run(self._step, *inputs, seed=masks.initial_seed(), key=shard)
 
-    def _step(self, batch: Tensor, theta: Tensor, *given: Tensor) -> Tensor:
-        """One optimiser step on the pictures numbered `batch`, each transformed; the whole batch's loss before it."""
-        shown = self.material.train
-        images = classifier.images_of(shown.pixels.shown(batch, *given))
+    def _step(self, batch: Tensor, theta: Tensor, *inputs: Tensor) -> Tensor:
+        """Take an optimiser step and return the whole batch's loss before it.
+
+        Args:
+            batch: indices of this process's training images.
+            theta: affine transforms that augment them, `[N, 2, 3]`.
+            inputs: what the image loader needs to look them up.
+        """
+        train = self.training_data.train
+        images = classifier.to_input(train.pixels.gather(batch, *inputs))
         if self.options.flip or self.options.rotation:
-            images = classifier.warp(images, theta)
+            images = classifier.apply_affine(images, theta)
         with devices.autocast(images.device, self.options.precision):
             logits = self.network(images)
-        e0, e1 = self.material.emphasis
-        loss = classifier.weighted_bce(logits, shown.labels[batch], e0 * self.material.w0, e1 * self.material.w1)
+        e0, e1 = self.training_data.importance_weights
+        loss = classifier.weighted_bce(
+            logits, train.labels[batch], e0 * self.training_data.w0, e1 * self.training_data.w1
+        )
         self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(sharing.weighed(loss))
-        (found,) = sharing.reduced(self.network, means=[loss])
+        torch.autograd.backward(sharing.scale_loss(loss))
+        (mean_loss,) = sharing.reduce_gradients(self.network, means=[loss])
         self.optimiser.step()
-        return found.detach()
+        return mean_loss.detach()
 
-    def _look(self) -> None:
-        """Read the losses that the device has computed since the last look, for which it must be waited for.
+    def _read_losses(self) -> None:
+        """Read the losses of the steps since the last call, which waits until the device has computed them.
 
         Raises:
-            TrainingError: one is NaN or infinite.
+            TrainingError: a loss is NaN or infinite.
         """
         losses = torch.stack([loss for loss, _ in self.losses]).tolist() if self.losses else []
         for loss, (_, images) in zip(losses, self.losses, strict=True):
-            _stop_on_nan(loss, f"the training loss became {loss}", self.at.epoch)
-            self.at.total += loss * images
-            self.note = f"epoch {self.at.epoch}, loss {loss:.4f}"
+            _stop_on_nan(loss, f"the training loss became {loss}", self.progress.epoch)
+            self.progress.total += loss * images
+            self.note = f"epoch {self.progress.epoch}, loss {loss:.4f}"
         self.losses.clear()
-        self.look.restart(0)
+        self.sync_schedule.reset(0)
 
-    def _judge(self) -> Judgement:
-        """Look at the validation images, without augmentation; a stop is possible after each batch of them.
+    def _validate(self) -> ValidationMetrics:
+        """Evaluate the network on the validation images, without augmentation; the run may stop after each batch.
 
         Raises:
             TrainingError: the loss became NaN or infinite.
         """
-        valid = self.material.valid
-        logits = classifier.logits(
-            self.network, valid.pixels, batch_size=LOOK_BATCH, device=valid.labels.device, after_each=self.visit
+        valid = self.training_data.valid
+        logits = classifier.predict_logits(
+            self.network,
+            valid.pixels,
+            batch_size=VALIDATION_BATCH_SIZE,
+            device=valid.labels.device,
+            after_each=self.save_if_due,
         )
         labels = valid.labels.cpu().double()
-        loss = classifier.weighted_bce(logits, labels, self.material.w0, self.material.w1).item()
-        _stop_on_nan(loss, f"the validation loss became {loss}", self.at.epoch)
-        found = classification.score(labels.numpy(), classifier.probabilities(logits))
-        return Judgement(loss, found.accuracy, found.auroc)
+        loss = classifier.weighted_bce(logits, labels, self.training_data.w0, self.training_data.w1).item()
+        _stop_on_nan(loss, f"the validation loss became {loss}", self.progress.epoch)
+        scores = classification.score(labels.numpy(), classifier.to_probabilities(logits))
+        return ValidationMetrics(loss, scores.accuracy, scores.auroc)
 
-    def _end_epoch(self, judged: Judgement) -> None:
-        """Log, keep the weights if they are the best so far, and let the rate fall if they have not been for long."""
-        self.log.append(ranks.told(self._line(judged)))
+    def _end_epoch(self, metrics: ValidationMetrics) -> None:
+        """Log the epoch, keep its weights if they are the best so far, and reduce the learning rate on a plateau."""
+        self.log.append(ranks.broadcast(self._log_entry(metrics)))
         rate = self.optimiser.param_groups[0]["lr"]
-        if judged.loss < self.best.loss:
-            self.best = Best(self.at.epoch, **asdict(judged), weights=classifier.state_of(self.network))
-        self.plateau.step(judged.loss)
+        if metrics.loss < self.best.loss:
+            self.best = BestEpoch(self.progress.epoch, **asdict(metrics), weights=classifier.state_of(self.network))
+        self.plateau.step(metrics.loss)
         if self.optimiser.param_groups[0]["lr"] != rate:
-            self.recorder.forget()
-        self.at = Position(self.at.epoch + 1)
+            self.recorder.reset()  # recorded steps hold the old rate
+        self.progress = ClassifierProgress(self.progress.epoch + 1)
 
-    def _line(self, judged: Judgement) -> dict[str, Any]:
-        """What the log says of an epoch; seconds and images a second are of training alone."""
-        at = self.at
+    def _log_entry(self, metrics: ValidationMetrics) -> dict[str, Any]:
+        """Return an epoch's line of the log; `seconds` and `images_per_second` leave out validation."""
+        progress = self.progress
         return {
-            "epoch": at.epoch,
+            "epoch": progress.epoch,
             "images": self.seen,
-            "train_loss": at.total / at.images,
-            **{f"valid_{name}": value for name, value in asdict(judged).items()},
+            "train_loss": progress.total / progress.images,
+            **{f"valid_{name}": value for name, value in asdict(metrics).items()},
             "lr": self.optimiser.param_groups[0]["lr"],
-            "seconds": round(at.seconds, 3),
-            "images_per_second": round(at.images / max(at.seconds, 1e-9), 1),
+            "seconds": round(progress.seconds, 3),
+            "images_per_second": round(progress.images / max(progress.seconds, 1e-9), 1),
         }
 
     def _state(self) -> State:
-        self._look()
+        self._read_losses()
         return {
-            "at": vars(self.at),
+            "at": vars(self.progress),
             "best": vars(self.best),
             "log": self.log.lines,
             "network": self.network.state_dict(),
@@ -295,85 +313,91 @@ class Training:
             "plateau": self.plateau.state_dict(),
         }
 
-    def _take_up(self, state: State | None) -> None:
+    def _restore(self, state: State | None) -> None:
         self.log = Log(self.directory / LOG, state["log"] if state else ())
         if state:
-            weights.put(state["network"], self.network, "the checkpoint")
-            steps.put_optimiser(state["optimiser"], self.optimiser)
+            weights.assign(state["network"], self.network, "the checkpoint")
+            steps.load_optimiser_state(state["optimiser"], self.optimiser)
             self.plateau.load_state_dict(state["plateau"])
-            self.at, self.best = Position(**state["at"]), Best(**state["best"])
+            self.progress, self.best = ClassifierProgress(**state["at"]), BestEpoch(**state["best"])
 
 
-def side_by_side(trainings: Sequence[Training], profile: Profile) -> None:
-    """Train them all to the end, a step of each in turn; a GPU computes the steps of several at a time.
+def train_interleaved(trainings: Sequence[ClassifierTrainer], profile: Profile) -> None:
+    """Train all runs to the end, taking one step of each in turn; a GPU computes steps of several runs concurrently.
 
-    Where one fails, its `problem` says why, and the others go on. Each ends with the bytes that it alone would.
+    If a run fails, its `problem` is set and the others go on. Each run ends with the same bytes as when trained alone.
 
     Raises:
-        Stopped: the command was asked to stop, and every one has saved what it needs to go on.
+        Stopped: the command was asked to stop, and every run has saved a checkpoint.
     """
     try:
-        _in_turn(trainings, profile)
+        _train_interleaved(trainings, profile)
     finally:
-        for each in trainings:
-            each.recorder.forget()
+        for training in trainings:
+            training.recorder.reset()
 
 
-def _in_turn(trainings: Sequence[Training], profile: Profile) -> None:
-    """Take the steps that are left, one of each training in turn."""
-    total = sum(each.total for each in trainings)
-    done = sum(each.seen for each in trainings)
+def _train_interleaved(trainings: Sequence[ClassifierTrainer], profile: Profile) -> None:
+    """Take the steps that are left, one of each run in turn."""
+    total = sum(training.total for training in trainings)
+    done = sum(training.seen for training in trainings)
     with stopping.deferred(), profile, console.progress(total, "train-classifier", done=done) as advance:
-        left = {each: each.steps() for each in trainings}
+        left = {training: training.steps() for training in trainings}
         while left:
-            for each, steps in list(left.items()):
-                if images := _taken(each, steps, trainings):
+            for training, steps in list(left.items()):
+                if images := _advance(training, steps, trainings):
                     profile.step(images)
-                    advance(images, each.note if len(trainings) == 1 else f"seed {each.options.seed}: {each.note}")
+                    prefix = "" if len(trainings) == 1 else f"seed {training.options.seed}: "
+                    advance(images, prefix + training.note)
                 else:
-                    del left[each]
+                    del left[training]
 
 
-def _taken(one: Training, steps: Iterator[int], all_of_them: Sequence[Training]) -> int:
-    """Take the next step of `one`: how many images it was on, 0 where there is none."""
+def _advance(training: ClassifierTrainer, steps: Iterator[int], trainings: Sequence[ClassifierTrainer]) -> int:
+    """Take the next step of a run and return its number of images, 0 if no step is left or the run failed.
+
+    Raises:
+        Stopped: the command was asked to stop, and all `trainings` have saved a checkpoint.
+    """
     try:
-        with one.turn:
+        with training.stream:
             return next(steps, 0)
     except TrainingError as problem:
-        one.problem = problem
-        if len(all_of_them) > 1:
-            console.warn(f"seed {one.options.seed}: {problem.message}; the others go on")
+        training.problem = problem
+        if len(trainings) > 1:
+            console.warning(f"seed {training.options.seed}: {problem.message}; the other seeds go on")
         return 0
     except Stopped:
-        for other in all_of_them:
-            if other is not one and other.problem is None:
-                with other.turn, suppress(Stopped, TrainingError):
-                    other.visit()
+        for other in trainings:
+            if other is not training and other.problem is None:
+                with other.stream, suppress(Stopped, TrainingError):
+                    other.save_if_due()
         raise
 
 
-def _draws(count: int, seed: int, number: int) -> Tensor:
-    """Three uniform numbers for every training image `[N, 3]` in the pass of that number: its place, flip and angle.
+def _draw_augmentations(count: int, seed: int, number: int) -> Tensor:
+    """Return uniform random numbers for each training image in pass `number`: its sort key, flip and angle, `[N, 3]`.
 
-    Drawn image by image, so that the first rows do not depend on how many follow: the real images come first, and
-    have the same draws in every arm.
+    They are drawn image by image, so that the first rows do not depend on how many images follow: the real images come
+    first and get the same numbers in every arm.
     """
-    return torch.rand(count, 3, dtype=torch.float64, generator=devices.generator(seed, DRAWS, number))
+    return torch.rand(count, 3, dtype=torch.float64, generator=devices.seeded_generator(seed, AUGMENTATION, number))
 
 
-def batches(order: Tensor, batch_size: int) -> list[Tensor]:
-    """The order in batches; a last one of a single image joins the one before.
+def split_batches(order: Tensor, batch_size: int) -> list[Tensor]:
+    """Split image indices into batches; a last batch of a single image is joined to the one before.
 
-    Batch norm cannot take it alone, and SqueezeNet's gradients then round differently from process to process.
+    Batch norm cannot train on a single image, and with one SqueezeNet's gradients round differently from process to
+    process.
     """
-    parts = list(torch.split(order, batch_size))
-    if len(parts) > 1 and len(parts[-1]) == 1:
-        parts[-2:] = [torch.cat(parts[-2:])]
-    return parts
+    batches = list(torch.split(order, batch_size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
 
 
-def steps_of(images: int, batch_size: int) -> int:
-    """How many `batches` there are of so many images."""
+def count_batches(images: int, batch_size: int) -> int:
+    """Return how many batches `split_batches` makes of that many images."""
     whole, rest = divmod(images, batch_size)
     return max(whole, 1) if rest <= 1 else whole + 1
 

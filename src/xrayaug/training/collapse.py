@@ -1,8 +1,8 @@
-"""What tells that a GAN has collapsed, from the log of its epochs.
+"""Detection of a collapsed GAN from the log of its epochs.
 
-Of the discriminator: its loss stays near zero, so that the generator learns nothing more from it (Arjovsky and Bottou
-2017, arXiv:1701.04862). Of the generator: whatever the noise, the images are nearly the same (Goodfellow 2016,
-arXiv:1701.00160, section 5.1).
+The discriminator has collapsed if its loss stays near zero, so that the generator learns nothing more from it (Arjovsky
+and Bottou 2017, arXiv:1701.04862); the generator if its images are nearly the same for every latent vector (Goodfellow
+2016, arXiv:1701.00160, section 5.1).
 """
 
 import math
@@ -12,42 +12,48 @@ from typing import Any
 import torch
 from torch import Tensor
 
-LOOKED_AT = 16  # images of the fixed noise
+SPREAD_IMAGES = 16  # images that the spread is computed from
 NEAR_ZERO_LOSS = 1e-3
-NEAR_ZERO_SPREAD = 0.05  # of the real images' spread
-LONG_EPOCHS = 3  # so many epochs in a row
-LONG_IMAGES = 10_000  # and so many images in them
-UNBOUNDED = "wgan"  # the loss that falls as far as it may: near zero it says nothing
+NEAR_ZERO_SPREAD = 0.05  # relative to the real images' spread
+MIN_EPOCHS = 3  # consecutive epochs with the same sign before a collapse is reported
+MIN_IMAGES = 10_000  # images that these epochs must have seen
+UNBOUNDED_LOSS = "wgan"  # has no lower bound, so that a value near zero means nothing
 
 Line = dict[str, Any]
 
 
 def spread(images: Tensor) -> float:
-    """Mean distance between any two of the images `[N, 1, H, W]`, root mean square over their pixels; 0 for one."""
+    """Return the mean pairwise distance (root mean square over pixels) of images `[N, 1, H, W]`; 0 for one image."""
     if len(images) < 2:
         return 0.0
-    flat = images.flatten(1).float().cpu()  # there is no pdist on Apple's GPUs
+    flat = images.flatten(1).float().cpu()  # pdist isn't implemented for Apple's GPUs
     return torch.nn.functional.pdist(flat).mean().item() / math.sqrt(flat.shape[1])
 
 
 def is_suspect(lines: Sequence[Line], loss: str) -> bool:
-    """Whether the last epoch, trained with that loss, looked like a collapse."""
-    return bool(lines) and bool(_suspicions(lines[-1], loss))
+    """Return whether the last epoch, trained with that loss, shows a sign of collapse."""
+    return bool(lines) and bool(_find_signs(lines[-1], loss))
 
 
-def alarm(lines: Sequence[Line], epoch_images: int, loss: str) -> str:
-    """What has collapsed, once it has looked so for long; empty where nothing has."""
-    long = max(LONG_EPOCHS, -(-LONG_IMAGES // epoch_images))
-    if len(lines) < long:
+def describe_collapse(lines: Sequence[Line], epoch_images: int, loss: str) -> str:
+    """Return which signs of collapse have lasted long enough; an empty string if none has.
+
+    Args:
+        lines: the log's entries so far.
+        epoch_images: training images per epoch.
+        loss: name of the GAN's loss.
+    """
+    epochs = max(MIN_EPOCHS, -(-MIN_IMAGES // epoch_images))
+    if len(lines) < epochs:
         return ""
-    lasting = set.intersection(*(_suspicions(line, loss) for line in lines[-long:]))
-    return " and ".join(f"{suspicion} for {long} epochs" for suspicion in sorted(lasting))
+    lasting = set.intersection(*(_find_signs(line, loss) for line in lines[-epochs:]))
+    return " and ".join(f"{sign} for {epochs} epochs" for sign in sorted(lasting))
 
 
-def _suspicions(line: Line, loss: str) -> set[str]:
-    found = set()
-    if line["d_loss"] < NEAR_ZERO_LOSS and loss != UNBOUNDED:
-        found.add(f"the discriminator's loss has been below {NEAR_ZERO_LOSS:g}")
+def _find_signs(line: Line, loss: str) -> set[str]:
+    signs = set()
+    if line["d_loss"] < NEAR_ZERO_LOSS and loss != UNBOUNDED_LOSS:
+        signs.add(f"the discriminator's loss has been below {NEAR_ZERO_LOSS:g}")
     if line["spread"] < NEAR_ZERO_SPREAD:
-        found.add(f"the generated images have differed by less than {NEAR_ZERO_SPREAD:.0%} of what real ones do")
-    return found
+        signs.add(f"the generated images have differed by less than {NEAR_ZERO_SPREAD:.0%} of what real ones do")
+    return signs

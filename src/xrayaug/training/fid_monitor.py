@@ -1,4 +1,4 @@
-"""How far a generator's images are from the training images while it learns, in the features of a network."""
+"""Fréchet distance of a generator's images to the training images, measured during training."""
 
 from collections.abc import Callable
 
@@ -7,57 +7,62 @@ from torch import Tensor
 
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.metrics import frechet
-from xrayaug.metrics.frechet import Moments, Statistics
+from xrayaug.metrics.frechet import RunningMoments, Statistics
 from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks
 
-MOST = 5000  # images of either side: more tell little more of which snapshot is the best
-PASS = 50  # images at a time
-DIMS = {"inception": 2048, "random": 64}  # random features need few; a classifier has what it has
+MAX_IMAGES = 5000  # real and generated ones each; more images hardly change which snapshot is the best
+BATCH_SIZE = 50
+FEATURE_DIMS = {"inception": 2048, "random": 64}  # a classifier's features have the classifier's own dimension
 
 Draw = Callable[[int, int], Pixels]  # (start, count) -> images uint8 [count, H, W]
 Visit = Callable[[], None]
 
 
-class Yardstick:
-    """Measures against these pictures uint8 `[N, H, W]`, all or the first `MOST`, and as many generated ones.
+class FidMonitor:
+    """Measures the distance of generated images to as many training images.
 
     Args:
-        name: `inception`, `random` or the directory of a classifier run, as `--features` takes them.
-        reals: the training images.
-        where: where to compute.
+        name: of the features: `inception`, `random` or the directory of a classifier run, as `--features` takes them.
+        reals: training images uint8 `[N, H, W]`, of which the first `MAX_IMAGES` are used.
+        device: where to compute.
 
     Raises:
-        UsageError: no such features.
-        WeightsError: their weights are not to be had.
+        UsageError: there are no such features.
+        WeightsError: their weights cannot be loaded.
     """
 
     def __init__(self, name: str, reals: Pixels, device: torch.device) -> None:
         from xrayaug.metrics import features
 
-        self.reals = reals[:MOST]
-        self.network = features.load(name, device, dims=DIMS.get(name, DIMS["inception"]))
-        self._of_reals: Statistics | None = None  # which are measured when they are first needed
+        self.reals = reals[:MAX_IMAGES]
+        self.network = features.load_extractor(name, device, dims=FEATURE_DIMS.get(name, FEATURE_DIMS["inception"]))
+        self._real_statistics: Statistics | None = None  # computed when first needed
 
     def distance(self, draw: Draw, after_each: Visit) -> float:
-        """The Fréchet distance of the images that `draw` gives; `after_each` is called after each pass of images."""
-        if self._of_reals is None:
-            self._of_reals = self._statistics(lambda start, count: self.reals[start : start + count], after_each)
-        return frechet.distance(self._statistics(draw, after_each), self._of_reals)
+        """Return the Fréchet distance of the images that `draw` returns; `after_each` is called after each batch."""
+        if self._real_statistics is None:
+            self._real_statistics = self._statistics(lambda start, count: self.reals[start : start + count], after_each)
+        return frechet.distance(self._statistics(draw, after_each), self._real_statistics)
 
     def _statistics(self, draw: Draw, after_each: Visit) -> Statistics:
-        """Of the images that `draw` gives; processes take passes in turn, and all take in what each found."""
-        moments = Moments(self.network.dims)
-        rank = ranks.own()
-        for begin in range(0, len(self.reals), PASS * rank.count):
-            start = begin + PASS * rank.number
-            for features in process_group.gathered(self._features(draw, start, min(start + PASS, len(self.reals)))):
+        """Return the feature statistics of the images that `draw` returns.
+
+        Processes take batches in turn, and all of them accumulate the features of every batch in the same order.
+        """
+        moments = RunningMoments(self.network.dims)
+        rank = ranks.current_rank()
+        for begin in range(0, len(self.reals), BATCH_SIZE * rank.count):
+            start = begin + BATCH_SIZE * rank.number
+            for features in process_group.all_gather(
+                self._features(draw, start, min(start + BATCH_SIZE, len(self.reals)))
+            ):
                 moments.add(features.numpy())
             after_each()
         return moments.statistics()
 
     def _features(self, draw: Draw, start: int, stop: int) -> Tensor:
-        """Of the images from `start` up to `stop`, of which there may be none left: `[N, D]`."""
+        """Return the features of the images from `start` up to `stop`, `[N, D]`; N is 0 if none are left."""
         if start >= stop:
             return torch.empty(0, self.network.dims)
         return torch.from_numpy(self.network.features(list(draw(start, stop - start))))

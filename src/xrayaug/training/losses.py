@@ -1,7 +1,7 @@
-"""What the two networks of a GAN are trained to lower: losses by name, and penalties on the discriminator's gradient.
+"""Losses of GANs by name, and penalties on the discriminator's gradient.
 
-Judgements are `[N]`: for the loss `bce` probabilities of being real, for every other logits. All is computed in the
-precision of what is given, which is to be float32, and outside autocast: second derivatives do not stand bfloat16.
+Discriminator outputs are `[N]`: probabilities of being real for the loss `bce`, logits for every other loss. They must
+be float32, and the functions must be called outside autocast: second derivatives are too inaccurate in bfloat16.
 """
 
 from collections.abc import Callable
@@ -15,18 +15,18 @@ from xrayaug.errors import UsageError
 from xrayaug.options import Loss
 from xrayaug.runtime.distributed import sharing
 
-Judge = Callable[[Tensor], Tensor]  # images [N, 1, H, W] -> judgements [N], each of its image alone
+Discriminator = Callable[[Tensor], Tensor]  # images [N, 1, H, W] -> outputs [N], each a function of one image
 
 
 def discriminator_loss(name: Loss, d_real: Tensor, d_fake: Tensor) -> Tensor:
-    """What the discriminator lowers, a scalar; NaN in, NaN out.
+    """Return the discriminator's loss, a scalar; NaN if any input is NaN.
 
     - `bce`: -log D(x) - log(1 - D(G(z))), Goodfellow et al. 2014, equation 1.
-    - `nonsaturating`: the same of logits.
+    - `nonsaturating`: the same, computed from logits.
     - `hinge`: max(0, 1 - D(x)) + max(0, 1 + D(G(z))), Lim and Ye 2017, arXiv:1705.02894.
-    - `wgan`: D(G(z)) - D(x), Arjovsky et al. 2017, arXiv:1701.07875; it wants the gradient penalty.
+    - `wgan`: D(G(z)) - D(x), Arjovsky et al. 2017, arXiv:1701.07875; to be used with the gradient penalty.
     - `relativistic`: -log sigmoid(D(x) - D(G(z))) of pairs, Huang et al. 2024 (R3GAN), arXiv:2501.05441, equation 2,
-      after Jolicoeur-Martineau 2019; it wants R1 and R2.
+      after Jolicoeur-Martineau 2019; to be used with R1 and R2.
     """
     if name == "bce":
         return cross_entropy(d_real, 1.0) + cross_entropy(d_fake, 0.0)
@@ -40,10 +40,10 @@ def discriminator_loss(name: Loss, d_real: Tensor, d_fake: Tensor) -> Tensor:
 
 
 def generator_loss(name: Loss, d_real: Tensor | None, d_fake: Tensor) -> Tensor:
-    """What the generator lowers, a scalar; NaN in, NaN out.
+    """Return the generator's loss, a scalar; NaN if any input is NaN.
 
-    `bce` and `nonsaturating` are -log D(G(z)), the form of Goodfellow et al. 2014, section 3, that does not saturate.
-    Only `relativistic` looks at `d_real`, which is None for the others.
+    `bce` and `nonsaturating` are -log D(G(z)), the non-saturating form of Goodfellow et al. 2014, section 3. Only
+    `relativistic` uses `d_real`, which is None for the others.
     """
     if name == "bce":
         return cross_entropy(d_fake, 1.0)
@@ -55,48 +55,55 @@ def generator_loss(name: Loss, d_real: Tensor | None, d_fake: Tensor) -> Tensor:
     return -d_fake.mean()
 
 
-def zero_centred(judge: Judge, images: Tensor) -> Tensor:
-    """E |grad D(x)|² / 2 over the images `[N, 1, H, W]`.
+def r1_penalty(discriminator: Discriminator, images: Tensor) -> Tensor:
+    """Return E |grad D(x)|² / 2 over the images `[N, 1, H, W]`, a scalar.
 
-    Times gamma it is, on real images, R1, and on generated ones R2: Mescheder et al. 2018, arXiv:1801.04406,
+    Multiplied by gamma, it is R1 for real images and R2 for generated ones: Mescheder et al. 2018, arXiv:1801.04406,
     equations 9 and 10.
     """
-    return _gradients(judge, images).square().sum(1).mean() / 2
+    return _gradients(discriminator, images).square().sum(1).mean() / 2
 
 
-def one_centred(judge: Judge, real: Tensor, fake: Tensor, shares: Tensor) -> Tensor:
-    """E (|grad D(x)| - 1)² between real and generated images: `shares` `[N]` in [0, 1] say where between.
+def wgan_gp_penalty(discriminator: Discriminator, real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
+    """Return E (|grad D(x)| - 1)² at interpolations of real and generated images `[N, 1, H, W]`, a scalar.
 
-    Times lambda it is WGAN-GP's penalty: Gulrajani et al. 2017, arXiv:1704.00028, equation 3.
+    Multiplied by lambda, it is the penalty of WGAN-GP: Gulrajani et al. 2017, arXiv:1704.00028, equation 3.
+
+    Args:
+        discriminator: whose gradient is penalised.
+        real: real images.
+        fake: generated images.
+        weights: of the generated image in each interpolation, `[N]` in [0, 1].
     """
-    between = torch.lerp(real, fake, shares[:, None, None, None])
-    lengths: Tensor = torch.linalg.vector_norm(_gradients(judge, between), dim=1)
-    return (lengths - 1).square().mean()
+    interpolated = torch.lerp(real, fake, weights[:, None, None, None])
+    norms: Tensor = torch.linalg.vector_norm(_gradients(discriminator, interpolated), dim=1)
+    return (norms - 1).square().mean()
 
 
 def cross_entropy(d: Tensor, target: float) -> Tensor:
-    """Mean binary cross entropy of probabilities `[N]`; NaN stays NaN.
+    """Return the mean binary cross-entropy of probabilities `[N]`; NaN if any is NaN.
 
-    PyTorch's own raises on NaN, on CUDA by an assertion that ends the process: training could not say what happened.
+    PyTorch's own raises on NaN, and on CUDA by an assertion that ends the process, so that training could not report
+    what happened.
     """
     loss = F.binary_cross_entropy(d.nan_to_num(), torch.full_like(d, target))
     return torch.where(d.isnan().any(), torch.nan, loss)
 
 
-def check_fit(name: Loss, output: Literal["probability", "logit"], arch: str) -> None:
-    """Hold a loss to what a discriminator gives.
+def check_loss(name: Loss, output: Literal["probability", "logit"], arch: str) -> None:
+    """Check that a loss fits the discriminator's output.
 
     Raises:
-        UsageError: it is of the other kind.
+        UsageError: the loss is for probabilities and the output is a logit, or the other way round.
     """
     if (name == "bce") == (output == "probability"):
         return
-    hint = "only bce is of probabilities" if output == "probability" else "every loss but bce is of logits"
+    hint = "use --loss bce" if output == "probability" else "every loss but bce fits it"
     raise UsageError(f"--loss {name} does not fit {arch}, whose discriminator gives a {output}", hint)
 
 
-def _gradients(judge: Judge, images: Tensor) -> Tensor:
-    """Of each judgement, by its own image: `[N, H * W]`, itself open to differentiation."""
-    given = images.detach().requires_grad_()
-    (gradients,) = torch.autograd.grad(sharing.counted(judge(given)).sum(), given, create_graph=True)
+def _gradients(discriminator: Discriminator, images: Tensor) -> Tensor:
+    """Return the gradient of each output with respect to its image, `[N, H * W]`; it can be differentiated again."""
+    inputs = images.detach().requires_grad_()
+    (gradients,) = torch.autograd.grad(sharing.zero_if_idle(discriminator(inputs)).sum(), inputs, create_graph=True)
     return gradients.flatten(1)

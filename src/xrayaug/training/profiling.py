@@ -1,4 +1,4 @@
-"""Where training's time goes: a trace of some steps by torch's profiler, and its summary."""
+"""Profile of training: a trace of some steps by torch's profiler, and a summary of it."""
 
 import os
 import time
@@ -12,33 +12,34 @@ from xrayaug.errors import OutputError
 from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 
-PASSED_OVER = 5  # steps, in which memory, algorithms and graphs settle
-TRACED = 10  # steps
-SHOWN = 12  # operations
-ENDINGS = (".json", ".json.gz")
+SKIPPED_STEPS = 5  # warm-up: memory is allocated, cuDNN chooses algorithms, CUDA graphs are recorded
+TRACED_STEPS = 10
+SHOWN_OPERATIONS = 12  # rows of the summary
+SUFFIXES = (".json", ".json.gz")
 
 
 class Profile:
-    """A trace of some of this process's steps, written to `file`; None traces none.
+    """Context manager that traces some of this process's training steps.
 
     Args:
-        file: the trace.
-        where: the steps are computed.
-        overwrite: replace a file that is there.
-        side_by_side: trainings that take their steps in turn, each of which is traced for as many steps as one alone.
+        file: the trace to write; None traces nothing.
+        device: computes the steps.
+        overwrite: replace an existing file.
+        concurrent_runs: training runs that take their steps in turn; the numbers of skipped and traced steps are
+            multiplied by it.
 
     Raises:
-        OutputError: the file is there already, or its name is not a trace's.
+        OutputError: the file exists already, or its name has the wrong suffix.
     """
 
     def __init__(
-        self, file: Path | None, device: torch.device, *, overwrite: bool = False, side_by_side: int = 1
+        self, file: Path | None, device: torch.device, *, overwrite: bool = False, concurrent_runs: int = 1
     ) -> None:
         self.file = file
-        self._first, self._last = PASSED_OVER * side_by_side, (PASSED_OVER + TRACED) * side_by_side
-        self._where = device
+        self._first, self._last = SKIPPED_STEPS * concurrent_runs, (SKIPPED_STEPS + TRACED_STEPS) * concurrent_runs
+        self._device = device
         self._steps = self._images = 0
-        self._tracing: Any = None
+        self._profiler: Any = None
         if file is not None:
             _check(file, overwrite=overwrite)
 
@@ -46,15 +47,15 @@ class Profile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._tracing is not None:
+        if self._profiler is not None:
             self._end()
         elif kind is None and self.file is not None and self._steps <= self._first:
-            console.warn(f"no trace: it begins after {self._first} steps, and this process took {self._steps}")
+            console.warning(f"no trace: it begins after {self._first} steps, and this process took {self._steps}")
 
     def step(self, images: int) -> None:
-        """A step on so many images was taken."""
+        """Count a step on that many images, and begin or end the trace when it is time to."""
         self._steps += 1
-        if self._tracing is not None:
+        if self._profiler is not None:
             self._images += images
             if self._steps == self._last:
                 self._end()
@@ -62,30 +63,30 @@ class Profile:
             self._begin()
 
     def _begin(self) -> None:
-        devices.wait(self._where)
-        on_device = [ProfilerActivity.CUDA] if self._where.type == "cuda" else []
-        self._tracing = profile(activities=[ProfilerActivity.CPU, *on_device])
-        self._tracing.start()
+        devices.synchronize(self._device)
+        on_device = [ProfilerActivity.CUDA] if self._device.type == "cuda" else []
+        self._profiler = profile(activities=[ProfilerActivity.CPU, *on_device])
+        self._profiler.start()
         self._started = time.monotonic()
 
     def _end(self) -> None:
-        devices.wait(self._where)
+        devices.synchronize(self._device)
         seconds = time.monotonic() - self._started
-        self._tracing.stop()
+        self._profiler.stop()
         assert self.file is not None
-        _write(self._tracing, self.file)
+        _write(self._profiler, self.file)
         steps = self._steps - self._first
-        title = f"{steps} steps, {self._images} images, {seconds:.2f} s: where the time went"
-        console.show_aside(_summary(title, self._tracing, self._where))
-        console.say(f"the trace is {self.file}; open it at ui.perfetto.dev or chrome://tracing")
-        self._tracing = None
+        title = f"Longest operations of {steps} steps, {self._images} images, {seconds:.2f} s"
+        console.show_on_stderr(_summary(title, self._profiler, self._device))
+        console.info(f"the trace is {self.file}; open it at ui.perfetto.dev or chrome://tracing")
+        self._profiler = None
 
 
 def _check(file: Path, *, overwrite: bool) -> None:
-    if not file.name.endswith(ENDINGS):
-        raise OutputError(f"--profile {file} ends in neither {' nor '.join(ENDINGS)}", "traces are known by that")
+    if not file.name.endswith(SUFFIXES):
+        raise OutputError(f"--profile {file} must end in {' or '.join(SUFFIXES)}", "choose another name")
     if file.exists() and not overwrite:
-        raise OutputError(f"--profile {file} is there already", "choose another name, or --overwrite")
+        raise OutputError(f"--profile {file} exists already", "choose another name, or --overwrite")
 
 
 def _write(tracing: Any, file: Path) -> None:
@@ -96,10 +97,10 @@ def _write(tracing: Any, file: Path) -> None:
 
 
 def _summary(title: str, tracing: Any, device: torch.device) -> Table:
-    """The operations that took longest themselves, those that they called left out."""
+    """Return a table of the operations that took longest, without the operations that they called."""
     clock = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
-    spent = {each.key: (getattr(each, clock), each.count) for each in tracing.key_averages()}  # microseconds
+    spent = {event.key: (getattr(event, clock), event.count) for event in tracing.key_averages()}  # microseconds
     total = sum(time for time, _ in spent.values()) or 1.0
-    longest = sorted(spent.items(), key=lambda item: item[1], reverse=True)[:SHOWN]
+    longest = sorted(spent.items(), key=lambda item: item[1], reverse=True)[:SHOWN_OPERATIONS]
     rows = [(key, f"{time / total:.1%}", f"{time / 1000:.1f}", f"{count:,}") for key, (time, count) in longest]
     return Table(title, ("operation", "share", "ms", "calls"), rows)

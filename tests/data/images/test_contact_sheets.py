@@ -11,7 +11,7 @@ from xrayaug.data.images.contact_sheets import GAP
 
 def test_a_grid_is_square_by_default_and_goes_row_by_row() -> None:
     greys = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 6), np.uint8) + 100
-    sheet = contact_sheets.grid(greys)  # 3 columns, 2 rows
+    sheet = contact_sheets.make_grid(greys)  # 3 columns, 2 rows
     assert sheet.shape == (2 * (4 + GAP) + GAP, 3 * (6 + GAP) + GAP)
     for place, picture in enumerate(greys):
         row, column = divmod(place, 3)
@@ -20,11 +20,14 @@ def test_a_grid_is_square_by_default_and_goes_row_by_row() -> None:
 
 
 def test_columns_can_be_chosen() -> None:
-    assert contact_sheets.grid(np.zeros((5, 4, 4), np.uint8), columns=5).shape == (4 + 2 * GAP, 5 * (4 + GAP) + GAP)
+    assert contact_sheets.make_grid(np.zeros((5, 4, 4), np.uint8), columns=5).shape == (
+        4 + 2 * GAP,
+        5 * (4 + GAP) + GAP,
+    )
 
 
 def test_a_single_picture_is_a_grid() -> None:
-    assert contact_sheets.grid(np.zeros((1, 3, 3), np.uint8)).shape == (3 + 2 * GAP, 3 + 2 * GAP)
+    assert contact_sheets.make_grid(np.zeros((1, 3, 3), np.uint8)).shape == (3 + 2 * GAP, 3 + 2 * GAP)
 
 
 def test_a_png_holds_the_pixels_exactly(tmp_path: Path) -> None:

@@ -8,15 +8,15 @@ import pytest
 from builders import write_png
 
 from xrayaug.data.images import decoding, pixels
-from xrayaug.data.images.decoding import Manner, Note
+from xrayaug.data.images.decoding import DecodeOptions, ImageMetadata
 
 SIZE = 8
 
 
-MANNER = Manner(scale=None, invert=False, size=SIZE, fit="squash", resample="bicubic")
+MANNER = DecodeOptions(scale=None, invert=False, size=SIZE, fit="squash", resample="bicubic")
 
 
-def decode(root: Path, files: list[str], workers: int = 0) -> list[decoding.Picture]:
+def decode(root: Path, files: list[str], workers: int = 0) -> list[decoding.PreparedImage]:
     return list(decoding.decode_all(root, files, MANNER, workers))
 
 
@@ -35,7 +35,7 @@ def test_what_is_known_of_a_picture(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", grey)
     write_png(tmp_path / "b.png", np.full((6, 6), 7, np.uint8))
     first, second = (each.note for each in decode(tmp_path, ["a.png", "b.png"]))
-    assert first == Note(pixels.checksum(grey), "8-bit")
+    assert first == ImageMetadata(pixels.pixel_sha256(grey), "8-bit")
     assert second.blank
 
 
@@ -44,7 +44,7 @@ def test_a_file_that_is_none_is_said_and_gives_no_square(tmp_path: Path) -> None
     (found,) = decode(tmp_path, ["bad.png"])
     assert found.square.shape == (0, SIZE, SIZE)
     assert found.note.unusable
-    assert found.note == Note(unusable=found.note.unusable)
+    assert found.note == ImageMetadata(unusable=found.note.unusable)
 
 
 def test_a_file_that_is_gone_ends_it(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_memory_that_runs_out_ends_it(tmp_path: Path, monkeypatch: pytest.Monkey
         try:
             raise MemoryError
         except MemoryError:
-            raise pixels.Unusable("it takes too much memory") from None
+            raise pixels.UnusableImage("it takes too much memory") from None
 
     monkeypatch.setattr(pixels, "decode", exhausted)
     with pytest.raises(MemoryError, match=r"decoding .*a\.png"):
@@ -73,14 +73,14 @@ def test_processes_make_what_threads_make(tmp_path: Path, monkeypatch: pytest.Mo
         write_png(tmp_path / file, np.arange(90, dtype=np.uint8).reshape(9, 10) + number)
     (tmp_path / files[8]).write_bytes(b"no picture")
     by_threads = decode(tmp_path, files, 2)
-    monkeypatch.setattr(decoding, "WORTH_A_PROCESS", 4)
+    monkeypatch.setattr(decoding, "MIN_FILES_PER_PROCESS", 4)
     by_processes = decode(tmp_path, files, 2)
     assert [each.note for each in by_processes] == [each.note for each in by_threads]
     assert [each.square.tolist() for each in by_processes] == [each.square.tolist() for each in by_threads]
 
 
 def test_a_file_that_is_gone_ends_processes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(decoding, "MIN_FILES_PER_PROCESS", 1)
     with pytest.raises(FileNotFoundError) as caught:
         decode(tmp_path, ["gone.png", "gone too.png"], 2)
     assert caught.value.filename == str(tmp_path / "gone.png")

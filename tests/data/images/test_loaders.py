@@ -13,7 +13,7 @@ from builders import row
 from xrayaug.data import dataset, image_sets
 from xrayaug.data.images import arrays, loaders
 from xrayaug.data.images.arrays import map_images
-from xrayaug.data.images.loaders import Feed, Held, Streamed, feed
+from xrayaug.data.images.loaders import ImageLoader, InMemoryLoader, StreamingLoader, make_loader
 from xrayaug.data.images.stack import Stack
 from xrayaug.networks import classifier
 from xrayaug.options import Prepare
@@ -31,13 +31,13 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Stack:
     return Stack([map_images(tmp_path / "images.npy")], np.zeros(5, np.int32), rows, (request.param, request.param))
 
 
-def shown(pictures: Feed) -> list[torch.Tensor]:
-    return [pictures.shown(*given) for given in pictures.each(BATCHES)]
+def shown(pictures: ImageLoader) -> list[torch.Tensor]:
+    return [pictures.gather(*given) for given in pictures.iter_batches(BATCHES)]
 
 
-@pytest.mark.parametrize("ahead", [0, 1, 4])
-def test_a_streamed_batch_is_the_held_one(stack: Stack, ahead: int) -> None:
-    held, streamed = Held(torch.from_numpy(stack.at(slice(None)))), Streamed(stack, CPU, ahead)
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+def test_a_streamed_batch_is_the_held_one(stack: Stack, prefetch: int) -> None:
+    held, streamed = InMemoryLoader(torch.from_numpy(stack.read(slice(None)))), StreamingLoader(stack, CPU, prefetch)
     for one, other in zip(shown(held), shown(streamed), strict=True):
         assert torch.equal(one, other)
     for places in (slice(1, 4), torch.tensor([3, 3, 0])):
@@ -49,21 +49,24 @@ def test_a_streamed_batch_is_the_held_one(stack: Stack, ahead: int) -> None:
 def test_a_cpu_reads_what_lies_in_the_wanted_size_and_holds_what_it_resized(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = feed(stack, CPU)
-    assert isinstance(found, Held if stack.resizes else Streamed)
-    monkeypatch.setattr(loaders, "HELD_BYTES", stack.nbytes - 1)
-    assert isinstance(feed(stack, CPU), Streamed)
+    found = make_loader(stack, CPU)
+    assert isinstance(found, InMemoryLoader if stack.has_resizing else StreamingLoader)
+    monkeypatch.setattr(loaders, "MAX_IN_MEMORY_BYTES", stack.nbytes - 1)
+    assert isinstance(make_loader(stack, CPU), StreamingLoader)
 
 
 def test_what_is_held_is_loaded_piece_by_piece(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loaders, "LOAD_BYTES", 2 * stack.shape[1] ** 2)
-    assert torch.equal(loaders._loaded(stack, CPU), torch.from_numpy(stack.at(slice(None))))
+    monkeypatch.setattr(loaders, "LOAD_CHUNK_BYTES", 2 * stack.shape[1] ** 2)
+    assert torch.equal(loaders._load_to_device(stack, CPU), torch.from_numpy(stack.read(slice(None))))
 
 
 def test_a_network_judges_streamed_pictures_as_it_does_held_ones(stack: Stack) -> None:
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(stack.shape[1] ** 2, 1), torch.nn.Flatten(0))
-    held = torch.from_numpy(stack.at(slice(None)))
-    one, other = (classifier.predict(network, each, batch_size=2, device=CPU) for each in (held, Streamed(stack, CPU)))
+    held = torch.from_numpy(stack.read(slice(None)))
+    one, other = (
+        classifier.predict_probabilities(network, each, batch_size=2, device=CPU)
+        for each in (held, StreamingLoader(stack, CPU))
+    )
     assert np.array_equal(one, other)
 
 
@@ -77,9 +80,9 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("many")
     splits = {0: "valid", 1: "test"}
     rows = (
-        row(row=at, patient=f"patient{at:06}", study=f"patient{at:06}/study1", split=splits.get(at % 10, "train"),
-            file=f"train/patient{at:06}/study1/image1.png", sha256=f"{at:064x}")
-        for at in range(ROWS)
+        row(row=i, patient=f"patient{i:06}", study=f"patient{i:06}/study1", split=splits.get(i % 10, "train"),
+            file=f"train/patient{i:06}/study1/image1.png", sha256=f"{i:064x}")
+        for i in range(ROWS)
     )  # fmt: skip
 
     def build(partial: Path) -> dict[str, Any]:
@@ -90,8 +93,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
         dataset.write_index(partial, list(rows))
         return {"split_by": "patient"}
 
-    (directory / "raw").mkdir()
-    builder.produce(Prepare(input=directory / "raw", out=directory / "set"), "dataset", build)
+    (directory / "raw").touch()
+    builder.build_artifact(Prepare(input=directory / "raw", out=directory / "set"), "dataset", build)
     return directory / "set"
 
 
@@ -104,9 +107,9 @@ def test_memory_does_not_grow_with_the_pixels(many: Path) -> None:
         assert most < MOST_A_ROW * ROWS
         assert kept < 550 * ROWS
         tracemalloc.reset_peak()
-        train = feed(data.stack(data.select(split="train")), CPU)
-        seen = sum(len(train.shown(*given)) for given in train.each(torch.split(torch.arange(len(train)), 64)))
-        side = image_sets.of_dataset(data, split="valid", label=None)
+        train = make_loader(data.stack(data.select(split="train")), CPU)
+        seen = sum(len(train.gather(*given)) for given in train.iter_batches(torch.split(torch.arange(len(train)), 64)))
+        side = image_sets.from_dataset(data, split="valid", label=None)
         assert len(image_sets.pixel_hash(side).content) == 64
         assert (seen, side.count) == (ROWS * 8 // 10, ROWS // 10)
         assert tracemalloc.get_traced_memory()[1] - kept < 100 * ROWS < ROWS * SIZE**2 // 10
@@ -118,9 +121,9 @@ def test_a_gpu_holds_what_takes_half_of_its_free_memory(stack: Stack, monkeypatc
     device = torch.device("cuda", 0)
     free = SimpleNamespace(bytes=2 * stack.nbytes)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free.bytes, free.bytes))
-    monkeypatch.setattr(loaders, "_loaded", lambda stack, device: torch.from_numpy(stack.at(slice(None))))
-    assert isinstance(feed(stack, device), Held)
+    monkeypatch.setattr(loaders, "_load_to_device", lambda stack, device: torch.from_numpy(stack.read(slice(None))))
+    assert isinstance(make_loader(stack, device), InMemoryLoader)
     free.bytes -= 1
-    streamed = feed(stack, device)
-    assert isinstance(streamed, Streamed)
-    assert (streamed.device, streamed.ahead) == (device, loaders.AHEAD)
+    streamed = make_loader(stack, device)
+    assert isinstance(streamed, StreamingLoader)
+    assert (streamed.device, streamed.prefetch) == (device, loaders.PREFETCH_BATCHES)

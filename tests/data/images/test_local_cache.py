@@ -55,7 +55,7 @@ def in_place_of(name: str, where: Any, monkeypatch: pytest.MonkeyPatch) -> list[
 def test_pixels_are_read_from_a_copy_that_bears_their_hash(hands: Path, tmp_path: Path) -> None:
     opened = open_dataset(hands, tmp_path / "node")
     (copy,) = copies(tmp_path / "node")
-    assert copy.stem == opened.artifact.manifest["files"][IMAGES]["sha256"] == files.sha256(hands / IMAGES)
+    assert copy.stem == opened.artifact.manifest["files"][IMAGES]["sha256"] == files.sha256_file(hands / IMAGES)
     assert pixels(opened) == pixels(open_dataset(hands))
     (array,) = opened.arrays.values()
     assert isinstance(array, np.memmap)
@@ -65,14 +65,14 @@ def test_pixels_are_read_from_a_copy_that_bears_their_hash(hands: Path, tmp_path
 def test_a_copy_is_made_once_whoever_asks_and_the_shared_file_is_not_read_again(
     hands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copied = in_place_of("_copied", local_cache, monkeypatch)
+    copied = in_place_of("_copy_and_hash", local_cache, monkeypatch)
     threads = [threading.Thread(target=open_dataset, args=(hands, tmp_path / "node")) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert copied == [hands / IMAGES]
-    hashed = in_place_of("sha256", files, monkeypatch)
+    hashed = in_place_of("sha256_file", files, monkeypatch)
     open_dataset(hands, tmp_path / "node")
     assert copied == [hands / IMAGES]
     assert hands / IMAGES not in hashed
@@ -84,7 +84,7 @@ def test_where_no_locks_are_known_copies_made_at_once_are_whole(
     def unsupported(*_: Any) -> None:
         raise OSError(errno.ENOTSUP, "Operation not supported")
 
-    together, copied, opened = threading.Barrier(3), local_cache._copied, list[bytes]()
+    together, copied, opened = threading.Barrier(3), local_cache._copy_and_hash, list[bytes]()
 
     def at_once(file: Path, new: Path) -> str:
         together.wait(10)
@@ -93,7 +93,7 @@ def test_where_no_locks_are_known_copies_made_at_once_are_whole(
         return found
 
     monkeypatch.setattr(fcntl, "flock", unsupported)
-    monkeypatch.setattr(local_cache, "_copied", at_once)
+    monkeypatch.setattr(local_cache, "_copy_and_hash", at_once)
     asking = [threading.Thread(target=lambda: opened.append(pixels(open_dataset(hands, tmp_path / "node"))))
               for _ in range(3)]  # fmt: skip
     for thread in asking:

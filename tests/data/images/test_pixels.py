@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from xrayaug.data.images import pixels
-from xrayaug.data.images.pixels import Extent, Grey, Scale, Unusable, scale_of
+from xrayaug.data.images.pixels import Grey, IntensityScale, UnusableImage, ValueRange, fit_scale
 
 ORIENTATION = 0x0112
 PHOTOMETRIC = 262
@@ -165,18 +165,18 @@ def test_deep_files_are_scaled_by_the_depth_that_holds_them(
 
 def test_the_depth_can_be_given(tmp_path: Path) -> None:
     path = save(tmp_path, Image.fromarray(np.array([[0, 200]], np.uint16)))
-    found = [grey_of(path, scale=scale)[0, 1] for scale in (None, *map(Scale, (8, 10, 12, 14, 16)))]
+    found = [grey_of(path, scale=scale)[0, 1] for scale in (None, *map(IntensityScale, (8, 10, 12, 14, 16)))]
     assert found == [200, 200, 50, 12, 3, 1]
 
 
 def test_more_than_the_given_depth_is_refused_not_clipped(tmp_path: Path) -> None:
     path = save(tmp_path, Image.fromarray(np.array([[0, 5000]], np.uint16)))
-    with pytest.raises(Unusable, match="5000, more than 4095"):
-        pixels.decode(path, scale=Scale(12))
+    with pytest.raises(UnusableImage, match="5000, more than 4095"):
+        pixels.decode(path, scale=IntensityScale(12))
 
 
 def test_the_given_depth_leaves_eight_bit_files_alone(tmp_path: Path) -> None:
-    assert np.array_equal(grey_of(save(tmp_path, Image.fromarray(PICTURE)), scale=Scale(12)), PICTURE)
+    assert np.array_equal(grey_of(save(tmp_path, Image.fromarray(PICTURE)), scale=IntensityScale(12)), PICTURE)
 
 
 def test_big_endian_and_32_bit_files_are_read(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_floats_are_scaled_by_what_holds_them(tmp_path: Path, full: int) -> None
     ],
 )
 def test_values_without_a_grey_are_refused(tmp_path: Path, values: Any, reason: str) -> None:
-    with pytest.raises(Unusable, match=reason):
+    with pytest.raises(UnusableImage, match=reason):
         pixels.decode(save(tmp_path, Image.fromarray(values), "a.tif"))
 
 
@@ -240,17 +240,17 @@ def test_sixteen_bit_colour_keeps_the_upper_bits(tmp_path: Path) -> None:
 @pytest.mark.parametrize("most", [1023, 4095, 16383])
 def test_sixteen_bit_colour_of_fewer_bits_is_refused(tmp_path: Path, most: int) -> None:
     path = deep_colour(tmp_path, [0, 1000, most])
-    with pytest.raises(Unusable, match="export it as greyscale"):
+    with pytest.raises(UnusableImage, match="export it as greyscale"):
         pixels.decode(path)
-    assert grey_of(path, scale=Scale(16)).tolist() == [
+    assert grey_of(path, scale=IntensityScale(16)).tolist() == [
         [0, 1000 // 256, most // 256]
     ]  # white is 65535, whatever it holds
 
 
 def test_sixteen_bit_colour_is_refused_beside_greyscale_of_fewer_bits(tmp_path: Path) -> None:
     path = deep_colour(tmp_path, [0, 100 * 257, 65535])
-    with pytest.raises(Unusable, match="colour of 12 bits"):
-        pixels.decode(path, scale=Scale(12))
+    with pytest.raises(UnusableImage, match="colour of 12 bits"):
+        pixels.decode(path, scale=IntensityScale(12))
 
 
 # Signed values, and files that declare their depth
@@ -293,8 +293,8 @@ def test_a_signed_file_that_pillow_wrote_is_read_so_too(tmp_path: Path) -> None:
 
 
 def test_in_a_set_with_negative_values_all_signed_files_have_one_black(tmp_path: Path) -> None:
-    scale = scale_of([Extent("signed", -5, 2000), Extent("unsigned", 0, 4095), Extent("signed", 0, 100)])
-    assert scale == Scale(12, signed=True)
+    scale = fit_scale([ValueRange("signed", -5, 2000), ValueRange("unsigned", 0, 4095), ValueRange("signed", 0, 100)])
+    assert scale == IntensityScale(12, signed=True)
     values = np.array([[0, 2047]])
     assert grey_of(tiff(tmp_path / "a.tif", values.astype("<i2"), 2), scale=scale).tolist() == [[128, 255]]
     assert grey_of(tiff(tmp_path / "b.tif", values.astype("<u2"), 1), scale=scale).tolist() == [[0, 127]]
@@ -302,28 +302,28 @@ def test_in_a_set_with_negative_values_all_signed_files_have_one_black(tmp_path:
 
 def test_unsigned_values_of_32_bits_never_wrap(tmp_path: Path) -> None:
     path = tiff(tmp_path / "a.tif", np.array([[5, 4_000_000_000]], "<u4"), 1)
-    with pytest.raises(Unusable, match=r"values up to 4e\+09, more than 65535"):
+    with pytest.raises(UnusableImage, match=r"values up to 4e\+09, more than 65535"):
         pixels.decode(path)
 
 
 def test_signed_values_of_8_bits_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Unusable, match="signed values of 8 bits"):
+    with pytest.raises(UnusableImage, match="signed values of 8 bits"):
         pixels.decode(tiff(tmp_path / "a.tif", np.array([[-5, 3]], "i1"), 2))
 
 
 def test_floats_up_to_1_are_refused_where_white_is_more(tmp_path: Path) -> None:
     path = save(tmp_path, Image.fromarray(np.array([[0, 0.9]], np.float32)), "a.tif")
-    assert grey_of(path, scale=Scale(12, unit=True)).tolist() == [[0, 230]]
-    with pytest.raises(Unusable, match="all black"):
-        pixels.decode(path, scale=Scale(12))
+    assert grey_of(path, scale=IntensityScale(12, unit=True)).tolist() == [[0, 230]]
+    with pytest.raises(UnusableImage, match="all black"):
+        pixels.decode(path, scale=IntensityScale(12))
 
 
 def test_pgm_counts_by_the_white_that_it_declares(tmp_path: Path) -> None:
     path = tmp_path / "a.pgm"
     path.write_bytes(b"P5\n3 1\n4095\n" + np.array([0, 1000, 2000], ">u2").tobytes())
-    assert pixels.extent(path) == Extent("unsigned", 0, 4095)
+    assert pixels.read_value_range(path) == ValueRange("unsigned", 0, 4095)
     assert grey_of(path).tolist() == [[0, 62, 125]]
-    assert grey_of(path, scale=Scale(16)).tolist() == [[0, 4, 8]]  # beside files of 16 bits
+    assert grey_of(path, scale=IntensityScale(16)).tolist() == [[0, 4, 8]]  # beside files of 16 bits
 
 
 def test_jpeg_2000_counts_by_the_bits_that_it_declares(tmp_path: Path) -> None:
@@ -335,7 +335,7 @@ def test_jpeg_2000_counts_by_the_bits_that_it_declares(tmp_path: Path) -> None:
     path.write_bytes(
         content[:place] + bytes([11]) + content[place + 1 :]
     )  # what an encoder of 12 bits would have written
-    assert pixels.extent(path) == Extent("unsigned", 0, 4095)
+    assert pixels.read_value_range(path) == ValueRange("unsigned", 0, 4095)
     assert np.array_equal(grey_of(path), np.rint(values * (255 / 4095)))
 
 
@@ -343,16 +343,16 @@ def test_jpeg_2000_counts_by_the_bits_that_it_declares(tmp_path: Path) -> None:
     ("name", "kind"), [("a.png", "unsigned"), ("a.tif", "unsigned"), ("a.jp2", "unsigned"), ("a.pgm", "unsigned")]
 )
 def test_files_of_more_than_eight_bits_are_known_by_their_headers(tmp_path: Path, name: str, kind: str) -> None:
-    assert pixels.deep_kind(save(tmp_path, Image.fromarray(PICTURE.astype(np.uint16) * 257), name)) == kind
-    assert pixels.deep_kind(save(tmp_path, Image.fromarray(PICTURE), name)) == ""
+    assert pixels.read_value_kind(save(tmp_path, Image.fromarray(PICTURE.astype(np.uint16) * 257), name)) == kind
+    assert pixels.read_value_kind(save(tmp_path, Image.fromarray(PICTURE), name)) == ""
 
 
 def test_headers_tell_colour_signed_and_float(tmp_path: Path) -> None:
-    assert pixels.deep_kind(deep_colour(tmp_path, [0])) == "colour"
-    assert pixels.deep_kind(tiff(tmp_path / "s.tif", np.array([[1]], "<i2"), 2)) == "signed"
-    assert pixels.deep_kind(tiff(tmp_path / "f.tif", np.array([[1]], "<f4"), 3)) == "float"
+    assert pixels.read_value_kind(deep_colour(tmp_path, [0])) == "colour"
+    assert pixels.read_value_kind(tiff(tmp_path / "s.tif", np.array([[1]], "<i2"), 2)) == "signed"
+    assert pixels.read_value_kind(tiff(tmp_path / "f.tif", np.array([[1]], "<f4"), 3)) == "float"
     (tmp_path / "bad.png").write_bytes(b"no picture")
-    assert pixels.deep_kind(tmp_path / "bad.png") == ""
+    assert pixels.read_value_kind(tmp_path / "bad.png") == ""
 
 
 # Orientation
@@ -406,19 +406,19 @@ def test_damaged_exif_leaves_the_picture_as_it_lies(tmp_path: Path) -> None:
 
 
 def test_missing_empty_and_foreign_files_say_so(tmp_path: Path) -> None:
-    with pytest.raises(Unusable, match="No such file"):
+    with pytest.raises(UnusableImage, match="No such file"):
         pixels.decode(tmp_path / "gone.png")
-    with pytest.raises(Unusable, match="directory"):
+    with pytest.raises(UnusableImage, match="directory"):
         pixels.decode(tmp_path)
     for name, data, reason in (("e.png", b"", "empty"), ("t.png", b"hello", "not an image")):
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(Unusable, match=reason):
+        with pytest.raises(UnusableImage, match=reason):
             pixels.decode(tmp_path / name)
 
 
 def test_postscript_is_not_handed_on_under_another_name(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n")
-    with pytest.raises(Unusable, match="not an image"):
+    with pytest.raises(UnusableImage, match="not an image"):
         pixels.decode(tmp_path / "a.png")
 
 
@@ -426,7 +426,7 @@ def test_dicom_is_known_by_its_magic_and_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 50)
     (tmp_path / "b.DCM").write_bytes(b"\x08\0\x05\0")
     for name in ("a.png", "b.DCM"):
-        with pytest.raises(Unusable, match="DICOM is not read yet; export it as PNG"):
+        with pytest.raises(UnusableImage, match="DICOM is not read yet; export it as PNG"):
             pixels.decode(tmp_path / name)
 
 
@@ -438,7 +438,7 @@ def test_every_truncation_is_unusable_in_one_line_and_leaks_nothing(tmp_path: Pa
         noise.save(whole, kind)
         for part in range(1, 20):
             path.write_bytes(whole.getvalue()[: whole.tell() * part // 24])
-            with pytest.raises(Unusable, match=r"^[^\n]+$"):
+            with pytest.raises(UnusableImage, match=r"^[^\n]+$"):
                 pixels.decode(path)
 
 
@@ -456,23 +456,23 @@ def test_broken_bytes_never_raise_anything_else(tmp_path: Path) -> None:
             path.write_bytes(data)
             try:
                 assert pixels.decode(path).grey.ndim == 2
-            except Unusable as problem:
+            except UnusableImage as problem:
                 assert "\n" not in str(problem)
 
 
 def test_decompression_bombs_are_refused_before_they_unfold(tmp_path: Path) -> None:
     (tmp_path / "wide.png").write_bytes(png(20000, 20000, 8, 0, b"\0"))
-    with pytest.raises(Unusable, match="too large"):
+    with pytest.raises(UnusableImage, match="too large"):
         pixels.decode(tmp_path / "wide.png")
     text = png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"x" * 5_000_000))
     (tmp_path / "text.png").write_bytes(png(1, 1, 8, 0, b"\0\0", text))
-    with pytest.raises(Unusable, match="Decompressed data too large"):
+    with pytest.raises(UnusableImage, match="Decompressed data too large"):
         pixels.decode(tmp_path / "text.png")
 
 
 def test_a_size_beyond_the_limit_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png(8193, 8192, 16, 0, b"\0"))
-    with pytest.raises(Unusable, match="too large: 8193 × 8192 pixels, more than 64 megapixels"):
+    with pytest.raises(UnusableImage, match="too large: 8193 × 8192 pixels, more than 64 megapixels"):
         pixels.decode(tmp_path / "a.png")
 
 
@@ -482,8 +482,8 @@ def test_formats_whose_decoders_are_greedy_have_a_lower_limit(
 ) -> None:
     path = save(tmp_path, Image.fromarray(PICTURE), name)
     assert grey_of(path).shape == PICTURE.shape
-    monkeypatch.setattr(pixels, "MOST_PIXELS_OF", dict.fromkeys(pixels.MOST_PIXELS_OF, PICTURE.size - 1))
-    with pytest.raises(Unusable, match="too large: 6 × 4"):
+    monkeypatch.setattr(pixels, "MAX_PIXELS_BY_FORMAT", dict.fromkeys(pixels.MAX_PIXELS_BY_FORMAT, PICTURE.size - 1))
+    with pytest.raises(UnusableImage, match="too large: 6 × 4"):
         pixels.decode(path)
 
 
@@ -511,7 +511,7 @@ def test_a_nan_in_any_band_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(pixels, "BAND_PIXELS", 4)
     values = np.zeros((6, 4), np.float32)
     values[3, 2] = np.nan
-    with pytest.raises(Unusable, match="not finite"):
+    with pytest.raises(UnusableImage, match="not finite"):
         pixels.decode(save(tmp_path, Image.fromarray(values), "a.tif"))
 
 
@@ -521,7 +521,7 @@ from pathlib import Path
 import numpy as np
 from xrayaug.data import image_sets
 from xrayaug.data.images import pixels
-read = {"decode": pixels.decode, "read_picture": image_sets.read_picture}[sys.argv[2]]
+read = {"decode": pixels.decode, "read_image": image_sets.read_image}[sys.argv[2]]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 read(Path(sys.argv[1]))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
@@ -536,7 +536,7 @@ def test_the_largest_deep_picture_takes_less_than_a_gibibyte(tmp_path: Path) -> 
     path = tmp_path / "a.png"
     path.write_bytes(png(8192, 8192, 16, 0, rows.tobytes(), exif))
     del rows
-    for reader in ("decode", "read_picture"):
+    for reader in ("decode", "read_image"):
         command = [sys.executable, "-c", LARGEST, str(path), reader]
         mebibytes = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         assert mebibytes < 1024, f"{reader} took {mebibytes} MiB"
@@ -551,13 +551,13 @@ def test_whatever_pillow_raises_makes_the_file_unusable(
 
     path = save(tmp_path, Image.fromarray(PICTURE))
     monkeypatch.setattr(Image.Image, "load", broken)
-    with pytest.raises(Unusable, match=r"^[^\n]+$"):
+    with pytest.raises(UnusableImage, match=r"^[^\n]+$"):
         pixels.decode(path)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
-    with pytest.raises(Unusable, match="no regular file"):
+    with pytest.raises(UnusableImage, match="no regular file"):
         pixels.decode(tmp_path / "a.png")
 
 
@@ -597,7 +597,7 @@ def test_threads_decode_without_warnings_and_leave_the_filters_alone(
 @pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
 @pytest.mark.parametrize("shape", [(40, 20), (20, 40), (3, 90), (16, 16), (1, 1)])
 def test_square_has_the_size_whatever_the_shape(shape: tuple[int, int], fit: str, resample: str) -> None:
-    made = pixels.square(np.full(shape, 77, np.uint8), 16, fit=fit, resample=resample)
+    made = pixels.resize_square(np.full(shape, 77, np.uint8), 16, fit=fit, resample=resample)
     assert made.shape == (16, 16)
     assert made.dtype == np.uint8
     assert made.max() == 77
@@ -605,12 +605,12 @@ def test_square_has_the_size_whatever_the_shape(shape: tuple[int, int], fit: str
 
 def test_squash_keeps_the_whole_and_ignores_the_aspect() -> None:
     halves = np.repeat(np.array([[0, 200]], np.uint8), 20, axis=1).repeat(10, axis=0)  # [10, 40]
-    made = pixels.square(halves, 8, fit="squash", resample="box")
+    made = pixels.resize_square(halves, 8, fit="squash", resample="box")
     assert made.tolist() == [[0] * 4 + [200] * 4] * 8
 
 
 def test_pad_keeps_the_aspect_and_centres_on_black() -> None:
-    made = pixels.square(np.full((40, 20), 200, np.uint8), 16, fit="pad", resample="bicubic")
+    made = pixels.resize_square(np.full((40, 20), 200, np.uint8), 16, fit="pad", resample="bicubic")
     assert (made[:, 4:12] == 200).all()
     assert not made[:, :4].any()
     assert not made[:, 12:].any()
@@ -619,14 +619,14 @@ def test_pad_keeps_the_aspect_and_centres_on_black() -> None:
 def test_crop_cuts_the_long_side_at_both_ends() -> None:
     striped = np.zeros((10, 30), np.uint8)
     striped[:, 10:20] = 200
-    assert (pixels.square(striped, 8, fit="crop", resample="bicubic") == 200).all()
-    assert (pixels.square(striped.T, 8, fit="crop", resample="bicubic") == 200).all()
+    assert (pixels.resize_square(striped, 8, fit="crop", resample="bicubic") == 200).all()
+    assert (pixels.resize_square(striped.T, 8, fit="crop", resample="bicubic") == 200).all()
 
 
 def test_shrinking_is_antialiased_but_for_nearest() -> None:
     checks = np.indices((64, 64)).sum(axis=0).astype(np.uint8) % 2 * 255
     for resample in pixels.FILTERS:
-        made = pixels.square(checks, 8, fit="squash", resample=resample)
+        made = pixels.resize_square(checks, 8, fit="squash", resample=resample)
         if resample == "nearest":
             assert set(made.ravel().tolist()) <= {0, 255}
         else:
@@ -637,9 +637,9 @@ def test_shrinking_is_antialiased_but_for_nearest() -> None:
 
 
 def test_the_checksum_is_of_shape_and_pixels() -> None:
-    assert pixels.checksum(PICTURE) == hashlib.sha256(b"4x6\n" + bytes(range(0, 240, 10))).hexdigest()
-    assert pixels.checksum(PICTURE) == pixels.checksum(np.asfortranarray(PICTURE))
-    assert pixels.checksum(PICTURE) != pixels.checksum(PICTURE.reshape(6, 4))
+    assert pixels.pixel_sha256(PICTURE) == hashlib.sha256(b"4x6\n" + bytes(range(0, 240, 10))).hexdigest()
+    assert pixels.pixel_sha256(PICTURE) == pixels.pixel_sha256(np.asfortranarray(PICTURE))
+    assert pixels.pixel_sha256(PICTURE) != pixels.pixel_sha256(PICTURE.reshape(6, 4))
 
 
 def test_blank_is_one_grey_level_only() -> None:

@@ -31,18 +31,18 @@ def after_header(file: bytes, extra: bytes) -> bytes:
     return file[:33] + extra + file[33:]
 
 
-def read(tmp_path: Path, content: bytes, most_pixels: int = PLENTY) -> png.Picture | None:
+def read(tmp_path: Path, content: bytes, max_pixels: int = PLENTY) -> png.PixelArray | None:
     path = tmp_path / "a.png"
     path.write_bytes(content)
     with path.open("rb") as stream:
-        found = png.read(stream, most_pixels)
+        found = png.read(stream, max_pixels)
         assert stream.tell() == 0
     return found
 
 
 @pytest.mark.parametrize("picture", [GREY, COLOUR], ids=["grey", "rgb"])
 @pytest.mark.parametrize("level", [0, 1, 9])
-def test_it_reads_what_pillow_reads(tmp_path: Path, picture: png.Picture, level: int) -> None:
+def test_it_reads_what_pillow_reads(tmp_path: Path, picture: png.PixelArray, level: int) -> None:
     found = read(tmp_path, png_of(picture, compress_level=level))
     assert found is not None
     np.testing.assert_array_equal(found, picture)
@@ -50,11 +50,11 @@ def test_it_reads_what_pillow_reads(tmp_path: Path, picture: png.Picture, level:
 
 @pytest.mark.parametrize("picture", [GREY, COLOUR], ids=["grey", "rgb"])
 @pytest.mark.parametrize("invert", [False, True])
-def test_both_ways_give_the_same_picture(tmp_path: Path, picture: png.Picture, invert: bool) -> None:
+def test_both_ways_give_the_same_picture(tmp_path: Path, picture: png.PixelArray, invert: bool) -> None:
     (tmp_path / "a.png").write_bytes(png_of(picture))
     quick = pixels.decode(tmp_path / "a.png", invert=invert)
-    with pixels.opened(tmp_path / "a.png") as image:
-        slow = pixels.decoded(image, invert=invert)
+    with pixels.open_image(tmp_path / "a.png") as image:
+        slow = pixels.convert_to_grey(image, invert=invert)
     np.testing.assert_array_equal(quick.grey, slow.grey)
     assert (quick.depth, quick.mode) == (slow.depth, slow.mode)
 

@@ -52,21 +52,21 @@ CHANGES: dict[str, Callable[[Pixels], Pixels]] = {
 def test_what_was_done_to_a_copy_does_not_hide_it(change: Callable[[Pixels], Pixels]) -> None:
     originals = [smooth(seed) for seed in range(5)]
     stacked = np.stack([*originals, change(originals[3])])
-    assert similarity.groups(stacked).several() == [[3, 5]]
+    assert similarity.group_near_duplicates(stacked).groups() == [[3, 5]]
 
 
 @pytest.mark.parametrize("size", [32, 33, 40, 100])
 def test_random_pictures_are_no_copies(size: int) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, size, size)).astype(np.uint8)
-    assert similarity.groups(noise).several() == []
-    assert similarity.groups(np.concatenate([noise, noise[7:8, :, ::-1]])).several() == [[7, 300]]
+    assert similarity.group_near_duplicates(noise).groups() == []
+    assert similarity.group_near_duplicates(np.concatenate([noise, noise[7:8, :, ::-1]])).groups() == [[7, 300]]
 
 
 def test_blank_and_nearly_blank_pictures_are_no_copies() -> None:
     blank = np.repeat(np.arange(0, 200, 10, dtype=np.uint8), SIZE * SIZE).reshape(-1, SIZE, SIZE).copy()
     blank[3, 5, 5] += 1
     blank[4, 5, 5] += 1
-    assert similarity.groups(blank).several() == []
+    assert similarity.group_near_duplicates(blank).groups() == []
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,29 +74,29 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     stacked = np.concatenate([originals, originals[[4, 17, 4]][:, ::-1], originals[:1]])
     told: list[int] = []
     expected = [[0, 23], [4, 20, 22], [17, 21]]
-    assert similarity.groups(stacked, told.append).several() == expected
+    assert similarity.group_near_duplicates(stacked, told.append).groups() == expected
     monkeypatch.setattr(similarity, "BLOCK", 8)
     monkeypatch.setattr(similarity, "PAIRS", 2)
-    assert similarity.groups(stacked, told.append).several() == expected
+    assert similarity.group_near_duplicates(stacked, told.append).groups() == expected
     assert sum(told) == 2 * len(stacked)
 
 
 def test_correlations_are_those_of_the_form_that_fits_best() -> None:
     one, other = smooth(0), smooth(1)
-    found = similarity.correlations(np.stack([one, np.rot90(one), other]), np.array([[0, 1], [0, 2], [1, 2]]))
+    found = similarity.best_correlations(np.stack([one, np.rot90(one), other]), np.array([[0, 1], [0, 2], [1, 2]]))
     assert found[0] == pytest.approx(1, abs=1e-4)
     assert abs(found[1]) < 0.5
     assert found[1] == pytest.approx(found[2], abs=1e-4)
 
 
 def test_small_pictures_are_not_compared() -> None:
-    assert [similarity.threshold(size) for size in (16, 31, 32, 500)] == [None, None, 0.97, 0.97]
+    assert [similarity.near_duplicate_threshold(size) for size in (16, 31, 32, 500)] == [None, None, 0.97, 0.97]
     with pytest.raises(ValueError, match="too small"):
-        similarity.groups(np.zeros((2, 31, 31), np.uint8))
+        similarity.group_near_duplicates(np.zeros((2, 31, 31), np.uint8))
 
 
 def test_a_chain_of_copies_is_one_group() -> None:
-    groups = similarity.Groups(6)
+    groups = similarity.DisjointSets(6)
     for one, other in ((4, 5), (1, 4), (2, 5)):
         groups.join(one, other)
-    assert groups.several() == [[1, 2, 4, 5]]
+    assert groups.groups() == [[1, 2, 4, 5]]

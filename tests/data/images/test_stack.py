@@ -24,12 +24,12 @@ def test_one_array_of_the_wanted_size(tmp_path: Path) -> None:
     pictures = noise(9, 8)
     rows = np.array([5, 0, 8, 5])
     found = Stack([mapped(tmp_path / "a.npy", pictures)], np.zeros(4, np.int32), rows, (8, 8))
-    assert (len(found), found.shape, found.nbytes, found.resizes) == (4, (4, 8, 8), 256, False)
-    assert np.array_equal(found.at(slice(None)), pictures[rows])
-    assert np.array_equal(found.at(np.array([3, 1])), pictures[[5, 0]])
-    assert np.array_equal(found.at(slice(1, 3)), pictures[[0, 8]])
+    assert (len(found), found.shape, found.nbytes, found.has_resizing) == (4, (4, 8, 8), 256, False)
+    assert np.array_equal(found.read(slice(None)), pictures[rows])
+    assert np.array_equal(found.read(np.array([3, 1])), pictures[[5, 0]])
+    assert np.array_equal(found.read(slice(1, 3)), pictures[[0, 8]])
     assert np.array_equal(found.picture(2), pictures[8])
-    assert found.at([]).shape == (0, 8, 8)
+    assert found.read([]).shape == (0, 8, 8)
 
 
 def test_arrays_of_several_sizes_are_resized_as_pillow_does(tmp_path: Path) -> None:
@@ -37,8 +37,8 @@ def test_arrays_of_several_sizes_are_resized_as_pillow_does(tmp_path: Path) -> N
     arrays = [mapped(tmp_path / "a.npy", small), mapped(tmp_path / "b.npy", large)]
     found = Stack(arrays, np.array([1, 0, 1], np.int32), np.array([2, 1, 0]), (8, 8))
     expected = [np.asarray(Image.fromarray(large[row]).resize((8, 8), Image.Resampling.BICUBIC)) for row in (2, 0)]
-    assert found.resizes
-    assert np.array_equal(found.at(slice(None)), [expected[0], small[1], expected[1]])
+    assert found.has_resizing
+    assert np.array_equal(found.read(slice(None)), [expected[0], small[1], expected[1]])
     assert np.array_equal(found.picture(0), large[2])
 
 
@@ -55,5 +55,5 @@ def test_what_is_mapped_does_not_stay_the_processs_own(tmp_path: Path, monkeypat
     found = Stack([mapped(tmp_path / "a.npy", pictures)], np.zeros(256, np.int32), np.arange(256), (512, 512))
     before = resident_file_kib()
     for place in range(256):
-        found.at([place])
+        found.read([place])
     assert resident_file_kib() - before < 8 << 10

@@ -44,12 +44,12 @@ def test_unused_columns_that_look_like_more(title: str, what: str) -> None:
 
 
 def test_columns_are_kept_by_name_and_none_is_lost() -> None:
-    names = columns.kept_names(sheet("file", "view", "view", "", "sex"), None, 0)
+    names = columns.select_kept(sheet("file", "view", "view", "", "sex"), None, 0)
     assert names == {"view": 1, "view_2": 2, "column_4": 3, "sex": 4}
-    assert columns.kept_names(sheet("file", "view", "sex"), ("Sex",), 0) == {"sex": 2}
-    assert columns.kept_names(sheet("file", "view"), ("none",), 0) == {}
+    assert columns.select_kept(sheet("file", "view", "sex"), ("Sex",), 0) == {"sex": 2}
+    assert columns.select_kept(sheet("file", "view"), ("none",), 0) == {}
     with pytest.raises(DataError, match="'scanner'"):
-        columns.kept_names(sheet("file", "view"), ("scanner",), 0)
+        columns.select_kept(sheet("file", "view"), ("scanner",), 0)
 
 
 def test_cells_are_a_mapping() -> None:

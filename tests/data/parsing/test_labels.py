@@ -1,7 +1,7 @@
 import pytest
 
 from xrayaug.data.parsing import labels
-from xrayaug.data.parsing.labels import BY_NAME, LabelRules, Reading
+from xrayaug.data.parsing.labels import DEFAULT_RULES, LabelReading, LabelRules
 from xrayaug.errors import DataError
 
 NAMES_ABNORMAL = LabelRules(abnormal=frozenset({"effusion"}))
@@ -23,8 +23,8 @@ def test_words_are_compared_as_they_were_written(written: str, form: str) -> Non
     "word", ["", "NA", "n/a", "nan", "NaN", "null", "None", "none", "#N/A", "-", " <NA> ", "#VALUE!"]
 )
 def test_missing_is_missing_unless_it_is_named(word: str) -> None:
-    for rules in (BY_NAME, NAMES_ABNORMAL, NAMES_NORMAL, NAMES_BOTH):
-        assert rules.read(word) == Reading(None, "no label")
+    for rules in (DEFAULT_RULES, NAMES_ABNORMAL, NAMES_NORMAL, NAMES_BOTH):
+        assert rules.read(word) == LabelReading(None, "no label")
     assert LabelRules(abnormal=frozenset({"fracture"}), empty="normal").read(word).label == "normal"
     if word:
         assert LabelRules(normal=frozenset({labels.canonical(word)})).read(word).label == "normal"
@@ -32,8 +32,8 @@ def test_missing_is_missing_unless_it_is_named(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["-1", "-1.0", "uncertain", "Equivocal"])
 def test_uncertain_is_left_out_unless_the_user_decides(word: str) -> None:
-    for rules in (BY_NAME, NAMES_ABNORMAL, NAMES_NORMAL, NAMES_BOTH):
-        assert rules.read(word) == Reading(None, "uncertain label")
+    for rules in (DEFAULT_RULES, NAMES_ABNORMAL, NAMES_NORMAL, NAMES_BOTH):
+        assert rules.read(word) == LabelReading(None, "uncertain label")
     assert LabelRules(unsure="abnormal").read(word).label == "abnormal"
     assert LabelRules(normal=frozenset({labels.canonical(word)})).read(word).label == "normal"
 
@@ -51,7 +51,7 @@ def test_uncertain_is_left_out_unless_the_user_decides(word: str) -> None:
         (NAMES_NORMAL, "No Finding|nan", "normal"),
         (NAMES_ABNORMAL, "uncertain|Effusion", "abnormal"),
         (NAMES_ABNORMAL, "uncertain|Mass", None),
-        (BY_NAME, "normal|fracture", "abnormal"),
+        (DEFAULT_RULES, "normal|fracture", "abnormal"),
         (NAMES_ABNORMAL, "Effusion/Mass", "abnormal"),
         (NAMES_ABNORMAL, "Mass + Effusion", "abnormal"),
         (NAMES_ABNORMAL, "Mass and Effusion", "abnormal"),
@@ -70,12 +70,12 @@ def test_a_cell_of_several_findings_counts_by_its_parts(rules: LabelRules, cell:
 @pytest.mark.parametrize("cell", ["1,0", "0, 1", "2,3"])
 def test_numbers_parted_by_a_comma_are_refused(cell: str) -> None:
     with pytest.raises(DataError, match=cell):
-        BY_NAME.read(cell)
+        DEFAULT_RULES.read(cell)
 
 
 def test_what_no_one_names_is_refused() -> None:
     with pytest.raises(DataError, match="'grey'"):
-        BY_NAME.read("grey")
+        DEFAULT_RULES.read("grey")
     with pytest.raises(DataError, match="'2'"):
         NAMES_BOTH.read("2")
 
@@ -92,7 +92,7 @@ def test_a_word_that_says_plainly_what_it_is_is_not_counted_as_the_other_side() 
     "column", ["No Finding", "no_finding", "NoFinding", "Normal", "isNormal", "healthy", "Not Fractured"]
 )
 def test_columns_whose_yes_means_normal(column: str) -> None:
-    assert labels.means_normal(column) is True
+    assert labels.yes_means_normal(column) is True
     turned = LabelRules(inverted=True)
     assert [turned.read(word).label for word in ("1.0", "0", "yes", "False", "-1")] == [
         "normal", "abnormal", "normal", "abnormal", None,
@@ -104,7 +104,7 @@ def test_columns_whose_yes_means_normal(column: str) -> None:
     "column", ["Fracture", "label", "Abnormal", "target", "Not Normal", "finding", "nodule", "Abnormality"]
 )
 def test_columns_whose_yes_means_abnormal(column: str) -> None:
-    assert labels.means_normal(column) is False
+    assert labels.yes_means_normal(column) is False
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ def test_columns_whose_yes_means_abnormal(column: str) -> None:
      "label 0=normal 1=pneumonia", "Label (0 = abnormal)", "keine Fraktur", "benign"],
 )  # fmt: skip
 def test_columns_whose_name_is_not_clear(column: str) -> None:
-    assert labels.means_normal(column) is None
+    assert labels.yes_means_normal(column) is None
 
 
 def test_words_are_counted_the_most_frequent_first() -> None:
-    counted = labels.count_words(["0", "1", "0", "-1", ""], BY_NAME)
+    counted = labels.count_words(["0", "1", "0", "-1", ""], DEFAULT_RULES)
     assert [each.to_dict() for each in counted] == [
         {"word": "0", "count": 2, "label": "normal"},
         {"word": "", "count": 1, "label": "left out: no label"},
@@ -128,17 +128,17 @@ def test_words_are_counted_the_most_frequent_first() -> None:
 
 
 def test_words_that_nearly_are_a_named_one_are_found() -> None:
-    assert labels.misspelt(["Efusion", "Effusion", "Mass"], NAMES_ABNORMAL) == [("efusion", "effusion")]
-    assert labels.misspelt(["10", "1"], NAMES_BOTH) == []
+    assert labels.find_misspellings(["Efusion", "Effusion", "Mass"], NAMES_ABNORMAL) == [("efusion", "effusion")]
+    assert labels.find_misspellings(["10", "1"], NAMES_BOTH) == []
 
 
 def test_minus_one_beside_one_alone_is_refused() -> None:
     for there in (["-1", "1"], ["-1.0", "1.0"], ["-1", "", "1"], ["-1", "+1"]):
         with pytest.raises(DataError, match="-1 may mean"):
-            labels.check_minus_one(there, BY_NAME, decided=False)
-    labels.check_minus_one(["-1", "1"], BY_NAME, decided=True)
+            labels.check_minus_one(there, DEFAULT_RULES, decided=False)
+    labels.check_minus_one(["-1", "1"], DEFAULT_RULES, decided=True)
     labels.check_minus_one(["-1", "1"], LabelRules(normal=frozenset({"-1"})), decided=False)
-    labels.check_minus_one(["-1", "0", "1"], BY_NAME, decided=False)
+    labels.check_minus_one(["-1", "0", "1"], DEFAULT_RULES, decided=False)
     labels.check_minus_one(["-1", "", "1"], LabelRules(empty="normal"), decided=False)
 
 
@@ -177,4 +177,4 @@ def test_a_finding_may_be_normal_where_another_is_judged() -> None:
     "column", ["nofinding", "isNormal", "unfractured", "NORM", "Normalbefund", "sano", "正常", "is normal label"]
 )
 def test_more_columns_whose_yes_means_normal(column: str) -> None:
-    assert labels.means_normal(column) is True
+    assert labels.yes_means_normal(column) is True

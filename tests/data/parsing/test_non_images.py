@@ -31,7 +31,7 @@ from xrayaug.data.parsing import non_images
     ],
 )
 def test_what_is_no_radiograph_is_known_by_its_name_and_counterpart(radiograph: str, others: list[str]) -> None:
-    found = non_images.left_out([*others, radiograph])
+    found = non_images.find_non_images([*others, radiograph])
     assert list(found) == others
     assert all(why.startswith(non_images.NO_RADIOGRAPH) for why in found.values())
 
@@ -46,7 +46,7 @@ def test_what_is_no_radiograph_is_known_by_its_name_and_counterpart(radiograph: 
     ],
 )
 def test_radiographs_are_not_taken_for_masks(files: list[str]) -> None:
-    assert (non_images.left_out(files), non_images.suspicious(files)) == ({}, [])
+    assert (non_images.find_non_images(files), non_images.find_suspicious(files)) == ({}, [])
 
 
 @pytest.mark.parametrize(
@@ -60,17 +60,17 @@ def test_radiographs_are_not_taken_for_masks(files: list[str]) -> None:
 )
 def test_initials_without_a_counterpart_are_read_and_named(suspicious: list[str]) -> None:
     files = [*suspicious, "normal/p1/img0.png", "abnormal/p1/img0.png", "abnormal/p2/img0.png", "normal/p3/hand.png"]
-    assert non_images.left_out(files) == {}
-    assert non_images.suspicious(files) == suspicious
+    assert non_images.find_non_images(files) == {}
+    assert non_images.find_suspicious(files) == suspicious
 
 
 def test_a_name_alone_never_means_a_mask() -> None:
     files = ["images/a.png", "masks/a.png", "masks/b.png"]
-    assert non_images.radiographs(files) == ["images/a.png"]
+    assert non_images.filter_radiographs(files) == ["images/a.png"]
 
 
 def test_both_what_is_left_out_and_what_is_kept_is_warned_of() -> None:
-    why = non_images.left_out(["x/a.png", "x/a_mask.png"])["x/a_mask.png"]
+    why = non_images.find_non_images(["x/a.png", "x/a_mask.png"])["x/a_mask.png"]
     left_out, named = non_images.warnings(["a.png", "masks/b.png"], [("x/a_mask.png", why), ("n.txt", "not an image")])
     assert "1 pictures are left out" in left_out
     assert "x/a_mask.png" in left_out

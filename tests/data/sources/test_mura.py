@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from xrayaug.data import sources
 from xrayaug.data.sources import Listing, mura
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
@@ -219,7 +218,3 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         read(tmp_path / "gone")
     with pytest.raises(InputError, match="is a file"):
         read(tmp_path / FILES[0])
-
-
-def test_walking_is_what_the_sources_share(tmp_path: Path) -> None:
-    assert list(sources.walk(tree(tmp_path))) == sorted(FILES)

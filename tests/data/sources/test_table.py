@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from xrayaug.data import sources
+from xrayaug.data.parsing import patients
 from xrayaug.data.sources import Listing, Record, table
 from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.options import Prepare
@@ -402,8 +402,8 @@ def test_a_label_that_is_told_and_left_out_is_a_contradiction(root: Path) -> Non
 
 def test_patients_of_a_pattern_are_written_alike() -> None:
     with pytest.raises(DataError, match="07 and 7"):
-        sources.unified([Record(name, "normal", name, name) for name in ("7", "07")], "x")
-    one, _ = sources.unified([Record(name, "normal", name, name) for name in ("P1", "p1")], "x")
+        patients.unify_patients([Record(name, "normal", name, name) for name in ("7", "07")], "x")
+    one, _ = patients.unify_patients([Record(name, "normal", name, name) for name in ("P1", "p1")], "x")
     assert {record.patient for record in one} == {"P1"}
 
 

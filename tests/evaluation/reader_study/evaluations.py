@@ -25,8 +25,8 @@ def write_runs(home: Path) -> None:
     """Runs on the arms of 0, 50 and 100 percent, called so."""
     learnt = [row(patient=f"l{number}", file=f"l{number}.png") for number in range(LEARNT)]
     write_dataset(home / "learnt", learnt, pixels=noise(LEARNT, DARK, 8))
-    builder.produce(TrainGan(data=home / "learnt", out=home / "gan"), "gan-run", lambda _: {})
-    builder.produce(Sample(run=home / "gan", out=home / "synthetic"), "dataset", _sampled)
+    builder.build_artifact(TrainGan(data=home / "learnt", out=home / "gan"), "gan-run", lambda _: {})
+    builder.build_artifact(Sample(run=home / "gan", out=home / "synthetic"), "dataset", _sampled)
     real = [row(patient=f"r{number}", file=f"r{number}.png") for number in range(REAL)]
     others = [row(patient=split, split=split, label=label, file=f"{split}-{label}.png")
               for split in ("valid", "test") for label in dataset.LABELS]  # fmt: skip
@@ -38,12 +38,12 @@ def write_runs(home: Path) -> None:
         augment.run(arm)
         told = dataset.open_dataset(arm.out).artifact.result["arm"]
         run = TrainClassifier(data=arm.out, out=home / f"{percent}", weights="none")
-        builder.produce(run, "classifier-run", partial(_said, {"arm": told}))
+        builder.build_artifact(run, "classifier-run", partial(_said, {"arm": told}))
 
 
 def write_evaluation(out: Path) -> Path:
     """An evaluation of the runs beside it, which says nothing."""
-    builder.produce(asked(out), "evaluation", partial(_said, {"arms": []}))
+    builder.build_artifact(asked(out), "evaluation", partial(_said, {"arms": []}))
     return out
 
 

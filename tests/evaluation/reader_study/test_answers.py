@@ -8,14 +8,14 @@ import pytest
 from evaluation.reader_study.evaluations import answer, saved, write_answers
 
 from xrayaug.errors import InputError, XrayaugError
-from xrayaug.evaluation.reader_study import answers
+from xrayaug.evaluation.gather import reader_files
 from xrayaug.evaluation.reader_study.answers import Answer
 
 
 def test_a_file_is_read_as_it_was_saved(tmp_path: Path) -> None:
     given = saved({"a1": answer("real"), "b2": answer("synthetic", confidence=5, defects=["other", "digit"])})
     given["answers"].append({"image": "c3"} | answer(None, comment="<b>\n\u202eü", seconds=2))
-    reading = answers.open_one(write_answers(tmp_path / "r.json", given))
+    reading = reader_files.open_one(write_answers(tmp_path / "r.json", given))
     assert (reading.reader, reading.study, list(reading.answers)) == ("AB", "5" * 16, ["a1", "b2", "c3"])
     assert reading.answers["a1"] == Answer(False, None, 1.5, (), "")
     assert reading.answers["b2"] == Answer(True, 5, 1.5, ("digit", "other"), "")
@@ -47,7 +47,7 @@ WRONG: dict[str, tuple[Any, str]] = {
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, given: Any, complaint: str) -> None:
     path = write_answers(tmp_path / "r.json", given)
     with pytest.raises(XrayaugError, match=complaint) as caught:
-        answers.open_one(path)
+        reader_files.open_one(path)
     assert caught.value.message.startswith(str(path))
     assert "\n" not in caught.value.message
 
@@ -70,23 +70,23 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "r.json"
     path.write_bytes(content)
     with pytest.raises(XrayaugError, match=r"r\.json is not JSON") as caught:
-        answers.open_one(path)
+        reader_files.open_one(path)
     assert caught.value.hint == "take the file as the reader's page saved it"
 
 
 def test_a_file_that_is_not_there_or_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file"):
-        answers.open_one(tmp_path / "none.json")
+        reader_files.open_one(tmp_path / "none.json")
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
-        answers.open_one(tmp_path)
-    monkeypatch.setattr(answers, "MOST_BYTES", 10)
+        reader_files.open_one(tmp_path)
+    monkeypatch.setattr(reader_files, "MAX_BYTES", 10)
     with pytest.raises(InputError, match="more than 10 bytes"):
-        answers.open_one(write_answers(tmp_path / "r.json", saved({})))
+        reader_files.open_one(write_answers(tmp_path / "r.json", saved({})))
 
 
 def test_two_files_of_one_reader(tmp_path: Path) -> None:
     paths = [write_answers(tmp_path / name, saved({"a": answer("real")})) for name in ("1.json", "2.json")]
     with pytest.raises(InputError, match=r"1\.json and .*2\.json are both of reader 'AB'"):
-        answers.open_all(paths)
+        reader_files.open_all(paths)
     with pytest.raises(InputError, match="both of reader"):
-        answers.open_all([paths[0], paths[0]])
+        reader_files.open_all([paths[0], paths[0]])

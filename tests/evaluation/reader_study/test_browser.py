@@ -10,6 +10,7 @@ import pytest
 from browser import Browser
 from evaluation.reader_study.evaluations import asked
 
+from xrayaug.evaluation.gather import reader_files
 from xrayaug.evaluation.reader_study import study
 from xrayaug.stages import evaluate
 from xrayaug.storage import artifacts
@@ -30,7 +31,7 @@ def driver(browser: Browser) -> Any:
 def opened(browser: Browser, evaluation: Path) -> Path:
     """An evaluation whose page stands in the browser, begun by reader AB."""
     evaluate.run(asked(evaluation, reader_study=COUNT))
-    browser.open(evaluation / study.PAGE)
+    browser.open(evaluation / study.PAGE_FILE)
     browser.run("localStorage.clear()")
     begin(browser.driver, "A <b>/B")
     return evaluation
@@ -60,7 +61,7 @@ def wait_for(found: Callable[[], list[Path]]) -> Path:
 
 
 def test_a_reader_answers_by_keyboard_leaves_and_saves(browser: Browser, driver: Any, opened: Path) -> None:
-    key = study.read_key(artifacts.open_artifact(opened))
+    key = reader_files.read_key(artifacts.open_artifact(opened))
     truths = [told["synthetic"] for told in key["answers"].values()]
     assert place(driver) == f"Image 1 of {COUNT}"
     for number, synthetic in enumerate(truths[:3]):
@@ -98,7 +99,7 @@ def test_a_reader_answers_by_keyboard_leaves_and_saves(browser: Browser, driver:
     assert [each["confidence"] for each in given] == [1, 2, 3, None, None, None]
     assert all(each["seconds"] > 0 for each in given[:5])
     assert browser.complaints() == []
-    assert set(browser.requests()) == {(opened / study.PAGE).as_uri()}
+    assert set(browser.requests()) == {(opened / study.PAGE_FILE).as_uri()}
 
 
 def test_the_pictures_are_shown_and_the_buttons_do_what_the_keys_do(driver: Any, opened: Path) -> None:
@@ -139,9 +140,9 @@ DAMAGED = ["{", "null", "7", '{"answers": null}', '{"answers": 7, "place": 99}']
 
 
 def test_what_was_kept_may_be_damaged(browser: Browser, driver: Any, opened: Path) -> None:
-    name = study.read_key(artifacts.open_artifact(opened))["study"]
+    name = reader_files.read_key(artifacts.open_artifact(opened))["study"]
     for kept in DAMAGED:
-        driver.get((opened / study.PAGE).as_uri())
+        driver.get((opened / study.PAGE_FILE).as_uri())
         driver.execute_script("localStorage.setItem(arguments[0], arguments[1])", f"xrayaug-reader-{name}-X", kept)
         begin(driver, "X")
         assert place(driver) == f"Image 1 of {COUNT}"
@@ -149,7 +150,7 @@ def test_what_was_kept_may_be_damaged(browser: Browser, driver: Any, opened: Pat
 
 
 def test_it_fits_a_phone(browser: Browser, driver: Any, opened: Path) -> None:
-    browser.open(opened / study.PAGE, width=360, height=740)
+    browser.open(opened / study.PAGE_FILE, width=360, height=740)
     begin(driver, "A <b>/B")
     shown = driver.find_element(By.CSS_SELECTOR, "[data-answer=real]").rect
     assert browser.run("return document.documentElement.scrollWidth") == 360

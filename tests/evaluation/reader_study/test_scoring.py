@@ -14,7 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from xrayaug.errors import DataError
 from xrayaug.evaluation.reader_study import scoring
-from xrayaug.evaluation.reader_study.answers import SYNTHETIC, Answer, Reading
+from xrayaug.evaluation.reader_study.answers import SYNTHETIC, Answer, ReaderAnswers
 
 STUDY = "5" * 16
 
@@ -26,7 +26,7 @@ def key_of(truths: list[bool], labels: list[str] | None = None) -> dict[str, Any
     return {"study": STUDY, "answers": {f"i{number}": each for number, each in enumerate(told)}}
 
 
-def reading(said: list[bool | None], reader: str = "AB", study: str = STUDY, **changes: list[Any]) -> Reading:
+def reading(said: list[bool | None], reader: str = "AB", study: str = STUDY, **changes: list[Any]) -> ReaderAnswers:
     """A reading whose answers are `said`; of changes one for each."""
     words = {value: word for word, value in SYNTHETIC.items()}
     given = {f"i{number}": answer(words[each], **{name: values[number] for name, values in changes.items()})
@@ -36,7 +36,7 @@ def reading(said: list[bool | None], reader: str = "AB", study: str = STUDY, **c
                               tuple(each["defects"]), each["comment"])
         for each in saved(given)["answers"]
     }  # fmt: skip
-    return Reading(Path(f"{reader}.json"), "0" * 64, reader, study, answers)
+    return ReaderAnswers(Path(f"{reader}.json"), "0" * 64, reader, study, answers)
 
 
 @pytest.mark.parametrize(("right", "cases"), [(0, 10), (10, 10), (13, 20), (27, 40), (1, 3)])

@@ -12,9 +12,10 @@ from evaluation.reader_study.evaluations import BRIGHT, DARK, GREY, SYNTHETIC, a
 
 from xrayaug.data.dataset import Dataset, open_dataset
 from xrayaug.errors import ArtifactError, DataError, OutputError
-from xrayaug.evaluation.reader_study import part, study
-from xrayaug.evaluation.reader_study.study import Drawn
-from xrayaug.evaluation.runs import Run, open_runs
+from xrayaug.evaluation.gather import reader_files, reader_images
+from xrayaug.evaluation.gather.runs import Run, open_runs
+from xrayaug.evaluation.reader_study import extension, study
+from xrayaug.evaluation.reader_study.study import StudyImage
 from xrayaug.storage import artifacts
 
 
@@ -23,7 +24,11 @@ def runs(home: Path) -> list[Run]:
     return open_runs(asked(home / "out").runs)
 
 
-def brightness(drawn: Sequence[Drawn], *, synthetic: bool) -> set[int]:
+def draw(runs: Sequence[Run], count: int, seed: int, reals: str) -> list[StudyImage]:
+    return study.draw(reader_images.gather_pools(runs, reals), count, seed)
+
+
+def brightness(drawn: Sequence[StudyImage], *, synthetic: bool) -> set[int]:
     """Of the images, to the nearest ten."""
     found = [each.data.pixels([each.row]).mean() for each in drawn if each.row.synthetic == synthetic]
     return {round(float(mean), -1) for mean in found}  # type: ignore[misc]
@@ -31,16 +36,16 @@ def brightness(drawn: Sequence[Drawn], *, synthetic: bool) -> set[int]:
 
 @pytest.mark.parametrize(("count", "synthetic"), [(2, 1), (12, 6), (7, 3), (2 * SYNTHETIC + 1, SYNTHETIC)])
 def test_half_are_synthetic_and_of_an_odd_number_one_more_is_real(runs: list[Run], count: int, synthetic: int) -> None:
-    drawn = study.draw(runs, count, 0, "generator")
-    told = study.counts(drawn, "generator")
+    drawn = draw(runs, count, 0, "generator")
+    told = study.count_images(drawn, "generator")
     assert (told["images"], told["synthetic"], told["real"]) == (count, synthetic, count - synthetic)
-    assert len({study._picture(each) for each in drawn}) == count
+    assert len({(each.data.path, each.row.image, each.row.row) for each in drawn}) == count
     assert len({each.name for each in drawn}) == count
 
 
 @pytest.mark.parametrize(("reals", "of"), [("generator", DARK), ("arm", GREY)])
 def test_the_real_ones_are_those_that_are_asked_for(runs: list[Run], reals: str, of: int) -> None:
-    drawn = study.draw(runs, 12, 0, reals)
+    drawn = draw(runs, 12, 0, reals)
     assert brightness(drawn, synthetic=True) == {BRIGHT}
     assert brightness(drawn, synthetic=False) == {of}
     assert {each.row.label for each in drawn} == {"normal"}
@@ -49,7 +54,7 @@ def test_the_real_ones_are_those_that_are_asked_for(runs: list[Run], reals: str,
 
 def test_the_seed_decides_and_nothing_else(runs: list[Run]) -> None:
     def named(seed: int, of: list[Run]) -> list[tuple[str, bool, int]]:
-        return [(each.name, each.row.synthetic, each.row.row) for each in study.draw(of, 12, seed, "generator")]
+        return [(each.name, each.row.synthetic, each.row.row) for each in draw(of, 12, seed, "generator")]
 
     assert named(1, runs) == named(1, open_runs([Path(run.name) for run in reversed(runs)]))
     assert named(1, runs) != named(2, runs)
@@ -57,16 +62,16 @@ def test_the_seed_decides_and_nothing_else(runs: list[Run]) -> None:
 
 def test_the_order_is_random(runs: list[Run]) -> None:
     """Over seeds, the first place is either kind's as often, and so is the lower name."""
-    drawn = [study.draw(runs, 8, seed, "generator") for seed in range(60)]
+    drawn = [draw(runs, 8, seed, "generator") for seed in range(60)]
     assert 15 <= sum(each[0].row.synthetic for each in drawn) <= 45
     assert 15 <= sum(min(each, key=lambda one: one.name).row.synthetic for each in drawn) <= 45
 
 
 def test_all_are_shown_at_the_smallest_size(runs: list[Run]) -> None:
     """The arm's own images have 12 pixels, the synthetic ones 8."""
-    drawn = study.draw(runs, 4, 0, "arm")
+    drawn = draw(runs, 4, 0, "arm")
     assert {each.data.pixels([each.row], 8).shape for each in drawn} == {(1, 8, 8)}
-    assert study.counts(drawn, "arm")["size"] == 8
+    assert study.count_images(drawn, "arm")["size"] == 8
 
 
 def test_labels_are_matched(tmp_path: Path, runs: list[Run]) -> None:
@@ -74,7 +79,7 @@ def test_labels_are_matched(tmp_path: Path, runs: list[Run]) -> None:
     rows = [row(label=label, patient=f"{label}{number}") for label in ("normal", "abnormal") for number in range(9)]
     made = [row(label=label, synthetic=True, patient="") for label in ("normal", "abnormal", "abnormal", "abnormal")]
     data = open_dataset(write_dataset(tmp_path / "data", rows + made))
-    drawn = study.draw([_on(runs[-1], data)], 8, 0, "arm")
+    drawn = draw([_on(runs[-1], data)], 8, 0, "arm")
     for synthetic in (True, False):
         labels = sorted(each.row.label for each in drawn if each.row.synthetic == synthetic)
         assert labels == ["abnormal"] * 3 + ["normal"]
@@ -89,17 +94,17 @@ def test_copies_of_real_images_and_controls_are_left_out(tmp_path: Path, runs: l
     places = [0, 0, 0, 1]
     given = [row(**{**vars(each), "row": place}) for each, place in zip(rows, places, strict=True)]
     data = open_dataset(write_dataset(tmp_path / "data", given, numbered=False))
-    assert [each.row.copy for each in study.draw([_on(runs[-1], data)], 2, 0, "arm") if not each.row.synthetic] == [0]
+    assert [each.row.copy for each in draw([_on(runs[-1], data)], 2, 0, "arm") if not each.row.synthetic] == [0]
     with pytest.raises(DataError, match="needs 2 real images labelled normal, and the arms train on 1"):
-        study.draw([_on(runs[-1], data)], 3, 0, "arm")
+        draw([_on(runs[-1], data)], 3, 0, "arm")
 
 
 def test_too_few_synthetic_images(runs: list[Run]) -> None:
     with pytest.raises(DataError, match="shows 11 synthetic images, and the arms of these runs hold 10") as caught:
-        study.draw(runs, 22, 0, "generator")
+        draw(runs, 22, 0, "generator")
     assert "at most 21" in caught.value.hint
     with pytest.raises(DataError, match="the arms of these runs hold 0"):
-        study.draw(runs[:1], 22, 0, "generator")
+        draw(runs[:1], 22, 0, "generator")
 
 
 def test_a_generators_images_that_are_gone(home: Path, tmp_path: Path) -> None:
@@ -107,40 +112,40 @@ def test_a_generators_images_that_are_gone(home: Path, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "home" / "learnt")
     moved = open_runs(asked(tmp_path / "home" / "out").runs)
     with pytest.raises(DataError, match="what the generator learnt from cannot be found") as caught:
-        study.draw(moved, 4, 0, "generator")
+        draw(moved, 4, 0, "generator")
     assert "--reader-reals arm" in caught.value.hint
-    assert len(study.draw(moved, 4, 0, "arm")) == 4
+    assert len(draw(moved, 4, 0, "arm")) == 4
 
 
 def test_the_evaluation_grows_and_stays_sealed(evaluation: Path) -> None:
     before = artifacts.open_artifact(evaluation)
-    result = part.add(asked(evaluation, reader_study=7), [], before.result)
+    result = extension.add(asked(evaluation, reader_study=7), [], before.result)
     made = artifacts.open_artifact(evaluation)
-    assert set(made.manifest["files"]) - set(before.manifest["files"]) == {study.PAGE, study.KEY}
+    assert set(made.manifest["files"]) - set(before.manifest["files"]) == {study.PAGE_FILE, study.KEY_FILE}
     assert result == made.result == before.result | {"reader_study": result["reader_study"]}
     assert (result["reader_study"]["synthetic"], result["reader_study"]["real"]) == (3, 4)
     assert {name: made.manifest[name] for name in ("options", "inputs", "environment")} == {
         name: before.manifest[name] for name in ("options", "inputs", "environment")
     }
-    (table,) = part.tables(result)
+    (table,) = extension.tables(result)
     assert table.rows == [("7", "3", "4", "7 normal", "8 px", "generator")]
-    bytes_before = (evaluation / study.PAGE).read_bytes()
-    assert part.add(asked(evaluation, reader_study=7), [], {}) == result
-    assert (evaluation / study.PAGE).read_bytes() == bytes_before
+    bytes_before = (evaluation / study.PAGE_FILE).read_bytes()
+    assert extension.add(asked(evaluation, reader_study=7), [], {}) == result
+    assert (evaluation / study.PAGE_FILE).read_bytes() == bytes_before
 
 
 def test_a_study_is_not_replaced_by_another(evaluation: Path) -> None:
-    part.add(asked(evaluation, reader_study=4), [], {})
+    extension.add(asked(evaluation, reader_study=4), [], {})
     with pytest.raises(OutputError, match="readers may be answering: images was 4, is now 6"):
-        part.add(asked(evaluation, reader_study=6), [], {})
+        extension.add(asked(evaluation, reader_study=6), [], {})
     with pytest.raises(OutputError, match="reals was generator, is now arm"):
-        part.add(asked(evaluation, reader_study=4, reader_reals="arm"), [], {})
+        extension.add(asked(evaluation, reader_study=4, reader_reals="arm"), [], {})
 
 
 def test_the_key_tells_what_the_page_does_not(evaluation: Path) -> None:
-    part.add(asked(evaluation, reader_study=8), [], {})
+    extension.add(asked(evaluation, reader_study=8), [], {})
     made = artifacts.open_artifact(evaluation)
-    key, page = study.read_key(made), (evaluation / study.PAGE).read_text(encoding="utf-8")
+    key, page = reader_files.read_key(made), (evaluation / study.PAGE_FILE).read_text(encoding="utf-8")
     assert sum(told["synthetic"] for told in key["answers"].values()) == 4
     assert key["study"] in page
     for name, told in key["answers"].items():
@@ -155,31 +160,31 @@ def test_the_key_tells_what_the_page_does_not(evaluation: Path) -> None:
 
 def test_a_study_is_named_by_its_images(evaluation: Path) -> None:
     runs = open_runs(asked(evaluation).runs)
-    names = {study.make(study.draw(runs, 6, seed, "generator"), "generator")[1]["study"] for seed in (0, 0, 1)}
+    names = {study.make(draw(runs, 6, seed, "generator"), "generator")[1]["study"] for seed in (0, 0, 1)}
     assert len(names) == 2
 
 
 def test_an_evaluation_without_a_study_has_no_key(evaluation: Path) -> None:
     with pytest.raises(DataError, match="has no reader study"):
-        study.read_key(artifacts.open_artifact(evaluation))
+        reader_files.read_key(artifacts.open_artifact(evaluation))
 
 
 def test_a_key_of_another_format(evaluation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    part.add(asked(evaluation, reader_study=4), [], {})
+    extension.add(asked(evaluation, reader_study=4), [], {})
     monkeypatch.setattr(study, "FORMAT", 2)
     with pytest.raises(ArtifactError, match="has format 1, not 2"):
-        study.read_key(artifacts.open_artifact(evaluation))
+        reader_files.read_key(artifacts.open_artifact(evaluation))
 
 
 def test_a_plan_says_what_would_be_shown(home: Path) -> None:
     options = asked(home / "not-there", reader_study=5, dry_run=True)
-    planned = part.planned(options, open_runs(options.runs))
+    planned = extension.planned(options, open_runs(options.runs))
     assert planned["reader_study"]["real"] == 3
-    assert part.tables(planned)[0].notes == []
-    assert part.planned(asked(home / "not-there"), []) == {}
+    assert extension.tables(planned)[0].notes == []
+    assert extension.planned(asked(home / "not-there"), []) == {}
     assert not (home / "not-there").exists()
 
 
 def test_the_pictures_are_those_of_the_datasets(runs: list[Run]) -> None:
-    drawn = study.draw(runs, 4, 0, "generator")
+    drawn = draw(runs, 4, 0, "generator")
     assert all(np.ptp(each.data.pixels([each.row])) > 0 for each in drawn)

@@ -67,7 +67,7 @@ def _gan(home: Path) -> Path:
     learnt_from = write_dataset(
         home / "learnt-from", [Row("images.npy", 0, "train", "normal", "p", "s", "rsna", False)]
     )
-    builder.produce(TrainGan(data=learnt_from, out=home / "gan", epochs=2), "gan-run", build)
+    builder.build_artifact(TrainGan(data=learnt_from, out=home / "gan", epochs=2), "gan-run", build)
     return home / "gan"
 
 
@@ -78,7 +78,7 @@ def _synthetic(home: Path) -> Path:
         dataset.write_index(directory, rows)
         return {}
 
-    builder.produce(Sample(run=home / "gan", count=8, out=home / "synthetic"), "dataset", build)
+    builder.build_artifact(Sample(run=home / "gan", count=8, out=home / "synthetic"), "dataset", build)
     return home / "synthetic"
 
 
@@ -93,7 +93,7 @@ def _distance(home: Path) -> Path:
             "warnings": [HOSTILE],
         }
 
-    builder.produce(Fid(a=home / "synthetic", b=home / "real", out=home / "distance"), "fid", build)
+    builder.build_artifact(Fid(a=home / "synthetic", b=home / "real", out=home / "distance"), "fid", build)
     return home / "distance"
 
 
@@ -103,6 +103,6 @@ def _copies(home: Path) -> Path:
         return {"verdict": "fail", "judged": 8, "quarantined": [3], "rule": "an image is set aside when it is near"}
 
     made = Copies(synthetic=home / "synthetic", real=home / "real", out=home / "copies")
-    builder.produce(made, "copies", build)
+    builder.build_artifact(made, "copies", build)
     assert artifacts.open_artifact(home / "copies", "copies")
     return home / "copies"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from builders import edit_manifest, phantom
 
-from xrayaug.evaluation.report import lineage
+from xrayaug.evaluation.gather import lineage
 from xrayaug.options import Evaluate, Sample
 from xrayaug.storage import artifacts
 
@@ -52,4 +52,4 @@ def test_versions_without_times(chain: tuple[Path, Path]) -> None:
     (environment,) = lineage.trace([artifacts.open_artifact(chain[1])]).environments()
     assert environment.startswith("xrayaug ")
     assert "torch " in environment
-    assert lineage.described(None) == "xrayaug unknown, Python unknown, on an unknown device"
+    assert lineage.describe_environment(None) == "xrayaug unknown, Python unknown, on an unknown device"

@@ -5,16 +5,26 @@ import io
 import itertools
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 from browser import Browser
 from PIL import Image
 
 from xrayaug.errors import ArtifactError
+from xrayaug.evaluation import serialization
 from xrayaug.evaluation.report import page
+from xrayaug.evaluation.results import (
+    ArmResult,
+    ArmSettings,
+    ArmVerdict,
+    Evaluation,
+    PriorShift,
+    Question,
+    Verdict,
+)
 from xrayaug.stages import evaluate
 from xrayaug.storage import artifacts
 
@@ -148,37 +158,56 @@ def test_what_is_no_distance_is_refused(study: Study, tmp_path: Path) -> None:
 
 
 def test_large_files_stay_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "MOST_CSV_BYTES", 10)
+    monkeypatch.setattr(page, "MAX_CSV_BYTES", 10)
     assert page._download("a.csv", ["01234", "56789"]).address == "data:text/csv;charset=utf-8;base64,MDEyMzQ1Njc4OQ=="
     large = page._download("a.csv", ["01234", "56789", "a"])
     assert (large.address, large.size) == (None, "11 bytes")
 
 
-def found(answer: dict[str, Any]) -> str:
-    return page._answer({"valid": True, "arms": [], **answer})
+def verdict_on(arm: str, said: str, control: str | None = None) -> ArmVerdict:
+    return ArmVerdict(arm, control, "0", said, "why", None, [], PriorShift(0.5, 0.5, False, False, None, ""), [])
+
+
+def answer(arms: list[ArmVerdict], *, valid: bool = True) -> str:
+    return page._answer(Verdict(Question("auroc", "image", 0.02, 0), "half", 0.95, valid, [], arms))
 
 
 def test_the_answer_in_one_line() -> None:
-    arms = [{"arm": name, "control": control, "verdict": said} for name, control, said in
-            (("10", None, "cannot-tell"), ("50", None, "helps"), ("50 duplicate", "duplicate", "hurts"))]  # fmt: skip
-    assert found({"arms": arms}) == "helps: arm 50; cannot tell: arm 10"
-    assert "nothing to compare" in found({"arms": arms[2:]})
-    assert "does not hold" in found({"arms": arms, "valid": False})
+    arms = [
+        verdict_on("10", "cannot-tell"),
+        verdict_on("50", "helps"),
+        verdict_on("50 duplicate", "hurts", "duplicate"),
+    ]
+    assert answer(arms) == "helps: arm 50; cannot tell: arm 10"
+    assert "nothing to compare" in answer(arms[2:])
+    assert "does not hold" in answer(arms, valid=False)
 
 
-def test_what_the_interval_of_one_run_lacks_is_said() -> None:
-    arms = [{"name": "0", "seeds": [0, 1]}, {"name": "10", "seeds": [0]}]
-    assert page._of_one_run({"arms": arms}) == ["one run alone: arm 10; the interval is over patients, not over seeds"]
-    assert page._of_one_run({"arms": arms[:1]}) == []
+def arm_result(
+    name: str, seeds: list[int], *, label: str = "normal", percent: float = 0.0, added: int = 0
+) -> ArmResult:
+    return ArmResult(name, ArmSettings(1.0, percent, label, added, None), seeds, {}, {}, None, {}, {})
+
+
+@pytest.fixture(scope="module")
+def made(evaluation: Path) -> Evaluation:
+    return serialization.from_dict(Evaluation, artifacts.open_artifact(evaluation).result)
+
+
+def test_what_the_interval_of_one_run_lacks_is_said(made: Evaluation) -> None:
+    arms = [arm_result("0", [0, 1]), arm_result("10", [0])]
+    (note,) = page._note_single_runs(replace(made, arms=arms))
+    assert "arm 10;" in note
+    assert page._note_single_runs(replace(made, arms=arms[:1])) == []
 
 
 @pytest.mark.parametrize(
     ("label", "of"), [("abnormal", "of the real normal images"), ("balance", "of what the classes differ by")]
 )
-def test_a_dose_is_said_of_what_it_is_a_share_of(label: str, of: str) -> None:
-    about = {"name": "50", "percent": 50.0, "added": 1200, "label": label}
-    told = page._told({"arm": "50", "control": None, "verdict": "helps"}, {"arms": [about]})
-    assert told["about"] == f"50 % {of}: 1,200 images added"
+def test_a_dose_is_said_of_what_it_is_a_share_of(made: Evaluation, label: str, of: str) -> None:
+    arms = [arm_result("50", [0], label=label, percent=50.0, added=1200)]
+    described = page._describe_arm(verdict_on("50", "helps"), replace(made, arms=arms))
+    assert described["about"] == f"50 % {of}: 1,200 images added"
 
 
 class TestInABrowser:

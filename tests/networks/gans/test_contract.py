@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from xrayaug.networks import gans
 from xrayaug.networks.gans import CLASSES, Recipe, Shape
 from xrayaug.training import augmentation
-from xrayaug.training.gan_model import AUGMENTED, VIEWS, Adversaries, Chances, judgement
-from xrayaug.training.losses import check_fit
+from xrayaug.training.gan_model import AUGMENTATION_COLUMN, AUGMENTED_VIEWS, GanModel, StepRandomness, realness_score
+from xrayaug.training.losses import check_loss
 
 LATENT = 12
 BATCH = 3
@@ -58,7 +58,7 @@ def test_its_recipe_is_one_that_it_can_be_trained_by(name: str) -> None:
     arch = gans.load(name)
     for size in arch.SIZES:
         recipe = arch.recipe(size)
-        check_fit(recipe.loss, arch.OUTPUT, name)
+        check_loss(recipe.loss, arch.OUTPUT, name)
         for field in fields(Recipe):
             choices = get_args(get_type_hints(Recipe)[field.name])
             value = getattr(recipe, field.name)
@@ -94,7 +94,7 @@ def test_images_are_in_range_or_near_and_judgements_what_they_are_said_to_be(
     torch.manual_seed(0)
     g, d = networks(name, size, classes)
     images = g(torch.randn(BATCH, LATENT), labels(classes))
-    judged = judgement(d(100 * images, labels(classes)))
+    judged = realness_score(d(100 * images, labels(classes)))
     assert images.isfinite().all()
     if gans.load(name).OUTPUT == "probability":
         assert judged.min() >= 0
@@ -142,16 +142,16 @@ def test_a_training_step_moves_every_weight_tensor_of_both_networks(name: str, s
     g, d = networks(name, size, classes)
     before = [[weight.detach().clone() for weight in network.parameters()] for network in (g, d)]
     adam = partial(torch.optim.Adam, lr=1e-3)
-    chances = Chances(torch.rand(BATCH, AUGMENTED + VIEWS * augmentation.DRAWS))
+    randomness = StepRandomness(torch.rand(BATCH, AUGMENTATION_COLUMN + AUGMENTED_VIEWS * augmentation.DRAWS_PER_IMAGE))
     recipe = gans.load(name).recipe(size)
     if recipe.loss == "wgan":  # in which a bias of the judgement cancels out
         recipe = replace(recipe, loss="nonsaturating")
-    adversaries = Adversaries(recipe, g, d, adam(g.parameters()), adam(d.parameters()))
+    model = GanModel(recipe, g, d, adam(g.parameters()), adam(d.parameters()))
     steps = STEPS if hasattr(g, "grow") else 2  # a weight that stands at zero may hide those behind it for a step
     for step in range(steps):
-        adversaries.grow(step / (steps - 1))
+        model.grow(step / (steps - 1))
         real, z = torch.rand(BATCH, 1, size, size) * 2 - 1, torch.randn(BATCH, LATENT)
-        metrics = adversaries.step(real, z, labels(classes), chances, penalised=True)
+        metrics = model.step(real, z, labels(classes), randomness, penalised=True)
     assert metrics.isfinite().all()
     for network, weights in zip((g, d), before, strict=True):
         for (weight_name, new), old in zip(network.named_parameters(), weights, strict=True):

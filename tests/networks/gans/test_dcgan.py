@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from xrayaug.networks.gans import Recipe, Shape, dcgan
-from xrayaug.stages.train_gan import layers
+from xrayaug.stages.train_gan import summarize_layers
 from xrayaug.training.losses import cross_entropy, discriminator_loss, generator_loss
 
 AT_128 = Shape(128, 100)
@@ -64,11 +64,11 @@ def parameters(network: nn.Module) -> int:
 
 
 def test_the_discriminator_is_figure_4() -> None:
-    assert rows(layers(dcgan.discriminator, AT_128, (100, 1, 128, 128))) == FIGURE_4
+    assert rows(summarize_layers(dcgan.discriminator, AT_128, (100, 1, 128, 128))) == FIGURE_4
 
 
 def test_the_generator_is_figure_5() -> None:
-    assert rows(layers(dcgan.generator, AT_128, (100, 100))) == FIGURE_5
+    assert rows(summarize_layers(dcgan.generator, AT_128, (100, 100))) == FIGURE_5
 
 
 def test_parameters_in_total() -> None:

@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from xrayaug.networks.gans import Shape, progan
 from xrayaug.networks.gans.progan import GROWING, growth_at
-from xrayaug.stages.train_gan import layers
+from xrayaug.stages.train_gan import summarize_layers
 from xrayaug.storage import weights
 
 SMALL = Shape(32, 12, 0, 1 / 64)
@@ -123,7 +123,7 @@ def test_what_is_loaded_is_as_grown_as_what_was_saved() -> None:
     z, images = torch.randn(4, 12), torch.rand(4, 1, 32, 32)
     fresh = progan.Generator(SMALL), progan.Discriminator(SMALL)
     for network, other in zip((g, d), fresh, strict=True):
-        weights.put(weights.state_of(network), other, "here")
+        weights.assign(weights.cpu_state_dict(network), other, "here")
         other.eval()
     assert torch.equal(fresh[0](z), g(z))
     assert torch.equal(fresh[1](images), d(images))
@@ -133,7 +133,7 @@ def test_what_is_loaded_is_as_grown_as_what_was_saved() -> None:
 def test_going_on_finds_the_layers_of_before() -> None:
     g, _ = grown(FADES[1][0] + 0.3 * PHASE)
     other = progan.Generator(SMALL)
-    weights.put(weights.state_of(g), other, "here")
+    weights.assign(weights.cpu_state_dict(g), other, "here")
     other.grow(FADES[1][0] + 0.3 * PHASE)
     z = torch.randn(4, 12)
     assert torch.equal(other(z), g(z))
@@ -183,7 +183,7 @@ def test_parameters_at_full_width() -> None:
 
 
 def test_the_dry_run_shows_the_networks_grown_up() -> None:
-    shown = layers(progan.generator, SMALL, (4, 12))
+    shown = summarize_layers(progan.generator, SMALL, (4, 12))
     assert shown[-1]["output"] == [4, 1, 32, 32]
 
 
@@ -220,8 +220,12 @@ def test_it_learns_while_it_grows() -> None:
         g.grow(step / 100)
         d.grow(step / 100)
         fake, real = g(torch.randn(8, 12)), next(reals)
-        between = torch.lerp(real, fake.detach(), torch.rand(8, 1, 1, 1)).requires_grad_()
-        slopes = torch.autograd.grad(d(between).sum(), between, create_graph=True)[0].flatten(1).norm(dim=1)
+        interpolation_weights = torch.lerp(real, fake.detach(), torch.rand(8, 1, 1, 1)).requires_grad_()
+        slopes = (
+            torch.autograd.grad(d(interpolation_weights).sum(), interpolation_weights, create_graph=True)[0]
+            .flatten(1)
+            .norm(dim=1)
+        )
         d_optimiser.zero_grad()
         torch.autograd.backward(d(fake.detach()).mean() - d(real).mean() + 10 * (slopes - 1).square().mean())
         d_optimiser.step()

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from xrayaug.networks import equalized_lr
 from xrayaug.networks.gans import Recipe, Shape, stylegan2
-from xrayaug.stages.train_gan import layers
+from xrayaug.stages.train_gan import summarize_layers
 
 SMALL = Shape(32, 12, 0, 1 / 64)
 TOLD = Shape(32, 12, 2, 1 / 64)
@@ -83,7 +83,7 @@ def test_smoothing_keeps_what_is_even() -> None:
 def test_the_deviation_of_a_minibatch(count: int, group: int) -> None:
     torch.manual_seed(0)
     x = torch.randn(count, 3, 4, 4)
-    found = equalized_lr.with_deviation(x)
+    found = equalized_lr.minibatch_stddev(x)
     assert torch.equal(found[:, :3], x)
     for place in range(count):
         members = x[place % (count // group) :: count // group]
@@ -97,7 +97,7 @@ def test_layers_begin_with_unit_variance() -> None:
     torch.manual_seed(0)
     plain = equalized_lr.Linear(200, 300, rate=0.01)(torch.randn(100, 200))
     assert plain.std().item() == pytest.approx(1, rel=0.05)
-    x = equalized_lr.leaky(equalized_lr.Conv2d(64, 64, 3)(torch.randn(4, 64, 8, 8))[..., 1:-1, 1:-1])
+    x = equalized_lr.leaky_relu(equalized_lr.Conv2d(64, 64, 3)(torch.randn(4, 64, 8, 8))[..., 1:-1, 1:-1])
     assert x.square().mean().item() == pytest.approx(1.04, rel=0.1)  # 1 + slope²
 
 
@@ -146,13 +146,13 @@ def test_the_average_style_forgets_what_is_long_ago() -> None:
 def test_noise_is_new_in_training_and_the_seeds() -> None:
     g, z = generator(), torch.randn(2, 12)
 
-    def drawn(seed: int) -> Tensor:
+    def uniforms(seed: int) -> Tensor:
         torch.manual_seed(seed)
         images: Tensor = g(z)
         return images
 
-    assert torch.equal(drawn(1), drawn(1))
-    assert not torch.allclose(drawn(1), drawn(2), atol=1e-3)
+    assert torch.equal(uniforms(1), uniforms(1))
+    assert not torch.allclose(uniforms(1), uniforms(2), atol=1e-3)
 
 
 def test_noise_stands_still_in_evaluation_whoever_the_neighbours() -> None:
@@ -178,8 +178,10 @@ def test_path_lengths_are_those_of_the_jacobian() -> None:
     g = generator(Shape(32, 3, 0, 1 / 128)).eval()
     z = torch.randn(1, 3)
     w, step = g.mapping(z, None), 1e-2
-    columns = [(g.synthesised(w + step * way) - g.synthesised(w - step * way)) / (2 * step) for way in torch.eye(3)]
-    expected = torch.stack(columns).square().sum().item() / 32**2
+    random_columns = [
+        (g.synthesised(w + step * way) - g.synthesised(w - step * way)) / (2 * step) for way in torch.eye(3)
+    ]
+    expected = torch.stack(random_columns).square().sum().item() / 32**2
 
     penalty = g.penalty(z.expand(500, -1)).item()
     mean = g.path_length.item()
@@ -219,7 +221,7 @@ def test_the_dry_run_counts_every_parameter() -> None:
     for build, given in ((stylegan2.generator, (4, 512)), (stylegan2.discriminator, (4, 1, 64, 64))):
         with torch.device("meta"):
             total = parameters(build(shape))
-        assert sum(entry["parameters"] for entry in layers(build, shape, given)) == total
+        assert sum(entry["parameters"] for entry in summarize_layers(build, shape, given)) == total
 
 
 @pytest.mark.parametrize("size", stylegan2.SIZES)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from xrayaug.runtime.distributed import heartbeat
-from xrayaug.runtime.distributed.heartbeat import ANYONE, ENDED, End, Pulse
+from xrayaug.runtime.distributed.heartbeat import ENDED, STORE_RANK, End, Heartbeat
 
 
 class Store:
@@ -53,15 +53,15 @@ class Store:
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], tuple[Store, list[Pulse]]]]:
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], tuple[Store, list[Heartbeat]]]]:
     """So many processes that beat, quickly."""
-    monkeypatch.setattr(heartbeat, "EVERY", 0.01)
-    monkeypatch.setattr(heartbeat, "GRACE", 10**9)
-    all_of_them: list[Pulse] = []
+    monkeypatch.setattr(heartbeat, "INTERVAL", 0.01)
+    monkeypatch.setattr(heartbeat, "GRACE_BEATS", 10**9)
+    all_of_them: list[Heartbeat] = []
 
-    def start(count: int) -> tuple[Store, list[Pulse]]:
+    def start(count: int) -> tuple[Store, list[Heartbeat]]:
         store = Store()
-        all_of_them.extend(Pulse(store, number, count) for number in range(count))
+        all_of_them.extend(Heartbeat(store, number, count) for number in range(count))
         for each in all_of_them:
             store.set(each.keys[each.number], "0")
         for each in all_of_them:
@@ -73,13 +73,13 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], tuple[S
         each.stop()
 
 
-def test_all_alive_is_no_news(started: Callable[[int], tuple[Store, list[Pulse]]]) -> None:
+def test_all_alive_is_no_news(started: Callable[[int], tuple[Store, list[Heartbeat]]]) -> None:
     _, (first, second) = started(2)
-    time.sleep(2 * heartbeat.PATIENCE * heartbeat.EVERY)
+    time.sleep(2 * heartbeat.MAX_MISSED_BEATS * heartbeat.INTERVAL)
     assert first.ended is None and second.ended is None
 
 
-def test_one_that_stands_still_is_dead_and_all_know(started: Callable[[int], tuple[Store, list[Pulse]]]) -> None:
+def test_one_that_stands_still_is_dead_and_all_know(started: Callable[[int], tuple[Store, list[Heartbeat]]]) -> None:
     _, (first, second, third) = started(3)
     second.stop()
     until = time.monotonic() + 10
@@ -90,43 +90,43 @@ def test_one_that_stands_still_is_dead_and_all_know(started: Callable[[int], tup
 
 
 def test_once_one_is_known_to_be_missing_it_is_found_sooner(
-    started: Callable[[int], tuple[Store, list[Pulse]]], monkeypatch: pytest.MonkeyPatch
+    started: Callable[[int], tuple[Store, list[Heartbeat]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heartbeat, "PATIENCE", 10**9)
+    monkeypatch.setattr(heartbeat, "MAX_MISSED_BEATS", 10**9)
     _, (first, second, _) = started(3)
     second.stop()
     assert first.why() == End(1, "died", 1)
 
 
-def test_the_first_end_counts_and_one_speaks_of_it(started: Callable[[int], tuple[Store, list[Pulse]]]) -> None:
+def test_the_first_end_counts_and_one_speaks_of_it(started: Callable[[int], tuple[Store, list[Heartbeat]]]) -> None:
     store, (first, second) = started(2)
     assert second.end("ended: no memory", 1) == End(1, "ended: no memory", 1)
     assert first.end("ended by a bug", 1) == End(1, "ended: no memory", 1)
     assert first.why() == End(1, "ended: no memory", 1)
     assert store.check([ENDED])
-    assert [first.may_speak(), second.may_speak()] == [True, False]
+    assert [first.claim_report(), second.claim_report()] == [True, False]
 
 
-def test_who_holds_them_together_may_end_too(started: Callable[[int], tuple[Store, list[Pulse]]]) -> None:
+def test_who_holds_them_together_may_end_too(started: Callable[[int], tuple[Store, list[Heartbeat]]]) -> None:
     store, (first, _) = started(2)
     store.is_gone = True
-    assert first.why() == End(ANYONE, "is gone: Broken pipe", 1)
+    assert first.why() == End(STORE_RANK, "is gone: Broken pipe", 1)
     assert str(first.ended) == "what holds the processes together is gone: Broken pipe"
-    assert first.may_speak()
+    assert first.claim_report()
     assert first.end("was stopped", 75) == first.ended
 
 
 def test_all_end_within_a_minute_and_after_as_long_as_a_pass_takes_on_a_cpu() -> None:
-    assert heartbeat.GRACE * heartbeat.EVERY >= 20
-    assert (heartbeat.PATIENCE + heartbeat.GRACE) * heartbeat.EVERY < 60
+    assert heartbeat.GRACE_BEATS * heartbeat.INTERVAL >= 20
+    assert (heartbeat.MAX_MISSED_BEATS + heartbeat.GRACE_BEATS) * heartbeat.INTERVAL < 60
 
 
 def test_work_that_hangs_is_ended(
-    started: Callable[[int], tuple[Store, list[Pulse]]],
+    started: Callable[[int], tuple[Store, list[Heartbeat]]],
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(heartbeat, "GRACE", 2)
+    monkeypatch.setattr(heartbeat, "GRACE_BEATS", 2)
     left: list[int] = []
     monkeypatch.setattr(os, "_exit", left.append)
     _, (first, second) = started(2)

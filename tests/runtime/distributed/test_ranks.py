@@ -176,12 +176,12 @@ TOLD = {"RANK": "1", "WORLD_SIZE": "4", "MASTER_ADDR": "localhost", "MASTER_PORT
 
 
 def test_torchruns_environment_says_which_process_this_is(environment: Any) -> None:
-    assert ranks.own() == Rank() and ranks.is_first() and not ranks.several()
+    assert ranks.current_rank() == Rank() and ranks.is_first() and not ranks.is_distributed()
     environment(TOLD)
-    assert ranks.own() == Rank(1, 4, 1, 4)
+    assert ranks.current_rank() == Rank(1, 4, 1, 4)
     environment({"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"})
-    assert ranks.own() == Rank(1, 4, 0, 1)
-    assert ranks.several() and not ranks.is_first()
+    assert ranks.current_rank() == Rank(1, 4, 0, 1)
+    assert ranks.is_distributed() and not ranks.is_first()
 
 
 @pytest.mark.parametrize(
@@ -190,20 +190,20 @@ def test_torchruns_environment_says_which_process_this_is(environment: Any) -> N
 def test_an_environment_that_makes_no_sense_is_an_error(environment: Any, name: str, value: str) -> None:
     environment(TOLD | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "4"} | {name: value})
     with pytest.raises(UsageError, match=value):
-        ranks.own()
+        ranks.current_rank()
 
 
 def test_a_part_of_the_environment_is_somebody_elses(environment: Any) -> None:
     environment({"RANK": "3"})
-    assert ranks.own() == Rank()
+    assert ranks.current_rank() == Rank()
 
 
 def test_others_than_the_first_are_silent(environment: Any, capfd: pytest.CaptureFixture[str]) -> None:
     environment(TOLD)
-    console.say("a line")
-    console.warn("a line")
+    console.info("a line")
+    console.warning("a line")
     console.show(["a line", console.Table("a table", ["a"], [["b"]])])
-    console.show_aside(console.Table("a table", ["a"], [["b"]]))
+    console.show_on_stderr(console.Table("a table", ["a"], [["b"]]))
     with console.progress(3, "work") as advance:
         advance(3, "note")
     assert capfd.readouterr() == ("", "")
@@ -211,7 +211,7 @@ def test_others_than_the_first_are_silent(environment: Any, capfd: pytest.Captur
 
 def test_before_they_meet_the_first_alone_reports(environment: Any) -> None:
     def fail() -> None:
-        with ranks.together():
+        with ranks.exit_together():
             raise DataError("broken")
 
     with pytest.raises(DataError):
@@ -224,7 +224,7 @@ def test_before_they_meet_the_first_alone_reports(environment: Any) -> None:
 
 def test_what_one_machine_alone_meets_its_first_process_reports(environment: Any) -> None:
     environment(TOLD | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"})
-    with pytest.raises(DataError), ranks.together():
+    with pytest.raises(DataError), ranks.exit_together():
         raise DataError("not on this machine")
 
 
@@ -234,11 +234,11 @@ def test_what_keeps_one_process_alone_from_meeting_is_not_lost(
 ) -> None:
     monkeypatch.setattr(ranks, "LINGER", 0)
     environment(TOLD)
-    with pytest.raises(type(problem)), ranks.together():
+    with pytest.raises(type(problem)), ranks.exit_together():
         raise problem
 
 
 def test_a_command_that_knows_no_processes_is_refused(environment: Any, tmp_path: Path) -> None:
     environment(TOLD | {"RANK": "0"})
     with pytest.raises(UsageError, match="prepare is not for several processes"):
-        cli._check_company(Prepare(input=tmp_path, out=tmp_path / "out"))
+        cli._check_multiprocess(Prepare(input=tmp_path, out=tmp_path / "out"))

@@ -17,9 +17,9 @@ from xrayaug.networks import equalized_lr, gans
 from xrayaug.networks.gans import Recipe, Shape
 from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks, sharing
-from xrayaug.runtime.distributed.sharing import Share, SharedBatchNorm, of_batch, share_of
+from xrayaug.runtime.distributed.sharing import BatchShard, SyncBatchNorm, make_shard, use_shard
 from xrayaug.training import losses
-from xrayaug.training.gan_model import Adversaries
+from xrayaug.training.gan_model import GanModel
 
 
 class Meeting:
@@ -49,12 +49,12 @@ def together(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
 
     def call(function: Callable[[int], Any], total: int, count: int = 2, least: int = 1) -> list[Any]:
         meeting = Meeting(count)
-        monkeypatch.setattr(process_group, "summed", meeting.summed)
+        monkeypatch.setattr(process_group, "all_reduce_sum", meeting.summed)
         found: dict[int, Any] = {}
 
         def work(number: int) -> None:
             try:
-                with of_batch(share_of(total, number, count, least)):
+                with use_shard(make_shard(total, number, count, least)):
                     found[number] = function(number)
             except BaseException as problem:
                 meeting.barrier.abort()
@@ -81,7 +81,7 @@ def given(*shape: int, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
 @pytest.mark.parametrize("total", [1, 2, 3, 7, 8, 100])
 def test_every_image_counts_once(total: int, count: int, least: int) -> None:
-    shares = [share_of(total, number, count, least) for number in range(count)]
+    shares = [make_shard(total, number, count, least) for number in range(count)]
     counted = [place for share in shares if share.counts for place in range(total)[share.start : share.stop]]
     assert counted == list(range(total))
     assert sum(share.weight for share in shares) == pytest.approx(1)
@@ -91,25 +91,25 @@ def test_every_image_counts_once(total: int, count: int, least: int) -> None:
 
 
 def test_a_batch_too_small_for_its_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    sharing.check_fit(1, 2)  # a single process
-    monkeypatch.setattr(ranks, "own", lambda: ranks.Rank(0, 4, 0, 4))
-    sharing.check_fit(8, 2)
+    sharing.check_batch_size(1, 2)  # a single process
+    monkeypatch.setattr(ranks, "current_rank", lambda: ranks.Rank(0, 4, 0, 4))
+    sharing.check_batch_size(8, 2)
     with pytest.raises(UsageError, match="--batch-size 4 for 4 processes: batch norm needs two") as problem:
-        sharing.check_fit(4, 2)
+        sharing.check_batch_size(4, 2)
     assert "--batch-size 8" in problem.value.hint and "--sync-bn" in problem.value.hint
     with pytest.raises(UsageError, match="each needs an image"):
-        sharing.check_fit(3, 1)
+        sharing.check_batch_size(3, 1)
 
 
 def test_only_local_batch_norm_needs_two_images(monkeypatch: pytest.MonkeyPatch) -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
-    assert sharing.synchronise(network) is network and type(network[1]) is nn.BatchNorm2d  # alone
-    assert sharing.least_of([network]) == 2
-    monkeypatch.setattr(ranks, "own", lambda: ranks.Rank(0, 4, 0, 4))
+    assert sharing.convert_sync_batchnorm(network) is network and type(network[1]) is nn.BatchNorm2d  # alone
+    assert sharing.min_shard_size([network]) == 2
+    monkeypatch.setattr(ranks, "current_rank", lambda: ranks.Rank(0, 4, 0, 4))
     before = copy.deepcopy(network.state_dict())
-    sharing.synchronise(network)
-    assert isinstance(network[1], SharedBatchNorm)
-    assert sharing.least_of([network]) == 1
+    sharing.convert_sync_batchnorm(network)
+    assert isinstance(network[1], SyncBatchNorm)
+    assert sharing.min_shard_size([network]) == 1
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
@@ -121,11 +121,11 @@ def test_batch_norm_over_shares_is_batch_norm(together: Callable[..., list[Any]]
     torch.autograd.backward((alone(x).pow(2) * weights).sum())
     assert x.grad is not None and alone.weight.grad is not None
 
-    def work(number: int) -> tuple[Tensor, SharedBatchNorm, Share]:
-        share = share_of(total, number, count)
-        norm = SharedBatchNorm(4).double()
+    def work(number: int) -> tuple[Tensor, SyncBatchNorm, BatchShard]:
+        share = make_shard(total, number, count)
+        norm = SyncBatchNorm(4).double()
         part = share.of(x.detach()).clone().requires_grad_()
-        loss = sharing.counted((norm(part).pow(2) * share.of(weights)).sum())
+        loss = sharing.zero_if_idle((norm(part).pow(2) * share.of(weights)).sum())
         torch.autograd.backward(loss)
         assert part.grad is not None
         return part.grad, norm, share
@@ -143,15 +143,15 @@ def test_second_derivatives_go_through_batch_norm(together: Callable[..., list[A
     head = given(3 * 4, seed=2).float()
 
     def penalty(norm: nn.Module, images: Tensor) -> Tensor:
-        return losses.zero_centred(lambda shown: norm(shown).pow(3).flatten(1) @ head, images)
+        return losses.r1_penalty(lambda shown: norm(shown).pow(3).flatten(1) @ head, images)
 
     alone = nn.BatchNorm2d(3)
     of_all = penalty(alone, x)
     torch.autograd.backward(of_all)
 
     def work(number: int) -> tuple[Tensor, Tensor]:
-        norm = SharedBatchNorm(3)
-        found = sharing.weighed(penalty(norm, share_of(6, number, 2).of(x)))
+        norm = SyncBatchNorm(3)
+        found = sharing.scale_loss(penalty(norm, make_shard(6, number, 2).of(x)))
         torch.autograd.backward(found)
         assert norm.weight.grad is not None
         return found.detach(), norm.weight.grad
@@ -163,8 +163,8 @@ def test_second_derivatives_go_through_batch_norm(together: Callable[..., list[A
 
 def test_the_deviation_of_a_minibatch_is_that_of_the_whole_batch(together: Callable[..., list[Any]]) -> None:
     x = given(6, 2, 3, 3)
-    of_all = equalized_lr.with_deviation(x)
-    found = together(lambda number: equalized_lr.with_deviation(share_of(6, number, 4).of(x)), 6, 4)
+    of_all = equalized_lr.minibatch_stddev(x)
+    found = together(lambda number: equalized_lr.minibatch_stddev(make_shard(6, number, 4).of(x)), 6, 4)
     torch.testing.assert_close(torch.cat(found), of_all)
 
 
@@ -173,8 +173,8 @@ def test_noise_is_drawn_for_the_whole_batch() -> None:
     of_all = sharing.randn_like(torch.empty(5, 2))
     for number in range(2):
         torch.manual_seed(3)
-        share = share_of(5, number, 2)
-        with of_batch(share):
+        share = make_shard(5, number, 2)
+        with use_shard(share):
             assert torch.equal(sharing.randn_like(torch.empty(share.stop - share.start, 2)), share.of(of_all))
 
 
@@ -195,14 +195,14 @@ def test_two_steps_of_three_processes_are_those_of_one(
     real, z = given(total, 1, 32, 32).float().tanh(), given(total, 8, seed=1).float()
     labels = torch.arange(total) % 2 if classes else None
 
-    def made() -> Adversaries:
+    def made() -> GanModel:
         torch.manual_seed(0)
         g, d = (getattr(gans.load(arch), kind)(Shape(32, 8, classes, 0.05)) for kind in ("generator", "discriminator"))
-        g, d = sharing.synchronise(g), sharing.synchronise(d)
+        g, d = sharing.convert_sync_batchnorm(g), sharing.convert_sync_batchnorm(d)
         sgd: Any = [torch.optim.SGD(network.parameters(), lr=0.01) for network in (g, d)]
-        return Adversaries(recipe, g, d, *sgd)
+        return GanModel(recipe, g, d, *sgd)
 
-    def steps(each: Adversaries, share: Share | None) -> tuple[Adversaries, Tensor]:
+    def steps(each: GanModel, share: BatchShard | None) -> tuple[GanModel, Tensor]:
         of = share.of if share else (lambda tensor: tensor)
         own = None if labels is None else of(labels)
         for _ in range(2):
@@ -210,11 +210,11 @@ def test_two_steps_of_three_processes_are_those_of_one(
         return each, found
 
     with monkeypatch.context() as patched:
-        patched.setattr(ranks, "own", lambda: ranks.Rank(0, 3, 0, 3))
+        patched.setattr(ranks, "current_rank", lambda: ranks.Rank(0, 3, 0, 3))
         several = [made() for _ in range(3)]
     monkeypatch.setattr(sharing, "randn_like", torch.zeros_like)  # threads have one random state between them
     alone, metrics = steps(made(), None)
-    found = together(lambda number: steps(several[number], share_of(total, number, 3)), total, 3)
+    found = together(lambda number: steps(several[number], make_shard(total, number, 3)), total, 3)
     for each, of_each in found:
         torch.testing.assert_close(of_each, metrics, rtol=1e-4, atol=1e-5)
         for network in ("generator", "discriminator"):
@@ -227,7 +227,7 @@ def test_without_other_processes_nothing_is_done() -> None:
     x, network = given(3, 2), nn.Linear(2, 1).double()
     torch.autograd.backward(network(x).sum())
     before = [weight.grad.clone() for weight in network.parameters() if weight.grad is not None]
-    assert sharing.gathered(x) is x and sharing.own(x) is x and sharing.weighed(x) is x
-    assert sharing.reduced(network, means=[x[0, 0]]) == [x[0, 0]]
+    assert sharing.gather_batch(x) is x and sharing.local_part(x) is x and sharing.scale_loss(x) is x
+    assert sharing.reduce_gradients(network, means=[x[0, 0]]) == [x[0, 0]]
     after = [weight.grad for weight in network.parameters() if weight.grad is not None]
     assert all(torch.equal(now, was) for now, was in zip(after, before, strict=True))

@@ -1,91 +1,93 @@
-"""One bit depth for all files of a set that have more than eight bits, so that equal values are equal greys."""
+"""Choose one bit depth for all files of a set that have more than 8 bits, so that equal values give equal greys."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from xrayaug.data.images import decoding
-from xrayaug.data.images.pixels import BIT_DEPTHS, DEEPEST, SHALLOW, Extent, Scale, scale_of
+from xrayaug.data.images.pixels import BIT_DEPTHS, LOW_BIT_DEPTHS, MAX_BIT_DEPTH, IntensityScale, ValueRange, fit_scale
 from xrayaug.runtime import console
 
-ENOUGH = {  # extents of each kind of value after which no other could change the scale
-    "unsigned": Extent("unsigned", 0, (1 << DEEPEST) - 1),
-    "signed": Extent("signed", -(1 << DEEPEST - 1), (1 << DEEPEST - 1) - 1),
-    "float": Extent("float", 0, (1 << DEEPEST) - 1),
+FULL_RANGES = {  # by kind of value, the range after which no other file can change the scale
+    "unsigned": ValueRange("unsigned", 0, (1 << MAX_BIT_DEPTH) - 1),
+    "signed": ValueRange("signed", -(1 << MAX_BIT_DEPTH - 1), (1 << MAX_BIT_DEPTH - 1) - 1),
+    "float": ValueRange("float", 0, (1 << MAX_BIT_DEPTH) - 1),
 }
 
 
-def find(root: Path, files: Iterable[str], bits: str = "auto", workers: int = 0) -> Scale | None:
-    """The scale of the files under `root` that have more than eight bits; None where there are none.
+def find_scale(root: Path, files: Iterable[str], bits: str = "auto", workers: int = 0) -> IntensityScale | None:
+    """Return the intensity scale of the files under `root` that have more than 8 bits; None if there are none.
 
-    Headers tell which these are. They are decoded, those of each kind of value until the scale is certain; with the bit
-    depth given only the files declared signed, which may hold negative values.
+    Such files are recognised by their headers. They are decoded, kind by kind, until the scale is certain. If the bit
+    depth is given, only the files declared signed are decoded, which may hold negative values.
 
     Args:
-        root: where the files lie.
-        files: all files of the set.
-        bits: the bit depth; auto takes the smallest that holds all values.
-        workers: files decoded at a time; 0 is one per processor.
+        root: directory of the files.
+        files: all files of the set, relative to `root`.
+        bits: the bit depth; "auto" chooses the smallest that covers all values.
+        workers: number of files decoded in parallel; 0 is one per processor.
 
     Raises:
         OSError: the storage fails.
     """
-    kinds = decoding.deep_files(root, files)
+    kinds = decoding.find_high_bit_depth_files(root, files)
     if not kinds:
         return None
-    of_kind = {
+    files_by_kind = {
         name: [file for file, kind in kinds.items() if ("unsigned" if kind == "colour" else kind) == name]
-        for name in ENOUGH
+        for name in FULL_RANGES
     }
     if bits != "auto":
-        of_kind = {"signed": of_kind["signed"]}
-        if not of_kind["signed"]:
-            return Scale(int(bits))
-    seen: list[Extent] = []
-    with console.progress(sum(map(len, of_kind.values())), "bit depth") as advance:
-        for kind, chosen in of_kind.items():
-            seen += _extents(root, chosen, workers, ENOUGH[kind], advance)
-    scale = scale_of(seen)
-    return scale if bits == "auto" else Scale(int(bits), scale.signed)
+        files_by_kind = {"signed": files_by_kind["signed"]}
+        if not files_by_kind["signed"]:
+            return IntensityScale(int(bits))
+    value_ranges: list[ValueRange] = []
+    with console.progress(sum(map(len, files_by_kind.values())), "bit depth") as advance:
+        for kind, chosen in files_by_kind.items():
+            value_ranges += _collect_ranges(root, chosen, workers, FULL_RANGES[kind], advance)
+    scale = fit_scale(value_ranges)
+    return scale if bits == "auto" else IntensityScale(int(bits), scale.signed)
 
 
-def _extents(
-    root: Path, files: Sequence[str], workers: int, enough: Extent, advance: Callable[[int], None]
-) -> list[Extent]:
-    """What the files hold, up to where one more that holds `enough` would not change the scale."""
-    found: list[Extent] = []
-    with closing(decoding.extents(root, files, workers)) as extents:
-        for extent in extents:
+def _collect_ranges(
+    root: Path, files: Sequence[str], workers: int, full_range: ValueRange, advance: Callable[[int], None]
+) -> list[ValueRange]:
+    """Return value ranges of the files, until even a file of `full_range` would not change the scale."""
+    found: list[ValueRange] = []
+    with closing(decoding.read_value_ranges(root, files, workers)) as value_ranges:
+        for value_range in value_ranges:
             advance(1)
-            if extent is not None and extent.is_usable and _reaches_further(extent, found):
-                found.append(extent)  # the others change nothing
-                if scale_of(found) == scale_of([*found, enough]):
+            if value_range is not None and value_range.is_usable and _extends_range(value_range, found):
+                found.append(value_range)  # ranges within others change nothing
+                if fit_scale(found) == fit_scale([*found, full_range]):
                     break
     return found
 
 
-def _reaches_further(extent: Extent, found: Sequence[Extent]) -> bool:
-    return not any(other.lowest <= extent.lowest and extent.highest <= other.highest for other in found)
+def _extends_range(value_range: ValueRange, found: Sequence[ValueRange]) -> bool:
+    return not any(other.lowest <= value_range.lowest and value_range.highest <= other.highest for other in found)
 
 
-def told(scale: Scale) -> str:
-    """The scale in words."""
-    line = f"files of more than 8 bits are scaled by {scale.bits} bits, {scale.ends('unsigned')[1]} is white"
+def describe(scale: IntensityScale) -> str:
+    """Return a description of the scale for the user."""
+    line = f"files of more than 8 bits are scaled by {scale.bits} bits, {scale.limits('unsigned')[1]} is white"
     if scale.signed:
-        black, white = scale.ends("signed")
+        black, white = scale.limits("signed")
         line += f"; signed ones hold negative values, so {black} is their black and {white} their white"
     return line + ("; of floats 1 is white" if scale.unit else "")
 
 
-def mixture(counts: dict[str, int], scale: Scale | None) -> str:
-    """What is to be said of a set that holds pictures of several depths; nothing of any other.
+def describe_mixture(counts: dict[str, int], scale: IntensityScale | None) -> str:
+    """Return a warning about a set that mixes bit depths; "" for any other set.
 
     Args:
-        counts: pictures by their own depth, as `pixels.Decoded` names it.
-        scale: by which those of more than eight bits were scaled.
+        counts: number of images by `pixels.Decoded.depth`.
+        scale: scale of the images of more than 8 bits.
     """
-    deep = {name: count for name, count in counts.items() if name not in SHALLOW}
-    if scale is None or (len(counts) == len(deep) and len({name.removesuffix(" colour") for name in deep}) < 2):
+    high_depth = {name: count for name, count in counts.items() if name not in LOW_BIT_DEPTHS}
+    if scale is None or (
+        len(counts) == len(high_depth) and len({name.removesuffix(" colour") for name in high_depth}) < 2
+    ):
         return ""
     listed = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
     return (

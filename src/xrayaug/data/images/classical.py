@@ -1,6 +1,7 @@
-"""A real picture -> a classically augmented one: what can be had without a generator.
+"""Classical augmentation of real images, a control for synthetic images.
 
-It is mirrored and rotated as `train-classifier` does by default, and shifted, scaled and changed in contrast a little.
+Images are mirrored and rotated as `train-classifier` does by default, and slightly shifted, scaled and changed in
+contrast.
 """
 
 import math
@@ -12,17 +13,17 @@ from PIL import Image
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.options import TrainClassifier
 
-ROTATION = TrainClassifier.rotation  # degrees, at most, either way
-SHIFT = 0.05  # of the picture's side, at most, either way, both along and down
-SCALE = 0.1  # larger or smaller by at most that
-CONTRAST = 0.1  # more or less by at most that
+ROTATION = TrainClassifier.rotation  # maximum, in degrees
+SHIFT = 0.05  # maximum in both directions, relative to the image's side
+SCALE = 0.1  # maximum relative change of size
+CONTRAST = 0.1  # maximum relative change of contrast
 
 
-def changed(picture: Pixels, seed: Sequence[int]) -> Pixels:
-    """The picture uint8 `[S, S]`, changed as `seed` alone says; bilinear, black where nothing was."""
+def augment(picture: Pixels, seed: Sequence[int]) -> Pixels:
+    """Return the image uint8 `[S, S]` transformed at random; bilinear, black outside. `seed` alone determines it."""
     mirror, *drawn = np.random.default_rng(seed).random(6)
     angle, scale, along, down, contrast = (2 * np.array(drawn) - 1).tolist()  # in [-1, 1)
-    moved = _moved(
+    moved = _transform(
         picture,
         mirror=mirror < 0.5,
         angle=math.radians(ROTATION) * angle,
@@ -33,16 +34,16 @@ def changed(picture: Pixels, seed: Sequence[int]) -> Pixels:
     return np.asarray((mean + (1 + CONTRAST * contrast) * (moved - mean)).round().clip(0, 255), np.uint8)
 
 
-def _moved(picture: Pixels, *, mirror: bool, angle: float, scale: float, shift: tuple[float, float]) -> Pixels:
-    """The picture under the transform of `classifier.transforms`, then scaled and shifted by shares of its side.
+def _transform(picture: Pixels, *, mirror: bool, angle: float, scale: float, shift: tuple[float, float]) -> Pixels:
+    """Apply the transform of `classifier.random_affine`, then scale and shift; shifts are relative to the side.
 
-    The matrix leads from a place in the result back to one in the picture, both counted from the middle.
+    The matrix maps a position in the result to one in the image.
     """
     size = len(picture)
     sign = -1 if mirror else 1
     a, b = sign * math.cos(angle) / scale, -math.sin(angle) / scale
     d, e = sign * math.sin(angle) / scale, math.cos(angle) / scale
-    x, y = (0.5 + part for part in shift)  # where the middle goes
+    x, y = (0.5 + part for part in shift)  # new position of the centre
     origin = (0.5 - a * x - b * y) * size, (0.5 - d * x - e * y) * size
     matrix = (a, b, origin[0], d, e, origin[1])
     turned = Image.fromarray(picture).transform(

@@ -1,4 +1,4 @@
-"""Grids of images as PNG files: previews, contact sheets, strips of reals."""
+"""Grids of images as PNG files: previews, contact sheets, strips of real images."""
 
 import io
 import math
@@ -10,11 +10,11 @@ from PIL import Image
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.storage import files
 
-GAP = 2  # pixels between pictures
+GAP = 2  # pixels between images
 
 
-def grid(pictures: Pixels, columns: int | None = None) -> Pixels:
-    """Pictures uint8 `[N, H, W]` side by side, row by row, with a grey gap; a square grid by default."""
+def make_grid(pictures: Pixels, columns: int | None = None) -> Pixels:
+    """Return images uint8 `[N, H, W]` in a grid, row by row, with grey gaps; the grid is square by default."""
     count, height, width = pictures.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
@@ -27,15 +27,15 @@ def grid(pictures: Pixels, columns: int | None = None) -> Pixels:
 
 
 def save_png(path: Path, picture: Pixels, *, durable: bool = False) -> None:
-    """Write one grey picture uint8 `[H, W]`, whole or not at all, making its directory if need be.
+    """Write one greyscale image uint8 `[H, W]` atomically, and create its directory if needed.
 
-    It is to be durable where a run that goes on does not write it again.
+    Set `durable` if a resumed run does not write the file again.
     """
-    files.write_bytes(path, png(picture), durable=durable)
+    files.write_bytes(path, encode_png(picture), durable=durable)
 
 
-def png(picture: Pixels) -> bytes:
-    """One grey picture uint8 `[H, W]` as a PNG file."""
+def encode_png(picture: Pixels) -> bytes:
+    """Return one greyscale image uint8 `[H, W]` as the bytes of a PNG file."""
     content = io.BytesIO()
     Image.fromarray(picture).save(content, format="PNG")
     return content.getvalue()

@@ -1,6 +1,6 @@
-"""Raw files -> squares of one size with what is to be known of each: many at a time, in the order given.
+"""Decode raw files to squares of one size with metadata: in parallel, in the order given.
 
-The processes that decode import this module and what it needs, so it needs little.
+The worker processes import this module, so it has few imports.
 """
 
 import errno
@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from xrayaug.data.images import pixels
-from xrayaug.data.images.pixels import Extent, Scale
+from xrayaug.data.images.pixels import IntensityScale, ValueRange
 from xrayaug.runtime import parallel
-from xrayaug.storage.files import stamp_of
+from xrayaug.storage.files import try_stamp
 
-WORTH_A_PROCESS = 128  # files: what a process takes to start is gained with about as many
+MIN_FILES_PER_PROCESS = 128  # about as many files make up for the start-up time of a process
 
-LOST = {  # what a disk or a mount that fails says of a file that was there when the set was listed
+STORAGE_ERRORS = {  # errors of failing disks and mounts for a file that existed when the set was listed
     errno.EIO, errno.ENOENT, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.EHOSTDOWN, errno.ETIMEDOUT,
     errno.EMFILE, errno.ENFILE,
 }  # fmt: skip
@@ -30,10 +30,10 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How a file becomes a square; `pixels.decode` and `pixels.square` say what each means."""
+class DecodeOptions:
+    """Options of `pixels.decode` and `pixels.resize_square`, which describe them."""
 
-    scale: Scale | None
+    scale: IntensityScale | None
     invert: bool
     size: int
     fit: str
@@ -41,99 +41,99 @@ class Manner:
 
 
 @dataclass(frozen=True)
-class Note:
-    """What is to be known of a record once it was read: of a usable image, or why it is none."""
+class ImageMetadata:
+    """Metadata of a decoded file, or the reason why it is unusable; the field names are keys of the journal."""
 
     sha256: str = ""
     depth: str = ""
     blank: bool = False
     unusable: str = ""
-    file: str = field(default="", compare=False)  # which file it is of
-    stamp: tuple[int, ...] = field(default=(), compare=False)  # that file's size and times when it was opened
-    area: int = field(default=0, compare=False)  # pixels before it was resized
-    seems: Sequence[str] = field(default=(), compare=False)  # as `pixels.Decoded` has it
-    scale: tuple[int, ...] = field(default=(), compare=False)  # the fields of the `Scale` that made it what it is
+    file: str = field(default="", compare=False)  # the file, relative to the root of the set
+    stamp: tuple[int, ...] = field(default=(), compare=False)  # size and times of the file when it was opened
+    area: int = field(default=0, compare=False)  # number of pixels before resizing
+    seems: Sequence[str] = field(default=(), compare=False)  # `pixels.Decoded.seems`
+    scale: tuple[int, ...] = field(default=(), compare=False)  # fields of the `IntensityScale` that was applied
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What a file became: a square ready to be written, or none, and its note."""
+class PreparedImage:
+    """The square made from a file, ready to be written, and its metadata."""
 
-    square: npt.NDArray[np.uint8]  # [1, size, size], or none of them
-    note: Note
-
-
-def decode_all(root: Path, files: Sequence[str], manner: Manner, workers: int = 0) -> Generator[Picture]:
-    """Decode files under `root`, so many at a time (0: one per processor), in the order given.
-
-    Threads wait for the interpreter, which much of a picture's work holds; processes do not, but take time to start. To
-    be closed where it is left before its end.
-
-    Raises:
-        OSError: the storage fails.
-        MemoryError: there is none left for a picture.
-        ResourceError: a process was killed.
-    """
-    return _spread(partial(_decode, root, manner), files, workers)
+    square: npt.NDArray[np.uint8]  # [1, size, size]; [0, size, size] if the file is unusable
+    note: ImageMetadata
 
 
-def deep_files(root: Path, files: Iterable[str]) -> dict[str, str]:
-    """The files of more than eight bits and the kind of value that each holds, by their headers.
+def decode_all(root: Path, files: Sequence[str], options: DecodeOptions, workers: int = 0) -> Generator[PreparedImage]:
+    """Decode files under `root` in the order given, `workers` at a time (0: one per processor).
+
+    Much of the work holds Python's global interpreter lock, so processes are faster than threads once they have
+    started. Close the generator if it is not exhausted.
 
     Raises:
         OSError: the storage fails.
+        MemoryError: an image needs more memory than there is.
+        ResourceError: a worker process was killed.
     """
-    return {file: kind for file in files if (kind := _deep_kind(root / file))}
+    return _map_files(partial(_decode, root, options), files, workers)
 
 
-def extents(root: Path, files: Sequence[str], workers: int = 0) -> Generator[Extent | None]:
-    """The values of files of more than eight bits, in the order given; None of one that cannot be used.
+def find_high_bit_depth_files(root: Path, files: Iterable[str]) -> dict[str, str]:
+    """Return the files of more than 8 bits with their `ValueRange.kind`, read from their headers.
 
-    To be closed where it is left before its end; it raises as `decode_all` does.
+    Raises:
+        OSError: the storage fails.
     """
-    return _spread(partial(_extent, root), files, workers)
+    return {file: kind for file in files if (kind := _read_value_kind(root / file))}
 
 
-def _spread(function: Callable[[str], T], files: Sequence[str], workers: int) -> Generator[T]:
-    """`function` of each file in order, so many at a time, by threads or processes, whichever is quicker."""
-    workers = workers or parallel.processors()
-    processes = min(workers, len(files) // WORTH_A_PROCESS)
+def read_value_ranges(root: Path, files: Sequence[str], workers: int = 0) -> Generator[ValueRange | None]:
+    """Yield the value ranges of files of more than 8 bits in the order given; None for a file that cannot be used.
+
+    Close the generator if it is not exhausted. It raises the errors of `decode_all`.
+    """
+    return _map_files(partial(_read_value_range, root), files, workers)
+
+
+def _map_files(function: Callable[[str], T], files: Sequence[str], workers: int) -> Generator[T]:
+    """Map `function` over the files in order, in `workers` threads or processes, whichever is faster."""
+    workers = workers or parallel.available_cpus()
+    processes = min(workers, len(files) // MIN_FILES_PER_PROCESS)
     if processes > 1:
-        return parallel.in_processes(function, files, processes)
-    ahead = workers + parallel.PICTURES_AHEAD  # so that all are busy while one picture takes long
-    return parallel.in_threads(function, files, ahead, workers)
+        return parallel.map_in_processes(function, files, processes)
+    ahead = workers + parallel.IMAGES_AHEAD  # keeps all workers busy while one image takes long
+    return parallel.map_in_threads(function, files, ahead, workers)
 
 
-def _deep_kind(file: Path) -> str:
+def _read_value_kind(file: Path) -> str:
     try:
-        return pixels.deep_kind(file)
+        return pixels.read_value_kind(file)
     except OSError as problem:
-        if problem.errno in LOST:
+        if problem.errno in STORAGE_ERRORS:
             raise OSError(problem.errno, problem.strerror, str(file)) from None
         return ""
 
 
-def _extent(root: Path, file: str) -> Extent | None:
+def _read_value_range(root: Path, file: str) -> ValueRange | None:
     try:
-        return pixels.extent(root / file)
-    except pixels.Unusable as reason:
-        _raise_if_lost(reason, root / file)
+        return pixels.read_value_range(root / file)
+    except pixels.UnusableImage as reason:
+        _raise_storage_error(reason, root / file)
         return None
 
 
-def _decode(root: Path, manner: Manner, file: str) -> Picture:
-    stamp = stamp_of(root / file) or ()  # before it is read: what changes meanwhile is then found out
-    scale = () if manner.scale is None else astuple(manner.scale)
+def _decode(root: Path, options: DecodeOptions, file: str) -> PreparedImage:
+    stamp = try_stamp(root / file) or ()  # taken before reading, so that later changes are detected
+    scale = () if options.scale is None else astuple(options.scale)
     try:
-        decoded = pixels.decode(root / file, scale=manner.scale, invert=manner.invert)
-    except pixels.Unusable as reason:
-        _raise_if_lost(reason, root / file)
-        note = Note(unusable=str(reason), file=file, stamp=stamp, scale=scale)
-        return Picture(np.empty((0, manner.size, manner.size), np.uint8), note)
-    square = pixels.square(decoded.grey, manner.size, fit=manner.fit, resample=manner.resample)
-    scale = () if decoded.depth in pixels.SHALLOW else scale
-    note = Note(
-        pixels.checksum(decoded.grey),
+        decoded = pixels.decode(root / file, scale=options.scale, invert=options.invert)
+    except pixels.UnusableImage as reason:
+        _raise_storage_error(reason, root / file)
+        note = ImageMetadata(unusable=str(reason), file=file, stamp=stamp, scale=scale)
+        return PreparedImage(np.empty((0, options.size, options.size), np.uint8), note)
+    square = pixels.resize_square(decoded.grey, options.size, fit=options.fit, resample=options.resample)
+    scale = () if decoded.depth in pixels.LOW_BIT_DEPTHS else scale
+    note = ImageMetadata(
+        pixels.pixel_sha256(decoded.grey),
         decoded.depth,
         pixels.is_blank(decoded.grey),
         file=file,
@@ -142,18 +142,18 @@ def _decode(root: Path, manner: Manner, file: str) -> Picture:
         area=decoded.grey.size,
         seems=decoded.seems,
     )
-    return Picture(square[None], note)
+    return PreparedImage(square[None], note)
 
 
-def _raise_if_lost(reason: pixels.Unusable, file: Path) -> None:
-    """Stop where storage or memory fails: without the pictures that it hides it would be another dataset.
+def _raise_storage_error(reason: pixels.UnusableImage, file: Path) -> None:
+    """Raise the error if storage or memory failed: without the lost images the dataset would be another one.
 
     Raises:
-        OSError: it does.
-        MemoryError: there is none left for the picture.
+        OSError: the storage failed.
+        MemoryError: the image needs more memory than there is.
     """
     problem = reason.__context__
     if isinstance(problem, MemoryError):
         raise MemoryError(f"decoding {file}") from None
-    if isinstance(problem, OSError) and problem.errno in LOST:
+    if isinstance(problem, OSError) and problem.errno in STORAGE_ERRORS:
         raise OSError(problem.errno, problem.strerror, str(file)) from None

@@ -1,16 +1,16 @@
-"""Which files are pictures: by the ends of their names, by their first bytes, and to Pillow."""
+"""Image formats: file name suffixes, first bytes, and names in Pillow."""
 
 import re
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".pnm", ".jp2"}
 )
-DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})  # listed, so that decoding refuses them by name
+DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})  # listed as images, so that decoding refuses them with a reason
 
-# Named, because Pillow would also hand an .eps that is called .png to Ghostscript.
+# An explicit list, because Pillow would otherwise pass an EPS file named .png to Ghostscript.
 PILLOW_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
 
-START_BYTES = 132  # from which the kind of a file can be told
+START_BYTES = 132  # number of first bytes that determine the format
 STARTS = {
     "JPEG": rb"\xff\xd8\xff",
     "PNG": rb"\x89PNG\r\n\x1a\n",
@@ -26,5 +26,5 @@ STARTS = {
 
 
 def kind_of(start: bytes) -> str:
-    """Return which kind of picture a file is whose first `START_BYTES` these are; empty where it is none."""
+    """Return the image format of a file from its first `START_BYTES` bytes; "" if it is no image."""
     return next((kind for kind, pattern in STARTS.items() if re.match(pattern, start, re.DOTALL)), "")

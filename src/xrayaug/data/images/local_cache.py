@@ -1,8 +1,8 @@
-"""Copies of datasets' pixels on the machine's own disk, where the datasets lie on storage that many machines share.
+"""Cache the pixels of datasets on shared storage on the local disk.
 
-A copy is named by the sha256 of its content, which is checked while it is made and whenever it is used: so runs, arms
-and commands that read the same pixels share one copy, wherever the dataset lies, and none is ever stale. Processes that
-want the same one wait for the first of them to make it.
+A cached file is named by the sha256 of its content, which is checked when it is written and whenever it is used. So all
+runs and commands that read the same pixels share one file, and no file is ever stale. Processes that need the same file
+wait until the first of them has written it.
 """
 
 import errno
@@ -16,19 +16,19 @@ from xrayaug.runtime import console
 from xrayaug.storage import files, lock
 from xrayaug.storage.artifacts import Artifact
 
-DIRECTORY = "images"  # within what --cache names
-PIECE = 1 << 24  # bytes read at a time
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+DIRECTORY = "images"  # below the directory of --cache
+CHUNK_BYTES = 1 << 24  # read at a time
+DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT}
 
 
-def local(artifact: Artifact, name: str, cache: Path | None) -> Path:
-    """A file of an artifact as it is to be read: itself, or its copy below `cache`, made if it is not there.
+def cached_path(artifact: Artifact, name: str, cache: Path | None) -> Path:
+    """Return the path to read a file of an artifact from: the file itself, or its copy below `cache`.
 
-    The artifact may have been opened with `later={name}`.
+    The copy is made if it does not exist. The artifact may have been opened with `hash_later={name}`.
 
     Raises:
-        ArtifactError: the artifact lists no such file, or its content is not what its manifest says.
-        OutputError: there is no room for the copy.
+        ArtifactError: the artifact lists no such file, or its content does not match its manifest.
+        OutputError: there is not enough space for the copy.
     """
     file = artifact.file(name)
     if cache is None:
@@ -38,41 +38,41 @@ def local(artifact: Artifact, name: str, cache: Path | None) -> Path:
     if _is_intact(copy, recorded):
         return copy
     copy.parent.mkdir(parents=True, exist_ok=True)
-    with lock.awaited(copy.with_suffix(".lock"), f"another process to copy {file} to {cache}") as alone:
+    with lock.wait_for(copy.with_suffix(".lock"), f"another process to copy {file} to {cache}") as has_lock:
         if not _is_intact(copy, recorded):
-            _make(file, copy, recorded, cache, alone=alone)
+            _make_copy(file, copy, recorded, cache, has_lock=has_lock)
     return copy
 
 
 def _is_intact(copy: Path, recorded: dict[str, object]) -> bool:
-    """Whether the copy is there and is what it should be."""
+    """Return whether the copy exists and has the recorded content."""
     if not copy.is_file():
         return False
-    if copy.stat().st_size == recorded["bytes"] and files.sha256(copy) == recorded["sha256"]:
+    if copy.stat().st_size == recorded["bytes"] and files.sha256_file(copy) == recorded["sha256"]:
         return True
-    console.warn(f"{copy} is damaged and is made again")
+    console.warning(f"{copy} is damaged and is made again")
     return False
 
 
-def _make(file: Path, copy: Path, recorded: dict[str, object], cache: Path, *, alone: bool) -> None:
-    """Copy a file, whole or not at all; if not `alone`, others may be copying it too.
+def _make_copy(file: Path, copy: Path, recorded: dict[str, object], cache: Path, *, has_lock: bool) -> None:
+    """Copy a file atomically; without the lock, other processes may be copying it too.
 
     Raises:
-        ArtifactError: it has another content than was recorded.
-        OutputError: there is no room.
+        ArtifactError: its content is not the recorded one.
+        OutputError: there is not enough space.
     """
-    own = "" if alone else f".{uuid4().hex}"  # alone, what a killed process left there is written over
+    own = "" if has_lock else f".{uuid4().hex}"  # with the lock, the remains of a killed process are overwritten
     new = copy.with_name(copy.name + own + files.NEW)
     try:
         _check_room(file, new, cache)
-        if _copied(file, new) != recorded["sha256"]:
+        if _copy_and_hash(file, new) != recorded["sha256"]:
             raise ArtifactError(f"{file} changed since it was made", f"make {file.parent} again with --overwrite")
         files.sync(new)
         new.replace(copy)
     except OSError as problem:
-        if problem.errno not in NO_ROOM:
+        if problem.errno not in DISK_FULL_ERRORS:
             raise
-        raise _full(file, cache) from None
+        raise _disk_full_error(file, cache) from None
     finally:
         new.unlink(missing_ok=True)
     files.sync_directory(copy.parent)
@@ -81,10 +81,10 @@ def _make(file: Path, copy: Path, recorded: dict[str, object], cache: Path, *, a
 def _check_room(file: Path, new: Path, cache: Path) -> None:
     new.unlink(missing_ok=True)
     if shutil.disk_usage(cache).free < file.stat().st_size:
-        raise _full(file, cache)
+        raise _disk_full_error(file, cache)
 
 
-def _full(file: Path, cache: Path) -> OutputError:
+def _disk_full_error(file: Path, cache: Path) -> OutputError:
     needed, free = file.stat().st_size >> 20, shutil.disk_usage(cache).free >> 20
     return OutputError(
         f"--cache {cache} has no room for {file}: {needed:,} MiB, and {free:,} MiB are free",
@@ -92,8 +92,8 @@ def _full(file: Path, cache: Path) -> OutputError:
     )
 
 
-def _copied(file: Path, new: Path) -> str:
-    """The sha256 of what was copied."""
+def _copy_and_hash(file: Path, new: Path) -> str:
+    """Copy a file and return the sha256 of its content."""
     digest = hashlib.sha256()
     size = file.stat().st_size
     with (
@@ -101,7 +101,7 @@ def _copied(file: Path, new: Path) -> str:
         new.open("wb") as target,
         console.progress(size >> 20, f"copying {file.parent.name}", "MiB") as advance,
     ):
-        while piece := source.read(PIECE):
+        while piece := source.read(CHUNK_BYTES):
             target.write(piece)
             digest.update(piece)
             advance(len(piece) >> 20)

@@ -1,9 +1,9 @@
-"""Raw file -> grey picture -> square.
+"""Decode raw image files to 8-bit greyscale, and resize them to squares.
 
-Pillow decodes; what it does not do right for radiographs is done here: files of more than eight bits are scaled by the
-bit depth of their set (Pillow clips them), orientation is applied, transparency becomes black, and whatever is wrong
-with a file becomes one exception with one line of reason. A file may claim any size, so that is held to a limit before
-memory is taken, and what is made of a picture is made some rows at a time.
+Pillow decodes the files. This module adds what radiographs need: files of more than 8 bits are scaled by the bit depth
+of their set (Pillow clips them), the EXIF orientation is applied, transparent pixels become black, and every problem
+with a file raises `UnusableImage` with a reason of one line. The size in a file's header is checked before memory is
+allocated, and images are converted in bands of rows to limit memory.
 """
 
 import hashlib
@@ -30,30 +30,33 @@ Colour = npt.NDArray[np.uint8]  # [H, W, 3]
 Raw = npt.NDArray[np.uint16 | np.int32 | np.uint32 | np.int64 | np.float32]
 
 DICOM_MAGIC, DICOM_MAGIC_AT = b"DICM", 128
-DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")  # of more than eight bits
+HIGH_BIT_DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")  # Pillow modes of more than 8 bits
 BIT_DEPTHS = (8, 10, 12, 14, 16)
-DEEPEST = BIT_DEPTHS[-1]
-DEEP_COLOUR = "16-bit colour"  # Pillow keeps the upper eight bits
-SEEMING = FEW_GREYS, COLOURED, FRAMES = ("few_greys", "coloured", "frames")
-FEW = 16  # grey levels
-NEAR, NEARLY_ALL = 8, 0.95  # levels from one of two, within which so large a share of the pixels lies in a mask
-APART = 64  # levels between those two: less is a faint radiograph
-SAMPLED = 32  # pixels a side at which colour is looked for
-VIVID = 64  # levels from the least to the greatest of a pixel's channels: more than the tint of a film
-VIVID_SHARE = 0.02  # of the pixels looked at, from which on a picture is coloured
-SHALLOW = ("1-bit", "8-bit")  # depths that need no scaling
-SIGNED = 2  # of TIFF's SampleFormat
-NEVER_DEEP = (b"\xff\xd8", b"GIF8", b"BM", b"RIFF")  # first bytes of JPEG, GIF, BMP and WebP, of eight bits to Pillow
-WHITE_IS_ZERO = 0  # of TIFF's PhotometricInterpretation
-BEYOND_DEPTH = "the most of its bit depth"  # ends the reason of a picture that holds more
+MAX_BIT_DEPTH = BIT_DEPTHS[-1]
+DEEP_COLOUR = "16-bit colour"  # Pillow keeps the upper 8 bits
+SUSPECT_TRAITS = FEW_GREYS, COLOURED, FRAMES = ("few_greys", "coloured", "frames")  # unusual in a radiograph
+MAX_FEW_GREYS = 16  # grey levels
+# An image is a mask if MASK_SHARE of its pixels are within MASK_TOLERANCE grey levels of one of two levels, and these
+# are more than MIN_MASK_CONTRAST apart. Less contrast occurs in faint radiographs.
+MASK_TOLERANCE = 8
+MASK_SHARE = 0.95
+MIN_MASK_CONTRAST = 64
+SAMPLE_SIDE = 32  # side in pixels of the sample that is searched for colour and grey levels
+MIN_COLOUR_SPREAD = 64  # maximum minus minimum of a pixel's channels; the tint of a film has less
+MIN_COLOURED_SHARE = 0.02  # share of sampled pixels above which an image counts as coloured
+LOW_BIT_DEPTHS = ("1-bit", "8-bit")  # depths that need no scaling
+TIFF_SIGNED = 2  # value of TIFF's SampleFormat
+EIGHT_BIT_SIGNATURES = (b"\xff\xd8", b"GIF8", b"BM", b"RIFF")  # JPEG, GIF, BMP, WebP: Pillow reads 8 bits of them
+WHITE_IS_ZERO = 0  # value of TIFF's PhotometricInterpretation
+ABOVE_BIT_DEPTH = "the most of its bit depth"  # end of the reason for an image whose values exceed the bit depth
 REASON_LENGTH = 200  # characters
-MOST_PIXELS = 1 << 26  # 64 megapixels; radiographs have up to 30
-MOST_PIXELS_OF = {"JPEG2000": 1 << 24, "WEBP": 1 << 24}  # whose decoders took up to 25 bytes a pixel
-BAND_PIXELS = 1 << 20  # converted at a time
+MAX_PIXELS = 1 << 26  # 64 megapixels; radiographs have up to 30
+MAX_PIXELS_BY_FORMAT = {"JPEG2000": 1 << 24, "WEBP": 1 << 24}  # these decoders need up to 25 bytes per pixel
+BAND_PIXELS = 1 << 20  # pixels converted at a time
 
-Turn = Callable[[Grey], Grey]
+Transform = Callable[[Grey], Grey]
 
-UPRIGHT: dict[int, Turn] = {  # EXIF orientation -> what shows the picture upright
+ORIENTATION_TRANSFORMS: dict[int, Transform] = {  # EXIF orientation -> transform that makes the image upright
     2: lambda picture: picture[:, ::-1],
     3: lambda picture: picture[::-1, ::-1],
     4: lambda picture: picture[::-1],
@@ -73,30 +76,30 @@ FILTERS = {
 }
 
 
-class Unusable(Exception):  # noqa: N818 - a verdict on a file, caught per file; not an error of the program
-    """Why a file cannot be used, in one line."""
+class UnusableImage(Exception):  # noqa: N818 - the result of checking a file, caught for each file; not a program error
+    """A file that cannot be used; the message is the reason, in one line."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture as the rest of the program knows it, and what it was."""
+    """A decoded greyscale image, with the format of its file."""
 
     grey: Grey  # [H, W], 0 black to 255 white
-    depth: str  # its own: 1-bit, 8-bit, 8-bit in 16 to 14-bit in 16, 16-bit, 8-bit signed ..., 16-bit colour or float
-    mode: str  # Pillow's, as found
-    seems: tuple[str, ...] = ()  # in what it is no usual radiograph, of `SEEMING`
+    depth: str  # of the file: 1-bit, 8-bit, 8-bit in 16 to 14-bit in 16, 16-bit, 8-bit signed ..., 16-bit colour, float
+    mode: str  # Pillow mode of the file
+    seems: tuple[str, ...] = ()  # those `SUSPECT_TRAITS` that the image has
 
 
 @dataclass(frozen=True)
-class Scale:
-    """What black and white are in files of more than eight bits: one for all files of a set."""
+class IntensityScale:
+    """The values of black and white in files of more than 8 bits; all files of a set share one scale."""
 
     bits: int  # white is 2^bits - 1
-    signed: bool = False  # black is -2^(bits - 1) in files declared signed, for one of them holds negative values
+    signed: bool = False  # black is -2^(bits - 1) in signed files, because one of them holds negative values
     unit: bool = False  # white is 1 in float files
 
-    def ends(self, kind: str) -> tuple[int, int]:
-        """The values of black and white in files of that kind of value."""
+    def limits(self, kind: str) -> tuple[int, int]:
+        """Return the values of black and white in files of this kind of value (see `ValueRange.kind`)."""
         if kind == "float" and self.unit:
             return 0, 1
         black = -(1 << self.bits - 1) if kind == "signed" and self.signed else 0
@@ -104,63 +107,66 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Extent:
-    """The least and the greatest value of a picture of more than eight bits."""
+class ValueRange:
+    """The minimum and maximum of an image of more than 8 bits."""
 
-    kind: str  # of value: unsigned, signed, float or colour
+    kind: str  # kind of value: unsigned, signed, float or colour
     lowest: float
     highest: float
 
     @property
     def is_usable(self) -> bool:
-        """Whether 16 bits hold it."""
-        least, most = (-(1 << DEEPEST - 1), (1 << DEEPEST - 1) - 1) if self.is_negative else (0, (1 << DEEPEST) - 1)
-        return bool(np.isfinite([self.lowest, self.highest]).all()) and least <= self.lowest and self.highest <= most
+        """True if the values are finite and fit into 16 bits."""
+        minimum = -(1 << MAX_BIT_DEPTH - 1) if self.is_negative else 0
+        maximum = minimum + (1 << MAX_BIT_DEPTH) - 1
+        is_finite = bool(np.isfinite([self.lowest, self.highest]).all())
+        return is_finite and minimum <= self.lowest and self.highest <= maximum
 
     @property
     def is_negative(self) -> bool:
-        """Whether a file declared signed holds negative values."""
+        """True if the file is declared signed and holds negative values."""
         return self.kind == "signed" and self.lowest < 0
 
 
-def scale_of(extents: Iterable[Extent]) -> Scale:
-    """The scale that holds all these pictures, by the smallest bit depth that does; unusable ones do not count.
+def fit_scale(value_ranges: Iterable[ValueRange]) -> IntensityScale:
+    """Return the scale of the smallest bit depth that covers all these images; unusable ones are ignored.
 
-    Where a file declared signed holds negative values, all that are declared so are read as two's complement: black is
-    the least number that the depth has. Floats up to 1 have a white of their own.
+    If any signed file holds negative values, all signed files are read as two's complement: black is the minimum of the
+    bit depth. If no float file exceeds 1, white is 1 in float files.
     """
-    usable = [extent for extent in extents if extent.is_usable]
-    signed = any(extent.is_negative for extent in usable)
-    floats = [extent.highest for extent in usable if extent.kind == "float"]
+    usable = [value_range for value_range in value_ranges if value_range.is_usable]
+    signed = any(value_range.is_negative for value_range in usable)
+    floats = [value_range.highest for value_range in usable if value_range.kind == "float"]
     unit = bool(floats) and max(floats) <= 1
-    scales = (Scale(bits, signed, unit) for bits in BIT_DEPTHS)
-    return next((scale for scale in scales if all(_holds(scale, e) for e in usable)), Scale(DEEPEST, signed, unit))
+    scales = (IntensityScale(bits, signed, unit) for bits in BIT_DEPTHS)
+    covering = (scale for scale in scales if all(_covers(scale, value_range) for value_range in usable))
+    return next(covering, IntensityScale(MAX_BIT_DEPTH, signed, unit))
 
 
-def _holds(scale: Scale, extent: Extent) -> bool:
-    black, white = scale.ends(extent.kind)
-    return black <= extent.lowest and extent.highest <= white
+def _covers(scale: IntensityScale, value_range: ValueRange) -> bool:
+    black, white = scale.limits(value_range.kind)
+    return black <= value_range.lowest and value_range.highest <= white
 
 
-def decode(path: Path, *, scale: Scale | None = None, invert: bool = False) -> Decoded:
-    """Read the first picture of a file, upright and in grey.
+def decode(path: Path, *, scale: IntensityScale | None = None, invert: bool = False) -> Decoded:
+    """Read the first image of a file, upright and in greyscale.
 
     Args:
         path: the file.
-        scale: of files of more than eight bits; None takes the one that holds this picture.
-        invert: turn black to white; what is transparent stays black.
+        scale: intensity scale for files of more than 8 bits; None fits one to this image.
+        invert: swap black and white; transparent pixels stay black.
 
     Raises:
-        Unusable: whatever is wrong with the file.
+        UnusableImage: the file cannot be used.
     """
-    with opened(path, quick=True) as image:
-        return decoded(image, scale, invert)
+    with open_image(path, quick=True) as image:
+        return convert_to_grey(image, scale, invert)
 
 
-def deep_kind(path: Path) -> str:
-    """The kind of value of a file of more than eight bits, as `Extent` has it, by its header; empty for any other.
+def read_value_kind(path: Path) -> str:
+    """Return `ValueRange.kind` of a file of more than 8 bits, read from its header; "" for any other file.
 
-    A file that cannot be used has none.
+    It is also "" for files that cannot be used.
 
     Raises:
         OSError: it cannot be opened.
@@ -169,232 +175,240 @@ def deep_kind(path: Path) -> str:
         with _open(path) as stream:
             start = stream.read(26)
         if start.startswith(png.SIGNATURE):
-            if start[24:25] != bytes([DEEPEST]):
+            if start[24:25] != bytes([MAX_BIT_DEPTH]):
                 return ""
             return "colour" if start[25] else "unsigned"
-        if start.startswith(NEVER_DEEP):
+        if start.startswith(EIGHT_BIT_SIGNATURES):
             return ""
-        with opened(path) as image:
-            if image.mode in DEEP_MODES:
-                return _stored(image).kind
-            return "colour" if ";16" in _packing(image) else ""
-    except Unusable:
+        with open_image(path) as image:
+            if image.mode in HIGH_BIT_DEPTH_MODES:
+                return _read_encoding(image).kind
+            return "colour" if ";16" in _raw_mode(image) else ""
+    except UnusableImage:
         return ""
 
 
-def extent(path: Path) -> Extent | None:
-    """The values of a file of more than eight bits; None of any other.
+def read_value_range(path: Path) -> ValueRange | None:
+    """Return the value range of a file of more than 8 bits; None for any other file.
 
     Raises:
-        Unusable: whatever is wrong with the file.
+        UnusableImage: the file cannot be used.
     """
-    with opened(path) as image:
-        mode, packing, stored = image.mode, _packing(image), _stored(image)
+    with open_image(path) as image:
+        mode, raw_mode, encoding = image.mode, _raw_mode(image), _read_encoding(image)
         image.load()
-        if mode in DEEP_MODES:
-            return _extent(image, stored)
-        return _colour_extent(_grey_and_alpha(image)[0]) if ";16" in packing else None
+        if mode in HIGH_BIT_DEPTH_MODES:
+            return _find_value_range(image, encoding)
+        return _find_colour_range(_grey_and_alpha(image)[0]) if ";16" in raw_mode else None
 
 
 def has_frames(path: Path) -> bool:
-    """Whether a file holds several pages or frames; one that cannot be used does not."""
+    """Return whether a file holds several pages or frames; False for a file that cannot be used."""
     try:
-        with opened(path) as image:
+        with open_image(path) as image:
             return _has_frames(image)
-    except Unusable:
+    except UnusableImage:
         return False
 
 
 @contextmanager
-def opened(path: Path, *, quick: bool = False) -> Iterator[Image.Image]:
-    """A file's first picture, its pixels not read yet.
+def open_image(path: Path, *, quick: bool = False) -> Iterator[Image.Image]:
+    """Open the first image of a file; its pixels are not read yet.
 
-    Pillow is given a stream: what it opens by its name it maps into memory, and then leaves a TIFF that lies on its
-    side as it lies.
+    Pillow gets a stream, not a path: it would map a file opened by path into memory, and would then not apply the
+    orientation of a TIFF.
+
+    Args:
+        path: the file.
+        quick: decode plain 8-bit PNG files by `png.read`, which is faster.
 
     Raises:
-        Unusable: whatever is wrong with the file, found here or while the picture is used.
+        UnusableImage: the file cannot be used; also raised for errors inside the `with` block.
     """
     try:
         with _open(path) as stream:
-            if quick and (plain := png.read(stream, MOST_PIXELS)) is not None:
+            if quick and (plain := png.read(stream, MAX_PIXELS)) is not None:
                 yield Image.fromarray(plain)
                 return
-            with _quiet():
+            with _silence_pillow():
                 _check_start(path, stream)
                 with Image.open(stream, formats=PILLOW_FORMATS) as image:
                     _check_size(image)
                     yield image
-    except Unusable:
+    except UnusableImage:
         raise
-    except Exception as problem:  # Pillow's parsers raise whatever they trip over, from zlib.error to IndexError
-        raise Unusable(_reason(problem)) from None
+    except Exception as problem:  # Pillow's parsers raise many types, from zlib.error to IndexError
+        raise UnusableImage(_reason(problem)) from None
 
 
-def decoded(image: Image.Image, scale: Scale | None = None, invert: bool = False) -> Decoded:
-    """A picture that was `opened`, upright and in grey; for the arguments see `decode`.
+def convert_to_grey(image: Image.Image, scale: IntensityScale | None = None, invert: bool = False) -> Decoded:
+    """Return an opened image, upright and in greyscale; `decode` describes the arguments.
 
     Raises:
-        Unusable: its values cannot be shown in grey.
+        UnusableImage: its values cannot be converted to greyscale.
     """
-    mode, packing, stored = image.mode, _packing(image), _stored(image)
+    mode, raw_mode, encoding = image.mode, _raw_mode(image), _read_encoding(image)
     image.load()
-    if mode in DEEP_MODES:
-        grey, depth = _scaled(image, stored, scale)
-        if _is_white_zero(image):  # Pillow turns only eight-bit TIFF
+    if mode in HIGH_BIT_DEPTH_MODES:
+        grey, depth = _scale_to_grey(image, encoding, scale)
+        if _is_white_zero(image):  # Pillow inverts only 8-bit TIFF
             np.subtract(255, grey, out=grey)
         alpha = None
-    elif stored.kind == "signed":
-        raise Unusable("signed values of 8 bits are not read; export it as unsigned")
+    elif encoding.kind == "signed":
+        raise UnusableImage("signed values of 8 bits are not read; export it as unsigned")
     else:
         grey, alpha = _grey_and_alpha(image)
-        depth = "1-bit" if mode == "1" else DEEP_COLOUR if ";16" in packing else "8-bit"
+        depth = "1-bit" if mode == "1" else DEEP_COLOUR if ";16" in raw_mode else "8-bit"
         if depth == DEEP_COLOUR:
-            _check_deep_colour(grey, scale)
+            _check_16_bit_colour(grey, scale)
     if invert:
         np.subtract(255, grey, out=grey)
     if alpha is not None:
-        _lay_over_black(grey, alpha)
+        _composite_over_black(grey, alpha)
     seems = ((FEW_GREYS,) if _has_few_greys(grey) else ()) + ((COLOURED,) if _is_coloured(image) else ())
-    grey = _upright(grey, image)
+    grey = _apply_orientation(grey, image)
     return Decoded(grey, depth, mode, (*seems, FRAMES) if _has_frames(image) else seems)
 
 
-def coloured(image: Image.Image, scale: Scale | None = None) -> Colour:
-    """A picture of eight bits or fewer that was `opened`, upright and in RGB as Pillow makes it, `[H, W, 3]`.
+def convert_to_rgb(image: Image.Image, scale: IntensityScale | None = None) -> Colour:
+    """Return an opened image of up to 8 bits, upright and in Pillow's RGB, uint8 `[H, W, 3]`.
 
     Raises:
-        Unusable: it is colour of 16 bits, of which `scale` uses fewer.
+        UnusableImage: it is 16-bit colour, and `scale` has fewer bits.
     """
-    is_deep = ";16" in _packing(image)
+    is_deep = ";16" in _raw_mode(image)
     image.load()
     picture = np.empty((image.height, image.width, 3), np.uint8)
     for rows, band in _bands(image):
         picture[rows] = np.asarray(band.convert("RGB"))
     if is_deep:
-        _check_deep_colour(picture, scale)
-    return _upright(picture, image)
+        _check_16_bit_colour(picture, scale)
+    return _apply_orientation(picture, image)
 
 
-def square(grey: Grey, size: int, *, fit: str, resample: str) -> Grey:
-    """Resize a picture uint8 [H, W] to [size, size].
+def resize_square(grey: Grey, size: int, *, fit: str, resample: str) -> Grey:
+    """Resize an image uint8 [H, W] to [size, size].
 
-    Every filter but nearest is antialiased; benchmarks/README.md has their errors and times. Pillow's `reducing_gap`
-    would save a third of bicubic's time, itself a fraction of decoding, for errors of up to 17 levels: not used.
+    Every filter except nearest is antialiased; benchmarks/README.md lists their errors and times. Pillow's
+    `reducing_gap` is not used: it would save a third of the time of bicubic, which is a fraction of the time for
+    decoding, and cause errors of up to 17 grey levels.
 
     Args:
-        grey: the picture.
-        size: width and height to make, in pixels.
-        fit: squash ignores the aspect; pad keeps it and adds black; crop keeps it and cuts the long side.
-        resample: a name in `FILTERS`.
+        grey: the image.
+        size: width and height of the result, in pixels.
+        fit: "squash" ignores the aspect ratio, "pad" keeps it and adds black, "crop" keeps it and crops the long side.
+        resample: name of a filter, a key of `FILTERS`.
     """
     height, width = grey.shape
     if fit == "squash":
-        return _resized(grey, size, size, resample)
+        return _resize(grey, size, size, resample)
     if fit == "crop":
         side = min(height, width)
         left, top = (width - side) // 2, (height - side) // 2
-        return _resized(grey[top : top + side, left : left + side], size, size, resample)
+        return _resize(grey[top : top + side, left : left + side], size, size, resample)
     scale = size / max(height, width)
     inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
     left, top = (size - inner_width) // 2, (size - inner_height) // 2
     padded = np.zeros((size, size), np.uint8)
-    inner = _resized(grey, inner_height, inner_width, resample)
+    inner = _resize(grey, inner_height, inner_width, resample)
     padded[top : top + inner_height, left : left + inner_width] = inner
     return padded
 
 
-def checksum(grey: Grey) -> str:
-    """What tells one picture from another: sha256 of its shape and pixels."""
+def pixel_sha256(grey: Grey) -> str:
+    """Return the sha256 of the shape and the pixels of an image, which identifies it."""
     height, width = grey.shape
-    found = hashlib.sha256(f"{height}x{width}\n".encode())
-    found.update(np.ascontiguousarray(grey).data)
-    return found.hexdigest()
+    digest = hashlib.sha256(f"{height}x{width}\n".encode())
+    digest.update(np.ascontiguousarray(grey).data)
+    return digest.hexdigest()
 
 
 def is_blank(grey: Grey) -> bool:
-    """Whether the picture has one grey level only."""
+    """Return whether the image has one grey level only."""
     return bool(grey.min() == grey.max())
 
 
 def _has_few_greys(grey: Grey) -> bool:
-    """Whether the picture has from 2 to `FEW` grey levels, or two levels near which nearly all pixels lie.
+    """Return whether the image has 2 to `MAX_FEW_GREYS` grey levels, or nearly all its pixels are near two levels.
 
-    The second is what compression makes of a mask. Most pictures are told by a few of their pixels.
+    The second is a mask after lossy compression. A sample of the pixels decides in most cases.
     """
-    step = max(1, min(grey.shape) // SAMPLED)
-    seen = np.bincount(grey[::step, ::step].ravel(), minlength=256)
-    if np.count_nonzero(seen) <= FEW:
-        return bool(1 < np.count_nonzero(np.bincount(grey.ravel(), minlength=256)) <= FEW)
-    near = np.convolve(seen, np.ones(2 * NEAR + 1, int), "same")
-    first = int(near.argmax())
-    near[max(0, first - APART) : first + APART + 1] = 0
-    second = int(near.argmax())
-    found = seen[max(0, first - NEAR) : first + NEAR + 1].sum() + seen[max(0, second - NEAR) : second + NEAR + 1].sum()
-    return bool(near[second] and found > NEARLY_ALL * seen.sum())
+    step = max(1, min(grey.shape) // SAMPLE_SIDE)
+    histogram = np.bincount(grey[::step, ::step].ravel(), minlength=256)
+    if np.count_nonzero(histogram) <= MAX_FEW_GREYS:
+        return bool(1 < np.count_nonzero(np.bincount(grey.ravel(), minlength=256)) <= MAX_FEW_GREYS)
+    window_sums = np.convolve(histogram, np.ones(2 * MASK_TOLERANCE + 1, int), "same")
+    first = int(window_sums.argmax())
+    window_sums[max(0, first - MIN_MASK_CONTRAST) : first + MIN_MASK_CONTRAST + 1] = 0
+    second = int(window_sums.argmax())
+    near_peaks = (
+        histogram[max(0, first - MASK_TOLERANCE) : first + MASK_TOLERANCE + 1].sum()
+        + histogram[max(0, second - MASK_TOLERANCE) : second + MASK_TOLERANCE + 1].sum()
+    )
+    return bool(window_sums[second] and near_peaks > MASK_SHARE * histogram.sum())
 
 
 def _has_frames(image: Image.Image) -> bool:
-    """Whether the file holds several pages or frames; to be asked last, for it moves to others."""
+    """Return whether the file holds several pages or frames; to be called last, because Pillow may seek to others."""
     try:
         return getattr(image, "n_frames", 1) > 1
-    except Exception:  # as in `decode`: what is damaged after the first frame
+    except Exception:  # as in `open_image`: the file is damaged after the first frame
         return True
 
 
 def _is_coloured(image: Image.Image) -> bool:
-    """Whether a picture shows colours, not only the tint of a film; some of its pixels are looked at."""
-    if image.mode in ("1", "L", "LA", *DEEP_MODES):
+    """Return whether a sample of the pixels shows colours, not only the tint of a film."""
+    if image.mode in ("1", "L", "LA", *HIGH_BIT_DEPTH_MODES):
         return False
-    size = min(SAMPLED, image.width), min(SAMPLED, image.height)
-    seen = np.asarray(image.resize(size, Image.Resampling.NEAREST).convert("RGB"))
-    return bool((np.ptp(seen, axis=2) > VIVID).mean() > VIVID_SHARE)
+    size = min(SAMPLE_SIDE, image.width), min(SAMPLE_SIDE, image.height)
+    sample = np.asarray(image.resize(size, Image.Resampling.NEAREST).convert("RGB"))
+    return bool((np.ptp(sample, axis=2) > MIN_COLOUR_SPREAD).mean() > MIN_COLOURED_SHARE)
 
 
-def _resized(grey: Grey, height: int, width: int, resample: str) -> Grey:
+def _resize(grey: Grey, height: int, width: int, resample: str) -> Grey:
     image = Image.fromarray(np.ascontiguousarray(grey))
     return np.array(image.resize((width, height), FILTERS[resample]))
 
 
 def _open(path: Path) -> IO[bytes]:
-    """The file, if it is one: a pipe would be waited for without end."""
+    """Open a file; only regular files, because reading a pipe could block forever."""
     kind = path.stat().st_mode
-    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # a directory says so itself
-        raise Unusable("it is no regular file")
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # opening a directory raises an error of its own
+        raise UnusableImage("it is no regular file")
     return path.open("rb")
 
 
 def _check_start(path: Path, stream: IO[bytes]) -> None:
-    """Look at a file's first bytes.
+    """Check the first bytes of a file.
 
     Raises:
-        Unusable: it is empty or DICOM.
+        UnusableImage: it is empty or DICOM.
     """
     start = stream.read(DICOM_MAGIC_AT + len(DICOM_MAGIC))
     stream.seek(0)
     if not start:
-        raise Unusable("the file is empty")
+        raise UnusableImage("the file is empty")
     if start[DICOM_MAGIC_AT:] == DICOM_MAGIC or path.suffix.lower() in DICOM_SUFFIXES:
-        raise Unusable("DICOM is not read yet; export it as PNG")
+        raise UnusableImage("DICOM is not read yet; export it as PNG")
 
 
 def _check_size(image: Image.Image) -> None:
-    """Hold the size that the file claims to the limit; no pixel has been read.
+    """Check the image size in the file's header, before any pixel is read.
 
     Raises:
-        Unusable: it is larger, or empty.
+        UnusableImage: it is above the limit, or 0.
     """
-    pixels, most = image.width * image.height, MOST_PIXELS_OF.get(image.format or "", MOST_PIXELS)
+    pixels, limit = image.width * image.height, MAX_PIXELS_BY_FORMAT.get(image.format or "", MAX_PIXELS)
     if pixels == 0:
-        raise Unusable(f"the picture is {image.width} × {image.height}")
-    if pixels > most:
-        raise Unusable(f"too large: {image.width} × {image.height} pixels, more than {most >> 20} megapixels")
+        raise UnusableImage(f"the picture is {image.width} × {image.height}")
+    if pixels > limit:
+        raise UnusableImage(f"too large: {image.width} × {image.height} pixels, more than {limit >> 20} megapixels")
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
-    """The picture in parts of some whole rows, and which rows they are."""
+    """Yield bands of whole rows of the image, each with the slice of its rows."""
     step = max(1, BAND_PIXELS // image.width)
-    if step >= image.height:  # a copy saved
+    if step >= image.height:  # saves a copy
         yield slice(0, image.height), image
         return
     for top in range(0, image.height, step):
@@ -402,24 +416,24 @@ def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
         yield slice(top, bottom), image.crop((0, top, image.width, bottom))
 
 
-def _upright(picture: Grey, image: Image.Image) -> Grey:
-    """The picture as the file's EXIF wants it shown; asked for after `load`: PNG's comes late, TIFF is turned by it."""
-    turn = UPRIGHT.get(_orientation(image))
+def _apply_orientation(picture: Grey, image: Image.Image) -> Grey:
+    """Apply the EXIF orientation; call it after `load`, which reads the EXIF of PNG and already orients TIFF."""
+    turn = ORIENTATION_TRANSFORMS.get(_orientation(image))
     return picture if turn is None else np.ascontiguousarray(turn(picture))
 
 
-def _packing(image: Image.Image) -> str:
-    """Pillow's name of how the file packs pixels, like `RGB;16B`; it must be asked before `load`."""
+def _raw_mode(image: Image.Image) -> str:
+    """Return Pillow's raw mode of the file, such as `RGB;16B`; it must be called before `load`."""
     tiles = getattr(image, "tile", None)
     arguments = tiles[0][3] if tiles else ""
     return str(arguments[0]) if isinstance(arguments, tuple) and arguments else str(arguments)
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; 1, upright, where there is none or the EXIF is damaged (the pixels are not)."""
+    """Return the EXIF orientation, 1 to 8; 1 (upright) if the EXIF is missing or damaged."""
     try:
         value = image.getexif().get(Tag.Orientation, 1)
-    except Exception:  # as in `decode`
+    except Exception:  # as in `open_image`
         return 1
     return value if isinstance(value, int) else 1
 
@@ -430,127 +444,127 @@ def _is_white_zero(image: Image.Image) -> bool:
 
 
 @dataclass(frozen=True)
-class _Stored:
-    """How a file of more than eight bits stores its values, where Pillow does not hand them on as they are."""
+class _ValueEncoding:
+    """How a file of more than 8 bits stores its values, and how Pillow changes them."""
 
     kind: str  # unsigned, signed or float
-    most: int = (1 << DEEPEST) - 1  # the white that the file declares
-    stretched: bool = False  # Pillow scaled that white to 65535
-    wrapped: bool = False  # Pillow reads values from 2^31 on as negative
+    white: int = (1 << MAX_BIT_DEPTH) - 1  # the white declared by the file
+    is_stretched: bool = False  # Pillow scales this white to 65535
+    is_wrapped: bool = False  # Pillow reads values from 2^31 as negative
 
-    def values(self, given: npt.NDArray[Any]) -> Raw:
-        """The values as the file has them."""
-        if self.wrapped:
-            return given.view(np.uint32)
-        if self.stretched:
-            return (given.astype(np.int64) * self.most + (1 << DEEPEST - 1)) // ((1 << DEEPEST) - 1)
-        return given
+    def restore(self, values: npt.NDArray[Any]) -> Raw:
+        """Return the values stored in the file, from those read by Pillow."""
+        if self.is_wrapped:
+            return values.view(np.uint32)
+        if self.is_stretched:
+            return (values.astype(np.int64) * self.white + (1 << MAX_BIT_DEPTH - 1)) // ((1 << MAX_BIT_DEPTH) - 1)
+        return values
 
 
-def _stored(image: Image.Image) -> _Stored:
-    """How the file stores its values; it must be asked before `load`."""
+def _read_encoding(image: Image.Image) -> _ValueEncoding:
+    """Return how the file stores its values; it must be called before `load`."""
     if image.mode == "F":
-        return _Stored("float")
+        return _ValueEncoding("float")
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         formats, depths = (np.ravel(image.tag_v2.get(tag, 1)) for tag in (Tag.SampleFormat, Tag.BitsPerSample))
-        if formats[0] == SIGNED:
-            return _Stored("signed")
-        return _Stored("unsigned", _white(int(depths[0])), wrapped=depths[0] == 32)
-    if isinstance(image, ImageFile.ImageFile) and image.mode in DEEP_MODES:
+        if formats[0] == TIFF_SIGNED:
+            return _ValueEncoding("signed")
+        return _ValueEncoding("unsigned", _max_value(int(depths[0])), is_wrapped=depths[0] == 32)
+    if isinstance(image, ImageFile.ImageFile) and image.mode in HIGH_BIT_DEPTH_MODES:
         arguments = image.tile[0][3]
         if image.format == "JPEG2000":
-            return _Stored("unsigned", _white(_precision(image)), stretched=True)
-        if image.format == "PPM" and isinstance(arguments, tuple) and len(arguments) == 2:  # white is not 65535
-            return _Stored("unsigned", int(arguments[1]), stretched=True)
-    return _Stored("unsigned")
+            return _ValueEncoding("unsigned", _max_value(_jpeg2000_bit_depth(image)), is_stretched=True)
+        if image.format == "PPM" and isinstance(arguments, tuple) and len(arguments) == 2:  # only if white is not 65535
+            return _ValueEncoding("unsigned", int(arguments[1]), is_stretched=True)
+    return _ValueEncoding("unsigned")
 
 
-def _white(bits: int) -> int:
-    return (1 << min(bits, DEEPEST)) - 1
+def _max_value(bits: int) -> int:
+    return (1 << min(bits, MAX_BIT_DEPTH)) - 1
 
 
-def _precision(image: ImageFile.ImageFile) -> int:
-    """The bits of a JPEG 2000 picture, from the marker that begins its code stream; 16 where that is not found."""
+def _jpeg2000_bit_depth(image: ImageFile.ImageFile) -> int:
+    """Return the bit depth of a JPEG 2000 image, from the marker that begins its code stream; 16 if it is not found."""
     assert image.fp is not None
     place = image.fp.tell()
     image.fp.seek(0)
     _, _, head = image.fp.read(1 << 16).partition(b"\xff\x4f\xff\x51")
     image.fp.seek(place)
-    return (head[38] & 0x7F) + 1 if len(head) > 38 else DEEPEST
+    return (head[38] & 0x7F) + 1 if len(head) > 38 else MAX_BIT_DEPTH
 
 
-def _extent(image: Image.Image, stored: _Stored) -> Extent:
-    """The values of a picture of more than eight bits; the highest is what its file declares, where that is not 16."""
-    found = [(values.min(), values.max()) for _, values in _values(image, stored)]
-    lowest, highest = float(np.min(found)), float(np.max(found))
-    return Extent(stored.kind, lowest, stored.most if stored.most < _white(DEEPEST) else highest)
+def _find_value_range(image: Image.Image, encoding: _ValueEncoding) -> ValueRange:
+    """Return the value range of an image of more than 8 bits; the maximum is the declared white, if not 65535."""
+    limits = [(values.min(), values.max()) for _, values in _iter_values(image, encoding)]
+    lowest, highest = float(np.min(limits)), float(np.max(limits))
+    return ValueRange(encoding.kind, lowest, encoding.white if encoding.white < _max_value(MAX_BIT_DEPTH) else highest)
 
 
-def _colour_extent(grey: Grey) -> Extent:
-    """The same of a picture of which Pillow kept the upper eight of sixteen bits."""
-    return Extent("colour", 0, int(grey.max()) * 256 + 255 if grey.any() else 0)
+def _find_colour_range(grey: Grey) -> ValueRange:
+    """Return the value range of a 16-bit colour image, of which Pillow keeps the upper 8 bits."""
+    return ValueRange("colour", 0, int(grey.max()) * 256 + 255 if grey.any() else 0)
 
 
-def _scaled(image: Image.Image, stored: _Stored, scale: Scale | None) -> tuple[Grey, str]:
-    """A picture of more than eight bits as grey, rounded to nearest, and the depth it was found to have.
+def _scale_to_grey(image: Image.Image, encoding: _ValueEncoding, scale: IntensityScale | None) -> tuple[Grey, str]:
+    """Return an image of more than 8 bits in greyscale, rounded to nearest, and the name of its depth.
 
     Raises:
-        Unusable: its values are negative, not finite, or more or less than the scale can show.
+        UnusableImage: its values are negative, not finite, or outside the scale.
     """
-    extent = _extent(image, stored)
-    own = scale_of([extent]) if extent.is_usable else Scale(DEEPEST)
-    if scale is not None:  # a set of which some files are negative is negative in all that are signed
-        own = replace(own, bits=scale_of([extent, Extent("signed", -1, 0)]).bits) if scale.signed else own
+    value_range = _find_value_range(image, encoding)
+    own = fit_scale([value_range]) if value_range.is_usable else IntensityScale(MAX_BIT_DEPTH)
+    if scale is not None:  # negative values in one signed file make the scale of all signed files signed
+        own = replace(own, bits=fit_scale([value_range, ValueRange("signed", -1, 0)]).bits) if scale.signed else own
     scale = scale or own
-    black, white = scale.ends(extent.kind)
-    _check_extent(extent, black, white)
+    black, white = scale.limits(value_range.kind)
+    _check_value_range(value_range, black, white)
     grey = np.empty((image.height, image.width), np.uint8)
-    for rows, values in _values(image, stored):
-        is_float = extent.kind == "float"
-        grey[rows] = np.rint(values * np.float32(255 / white)) if is_float else _rounded(values, black, white)
-    return grey, _depth(extent, own.bits, is_signed=black < 0)
+    for rows, values in _iter_values(image, encoding):
+        is_float = value_range.kind == "float"
+        grey[rows] = np.rint(values * np.float32(255 / white)) if is_float else _rescale(values, black, white)
+    return grey, _name_depth(value_range, own.bits, is_signed=black < 0)
 
 
-def _depth(extent: Extent, bits: int, *, is_signed: bool) -> str:
-    if extent.kind == "float":
+def _name_depth(value_range: ValueRange, bits: int, *, is_signed: bool) -> str:
+    if value_range.kind == "float":
         return "float"
     if is_signed:
         return f"{bits}-bit signed"
-    return "16-bit" if bits == DEEPEST else f"{bits}-bit in 16"
+    return "16-bit" if bits == MAX_BIT_DEPTH else f"{bits}-bit in 16"
 
 
-def _check_extent(extent: Extent, black: int, white: int) -> None:
-    """Hold a picture's values to black and white.
+def _check_value_range(value_range: ValueRange, black: int, white: int) -> None:
+    """Check that the values of an image are between black and white.
 
     Raises:
-        Unusable: some are outside, or so small that all would be black.
+        UnusableImage: some are outside, or all are so small that the image would be black.
     """
-    if not np.isfinite([extent.lowest, extent.highest]).all():
-        raise Unusable("it holds values that are not finite numbers")
-    if extent.lowest < black:
-        least = f", less than {black}, the least of its bit depth" if black else ""
-        raise Unusable(f"it holds negative values, down to {extent.lowest:g}{least}")
-    if extent.highest > white:
-        raise Unusable(f"it holds values up to {extent.highest:g}, more than {white}, {BEYOND_DEPTH}")
-    if extent.kind == "float" and white > 1 and 0 < extent.highest <= 1:
-        raise Unusable(f"it holds floats up to {extent.highest:g}, all black where {white} is white")
+    if not np.isfinite([value_range.lowest, value_range.highest]).all():
+        raise UnusableImage("it holds values that are not finite numbers")
+    if value_range.lowest < black:
+        limit = f", less than {black}, the least of its bit depth" if black else ""
+        raise UnusableImage(f"it holds negative values, down to {value_range.lowest:g}{limit}")
+    if value_range.highest > white:
+        raise UnusableImage(f"it holds values up to {value_range.highest:g}, more than {white}, {ABOVE_BIT_DEPTH}")
+    if value_range.kind == "float" and white > 1 and 0 < value_range.highest <= 1:
+        raise UnusableImage(f"it holds floats up to {value_range.highest:g}, all black where {white} is white")
 
 
-def _values(image: Image.Image, stored: _Stored) -> Iterator[tuple[slice, Raw]]:
-    return ((rows, stored.values(np.asarray(band))) for rows, band in _bands(image))
+def _iter_values(image: Image.Image, encoding: _ValueEncoding) -> Iterator[tuple[slice, Raw]]:
+    return ((rows, encoding.restore(np.asarray(band))) for rows, band in _bands(image))
 
 
-def _rounded(values: Raw, black: int, white: int) -> npt.NDArray[np.uint32]:
-    """`255 * (values - black) / (white - black)`, half going up."""
+def _rescale(values: Raw, black: int, white: int) -> npt.NDArray[np.uint32]:
+    """Return `255 * (values - black) / (white - black)`, with halves rounded up."""
     full = white - black
     above = values.astype(np.uint32) if black == 0 else (values.astype(np.int64) - black).astype(np.uint32)
     return (above * np.uint32(255) + np.uint32(full // 2)) // np.uint32(full)
 
 
 def _grey_and_alpha(image: Image.Image) -> tuple[Grey, Grey | None]:
-    """A picture of eight bits or fewer as grey [H, W], and its opacity [H, W] where it has one."""
+    """Return an image of up to 8 bits in greyscale [H, W], and its alpha channel [H, W] if it has one."""
     shape = (image.height, image.width)
-    target = _target(image)
+    target = _target_mode(image)
     if image.mode == target == "L":
         return np.array(image), None
     grey = np.empty(shape, np.uint8)
@@ -563,8 +577,8 @@ def _grey_and_alpha(image: Image.Image) -> tuple[Grey, Grey | None]:
     return grey, alpha
 
 
-def _target(image: Image.Image) -> str:
-    """The mode on a picture's way to grey: palettes and CMYK have no direct one; a transparent colour becomes alpha."""
+def _target_mode(image: Image.Image) -> str:
+    """Return the mode to convert an image to before greyscale: one with alpha if it has any transparency."""
     if image.mode in ("1", "L", "LA", "RGB", "RGBA") and "transparency" not in image.info:
         return image.mode
     if image.mode in ("1", "L"):
@@ -572,23 +586,23 @@ def _target(image: Image.Image) -> str:
     return "RGBA" if image.has_transparency_data else "RGB"
 
 
-def _lay_over_black(grey: Grey, alpha: Grey) -> None:
-    """Make grey what it is over black, `grey * alpha / 255` rounded, in place."""
+def _composite_over_black(grey: Grey, alpha: Grey) -> None:
+    """Composite the image over black in place: `grey * alpha / 255`, rounded."""
     step = max(1, BAND_PIXELS // grey.shape[1])
     for top in range(0, len(grey), step):
         rows = slice(top, top + step)
         grey[rows] = (grey[rows].astype(np.uint16) * alpha[rows] + 127) // 255
 
 
-def _check_deep_colour(grey: Grey, scale: Scale | None) -> None:
-    """Refuse 16-bit colour where white is of fewer bits: Pillow keeps the upper eight of the sixteen.
+def _check_16_bit_colour(grey: Grey, scale: IntensityScale | None) -> None:
+    """Refuse 16-bit colour on a scale of fewer bits, because Pillow keeps only the upper 8 of the 16 bits.
 
     Raises:
-        Unusable: less than eight bits would be left.
+        UnusableImage: fewer than 8 bits would be left.
     """
-    bits = (scale or scale_of([_colour_extent(grey)])).bits
-    if bits < DEEPEST and grey.any():
-        raise Unusable(f"colour of {bits} bits in 16 would lose its lower bits; export it as greyscale")
+    bits = (scale or fit_scale([_find_colour_range(grey)])).bits
+    if bits < MAX_BIT_DEPTH and grey.any():
+        raise UnusableImage(f"colour of {bits} bits in 16 would lose its lower bits; export it as greyscale")
 
 
 def _reason(problem: Exception) -> str:
@@ -610,10 +624,10 @@ _silence = warnings.catch_warnings()
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence Pillow's warnings on bad files, from the first thread's entry to the last one's leaving.
+def _silence_pillow() -> Iterator[None]:
+    """Suppress Pillow's warnings on damaged files while any thread is inside.
 
-    `warnings.catch_warnings` alone would be undone by whichever thread leaves first.
+    `warnings.catch_warnings` alone is not thread-safe: the first thread to leave would restore the filters for all.
     """
     global _quiet_users, _silence  # noqa: PLW0603 - the filters it guards are global to the process
     with _quiet_lock:

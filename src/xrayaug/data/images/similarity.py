@@ -1,7 +1,7 @@
-"""Pictures that are the same but for compression, size, brightness, contrast, mirroring or quarter turns.
+"""Find near duplicates: images equal except for compression, size, brightness, contrast, mirroring or 90° rotations.
 
-What is compared are thumbnails without their slow changes of grey: of different hands these correlate up to 0.78, where
-plain ones reach 0.94. benchmarks/README.md has what is found and what is not.
+High-pass filtered thumbnails are compared: those of different hands correlate up to 0.78, unfiltered ones up to 0.94.
+benchmarks/README.md lists which changes are detected and which are not.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,120 +11,124 @@ import numpy.typing as npt
 
 from xrayaug.data.images.arrays import Pixels
 
-SAME = 0.97  # correlation from which on pictures are near copies
-CANDIDATE = 0.93  # the same of the smaller thumbnails by which pairs are chosen
-EDGE = 32  # pixels of a thumbnail's side; of smaller pictures too little is left to tell hands apart
-COARSE = 16  # pixels of the smaller one's side
-BLUR = 2.0  # standard deviation, in pixels of the thumbnail, of what is taken away
-FAINT = 0.5  # grey levels of standard deviation that must be left: less is rounding
-BLOCK = 2048  # pictures that are compared with so many others at a time: 16 MiB of correlations
-PAIRS = 4096  # compared in full at a time
-FORMS = 8  # four turns, each mirrored or not
+NEAR_DUPLICATE_CORRELATION = 0.97  # minimum correlation of near duplicates
+CANDIDATE_CORRELATION = 0.93  # minimum correlation of the coarse thumbnails of a candidate pair
+THUMBNAIL_SIDE = 32  # in pixels; smaller images do not have enough detail to tell hands apart
+COARSE_SIDE = 16  # side of a coarse thumbnail in pixels
+BLUR_SIGMA = 2.0  # standard deviation of the Gaussian high-pass filter, in pixels of the thumbnail
+MIN_CONTRAST = 0.5  # minimum standard deviation after filtering, in grey levels; less is rounding error
+BLOCK = 2048  # images compared with as many others at a time: 16 MiB of correlations
+PAIRS = 4096  # candidate pairs compared at full size at a time
+N_ORIENTATIONS = 8  # four rotations, each mirrored or not
 
 Floats = npt.NDArray[np.float32]
-Vectors = Floats  # [N, E * E], each of length 1, or 0 where the picture is faint
+Vectors = Floats  # [N, E * E], each of length 1, or 0 if the image has too little contrast
 Indices = npt.NDArray[np.intp]
 
 
-class Groups:
-    """Which things belong together, as far as pairs of them are known."""
+class DisjointSets:
+    """Disjoint sets of the numbers 0 to `count` - 1, joined pair by pair."""
 
     def __init__(self, count: int) -> None:
-        self.first = np.arange(count)  # of each one's group, the first
+        self.first = np.arange(count)  # smallest member of the set of each number
 
     def join(self, one: int, other: int) -> None:
-        """Make one group of the groups of both."""
+        """Join the sets of two numbers."""
         low, high = sorted((self.first[one], self.first[other]))
         self.first[self.first == high] = low
 
-    def several(self) -> list[list[int]]:
-        """The groups that have more than one member."""
+    def groups(self) -> list[list[int]]:
+        """Return the sets of more than one member, as sorted lists."""
         order = np.argsort(self.first, kind="stable")
         starts = np.flatnonzero(np.diff(self.first[order], prepend=-1))
         return [group.tolist() for group in np.split(order, starts[1:]) if len(group) > 1]
 
 
-def threshold(size: int) -> float | None:
-    """The correlation from which on pictures of that size are near copies; None where they are too small to tell."""
-    return SAME if size >= EDGE else None
+def near_duplicate_threshold(size: int) -> float | None:
+    """Return the minimum correlation of near duplicates of this size; None if such images are too small."""
+    return NEAR_DUPLICATE_CORRELATION if size >= THUMBNAIL_SIDE else None
 
 
-def groups(pictures: Pixels, advance: Callable[[int], None] = lambda _: None) -> Groups:
-    """The groups of near copies among pictures uint8 `[N, S, S]`, of which S is `EDGE` or more.
+def group_near_duplicates(pictures: Pixels, advance: Callable[[int], None] = lambda _: None) -> DisjointSets:
+    """Return the groups of near duplicates among images uint8 `[N, S, S]`.
 
     Args:
-        pictures: they are read once, and those of likely pairs again.
-        advance: is told how many pictures more have been compared with all before them.
+        pictures: the images; they are read once, and those of candidate pairs again.
+        advance: called with the number of further images that were compared with all before them.
+
+    Raises:
+        ValueError: S is less than `THUMBNAIL_SIDE`.
     """
-    same = threshold(pictures.shape[1])
+    same = near_duplicate_threshold(pictures.shape[1])
     if same is None:
         raise ValueError(f"pictures of {pictures.shape[1]} pixels are too small to compare")
-    found = Groups(len(pictures))
-    coarse = _coarse(pictures)
+    found = DisjointSets(len(pictures))
+    coarse = _coarse_vectors(pictures)
     for start in range(0, len(pictures), BLOCK):
         block = slice(start, start + BLOCK)
         for before in range(0, start + 1, BLOCK):
-            likely = _likely(coarse[before : before + BLOCK], coarse[block])
-            likely &= found.first[before : before + BLOCK, None] != found.first[block]
-            pairs = np.argwhere(np.triu(likely, 1) if before == start else likely)
-            _join(found, pictures, same, np.add(pairs, (before, start), dtype=np.intp))
+            is_candidate = _find_candidates(coarse[before : before + BLOCK], coarse[block])
+            is_candidate &= found.first[before : before + BLOCK, None] != found.first[block]
+            pairs = np.argwhere(np.triu(is_candidate, 1) if before == start else is_candidate)
+            _join_near_duplicates(found, pictures, same, np.add(pairs, (before, start), dtype=np.intp))
         advance(len(coarse[block]))
     return found
 
 
-def correlations(pictures: Pixels, pairs: Indices) -> Floats:
-    """How alike the two pictures of each pair are, in that of the eight turned and mirrored forms that fits best.
+def best_correlations(pictures: Pixels, pairs: Indices) -> Floats:
+    """Return the correlation of the images of each pair, `[P]`, maximal over the eight rotations and mirrorings.
 
     Args:
-        pictures: uint8 `[N, S, S]`.
-        pairs: their places, `[P, 2]`.
+        pictures: the images, uint8 `[N, S, S]`.
+        pairs: indices of the images, `[P, 2]`.
     """
     places, inverse = np.unique(pairs, return_inverse=True)
-    vectors = _unit(_thumbnails(pictures[places]))
+    vectors = _normalise(_thumbnails(pictures[places]))
     one, other = (vectors[side] for side in inverse.reshape(-1, 2).T)
     best = np.full(len(one), -1, np.float32)
-    for form in _forms(vectors.shape[1]):
+    for form in _orientations(vectors.shape[1]):
         np.maximum(best, np.einsum("pv,pv->p", one, other[:, form]), out=best)
     return best
 
 
-def _join(found: Groups, pictures: Pixels, same: float, candidates: Indices) -> None:
-    """Join the groups of those pairs that are near copies; a pair within one group need not be looked at."""
+def _join_near_duplicates(found: DisjointSets, pictures: Pixels, same: float, candidates: Indices) -> None:
+    """Join the groups of the candidate pairs that are near duplicates; pairs within a group are skipped."""
     for start in range(0, len(candidates), PAIRS):
         pairs = candidates[start : start + PAIRS]
         pairs = pairs[found.first[pairs[:, 0]] != found.first[pairs[:, 1]]]
         if len(pairs):
-            for one, other in pairs[correlations(pictures, pairs) >= same].tolist():
+            for one, other in pairs[best_correlations(pictures, pairs) >= same].tolist():
                 found.join(one, other)
 
 
-def _likely(left: Vectors, right: Vectors) -> npt.NDArray[np.bool_]:
-    """Which pairs of a left and a right vector may be near copies, `[L, R]`."""
-    likely = np.zeros((len(left), len(right)), bool)
-    for form in _forms(left.shape[1]):
-        likely |= left @ right[:, form].T >= CANDIDATE
-    return likely
+def _find_candidates(left: Vectors, right: Vectors) -> npt.NDArray[np.bool_]:
+    """Return which pairs of a left and a right vector are candidates, bool `[L, R]`."""
+    is_candidate = np.zeros((len(left), len(right)), bool)
+    for form in _orientations(left.shape[1]):
+        is_candidate |= left @ right[:, form].T >= CANDIDATE_CORRELATION
+    return is_candidate
 
 
-def _coarse(pictures: Pixels) -> Vectors:
-    """Vectors of a quarter of the thumbnails' pixels, by which most pairs are told apart."""
-    found = []
-    for start in range(0, len(pictures), BLOCK // 8):  # in floats pictures take four times the memory
+def _coarse_vectors(pictures: Pixels) -> Vectors:
+    """Return vectors of coarse thumbnails, which rule out most pairs."""
+    blocks = []
+    for start in range(0, len(pictures), BLOCK // 8):  # smaller, because images in float32 take four times the memory
         thumbnails = _thumbnails(pictures[start : start + BLOCK // 8])
-        found.append(_unit(thumbnails.reshape(-1, COARSE, EDGE // COARSE, COARSE, EDGE // COARSE).mean((2, 4))))
-    return np.concatenate(found)
+        factor = THUMBNAIL_SIDE // COARSE_SIDE
+        blocks.append(_normalise(thumbnails.reshape(-1, COARSE_SIDE, factor, COARSE_SIDE, factor).mean((2, 4))))
+    return np.concatenate(blocks)
 
 
 def _thumbnails(pictures: Pixels) -> Floats:
-    """The pictures shrunk to a side of `EDGE` by averaging, less what they are when blurred; of faint ones nothing."""
-    shrink, blur = _averaging(pictures.shape[1], EDGE), _blurring(EDGE)
+    """Return high-pass filtered thumbnails `[N, E, E]`; 0 for images of too little contrast."""
+    shrink, blur = _averaging_matrix(pictures.shape[1], THUMBNAIL_SIDE), _blurring_matrix(THUMBNAIL_SIDE)
     small = shrink @ pictures.astype(np.float32) @ shrink.T
     sharp: Floats = np.subtract(small, blur @ small @ blur.T, dtype=np.float32)
-    sharp[sharp.std((1, 2)) < FAINT] = 0
+    sharp[sharp.std((1, 2)) < MIN_CONTRAST] = 0
     return sharp
 
 
-def _unit(thumbnails: Floats) -> Vectors:
+def _normalise(thumbnails: Floats) -> Vectors:
     flat = thumbnails.reshape(len(thumbnails), -1)
     vectors: Floats = np.subtract(flat, flat.mean(1, keepdims=True), dtype=np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -133,8 +137,8 @@ def _unit(thumbnails: Floats) -> Vectors:
     return vectors
 
 
-def _averaging(size: int, edge: int) -> Floats:
-    """The matrix `[edge, size]` that averages a column of pixels to a shorter one."""
+def _averaging_matrix(size: int, edge: int) -> Floats:
+    """Return the matrix `[edge, size]` that shrinks a column of pixels by averaging."""
     ends = np.linspace(0, size, edge + 1)
     pixels = np.arange(size)
     overlap = np.minimum(ends[1:, None], pixels + 1) - np.maximum(ends[:-1, None], pixels)
@@ -142,22 +146,22 @@ def _averaging(size: int, edge: int) -> Floats:
     return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)
 
 
-def _blurring(edge: int) -> Floats:
-    """The matrix `[edge, edge]` that blurs a column of pixels by a Gaussian, its ends repeated beyond them."""
-    reach = 4 * int(np.ceil(BLUR))
+def _blurring_matrix(edge: int) -> Floats:
+    """Return the matrix `[edge, edge]` that blurs a column of pixels by a Gaussian, with its ends repeated."""
+    reach = 4 * int(np.ceil(BLUR_SIGMA))
     steps = np.arange(-reach, reach + 1)
-    weights = np.exp(-0.5 * (steps / BLUR) ** 2)
+    weights = np.exp(-0.5 * (steps / BLUR_SIGMA) ** 2)
     matrix = np.zeros((edge, edge))
     for row in range(edge):
         np.add.at(matrix[row], np.clip(row + steps, 0, edge - 1), weights / weights.sum())
     return matrix.astype(np.float32)
 
 
-def _forms(length: int) -> Iterator[Indices]:
-    """The order of a vector's values in each turned and mirrored form of its thumbnail."""
+def _orientations(length: int) -> Iterator[Indices]:
+    """Yield the order of a vector's values for each rotation and mirroring of its thumbnail."""
     edge = round(length**0.5)
     plain = np.arange(length).reshape(edge, edge)
-    for turns in range(FORMS // 2):
+    for turns in range(N_ORIENTATIONS // 2):
         turned = np.rot90(plain, turns)
         yield turned.ravel()
         yield turned[:, ::-1].ravel()

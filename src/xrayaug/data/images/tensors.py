@@ -1,4 +1,4 @@
-"""Pixels as the tensors that networks take, and back."""
+"""Conversion between pixels and the tensors of networks."""
 
 import torch
 from torch import Tensor
@@ -7,11 +7,11 @@ from xrayaug.data.images.arrays import Pixels
 
 
 def to_unit(pixels: Tensor) -> Tensor:
-    """Uint8 `[N, H, W]` -> float `[N, 1, H, W]` in [-1, 1]."""
+    """Convert uint8 `[N, H, W]` to float `[N, 1, H, W]` in [-1, 1]."""
     return pixels[:, None].div(127.5).sub_(1)
 
 
 def from_unit(images: Tensor) -> Pixels:
-    """Float `[N, 1, H, W]` in [-1, 1] -> uint8 `[N, H, W]`, rounded to nearest."""
+    """Convert float `[N, 1, H, W]` in [-1, 1] to uint8 `[N, H, W]`, rounded to nearest."""
     pixels: Pixels = images[:, 0].add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     return pixels

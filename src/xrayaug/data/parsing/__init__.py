@@ -1,1 +1,1 @@
-"""What the columns, cells and names of other people's lists mean: labels, patients, image files."""
+"""Parsing of raw sets: directories, lists, and the labels, patients and image files that they name."""

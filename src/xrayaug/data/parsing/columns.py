@@ -1,12 +1,12 @@
-"""Columns of other people's lists: which one tells what, by the names in use; and those that are kept as they are."""
+"""Columns of lists of images: their roles (image, label, patient, ...) by usual names, and further columns to keep."""
 
 from collections.abc import Mapping, Sequence
 
 from xrayaug.data.parsing.labels import CAPITALS, WORD, is_missing
 from xrayaug.errors import DataError
-from xrayaug.storage.csvfile import Line, Sheet, title_key
+from xrayaug.storage.csvfile import Line, Sheet, normalize_title
 
-NONE = "none"  # given as a column's name: there is none, whatever the names say
+NONE = "none"  # as the name of a column: use no column for that role
 
 USUAL_NAMES = {
     "image": ("image", "file", "filename", "path", "image_path", "img", "image index", "image id", "image file",
@@ -22,10 +22,10 @@ USUAL_NAMES = {
     "study": ("study", "study_id", "study instance uid", "study uid", "accession number", "accession", "exam id"),
     "split": ("split", "set", "subset", "data split", "dataset split"),
 }  # fmt: skip
-# What a title holds that looks as if its column told a patient or a study; and words of one that tells a split.
+# Parts of titles of columns that may name patients or studies, and words in titles of columns of splits.
 LOOKS_LIKE = {"patient": ("patient", "subject", "participant", "mrn", "medicalrecord"), "study": ("study", "accession")}
 SPLIT_WORDS = frozenset({"split", "splits", "fold", "folds", "partition", "subset", "train", "test"})
-# Words of titles that tell something about a patient or a study, and not which one it is.
+# Words in titles of columns that describe a patient or a study, but do not identify it.
 ATTRIBUTES = frozenset(
     {"age", "sex", "gender", "weight", "height", "size", "position", "orientation", "race", "ethnicity", "birth",
      "birthdate", "birthday", "dob", "date", "time", "year", "month", "country", "zip", "insurance", "smoker",
@@ -33,107 +33,107 @@ ATTRIBUTES = frozenset(
      "label", "bmi", "followup", "modality", "view"}
 )  # fmt: skip
 REQUIRED = ("image", "label")
-FEWEST_VALUES = 5  # different ones, of a column that may name patients
+MIN_VALUES = 5  # distinct values of a column that may name patients
 
 
-def find(sheet: Sheet, what: str, named: str | None) -> int | None:
-    """Return where a column stands, by its given name or by a usual one; None if there is none, or `none` is given.
+def find(sheet: Sheet, role: str, named: str | None) -> int | None:
+    """Return the index of a column, by the given name or by a usual one; None if there is none or `none` is given.
 
     Raises:
         DataError: there is no column of the given name, or several have it.
     """
-    if named is not None and named.strip().casefold() == NONE and what not in REQUIRED:
+    if named is not None and named.strip().casefold() == NONE and role not in REQUIRED:
         return None
-    place = sheet.column([named] if named else USUAL_NAMES[what])
-    if named and place is None:
-        raise missing(sheet, f"'{named}'", what)
-    return place
+    index = sheet.column([named] if named else USUAL_NAMES[role])
+    if named and index is None:
+        raise missing(sheet, f"'{named}'", role)
+    return index
 
 
-def missing(sheet: Sheet, wanted: str, what: str) -> DataError:
-    """Return the error of a column that is not there, which names those that are."""
-    hint = f"name one with --{what}-column" + ("; or give every image one --label" if what == "label" else "")
+def missing(sheet: Sheet, wanted: str, role: str) -> DataError:
+    """Return the error of a missing column, which names those that the list has."""
+    hint = f"name one with --{role}-column" + ("; or give every image one --label" if role == "label" else "")
     return DataError(f"{sheet.path} has no column {wanted}; there are {', '.join(sheet.header)}", hint)
 
 
-def is_there(header: Sequence[str], what: str, named: str | None) -> bool:
-    """Return whether a header has the column of that name, or one of a usual name."""
-    names = [named] if named else USUAL_NAMES[what]
-    return not {title_key(title) for title in header}.isdisjoint(map(title_key, names))
+def is_there(header: Sequence[str], role: str, named: str | None) -> bool:
+    """Return whether a header has a column of the given name, or else of a usual name for its role."""
+    names = [named] if named else USUAL_NAMES[role]
+    return not {normalize_title(title) for title in header}.isdisjoint(map(normalize_title, names))
 
 
 def unused(sheet: Sheet, used: Mapping[str, int | None], declined: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the unused columns that look like a patient, a study or a split, or bear a usual name of a label.
+    """Return the unused columns, with roles, that look like patients, studies or splits, or have a usual label name.
 
     Args:
         sheet: the list.
-        used: what is told -> where the column stands.
-        declined: what the user chose a column for, or said that there is none.
+        used: role -> index of its column.
+        declined: roles for which the user chose a column or `none`.
     """
     found = []
-    for place, title in enumerate(sheet.header):
-        what = "" if place in used.values() else _looks_like(title)
-        if what and what not in declined:
-            found.append((title, what))
+    for index, title in enumerate(sheet.header):
+        role = "" if index in used.values() else _looks_like(title)
+        if role and role not in declined:
+            found.append((title, role))
     return found
 
 
 def _looks_like(title: str) -> str:
-    key = title_key(title)
-    for what, names in USUAL_NAMES.items():
-        if what != "image" and key in map(title_key, names):
-            return what
+    key = normalize_title(title)
+    for role, names in USUAL_NAMES.items():
+        if role != "image" and key in map(normalize_title, names):
+            return role
     words = [word.casefold() for word in WORD.findall(CAPITALS.sub(" ", title))]
     if not SPLIT_WORDS.isdisjoint(words):
         return "split"
-    for what, parts in LOOKS_LIKE.items():
+    for role, parts in LOOKS_LIKE.items():
         part = next((part for part in parts if part in key), None)
         if part:
-            return "" if not ATTRIBUTES.isdisjoint([*words, key.replace(part, "")]) else what
+            return "" if not ATTRIBUTES.isdisjoint([*words, key.replace(part, "")]) else role
     return ""
 
 
-def like_identifiers(sheet: Sheet, lines: Sequence[Line], used: Mapping[str, int | None]) -> list[str]:
-    """Return unused columns that hold as many different values as patients might: most occur several times."""
+def find_identifier_like(sheet: Sheet, lines: Sequence[Line], used: Mapping[str, int | None]) -> list[str]:
+    """Return unused columns whose numbers of distinct and repeated values are typical of patients."""
     found = []
-    for place, title in enumerate(sheet.header):
+    for index, title in enumerate(sheet.header):
         words = {word.casefold() for word in WORD.findall(CAPITALS.sub(" ", title))}
-        if place in used.values() or _looks_like(title) or not ATTRIBUTES.isdisjoint(words):
+        if index in used.values() or _looks_like(title) or not ATTRIBUTES.isdisjoint(words):
             continue
-        cells = [line.cell(place) for line in lines]
+        cells = [line.cell(index) for line in lines]
         known = [cell for cell in cells if not is_missing(cell)]
-        if FEWEST_VALUES <= len(set(known)) <= len(known) / 1.2 and len(known) <= 20 * len(set(known)):
+        if MIN_VALUES <= len(set(known)) <= len(known) / 1.2 and len(known) <= 20 * len(set(known)):
             found.append(title)
     return found
 
 
-def kept_names(sheet: Sheet, wanted: Sequence[str] | None, image: int) -> dict[str, int]:
-    """Return the columns that are kept, each with its place in a line; a second one of a name becomes `NAME_2`.
+def select_kept(sheet: Sheet, wanted: Sequence[str] | None, image: int) -> dict[str, int]:
+    """Return the columns to keep and their indices; a second column of the same name becomes `NAME_2`.
 
     Args:
         sheet: the list.
         wanted: their names; None keeps all but the paths of images, `none` alone keeps none.
-        image: where paths of images stand.
+        image: index of the column of image paths.
 
     Raises:
         DataError: there is no column of a wanted name.
     """
     if wanted is not None and [name.casefold() for name in wanted] == [NONE]:
         return {}
-    others = [place for place in range(len(sheet.header)) if place != image]
-    places = others if wanted is None else [_place(sheet, name) for name in wanted]
+    others = [index for index in range(len(sheet.header)) if index != image]
+    indices = others if wanted is None else [_find_index(sheet, name) for name in wanted]
     kept: dict[str, int] = {}
-    for place in places:
-        title = sheet.header[place] or f"column_{place + 1}"
+    for index in indices:
+        title = sheet.header[index] or f"column_{index + 1}"
         number = 1 + sum(name == title or name.startswith(f"{title}_") for name in kept) if title in kept else 1
-        kept[title if number == 1 else f"{title}_{number}"] = place
+        kept[title if number == 1 else f"{title}_{number}"] = index
     return kept
 
 
-def _place(sheet: Sheet, name: str) -> int:
-    place = sheet.column([name])
-    if place is None:
+def _find_index(sheet: Sheet, name: str) -> int:
+    index = sheet.column([name])
+    if index is None:
         raise DataError(
             f"{sheet.path} has no column '{name}'; there are {', '.join(sheet.header)}", "check --keep-columns"
         )
-    return place
+    return index

@@ -1,7 +1,7 @@
-"""Finds the file that a list means, where its name on disk is spelled differently.
+"""Lookup of the file that a path of a list means, where its name on disk is spelled differently.
 
 Archives from macOS decompose letters (NFD), people convert `.jpg` to `.png`, and lists name images without their
-directory. What is not found as it is written is looked for in an index of the tree, and how it was found is told.
+directory. A path that does not exist as written is looked up in an index of the tree, and the difference is returned.
 """
 
 import enum
@@ -19,7 +19,7 @@ SUFFIXES = IMAGE_SUFFIXES | DICOM_SUFFIXES
 
 
 class Spelling(enum.Enum):
-    """How a file on disk is spelled, compared with the list; the value is for a message."""
+    """Difference in spelling between a file on disk and the list; the value is text for a message."""
 
     EXACT = "exactly"
     UNICODE = "in another Unicode form"
@@ -45,7 +45,7 @@ def _composed(path: str) -> str:
     return unicodedata.normalize("NFC", path)
 
 
-# From the form in which a path is compared to the difference that it forgives, the least first.
+# Form in which paths are compared, and the difference that it ignores, from the strictest on.
 FORMS: tuple[tuple[Callable[[str], str], Spelling], ...] = (
     (lambda path: path, Spelling.EXACT),
     (_composed, Spelling.UNICODE),
@@ -59,19 +59,19 @@ class FileLookup:
 
     Args:
         root: where paths of lists begin.
-        walk: gives every image file under it, relative to it; called once, when a path is not there as it is written.
+        walk: returns all image files under the root, relative to it; called once, when a path does not exist as written.
     """
 
     def __init__(self, root: Path, walk: Callable[[], Iterable[str]]) -> None:
         self._prefix = str(root)
         self._walk = walk
-        self._forms: dict[int, dict[str, list[str]]] = {}  # made when they are needed
+        self._forms: dict[int, dict[str, list[str]]] = {}  # built when needed
         self._stems: dict[int, dict[str, list[str]]] = {}
 
     def find(self, path: PurePosixPath) -> Match:
-        """Return the files that `path` may mean; none if it is not there in any spelling.
+        """Return the files that `path` may mean; none if no spelling matches.
 
-        A path without a directory is looked for in all of them, one without a suffix with any.
+        A name without directories is searched in all directories, one without a suffix with any suffix.
         """
         wanted = str(path)
         has_suffix = _stem(wanted) != wanted
@@ -79,9 +79,9 @@ class FileLookup:
             return Match((wanted,))
         for level, (form, spelling) in enumerate(FORMS):
             index = self._by_form(level) if has_suffix else self._by_stem(level)
-            found = index.get(form(wanted), ())
-            if found:
-                return Match(tuple(found), spelling)
+            files = index.get(form(wanted), ())
+            if files:
+                return Match(tuple(files), spelling)
         return Match(())
 
     def is_there(self, path: PurePosixPath) -> bool:
@@ -93,8 +93,8 @@ class FileLookup:
 
     def _is_file(self, name: str) -> bool:
         try:
-            return os.path.isfile(f"{self._prefix}/{name}")  # noqa: PTH113 # of every line of a list
-        except (OSError, ValueError):  # no name of a file
+            return os.path.isfile(f"{self._prefix}/{name}")  # noqa: PTH113 # fast, as it runs for each line of a list
+        except (OSError, ValueError):  # not a valid file name
             return False
 
     def _by_form(self, level: int) -> dict[str, list[str]]:
@@ -104,7 +104,7 @@ class FileLookup:
         return self._forms[level]
 
     def _by_stem(self, level: int) -> dict[str, list[str]]:
-        """Return the same by paths and names without the suffix."""
+        """Return the files by a form of their paths, and of their names alone, both without the suffix."""
         if level not in self._stems:
             form = FORMS[level][0]
             self._stems[level] = self._index(lambda path: form(_stem(path)))

@@ -1,7 +1,7 @@
-"""Identifiers of patients and studies as lists hold them, made the same whatever a spreadsheet did to them.
+"""Identifiers of patients and studies as lists hold them, with the changes that spreadsheets make undone.
 
 A spreadsheet saves `12` as `12.0` where the column has gaps, `007` as `7`, and `123456789012345` as `1.23457E+14`. The
-first is mended here. The others are found by their traces and refused, since patients would be mixed up.
+first is corrected here. The others are detected and refused, since patients would be mixed up.
 """
 
 import re
@@ -17,7 +17,7 @@ ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+|[0-9][.,][0-9]+[eE][0-9]
 DIGITS = re.compile(r"[0-9]+")
 LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 DASHES = re.compile(r"[\u2010-\u2015\u2212]")
-EXACT_DIGITS = 15  # that a spreadsheet keeps of a number; further ones become zeros
+EXACT_DIGITS = 15  # digits of a number that a spreadsheet keeps; further ones become zeros
 SHOWN = 3  # examples in a message
 
 
@@ -25,7 +25,7 @@ def canonical(cell: str) -> str:
     """Return an identifier without what a spreadsheet adds; empty where it is missing. Leading zeros stay."""
     text = DASHES.sub("-", unicodedata.normalize("NFKC", cell))
     text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")  # zero-width spaces and the like
-    text = " ".join(text.split()).strip("'\"")  # a sheet marks text so
+    text = " ".join(text.split()).strip("'\"")  # spreadsheets mark text by a quote
     if is_missing(text) or text == "?":
         return ""
     whole = WHOLE.fullmatch(text)
@@ -33,16 +33,16 @@ def canonical(cell: str) -> str:
 
 
 def unify(cells: Iterable[str], column: str) -> tuple[Mapping[str, str], list[str]]:
-    """Return the identifier that each cell of a column stands for, and notes on those that were taken for the same.
+    """Return the identifier that each cell of a column stands for, and notes on identifiers that are merged.
 
-    Identifiers that differ in case or spaces alone are one: a patient taken for two could be in two splits.
+    Identifiers that differ only in case or spaces are merged: one patient as two could be in two splits.
 
     Args:
         cells: all cells of the column, as they were written.
-        column: its name, for messages.
+        column: name of the column, for messages.
 
     Raises:
-        DataError: digits were lost, or leading zeros of some identifiers.
+        DataError: digits were lost, or some identifiers lost their leading zeros.
     """
     written = {cell: canonical(cell) for cell in set(cells)}
     known = sorted(set(written.values()) - {""})

@@ -1,8 +1,8 @@
-"""Words that stand where a label stands, read as normal, abnormal, or left out.
+"""Words in place of labels, read as normal or abnormal, or left out.
 
-A cell of a label column, or the name of a class's directory, is compared as it was written, but for case, the space
-around it, and `1.0`, which is how a spreadsheet with gaps saves `1`. `-1` is not `1`. Missing values are pandas' and
-Excel's.
+A cell of a label column, or the name of a class's directory, is compared as written, except for case, the space
+around it, and `1.0`, which is `1` as saved by a spreadsheet with empty cells. `-1` is not `1`. Missing values are those of
+pandas and Excel.
 """
 
 import difflib
@@ -26,8 +26,8 @@ ABNORMAL_NAMES = frozenset(
     {"abnormal", "positive", "pos", "fracture", "fractured", "diseased", "yes", "y", "true", "1", "not normal",
      "non normal"}
 )  # fmt: skip
-FINDING_NAMES = frozenset({"fracture", "fractured"})  # which may be normal where another finding is judged
-# Answers to the question that a column's name asks: turned round where the name means normal (`No Finding`: 1).
+FINDING_NAMES = frozenset({"fracture", "fractured"})  # may be normal where another finding is judged
+# Answers to a column's name, each with its opposite: swapped where the name means normal (`No Finding`: 1).
 ANSWERS = {"0": "1", "no": "yes", "n": "y", "false": "true", "negative": "positive", "neg": "pos"}
 ANSWERS |= {yes: no for no, yes in ANSWERS.items()}
 
@@ -46,7 +46,7 @@ UNSURE = frozenset(  # -1: CheXpert, MIMIC-CXR
 NUMBER = re.compile(r"([+-]?)([0-9]+)(?:\.0+)?")
 NUMERIC = re.compile(r"[+-]?[0-9]+(?:[.][0-9]+)?")
 BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[-_]+(?=[^\W\d_])")
-FINDINGS = re.compile(r"[|;,、，；]")  # what parts the findings of one cell
+FINDINGS = re.compile(r"[|;,、，；]")  # separators of the findings in one cell
 BETWEEN_WORDS = re.compile(r"(?<=[^\W\d])\s*[/+&]\s*(?=[^\W\d])|\s+and\s+", re.IGNORECASE)  # `Mass/Nodule`, not `1+`
 IN_QUOTES = re.compile(r"'([^']*)'|\"([^\"]*)\"")  # in lists as Python and NumPy print them
 CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -66,13 +66,13 @@ SAY_ABNORMAL = frozenset(
     {"abnormal", "abnormality", "abnormalities", "finding", "findings", "disease", "diseased", "pathology", "fracture",
      "fractures", "fractured", "positive", "sick", "ill"}
 )  # fmt: skip
-# Whatever else stands in a title with one of these, it is not clear what yes means.
+# A title with one of these words leaves open what yes means.
 UNCLEAR = frozenset(
     {"no", "non", "not", "without", "free", "absence", "absent", "vs", "versus", "or", "benign", "kein", "keine",
      "ohne", "sin", "sans", "senza", "нет", "без"}
 )  # fmt: skip
-SIMILAR = 0.84  # of two words, by difflib: a typing error in one of six letters, or an ending
-LONG_ENOUGH = 4  # letters of a word that may be another one misspelt
+MIN_SIMILARITY = 0.84  # ratio of two words by difflib: one wrong letter in six, or another ending
+MIN_WORD_LENGTH = 4  # letters of a word that may be a misspelling
 
 
 def is_missing(cell: str) -> bool:
@@ -96,12 +96,12 @@ def findings(cell: str) -> tuple[str, ...]:
         text = text[1:-1]
         quoted = ["".join(found) for found in IN_QUOTES.findall(text)]
         text = "|".join(quoted) or text
-    listed = (part.strip().strip("'\"").strip() for part in FINDINGS.split(text))
-    parts = (part for each in listed if not is_missing(each) for part in BETWEEN_WORDS.split(each))
+    names = (part.strip().strip("'\"").strip() for part in FINDINGS.split(text))
+    parts = (part for name in names if not is_missing(name) for part in BETWEEN_WORDS.split(name))
     return tuple(part for part in parts if not is_missing(part))
 
 
-def means_normal(column: str) -> bool | None:
+def yes_means_normal(column: str) -> bool | None:
     """Return whether yes in a column of that name means normal, as in `No Finding`; None if that is not clear."""
     words = [word.casefold() for word in WORD.findall(CAPITALS.sub(" ", column))]
     words = [word for word in words if word not in FILLERS]
@@ -115,23 +115,23 @@ def means_normal(column: str) -> bool | None:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a word was read as."""
+class LabelReading:
+    """The meaning of a word as a label."""
 
     label: Label | None  # None: the image is left out
-    reason: str = ""  # why it is
+    reason: str = ""  # reason to leave it out
 
 
 @dataclass(frozen=True)
 class WordCount:
-    """A word as it was written, on how many images or lines it stood, and what it was read as."""
+    """A word as written, its number of images or lines, and its meaning."""
 
     word: str
     count: int
-    reading: Reading
+    reading: LabelReading
 
     def to_dict(self) -> dict[str, str | int]:
-        """Return it as the manifest keeps it."""
+        """Return the fields that the manifest keeps."""
         return {
             "word": self.word,
             "count": self.count,
@@ -141,46 +141,46 @@ class WordCount:
 
 @dataclass(frozen=True)
 class LabelRules:
-    """How words become labels: by the options where those name classes, else by the words themselves.
+    """Rules by which words become labels: by the options where those name classes, else by the words themselves.
 
-    Where only normal or only abnormal classes are named, every other word is of the other kind, unless it is missing,
-    unsure, or says plainly that it is not.
+    Where only normal or only abnormal classes are named, all other words mean the other label, except words that are
+    missing, unsure, or clearly of the named label.
     """
 
     normal: frozenset[str] = frozenset()  # in canonical form
     abnormal: frozenset[str] = frozenset()
-    empty: Label | None = None  # label of what is missing; None leaves it out
-    unsure: Label | None = None  # label of what is uncertain; None leaves it out
+    empty: Label | None = None  # label of missing words; None leaves their images out
+    unsure: Label | None = None  # label of uncertain words; None leaves their images out
     inverted: bool = False  # yes in this column means normal
 
-    def read(self, word: str) -> Reading:
-        """Return what a word, or a cell of several findings, means.
+    def read(self, word: str) -> LabelReading:
+        """Return the meaning of a word, or of a cell of several findings.
 
         Raises:
-            DataError: neither the options nor the word itself tell.
+            DataError: neither the options nor the word itself say which label it means.
         """
         whole = self._named(word)
         if whole is not None:
-            return Reading(whole)
+            return LabelReading(whole)
         if is_missing(word):
-            return Reading(self.empty, "" if self.empty else "no label")
+            return LabelReading(self.empty, "" if self.empty else "no label")
         parts = findings(word) or (word,)
         if len(parts) > 1 and all(NUMERIC.fullmatch(part) for part in parts) and "," in word:
             raise DataError(f"'{word}' may be one number with a comma or several classes", "write one class in a cell")
         if any(self._named(part) == "abnormal" for part in parts):  # whatever the others are
-            return Reading("abnormal")
-        return _joined([self._read_part(part) for part in parts])
+            return LabelReading("abnormal")
+        return _combine([self._read_part(part) for part in parts])
 
-    def is_another_finding(self, word: str) -> bool:
-        """Return whether a word is normal only because it names another finding than those that are judged."""
+    def names_other_finding(self, word: str) -> bool:
+        """Return whether a word counts as normal only because it names a finding other than those judged."""
         forms = {canonical(part) for part in findings(word)}
         return bool(self.abnormal and not self.normal and forms) and forms.isdisjoint(NORMAL_NAMES | ANSWERS.keys())
 
-    def _read_part(self, part: str) -> Reading:
+    def _read_part(self, part: str) -> LabelReading:
         label = self._named(part)
         if label is None and canonical(part) in UNSURE:
-            return Reading(self.unsure, "" if self.unsure else "uncertain label")
-        return Reading(label or self._by_exclusion(part))
+            return LabelReading(self.unsure, "" if self.unsure else "uncertain label")
+        return LabelReading(label or self._by_exclusion(part))
 
     def _named(self, word: str) -> Label | None:
         """Return the label of a word that the options name."""
@@ -200,7 +200,7 @@ class LabelRules:
         form = canonical(word)
         if self._says_the_opposite(form):
             raise DataError(f"'{word}' would count as {other}, as {option} does not name it", "name it there, or both")
-        near = next((name for name in sorted(named) if _holds(form, name)), "")
+        near = next((name for name in sorted(named) if _contains(form, name)), "")
         if near:
             raise DataError(
                 f"'{word}' holds '{near}', which {option} names, and would count as {other}",
@@ -209,9 +209,9 @@ class LabelRules:
         return "abnormal" if self.normal else "normal"
 
     def _says_the_opposite(self, form: str) -> bool:
-        """Return whether a word says by itself that it is not of the kind that exclusion makes it.
+        """Return whether a word by itself means the opposite of the label that exclusion gives it.
 
-        A number, yes or no tells nothing beside classes that are numbers, yes or no: grades, for one.
+        Numbers, yes and no mean nothing by themselves where such words are named as classes, as with grades.
         """
         named = self.normal | self.abnormal
         if form in ANSWERS and any(name in ANSWERS or NUMERIC.fullmatch(name) for name in named):
@@ -234,66 +234,72 @@ class LabelRules:
         )
 
 
-def _holds(form: str, name: str) -> bool:
-    """Return whether a word holds a name as a part of it, other than as what it denies (`no effusion`)."""
+def _contains(form: str, name: str) -> bool:
+    """Return whether a word contains a name, other than negated (`no effusion`)."""
     if form in [f"{negation} {name}" for negation in NEGATIONS]:
         return False
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", form) is not None and not NUMERIC.fullmatch(name)
 
 
-def _joined(parts: list[Reading]) -> Reading:
-    """Return what a cell of several findings means: abnormal if any is, else uncertain if any is."""
+def _combine(parts: list[LabelReading]) -> LabelReading:
+    """Return the meaning of a cell of several findings: abnormal if any is, else uncertain if any is."""
     for label in ("abnormal", None):
-        found = next((part for part in parts if part.label == label), None)
-        if found:
-            return found
+        reading = next((part for part in parts if part.label == label), None)
+        if reading:
+            return reading
     return parts[0]
 
 
-BY_NAME = LabelRules()
+DEFAULT_RULES = LabelRules()
 
 
-def tells_label(name: str) -> bool:
-    """Return whether a class's name says by itself which label it is."""
+def is_label_name(name: str) -> bool:
+    """Return whether the name of a class is normal or abnormal by itself."""
     return canonical(name) in NORMAL_NAMES | ABNORMAL_NAMES
 
 
 def count_words(words: Iterable[str], rules: LabelRules) -> list[WordCount]:
-    """Return every word with its number and what it means, the most frequent first.
+    """Return all words with their counts and meanings, the most frequent first.
 
     Raises:
         DataError: a word is not understood.
     """
     counted = Counter(words).items()
-    return [WordCount(word, n, rules.read(word)) for word, n in sorted(counted, key=lambda each: (-each[1], each[0]))]
+    return [
+        WordCount(word, n, rules.read(word)) for word, n in sorted(counted, key=lambda entry: (-entry[1], entry[0]))
+    ]
 
 
-def misspelt(words: Iterable[str], rules: LabelRules) -> list[tuple[str, str]]:
-    """Return words that the options do not name, each with a word that they name and that it nearly is."""
-    named = [name for name in rules.normal | rules.abnormal if len(name) >= LONG_ENOUGH]
+def find_misspellings(words: Iterable[str], rules: LabelRules) -> list[tuple[str, str]]:
+    """Return words that the options do not name, each with a similar word that they do name."""
+    named = [name for name in rules.normal | rules.abnormal if len(name) >= MIN_WORD_LENGTH]
     known = rules.normal | rules.abnormal | NORMAL_NAMES | ABNORMAL_NAMES
     others = sorted({canonical(part) for word in words for part in findings(word)} - known)
-    pairs = ((word, difflib.get_close_matches(word, named, 1, SIMILAR)) for word in others if len(word) >= LONG_ENOUGH)
+    pairs = (
+        (word, difflib.get_close_matches(word, named, 1, MIN_SIMILARITY))
+        for word in others
+        if len(word) >= MIN_WORD_LENGTH
+    )
     return [(word, near[0]) for word, near in pairs if near and not word.startswith(tuple(f"{n} " for n in NEGATIONS))]
 
 
 def check_minus_one(words: Iterable[str], rules: LabelRules, *, decided: bool) -> None:
-    """Refuse `-1` where nothing else is normal: it may mean uncertain (CheXpert) or negative (machine learning).
+    """Check that `-1` has a clear meaning: without normal labels, it may mean uncertain (CheXpert) or negative.
 
     Args:
-        words: all that stand in the column.
-        rules: as the options give them.
-        decided: whether the options say what uncertain images are.
+        words: the words of the column.
+        rules: rules for labels, from the options.
+        decided: whether the options give the label of uncertain images.
 
     Raises:
-        DataError: it is not clear which.
+        DataError: the meaning of `-1` is not clear.
     """
-    there = set(words)
-    if decided or "-1" not in {canonical(word) for word in there} - rules.normal - rules.abnormal:
+    present = set(words)
+    if decided or "-1" not in {canonical(word) for word in present} - rules.normal - rules.abnormal:
         return
     try:
-        has_normal = any(rules.read(word).label == "normal" for word in there)
-    except DataError:  # a word that is not understood is refused with its line
+        has_normal = any(rules.read(word).label == "normal" for word in present)
+    except DataError:  # such a word is refused elsewhere, with its line
         return
     if not has_normal:
         raise DataError(

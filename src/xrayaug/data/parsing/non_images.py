@@ -1,7 +1,7 @@
-"""Pictures that lie beside radiographs and are none, by their names: segmentation masks, overlays, previews, icons.
+"""Images beside radiographs that are none, found by name: segmentation masks, overlays, previews, icons.
 
-A word such as `mask` or `seg` in a name proves nothing: it may be a patient's initials. A picture is left out where the
-radiograph that it belongs to is there as well.
+A word such as `mask` or `seg` in a name proves nothing: it may be a patient's initials. An image is left out only
+where the radiograph that it belongs to exists as well.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-NO_RADIOGRAPH = "no radiograph by its name"  # how the reasons begin for which such a picture is left out
+NO_RADIOGRAPH = "no radiograph by its name"  # beginning of the reasons to leave such an image out
 
 PLAIN = (
     r"[a-z]*masks?|segmentations?|annotations?|annotated|ground ?truths?|overlays?|thumbs?|thumbnails?|previews?|"
@@ -20,15 +20,15 @@ PLAIN = (
 SHORT = r"segs?|gt|rois?|cam|preds?|label"  # may be a patient's initials
 WORDS = rf"{PLAIN}|{SHORT}|masked"
 JOINED = r"(?!.*\b(?:and|with|without|free|un ?mask)\b)"
-# All of these are for names in `_plain` form.
+# These patterns match names in `_plain` form.
 PLAIN_FOLDER = re.compile(rf"{JOINED}(?!.* \d+$)(?:.* )?(?:{PLAIN})(?: .*)?|labels(?: ?(?:tr|ts|va|val))?")
 FOLDER = re.compile(rf"{JOINED}(?:.* )?(?:{WORDS})(?: .*|\d+)?|label+ed")
 ENDING = re.compile(rf"(?P<base>.+) (?:{WORDS})(?: ?\d{{1,4}})?")
 BEGINNING = re.compile(rf"(?:{PLAIN}|segs?|gt) (?P<base>.+)")
 WHOLE = re.compile(rf"(?:{WORDS})")
-NEVER = re.compile(r"logo|favicon|icons?|thumbs?|thumbnails?|previews?|groundtruth .*")  # Augmentor's is the last
-SILENT = re.compile(r".*\b(?:masked|label+ed)\b.*")  # as likely a name of radiographs
-SERIES = re.compile(r".*\d")  # as GT_1 and GT_2, which are patients
+NEVER = re.compile(r"logo|favicon|icons?|thumbs?|thumbnails?|previews?|groundtruth .*")  # the last is Augmentor's
+SILENT = re.compile(r".*\b(?:masked|label+ed)\b.*")  # may as well be a name of radiographs
+SERIES = re.compile(r".*\d")  # such as GT_1 and GT_2, which are patients
 CHANNEL = re.compile(r"(?P<base>.+) \d{4}")  # nnU-Net's images are `a_0000.png`, their masks `a.png`
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 OTHERS = re.compile(r"[^a-z0-9]+")
@@ -36,53 +36,57 @@ OTHERS = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True)
 class _Suspect:
-    """A picture whose name holds a word of those."""
+    """An image whose path contains one of these words."""
 
     file: str
-    word: str  # the folder or the file that bears it
-    depth: int  # how many folders lie above that folder; -1 where it is the file itself
+    word: str  # name of the folder or file that contains it
+    depth: int  # number of folders above that folder; -1 for the file itself
     stems: frozenset[str]  # plain names that its radiograph may have
 
 
-def left_out(files: Iterable[str]) -> dict[str, str]:
-    """Return the pictures that are no radiographs, each with the reason; paths begin at the set's root."""
-    given = list(files)
-    suspects = [suspect for file in given if (suspect := _suspect(file))]
+def find_non_images(files: Iterable[str]) -> dict[str, str]:
+    """Return the images that are not radiographs, each with the reason; paths are relative to the set's root."""
+    files = list(files)
+    suspects = [suspect for file in files if (suspect := _suspect(file))]
     if not suspects:
         return {}
     suspected = {suspect.file for suspect in suspects}
-    others = [PurePosixPath(file) for file in given if file not in suspected]
-    judged = [*_in_plain_folders(suspects, others), *_in_folders(suspects, others), *_by_themselves(suspects, others)]
-    reasons = {suspect.file: _reason(suspect) for suspect in judged}
-    return {file: reasons[file] for file in given if file in reasons}
+    others = [PurePosixPath(file) for file in files if file not in suspected]
+    non_images = [
+        *_find_in_mask_folders(suspects, others),
+        *_find_in_vague_folders(suspects, others),
+        *_find_by_own_name(suspects, others),
+    ]
+    reasons = {suspect.file: _reason(suspect) for suspect in non_images}
+    return {file: reasons[file] for file in files if file in reasons}
 
 
 def is_folder_of_masks(folder: str) -> bool:
-    """Return whether a folder is plainly called after masks, previews and the like."""
+    """Return whether a folder's name clearly means masks, previews and the like."""
     return bool(PLAIN_FOLDER.fullmatch(_plain(folder)))
 
 
-def radiographs(files: Iterable[str]) -> list[str]:
-    """Return the files without masks and the like, and without all that lies in folders of those, in order."""
-    given = list(files)
-    no_radiographs = left_out(given)
+def filter_radiographs(files: Iterable[str]) -> list[str]:
+    """Return the files without masks and the like, and without the files in folders of masks, in order."""
+    files = list(files)
+    no_radiographs = find_non_images(files)
     return [
         file
-        for file in given
+        for file in files
         if file not in no_radiographs and not any(map(is_folder_of_masks, PurePosixPath(file).parts[:-1]))
     ]
 
 
-def suspicious(files: Iterable[str]) -> list[str]:
-    """Return the pictures that may be no radiographs by their names alone."""
+def find_suspicious(files: Iterable[str]) -> list[str]:
+    """Return the images that may not be radiographs, judged by their names alone."""
     suspects = [suspect for file in files if (suspect := _suspect(file))]
     return [suspect.file for suspect in suspects if not SILENT.fullmatch(_plain(suspect.word))]
 
 
 def warnings(kept: Sequence[str], skipped: Sequence[tuple[str, str]]) -> list[str]:
-    """What to warn of: such pictures that were left out, and those that are read."""
+    """Return warnings on images named like masks: those that are left out, and those that are read."""
     out = [(file, why) for file, why in skipped if why.startswith(NO_RADIOGRAPH)]
-    named = suspicious(kept)
+    named = find_suspicious(kept)
     lines = []
     if out:
         file, why = out[0]
@@ -116,8 +120,8 @@ def _reason(suspect: _Suspect) -> str:
     return f"{NO_RADIOGRAPH}: {where}"
 
 
-def _in_plain_folders(suspects: Sequence[_Suspect], others: Sequence[PurePosixPath]) -> Iterator[_Suspect]:
-    """All in folders such as `masks` of which at least one bears the name of a picture outside."""
+def _find_in_mask_folders(suspects: Sequence[_Suspect], others: Sequence[PurePosixPath]) -> Iterator[_Suspect]:
+    """Yield all suspects in folders such as `masks` if one of a folder has the name of an image outside."""
     stems = {stem for path in others for stem in _stems(path)}
     folders: defaultdict[tuple[str, ...], list[_Suspect]] = defaultdict(list)
     for suspect in suspects:
@@ -128,8 +132,8 @@ def _in_plain_folders(suspects: Sequence[_Suspect], others: Sequence[PurePosixPa
             yield from members
 
 
-def _in_folders(suspects: Sequence[_Suspect], others: Sequence[PurePosixPath]) -> Iterator[_Suspect]:
-    """Those in folders such as `gt` that have one counterpart beside that folder, in the same folders below."""
+def _find_in_vague_folders(suspects: Sequence[_Suspect], others: Sequence[PurePosixPath]) -> Iterator[_Suspect]:
+    """Yield suspects in folders such as `gt` with exactly one counterpart beside that folder, in equal subfolders."""
     is_vague = {suspect.word: _is_vague(_plain(suspect.word)) for suspect in suspects}
     found = [suspect for suspect in suspects if suspect.depth >= 0 and is_vague[suspect.word]]
     above = {PurePosixPath(suspect.file).parts[: suspect.depth] for suspect in found}
@@ -147,12 +151,12 @@ def _in_folders(suspects: Sequence[_Suspect], others: Sequence[PurePosixPath]) -
 
 
 def _is_vague(folder: str) -> bool:
-    """Whether a folder's plain name may be of masks, and is not of a series as patients' are."""
+    """Return whether a folder's plain name may mean masks but may also mean something else, patients excepted."""
     return not (PLAIN_FOLDER.fullmatch(folder) or SERIES.fullmatch(folder))
 
 
-def _by_themselves(suspects: Sequence[_Suspect], others: Sequence[PurePosixPath]) -> Iterator[_Suspect]:
-    """Those that bear a word in their own name, and whose radiograph lies beside them or has its name for itself."""
+def _find_by_own_name(suspects: Sequence[_Suspect], others: Sequence[PurePosixPath]) -> Iterator[_Suspect]:
+    """Yield suspects by their own name whose radiograph lies beside them or has a name that no other image has."""
     beside = {(path.parent, stem) for path in others for stem in _stems(path)}
     count = Counter(stem for path in others for stem in _stems(path))
     pictures = Counter(path.parent for path in others)
@@ -169,12 +173,12 @@ def _by_themselves(suspects: Sequence[_Suspect], others: Sequence[PurePosixPath]
 
 
 def _stems(path: PurePosixPath) -> set[str]:
-    """The plain name of a picture, and the one that its mask bears."""
+    """Return the plain names that the mask of an image may have: its own, and that without a channel number."""
     name = _plain(path.stem)
     match = CHANNEL.fullmatch(name) if _plain(path.parent.name).startswith("images ") else None
     return {name, match["base"]} if match else {name}
 
 
 def _plain(name: str) -> str:
-    """A name in lower case words: `ManualMask`, `manual_mask` and `manual-mask` are all `manual mask`."""
+    """Return a name in lower-case words: `ManualMask`, `manual_mask` and `manual-mask` are all `manual mask`."""
     return OTHERS.sub(" ", CAMEL.sub(" ", name).lower()).strip()

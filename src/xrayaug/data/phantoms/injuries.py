@@ -9,7 +9,7 @@ import numpy as np
 from xrayaug.data.phantoms.anatomy import FOREARM, METACARPAL, MIDDLE_PHALANX, Bone, Hand
 
 METAL_DEPTH = 4.5  # optical depth of an implant or of the lead marker
-MOST_ANGULATION = 80.0  # degrees; a finger that is bent further would lie on the hand
+MAX_ANGULATION = 80.0  # degrees; a finger that is bent further would lie on the hand
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def _fracture(rng: np.random.Generator, hand: Hand, size: float) -> Hand:
     side = float(rng.choice([-1.0, 1.0]))
     # A metacarpal swings its whole finger, so it angulates less than other bones.
     angulation = rng.uniform(12, 22) if broken.order == METACARPAL else rng.uniform(15, 30)  # degrees
-    angulation = min(size * angulation, MOST_ANGULATION)
+    angulation = min(size * angulation, MAX_ANGULATION)
     hinge = broken.at(t)
     sideways = side * rng.uniform(0.38, 0.66) * broken.half_width  # a mid-shaft is half as wide as the base
     shift = size * along * complex(-rng.uniform(-0.004, 0.014), -sideways)

@@ -8,113 +8,125 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from xrayaug.data import sources
-from xrayaug.data.parsing import labels, non_images
-from xrayaug.data.parsing.labels import LabelRules, Reading, WordCount
+from xrayaug.data.parsing import directories, image_files, label_options, labels, non_images, patients, split_names
+from xrayaug.data.parsing.labels import LabelReading, LabelRules, WordCount
 from xrayaug.data.sources import Listing, Record
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A file, and what the directories above it say."""
+class _ClassifiedFile:
+    """A file, with the split and class that its directories name."""
 
     file: str
     split: str
-    class_name: str  # empty where it lies in no class's directory
+    class_name: str  # empty for a file outside the class directories
 
 
 def detect(path: Path) -> bool:
-    """Whether `path` has directories called as classes are, right there or under directories of splits."""
+    """Return whether `path` has directories named after classes, directly or below directories of splits."""
     root = _root(path)
-    folders = sources.subdirectories(root)
-    below = [folder for split in folders if _is_split(split) for folder in sources.subdirectories(split)]
-    return any(labels.tells_label(folder.name) for folder in folders + below)
+    folders = directories.subdirectories(root)
+    below = [folder for split in folders if _is_split(split) for folder in directories.subdirectories(split)]
+    return any(labels.is_label_name(folder.name) for folder in folders + below)
 
 
 def read(options: Prepare) -> Listing:
-    """List the images by class and split; `--label` stands in for classes where there are none.
+    """Return the images with the class and split that their directories name; `--label` gives all the same class.
 
     Raises:
-        InputError: no directory, or no image in it.
-        DataError: a class that is neither normal nor abnormal, or images without a class and without `--label`.
+        InputError: `--input` is not a directory, or holds no image.
+        DataError: a class is neither normal nor abnormal, or there are neither classes nor `--label`.
     """
-    sources.require_directory(options.input)
+    directories.check_directory(options.input)
     root = _root(options.input)
-    files = list(sources.walk(root))
-    has_splits = any(_is_split(folder) for folder in sources.subdirectories(root))
-    beside = non_images.left_out(filter(sources.is_picture, files))
-    places = [_place(file, has_splits) for file in files if sources.is_picture(file) and file not in beside]
+    files = list(directories.walk(root))
+    has_splits = any(_is_split(folder) for folder in directories.subdirectories(root))
+    mask_reasons = non_images.find_non_images(filter(image_files.has_image_suffix, files))
+    places = [
+        _place(file, has_splits) for file in files if image_files.has_image_suffix(file) and file not in mask_reasons
+    ]
     if not places:
-        others = f", and {len(beside)} of them seem to be masks, previews and the like" if beside else ""
+        others = f", and {len(mask_reasons)} of them seem to be masks, previews and the like" if mask_reasons else ""
         raise InputError(f"{root} holds no image among {len(files)} files{others}", "point --input at the images")
-    rules, words = _labels(root, places, options)
-    patient = sources.patients_by_path(options)
-    readings = {each.word: each.reading for each in words}
+    rules, words = _read_labels(root, places, options)
+    find_patient = patients.patient_finder(options)
+    readings = {count.word: count.reading for count in words}
     if options.label:
-        readings[""] = Reading(options.label)
-    no_pictures = (file for file in files if not sources.is_picture(file))
-    skipped = [(file, _why_no_picture(root, file)) for file in no_pictures]
-    skipped += beside.items()
+        readings[""] = LabelReading(options.label)
+    other_files = (file for file in files if not image_files.has_image_suffix(file))
+    skipped = [(file, _non_image_reason(root, file)) for file in other_files]
+    skipped += mask_reasons.items()
     records: list[Record] = []
     for place in places:
-        reading = readings.get(place.class_name, Reading(None, "not in a class's directory"))
+        reading = readings.get(place.class_name, LabelReading(None, "not in a class's directory"))
         if reading.label:
-            records.append(_record(place, reading.label, patient))
+            records.append(_make_record(place, reading.label, find_patient))
         else:
             skipped.append((place.file, reading.reason))
-    records, notes = sources.unified(records, options.patient_pattern)
-    notes += _notes(records, are_known=patient is not None)
-    warnings = [*_passed_over(options.input, root), *sources.on_labels(words, rules), *sources.on_patients(records)]
+    records, notes = patients.unify_patients(records, options.patient_pattern)
+    notes += _notes(records, are_known=find_patient is not None)
+    warnings = [
+        *_mask_folder_warnings(options.input, root),
+        *label_options.label_warnings(words, rules),
+        *patients.patient_warnings(records),
+    ]
     return Listing(root, records, skipped, notes, warnings=warnings, words=words)
 
 
 def _root(path: Path) -> Path:
-    """Where the classes or splits begin: below directories with one other alone (copies double them), masks aside."""
-    for _ in range(sources.LEVELS):
-        folders = [folder for folder in sources.subdirectories(path) if not _is_of_masks(folder)]
-        telling = any(_is_split(folder) or labels.tells_label(folder.name) for folder in folders)
-        if len(folders) != 1 or telling or any(sources.is_picture(file.name) for file in sources.files(path)):
+    """Return the directory that holds the classes or splits: the first below `path` that has more than one directory.
+
+    Archives often hold one directory in another. Directories of masks do not count.
+    """
+    for _ in range(directories.SEARCH_DEPTH):
+        folders = [folder for folder in directories.subdirectories(path) if not _is_mask_folder(folder)]
+        has_classes = any(_is_split(folder) or labels.is_label_name(folder.name) for folder in folders)
+        if (
+            len(folders) != 1
+            or has_classes
+            or any(image_files.has_image_suffix(file.name) for file in directories.files(path))
+        ):
             break
         path = folders[0]
     return path
 
 
-def _is_of_masks(folder: Path) -> bool:
+def _is_mask_folder(folder: Path) -> bool:
     return non_images.is_folder_of_masks(folder.name)
 
 
-def _why_no_picture(root: Path, file: str) -> str:
+def _non_image_reason(root: Path, file: str) -> str:
     if any(map(non_images.is_folder_of_masks, PurePosixPath(file).parts[:-1])):
         return non_images.NO_RADIOGRAPH
-    return sources.why_no_picture(root, file)
+    return image_files.non_image_reason(root, file)
 
 
-def _passed_over(path: Path, root: Path) -> list[str]:
-    """Return a warning of directories of masks and the like that lie beside those which lead to the root."""
+def _mask_folder_warnings(path: Path, root: Path) -> list[str]:
+    """Return one warning for each directory of masks and the like between `path` and the root."""
     above = [path, *(path / part for part in root.relative_to(path).parts)][:-1]
-    found = [folder for each in above for folder in sources.subdirectories(each) if _is_of_masks(folder)]
-    return [f"{folder} is left out, as a folder of masks, previews and the like" for folder in found]
+    folders = [folder for parent in above for folder in directories.subdirectories(parent) if _is_mask_folder(folder)]
+    return [f"{folder} is left out, as a folder of masks, previews and the like" for folder in folders]
 
 
 def _is_split(folder: Path) -> bool:
-    return sources.split_of(folder.name) is not None
+    return split_names.parse_split(folder.name) is not None
 
 
-def _place(file: str, has_splits: bool) -> _Place:
+def _place(file: str, has_splits: bool) -> _ClassifiedFile:
     folders = list(PurePosixPath(file).parts[:-1])
-    split = (sources.split_of(folders[0]) or "") if has_splits and folders else ""
+    split = (split_names.parse_split(folders[0]) or "") if has_splits and folders else ""
     if split:
         del folders[0]
-    return _Place(file, split, folders[0] if folders else "")
+    return _ClassifiedFile(file, split, folders[0] if folders else "")
 
 
-def _labels(root: Path, places: list[_Place], options: Prepare) -> tuple[LabelRules, list[WordCount]]:
-    """Return how classes become labels, and every class with its number of images and label; all one with `--label`.
+def _read_labels(root: Path, places: list[_ClassifiedFile], options: Prepare) -> tuple[LabelRules, list[WordCount]]:
+    """Return the rules for labels, and each class with its number of images and its label.
 
     Raises:
-        DataError: classes and splits on one level, no classes and no `--label`, or a class that contradicts it.
+        DataError: classes and splits lie side by side, there are neither classes nor `--label`, or they contradict.
     """
     classes = [place.class_name for place in places if place.class_name]
     outside = sorted({place.class_name for place in places if not place.split} - {""})
@@ -126,26 +138,26 @@ def _labels(root: Path, places: list[_Place], options: Prepare) -> tuple[LabelRu
     if options.label:
         _check_label(sorted(set(classes)), options.label)
         counted = sorted(Counter(classes).items())
-        return labels.BY_NAME, [WordCount(name, count, Reading(options.label)) for name, count in counted]
+        return labels.DEFAULT_RULES, [WordCount(name, count, LabelReading(options.label)) for name, count in counted]
     if not classes:
         raise DataError(
             f"the images of {root} lie in no directory of a class, so they have no labels",
             "make directories called normal and abnormal, or give every image one --label",
         )
-    rules = sources.label_rules(options, classes)
+    rules = label_options.rules_from_options(options, classes)
     return rules, labels.count_words(classes, rules)
 
 
 def _check_label(classes: list[str], label: str) -> None:
     for name in classes:
-        if labels.tells_label(name) and labels.BY_NAME.read(name).label != label:
+        if labels.is_label_name(name) and labels.DEFAULT_RULES.read(name).label != label:
             raise DataError(f"--label is {label}, but the images lie in classes: {', '.join(classes)}", "leave it out")
 
 
-def _record(place: _Place, label: str, patient: Callable[[str], str] | None) -> Record:
-    alone = PurePosixPath(place.file).with_suffix("").as_posix()
-    known = patient(place.file) if patient else ""
-    return Record(place.file, label, known or alone, alone, place.split, patient_known=bool(known))
+def _make_record(place: _ClassifiedFile, label: str, find_patient: Callable[[str], str] | None) -> Record:
+    own_id = PurePosixPath(place.file).with_suffix("").as_posix()
+    patient = find_patient(place.file) if find_patient else ""
+    return Record(place.file, label, patient or own_id, own_id, place.split, patient_known=bool(patient))
 
 
 def _notes(records: list[Record], *, are_known: bool) -> list[str]:

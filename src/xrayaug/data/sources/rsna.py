@@ -1,8 +1,9 @@
 """RSNA bone age: hand radiographs `<id>.png` with CSV files of age and sex; every image counts as normal.
 
-Halabi et al., "The RSNA Pediatric Bone Age Machine Learning Challenge", Radiology 290(2), 2019. Columns tell the CSV
-files apart, whatever they are called: training `id,boneage,male`, validation `Image ID,male,Bone Age (months)`, test
-`Case ID,Sex`. There is one image per patient. Copies double the directories, so images are found by walking.
+Halabi et al., "The RSNA Pediatric Bone Age Machine Learning Challenge", Radiology 290(2), 2019. The CSV files are
+recognized by their columns, not their names: training `id,boneage,male`, validation `Image ID,male,Bone Age (months)`,
+test `Case ID,Sex`. There is one image per patient. Archives often hold one directory in another, so images are searched
+in all directories.
 """
 
 import re
@@ -11,9 +12,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xrayaug.data import sources
-from xrayaug.data.parsing import non_images
-from xrayaug.data.sources import SPLIT_NAMES, Listing, Record
+from xrayaug.data.parsing import directories, image_files, non_images, skip_reasons
+from xrayaug.data.parsing.split_names import SPLIT_NAMES
+from xrayaug.data.sources import Listing, Record
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
 from xrayaug.storage import csvfile
@@ -21,20 +22,20 @@ from xrayaug.storage.csvfile import Line, Sheet
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """One of the three sets, and the columns that tell it."""
+class _Subset:
+    """One of the three sets, and the columns by which its CSV file is recognized."""
 
     name: str
-    split: str  # ours: the training set names no split
+    split: str  # split of the dataset; the training set is split later
     id: str
     age: str | None
     sex: str
 
 
-KINDS = (
-    _Kind("train", "", id="id", age="boneage", sex="male"),
-    _Kind("valid", "valid", id="image id", age="bone age (months)", sex="male"),
-    _Kind("test", "test", id="case id", age=None, sex="sex"),
+SUBSETS = (
+    _Subset("train", "", id="id", age="boneage", sex="male"),
+    _Subset("valid", "valid", id="image id", age="bone age (months)", sex="male"),
+    _Subset("test", "test", id="case id", age=None, sex="sex"),
 )
 DIRECTORY = re.compile(r"boneage-(training|validation|test)-dataset.*", re.IGNORECASE)
 WORD = re.compile(r"[a-z]+")
@@ -48,8 +49,8 @@ Rows = dict[str, dict[str, str]]  # id -> extra columns
 
 
 @dataclass
-class _Found:
-    """What has been gathered so far."""
+class _RsnaFiles:
+    """Images and messages gathered while the directories and CSV files are read."""
 
     records: dict[str, Record] = field(default_factory=dict)  # by file
     skipped: dict[str, str] = field(default_factory=dict)
@@ -57,40 +58,41 @@ class _Found:
 
 
 def detect(path: Path) -> bool:
-    """Whether one of the CSV files, or a directory of their name, lies at `path` or little below."""
+    """Return whether one of the CSV files, or a directory named after the set, lies at `path` or a few levels below."""
     return any(
-        _is_named_after_set(directory) or any(_kind_of(csvfile.header(file)) for file in _csv_files(directory))
-        for directory in sources.nearby(path)
+        _is_named_after_set(directory) or any(_find_subset(csvfile.read_header(file)) for file in _csv_files(directory))
+        for directory in directories.search_directories(path)
     )
 
 
 def read(options: Prepare) -> Listing:
-    """List the images that the CSV files name; without any CSV, all images.
+    """Return the images that the CSV files name; without a CSV file, all images.
 
     Raises:
-        InputError: nothing of the set is there.
-        DataError: the CSV files contradict themselves.
+        InputError: there is no such set, or none of its images.
+        DataError: the CSV files contradict each other.
     """
     root = options.input
-    sources.require_directory(root)
-    found = _Found()
-    files = [file for file in sources.walk(root) if sources.is_picture(file)]
+    directories.check_directory(root)
+    found = _RsnaFiles()
+    files = [file for file in directories.walk(root) if image_files.has_image_suffix(file)]
     sheets = [
-        (kind, csvfile.read_sheet(file))
-        for directory in sources.nearby(root)
+        (subset, csvfile.read_sheet(file))
+        for directory in directories.search_directories(root)
         for file in _csv_files(directory)
-        if (kind := _kind_of(csvfile.header(file)))
+        if (subset := _find_subset(csvfile.read_header(file)))
     ]
     if sheets:
-        _take_listed(sheets, files, found)
-    elif any(_is_named_after_set(directory) for directory in sources.nearby(root)):
-        beside = non_images.left_out(files)
-        found.skipped.update(beside)
-        _take_all([file for file in files if file not in beside], root.absolute().name, found)
+        _add_listed(sheets, files, found)
+    elif any(_is_named_after_set(directory) for directory in directories.search_directories(root)):
+        mask_reasons = non_images.find_non_images(files)
+        found.skipped.update(mask_reasons)
+        _add_all([file for file in files if file not in mask_reasons], root.absolute().name, found)
         found.notes.append("no CSV of ages: every image is read, and age and sex are unknown")
     else:
         raise InputError(
-            f"{root} is no RSNA bone age set: no CSV with the columns id and boneage, {sources.LEVELS} levels deep",
+            f"{root} is no RSNA bone age set: no CSV with the columns id and boneage, "
+            f"{directories.SEARCH_DEPTH} levels deep",
             "point --input at the directory that holds boneage-training-dataset.csv",
         )
     if not found.records:
@@ -108,46 +110,46 @@ def _is_named_after_set(directory: Path) -> bool:
 
 
 def _csv_files(directory: Path) -> list[Path]:
-    return [path for path in sources.files(directory) if csvfile.is_list(path)]
+    return [path for path in directories.files(directory) if csvfile.is_csv(path)]
 
 
-def _kind_of(header: Iterable[str]) -> _Kind | None:
+def _find_subset(header: Iterable[str]) -> _Subset | None:
     columns = {title.lower() for title in header}
-    return next((kind for kind in KINDS if {kind.id, kind.age or kind.sex} <= columns), None)
+    return next((subset for subset in SUBSETS if {subset.id, subset.age or subset.sex} <= columns), None)
 
 
-def _take_listed(sheets: list[tuple[_Kind, Sheet]], files: list[str], found: _Found) -> None:
-    """Take the images that the CSV files name, and account for all others."""
+def _add_listed(sheets: list[tuple[_Subset, Sheet]], files: list[str], found: _RsnaFiles) -> None:
+    """Add the images that the CSV files name, and skip all others."""
     rows: dict[str, Rows] = defaultdict(dict)
-    for kind, sheet in sheets:
-        _add_rows(kind, sheet, rows[kind.name], found)
+    for subset, sheet in sheets:
+        _add_rows(subset, sheet, rows[subset.name], found)
     by_id: defaultdict[str, list[str]] = defaultdict(list)
     for file in files:
-        by_id[_id_of(Path(file).name)].append(file)
-    for kind in KINDS:
-        others = rows.keys() - {kind.name}
-        for number, extra in rows.get(kind.name, {}).items():
-            _take_id(kind, number, extra, _candidates(kind, by_id[number], others), found)
+        by_id[_parse_id(Path(file).name)].append(file)
+    for subset in SUBSETS:
+        others = rows.keys() - {subset.name}
+        for number, extra in rows.get(subset.name, {}).items():
+            _add_id(subset, number, extra, _candidates(subset, by_id[number], others), found)
     for file in files:
         if file not in found.records:
             found.skipped.setdefault(file, "not in the CSV")
     _note_copies(found)
 
 
-def _add_rows(kind: _Kind, sheet: Sheet, rows: Rows, found: _Found) -> None:
-    """Read one CSV into `rows`.
+def _add_rows(subset: _Subset, sheet: Sheet, rows: Rows, found: _RsnaFiles) -> None:
+    """Add the rows of one CSV file to `rows`.
 
     Raises:
         DataError: two rows of one id differ.
     """
-    columns = [sheet.column([name]) if name else None for name in (kind.id, kind.age, kind.sex)]
+    columns = [sheet.column([name]) if name else None for name in (subset.id, subset.age, subset.sex)]
     repeated = 0
     for line in sheet.lines:
-        number = _id_of(line.cell(columns[0]))
+        number = _parse_id(line.cell(columns[0]))
         if not number:
             found.skipped[f"{sheet.path.name} line {line.number}"] = "names no image"
             continue
-        extra = _extra(line, age=columns[1], sex=columns[2])
+        extra = _parse_extra(line, age=columns[1], sex=columns[2])
         if rows.get(number, extra) != extra:
             raise DataError(
                 f"{sheet.path} line {line.number}: the id {number} is there twice, with different values",
@@ -159,7 +161,7 @@ def _add_rows(kind: _Kind, sheet: Sheet, rows: Rows, found: _Found) -> None:
         found.notes.append(f"{sheet.path.name}: {repeated} lines repeat an id, with the same values")
 
 
-def _extra(line: Line, *, age: int | None, sex: int | None) -> dict[str, str]:
+def _parse_extra(line: Line, *, age: int | None, sex: int | None) -> dict[str, str]:
     extra = {}
     if line.cell(age):
         extra["boneage_months"] = line.cell(age).removesuffix(".0")
@@ -168,60 +170,60 @@ def _extra(line: Line, *, age: int | None, sex: int | None) -> dict[str, str]:
     return extra
 
 
-def _id_of(text: str) -> str:
-    """``1377.png``, ``1377.0`` and ``01377`` as ``1377``; other names without the suffix."""
-    name = Path(text).stem if sources.is_picture(text) else text
+def _parse_id(text: str) -> str:
+    """Return `1377` for `1377.png`, `1377.0` and `01377`; other names without their suffix."""
+    name = Path(text).stem if image_files.has_image_suffix(text) else text
     match = ID.fullmatch(name)
-    return (match[1].lstrip("0") or "0") if match else name  # the pattern's own 0* would try every split of a long run
+    return (match[1].lstrip("0") or "0") if match else name  # `0*` in the pattern would take quadratic time
 
 
-def _candidates(kind: _Kind, files: Iterable[str], others: Collection[str]) -> list[str]:
-    """Those of an id's files that may be this set's, best first: in a directory named after it, then after none."""
-    mine = [file for file in files if _set_named_by(file) not in others]
-    return sorted(mine, key=lambda file: (_set_named_by(file) != kind.name, file.count("/")))
+def _candidates(subset: _Subset, files: Iterable[str], others: Collection[str]) -> list[str]:
+    """Return the files of an id that may belong to a subset, those in a directory named after it first."""
+    mine = [file for file in files if _subset_in_path(file) not in others]
+    return sorted(mine, key=lambda file: (_subset_in_path(file) != subset.name, file.count("/")))
 
 
-def _take_id(kind: _Kind, number: str, extra: Mapping[str, str], files: list[str], found: _Found) -> None:
-    """Take the first of an id's files.
+def _add_id(subset: _Subset, number: str, extra: Mapping[str, str], files: list[str], found: _RsnaFiles) -> None:
+    """Add the first file of an id, and skip its other files.
 
     Raises:
-        DataError: another set has taken it.
+        DataError: the file already belongs to another subset.
     """
     if not files:
-        found.skipped[f"{number}.png"] = sources.MISSING
+        found.skipped[f"{number}.png"] = skip_reasons.MISSING
         return
     file, *copies = files
     if file in found.records:
         raise DataError(
             f"the id {number} is in the CSV files of two sets, and {file} is its only image", "delete one of the lines"
         )
-    found.records[file] = Record(file, "normal", number, number, kind.split, extra)
+    found.records[file] = Record(file, "normal", number, number, subset.split, extra)
     for copy in copies:
         found.skipped[copy] = f"{COPY}: {file}"
 
 
-def _set_named_by(file: str) -> str:
-    """The set that the innermost telling directory is named after: train, valid, test or nothing."""
+def _subset_in_path(file: str) -> str:
+    """Return the subset that the innermost such directory is named after: train, valid, test, or empty."""
     words = [word for step in file.lower().split("/")[:-1] for word in WORD.findall(step)]
     return next((SPLIT_NAMES[word] for word in reversed(words) if word in SPLIT_NAMES), "")
 
 
-def _take_all(files: Iterable[str], root_name: str, found: _Found) -> None:
-    """Take one file of each id, in a telling directory rather than elsewhere; the directory tells the split."""
-    split_of = {kind.name: kind.split for kind in KINDS}
-    taken: dict[str, str] = {}
-    for file in sorted(files, key=lambda file: (not _set_named_by(file), file)):
-        number = _id_of(Path(file).name)
-        if number in taken:
-            found.skipped[file] = f"{COPY}: {taken[number]}"
+def _add_all(files: Iterable[str], root_name: str, found: _RsnaFiles) -> None:
+    """Add one file of each id, preferably in a directory named after a subset, which decides the split."""
+    split_of = {subset.name: subset.split for subset in SUBSETS}
+    first_files: dict[str, str] = {}
+    for file in sorted(files, key=lambda file: (not _subset_in_path(file), file)):
+        number = _parse_id(Path(file).name)
+        if number in first_files:
+            found.skipped[file] = f"{COPY}: {first_files[number]}"
             continue
-        taken[number] = file
-        split = split_of.get(_set_named_by(f"{root_name}/{file}"), "")
+        first_files[number] = file
+        split = split_of.get(_subset_in_path(f"{root_name}/{file}"), "")
         found.records[file] = Record(file, "normal", number, number, split)
     _note_copies(found)
 
 
-def _note_copies(found: _Found) -> None:
+def _note_copies(found: _RsnaFiles) -> None:
     copies = sum(reason.startswith(COPY) for reason in found.skipped.values())
     if copies:
         found.notes.append(f"{copies} images are further files of an id; that in the set's own directory is read")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from xrayaug.evaluation.reader_study.answers import DEFECTS, FORMAT, KIND, LONGEST_COMMENT, SUREST
+from xrayaug.evaluation.reader_study.answers import DEFECTS, FORMAT, KIND, MAX_COMMENT_LENGTH, MAX_CONFIDENCE
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ def page(study: str, images: Sequence[Shown]) -> str:
         "POLICY": f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(script)}",
         "COUNT": str(len(images)),
         "STUDY": html.escape(study),
-        "DIGITS": "".join(_digit(number) for number in range(1, SUREST + 1)),
+        "DIGITS": "".join(_digit(number) for number in range(1, MAX_CONFIDENCE + 1)),
         "DEFECTS": "".join(_defect(name, said) for name, said in DEFECTS.items()),
-        "LONGEST": str(LONGEST_COMMENT),
+        "LONGEST": str(MAX_COMMENT_LENGTH),
         "STYLE": style,
         "SCRIPT": script,
         "DATA": _data(study, images),
@@ -62,7 +62,7 @@ def _data(study: str, images: Sequence[Shown]) -> str:
         "format": FORMAT,
         "kind": KIND,
         "study": study,
-        "longest": LONGEST_COMMENT,
+        "longest": MAX_COMMENT_LENGTH,
         "defects": list(DEFECTS),
         "images": [{"id": each.name, "png": base64.b64encode(each.png).decode()} for each in images],
     }

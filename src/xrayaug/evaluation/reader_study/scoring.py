@@ -1,7 +1,7 @@
 """Readers' answers held to the key: how well they tell synthetic images from real ones, and by what.
 
 Shares have Clopper and Pearson's exact 95 % interval (1934, Biometrika 26:404), which leaves out one half exactly where
-the exact binomial test against guessing, two-sided, is below 5 %. docs/verdict.md has the formulas.
+the exact binomial test against guessing, two-sided, is below 5 %. docs/explanation/verdict.md has the formulas.
 """
 
 import itertools
@@ -14,11 +14,12 @@ from scipy.stats import binomtest, norm
 
 from xrayaug.data.dataset import LABELS
 from xrayaug.errors import DataError, one_line
-from xrayaug.evaluation.reader_study.answers import DEFECTS, SUREST, Answer, Reading
+from xrayaug.evaluation.reader_study.answers import DEFECTS, MAX_CONFIDENCE, Answer, ReaderAnswers
 from xrayaug.runtime.console import Table
 from xrayaug.stats import bootstrap, classification, intervals
 from xrayaug.stats.classification import Labels
-from xrayaug.storage.artifacts import Result
+
+Result = dict[str, Any]  # JSON
 
 UNDEFINED = "--"
 RESAMPLES = 2000  # of the images, for the mean over readers
@@ -40,7 +41,7 @@ class Case:
         return self.answer.synthetic == self.synthetic
 
 
-def score(key: Mapping[str, Any], readings: Sequence[Reading], seed: int) -> Result:
+def score(key: Mapping[str, Any], readings: Sequence[ReaderAnswers], seed: int) -> Result:
     """Every reader's scores, how readers agree, what they took for a defect, and each image with what was said of it.
 
     Args:
@@ -73,7 +74,7 @@ def share(right: int, cases: int) -> dict[str, Any]:
     """`right` of `cases` as a share with its exact interval; None, with the counts, where there are no cases."""
     if not cases:
         return {"right": 0, "cases": 0, "value": None, "low": None, "high": None}
-    bounds = binomtest(right, cases).proportion_ci(1 - intervals.LEVEL, method="exact")
+    bounds = binomtest(right, cases).proportion_ci(1 - intervals.ALPHA, method="exact")
     return {
         "right": right,
         "cases": cases,
@@ -123,7 +124,7 @@ def tables(found: Result) -> list[Table]:
     return said
 
 
-def _cases(key: Mapping[str, Any], reading: Reading) -> list[Case]:
+def _cases(key: Mapping[str, Any], reading: ReaderAnswers) -> list[Case]:
     """A reader's answers beside the truth; an image that the file lacks is not answered."""
     if reading.study != key["study"]:
         raise DataError(
@@ -143,7 +144,7 @@ def _cases(key: Mapping[str, Any], reading: Reading) -> list[Case]:
     return cases
 
 
-def _reader(reading: Reading, cases: Sequence[Case], images: int) -> dict[str, Any]:
+def _reader(reading: ReaderAnswers, cases: Sequence[Case], images: int) -> dict[str, Any]:
     given = _answered(cases)
     synthetic, real = ([case for case in given if case.synthetic == kind] for kind in (True, False))
     right = sum(case.right for case in given)
@@ -182,7 +183,7 @@ def _auroc(given: Sequence[Case]) -> float | None:
         return None
     towards = [(each or 0) * (1 if case.answer.synthetic else -1) for case, each in zip(given, sure, strict=True)]
     return classification.auroc(
-        [int(case.synthetic) for case in given], [0.5 + each / (2 * SUREST) for each in towards]
+        [int(case.synthetic) for case in given], [0.5 + each / (2 * MAX_CONFIDENCE) for each in towards]
     )
 
 
@@ -207,7 +208,7 @@ def _together(names: Sequence[str], cases: Sequence[Sequence[Case]], seed: int) 
     answered = np.array([[case.answer.synthetic is not None for case in own] for own in cases], float)  # [S, N]
     right = np.array([[case.right for case in own] for own in cases], float) * answered
     images: Labels = np.arange(len(names))
-    drawn = bootstrap.draw(images, RESAMPLES, seed).astype(np.float64)
+    drawn = bootstrap.draw_resamples(images, RESAMPLES, seed).astype(np.float64)
     of_readers = right.sum(axis=1) / answered.sum(axis=1)
     shown = drawn @ answered.T
     resampled = np.divide(drawn @ right.T, shown, out=np.full_like(shown, np.nan), where=shown > 0)

@@ -1,22 +1,21 @@
 """An evaluation -> its figures, each an `svg` with a title and a description in words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from xrayaug import plots
-from xrayaug.evaluation import predictions, scorecard
-from xrayaug.evaluation.predictions import Predicted
-from xrayaug.evaluation.report.evidence import Gan, Line
-from xrayaug.plots import Bounded, Curve, Panel
+from xrayaug.evaluation import predictions, tables
+from xrayaug.evaluation.predictions import RunPredictions
+from xrayaug.evaluation.report.evidence import GanLog, Line
+from xrayaug.evaluation.results import HALF, ArmVerdict, Difference, Evaluation, Interval
+from xrayaug.plots import Curve, IntervalPoint, Panel
 from xrayaug.stats import classification
 from xrayaug.stats.classification import Labels, Probabilities
-from xrayaug.storage.artifacts import Result
 
-MOST_PANELS = 24
-MOST_POINTS = 200  # of one curve
+MAX_PANELS = 24
+MAX_POINTS = 200  # of one curve
 THROUGH_EPOCHS = {"train_loss": ("training", True), "valid_loss": ("validation", False)}  # and whether it is dashed
 
 Of = Callable[[Labels, Probabilities], tuple[Probabilities, Probabilities] | None]
@@ -30,59 +29,62 @@ class Figure:
     caption: str
 
 
-def accuracy(result: Result) -> Figure:
+def accuracy(evaluation: Evaluation) -> Figure:
     """Figure 7 with intervals."""
-    seeds = {arm["name"]: _of_seeds(result, arm["name"]) for arm in result["arms"]}
+    seeds = {arm.name: _of_seeds(evaluation, arm.name) for arm in evaluation.arms}
     series = {
-        name: [_bounded(arm["name"], arm["percent"], arm["intervals"]["image"]["half"]["accuracy"], seeds[arm["name"]])
+        name: [_make_point(arm.name, arm.settings.percent, arm.intervals["image"][HALF]["accuracy"], seeds[arm.name])
                for arm in arms]
-        for name, arms in scorecard.by_kind(result["arms"]).items()
+        for name, arms in tables.by_kind(evaluation.arms).items()
     }  # fmt: skip
-    described = "; ".join(f"{arm['name']}: {scorecard.bounded(arm['intervals']['image']['half']['accuracy'], '.3f')}"
-                          for arm in result["arms"])  # fmt: skip
+    described = "; ".join(f"{arm.name}: {tables.format_interval(arm.intervals['image'][HALF]['accuracy'], '.3f')}"
+                          for arm in evaluation.arms)  # fmt: skip
     title = "Accuracy by dose of synthetic images"
     svg = plots.inline_svg(
-        lambda: plots.doses(series, scorecard.reported(result), "Accuracy at 0.5, per image"),
+        lambda: plots.draw_doses(series, tables.reported(evaluation), "Accuracy at 0.5, per image"),
         "figure7", title, described,
     )  # fmt: skip
-    return Figure(svg, f"{title}, per image, on {result['test']['images']:,} test images.")
+    return Figure(svg, f"{title}, per image, on {evaluation.test.images:,} test images.")
 
 
-def differences(result: Result) -> Figure | None:
+def differences(evaluation: Evaluation) -> Figure | None:
     """The verdict's differences as a forest plot; None where there is no arm beside a baseline."""
-    found = result["verdict"]
-    rows = [_difference(each) for each in found["arms"] if each["difference"]]
+    found = evaluation.verdict
+    rows = [_make_difference(each, each.difference) for each in found.arms if each.difference]
     if not rows:
         return None
-    score = classification.plain(found["metric"])
+    score = classification.display_name(found.question.metric)
     described = "; ".join(f"{row.name}: {row.value:+.3f}, from {row.low:+.3f} to {row.high:+.3f}" for row in rows)
     svg = plots.inline_svg(
-        lambda: plots.forest(rows, found["margin"], score), "differences", f"Differences in {score}", described
+        lambda: plots.draw_forest(rows, found.question.margin, score),
+        "differences",
+        f"Differences in {score}",
+        described,
     )
     return Figure(
-        svg, f"Difference in {score} per {found['level']} to the arm of 0 %, with 95 % intervals, uncorrected."
+        svg, f"Difference in {score} per {found.question.level} to the arm of 0 %, with 95 % intervals, uncorrected."
     )
 
 
-def roc(predicted: Sequence[Predicted], level: str) -> Figure | None:
+def roc(predicted: Sequence[RunPredictions], level: str) -> Figure | None:
     """The ROC curve of every seed, arm by arm."""
     described = "Curves from bottom left to top right, one for each seed; the areas are in the table of scores."
     return _multiples(
-        _panels(predicted, level, classification.roc), "roc", "ROC curves by arm", described,
+        _panels(predicted, level, classification.roc_curve), "roc", "ROC curves by arm", described,
         ("1 - specificity", "Sensitivity"), diagonal=True,
     )  # fmt: skip
 
 
-def calibration(predicted: Sequence[Predicted], level: str) -> Figure | None:
+def calibration(predicted: Sequence[RunPredictions], level: str) -> Figure | None:
     """The share of abnormal cases over the probability that each seed gave them, arm by arm."""
     described = "On the diagonal, as many cases are abnormal as the probability says; below it, fewer."
     return _multiples(
-        _panels(predicted, level, classification.reliability), "calibration", "Calibration by arm", described,
+        _panels(predicted, level, classification.reliability_curve), "calibration", "Calibration by arm", described,
         ("Mean probability of a bin", "Share abnormal"), diagonal=True,
     )  # fmt: skip
 
 
-def losses(logs: dict[str, list[tuple[int, list[Line]]]]) -> Figure | None:
+def losses(logs: Mapping[str, Sequence[tuple[int, Sequence[Line]]]]) -> Figure | None:
     """Loss over epochs of every classifier, arm by arm."""
     panels = [
         Panel(arm, [_losses(*of, key, place) for key in THROUGH_EPOCHS for place, of in enumerate(seeds)])
@@ -92,46 +94,51 @@ def losses(logs: dict[str, list[tuple[int, list[Line]]]]) -> Figure | None:
     return _multiples(panels, "losses", "Learning curves of the classifiers by arm", described, ("Epoch", "Loss"))
 
 
-def gan(of: Gan, place: int) -> Figure | None:
+def gan(of: GanLog, place: int) -> Figure | None:
     """What a GAN's log says, over the images seen."""
     if not of.log:
         return None
     title = f"Learning curves of the generator, {of.name}"
     described = "Losses of both networks, what the discriminator says of real and generated images, and the variety."
     return Figure(
-        plots.inline_svg(lambda: plots.curves(of.log, of.name), f"gan-{place}", title, described), f"{title}."
+        plots.inline_svg(lambda: plots.draw_learning_curves(of.log, of.name), f"gan-{place}", title, described),
+        f"{title}.",
     )
 
 
-def _of_seeds(result: Result, arm: str) -> list[float]:
-    return [each["image"]["accuracy"] for each in result["runs"] if each["arm_name"] == arm]
+def _of_seeds(evaluation: Evaluation, arm: str) -> list[float | None]:
+    return [each.scores["image"].accuracy for each in evaluation.runs if each.arm_name == arm]
 
 
-def _bounded(name: str, percent: float, told: dict[str, Any] | None, of_seeds: Sequence[float]) -> Bounded:
-    value, low, high = ((told or {}).get(part) for part in ("value", "low", "high"))
-    return Bounded(name, percent, value, low, high, of_seeds)
+def _make_point(
+    name: str, percent: float, interval: Interval | None, of_seeds: Sequence[float | None]
+) -> IntervalPoint:
+    seeds = [each for each in of_seeds if each is not None]
+    if interval is None:
+        return IntervalPoint(name, percent, None, None, None, seeds)
+    return IntervalPoint(name, percent, interval.value, interval.low, interval.high, seeds)
 
 
-def _difference(arm: dict[str, Any]) -> Bounded:
-    return _bounded(arm["arm"], 0.0, arm["difference"], list(arm["difference"]["of_seeds"].values()))
+def _make_difference(arm: ArmVerdict, difference: Difference) -> IntervalPoint:
+    return _make_point(arm.arm, 0.0, difference, list(difference.of_seeds.values()))
 
 
-def _panels(predicted: Sequence[Predicted], level: str, of: Of) -> list[Panel]:
-    cases = predictions.cases(predicted[0].run.test, level)
+def _panels(predicted: Sequence[RunPredictions], level: str, of: Of) -> list[Panel]:
+    cases = predictions.gather_cases(predicted[0].test_rows, level)
     curves: dict[str, list[Curve]] = {}
     for each in predicted:
         found = of(cases.labels, cases.probabilities(each.test))
         if found is not None:
-            x, y = (_thinned(values) for values in found)
+            x, y = (_thin_out(values) for values in found)
             seeds = curves.setdefault(each.run.arm_name, [])
-            seeds.append(Curve(f"seed {each.run.seed}", x, y, look=len(seeds)))
+            seeds.append(Curve(f"seed {each.run.seed}", x, y, style_index=len(seeds)))
     return [Panel(arm, of_seeds) for arm, of_seeds in curves.items()]
 
 
-def _thinned(values: Probabilities) -> list[float]:
+def _thin_out(values: Probabilities) -> list[float]:
     """At most so many points of a curve, the first and the last among them."""
-    if len(values) > MOST_POINTS:
-        values = values[np.linspace(0, len(values) - 1, MOST_POINTS).round().astype(int)]
+    if len(values) > MAX_POINTS:
+        values = values[np.linspace(0, len(values) - 1, MAX_POINTS).round().astype(int)]
     return [float(value) for value in values]
 
 
@@ -139,7 +146,9 @@ def _losses(seed: int, lines: Sequence[Line], key: str, place: int) -> Curve:
     points = [(line.get("epoch", place), line[key]) for place, line in enumerate(lines, start=1)
               if isinstance(line.get(key), int | float)]  # fmt: skip
     name, dashed = THROUGH_EPOCHS[key]
-    return Curve(f"{name}, seed {seed}", [x for x, _ in points], [y for _, y in points], look=place, dashed=dashed)
+    return Curve(
+        f"{name}, seed {seed}", [x for x, _ in points], [y for _, y in points], style_index=place, dashed=dashed
+    )
 
 
 def _multiples(
@@ -147,7 +156,7 @@ def _multiples(
 ) -> Figure | None:
     if not panels:
         return None
-    shown = panels[:MOST_PANELS]
-    svg = plots.inline_svg(lambda: plots.multiples(shown, *axes, diagonal=diagonal), name, title, described)
+    shown = panels[:MAX_PANELS]
+    svg = plots.inline_svg(lambda: plots.draw_small_multiples(shown, *axes, diagonal=diagonal), name, title, described)
     left_out = f" The first {len(shown)} of {len(panels)} arms." if len(shown) < len(panels) else ""
     return Figure(svg, f"{title}. {described}{left_out}")

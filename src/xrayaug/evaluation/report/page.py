@@ -5,10 +5,9 @@ by `figures` from escaped text, go in as they are.
 """
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -17,18 +16,16 @@ from markupsafe import Markup
 from xrayaug.data.dataset import BALANCE
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
-from xrayaug.evaluation import predictions, scorecard, verdict
-from xrayaug.evaluation.predictions import Predicted
-from xrayaug.evaluation.report import evidence, figures, lineage
-from xrayaug.evaluation.report.evidence import Evidence, Given
+from xrayaug.evaluation import predictions, tables, verdict
+from xrayaug.evaluation.predictions import RunPredictions
+from xrayaug.evaluation.report import figures
+from xrayaug.evaluation.report.evidence import DistanceEvidence, Evidence, Floor, ScreeningEvidence
 from xrayaug.evaluation.report.figures import Figure
-from xrayaug.options import Evaluate
+from xrayaug.evaluation.results import ArmVerdict, Evaluation, Verdict
 from xrayaug.runtime.console import Table
 from xrayaug.stats import classification
-from xrayaug.storage.artifacts import Artifact, Result
 
-MOST_CSV_BYTES = 1 << 20  # of a file that can be taken from the page
-MOST_PICTURE_BYTES = 2 << 20
+MAX_CSV_BYTES = 1 << 20  # of a file that can be taken from the page
 SIGNS = {verdict.HELPS: "▲", verdict.HURTS: "▼", verdict.EQUIVALENT: "=", verdict.UNCLEAR: "?"}
 
 
@@ -49,42 +46,33 @@ class Picture:
     alt: str
 
 
-def render(
-    options: Evaluate, result: Result, predicted: Sequence[Predicted], given: Given, made_with: Mapping[str, Any]
-) -> str:
-    """The page.
+def render(evaluation: Evaluation, predicted: Sequence[RunPredictions], evidence: Evidence) -> str:
+    """Return the page.
 
     Args:
-        options: of the evaluation.
-        result: its numbers.
-        predicted: what they were computed from.
-        given: what the user wants shown beside them.
-        made_with: the environment of the evaluation itself.
-
-    Raises:
-        ArtifactError: a distance or a screening does not say what it should.
+        evaluation: the numbers and the verdict.
+        predicted: the predictions they come from, for curves and downloads.
+        evidence: what is shown beside them.
     """
-    runs = [each.run for each in predicted]
-    behind = evidence.gather(runs, given)
-    roots = [run.artifact for run in runs] + [*behind.distances, *behind.copies]
-    made = lineage.trace(roots)
+    found = evaluation.verdict
     return _template().render(
-        result=result,
-        verdict=result["verdict"],
-        metric=classification.plain(result["verdict"]["metric"]),
-        answer=_answer(result["verdict"]),
-        arms=[_told(arm, result) for arm in result["verdict"]["arms"]],
-        tables=_tables(result),
-        figures=_figures(result, predicted, behind),
-        scores_of_runs=_confusion(result),
-        grids=_grids(behind),
-        distances=[_distance(each) for each in behind.distances],
-        copies=[_screening(each) for each in behind.copies],
-        missing={**behind.missing, "made": list(made.missing)},
-        commands=made.command_lines(options, [run.artifact.path for run in runs]),
-        environments={**made.environments(), f"{lineage.described(made_with)} (this evaluation)": []},
-        downloads=_downloads(result, predicted),
-        most_csv=_size(MOST_CSV_BYTES),
+        test=evaluation.test,
+        split_by=evaluation.split_by,
+        question=found.question,
+        metric=classification.display_name(found.question.metric),
+        answer=_answer(found),
+        arms=[_describe_arm(arm, evaluation) for arm in found.arms],
+        tables=_tables(evaluation),
+        figures=_figures(evaluation, predicted, evidence),
+        scores_of_runs=_confusion(evaluation),
+        grids=_grids(evidence),
+        distances=[_describe_distance(each) for each in evidence.distances],
+        copies=[_describe_screening(each) for each in evidence.screenings],
+        missing={**evidence.missing, "made": evidence.provenance.missing},
+        commands=evidence.provenance.commands,
+        environments=evidence.provenance.environments,
+        downloads=_downloads(evaluation, predicted),
+        most_csv=_size(MAX_CSV_BYTES),
     )
 
 
@@ -96,82 +84,86 @@ def _template() -> Template:
     return environment.get_template("page.html.j2")
 
 
-def _answer(found: dict[str, Any]) -> str:
-    """One line that answers the question in the title."""
-    if not found["valid"]:
+def _answer(found: Verdict) -> str:
+    """Return one line that answers the question in the title."""
+    if not found.valid:
         return "It cannot be told: a check that the comparison rests on does not hold."
-    by_word: dict[str, list[str]] = {}
-    for arm in found["arms"]:
-        if arm["control"] is None:
-            by_word.setdefault(arm["verdict"], []).append(arm["arm"])
-    if not by_word:
+    by_verdict: dict[str, list[str]] = {}
+    for arm in found.arms:
+        if arm.control is None:
+            by_verdict.setdefault(arm.verdict, []).append(arm.arm)
+    if not by_verdict:
         return "There is nothing to compare: no arm with images added stands beside one without."
-    order = [word for word in SIGNS if word in by_word]
-    return "; ".join(f"{verdict.SAID[word]}: {', '.join(f'arm {name}' for name in by_word[word])}" for word in order)
+    order = [each for each in SIGNS if each in by_verdict]
+    return "; ".join(
+        f"{verdict.DISPLAY_NAMES[each]}: {', '.join(f'arm {name}' for name in by_verdict[each])}" for each in order
+    )
 
 
-def _told(arm: dict[str, Any], result: Result) -> dict[str, Any]:
-    """A verdict with the words it is said in."""
-    about = next(each for each in result["arms"] if each["name"] == arm["arm"])
-    of = "what the classes differ by" if about["label"] == BALANCE else "the real normal images"
-    said = f"{about['percent']:g} % of {of}: {about['added']:,} images added"
+def _describe_arm(arm: ArmVerdict, evaluation: Evaluation) -> dict[str, Any]:
+    """Return the verdict on an arm with the words of the page."""
+    settings = next(each.settings for each in evaluation.arms if each.name == arm.arm)
+    of = "what the classes differ by" if settings.label == BALANCE else "the real normal images"
+    dose = f"{settings.percent:g} % of {of}: {settings.added:,} images added"
     return {
-        **arm,
-        "sign": SIGNS[arm["verdict"]],
-        "said": verdict.SAID[arm["verdict"]],
-        "about": f"a control ({arm['control']}), {said}" if arm["control"] else said,
+        "arm": arm.arm,
+        "verdict": arm.verdict,
+        "reason": arm.reason,
+        "controls": arm.controls,
+        "sign": SIGNS[arm.verdict],
+        "said": verdict.DISPLAY_NAMES[arm.verdict],
+        "about": f"a control ({arm.control}), {dose}" if arm.control else dose,
     }
 
 
-def _tables(result: Result) -> dict[str, Any]:
+def _tables(evaluation: Evaluation) -> dict[str, Any]:
     return {
-        "checks": replace(scorecard.checks_table(result), title="Checks"),
-        "scores": [replace(scorecard.interval_table(result, level), notes=()) for level in scorecard.IN_TABLE5],
-        "notes": [*scorecard.notes(result), *_of_one_run(result)],
-        "differences": replace(scorecard.difference_table(result), notes=()),  # they stand at the top
-        "pairs": _pairs(result["verdict"]),
-        "subgroups": scorecard.subgroup_tables(result),
+        "checks": replace(tables.checks_table(evaluation), title="Checks"),
+        "scores": [replace(tables.interval_table(evaluation, level), notes=()) for level in tables.IN_TABLE5],
+        "notes": [*tables.notes(evaluation), *_note_single_runs(evaluation)],
+        "differences": replace(tables.difference_table(evaluation), notes=()),  # they stand at the top
+        "pairs": _pairs(evaluation.verdict),
+        "subgroups": tables.subgroup_tables(evaluation),
     }
 
 
-def _of_one_run(result: Result) -> list[str]:
-    """What the intervals of arms of one run lack."""
-    alone = [f"arm {arm['name']}" for arm in result["arms"] if len(arm["seeds"]) == 1]
+def _note_single_runs(evaluation: Evaluation) -> list[str]:
+    """Return a note on what the intervals of arms with one run lack."""
+    alone = [f"arm {arm.name}" for arm in evaluation.arms if len(arm.seeds) == 1]
     return [f"one run alone: {', '.join(alone)}; the interval is over patients, not over seeds"] if alone else []
 
 
-def _pairs(found: dict[str, Any]) -> Table:
+def _pairs(found: Verdict) -> Table:
     """The tests of two networks of one seed."""
     rows = [
-        (arm["arm"], str(pair["seed"]), str(pair["only_arm_right"]), str(pair["only_baseline_right"]),
-         scorecard.p_cell(pair["mcnemar_p"]), _number(pair["auroc_difference"], "+.3f"),
-         scorecard.p_cell(pair["delong_p"]))
-        for arm in found["arms"] for pair in arm["pairs"]
+        (arm.arm, str(pair.seed), str(pair.only_arm_right), str(pair.only_baseline_right),
+         tables.p_cell(pair.mcnemar_p), _number(pair.auroc_difference, "+.3f"), tables.p_cell(pair.delong_p))
+        for arm in found.arms for pair in arm.pairs
     ]  # fmt: skip
     columns = ("Percent added", "Seed", "Only arm right", "Only 0 right", "p, McNemar", "AUROC difference", "p, DeLong")
     return Table("Seed by seed: exact McNemar and DeLong, of these two networks alone", columns, rows)
 
 
-def _confusion(result: Result) -> Table:
+def _confusion(evaluation: Evaluation) -> Table:
     """What every run called right and wrong."""
-    level = result["verdict"]["level"]
+    level = evaluation.verdict.question.level
     parts = ("tp", "fp", "tn", "fn")
     rows = [
-        (run["arm_name"], str(run["seed"]), *(f"{run[level][part]:,}" for part in parts),
-         *(_number(run[level][name]) for name in ("auroc", "brier", "calibration_error")))
-        for run in result["runs"]
+        (run.arm_name, str(run.seed), *(f"{getattr(run.scores[level], part):,}" for part in parts),
+         *(_number(getattr(run.scores[level], name)) for name in ("auroc", "brier", "calibration_error")))
+        for run in evaluation.runs
     ]  # fmt: skip
     columns = ("Percent added", "Seed", "Abnormal, called so", "Normal, called abnormal", "Normal, called so",
                "Abnormal, called normal", "AUROC", "Brier score", "Calibration error")  # fmt: skip
-    return Table(f"Confusion of every run, per {level}, at {result['threshold']:g}", columns, rows)
+    return Table(f"Confusion of every run, per {level}, at {evaluation.threshold:g}", columns, rows)
 
 
-def _figures(result: Result, predicted: Sequence[Predicted], behind: Evidence) -> dict[str, Any]:
-    level = result["verdict"]["level"]
+def _figures(evaluation: Evaluation, predicted: Sequence[RunPredictions], behind: Evidence) -> dict[str, Any]:
+    level = evaluation.verdict.question.level
     gans = [figures.gan(each, place) for place, each in enumerate(behind.gans)]
     return {
-        "accuracy": _drawn(figures.accuracy(result)),
-        "differences": _drawn(figures.differences(result)),
+        "accuracy": _drawn(figures.accuracy(evaluation)),
+        "differences": _drawn(figures.differences(evaluation)),
         "roc": _drawn(figures.roc(predicted, level)),
         "calibration": _drawn(figures.calibration(predicted, level)),
         "losses": _drawn(figures.losses(behind.logs)),
@@ -196,53 +188,48 @@ def _grids(behind: Evidence) -> list[dict[str, Any]]:
 
 
 def _grid(pixels: Pixels | None, alt: str) -> Picture | None:
-    return None if pixels is None else Picture(_address("image/png", contact_sheets.png(pixels)), alt)
+    return None if pixels is None else Picture(_address("image/png", contact_sheets.encode_png(pixels)), alt)
 
 
-def _distance(artifact: Artifact) -> dict[str, Any]:
-    """A distance's numbers, and those of its floor where it was measured."""
-    found = artifact.result
-    sides = [str(Path(artifact.said(str, "result", side, "path")).name) for side in ("a", "b")]
+def _describe_distance(distance: DistanceEvidence) -> dict[str, Any]:
+    """Return the numbers of a distance as text, and the table of its floor."""
     return {
-        "name": f"{sides[0]} to {sides[1]}",
-        "value": f"{artifact.said(str, 'result', 'description')}: {artifact.said(float, 'result', 'value'):.6g}",
-        "counts": " and ".join(str(artifact.said(dict, "result", side).get("n")) for side in ("a", "b")),
-        "table": _floor_table(found),
-        "warnings": [str(line) for line in found.get("warnings", [])],
+        "name": distance.name,
+        "value": f"{distance.description}: {distance.value:.6g}",
+        "counts": " and ".join(distance.counts),
+        "table": _floor_table(distance.floor),
+        "warnings": distance.warnings,
     }
 
 
-def _floor_table(found: Result) -> Table | None:
-    floor = found.get("floor")
-    if not isinstance(floor, dict):
+def _floor_table(floor: Floor | None) -> Table | None:
+    if floor is None:
         return None
-    named = {"fid": "FID" if "fid" in found else "Fréchet distance", "kid": "Kernel distance (KID)"}
-    parts = ("value", "floor", "floor_sd", "excess", "ratio")
     rows = [
-        (named.get(name, name.capitalize()), *(_number(of.get(part), ".4g") for part in parts))
-        for name, of in floor["measures"].items()
+        (
+            each.name,
+            *(_number(part, ".4g") for part in (each.value, each.floor, each.floor_sd, each.excess, each.ratio)),
+        )
+        for each in floor.measures
     ]
     columns = ("Measure", "Value", "Floor", "Deviation of the floor", "Excess", "Ratio")
-    title = f"Beside the floor, what real images score against real ones, at {floor['n']} images"
+    title = f"Beside the floor, what real images score against real ones, at {floor.n} images"
     return Table(title, columns, rows)
 
 
-def _screening(artifact: Artifact) -> dict[str, Any]:
-    said = artifact.said(str, "result", "verdict", among=("pass", "fail"))
-    judged, aside = artifact.said(int, "result", "judged"), artifact.said(list, "result", "quarantined")
-    picture = artifact.file("nearest.png").read_bytes()
+def _describe_screening(screening: ScreeningEvidence) -> dict[str, Any]:
     alt = "The ten synthetic images nearest to a training image, each with that image at its right, four to a row"
-    small = len(picture) <= MOST_PICTURE_BYTES
+    counts = f"{screening.quarantined:,} of {screening.judged:,} synthetic images are set aside."
     return {
-        "said": f"{said.capitalize()}: {len(aside):,} of {judged:,} synthetic images are set aside.",
-        "rule": artifact.said(str, "result", "rule"),
-        "picture": Picture(_address("image/png", picture), alt) if small else None,
+        "said": f"{screening.verdict.capitalize()}: {counts}",
+        "rule": screening.rule,
+        "picture": None if screening.picture is None else Picture(_address("image/png", screening.picture), alt),
     }
 
 
-def _downloads(result: Result, predicted: Sequence[Predicted]) -> list[Download]:
-    sheets = {name: iter([content]) for name, content in scorecard.sheets(result).items()}
-    sheets |= {"predictions.csv": predictions.lines(predicted, "test")}
+def _downloads(evaluation: Evaluation, predicted: Sequence[RunPredictions]) -> list[Download]:
+    sheets = {name: iter([content]) for name, content in tables.sheets(evaluation).items()}
+    sheets |= {"predictions.csv": predictions.format_csv(predicted, "test")}
     return [_download(name, lines) for name, lines in sheets.items()]
 
 
@@ -252,9 +239,9 @@ def _download(name: str, lines: Iterable[str]) -> Download:
     for line in lines:
         encoded = line.encode()
         size += len(encoded)
-        if size <= MOST_CSV_BYTES:
+        if size <= MAX_CSV_BYTES:
             content += encoded
-    fits = size <= MOST_CSV_BYTES
+    fits = size <= MAX_CSV_BYTES
     return Download(name, _address("text/csv;charset=utf-8", content) if fits else None, _size(size))
 
 
@@ -267,4 +254,4 @@ def _size(count: int) -> str:
 
 
 def _number(value: Any, form: str = ".3f") -> str:
-    return f"{value:{form}}" if isinstance(value, int | float) else scorecard.UNDEFINED
+    return f"{value:{form}}" if isinstance(value, int | float) else tables.UNDEFINED

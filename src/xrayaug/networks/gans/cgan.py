@@ -23,7 +23,7 @@ SIZES = dcgan_plus.SIZES
 CONDITIONAL: Literal["always"] = "always"
 OUTPUT: Literal["logit"] = "logit"
 
-LOUDNESS = 4.0  # of a label's number, where those of z are about 1: at 1 labels were learnt too slowly
+LABEL_SCALE = 4.0  # of a label's number, where those of z are about 1: at 1 labels were learnt too slowly
 
 
 class Generator(nn.Module):
@@ -36,7 +36,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         """Generate one image of the label for each latent vector."""
-        images: Tensor = self.body(torch.cat([z, LOUDNESS * F.one_hot(labels, self.classes).to(z.dtype)], dim=1))
+        images: Tensor = self.body(torch.cat([z, LABEL_SCALE * F.one_hot(labels, self.classes).to(z.dtype)], dim=1))
         return images
 
 

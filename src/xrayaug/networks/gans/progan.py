@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from xrayaug.networks.equalized_lr import GAIN, Conv2d, Linear, full_precision, leaky, normalised, with_deviation
+from xrayaug.networks.equalized_lr import GAIN, Conv2d, Linear, full_precision, leaky_relu, minibatch_stddev, pixel_norm
 from xrayaug.networks.gans import Recipe, Shape
 
 PAPER = "Karras et al. 2018, arXiv:1710.10196"
@@ -128,12 +128,12 @@ class Generator(nn.Module):
 
     def _first(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """4 x 4 pixels, `[N, C, 4, 4]`."""
-        x = normalised(z.float())
+        x = pixel_norm(z.float())
         if self.embedding is not None:
-            x = torch.cat([x, normalised(self.embedding(labels))], dim=1)
-        hidden = normalised(leaky(self.dense(x)).reshape(len(x), -1, FIRST, FIRST))
+            x = torch.cat([x, pixel_norm(self.embedding(labels))], dim=1)
+        hidden = pixel_norm(leaky_relu(self.dense(x)).reshape(len(x), -1, FIRST, FIRST))
         hidden = hidden.contiguous(memory_format=torch.channels_last)
-        return normalised(leaky(self.convolution(hidden)))
+        return pixel_norm(leaky_relu(self.convolution(hidden)))
 
     def _image(self, level: int, hidden: Tensor) -> Tensor:
         """`[N, C, H, W]` -> `[N, 1, H, W]`, in full precision."""
@@ -152,8 +152,8 @@ class GeneratorBlock(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Double and convolve twice, each time normalised."""
-        hidden = normalised(leaky(self.doubling(hidden)))
-        return normalised(leaky(self.convolution(hidden)))
+        hidden = pixel_norm(leaky_relu(self.doubling(hidden)))
+        return pixel_norm(leaky_relu(self.convolution(hidden)))
 
 
 class Discriminator(nn.Module):
@@ -182,19 +182,19 @@ class Discriminator(nn.Module):
         """Judge each image, beside others of its batch."""
         level, fading = self.growth.stage()
         images = _reduced(images, 2 ** (self.growth.doublings - level))
-        hidden = leaky(self.from_image[level](images))
+        hidden = leaky_relu(self.from_image[level](images))
         for depth in reversed(range(level)):
             hidden = self.blocks[depth](hidden)
             if fading and depth == level - 1:
-                past = leaky(self.from_image[depth](_reduced(images, 2)))
+                past = leaky_relu(self.from_image[depth](_reduced(images, 2)))
                 hidden = torch.lerp(past, hidden, self.growth.fade.to(hidden.dtype))
         return self._scores(hidden, labels)
 
     def _scores(self, hidden: Tensor, labels: Tensor | None) -> Tensor:
         """`[N, C, 4, 4]` -> `[N]`, in full precision."""
         with full_precision(hidden):
-            hidden = leaky(self.convolution(with_deviation(hidden.float())))
-        hidden = leaky(self.dense(hidden.flatten(1)))
+            hidden = leaky_relu(self.convolution(minibatch_stddev(hidden.float())))
+        hidden = leaky_relu(self.dense(hidden.flatten(1)))
         scores: Tensor = self.score(hidden)[:, 0]
         if self.embedding is None:
             return scores
@@ -212,8 +212,8 @@ class DiscriminatorBlock(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Convolve twice and halve."""
-        halved: Tensor = self.halving(leaky(self.convolution(hidden)))
-        return leaky(halved)
+        halved: Tensor = self.halving(leaky_relu(self.convolution(hidden)))
+        return leaky_relu(halved)
 
 
 class DoublingConv2d(Conv2d):

@@ -22,9 +22,9 @@ from xrayaug.networks.equalized_lr import (
     Conv2d,
     Linear,
     full_precision,
-    leaky,
-    normalised,
-    with_deviation,
+    leaky_relu,
+    minibatch_stddev,
+    pixel_norm,
 )
 from xrayaug.networks.gans import Recipe, Shape
 from xrayaug.runtime.distributed import sharing
@@ -119,7 +119,7 @@ class Generator(nn.Module):
         gradients = torch.autograd.grad((images * y).sum(), w, create_graph=True)[0]  # J^T y, [N, latent]
         lengths = (gradients.square().sum(dim=1) + EPSILON).sqrt()
         with torch.no_grad():
-            self.path_length.lerp_(sharing.mean(lengths), 1 - LENGTH_AVERAGING)
+            self.path_length.lerp_(sharing.batch_mean(lengths), 1 - LENGTH_AVERAGING)
         return (lengths - self.path_length).square().mean()
 
     def synthesised(self, w: Tensor) -> Tensor:
@@ -136,8 +136,8 @@ class Generator(nn.Module):
         classes = torch.arange(len(self.average), device=w.device)
         told = labels if labels is not None else classes.expand(len(w))  # without labels there is one class
         members = (told[:, None] == classes).to(w.dtype)  # [N, classes]
-        counts = sharing.total(members)[:, None]
-        means = sharing.total(members[:, :, None] * w[:, None]) / counts.clamp(min=1)  # [classes, latent]
+        counts = sharing.batch_sum(members)[:, None]
+        means = sharing.batch_sum(members[:, :, None] * w[:, None]) / counts.clamp(min=1)  # [classes, latent]
         self.noted += counts > 0
         rate = (1 / self.noted.clamp(min=1)).clamp(min=1 - AVERAGING)  # at first all steps count alike
         self.average += rate * (counts > 0) * (means - self.average)
@@ -154,11 +154,11 @@ class Mapping(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """Map each by itself."""
-        x = normalised(z.float())
+        x = pixel_norm(z.float())
         if self.embedding is not None:
-            x = torch.cat([x, normalised(self.embedding(labels))], dim=1)
+            x = torch.cat([x, pixel_norm(self.embedding(labels))], dim=1)
         for layer in self.layers:
-            x = leaky(layer(x))
+            x = leaky_relu(layer(x))
         return x
 
 
@@ -209,7 +209,7 @@ class SynthesisLayer(nn.Module):
         hidden = self.convolution(hidden, self.style(w))
         if self.smooth is not None:
             hidden = self.smooth(hidden)
-        return leaky(self.noise(hidden))
+        return leaky_relu(self.noise(hidden))
 
 
 class ModulatedConv2d(nn.Module):
@@ -370,12 +370,12 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Judge each image, beside others of its batch."""
-        hidden = leaky(self.from_image(images))
+        hidden = leaky_relu(self.from_image(images))
         for block in self.blocks:
             hidden = block(hidden)
         with full_precision(hidden):
-            hidden = leaky(self.convolution(with_deviation(hidden.float())))
-        hidden = leaky(self.dense(hidden.flatten(1)))
+            hidden = leaky_relu(self.convolution(minibatch_stddev(hidden.float())))
+        hidden = leaky_relu(self.dense(hidden.flatten(1)))
         logits: Tensor = self.logit(hidden)[:, 0]
         if self.embedding is None:
             return logits
@@ -397,7 +397,7 @@ class DiscriminatorBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[N, before, H, W]` -> `[N, after, H / 2, W / 2]`."""
-        deep = leaky(self.halving(self.smooth(leaky(self.convolution(x)))))
+        deep = leaky_relu(self.halving(self.smooth(leaky_relu(self.convolution(x)))))
         past: Tensor = self.past(self.smooth_past(x))
         return deep + past
 

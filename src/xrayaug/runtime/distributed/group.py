@@ -21,7 +21,7 @@ from torch import Tensor
 
 from xrayaug.errors import PeerError, XrayaugError
 from xrayaug.runtime.distributed import ranks
-from xrayaug.runtime.distributed.heartbeat import End, Pulse
+from xrayaug.runtime.distributed.heartbeat import End, Heartbeat
 from xrayaug.runtime.distributed.ranks import LINGER, Rank
 from xrayaug.runtime.stopping import Stopped
 
@@ -39,13 +39,13 @@ GO_ON = "what was saved before is kept: run the same command again, with as many
 Array = npt.NDArray[Any]
 
 
-class Group:
-    """This process among those of its run; a `ranks.Company`."""
+class DistributedGroup:
+    """This process among those of its run; a `ranks.ProcessGroup`."""
 
     def __init__(self, rank: Rank, device: torch.device) -> None:
         self.rank = rank
         store = _store(rank)
-        self.pulse = Pulse(_typed.PrefixStore("pulse", store.clone()), rank.number, rank.count)
+        self.heartbeat = Heartbeat(_typed.PrefixStore("pulse", store.clone()), rank.number, rank.count)
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
             store=_typed.PrefixStore("group", store),
@@ -55,16 +55,16 @@ class Group:
             device_id=device if device.type == "cuda" else None,
         )
         self.aside: Any = dist.new_group(backend="gloo", timeout=LONGEST) if device.type == "cuda" else None
-        self.pulse.start()
-        self.wait()
+        self.heartbeat.start()
+        self.barrier()
 
-    def told(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """What rank 0 gives here, of JSON values."""
-        return json.loads(self.given(json.dumps(value).encode()))
+        return json.loads(self.broadcast_bytes(json.dumps(value).encode()))
 
-    def given(self, content: bytes) -> bytes:
+    def broadcast_bytes(self, content: bytes) -> bytes:
         """What rank 0 gives here."""
-        (length,) = self.agreed([len(content) if self.rank.number == 0 else 0])
+        (length,) = self.all_reduce_max([len(content) if self.rank.number == 0 else 0])
         heard = torch.empty(length, dtype=torch.uint8)
         if self.rank.number == 0:
             heard.copy_(torch.from_numpy(np.frombuffer(bytearray(content), np.uint8)))
@@ -72,29 +72,29 @@ class Group:
             dist.broadcast(heard, 0, group=self.aside)
         return heard.numpy().tobytes()
 
-    def agreed(self, values: Sequence[int]) -> list[int]:
+    def all_reduce_max(self, values: Sequence[int]) -> list[int]:
         """Of each of the values the largest that any rank gives."""
         largest = torch.tensor(values, dtype=torch.int64)
         with self._naming_the_dead():
             dist.all_reduce(largest, dist.ReduceOp.MAX, group=self.aside)
         return largest.tolist()
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until all are here."""
-        self.agreed([0])
+        self.all_reduce_max([0])
 
-    def summed(self, tensor: Tensor) -> Tensor:
+    def all_reduce_sum(self, tensor: Tensor) -> Tensor:
         """The sum of everyone's, in place, in the same order and so to the same bit everywhere."""
         group = None if tensor.device.type == "cuda" else self.aside
         with self._naming_the_dead():
             dist.all_reduce(tensor, group=group)
         return tensor
 
-    def gathered(self, tensor: Tensor) -> list[Tensor]:
+    def all_gather(self, tensor: Tensor) -> list[Tensor]:
         """Everyone's, by rank: of one type and of the same shape but for the first dimension; on the CPU."""
         counts = [0] * self.rank.count
         counts[self.rank.number] = len(tensor)
-        counts = self.agreed(counts)
+        counts = self.all_reduce_max(counts)
         longest = torch.zeros(max(counts), *tensor.shape[1:], dtype=tensor.dtype)
         longest[: len(tensor)] = tensor
         found = [torch.empty_like(longest) for _ in counts]
@@ -124,34 +124,34 @@ class Group:
                 dist.recv(torch.from_numpy(array), sender, group=self.aside)
         return array, note
 
-    def part(self, problem: BaseException | None) -> BaseException | None:
+    def leave(self, problem: BaseException | None) -> BaseException | None:
         """Leave the others, at the end or for a problem; what this process is to end with, None for nothing."""
         if problem is None:
             return self._done()
         if isinstance(problem, Stopped) and problem.is_agreed:
             return self._stopped(problem)
         if isinstance(problem, RuntimeError):
-            self.pulse.why()  # NCCL may have broken with another process
-        end = self.pulse.end(*_told_of(problem))
+            self.heartbeat.why()  # NCCL may have broken with another process
+        end = self.heartbeat.end(*_told_of(problem))
         is_asked_alike = isinstance(problem, Stopped) and problem.exit_code == end.code
         if end.rank != self.rank.number and not isinstance(problem, XrayaugError) and not is_asked_alike:
             problem = _peer_error(end)  # of which it is a consequence
         if isinstance(problem, XrayaugError):
             return self._spoken(problem)
         if self.rank.number == 0 or not isinstance(problem, Stopped):
-            self.pulse.may_speak()  # which it will do
+            self.heartbeat.claim_report()  # which it will do
         return problem
 
     def _done(self) -> BaseException | None:
         try:
-            self.wait()
+            self.barrier()
         except PeerError as problem:
             return None if self.rank.number == 0 else self._spoken(problem)  # its result is there
         self._dissolve()
         return None
 
     def _dissolve(self) -> None:
-        self.pulse.stop()
+        self.heartbeat.stop()
         dist.destroy_process_group()
 
     def _stopped(self, stop: Stopped) -> BaseException:
@@ -165,7 +165,7 @@ class Group:
         """That problem for whoever says it; for the others silence, with the same exit code."""
         if self.rank.number != 0:
             time.sleep(LINGER)
-        if not self.pulse.may_speak():
+        if not self.heartbeat.claim_report():
             return SystemExit(problem.exit_code)
         if self.rank.number != 0 and not isinstance(problem, PeerError):
             problem.message = f"rank {self.rank.number}: {problem.message}"
@@ -182,7 +182,7 @@ class Group:
             yield
         except RuntimeError as problem:
             reason = str(problem).partition("\n")[0]
-            end = self.pulse.why()
+            end = self.heartbeat.why()
             raise _peer_error(end) if end else PeerError(f"the processes lost each other: {reason}", GO_ON) from None
 
 
@@ -192,39 +192,41 @@ def join(device: torch.device) -> None:
     Raises:
         PeerError: they did not come.
     """
-    rank = ranks.own()
+    rank = ranks.current_rank()
     if rank.count == 1:
         return
     try:
-        group = Group(rank, device)
+        group = DistributedGroup(rank, device)
     except (RuntimeError, ValueError) as problem:
         reason = str(problem).partition("\n")[0]
-        raise PeerError(f"the {rank.count} processes did not meet: {reason}", "see docs/scaling.md") from None
-    ranks.enter(group)
+        raise PeerError(
+            f"the {rank.count} processes did not meet: {reason}", "see docs/explanation/scaling.md"
+        ) from None
+    ranks.set_group(group)
 
 
-def summed(tensor: Tensor) -> Tensor:
+def all_reduce_sum(tensor: Tensor) -> Tensor:
     """The sum of every process's, in place; alone, the tensor as it is."""
-    group = met()
-    return group.summed(tensor) if group else tensor
+    group = current_group()
+    return group.all_reduce_sum(tensor) if group else tensor
 
 
-def gathered(tensor: Tensor) -> list[Tensor]:
+def all_gather(tensor: Tensor) -> list[Tensor]:
     """Every process's, by rank, on the CPU: of one shape but for the first dimension."""
-    group = met()
-    return group.gathered(tensor) if group else [tensor]
+    group = current_group()
+    return group.all_gather(tensor) if group else [tensor]
 
 
-def given(content: bytes) -> bytes:
+def broadcast_bytes(content: bytes) -> bytes:
     """What the first process gives here."""
-    group = met()
-    return group.given(content) if group else content
+    group = current_group()
+    return group.broadcast_bytes(content) if group else content
 
 
-def met() -> Group | None:
+def current_group() -> DistributedGroup | None:
     """The group of this run, where there is one."""
-    company = ranks.company()
-    assert company is None or isinstance(company, Group)
+    company = ranks.current_group()
+    assert company is None or isinstance(company, DistributedGroup)
     return company
 
 

@@ -15,15 +15,15 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-EVERY = 1.0  # seconds between beats
-PATIENCE = 20  # beats that another may stand still
+INTERVAL = 1.0  # seconds between beats
+MAX_MISSED_BEATS = 20  # beats that another may stand still
 # Beats in which the work may end by itself once some process has ended: what it is in the midst of, such as a pass of
 # images on a CPU, is to be saved. torchrun leaves 30 seconds; all are to have ended within a minute.
-GRACE = 25
-SURVEY = 4  # beats in which all are looked at, once it is known that one is missing
+GRACE_BEATS = 25
+SURVEY_BEATS = 4  # beats in which all are looked at, once it is known that one is missing
 
-ENDED, SPOKEN = "ended", "spoken"  # keys: the first end of a process; how many wanted to say so
-ANYONE = -1  # in place of a rank: who holds the others together
+ENDED, REPORTED = "ended", "spoken"  # keys: the first end of a process; how many wanted to say so
+STORE_RANK = -1  # in place of a rank: who holds the others together
 
 
 class Store(Protocol):
@@ -51,11 +51,11 @@ class End:
     code: int
 
     def __str__(self) -> str:
-        who = "what holds the processes together" if self.rank == ANYONE else f"rank {self.rank}"
+        who = "what holds the processes together" if self.rank == STORE_RANK else f"rank {self.rank}"
         return f"{who} {self.why}"
 
 
-class Pulse:
+class Heartbeat:
     """This process's beat, and an ear on the process after it, the last one's being the first.
 
     Args:
@@ -98,7 +98,7 @@ class Pulse:
         """How the first process ended that did, where it is known that one is missing; None if all are alive."""
         try:
             before = self.store.multi_get(self.keys)
-            self._known.wait(SURVEY * EVERY)
+            self._known.wait(SURVEY_BEATS * INTERVAL)
             if self.ended is None:
                 now = self.store.multi_get(self.keys)
                 still = [rank for rank in range(len(now)) if now[rank] == before[rank] and rank != self.number]
@@ -108,15 +108,15 @@ class Pulse:
             self._note(_gone(problem))
         return self.ended
 
-    def may_speak(self) -> bool:
+    def claim_report(self) -> bool:
         """Whether nobody has said yet how the run ended; asked once, it has been said."""
         try:
-            return self.store.add(SPOKEN, 1) == 1
+            return self.store.add(REPORTED, 1) == 1
         except RuntimeError:
             return True
 
     def _run(self) -> None:
-        while not self._over.wait(EVERY):
+        while not self._over.wait(INTERVAL):
             try:
                 self._once()
             except RuntimeError as problem:
@@ -125,7 +125,7 @@ class Pulse:
                 self._note(_gone(problem))
             if self.ended is not None:
                 self._since_ended += 1
-                if self._since_ended > GRACE:
+                if self._since_ended > GRACE_BEATS:
                     self._leave(self.ended)
 
     def _once(self) -> None:
@@ -141,7 +141,7 @@ class Pulse:
         heard = self.store.get(self.keys[self.next])
         self._still = self._still + 1 if heard == self._heard else 0
         self._heard = heard
-        return self._still < PATIENCE
+        return self._still < MAX_MISSED_BEATS
 
     def _told(self, end: End) -> End:
         """Have all know of it, if it is the first; the first."""
@@ -154,7 +154,7 @@ class Pulse:
 
     def _leave(self, end: End) -> None:
         """End this process, whose work hangs: no exception reaches a thread that waits within NCCL."""
-        if self.may_speak():
+        if self.claim_report():
             print(f"error: {end}; what was saved before is kept: run the same command again", file=sys.stderr)
             sys.stderr.flush()
         os._exit(end.code)
@@ -162,4 +162,4 @@ class Pulse:
 
 def _gone(problem: RuntimeError) -> End:
     reason = str(problem).partition("\n")[0]
-    return End(ANYONE, f"is gone: {reason}", 1)
+    return End(STORE_RANK, f"is gone: {reason}", 1)

@@ -4,7 +4,7 @@ torchrun starts as many processes as it is told, and tells each its number: its 
 which the first of them, rank 0, writes, shows and answers for; the others are silent. A command that knows nothing of
 this is refused where there are several. Without torchrun there is one process, which is the first.
 
-What they say to each other goes through the `Company` that `group.join` gives; without one, or alone, what is said
+What they say to each other goes through the `ProcessGroup` that `group.join` gives; without one, or alone, what is said
 here is what is heard here.
 """
 
@@ -17,8 +17,8 @@ from typing import Any, Protocol, TypeVar
 
 from xrayaug.errors import PeerError, UsageError, XrayaugError
 
-TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # environment variables: torchrun's, and anyone's like it
-LOCAL = ("LOCAL_RANK", "LOCAL_WORLD_SIZE")
+VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # set by torchrun or another launcher
+LOCAL_VARIABLES = ("LOCAL_RANK", "LOCAL_WORLD_SIZE")
 LINGER = 1.0  # seconds that others leave rank 0 to have its say: torchrun ends all once one has ended
 
 T = TypeVar("T")
@@ -34,114 +34,114 @@ class Rank:
     local_count: int = 1
 
 
-class Company(Protocol):
+class ProcessGroup(Protocol):
     """The processes of a run, as one of them meets them."""
 
-    def told(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """What rank 0 gives here, of JSON values."""
 
-    def agreed(self, values: Sequence[int]) -> list[int]:
+    def all_reduce_max(self, values: Sequence[int]) -> list[int]:
         """Of each of the values the largest that any rank gives."""
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until all are here."""
 
-    def part(self, problem: BaseException | None) -> BaseException | None:
+    def leave(self, problem: BaseException | None) -> BaseException | None:
         """Leave the others, at the end or for a problem; what this process is to end with."""
 
 
-_company: Company | None = None
-_have_met = False
+_group: ProcessGroup | None = None
+_has_joined = False
 
 
-def company() -> Company | None:
+def current_group() -> ProcessGroup | None:
     """The other processes, once this one has met them."""
-    return _company
+    return _group
 
 
-def own() -> Rank:
+def current_rank() -> Rank:
     """What the environment says that this process is.
 
     Raises:
         UsageError: it says so only in part, or nothing that makes sense.
     """
-    if not all(name in os.environ for name in TOLD):
+    if not all(name in os.environ for name in VARIABLES):
         return Rank()
     number, count = _number("RANK"), _number("WORLD_SIZE")
-    local, local_count = (_number(name) if name in os.environ else None for name in LOCAL)
+    local, local_count = (_number(name) if name in os.environ else None for name in LOCAL_VARIABLES)
     rank = Rank(number, count, number if local is None else local, count if local_count is None else local_count)
     if not (0 <= rank.number < rank.count and 0 <= rank.local < rank.local_count):
         raise UsageError(f"the environment has RANK {number} of WORLD_SIZE {count}", "let torchrun set both")
     return rank
 
 
-def several() -> bool:
+def is_distributed() -> bool:
     """Whether there are other processes than this one."""
-    return own().count > 1
+    return current_rank().count > 1
 
 
 def is_first() -> bool:
     """Whether this process is the one that writes, shows and answers."""
-    return own().number == 0
+    return current_rank().number == 0
 
 
-def told(value: T) -> T:
+def broadcast(value: T) -> T:
     """What the first process gives here, for all to go by; JSON values."""
-    return value if _company is None else _company.told(value)
+    return value if _group is None else _group.broadcast(value)
 
 
-def agreed(*values: int) -> list[int]:
+def all_reduce_max(*values: int) -> list[int]:
     """Of each of the values the largest that any process gives, for all to do the same at the same step."""
-    return list(values) if _company is None else _company.agreed(values)
+    return list(values) if _group is None else _group.all_reduce_max(values)
 
 
-def wait() -> None:
+def barrier() -> None:
     """Until all processes are here."""
-    if _company is not None:
-        _company.wait()
+    if _group is not None:
+        _group.barrier()
 
 
 @contextmanager
-def one_first() -> Iterator[None]:
+def local_rank_zero_first() -> Iterator[None]:
     """On every machine one process first, then the others: for what the first may download for all."""
-    local = own().local
+    local = current_rank().local
     if local:
-        wait()
+        barrier()
     yield
     if not local:
-        wait()
+        barrier()
 
 
-def enter(company: Company) -> None:
-    """Have that be what this process says and hears things through, until it leaves `together`."""
-    global _company, _have_met
-    _company, _have_met = company, True
+def set_group(group: ProcessGroup) -> None:
+    """Use `group` for every exchange with the other processes, until `exit_together` ends."""
+    global _group, _has_joined
+    _group, _has_joined = group, True
 
 
-def have_met() -> bool:
+def has_joined() -> bool:
     """Whether this process has been in company, be it gone by now."""
-    return _have_met
+    return _has_joined
 
 
 @contextmanager
-def apart() -> Iterator[None]:
+def without_group() -> Iterator[None]:
     """Work of this process alone: what is told and agreed on within, the others do not hear."""
-    global _company  # noqa: PLW0603
-    before, _company = _company, None
+    global _group  # noqa: PLW0603
+    before, _group = _group, None
     try:
         yield
     finally:
-        _company = before
+        _group = before
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def exit_together() -> Iterator[None]:
     """A command's work: whichever process meets a problem, all end, and one of them says why.
 
     Raises:
         SystemExit: another process says what this one would, or the same.
     """
-    global _company  # noqa: PLW0603
+    global _group  # noqa: PLW0603
     try:
         yield
     except BaseException as problem:
@@ -150,16 +150,16 @@ def together() -> Iterator[None]:
             raise
         raise ending from None
     else:
-        if _company is not None and (late := _company.part(None)) is not None:
+        if _group is not None and (late := _group.leave(None)) is not None:
             raise late
     finally:
-        _company = None
+        _group = None
 
 
 def _parted(problem: BaseException) -> BaseException:
-    if _company is not None:
-        return _company.part(problem) or problem
-    if own().local == 0:
+    if _group is not None:
+        return _group.leave(problem) or problem
+    if current_rank().local == 0:
         return problem
     # Before they met, all of a machine meet the same, but for a bug, and for what keeps this one alone from meeting.
     if isinstance(problem, PeerError) or (isinstance(problem, Exception) and not isinstance(problem, XrayaugError)):

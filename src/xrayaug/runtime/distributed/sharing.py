@@ -1,14 +1,14 @@
-"""One batch shared among the processes of a run: who takes which images, and sums over all of them.
+"""Data-parallel training: each process computes a shard of every batch, and gradients are summed over all shards.
 
-The batch is the same however many there are. Each draws the chances of all of it from the same streams and takes its
-own stretch; losses are means over the whole batch, gradients their sums; what looks at other images of the batch sees
-those of the other processes too. So one process and several give the same, to rounding.
+The batch is the same for any number of processes. Each process draws the random numbers of the whole batch from the
+same streams and uses those of its shard. Losses are means over the whole batch, and layers that look at other images of
+the batch see those of the other processes too. So one process and several give the same results up to rounding.
 
-Sums between processes stand here, and not in DistributedDataParallel: that counts every process's mean alike, however
-few images the last batch leaves it; its hooks fire once for a parameter and a backward pass, and a step here has two
-networks, second derivatives and one recording as a CUDA graph. One sum over all gradients in a row needs none of it.
+DistributedDataParallel does not fit: it weights every process's mean equally, however few images the last batch leaves
+it, and its hooks fire once per parameter and backward pass, while a step here has two networks, second derivatives and
+a recording as a CUDA graph. A single sum over all gradients avoids both.
 
-Networks call these functions in training alone. Where no share is set, as in a single process, they do nothing.
+Networks call these functions in training only. Without a shard, as in a single process, they change nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,11 +27,11 @@ from xrayaug.runtime.distributed import ranks
 
 
 @dataclass(frozen=True)
-class Share:
-    """A process's stretch of a batch of `total` images.
+class BatchShard:
+    """A process's part of a batch: the images `start` to `stop` of `total`.
 
-    A batch may have fewer images than there are processes. Those left over compute what the first one does, to take
-    part in the same sums, and count for nothing.
+    A batch may have fewer images than there are processes. Idle processes compute the first one's shard, so that they
+    take part in the same sums, with weight 0 (`counts` is false).
     """
 
     total: int
@@ -41,46 +41,46 @@ class Share:
 
     @property
     def weight(self) -> float:
-        """Its part of a mean over the whole batch."""
+        """Weight of the shard's mean in the mean over the whole batch."""
         return (self.stop - self.start) / self.total if self.counts else 0.0
 
     def of(self, tensor: Tensor) -> Tensor:
-        """Of something of the whole batch, `[total, ...]`, what is of this share."""
+        """Return the rows of this shard of a tensor of the whole batch, `[total, ...]`."""
         return tensor[self.start : self.stop]
 
 
-def share_of(total: int, number: int, count: int, least: int = 1) -> Share:
-    """What process `number` of `count` takes: as nearly as much as the others, and `least` images or none."""
+def make_shard(total: int, number: int, count: int, least: int = 1) -> BatchShard:
+    """Return the shard of process `number` of `count`: shards are nearly equal and have `least` images or more."""
     working = max(1, min(count, total // least))
     if number >= working:
-        return Share(total, 0, total // working, counts=False)
-    return Share(total, number * total // working, (number + 1) * total // working)
+        return BatchShard(total, 0, total // working, counts=False)
+    return BatchShard(total, number * total // working, (number + 1) * total // working)
 
 
-def own_share(total: int, least: int = 1) -> Share | None:
-    """This process's share of a batch; None where there is no other process."""
-    rank = ranks.own()
-    return None if ranks.company() is None else share_of(total, rank.number, rank.count, least)
+def local_shard(total: int, least: int = 1) -> BatchShard | None:
+    """Return this process's shard of a batch; None without a process group."""
+    rank = ranks.current_rank()
+    return None if ranks.current_group() is None else make_shard(total, rank.number, rank.count, least)
 
 
-def stretches(batches: Sequence[Tensor], least: int = 1) -> tuple[list[Share | None], list[Tensor]]:
-    """This process's share of each batch, and of its places `[B]` what is of that share."""
-    shares = [own_share(len(batch), least) for batch in batches]
+def shard_batches(batches: Sequence[Tensor], least: int = 1) -> tuple[list[BatchShard | None], list[Tensor]]:
+    """Return this process's shard of each batch, and the shard's indices out of each batch's `[B]`."""
+    shares = [local_shard(len(batch), least) for batch in batches]
     return shares, [share.of(batch) if share else batch for share, batch in zip(shares, batches, strict=True)]
 
 
-def least_of(networks: Sequence[nn.Module]) -> int:
-    """Images that a share must have: two where batch norm goes by the share alone."""
+def min_shard_size(networks: Sequence[nn.Module]) -> int:
+    """Return the fewest images that a shard may have: two if batch norm uses the statistics of the shard alone."""
     return 2 if any(_is_local(module) for network in networks for module in network.modules()) else 1
 
 
-def check_fit(batch_size: int, least: int) -> None:
-    """Hold a batch to giving every process something to do.
+def check_batch_size(batch_size: int, least: int) -> None:
+    """Check that a batch is large enough for all processes.
 
     Raises:
-        UsageError: it is too small.
+        UsageError: the batch is too small.
     """
-    count = ranks.own().count
+    count = ranks.current_rank().count
     if count > 1 and batch_size < count * least:
         needs = "batch norm needs two images in each" if least > 1 else "each needs an image"
         sync = ", or --sync-bn" if least > 1 and batch_size >= count else ""
@@ -90,12 +90,14 @@ def check_fit(batch_size: int, least: int) -> None:
         )
 
 
-_current: ContextVar[Share | None] = ContextVar("share", default=None)  # networks are called with images alone
+_current: ContextVar[BatchShard | None] = ContextVar(
+    "share", default=None
+)  # a context variable, because networks are called with images only
 
 
 @contextmanager
-def of_batch(share: Share | None) -> Iterator[None]:
-    """While inside, networks and losses are computed on that share of a batch."""
+def use_shard(share: BatchShard | None) -> Iterator[None]:
+    """Context in which networks and losses are computed on a shard of a batch."""
     before = _current.set(share)
     try:
         yield
@@ -103,72 +105,72 @@ def of_batch(share: Share | None) -> Iterator[None]:
         _current.reset(before)
 
 
-def gathered(x: Tensor) -> Tensor:
-    """This share's `[n, ...]` and every other's, in the batch's order: `[total, ...]`; gradients go through."""
+def gather_batch(x: Tensor) -> Tensor:
+    """Gather the shards `[n, ...]` of all processes into the batch `[total, ...]`, in order; differentiable."""
     share = _current.get()
     if share is None:
         return x
     before, after = x.new_zeros(share.start, *x.shape[1:]), x.new_zeros(share.total - share.stop, *x.shape[1:])
-    return _summed(torch.cat([before, counted(x), after]))
+    return _summed(torch.cat([before, zero_if_idle(x), after]))
 
 
-def own(x: Tensor) -> Tensor:
-    """Of something of the whole batch, `[total, ...]`, what is of this share."""
+def local_part(x: Tensor) -> Tensor:
+    """Return the rows of this shard of a tensor of the whole batch, `[total, ...]`."""
     share = _current.get()
     return share.of(x) if share else x
 
 
-def total(x: Tensor) -> Tensor:
-    """The sum over all images of the batch of this share's `[n, ...]`; gradients go through."""
-    found = x.sum(dim=0)
-    return _summed(counted(found)) if _current.get() else found
+def batch_sum(x: Tensor) -> Tensor:
+    """Return the sum over all images of the batch of this shard's `[n, ...]`; differentiable."""
+    shard_sum = x.sum(dim=0)
+    return _summed(zero_if_idle(shard_sum)) if _current.get() else shard_sum
 
 
-def mean(x: Tensor) -> Tensor:
-    """The mean over all images of the batch of this share's `[n]`; gradients go through."""
+def batch_mean(x: Tensor) -> Tensor:
+    """Return the mean over all images of the batch of this shard's `[n]`; differentiable."""
     share = _current.get()
-    return total(x) / share.total if share else x.mean()
+    return batch_sum(x) / share.total if share else x.mean()
 
 
-def whole(images: int) -> int:
-    """Images of the whole batch, where this share has so many."""
+def full_batch_size(images: int) -> int:
+    """Return the number of images of the whole batch, given that of this shard."""
     share = _current.get()
     return share.total if share else images
 
 
-def counted(x: Tensor) -> Tensor:
-    """It, or nothing where this share counts for nothing."""
+def zero_if_idle(x: Tensor) -> Tensor:
+    """Return `x`, multiplied by 0 if this process is idle."""
     share = _current.get()
     return x if share is None or share.counts else 0 * x
 
 
-def weighed(loss: Tensor) -> Tensor:
-    """This share's part of a loss that is a mean over the batch: what is to be differentiated."""
+def scale_loss(loss: Tensor) -> Tensor:
+    """Return this shard's part of a mean loss, multiplied by the shard's weight: the value to differentiate."""
     share = _current.get()
     return share.weight * loss if share else loss
 
 
 def randn_like(x: Tensor) -> Tensor:
-    """Normal numbers of the shape `[n, ...]` of this share, as they are drawn for the whole batch."""
+    """Return this shard's normal random numbers `[n, ...]`, drawn for the whole batch."""
     share = _current.get()
     if share is None:
         return torch.randn_like(x)
     return share.of(torch.randn(share.total, *x.shape[1:], dtype=x.dtype, device=x.device))
 
 
-def reduced(
+def reduce_gradients(
     learnt: nn.Module, *others: nn.Module, means: Sequence[Tensor] = (), sums: Sequence[Tensor] = ()
 ) -> list[Tensor]:
-    """Have the gradients of a network, which are of the `weighed` loss, be those of the whole batch.
+    """Sum the gradients of a network over all processes, in place.
 
-    So, too, the statistics of batch norm, which are otherwise of each share, of this network and of `others`: what is
-    kept of them is the mean over the shares. All of it is one sum between processes.
+    The gradients must be those of a loss scaled by `scale_loss`. Batch norm statistics of this network and `others`
+    that each process computed from its shard are replaced by their mean over the shards. All of it is one all-reduce.
 
     Args:
         learnt: the network.
-        others: networks that were computed in training mode besides.
-        means: scalars that are means over the share.
-        sums: scalars that are sums over it.
+        others: other networks that were called in training mode.
+        means: scalars that are means over the shard.
+        sums: scalars that are sums over the shard.
 
     Returns:
         `means`, then `sums`, of the whole batch.
@@ -181,26 +183,26 @@ def reduced(
     flat = torch.cat(
         [
             *(gradient.reshape(-1) for gradient in gradients),
-            *(share.weight * each.detach().reshape(-1) for each in (*statistics, *means)),
-            *(counted(each.detach().reshape(-1)) for each in sums),
+            *(share.weight * mean.detach().reshape(-1) for mean in (*statistics, *means)),
+            *(zero_if_idle(value.detach().reshape(-1)) for value in sums),
         ]
     )
-    process_group.summed(flat)
-    parts = iter(torch.split(flat, [each.numel() for each in (*gradients, *statistics, *numbers)]))
+    process_group.all_reduce_sum(flat)
+    parts = iter(torch.split(flat, [tensor.numel() for tensor in (*gradients, *statistics, *numbers)]))
     for tensor in (*gradients, *statistics):
         tensor.copy_(next(parts).view(tensor.shape))
     return [part[0] for part in parts]
 
 
-class SharedBatchNorm(_BatchNorm):
-    """Batch norm by the statistics of the whole batch, whatever share of it each process has.
+class SyncBatchNorm(_BatchNorm):
+    """Batch norm with the statistics of the whole batch, over all processes.
 
-    Ioffe and Szegedy 2015, arXiv:1502.03167. Unlike torch.nn.SyncBatchNorm it computes on any device, and can be
-    differentiated twice. It takes more memory, as its steps are PyTorch's own.
+    Ioffe and Szegedy 2015, arXiv:1502.03167. Unlike torch.nn.SyncBatchNorm it runs on any device and is twice
+    differentiable. It needs more memory, because it is composed of PyTorch's basic operations.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[N, C, ...]` -> the same shape, normalised."""
+        """Normalise `[N, C, ...]` by channel."""
         share = _current.get()
         if not self.training or share is None:
             return super().forward(x)
@@ -224,13 +226,13 @@ class SharedBatchNorm(_BatchNorm):
         self.running_var.lerp_(variance, new)
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """Any number of dimensions will do."""
+        """Accept any number of dimensions."""
 
 
-def _moments(x: Tensor, share: Share) -> tuple[Tensor, Tensor, int]:
-    """Mean and variance `[C]` of every channel over the whole batch, and over how many pixels that is.
+def _moments(x: Tensor, share: BatchShard) -> tuple[Tensor, Tensor, int]:
+    """Return every channel's mean and variance `[C]` over the whole batch, and the number of pixels per channel.
 
-    In float64, where the parts of each share are put together: the squares of means nearly cancel there.
+    Shards are combined in float64, because the squares of the means nearly cancel.
     """
     variance, mean = torch.var_mean(x, [0, *range(2, x.ndim)], correction=0)
     parts = torch.stack([mean.double(), variance.double() + mean.double().square()])
@@ -239,30 +241,30 @@ def _moments(x: Tensor, share: Share) -> tuple[Tensor, Tensor, int]:
     return mean.to(x.dtype), (square - mean.square()).clamp(min=0).to(x.dtype), count
 
 
-def synchronise(network: nn.Module) -> nn.Module:
-    """The network with `SharedBatchNorm` for batch norm, on the same weights, where there are several processes."""
-    if not ranks.several():
+def convert_sync_batchnorm(network: nn.Module) -> nn.Module:
+    """Replace batch norm by `SyncBatchNorm` with the same weights, if there are several processes."""
+    if not ranks.is_distributed():
         return network
     for name, module in list(network.named_children()):
-        network.register_module(name, _shared(module) if _is_local(module) else synchronise(module))
+        network.register_module(name, _shared(module) if _is_local(module) else convert_sync_batchnorm(module))
     return network
 
 
-def _shared(norm: Any) -> SharedBatchNorm:
-    found = SharedBatchNorm(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
-    found.weight, found.bias = norm.weight, norm.bias
+def _shared(norm: Any) -> SyncBatchNorm:
+    converted = SyncBatchNorm(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
+    converted.weight, converted.bias = norm.weight, norm.bias
     for name, buffer in norm.named_buffers():
-        setattr(found, name, buffer)
-    return found.train(norm.training)
+        setattr(converted, name, buffer)
+    return converted.train(norm.training)
 
 
 def _is_local(module: nn.Module) -> bool:
-    """Whether it is batch norm that goes by its share alone."""
-    return isinstance(module, _BatchNorm) and not isinstance(module, SharedBatchNorm)
+    """Return whether a module is batch norm that uses the statistics of its shard alone."""
+    return isinstance(module, _BatchNorm) and not isinstance(module, SyncBatchNorm)
 
 
 def _statistics(network: nn.Module) -> list[Tensor]:
-    """What the network's local batch norm keeps."""
+    """Return the running statistics of the network's local batch norm layers."""
     return [
         buffer
         for module in network.modules()
@@ -273,16 +275,16 @@ def _statistics(network: nn.Module) -> list[Tensor]:
 
 
 def _summed(x: Tensor) -> Tensor:
-    found: Tensor = _Sum.apply(x)
-    return found
+    total: Tensor = _Sum.apply(x)
+    return total
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over processes; what each gives has the gradient of all losses' sum, which is the sum of gradients."""
+    """Differentiable sum over processes: the gradient of each input is the sum of all processes' gradients."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        return process_group.summed(x.clone(memory_format=torch.contiguous_format))
+        return process_group.all_reduce_sum(x.clone(memory_format=torch.contiguous_format))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""Classifier runs with what they were trained on, held to being comparable: one test set, one recipe per arm."""
+"""Open classifier runs with the data they were trained on, and check that they can be compared."""
 
 import itertools
 import math
@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xrayaug.data.dataset import Dataset, Row, arm_of, copied
+from xrayaug.data.dataset import Dataset, Row, cached_files, read_arm
+from xrayaug.data.images.arrays import MAX_SIDE
 from xrayaug.errors import DataError, UsageError
+from xrayaug.evaluation.predictions import RunInfo
+from xrayaug.evaluation.results import ArmSettings
 from xrayaug.runtime import console
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Artifact
 
+WEIGHTS = "weights.safetensors"
 ArmKey = tuple[float, float, str, str]  # share of real images, percent added, label of what was added, control
 
 
@@ -27,52 +31,73 @@ class Run:
 
     @property
     def seed(self) -> int:
-        """The seed it was trained with."""
-        return self.artifact.said(int, "options", "seed", minimum=0)
+        """Seed that it was trained with."""
+        return self.artifact.get(int, "options", "seed", minimum=0)
 
     @property
-    def arm(self) -> dict[str, Any]:
-        """Percent, share of real images, label and number of the images added; what it is a control of, if any."""
-        arm = arm_of(self.artifact)
-        said = {name: arm[name] for name in ("real_fraction", "percent", "label", "added")}
-        return said | {"control": None if arm.get("control") is None else str(arm["control"])}
+    def arm(self) -> ArmSettings:
+        """Settings of the arm it was trained on."""
+        arm = read_arm(self.artifact)
+        control = None if arm.get("control") is None else str(arm["control"])
+        return ArmSettings(arm["real_fraction"], arm["percent"], arm["label"], arm["added"], control)
+
+    @property
+    def info(self) -> RunInfo:
+        """What stands beside the run's predictions."""
+        return RunInfo(self.name, self.arm, self.arm_name, self.seed, self.share_normal)
+
+    @property
+    def arch(self) -> str:
+        """Architecture of the network."""
+        return self.artifact.get(str, "options", "arch")
+
+    @property
+    def size(self) -> int:
+        """Size of the images that the network reads, in pixels."""
+        return self.artifact.get(int, "options", "size", minimum=1, maximum=MAX_SIDE)
+
+    @property
+    def weights(self) -> Path:
+        """File with the trained weights."""
+        return self.artifact.file(WEIGHTS)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How it was trained, but for the seed; a weights file by its content, not its path."""
+        """Options of training but the seed; a weights file is given by its content, not by its path."""
         settings = {name: value for name, value in self.artifact.options.items() if name != "seed"}
         started_from = self.artifact.manifest["inputs"].get("weights")
         return settings | ({"weights": f"a file with sha256 {started_from['sha256'][:8]}"} if started_from else {})
 
     @property
     def arm_key(self) -> ArmKey:
-        """What makes runs belong to one arm, in sorting order."""
+        """Sorting key that the runs of one arm have in common."""
         arm = self.arm
-        return arm["real_fraction"], arm["percent"], arm["label"] or "", arm["control"] or ""
+        return arm.real_fraction, arm.percent, arm.label or "", arm.control or ""
 
     @property
     def arm_name(self) -> str:
-        """`10`, `10 abnormal`, `10 duplicate`, `10, of 50% of the real images`: what is usual goes without saying.
+        """Short name such as `10`, `10 abnormal`, `10 duplicate` or `10, of 50% of the real images`.
 
-        A dose that came to no image at all, such as of what a balanced set lacks, is `10, adding nothing`.
+        The defaults (normal images, all real images) are left out. A dose that came to no image at all, such as that
+        of a balanced set, is `10, adding nothing`.
         """
         arm = self.arm
-        label = f" {arm['label']}" if arm["label"] not in (None, "normal") else ""
-        if arm["label"] is None and arm["percent"]:
+        label = f" {arm.label}" if arm.label not in (None, "normal") else ""
+        if arm.label is None and arm.percent:
             label = ", adding nothing"
-        control = f" {arm['control']}" if arm["control"] else ""
-        kept = f", of {100 * arm['real_fraction']:g}% of the real images" if arm["real_fraction"] != 1 else ""
-        return f"{arm['percent']:g}{label}{control}{kept}"
+        control = f" {arm.control}" if arm.control else ""
+        kept = f", of {100 * arm.real_fraction:g}% of the real images" if arm.real_fraction != 1 else ""
+        return f"{arm.percent:g}{label}{control}{kept}"
 
     @property
     def valid(self) -> list[Row]:
-        """The validation images, on which thresholds are chosen."""
+        """Validation images, on which thresholds are chosen."""
         return self.data.select(split="valid")
 
     @property
     def share_normal(self) -> float:
-        """Of the training images, or as a reweighted control counts them; NaN where there are none."""
-        prior = arm_of(self.artifact).get("prior")
+        """Share of normal training images, as a reweighted control counts them; NaN without images."""
+        prior = read_arm(self.artifact).get("prior")
         labels = [row.label for row in self.data.select(split="train")]
         if isinstance(prior, dict):
             return float(prior["normal"]) / (float(prior["normal"]) + float(prior["abnormal"]))
@@ -80,16 +105,16 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps it was trained for, at most: where the last batch is short it may be one fewer an epoch."""
+        """Optimiser steps of training; without a record the most that there can have been."""
         if "steps" in self.artifact.result:
-            return self.artifact.said(int, "result", "steps", minimum=0)
-        epochs = self.artifact.said(int, "options", "epochs", minimum=1)
-        batch_size = self.artifact.said(int, "options", "batch_size", minimum=1)
+            return self.artifact.get(int, "result", "steps", minimum=0)
+        epochs = self.artifact.get(int, "options", "epochs", minimum=1)
+        batch_size = self.artifact.get(int, "options", "batch_size", minimum=1)
         return epochs * math.ceil(len(self.data.select(split="train")) / batch_size)
 
 
 def open_runs(paths: Sequence[Path], cache: Path | None = None) -> list[Run]:
-    """Every run with its data, sorted by arm and seed; pixels are to be read from `cache` where that is given.
+    """Open every run with its data, sorted by arm and seed; pixels are read from `cache` if that is given.
 
     Raises:
         UsageError: no run is given, or one twice.
@@ -107,16 +132,16 @@ def open_runs(paths: Sequence[Path], cache: Path | None = None) -> list[Run]:
 
 
 def split_by(runs: Sequence[Run]) -> str:
-    """`image` where any run's validation images were held out so, else `patient`."""
+    """Return `image` if the validation images of any run were split off by image, else `patient`."""
     return "image" if any(each.data.split_by == "image" for each in runs) else "patient"
 
 
 def _open_run(path: Path, opened: dict[tuple[Path, str], Dataset], cache: Path | None) -> Run:
-    """One run; `opened` are the datasets that earlier ones were trained on, by path and digest."""
+    """Open one run; `opened` holds the datasets opened so far, by path and digest."""
     artifact = artifacts.open_artifact(path, "classifier-run")
     key = artifact.input("data").resolve(), str(artifact.manifest["inputs"]["data"]["sha256"])
     if key not in opened:
-        opened[key] = Dataset(artifact.open_input("data", "dataset", later=copied(cache)), cache)
+        opened[key] = Dataset(artifact.open_input("data", "dataset", hash_later=cached_files(cache)), cache)
     test = opened[key].select(split="test")
     if not test:
         raise DataError(
@@ -132,7 +157,7 @@ def _open_run(path: Path, opened: dict[tuple[Path, str], Dataset], cache: Path |
 
 
 def _check_tests(runs: Sequence[Run]) -> None:
-    """Hold the runs to one and the same test set, image by image."""
+    """Check that all runs have the same test images."""
     expected = _identities(runs[0].test)
     for each in runs[1:]:
         found = _identities(each.test)
@@ -149,7 +174,7 @@ def _identities(rows: Sequence[Row]) -> list[tuple[str, ...]]:
 
 
 def _check_neighbours(one: Run, other: Run) -> None:
-    """Hold runs that follow each other in arm and seed to being repetitions; warn where arms were trained otherwise."""
+    """Check that neighbours of one arm are repetitions; warn if arms differ in training."""
     same_arm = one.arm_key == other.arm_key
     if same_arm and one.seed == other.seed:
         raise DataError(
@@ -166,4 +191,4 @@ def _check_neighbours(one: Run, other: Run) -> None:
             "evaluate them apart",
         )
     if differing:
-        console.warn(f"{one.name} and {other.name} were trained differently: {'; '.join(differing)}")
+        console.warning(f"{one.name} and {other.name} were trained differently: {'; '.join(differing)}")

@@ -19,7 +19,7 @@ from xrayaug.errors import PeerError
 from xrayaug.runtime import stopping
 from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks
-from xrayaug.runtime.distributed.group import Group
+from xrayaug.runtime.distributed.group import DistributedGroup
 from xrayaug.runtime.stopping import Stopped
 
 Array = npt.NDArray[Any]
@@ -30,8 +30,8 @@ Work = Callable[[Sequence[Any]], Stream]  # what comes of each of some pieces, i
 GO_ON, LEAVE_OFF = 1, 0  # what a process is told after each of its pieces but the last
 
 
-def shared(lead: Callable[[], Result], works: Callable[[], Mapping[str, Work]], device: torch.device) -> Result:
-    """What `lead` gives; what it does `in_turn`, all processes of the run do together.
+def run(lead: Callable[[], Result], works: Callable[[], Mapping[str, Work]], device: torch.device) -> Result:
+    """What `lead` gives; what it does `ordered_map`, all processes of the run do together.
 
     Args:
         lead: the command; rank 0 calls it, and a process that is alone.
@@ -43,13 +43,13 @@ def shared(lead: Callable[[], Result], works: Callable[[], Mapping[str, Work]], 
         Stopped: the run was asked to stop; then all stop.
     """
     process_group.join(device)
-    group = process_group.met()
+    group = process_group.current_group()
     if group is None:
         return lead()
     return _led(group, lead) if ranks.is_first() else _served(group, works())
 
 
-def in_turn(name: str, work: Work, pieces: Sequence[Any]) -> Stream:
+def ordered_map(name: str, work: Work, pieces: Sequence[Any]) -> Stream:
     """What comes of each piece, in order.
 
     Args:
@@ -70,7 +70,7 @@ def in_turn(name: str, work: Work, pieces: Sequence[Any]) -> Stream:
 class Leader:
     """Rank 0 before the others."""
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: DistributedGroup) -> None:
         self.group = group
         self.lost: PeerError | None = None  # another process; what those that are left do is then of no more use
         self._owed = dict.fromkeys(range(1, group.rank.count), 0)  # pieces that are still to come of each
@@ -81,7 +81,7 @@ class Leader:
         with self._noticing_losses():
             for rank in self._owed:
                 self._hand_out(rank, name, pieces[rank::count])
-        stopping.heed()
+        stopping.check_unless_deferred()
         with closing(work(pieces[::count])) as own:
             for first in range(0, len(pieces), count):
                 yield (made := next(own))
@@ -115,7 +115,7 @@ class Leader:
         if self._owed[rank] > 1:
             self.group.send(np.array([word]), rank)
         self._owed[rank] = self._owed[rank] - 1 if word == GO_ON else 0
-        stopping.agree(asked_to_stop)
+        stopping.adopt_signal(asked_to_stop)
         return made
 
     @contextmanager
@@ -126,18 +126,18 @@ class Leader:
                 yield
             except PeerError as problem:
                 self.lost = problem
-                stopping.ask(problem.message, problem.exit_code)
+                stopping.request(problem.message, problem.exit_code)
 
 
 _leader: Leader | None = None
 
 
-def _led(group: Group, lead: Callable[[], Result]) -> Result:
+def _led(group: DistributedGroup, lead: Callable[[], Result]) -> Result:
     """What rank 0 does; the others are let go when it is done or stops. For any other reason its end is theirs."""
-    global _leader  # noqa: PLW0603 - as the company, it is of the process
+    global _leader  # noqa: PLW0603 - one per process, as the group is
     _leader = leader = Leader(group)
     try:
-        with ranks.apart():
+        with ranks.without_group():
             result = lead()
     except Stopped as stop:
         if leader.lost is not None:
@@ -152,26 +152,26 @@ def _led(group: Group, lead: Callable[[], Result]) -> Result:
     return result
 
 
-def _served(group: Group, works: Mapping[str, Work]) -> Result:
+def _served(group: DistributedGroup, works: Mapping[str, Work]) -> Result:
     """What the others do; a signal goes to rank 0 with what comes of the next piece, and then all stop."""
     with stopping.deferred():
         while (asked := _heard(group))["work"] is not None:
             with closing(works[asked["work"]](asked["pieces"])) as stream:
                 _give(group, stream, len(asked["pieces"]))
-        stopping.agree(asked["stop"])
+        stopping.adopt_signal(asked["stop"])
     result: Result = asked["result"]
     return result
 
 
-def _give(group: Group, stream: Stream, count: int) -> None:
+def _give(group: DistributedGroup, stream: Stream, count: int) -> None:
     """Give rank 0 what comes of each piece, until it wants no more."""
     for number, made in enumerate(stream, 1):
-        group.send(made, 0, stopping.pending())
+        group.send(made, 0, stopping.pending_signal())
         if number < count and group.receive(0)[0].item() == LEAVE_OFF:
             return
 
 
-def _heard(group: Group) -> dict[str, Any]:
+def _heard(group: DistributedGroup) -> dict[str, Any]:
     message: dict[str, Any] = json.loads(group.receive(0)[0].tobytes())
     return message
 

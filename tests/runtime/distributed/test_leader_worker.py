@@ -10,8 +10,8 @@ import pytest
 
 from xrayaug.errors import PeerError
 from xrayaug.runtime import stopping
-from xrayaug.runtime.distributed import turns
-from xrayaug.runtime.distributed.turns import Array, Leader, Stream
+from xrayaug.runtime.distributed import leader_worker
+from xrayaug.runtime.distributed.leader_worker import Array, Leader, Stream
 from xrayaug.runtime.stopping import Stopped
 
 
@@ -44,7 +44,7 @@ class Played:
 
 @pytest.fixture(autouse=True)
 def _no_request() -> Iterator[None]:
-    with stopping.watching():
+    with stopping.handle_signals():
         yield
 
 
@@ -63,7 +63,7 @@ def test_who_is_let_go_in_the_middle_gives_one_piece_more_and_leaves_off() -> No
     assert [int(next(stream)[0]) for _ in range(3)] == [0, 1, 4]
     leader.dismiss(None, stop=15)
     for told in group.told.values():
-        assert told[1:] == [turns.GO_ON, turns.LEAVE_OFF, {"work": None, "result": None, "stop": 15}]
+        assert told[1:] == [leader_worker.GO_ON, leader_worker.LEAVE_OFF, {"work": None, "result": None, "stop": 15}]
 
 
 def test_a_lost_process_is_a_request_to_stop_once_what_there_is_was_saved() -> None:
@@ -85,4 +85,4 @@ def test_a_lost_process_stops_at_once_what_saves_nothing() -> None:
 
 
 def test_alone_the_work_is_done_as_it_is() -> None:
-    assert [int(made[0]) for made in turns.in_turn("squares", squares, range(3))] == [0, 1, 4]
+    assert [int(made[0]) for made in leader_worker.ordered_map("squares", squares, range(3))] == [0, 1, 4]

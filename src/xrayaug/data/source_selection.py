@@ -1,0 +1,91 @@
+"""Selection of the source (layout) of a raw set, and the list of its images."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from xrayaug.data import sources
+from xrayaug.data.parsing import directories, list_files, non_images
+from xrayaug.data.sources import Listing
+from xrayaug.errors import InputError, UsageError
+from xrayaug.options import Prepare
+from xrayaug.runtime import console
+
+TABLE_OPTIONS = ("table", "image_column", "label_column", "patient_column", "study_column", "split_column", "only",
+                 "empty_label", "unsure_label", "encoding", "keep_columns")  # fmt: skip
+SOURCES_WITH_PATIENTS = ("rsna", "mura")  # sources that define the patient of each image themselves
+DETECTION_ORDER = ("rsna", "mura", "table", "folder")  # the most specific first
+
+
+def list_images(options: Prepare) -> tuple[str, Listing]:
+    """Return the name of the source of `--input` and the list of its images; files that are missing are skipped.
+
+    Raises:
+        UsageError: options do not fit the source.
+        InputError: `--input` does not exist, fits no source, or holds no image of it.
+        DataError: the set contradicts itself.
+    """
+    if not options.input.exists():
+        raise InputError(f"--input {options.input} does not exist", "check the path for a typing error")
+    list_warnings = _check_unreadable_lists(options)
+    name = _select_source(options)
+    if name == "folder":
+        list_warnings += list_files.unused_list_warnings(directories.search_directories(options.input))
+    listing = sources.drop_missing_files(sources.load(name).read(options))
+    if not listing.records:
+        reason = f"; the first left out: {': '.join(listing.skipped[0])}" if listing.skipped else ""
+        raise InputError(f"{options.input} holds no images of a '{name}' set{reason}", "check --input and --source")
+    mask_warnings = non_images.warnings([record.file for record in listing.records], listing.skipped)
+    return name, replace(listing, warnings=[*list_warnings, *listing.warnings, *mask_warnings])
+
+
+def _select_source(options: Prepare) -> str:
+    """Return the name of the source: the one of `--source`, that of the options given, or the first that fits.
+
+    Raises:
+        UsageError: options of another source are given.
+        InputError: no source fits.
+    """
+    table_flags = _given_table_flags(options)
+    name = options.source
+    if name == "auto":
+        name = "table" if table_flags else _detect_source(options.input)
+    if table_flags and name != "table":
+        raise UsageError(f"{table_flags[0]} is read by --source table alone, not by {name}", "leave it out")
+    if options.patient_pattern is not None and name in SOURCES_WITH_PATIENTS:
+        raise UsageError(f"--patient-pattern: a set of {name} says itself whose an image is", "leave it out")
+    return name
+
+
+def _detect_source(path: Path) -> str:
+    others = [name for name in sources.names() if name not in DETECTION_ORDER]
+    for name in (*DETECTION_ORDER, *others):
+        if sources.load(name).detect(path):
+            console.info(f"{path} looks like a '{name}' set")
+            return name
+    raise InputError(
+        f"{path} looks like none of {', '.join(sources.names())}",
+        "name the layout with --source, of a CSV file its --image-column; for images in one flat folder add --label",
+    )
+
+
+def _check_unreadable_lists(options: Prepare) -> list[str]:
+    """Return one warning for each list that is ignored since it is empty or cannot be read.
+
+    Raises:
+        InputError: there is such a list, and `--source folder` is not given.
+    """
+    if options.table is not None or not options.input.is_dir():
+        return []
+    is_table = options.source == "table" or bool(_given_table_flags(options))
+    searched = [options.input] if is_table else directories.search_directories(options.input)
+    unreadable = list_files.find_unreadable_lists(searched, options.encoding)
+    if unreadable and options.source != "folder":
+        reason, hint = unreadable[0]
+        remedy = "mend the list or take it out" + ("" if is_table else "; --source folder goes on without it")
+        raise InputError(reason, f"{hint}; {remedy}" if hint else remedy)
+    return [f"{reason}: labels and patients are read without it" for reason, _ in unreadable]
+
+
+def _given_table_flags(options: Prepare) -> list[str]:
+    """Return the flags that are given and that only `--source table` reads."""
+    return [f"--{name.replace('_', '-')}" for name in TABLE_OPTIONS if getattr(options, name) is not None]

@@ -1,0 +1,69 @@
+"""Collect the images that a reader study can be drawn from: synthetic and real training images, each once."""
+
+from collections.abc import Iterable, Sequence
+
+from xrayaug.data.dataset import Dataset, Row
+from xrayaug.errors import DataError, InputError
+from xrayaug.evaluation.gather import facts
+from xrayaug.evaluation.gather.runs import Run, open_runs
+from xrayaug.evaluation.reader_study.study import StudyImage, StudyPools
+from xrayaug.options import Evaluate
+from xrayaug.storage import artifacts
+
+
+def open_pools(options: Evaluate) -> StudyPools:
+    """Open the runs of an evaluation and collect the images that its reader study can show.
+
+    Raises:
+        InputError: a run cannot be opened.
+        DataError: what the generator learnt from cannot be found.
+    """
+    return gather_pools(open_runs(options.runs, options.local_cache), options.reader_reals)
+
+
+def gather_pools(runs: Sequence[Run], reals: str) -> StudyPools:
+    """Collect the images that a reader study can show.
+
+    Args:
+        runs: sorted by arm; those of controls are left out.
+        reals: `generator` for real images that the generator learnt from, `arm` for those that the arms train on.
+
+    Raises:
+        DataError: what the generator learnt from cannot be found.
+    """
+    arms = _list_arms(runs)
+    synthetic = [(data, row) for data in arms for row in data.select(split="train", synthetic=True)]
+    return StudyPools(_drop_repeated(synthetic), _drop_repeated(_list_real_images(arms, reals)), reals)
+
+
+def _list_arms(runs: Sequence[Run]) -> list[Dataset]:
+    """Return the datasets of the arms with synthetic images, each once."""
+    arms = [run.data for run in runs if run.arm.control is None and run.data.select(split="train", synthetic=True)]
+    return list({artifacts.digest(data.path): data for data in arms}.values())
+
+
+def _list_real_images(arms: Sequence[Dataset], reals: str) -> Iterable[tuple[Dataset, Row]]:
+    if reals == "arm":
+        return [(arm, row) for arm in arms for row in arm.select(split="train", synthetic=False) if not row.copy]
+    try:
+        datasets = [facts.open_generator_data(arm.artifact) for arm in arms]
+    except InputError as problem:
+        raise DataError(
+            f"what the generator learnt from cannot be found: {problem.message}",
+            "--reader-reals arm takes the arms' own real images",
+        ) from None
+    return [(data, row) for data, rows in datasets for row in rows]
+
+
+def _drop_repeated(images: Iterable[tuple[Dataset, Row]]) -> list[StudyImage]:
+    """Return each picture once: the doses of the arms are nested."""
+    return list({_identify(data, row): StudyImage(data, row) for data, row in images}.values())
+
+
+def _identify(data: Dataset, row: Row) -> tuple[str, str, int]:
+    """Return what tells pictures apart: the artifact that holds the array, the array and the place in it."""
+    borrowed_from, _, rest = row.image.rpartition("/")
+    if not borrowed_from:
+        return artifacts.digest(data.path), rest, row.row
+    first, _, further = borrowed_from.partition("/")
+    return str(data.artifact.manifest["inputs"][first]["sha256"]), f"{further}/{rest}", row.row

@@ -1,0 +1,279 @@
+"""The result of an evaluation, as one tree of frozen dataclasses: `judge` makes it, tables, report and JSON render it.
+
+The fields of a class stand in the order of its JSON keys; `serialization` converts either way.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from xrayaug.stats.classification import Scores
+from xrayaug.stats.intervals import Estimate
+from xrayaug.stats.two_sample import TwoSampleResult
+
+LEVELS = ("image", "study", "patient")
+HALF, CHOSEN = "half", "chosen"  # thresholds: 0.5, and that of the greatest balanced accuracy on validation
+VERDICT_FILE = "verdict.json"
+METRICS_FILE = "metrics.json"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its 95 % interval, over seeds and patients."""
+
+    value: float
+    low: float
+    high: float
+    seeds: int
+
+    @classmethod
+    def from_estimate(cls, estimate: Estimate | None, lowest: float, highest: float) -> "Interval | None":
+        """Return the interval of an estimate, clipped to the range of the score; None where there is no estimate."""
+        if estimate is None:
+            return None
+        low, high = estimate.interval()
+        return cls(estimate.value, max(low, lowest), min(high, highest), estimate.seeds)
+
+
+Intervals = Mapping[str, Interval | None]  # by metric
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean and standard deviation of a score over the `n` runs that define it."""
+
+    mean: float | None
+    sd: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class ArmSettings:
+    """What an arm was trained on: its share of the real images and what was added to them."""
+
+    real_fraction: float
+    percent: float  # of synthetic images added
+    label: str | None  # of the added images
+    added: int  # images
+    control: str | None  # what the arm is a control of, if it is one
+
+
+@dataclass(frozen=True)
+class EvaluatedArm:
+    """An arm among others: its name, settings and class prior."""
+
+    name: str
+    settings: ArmSettings
+    share_normal: float  # of the training images
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the arms: which score decides, over which cases, and which difference does not matter."""
+
+    metric: str
+    level: str
+    margin: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class ThresholdScores:
+    """Scores at a threshold that was chosen on validation."""
+
+    threshold: float
+    scores: Scores = field(metadata={"inline": True})
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """The scores of one run on the test set, by level: at 0.5 and at the chosen thresholds."""
+
+    run: str
+    arm: ArmSettings
+    arm_name: str
+    seed: int
+    temperature: float
+    scores: Mapping[str, Scores] = field(metadata={"inline": True})
+    chosen: Mapping[str, ThresholdScores]
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """The scores of an arm by level and metric over its seeds, and its differences to the baseline."""
+
+    name: str
+    settings: ArmSettings = field(metadata={"inline": True})
+    seeds: Sequence[int]
+    scores: Mapping[str, Mapping[str, Summary]] = field(metadata={"inline": True})
+    chosen: Mapping[str, Mapping[str, Summary]]
+    thesis_accuracy: float | None
+    intervals: Mapping[str, Mapping[str, Intervals]]  # by level and threshold
+    differences: Mapping[str, Mapping[str, Intervals | None]]  # None for a baseline
+
+
+@dataclass(frozen=True)
+class Check:
+    """A condition of a fair comparison: `passed` is None if unknown; a failed critical one forbids a verdict."""
+
+    name: str
+    passed: bool | None = field(metadata={"key": "holds"})
+    sentence: str
+    critical: bool = field(default=False, metadata={"key": "grave"})
+
+
+@dataclass(frozen=True)
+class BootstrapInterval:
+    """An interval of the bootstrap; `kind` is how it is formed."""
+
+    kind: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class SignFlip:
+    """The sign-flip test over seeds: its p-value and the smallest that so many seeds can give."""
+
+    p: float
+    smallest: float
+
+
+@dataclass(frozen=True)
+class Difference(Interval):
+    """The difference that decides, with its standard error, variances, tests and the value of each seed."""
+
+    standard_error: float
+    variance_of_seeds: float
+    variance_of_patients: float
+    p: float
+    p_holm: float | None
+    p_equivalent: float
+    p_equivalent_holm: float | None
+    bootstrap: BootstrapInterval
+    sign_flip: SignFlip
+    of_seeds: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class PairTests:
+    """Tests of two networks of one seed on the same cases: exact McNemar and DeLong."""
+
+    seed: int
+    only_arm_right: int
+    only_baseline_right: int
+    mcnemar_p: float
+    auroc_difference: float | None
+    delong_p: float | None
+
+
+@dataclass(frozen=True)
+class PriorShift:
+    """Whether the class prior of training moved, and whether that alone explains the difference (`alone`)."""
+
+    share_normal: float
+    share_normal_baseline: float
+    moved: bool
+    alone: bool
+    calls: Interval | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class ControlComparison:
+    """An arm compared with a control of the same size."""
+
+    control: str
+    relation: str
+    sentence: str
+    difference: Interval | None
+
+
+@dataclass(frozen=True)
+class ArmVerdict:
+    """The verdict on one arm, with its reason and everything that supports it."""
+
+    arm: str
+    control: str | None
+    baseline: str | None
+    verdict: str
+    reason: str
+    difference: Difference | None
+    pairs: Sequence[PairTests]
+    prior_shift: PriorShift
+    controls: Sequence[ControlComparison]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict on every arm but the baselines, and the checks it rests on."""
+
+    question: Question = field(metadata={"inline": True})
+    threshold: str
+    confidence: float
+    valid: bool
+    checks: Sequence[Check]
+    arms: Sequence[ArmVerdict]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """How well an arm's real and synthetic training images can be told apart, with as many of either per label."""
+
+    arm: str
+    features: str  # name of the network that made them
+    dims: int
+    labels: tuple[str, ...]  # of the synthetic images
+    apart: TwoSampleResult | None  # None where there are too few images
+
+
+@dataclass(frozen=True)
+class Subgroup:
+    """The test images with one value of a column: intervals and differences by arm, uncorrected."""
+
+    value: str
+    images: int
+    abnormal: int
+    intervals: Mapping[str, Intervals]
+    differences: Mapping[str, Intervals]
+
+
+@dataclass(frozen=True)
+class Subgroups:
+    """The subgroups by the values of one column."""
+
+    column: str
+    metric: str
+    groups: Sequence[Subgroup]
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Sizes of the test set."""
+
+    images: int
+    studies: int
+    normal: int
+    abnormal: int
+
+
+@dataclass(frozen=True)
+class ReportedResults:
+    """Results that the thesis reports: accuracy by percent added."""
+
+    accuracy: Mapping[int, float]
+    note: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that an evaluation found."""
+
+    threshold: float
+    test: TestSet
+    split_by: str
+    arms: Sequence[ArmResult]
+    runs: Sequence[RunScores]
+    verdict: Verdict
+    audits: Sequence[Audit] = field(metadata={"key": "shortcuts"})
+    subgroups: Subgroups | None = field(metadata={"optional": True})
+    thesis: ReportedResults

@@ -1,0 +1,287 @@
+"""Render an evaluation as tables, CSV, Markdown, JSON files and Figure 7."""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from xrayaug import plots
+from xrayaug.data.dataset import BALANCE
+from xrayaug.evaluation import serialization, verdict
+from xrayaug.evaluation.results import (
+    CHOSEN,
+    HALF,
+    LEVELS,
+    METRICS_FILE,
+    VERDICT_FILE,
+    ArmResult,
+    Difference,
+    Evaluation,
+    Interval,
+    Summary,
+    TestSet,
+)
+from xrayaug.runtime.console import Table
+from xrayaug.stats import classification
+from xrayaug.storage import csvfile, files
+
+IN_TABLE5 = ("image", "study")
+TITLES = {"accuracy": "Accuracy", "kappa": "Kappa", "auroc": "AUROC", "sensitivity": "Sensitivity",
+          "specificity": "Specificity"}  # fmt: skip
+UNDEFINED = "--"
+INTERVALS_NOTE = (
+    "intervals: t, over seeds and patients; beside them in verdict.json the bootstrap's, by percentiles (not BCa)"
+)
+PASSED = {True: "yes", False: "no", None: "unknown"}
+
+Kind = tuple[float, str, str]  # of a line of Figure 7: minus the share of real images, label, control
+
+
+def tables(evaluation: Evaluation) -> list[Table]:
+    """Table 5 per image and per study, subgroups, the verdict and what it stands on."""
+    return [
+        *(_spread_table(evaluation, level) for level in IN_TABLE5),
+        *subgroup_tables(evaluation),
+        *verdict_tables(evaluation),
+    ]
+
+
+def sheets(evaluation: Evaluation) -> dict[str, str]:
+    """The numbers as CSV, by the name of the file."""
+    return {
+        "table5.csv": csvfile.dump(_table5_lines(evaluation)),
+        "verdict.csv": csvfile.dump(_verdict_lines(evaluation)),
+        "intervals.csv": csvfile.dump(_interval_lines(evaluation)),
+        **({"subgroups.csv": csvfile.dump(_subgroup_lines(evaluation))} if evaluation.subgroups else {}),
+    }
+
+
+def write(directory: Path, evaluation: Evaluation) -> None:
+    """All numbers as JSON, the verdict apart, the sheets, Table 5 as Markdown, Figure 7."""
+    files.write_json(directory / METRICS_FILE, serialization.to_dict(evaluation))
+    files.write_json(directory / VERDICT_FILE, serialization.to_dict(evaluation.verdict))
+    for name, content in sheets(evaluation).items():
+        files.write_text(directory / name, content)
+    files.write_text(
+        directory / "table5.md", "\n".join(_markdown(_spread_table(evaluation, level)) for level in IN_TABLE5)
+    )
+    _draw_figure7(directory / "figure7", evaluation)
+
+
+def subgroup_tables(evaluation: Evaluation) -> list[Table]:
+    """With `--by`, of every group and arm the score that decides and its difference."""
+    if evaluation.subgroups is None:
+        return []
+    column, metric = evaluation.subgroups.column, evaluation.subgroups.metric
+    rows = [
+        (group.value, f"{group.images:,}", arm, format_interval(intervals[metric], ".3f"),
+         format_interval(group.differences.get(arm, {}).get(metric), "+.3f"))
+        for group in evaluation.subgroups.groups for arm, intervals in group.intervals.items()
+    ]  # fmt: skip
+    columns = (column, "Images", "Percent added", _heading(metric), "Difference to 0")
+    undefined = any(cells[3] == UNDEFINED for cells in rows)
+    why = f"{UNDEFINED}: undefined, as where a group lacks a class or has one patient of it"
+    return [Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows, [why] if undefined else [])]
+
+
+def interval_table(evaluation: Evaluation, level: str) -> Table:
+    """Table 5 with 95 % intervals in place of deviations."""
+    title = f"Table 5, per {level}: mean over runs (95 % interval)"
+    return _table5(evaluation, title, lambda arm, metric: format_interval(arm.intervals[level][HALF][metric], ".3f"))
+
+
+def _spread_table(evaluation: Evaluation, level: str) -> Table:
+    title = f"Table 5, per {level}: mean ± standard deviation over runs"
+    return _table5(evaluation, title, lambda arm, metric: _format_summary(arm.scores[level][metric]))
+
+
+def _table5(evaluation: Evaluation, title: str, cell: Callable[[ArmResult, str], str]) -> Table:
+    columns = ("Percent added", "Images added", "Runs", *TITLES.values(), "Accuracy, thesis (reported)")
+    rows = [
+        (
+            arm.name,
+            f"{arm.settings.added:,}",
+            str(len(arm.seeds)),
+            *(cell(arm, metric) for metric in TITLES),
+            UNDEFINED if arm.thesis_accuracy is None else f"{arm.thesis_accuracy:.3f}",
+        )
+        for arm in evaluation.arms
+    ]
+    return Table(title, columns, rows, notes(evaluation))
+
+
+def verdict_tables(evaluation: Evaluation) -> list[Table]:
+    """What the verdict stands on, and the verdict arm by arm with its reasons."""
+    return [checks_table(evaluation), *([difference_table(evaluation)] if evaluation.verdict.arms else [])]
+
+
+def checks_table(evaluation: Evaluation) -> Table:
+    """The checks that the verdict stands on."""
+    rows = [(each.name, PASSED[each.passed], each.sentence) for each in evaluation.verdict.checks]
+    return Table("What the verdict stands on", ("Check", "Holds", "What was found"), rows)
+
+
+def difference_table(evaluation: Evaluation) -> Table:
+    """Every arm's verdict with its difference and p-values, the reasons under it."""
+    found = evaluation.verdict
+    question = found.question
+    metric = classification.display_name(question.metric)
+    title = f"Verdict by {metric} per {question.level}, margin {question.margin:g}"
+    words = [verdict.DISPLAY_NAMES[each.verdict] for each in found.arms]
+    cells = [_difference_cells(each.difference) for each in found.arms]
+    rows = [(each.arm, word, *numbers) for each, word, numbers in zip(found.arms, words, cells, strict=True)]
+    columns = ("Percent added", "Verdict", "Difference to 0 (95 %)", "p (Holm)", "p equivalent (Holm)")
+    notes = [f"{each.arm}: {word}: {each.reason}" for each, word in zip(found.arms, words, strict=True)]
+    notes.append(INTERVALS_NOTE)
+    return Table(title, columns, rows, notes)
+
+
+def _difference_cells(difference: Difference | None) -> tuple[str, str, str]:
+    if difference is None:
+        return UNDEFINED, UNDEFINED, UNDEFINED
+    different, equivalent = (p_cell(p) for p in (difference.p_holm, difference.p_equivalent_holm))
+    return format_interval(difference, "+.3f"), different, equivalent
+
+
+def p_cell(p_value: float | None) -> str:
+    """A p-value in a table: `0.012`, `< 0.001`."""
+    return verdict.format_p(p_value).removeprefix("= ")
+
+
+def format_interval(interval: Interval | None, form: str) -> str:
+    """`0.831 (0.790 to 0.872)`."""
+    if interval is None:
+        return UNDEFINED
+    return f"{interval.value:{form}} ({interval.low:{form}} to {interval.high:{form}})"
+
+
+def _table5_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
+    """One line per level and arm."""
+    spread = [f"{metric}_{part}" for metric in TITLES for part in ("mean", "sd")]
+    about = ("level", "percent_added", "real_fraction", "label", "images_added", "runs")
+    lines: list[tuple[object, ...]] = [(*about, *spread, "thesis_accuracy_reported")]
+    for level, arm in itertools.product(IN_TABLE5, evaluation.arms):
+        summaries = [arm.scores[level][metric] for metric in TITLES]
+        numbers = [number for each in summaries for number in (each.mean, each.sd)]
+        of = arm.settings
+        settings = (f"{of.percent:g}", f"{of.real_fraction:g}", of.label, of.added, len(arm.seeds))
+        lines.append((level, *settings, *numbers, arm.thesis_accuracy))
+    return lines
+
+
+def _verdict_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
+    found = evaluation.verdict
+    names = ("value", "low", "high", "seeds", "p", "p_holm", "p_equivalent", "p_equivalent_holm")
+    lines: list[tuple[object, ...]] = [("arm", "control", "baseline", "verdict", "metric", "level", *names, "reason")]
+    for each in found.arms:
+        numbers = [each.difference and getattr(each.difference, name) for name in names]
+        known = (each.arm, each.control, each.baseline, each.verdict, found.question.metric, found.question.level)
+        lines.append((*known, *numbers, each.reason))
+    return lines
+
+
+def _interval_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
+    """Every score and every difference with its interval."""
+    lines: list[tuple[object, ...]] = [("level", "threshold", "arm", "of", "metric", "value", "low", "high", "seeds")]
+    for level, threshold, arm in itertools.product(LEVELS, (HALF, CHOSEN), evaluation.arms):
+        for of, by_metric in (
+            ("score", arm.intervals[level][threshold]),
+            ("difference", arm.differences[level][threshold] or {}),
+        ):
+            known = (level, threshold, arm.name, of)
+            lines += [(*known, metric, *_numbers(interval)) for metric, interval in by_metric.items()]
+    return lines
+
+
+def _subgroup_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
+    if evaluation.subgroups is None:
+        return []
+    lines: list[tuple[object, ...]] = [
+        ("column", "value", "images", "abnormal", "arm", "of", "metric", "estimate", "low", "high", "seeds")
+    ]
+    for group in evaluation.subgroups.groups:
+        for of, by_arm in (("score", group.intervals), ("difference", group.differences)):
+            for arm, by_metric in by_arm.items():
+                known = (evaluation.subgroups.column, group.value, group.images, group.abnormal, arm, of)
+                lines += [(*known, metric, *_numbers(interval)) for metric, interval in by_metric.items()]
+    return lines
+
+
+def _numbers(interval: Interval | None) -> tuple[object, ...]:
+    if interval is None:
+        return (None,) * 4
+    return interval.value, interval.low, interval.high, interval.seeds
+
+
+def _heading(metric: str) -> str:
+    name = classification.display_name(metric)
+    return name[0].upper() + name[1:]
+
+
+def _format_summary(summary: Summary) -> str:
+    if summary.mean is None:
+        return UNDEFINED
+    return f"{summary.mean:.3f}" + ("" if summary.sd is None else f" ± {summary.sd:.3f}")
+
+
+def notes(evaluation: Evaluation) -> list[str]:
+    """Return the notes under a table of scores."""
+    return [*describe_test_set(evaluation.test, evaluation.split_by), evaluation.thesis.note]
+
+
+def describe_test_set(test: TestSet, split_by: str) -> list[str]:
+    """Return the sizes of the test set, and a warning if patients may leak."""
+    counted = f"test: {test.images:,} images of {test.studies:,} studies"
+    lines = [f"{counted}; {test.normal:,} images normal, {test.abnormal:,} abnormal"]
+    if split_by == "image":
+        lines.append("warning: split by image: patients leak between train and validation")
+    return lines
+
+
+def _markdown(table: Table) -> str:
+    lines = [table.columns, ["---", *["---:"] * (len(table.columns) - 1)], *table.rows]
+    body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"## {table.title}\n\n{body}\n\n" + "".join(f"- {note}\n" for note in table.notes)
+
+
+def reported(evaluation: Evaluation) -> dict[float, float]:
+    """Return the thesis's accuracy by percent added."""
+    return {float(percent): value for percent, value in evaluation.thesis.accuracy.items()}
+
+
+def by_kind(arms: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
+    """Group arms into the lines of Figure 7 by what is added; the arm without synthetic images begins each line."""
+    lines = itertools.groupby(_sort_into_lines(arms), lambda each: each[0])
+    return {_kind_name(kind): [arm for _, arm in members] for kind, members in lines}
+
+
+def _draw_figure7(stem: Path, evaluation: Evaluation) -> None:
+    kinds = by_kind(evaluation.arms).items()
+    series = [plots.Series(name, [_dose(evaluation, arm) for arm in arms]) for name, arms in kinds]
+    subtitle = f"per image, {evaluation.test.images:,} test images"
+    plots.save_figure7(stem, series, reported(evaluation), subtitle)
+
+
+def _sort_into_lines(arms: Sequence[ArmResult]) -> list[tuple[Kind, ArmResult]]:
+    """Return every arm with its line; a baseline is in every line of its fraction of the real images."""
+    labels = sorted({arm.settings.label for arm in arms if arm.settings.label}) or ["normal"]
+    placed = [
+        ((-arm.settings.real_fraction, line, arm.settings.control or ""), arm)
+        for arm in arms
+        for line in (labels if not arm.settings.percent else [arm.settings.label or "no"])  # no image was added
+    ]
+    return sorted(placed, key=lambda each: (*each[0], each[1].settings.percent))
+
+
+def _kind_name(kind: Kind) -> str:
+    fraction, label, control = -kind[0], *kind[1:]
+    what = "images that even out the classes added (percent of what these differ by)"
+    added = f"{control}, a control" if control else what if label == BALANCE else f"{label} images added"
+    return added + (f" to {100 * fraction:g}% of the real ones" if fraction != 1 else "")
+
+
+def _dose(evaluation: Evaluation, arm: ArmResult) -> plots.Dose:
+    of_runs = [each.scores["image"].accuracy for each in evaluation.runs if each.arm_name == arm.name]
+    of_seeds = [each for each in of_runs if each is not None]  # undefined without test images alone
+    accuracy = arm.scores["image"]["accuracy"]
+    return plots.Dose(arm.settings.percent, of_seeds, math.nan if accuracy.mean is None else accuracy.mean, accuracy.sd)

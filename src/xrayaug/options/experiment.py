@@ -1,0 +1,286 @@
+"""The options of `xrayaug experiment`, and its presets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from xrayaug.options.base import (
+    Command,
+    Panel,
+    Role,
+    find_value,
+    format_value,
+    option,
+    parse_numbers,
+    parse_words,
+)
+from xrayaug.options.choices import ARCHITECTURES, SOURCES, Control
+from xrayaug.options.mixins import (
+    CacheOptions,
+    CheckpointOptions,
+    CollapseOptions,
+    DeviceOptions,
+    DuplicatesOptions,
+    EvaluationOptions,
+    PrecisionOptions,
+    SlurmOptions,
+    WorkersOptions,
+)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The values of the options of a study that the user does not give."""
+
+    percents: tuple[float, ...]
+    seeds: int
+    gan_size: int
+    gan_epochs: int
+    gan_batch_size: int | None  # None: the one in the recipe of the architecture
+    samples: int
+    features: Literal["inception", "random", "none"]
+    split_by: Literal["patient", "image"]
+    classifier_arch: str
+    classifier_weights: str
+    classifier_size: int
+    classifier_epochs: int
+    classifier_batch_size: int
+
+
+PRESETS = {
+    "thesis": Preset(
+        percents=(0.0, 10.0, 50.0, 100.0),
+        seeds=5,
+        gan_size=128,
+        gan_epochs=100,
+        gan_batch_size=None,
+        samples=10000,
+        features="inception",
+        split_by="image",
+        classifier_arch="densenet169",
+        classifier_weights="imagenet",
+        classifier_size=224,
+        classifier_epochs=10,
+        classifier_batch_size=8,
+    ),
+    "demo": Preset(
+        percents=(0.0, 50.0, 100.0),
+        seeds=2,
+        gan_size=64,
+        gan_epochs=20,
+        gan_batch_size=25,
+        samples=400,
+        features="random",
+        split_by="patient",
+        classifier_arch="resnet18",
+        classifier_weights="none",
+        classifier_size=64,
+        classifier_epochs=5,
+        classifier_batch_size=16,
+    ),
+}
+
+
+def _format_preset_value(preset: str, name: str) -> str:
+    value = getattr(PRESETS[preset], name)
+    return "that of --gan-arch" if value is None else format_value(value)
+
+
+def _preset_option(name: str, help: str, panel: Panel, **settings: Any) -> Any:
+    """Declare an option whose default is in the preset."""
+    values = {preset: _format_preset_value(preset, name) for preset in PRESETS}
+    default_text = "; ".join(f"{preset}: {value}" for preset, value in values.items())
+    return option(None, help=help, panel=panel, default_text=default_text, **settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(
+    DuplicatesOptions,
+    EvaluationOptions,
+    WorkersOptions,
+    CollapseOptions,
+    PrecisionOptions,
+    CheckpointOptions,
+    CacheOptions,
+    DeviceOptions,
+    SlurmOptions,
+    Command,
+):
+    """Run a whole study: all other commands in order, except those that are complete."""
+
+    name = "experiment"
+    example = "xrayaug experiment --preset thesis --rsna raw/rsna --mura raw/MURA-v1.1 --out study"
+
+    preset: Literal["thesis", "demo"] = option(
+        "thesis",
+        help="Values of the options that are not given: thesis takes those of the thesis, for real data; demo draws "
+        "phantoms and is small enough for a CPU.",
+    )
+    rsna: Path | None = option(
+        None,
+        help="Images to train the GAN on: raw RSNA images, another raw set (see --rsna-source), or a dataset.",
+        role=Role.INPUT,
+        default_text="required, except for --preset demo",
+    )
+    mura: Path | None = option(
+        None,
+        help="Images to train the classifiers on: raw MURA, another raw set (see --mura-source), or a dataset.",
+        role=Role.INPUT,
+        default_text="required, except for --preset demo",
+    )
+    rsna_source: str = option(
+        "rsna", choices=SOURCES, help="Layout of the set of --rsna; see prepare --source.", panel=Panel.DATA
+    )
+    mura_source: str = option(
+        "mura", choices=SOURCES, help="Layout of the set of --mura; see prepare --source.", panel=Panel.DATA
+    )
+    test: float = option(
+        0.0,
+        help="Share of the images to hold out for testing, for sets that have no test split of their own.",
+        panel=Panel.DATA,
+        minimum=0.0,
+        maximum=0.9,
+    )
+    percents: tuple[float, ...] | None = _preset_option(
+        "percents",
+        "Doses of synthetic images, in percent of the normal real training images, separated by commas.",
+        Panel.COMMON,
+        metavar="NUMBER,...",
+        parse=parse_numbers,
+    )
+    real_fractions: tuple[float, ...] | None = option(
+        None,
+        help="Shares of the real training patients to keep, separated by commas. Each is combined with every dose.",
+        panel=Panel.DATA,
+        metavar="NUMBER,...",
+        parse=parse_numbers,
+        default_text="1",
+    )
+    labels: tuple[str, ...] | None = option(
+        None,
+        help="Labels of the added images, separated by commas: normal, abnormal, both, balance. Each is combined with "
+        "every dose.",
+        panel=Panel.DATA,
+        choices=("normal", "abnormal", "both", "balance"),
+        metavar="NAME,...",
+        parse=parse_words,
+        default_text="the labels that they were drawn with",
+    )
+    controls: tuple[str, ...] | None = option(
+        None,
+        help="Controls of every dose, separated by commas: duplicate, classical, reweight, shuffle; see augment "
+        "--control.",
+        panel=Panel.DATA,
+        choices=get_args(Control),
+        metavar="NAME,...",
+        parse=parse_words,
+        default_text="none",
+    )
+    seeds: int | None = _preset_option("seeds", "Classifiers to train for each arm.", Panel.COMMON, minimum=1)
+    budget: Literal["epochs", "steps"] = option(
+        "epochs",
+        help="What is equal in all arms, epochs or optimiser steps; see train-classifier --budget.",
+        panel=Panel.TRAINING,
+    )
+    gan_arch: str = option("dcgan", choices=ARCHITECTURES, help="Architecture of the GAN.", panel=Panel.MODEL)
+    gan_label: Literal["normal", "abnormal"] | None = option(
+        None,
+        help="Train the GAN on the images of this label alone. A conditional architecture does not need it.",
+        panel=Panel.DATA,
+        default_text="both",
+    )
+    gan_size: int | None = _preset_option(
+        "gan_size", "Width and height of the images of the GAN, in pixels.", Panel.MODEL, minimum=8
+    )
+    gan_epochs: int | None = _preset_option("gan_epochs", "Epochs of the GAN.", Panel.TRAINING, minimum=1)
+    gan_batch_size: int | None = _preset_option("gan_batch_size", "Batch size of the GAN.", Panel.TRAINING, minimum=1)
+    samples: int | None = _preset_option("samples", "Synthetic images to draw.", Panel.SAMPLING, minimum=1)
+    features: Literal["inception", "random", "none"] | None = _preset_option(
+        "features", "Features for the distances between sets; none measures no distances.", Panel.EVALUATION
+    )
+    screen: bool = option(
+        False,
+        help="Run xrayaug copies on the synthetic images and leave out those that it flags.",
+        panel=Panel.SAMPLING,
+    )
+    fid_weights: Path | None = option(
+        None,
+        help="File of the Inception weights of pytorch-fid.",
+        role=Role.INPUT,
+        panel=Panel.EVALUATION,
+        default_text="the one in $TORCH_HOME, else it is downloaded",
+    )
+    split_by: Literal["patient", "image"] | None = _preset_option(
+        "split_by", "Hold out whole patients or single images for validation.", Panel.DATA
+    )
+    classifier_arch: str | None = _preset_option(
+        "classifier_arch",
+        "Classification network of torchvision.",
+        Panel.MODEL,
+        metavar="NAME",
+        after="duplicates",
+    )
+    classifier_weights: str | None = _preset_option(
+        "classifier_weights",
+        "Initial weights of the classifiers: imagenet, none (random), or a file.",
+        Panel.MODEL,
+        metavar="NAME|FILE",
+    )
+    classifier_size: int | None = _preset_option(
+        "classifier_size",
+        "Width and height of the images that the classifiers see, in pixels.",
+        Panel.MODEL,
+        minimum=16,
+    )
+    classifier_epochs: int | None = _preset_option(
+        "classifier_epochs", "Epochs of the classifiers.", Panel.TRAINING, minimum=1
+    )
+    classifier_batch_size: int | None = _preset_option(
+        "classifier_batch_size", "Batch size of the classifiers.", Panel.TRAINING, minimum=2
+    )
+    side_by_side: bool = option(
+        False,
+        help="Train the classifiers of one arm together on one device, which needs memory for all of them.",
+        role=Role.EXECUTION,
+        after="on_collapse",
+    )
+    jobs: int | None = option(
+        None,
+        help="Number of commands to run in parallel. A command starts when all its inputs are there.",
+        role=Role.EXECUTION,
+        minimum=1,
+        maximum=1024,
+        default_text="the number of --devices, else 1; with --slurm no limit",
+        after="deterministic",
+    )
+    devices: tuple[str, ...] | None = option(
+        None,
+        help="Devices to distribute the commands over, separated by commas, such as cuda:0,cuda:1. Each command runs "
+        "on one of them.",
+        role=Role.EXECUTION,
+        metavar="DEVICE,...",
+        parse=parse_words,
+        default_text="that of --device",
+    )
+    status: bool = option(
+        False,
+        help="Only report which commands are done, running, failed or waiting, and estimate the remaining time.",
+        role=Role.EXECUTION,
+        panel=Panel.COMMON,
+    )
+    slurm: Path | None = option(
+        None,
+        help="Only write the commands that are not done as SLURM job scripts to this directory. Its submit.sh submits "
+        "them.",
+        role=Role.EXECUTION,
+        panel=Panel.SLURM,
+        default_text="none",
+    )
+
+    @classmethod
+    def dependent_defaults(cls, words: Sequence[str]) -> dict[str, str]:
+        """Return the values of the preset among the words."""
+        preset = find_value(words, "preset")
+        names = Preset.__dataclass_fields__ if preset in PRESETS else ()
+        return {name: f"{preset}: {_format_preset_value(str(preset), name)}" for name in names}
