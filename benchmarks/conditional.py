@@ -59,7 +59,7 @@ class Opinion:
         both = share(int(agrees.sum()), len(agrees))
         shuffled = self._agrees(np.random.default_rng(seed).permutation(self.asked)).mean()
         auroc = classification.auroc(self.asked, self.said) or float("nan")
-        interval = f"{both['value']:.3f} ({both['low']:.3f} to {both['high']:.3f})"
+        interval = f"{both.value:.3f} ({both.low:.3f} to {both.high:.3f})"
         return [*(f"{self.right(label):.2f}" for label in (0, 1)), interval, f"{auroc:.3f}", f"{shuffled:.3f}"]
 
     def _agrees(self, labels: Labels) -> Labels:

@@ -1,4 +1,4 @@
-"""Small datasets with rows of the test's own choosing, and artifacts of any kind."""
+"""Builders of small datasets with given rows, and of artifacts of any kind."""
 
 import csv
 import hashlib
@@ -19,6 +19,7 @@ from xrayaug.data.images.arrays import Pixels
 from xrayaug.networks import classifier
 from xrayaug.options import Phantom, Prepare, TrainClassifier
 from xrayaug.storage import builder, files, manifests, weights
+from xrayaug.storage.files import WEIGHTS_FILE
 from xrayaug.storage.manifests import MANIFEST
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
@@ -27,26 +28,26 @@ PLAIN = Row("images.npy", 0, "train", "normal", "p0", "p0/s1", "folder", False)
 
 
 def row(**changes: Any) -> Row:
-    """A real, normal training image of patient p0, but for the changes."""
+    """Return the row of a real, normal training image of patient p0, with the given changes."""
     return replace(PLAIN, **changes)
 
 
 def grey(count: int, size: int = 8) -> Pixels:
-    """Pictures of one grey each, 0, 1, 2, ..., so that a picture tells which it is."""
+    """Return pictures of uniform grey values 0, 1, 2, ..., so that the value identifies the picture."""
     return np.broadcast_to(np.arange(count).astype(np.uint8)[:, None, None], (count, size, size))
 
 
 def write_dataset(
     out: Path, rows: Sequence[Row], *, pixels: Pixels | None = None, numbered: bool = True, split_by: str = "patient"
 ) -> Path:
-    """A finished dataset of `rows`, numbered in order unless told otherwise; its pixels are `grey` by default."""
-    given = [replace(each, row=place) for place, each in enumerate(rows)] if numbered else list(rows)
-    pictures = grey(len(given)) if pixels is None else pixels
+    """Write a finished dataset of `rows`, numbered in order if `numbered`; its pixels are `grey` by default."""
+    index = [replace(entry, row=place) for place, entry in enumerate(rows)] if numbered else list(rows)
+    pictures = grey(len(index)) if pixels is None else pixels
 
     def build(directory: Path) -> dict[str, Any]:
         with arrays.writing_images(directory, pictures.shape[1]) as writer:
             writer.write(pictures)
-        dataset.write_index(directory, given, split_by=split_by)
+        dataset.write_index(directory, index, split_by=split_by)
         return {"split_by": split_by}
 
     raw = out.parent / "raw"
@@ -59,14 +60,13 @@ def write_dataset(
 def write_classifier(
     out: Path, data: Path, *, arch: str = "resnet18", size: int = 32, seed: int = 0, synthetic: int = 0
 ) -> Path:
-    """A classifier run as `train-classifier` leaves it, untrained."""
-    from xrayaug.metrics import features
+    """Write a classifier run as `train-classifier` does, with an untrained network."""
     from xrayaug.networks import classifier
-    from xrayaug.storage import weights  # with torch, which most of what is built here does without
+    from xrayaug.storage import weights  # imported here, since most tests need no torch
 
     def build(directory: Path) -> dict[str, Any]:
         network = classifier.build(arch, size=size, seed=seed)
-        weights.save(directory / features.WEIGHTS, classifier.state_of(network))
+        weights.save(directory / WEIGHTS_FILE, classifier.state_of(network))
         return {"arch": arch, "size": size, "train": {"synthetic": {"normal": synthetic, "abnormal": 0}}}
 
     builder.build_artifact(TrainClassifier(data=data, out=out), "classifier-run", build)
@@ -74,7 +74,7 @@ def write_classifier(
 
 
 def tamper(path: Path, name: str, change: Callable[[bytes], bytes]) -> None:
-    """Change a file of a finished artifact and its manifest with it, as a hand that seals again."""
+    """Change a file of a finished artifact, and update and seal its manifest."""
     file = path / name
     file.write_bytes(change(file.read_bytes()))
     manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
@@ -86,7 +86,7 @@ def tamper(path: Path, name: str, change: Callable[[bytes], bytes]) -> None:
 
 
 def edit_manifest(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    """Change what a finished artifact says of itself, and seal it again."""
+    """Change the manifest of a finished artifact, and seal it again."""
     manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     change(manifest)
     manifests.write(path, manifest)
@@ -117,7 +117,7 @@ RESULT = {"images": 3, "mean": 0.5}
 
 
 def build(directory: Path) -> dict[str, Any]:
-    """Make an artifact of two files, one in a directory of its own."""
+    """Fill an artifact with two files, one of them in a subdirectory."""
     (directory / "images.npy").write_bytes(b"pixels")
     (directory / "png").mkdir()
     (directory / "png" / "0.png").write_bytes(b"a picture")
@@ -125,18 +125,18 @@ def build(directory: Path) -> dict[str, Any]:
 
 
 def phantom(out: Path, **changes: Any) -> Phantom:
-    """A command without inputs."""
+    """Return a command without inputs."""
     return Phantom(**{"layout": "rsna", "count": 3, "out": out, **changes})
 
 
 def arm_of(percent: float, added: int, **changes: Any) -> dict[str, Any]:
-    """What the manifest of an arm says was added: normal images, unless told otherwise."""
+    """Return the manifest's description of an arm; the images added are normal by default."""
     label = "normal" if added else None
     return {"percent": percent, "real_fraction": 1.0, "label": label, "added": added, **changes}
 
 
 def train(data: Path, out: Path, seed: int, log: Sequence[dict[str, Any]] = (), **changes: Any) -> Path:
-    """A classifier run as train-classifier writes it, its network untrained."""
+    """Write a classifier run with a log as `train-classifier` does, with an untrained network."""
     options = TrainClassifier(data=data, out=out, arch="squeezenet1_1", weights="none", size=32, seed=seed, **changes)
 
     def build(directory: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tiny datasets for the stages that read one."""
+"""Fixtures that several rooms share: tiny datasets and artifacts, and a browser."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,36 +19,36 @@ from xrayaug.storage import builder
 from xrayaug.storage.builder import build_artifact
 
 MakeDataset = Callable[..., Path]
-LONGEST = "test_readme.py"  # of all files; begun last, it would be waited for
+SLOWEST_FILE = "test_readme.py"  # run first, or the other workers would wait for it at the end
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file first, so that processes side by side end at about the same time."""
-    items.sort(key=lambda item: item.path.name != LONGEST)
+    """Run the slowest file first, so that parallel workers end at about the same time."""
+    items.sort(key=lambda item: item.path.name != SLOWEST_FILE)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """One of several processes tells what its fault tests did."""
+    """Send the figures of the fault tests from a worker to the main process."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["tally"] = tally.counted()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Add it up, unless that process died."""
+    """Add up the figures of a worker, unless it died."""
     if "tally" in getattr(node, "workeroutput", {}):
         tally.add(node.workeroutput["tally"])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was killed, run again and lost."""
+    """Print how many runs were killed, run again and lost."""
     for line in tally.lines():
         terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> Iterator[None]:
-    """Tiny networks are slower on many threads than on one."""
+    """Use one thread, on which tiny networks are faster than on many."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -57,7 +57,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
-    """`make_dataset(path, studies=4, ...)` writes a dataset whose abnormal images are bright, and gives its path."""
+    """Return a function that writes a dataset whose abnormal images are bright, and returns its path."""
     raw = tmp_path_factory.mktemp("raw") / "list.csv"
     raw.touch()
 
@@ -73,7 +73,7 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
         result: dict[str, Any] | None = None,
         seed: int = 0,
     ) -> Path:
-        """Per split and label `studies` studies of two images, one study per patient."""
+        """Write `studies` studies of two images for each split and label, one study for each patient."""
         rows = [
             _row(split, label, study, synthetic=False)
             for split in splits
@@ -106,14 +106,14 @@ def _row(split: str, label: str, number: int, *, synthetic: bool) -> Row:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """A finished raw set."""
+    """Return the path of a finished raw set."""
     build_artifact(phantom(tmp_path / "made"), "raw", build)
     return tmp_path / "made"
 
 
 @pytest.fixture
 def chain(tmp_path: Path) -> tuple[Path, Path]:
-    """A finished GAN run and the finished dataset that was sampled from it."""
+    """Return the paths of a finished GAN run and of the finished dataset that was sampled from it."""
     run, out = tmp_path / "tree" / "runs" / "gan", tmp_path / "tree" / "data" / "synthetic"
     build_artifact(phantom(run), "gan-run", build)
     build_artifact(Sample(run=run, out=out), "dataset", build)
@@ -122,6 +122,6 @@ def chain(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A real Chromium; the test is skipped where there is none."""
+    """Start a real Chromium; the test is skipped if there is none."""
     with browsing(tmp_path_factory.mktemp("browser")) as opened:
         yield opened

@@ -1,7 +1,7 @@
-"""What torchrun starts in the tests of several processes: the commands of a file, one after another, in one process.
+"""Program that torchrun starts in the tests of several processes: it runs the commands of a file one after another.
 
-A line of the file is a list of words; `stop` before them has the last rank alone be asked to stop at its fourth step.
-Each rank leaves `rank-<number>.json` in the directory: how each command ended, and the hash of every state it saved.
+Each command is a list of words. After the word `stop`, the last rank alone is asked to stop at its fourth step. Each
+rank writes `rank-<number>.json` to the directory: the exit code of each command, and the hash of every saved state.
 """
 
 import hashlib
@@ -22,17 +22,17 @@ STOP_AT = 4
 
 def main(directory: Path) -> None:
     saved: list[str] = []
-    _note_states(saved)
-    ends = [_end_of(words) for words in json.loads((directory / "commands.json").read_text())]
-    said = {"ends": ends, "saved": saved, "pid": os.getpid()}
-    (directory / f"rank-{ranks.current_rank().number}.json").write_text(json.dumps(said))
+    _record_states(saved)
+    ends = [_run_command(words) for words in json.loads((directory / "commands.json").read_text())]
+    report = {"ends": ends, "saved": saved, "pid": os.getpid()}
+    (directory / f"rank-{ranks.current_rank().number}.json").write_text(json.dumps(report))
 
 
-def _end_of(words: list[str]) -> int:
+def _run_command(words: list[str]) -> int:
     save_if_due = Checkpoints.save_if_due
     if words[0] == "stop":
         words = words[1:]
-        _stop_the_last()
+        _stop_last_rank()
     try:
         return cli.app(words, standalone_mode=False) or 0
     except SystemExit as ending:
@@ -41,29 +41,29 @@ def _end_of(words: list[str]) -> int:
         Checkpoints.save_if_due = save_if_due  # type: ignore[method-assign]
 
 
-def _stop_the_last() -> None:
-    save_if_due, visits = Checkpoints.save_if_due, []
+def _stop_last_rank() -> None:
+    save_if_due, calls = Checkpoints.save_if_due, []
     is_last = ranks.current_rank().number == ranks.current_rank().count - 1
 
-    def counted(self: Checkpoints, *given: Any, **settings: Any) -> None:
-        visits.append(1)
-        if is_last and len(visits) == STOP_AT:
+    def counting_save(self: Checkpoints, *given: Any, **settings: Any) -> None:
+        calls.append(1)
+        if is_last and len(calls) == STOP_AT:
             os.kill(os.getpid(), signal.SIGUSR1)
         save_if_due(self, *given, **settings)
 
-    Checkpoints.save_if_due = counted  # type: ignore[method-assign]
+    Checkpoints.save_if_due = counting_save  # type: ignore[method-assign]
 
 
-def _note_states(saved: list[str]) -> None:
-    packed = checkpoints._packed
+def _record_states(saved: list[str]) -> None:
+    packed = checkpoints._serialize
 
-    def noted(state: Any) -> bytes:
+    def recording(state: Any) -> bytes:
         content = packed(state)
         tensors = content[8 + int.from_bytes(content[:8], "little") :]  # the header holds seconds
         saved.append(hashlib.sha256(tensors).hexdigest())
         return content
 
-    checkpoints._packed = noted
+    checkpoints._serialize = recording
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A SLURM cluster of this one machine, on loopback, with a configuration and a state of its own."""
+"""SLURM cluster of this machine alone, on loopback, with its own configuration and state."""
 
 import getpass
 import shutil
@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "scontrol", "scancel", "squeue", "sinfo")
-STARTS_WITHIN = 30.0  # seconds
-CREDENTIAL_SECONDS = 5  # for so long, and 1 s, a job that is queued again has to wait; 120 where nothing is said
+START_SECONDS = 30.0  # within which the cluster must start
+CREDENTIAL_SECONDS = 5  # a requeued job waits for this time and 1 s; SLURM's default is 120
 CONFIGURATION = """\
 ClusterName=loopback
 SlurmctldHost={host}(127.0.0.1)
@@ -50,7 +50,7 @@ PartitionName=all Nodes={host} Default=YES MaxTime=60 State=UP
 
 @contextmanager
 def cluster(place: Path) -> Iterator[None]:
-    """Start it, `SLURM_CONF` naming `place / "slurm.conf"`; a test that needs it is skipped where it cannot start."""
+    """Start the cluster, with `SLURM_CONF` set to `place / "slurm.conf"`; skip the test if it cannot start."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         pytest.skip(f"{missing[0]} is not here (Debian has it in slurm-wlm); test_slurm.py runs the scripts by a stub")
@@ -66,7 +66,7 @@ def cluster(place: Path) -> Iterator[None]:
     with ExitStack() as stack:
         daemons = [stack.enter_context(_daemon(place, name)) for name in ("slurmctld", "slurmd")]
         try:
-            wait_until(lambda: ask("sinfo", "--noheader", "--format=%T") == "idle", STARTS_WITHIN)
+            wait_until(lambda: ask("sinfo", "--noheader", "--format=%T") == "idle", START_SECONDS)
         except TimeoutError:
             ended = [daemon.args for daemon in daemons if daemon.poll() is not None]
             pytest.skip(f"SLURM does not start here ({ended or 'it waits'}); test_slurm.py runs the scripts by a stub")
@@ -74,27 +74,27 @@ def cluster(place: Path) -> Iterator[None]:
 
 
 def ask(*words: str) -> str:
-    """What one of SLURM's programs answers; empty where it does not."""
+    """Return the output of one of SLURM's programs; empty if it fails."""
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def wait_until(reached: Callable[[], object], seconds: float) -> None:
-    """Wait.
+def wait_until(condition: Callable[[], object], seconds: float) -> None:
+    """Wait until a condition holds.
 
     Raises:
-        TimeoutError: it was not reached.
+        TimeoutError: it did not hold in time.
     """
-    until = time.monotonic() + seconds
-    while not reached():
-        if time.monotonic() > until:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
             raise TimeoutError
         time.sleep(0.1)
 
 
 @contextmanager
 def _daemon(place: Path, name: str) -> Iterator["subprocess.Popen[bytes]"]:
-    with (place / f"{name}.out").open("wb") as said:
-        daemon = subprocess.Popen([name, "-D"], stdout=said, stderr=said)
+    with (place / f"{name}.out").open("wb") as log:
+        daemon = subprocess.Popen([name, "-D"], stdout=log, stderr=log)
     try:
         yield daemon
     finally:
@@ -108,7 +108,7 @@ def _daemon(place: Path, name: str) -> Iterator["subprocess.Popen[bytes]"]:
 
 def _free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
-        bound = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in bound:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in bound]
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for opened in sockets:
+            opened.bind(("127.0.0.1", 0))
+        return [int(opened.getsockname()[1]) for opened in sockets]

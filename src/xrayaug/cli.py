@@ -62,7 +62,7 @@ EPILOG = (
 @contextmanager
 def _limited_help_width() -> Iterator[None]:
     """Let Typer print help as wide as the terminal, but not wider than `MAX_HELP_WIDTH`."""
-    rich_utils = importlib.import_module("typer.rich_utils")  # which imports rich, only for help
+    rich_utils: Any = importlib.import_module("typer.rich_utils")  # which imports rich, only for help
     width = rich_utils.MAX_WIDTH
     rich_utils.MAX_WIDTH = min(width or rich_utils.Console().width, MAX_HELP_WIDTH)
     try:

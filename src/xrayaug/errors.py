@@ -1,30 +1,30 @@
-"""Everything that can go wrong and that the user can mend.
+"""Errors that the user can fix.
 
-XrayaugError            one clear line and a hint; exit code 1, no traceback
-├── UsageError          an option's value makes no sense; exit code 2
-├── InputError          what was given to read is missing, foreign, damaged or unusable
-│   ├── ArtifactError   not a finished artifact of the expected kind, or changed since it was sealed
-│   └── DataError       labels, splits or pixels that cannot stand
-├── OutputError         --out holds something else, or cannot be written
-├── WeightsError        pretrained weights are not here, damaged, or of another network
+XrayaugError            one line and a hint; exit code 1, no traceback
+├── UsageError          the value of an option is not valid; exit code 2
+├── InputError          an input is missing, of another kind, damaged or unusable
+│   ├── ArtifactError   not a complete artifact of the expected kind, or changed since it was sealed
+│   └── DataError       labels, splits or pixels are not valid
+├── OutputError         --out contains something else, or cannot be written
+├── WeightsError        pretrained weights are missing, damaged, or of another network
 ├── VerdictError        the verdict is not the one that --fail-unless asks for
-├── TrainingError       training broke down (NaN, collapse)
-├── PeerError           another process of the same run ended
+├── TrainingError       training failed (NaN, collapse)
+├── PeerError           another process of the same run ended, or did not join
 ├── CaptureError        a training step cannot be recorded as a CUDA graph
 └── ResourceError       memory, shared memory or worker processes ran out
 
-Anything else is a bug and keeps its traceback.
+Every other exception is a bug and keeps its traceback.
 """
 
 import re
 
-# Damaged files may hold control characters, and terminals obey some of them.
+# Damaged files may contain control characters, and terminals act on some of them.
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 MAX_MESSAGE_LENGTH = 2000  # characters of a message
 
 
 class XrayaugError(Exception):
-    """What happened, in one line, and a hint that says what to do about it."""
+    """Error with a message of one line, and a hint that says what to do."""
 
     exit_code = 1
 
@@ -35,36 +35,36 @@ class XrayaugError(Exception):
 
 
 def one_line(text: str) -> str:
-    """A text that may quote a damaged file, fit for one line of a terminal."""
+    """Return a text, which may quote a damaged file, without control characters and of limited length."""
     line = CONTROL_CHARACTERS.sub(" ", text)
-    half = MAX_MESSAGE_LENGTH // 2  # the end is what says what is wrong with what begins it
+    half = MAX_MESSAGE_LENGTH // 2  # both ends are kept: the beginning names the file, the end says what is wrong
     return line if len(line) <= MAX_MESSAGE_LENGTH else f"{line[:half]} ... {line[-half:]}"
 
 
 class UsageError(XrayaugError):
-    """An option's value makes no sense, alone or beside another option."""
+    """The value of an option is not valid, by itself or together with another option."""
 
     exit_code = 2
 
 
 class InputError(XrayaugError):
-    """What was given to read is missing, foreign, damaged or unusable."""
+    """An input is missing, of another kind, damaged or unusable."""
 
 
 class ArtifactError(InputError):
-    """Not a finished artifact of the expected kind, or changed since it was sealed."""
+    """A directory is not a complete artifact of the expected kind, or has changed since it was sealed."""
 
 
 class DataError(InputError):
-    """Labels, splits or pixels that cannot stand."""
+    """Labels, splits or pixels are not valid."""
 
 
 class OutputError(XrayaugError):
-    """``--out`` holds something else, or cannot be written."""
+    """``--out`` contains something else, or cannot be written."""
 
 
 class WeightsError(XrayaugError):
-    """Pretrained weights are not here, damaged, or of another network."""
+    """Pretrained weights are missing, damaged, or of another network."""
 
 
 class VerdictError(XrayaugError):
@@ -72,11 +72,11 @@ class VerdictError(XrayaugError):
 
 
 class TrainingError(XrayaugError):
-    """Training broke down: NaN losses or weights, or a collapsed network."""
+    """Training failed: losses or weights are NaN, or the network collapsed."""
 
 
 class PeerError(XrayaugError):
-    """Another process of the same run ended, or did not come."""
+    """Another process of the same run ended, or did not join."""
 
 
 class CaptureError(XrayaugError):

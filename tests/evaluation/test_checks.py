@@ -202,9 +202,9 @@ def test_files_of_one_name_are_of_one_patient_in_one_raw_set_alone(tmp_path: Pat
     names = [f"normal/{number:04}" for number in range(6)]
     real = write_dataset(tmp_path / "real", by_file(names), pixels=noise(6))
     home = tmp_path / "elsewhere" if raw == "another" else tmp_path
-    (home / "raw").mkdir(parents=True, exist_ok=True)
     if raw == "another":
-        (home / "raw" / "0000.png").write_bytes(b"another picture")
+        home.mkdir()
+        (home / "raw").write_bytes(b"another picture")
     held = [replace(each, split="train", sha256=f"other {each.sha256}") for each in by_file(names)]
     learnt_from = write_dataset(home / "gan-data", held)
     checks = found([run_on(fed_by(tmp_path, learnt_from, real), tmp_path / "run", percent=10.0, added=1)])

@@ -119,4 +119,4 @@ def test_an_arm_apart_from_a_control_is_said_to_be_above_or_below_it(apart: floa
 )
 def test_no_p_value_is_0(p_value: float | None, said: str) -> None:
     assert verdict.format_p(p_value) == said
-    assert tables.p_cell(p_value) == said.removeprefix("= ")
+    assert tables.format_p_cell(p_value) == said.removeprefix("= ")

@@ -1,4 +1,4 @@
-"""What the fault tests share: one program that forks its processes, one reference per command."""
+"""Fixtures of the fault tests: a program that forks its processes, and a reference run of each command."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ from faults.specimens import References
 
 @pytest.fixture(scope="session")
 def xrayaug() -> Iterator[Program]:
-    """The program, in processes that can be killed."""
+    """Start the program, whose processes can be killed."""
     with program.serving() as served:
         yield served
 
 
 @pytest.fixture(scope="session")
 def references(xrayaug: Program) -> References:
-    """What runs that nobody disturbs leave."""
+    """Return the results of undisturbed runs."""
     return References(xrayaug)

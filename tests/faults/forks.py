@@ -1,4 +1,4 @@
-"""A command in a process that is forked and not started anew; also those that `experiment` starts."""
+"""Commands in forked processes, which start fast; also those that `experiment` starts."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGALRM)
 
 
 def become(words: list[str], then: Callable[[], object] = lambda: None) -> NoReturn:
-    """Be the program, with these words on its command line, to the process's end; `then` comes last."""
+    """Run the program with these arguments, call `then`, and end the process."""
     code: int | str | None = 1
     try:
         sys.argv = ["xrayaug", *words]
@@ -38,12 +38,12 @@ def become(words: list[str], then: Callable[[], object] = lambda: None) -> NoRet
 
 
 def install() -> None:
-    """Have `experiment` fork its parts."""
+    """Make `experiment` fork its parts."""
     vars(scheduler)["subprocess"] = SimpleNamespace(Popen=Forked)
 
 
 class Forked:
-    """What `experiment` needs of `subprocess.Popen`, for a process that has everything imported already."""
+    """Replacement for `subprocess.Popen` in `experiment`: a forked process that has everything imported."""
 
     def __init__(self, words: list[str], *, stdout: Any, stderr: Any, env: dict[str, str]) -> None:
         sys.stdout.flush()
@@ -64,14 +64,14 @@ class Forked:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def poll(self) -> int | None:
-        """How it ended; None while it runs."""
+        """Return the exit code; None while the process runs."""
         if self.returncode is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self.returncode = os.waitstatus_to_exitcode(status) if pid else None
         return self.returncode
 
     def wait(self) -> int:
-        """Wait for its end."""
+        """Wait for the end and return the exit code."""
         if self.returncode is None:
             self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return self.returncode

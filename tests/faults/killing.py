@@ -1,4 +1,4 @@
-"""Kill a command, run it again, and tell what was lost."""
+"""Killing of commands, running them again, and checking that nothing was lost."""
 
 import shutil
 import signal
@@ -15,7 +15,7 @@ from faults.specimens import Reference
 
 @dataclass
 class Trials:
-    """Trials of one command, and what went wrong in them."""
+    """Trials of one command, and the losses found in them."""
 
     name: str
     program: Program
@@ -34,7 +34,7 @@ class Trials:
         self.finish(directory, f"killed at {at}")
 
     def at_moment(self, seconds: float, *, whole_group: bool = True) -> None:
-        """Kill the process, or it and its children, after so many seconds; then run it again."""
+        """Kill the process, or it and its children, after some seconds; then run it again."""
         directory = self.program.new_directory(self.name)
         running = self.program.start(self.reference.words, directory)
         time.sleep(seconds)
@@ -48,7 +48,7 @@ class Trials:
         self.finish(directory, f"killed after {seconds:.2f} s")
 
     def finish(self, directory: Path, what: str) -> None:
-        """Run the same command to its end, and hold what it left against the reference."""
+        """Run the same command to its end, and compare its result with the reference."""
         ended = self.program.run(self.reference.words, directory)
         out = directory / self.reference.words[-1]
         tally.count(self.name, reruns=1)
@@ -78,7 +78,7 @@ class Trials:
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """At most `wanted` numbers spread over 1 .. count, both ends among them."""
+    """Return at most `wanted` numbers spread over 1 .. count, both ends among them."""
     if count <= wanted:
         return list(range(1, count + 1))
     return sorted({1 + round(place * (count - 1) / (wanted - 1)) for place in range(wanted)})

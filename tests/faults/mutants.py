@@ -1,4 +1,4 @@
-"""What is done to a file to see that its reader bears it, and the limits that the reader is held to."""
+"""Mutations of files, and the limits of time and memory within which a reader must handle them."""
 
 import re
 import resource
@@ -53,19 +53,19 @@ class Step:
     """One change to a file."""
 
     kind: str
-    where: int  # any number: taken modulo the places there are
+    where: int  # any number, taken modulo the number of places
     how: int  # likewise
 
 
 def steps(*, text: bool) -> st.SearchStrategy[list[Step]]:
-    """A few changes to one file."""
+    """Return a strategy for a few changes to one file."""
     kinds = [*CHANGES, "token", "token", "token"] if text else list(CHANGES)
     number = st.integers(0, 2**32 - 1)
     return st.lists(st.builds(Step, st.sampled_from(kinds), number, number), min_size=1, max_size=4)
 
 
 def mutated(content: bytes, changes: list[Step]) -> bytes:
-    """The file after them."""
+    """Return the content after the changes."""
     for step in changes:
         if content:
             content = _token(content, step) if step.kind == "token" else CHANGES[step.kind](content, step)
@@ -73,7 +73,7 @@ def mutated(content: bytes, changes: list[Step]) -> bytes:
 
 
 def survives(reader: str, read: Callable[[], Any]) -> None:
-    """Hold a reader to success or a refusal in one line, in time and in memory."""
+    """Check that a reader succeeds or refuses in one line, within the limits of time and memory."""
     tally.tried[reader] += 1
     before = _peak()
     with _in_time():
@@ -112,7 +112,7 @@ def _peak() -> int:
 
 
 def _place(content: bytes, step: Step) -> int:
-    """Every other time near the start."""
+    """Return a position in the content, every other time near the start."""
     return step.where % (min(len(content), HEAD) if step.how % 2 else len(content))
 
 

@@ -1,4 +1,4 @@
-"""xrayaug as a user has it, in processes that can be killed: asked of the server, which forks them."""
+"""xrayaug as a user runs it, in processes that can be killed; the server forks them on request."""
 
 import json
 import os
@@ -25,7 +25,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended, and what it said."""
+    """The exit code and the output of a process."""
 
     code: int  # minus the signal's number where one killed it
     stdout: str
@@ -34,12 +34,12 @@ class Ended:
 
     @property
     def was_killed(self) -> bool:
-        """Whether by SIGKILL."""
+        """Return whether SIGKILL ended the process."""
         return self.code == -signal.SIGKILL
 
     @property
     def errors(self) -> list[str]:
-        """The lines that tell of an error."""
+        """Return the lines of stderr that report an error."""
         return [line for line in self.stderr.splitlines() if line.startswith("error:")]
 
 
@@ -54,7 +54,7 @@ class Running:
 
     @property
     def stderr(self) -> str:
-        """What it has said on stderr so far."""
+        """Return the output on stderr so far."""
         return _text(self.directory / "stderr")
 
     def send(self, number: int) -> None:
@@ -68,13 +68,13 @@ class Running:
             os.killpg(self.pid, signal.SIGKILL)
 
     def wait(self, patience: float = PATIENCE) -> Ended:
-        """Wait for its end."""
+        """Wait for the end of the process."""
         code = self.program.code_of(self.pid, patience)
         boundaries = _text(self.directory / "boundaries")
         return Ended(code, _text(self.directory / "stdout"), self.stderr, int(boundaries or 0))
 
     def wait_for(self, said: str, patience: float = PATIENCE) -> None:
-        """Wait until it has said that on stderr."""
+        """Wait until a text appears on stderr."""
         self.wait_until(lambda: said in self.stderr, patience)
 
     def wait_until(self, reached: Any, patience: float = PATIENCE) -> None:
@@ -85,12 +85,12 @@ class Running:
             time.sleep(0.005)
 
     def children(self) -> list[int]:
-        """The processes that it started and that run."""
+        """Return the ids of the running child processes."""
         listed = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return [int(pid) for pid in listed.read_text(encoding="ascii").split()] if listed.exists() else []
 
     def group_is_gone(self, patience: float) -> bool:
-        """Whether nothing that it started runs, after so many seconds at most."""
+        """Return whether the process group is gone, waiting at most `patience` seconds."""
         until = time.monotonic() + patience
         while time.monotonic() < until:
             if not any(_runs_in(self.pid, status) for status in Path("/proc").glob("[0-9]*/stat")):
@@ -100,7 +100,7 @@ class Running:
 
 
 def _runs_in(group: int, status: Path) -> bool:
-    """Whether /proc/PID/stat tells of a process of that group that is no zombie."""
+    """Return whether /proc/PID/stat shows a process of the group that is no zombie."""
     try:
         state, _, of, *_ = status.read_text(encoding="utf-8").rpartition(")")[2].split()
     except (OSError, ValueError):  # it has just ended
@@ -129,7 +129,7 @@ class Program:
         assert self._message(PATIENCE) == {"threads": 1}, "forking a process that has threads is unsafe"
 
     def new_directory(self, name: str) -> Path:
-        """A fresh directory beside all others: from each of them the same relative paths lead to the same inputs."""
+        """Make a directory beside the others, so that the same relative paths lead to the same inputs."""
         self.made += 1
         directory = self.directory / f"{name}-{self.made}"
         directory.mkdir()
@@ -165,11 +165,11 @@ class Program:
             self._ended[message["ended"]] = message["code"]
 
     def start_together(self, words: list[str], cwd: Path, count: int) -> list[Running]:
-        """Start a command in `cwd` as `count` processes of one run, as torchrun does; by rank."""
+        """Start a command in `cwd` as `count` processes of one run, as torchrun does; return them by rank."""
         self.meeting = TCPStore(
             "127.0.0.1", 0, is_master=True, wait_for_workers=False
         )  # torchrun's, which outlives all
-        told = {
+        variables = {
             "WORLD_SIZE": str(count),
             "LOCAL_WORLD_SIZE": str(count),
             "MASTER_ADDR": "127.0.0.1",
@@ -177,7 +177,7 @@ class Program:
             "TORCHELASTIC_USE_AGENT_STORE": "True",
         }
         return [
-            self.start(words, cwd, environment=told | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+            self.start(words, cwd, environment=variables | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
             for rank in range(count)
         ]
 
@@ -189,7 +189,7 @@ class Program:
         return ended
 
     def code_of(self, pid: int, patience: float) -> int:
-        """The exit code of a child, once it has ended."""
+        """Wait for a child and return its exit code."""
         while pid not in self._ended:
             message = self._message(patience)
             self._ended[message["ended"]] = message["code"]

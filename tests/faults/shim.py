@@ -25,7 +25,7 @@ WITH_AN_AFTER = {"replace", "rename"}
 
 @dataclass
 class Plan:
-    """What is to happen at which boundary."""
+    """The action to take, and the boundary at which it is taken."""
 
     at: int = 0  # none
     act: str = "SIGKILL"  # a signal, the name of an error number, which then lasts, or POWER
@@ -35,7 +35,7 @@ class Plan:
 
 
 class Boundaries:
-    """The count, and what happens when it is reached."""
+    """The count of write boundaries, and the action when the planned one is reached."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -65,13 +65,13 @@ class Boundaries:
             raise OSError(number, os.strerror(number))
 
     def wrote(self, descriptor: int) -> None:
-        """A file has bytes that the disk may not have yet."""
+        """Note that a file has bytes that may not be on disk yet."""
         inode = os.fstat(descriptor).st_ino
         if inode not in self.unflushed:
             self.unflushed[inode] = os.dup(descriptor)
 
     def flushed(self, descriptor: int) -> None:
-        """The disk has them."""
+        """Note that the bytes of a file are on disk."""
         kept = self.unflushed.pop(os.fstat(descriptor).st_ino, None)
         if kept is not None:
             os.close(kept)
@@ -91,7 +91,7 @@ class Boundaries:
 
 
 def install(plan: Plan) -> Boundaries:
-    """Count from now on."""
+    """Start to count, and return the count."""
     boundaries = Boundaries(plan)
     builtins.open = io.open = _opening(boundaries, io.open)
     for name in STEPS:
@@ -100,7 +100,7 @@ def install(plan: Plan) -> Boundaries:
 
 
 def report(boundaries: Boundaries) -> None:
-    """Say how many were passed."""
+    """Write the number of boundaries passed to the file that the plan names."""
     descriptor = os.open(boundaries.plan.report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.write(descriptor, str(boundaries.passed).encode())
     os.close(descriptor)
@@ -120,7 +120,7 @@ def _counted(boundaries: Boundaries, name: str, step: Callable[..., Any]) -> Cal
 
 
 def _opening(boundaries: Boundaries, plain: Callable[..., Any]) -> Callable[..., Any]:
-    """`open`, whose files that are written to count their raw writes."""
+    """Return a version of `open` that counts the raw writes to files."""
 
     class Counted(io.FileIO):
         def write(self, content: Any) -> int:

@@ -1,4 +1,4 @@
-"""Every command at its smallest, and what a run of it that nobody disturbs leaves."""
+"""Small versions of all commands, and the results of undisturbed runs of them."""
 
 import time
 from dataclasses import dataclass
@@ -67,17 +67,17 @@ class Reference:
 
     @property
     def out(self) -> Path:
-        """Where it wrote."""
+        """Return the directory of the result."""
         return self.directory / self.words[-1]
 
     @cached_property
     def tree(self) -> trees.Tree:
-        """What it left."""
+        """Return the content of the result."""
         return trees.read(self.out)
 
 
 class References:
-    """One for each command, made when it is first asked for, its inputs before it."""
+    """The reference run of each command, made on first use, after those of its inputs."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -85,7 +85,7 @@ class References:
         _write_raw(program.directory / "raw")
 
     def get(self, name: str) -> Reference:
-        """That of one command."""
+        """Return the reference run of a command."""
         if name not in self._made:
             for word in COMMANDS[name]:
                 if word.startswith("../") and word != "../raw":
@@ -104,7 +104,7 @@ class References:
 
 
 def _write_raw(directory: Path) -> None:
-    """Two classes of twelve pictures, abnormal ones brighter, and a file that is no picture."""
+    """Write two classes of twelve pictures, abnormal ones brighter, and a file that is no picture."""
     random = np.random.default_rng(0)
     for label, brightness in (("normal", 60), ("abnormal", 170)):
         for number in range(12):

@@ -1,32 +1,32 @@
-"""What the fault tests did, to be told at the end."""
+"""Figures of the fault tests, printed at the end."""
 
 from collections import Counter, defaultdict
 from typing import Any
 
-_of: defaultdict[str, Counter[str]] = defaultdict(Counter)
+_figures: defaultdict[str, Counter[str]] = defaultdict(Counter)
 tried: Counter[str] = Counter()  # mutated inputs, by reader
 
 
 def count(command: str, **what: float) -> None:
     """Add to the figures of a command: kills, reruns, lost, seconds."""
-    _of[command].update(what)
+    _figures[command].update(what)
 
 
 def counted() -> list[dict[str, Any]]:
-    """All figures as plain values, which can be sent to another process."""
-    return [{name: dict(found) for name, found in _of.items()}, dict(tried)]
+    """Return all figures as plain values, which can be sent to another process."""
+    return [{name: dict(counts) for name, counts in _figures.items()}, dict(tried)]
 
 
 def add(figures: list[dict[str, Any]]) -> None:
     """Add what another process counted."""
-    of, inputs = figures
-    for name, found in of.items():
-        count(name, **found)
+    by_command, inputs = figures
+    for name, counts in by_command.items():
+        count(name, **counts)
     tried.update(inputs)
 
 
 def lines() -> list[str]:
-    """What was killed, run again and lost; how many mutated inputs each reader was given."""
+    """Return the figures as lines: runs killed, run again and lost, and mutated inputs by reader."""
     return [*_of_kills(), *_of_mutants()]
 
 
@@ -37,10 +37,10 @@ def _of_mutants() -> list[str]:
 
 
 def _of_kills() -> list[str]:
-    if not _of:
+    if not _figures:
         return []
-    total: Counter[str] = sum(_of.values(), Counter())
-    return [_line("all", total), *(_line(name, found) for name, found in _of.items())]
+    total: Counter[str] = sum(_figures.values(), Counter())
+    return [_line("all", total), *(_line(name, counts) for name, counts in _figures.items())]
 
 
 def _line(name: str, found: Counter[str]) -> str:

@@ -38,7 +38,7 @@ class Hostile:
 
 @pytest.fixture
 def mark(tmp_path: Path) -> Path:
-    """What a hostile pickle leaves if it is executed."""
+    """Return the path that a hostile pickle makes if it is executed."""
     return tmp_path / "executed"
 
 

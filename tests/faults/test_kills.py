@@ -125,19 +125,19 @@ def test_a_kill_while_another_unfinished_run_is_given_up(step: int, xrayaug: Pro
 
 
 def copied(old: Path, xrayaug: Program) -> Path:
-    """A directory like that one."""
+    """Return a new copy of a directory."""
     directory = xrayaug.new_directory("copy")
     shutil.copytree(old, directory, dirs_exist_ok=True)
     return directory
 
 
 def found_in(directory: Path) -> trees.Tree:
-    """The files of an artifact, sealed or published."""
+    """Return the files of an artifact, sealed or published."""
     return {name: content for name, content in trees.read(directory).items() if not name.startswith("resume/")}
 
 
 def check_again(name: str, xrayaug: Program, directory: Path, expected: trees.Tree) -> None:
-    """The command that replaces is run again: what it was to make is there, and nothing else."""
+    """Run the replacing command again, and check that its result is there and nothing else."""
     ended = xrayaug.run([*COMMANDS[name], *REPLACING], directory)
     assert ended.code == 0, ended.stderr
     assert (trees.read(directory / "out"), trees.leftovers(directory / "out")) == (expected, [])

@@ -34,6 +34,7 @@ from xrayaug.sampling import sampler
 from xrayaug.stages import augment, evaluate, sample
 from xrayaug.storage import artifacts, manifests, weights
 from xrayaug.storage.builder import build_artifact
+from xrayaug.storage.files import WEIGHTS_FILE
 from xrayaug.storage.manifests import MANIFEST
 
 QUICK, LONG = 150, 4000  # mutated inputs for each reader
@@ -60,13 +61,13 @@ def seal_again(file: Path, content: bytes) -> None:
     """Replace a manifest and its seal with it."""
     file.write_bytes(content)
     with suppress(ValueError, RecursionError, UnicodeEncodeError):
-        said = json.loads(content)
-        if isinstance(said, dict):
-            manifests.write(file.parent, said)
+        value = json.loads(content)
+        if isinstance(value, dict):
+            manifests.write(file.parent, value)
 
 
 def build_sets(root: Path) -> tuple[Path, Path]:
-    """A dataset, and an arm of it with synthetic images."""
+    """Write a dataset, and an arm of it with synthetic images; return both paths."""
     rows = [
         row(
             patient=f"p{place}", study=f"p{place}/s1", label=label, split=split, file=f"{place}.png", extra={"age": "7"}
@@ -138,7 +139,7 @@ def features_of_a_run(root: Path) -> Reader:
     real, _ = build_sets(root)
 
     def build(directory: Path) -> dict[str, Any]:
-        weights.save(directory / features.WEIGHTS, classifier.state_of(classifier.build("squeezenet1_1", size=32)))
+        weights.save(directory / WEIGHTS_FILE, classifier.state_of(classifier.build("squeezenet1_1", size=32)))
         return {"arch": "squeezenet1_1", "size": 32, "train": {"synthetic": {"normal": 0, "abnormal": 0}}}
 
     def read(file: Path) -> None:
@@ -172,7 +173,7 @@ def images(root: Path) -> Reader:
 
 
 def listed(root: Path, name: str, lists: dict[str, str], pictures: Sequence[str]) -> Reader:
-    """A raw set of `pictures`, with lists that are changed."""
+    """Return the reader of a raw set of `pictures`, whose lists are mutated."""
     for picture in pictures:
         write_png(root / picture, grey(1)[0])
     for list_name, content in lists.items():
@@ -276,7 +277,7 @@ def statistics(root: Path) -> Reader:
 
 
 def packed(archive: Path, read: Callable[[], Any]) -> Reader:
-    """A zip archive whose members are changed and packed again, so that its checksums do not hide the reader."""
+    """Return a reader of a zip archive whose members are mutated and packed again, so that checksums still match."""
     with ZipFile(archive) as whole:
         whole.extractall(archive.parent / "members")
     members = sorted(file for file in (archive.parent / "members").rglob("*") if file.is_file())
@@ -322,7 +323,7 @@ READERS: dict[str, Callable[[Path], Reader]] = {
 
 
 def try_out(name: str, root: Path, count: int, *, derandomize: bool) -> None:
-    """Give a reader so many mutated files."""
+    """Give a reader `count` mutated files."""
     reader = READERS[name](root)
     whole = {file: file.read_bytes() for file in reader.files}
     for file in reader.files:

@@ -31,7 +31,7 @@ def check_stopped(ended: Ended, code: int = STOPPED) -> None:
 
 
 def check_goes_on(program: Program, reference: Reference, directory: Path) -> None:
-    """The same command ends with the reference's bytes."""
+    """Check that the same command ends with the bytes of the reference."""
     ended = program.run(reference.words, directory)
     assert ended.code == 0, ended.stderr
     out = directory / reference.words[-1]
@@ -85,7 +85,7 @@ def test_time_is_up_again_and_again(name: str, xrayaug: Program, references: Ref
 
 
 def limited(name: str, minutes: float) -> list[str]:
-    """The command, saving only when it is stopped."""
+    """Return the command with a time limit, saving only when it is stopped."""
     words = COMMANDS[name]
     return [*(words[:-2] if "--checkpoint-every" in words else words), "--max-minutes", f"{minutes:.5f}"]
 
@@ -104,7 +104,7 @@ def test_a_second_ctrl_c_ends_it_at_once(xrayaug: Program, references: Reference
 
 
 def in_the_midst(program: Program, reference: Reference) -> Running:
-    """A study that has begun its third part."""
+    """Start a study and wait until it has begun its third part."""
     running = program.start(reference.words, program.new_directory("study"))
     running.wait_for("[3/")
     running.wait_until(running.children)

@@ -29,7 +29,7 @@ def check_one_line(ended: Ended) -> None:
 
 
 def check_goes_on(program: Program, reference: Reference, directory: Path) -> Ended:
-    """The same command ends with the reference's bytes."""
+    """Check that the same command ends with the bytes of the reference."""
     ended = program.run(reference.words, directory)
     assert ended.code == 0, ended.stderr
     check_result(reference, directory)
@@ -92,7 +92,7 @@ def test_a_limit_to_the_size_of_files(name: str, largest: int, xrayaug: Program,
 
 @pytest.fixture
 def small_disk(xrayaug: Program) -> Iterator[Path]:
-    """A file system of a megabyte."""
+    """Mount a file system of one megabyte."""
     directory = xrayaug.new_directory("disk")
     if subprocess.run([*MOUNT, directory], check=False, capture_output=True).returncode:
         pytest.skip("mounting is not permitted")
@@ -130,7 +130,7 @@ def halve(content: bytes) -> bytes:
 
 
 def killed(name: str, xrayaug: Program, reference: Reference, *, share: float) -> Path:
-    """Where a run was killed that far on."""
+    """Kill a run at a share of its write boundaries, and return its directory."""
     directory = xrayaug.new_directory(name)
     plan = Plan(at=round(reference.ended.boundaries * share))
     assert xrayaug.run(reference.words, directory, plan).was_killed

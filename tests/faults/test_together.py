@@ -27,7 +27,7 @@ FID = ["--batch-size", "7", "--device", "cpu", "--json"]
 
 @pytest.fixture(scope="module")
 def inputs(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real dataset, a GAN that learnt it, and what that draws."""
+    """Write a real dataset, a GAN run trained on it, its samples and a classifier run."""
     folder = tmp_path_factory.mktemp("ranks")
     make_dataset(folder / "real", studies=6)
     learnt = TrainGan(data=folder / "real", epochs=1, latent=4, batch_size=24, device="cpu", out=folder / "gan")
@@ -38,15 +38,15 @@ def inputs(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def together(xrayaug: Program, words: list[str], cwd: Path, count: int) -> Ended:
-    """How a command ends as so many processes: all of them well, and only rank 0 with anything to say."""
-    first, *others = [each.wait() for each in xrayaug.start_together(words, cwd, count)]
-    assert [each.code for each in (first, *others)] == [0] * count, first.stderr
-    assert {each.stdout + each.stderr for each in others} <= {""}
+    """Run a command as `count` processes; check that all succeed and that only rank 0 prints anything."""
+    first, *others = [process.wait() for process in xrayaug.start_together(words, cwd, count)]
+    assert [ended.code for ended in (first, *others)] == [0] * count, first.stderr
+    assert {ended.stdout + ended.stderr for ended in others} <= {""}
     return first
 
 
 def contents(out: Path) -> dict[str, Any]:
-    """Every file of an artifact, and its manifest without where it was made."""
+    """Return every file of an artifact, and its manifest without environment and seal."""
     found: dict[str, Any] = {file.name: file.read_bytes() for file in out.iterdir()}
     manifest = json.loads(found.pop("manifest.json"))
     return found | {"manifest": {key: manifest[key] for key in manifest.keys() - {"environment", "seal"}}}
@@ -67,7 +67,7 @@ def test_samples_are_the_same_bytes_for_1_2_and_4_processes(
 
 
 def test_distances_are_the_same_number_for_1_2_and_4_processes(xrayaug: Program, inputs: Path, tmp_path: Path) -> None:
-    """Of every metric; and of the distance alone, for which no features are kept."""
+    """Compare all metrics, and the distance alone, for which no features are kept."""
     found: dict[str, list[Any]] = {"fid": [], "fid,kid,prdc": []}
     for metrics, values in found.items():
         for count in (1, 2, 4) if metrics == "fid" else (1, 2):
@@ -129,7 +129,7 @@ def test_a_killed_process_ends_all_and_one_goes_on(xrayaug: Program, inputs: Pat
 def test_any_process_that_is_asked_to_stop_stops_all_and_one_goes_on(
     xrayaug: Program, inputs: Path, tmp_path: Path, asked: int
 ) -> None:
-    """Of a distance; the features so far are in the cache."""
+    """Stop a distance; the features so far are in the cache."""
     words = ["fid", str(inputs / "gan-many"), str(inputs / "drawn"), *FID, "--features", str(inputs / "classifier")]
     if not (inputs / "gan-many").exists():
         sample.run(Sample(run=inputs / "gan", count=1000, device="cpu", out=inputs / "gan-many"))
@@ -146,7 +146,7 @@ def test_any_process_that_is_asked_to_stop_stops_all_and_one_goes_on(
 
 
 def test_what_one_process_alone_meets_is_said_once(xrayaug: Program, inputs: Path, tmp_path: Path) -> None:
-    """What rank 0 refuses is its own; the others end with it, silent."""
+    """Rank 0 reports the refusal; the others end with it, silent."""
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "else.txt").write_text("mine", encoding="utf-8")
     words = ["sample", "--run", str(inputs / "gan"), "--count", "3", "--device", "cpu", "--out", "taken"]

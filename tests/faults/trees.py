@@ -1,4 +1,4 @@
-"""What two runs left, held against each other byte by byte, apart from times."""
+"""Comparison of the results of two runs, byte by byte, apart from times."""
 
 import json
 from pathlib import Path
@@ -15,9 +15,9 @@ Tree = dict[str, bytes]
 
 
 def read(directory: Path) -> Tree:
-    """Every file under `directory`, without times and, in a study, logs and the parts' hashes, which depend on them.
+    """Return every file under `directory` without times and, in a study, without logs and the hashes of its parts.
 
-    A study's report names the directory that the study lies in, beside its raw sets.
+    A study's report names the directory of the study, beside its raw sets; the name is removed.
     """
     is_study = (directory / "commands.sh").exists()
     place = f"{directory.parent.name}/{directory.name}/".encode() if is_study else b""
@@ -29,7 +29,7 @@ def read(directory: Path) -> Tree:
 
 
 def differences(found: Tree, expected: Tree) -> list[str]:
-    """Which files are missing, too many, or other."""
+    """Return the files that are missing, new or different, one line each."""
     return [
         f"{name} {'differs' if name in found and name in expected else 'is missing' if name in expected else 'is new'}"
         for name in sorted(found.keys() | expected.keys())
@@ -38,7 +38,7 @@ def differences(found: Tree, expected: Tree) -> list[str]:
 
 
 def unfinished_that_looks_finished(out: Path) -> str:
-    """Why what lies at `out`, if anything, is no finished artifact; empty where it is one or nothing is there."""
+    """Return why `out` is no finished artifact; an empty string if it is one or does not exist."""
     if not out.exists():
         return ""
     if (out / "commands.sh").exists() or out.name == "study":  # grows part by part
@@ -52,7 +52,7 @@ def unfinished_that_looks_finished(out: Path) -> str:
 
 
 def leftovers(out: Path) -> list[str]:
-    """What lies in and beside `out` and should not any more; a dead process's lock may, nobody minds it."""
+    """Return the temporary files left in and beside `out`; the lock of a dead process is allowed."""
     beside = [path for path in out.parent.iterdir() if path.name.startswith(out.name + ".")]
     within = [path for path in out.rglob("*") if path.name.endswith(UNFINISHED)]
     return [path.name for path in (*beside, *within) if path.suffix != ".lock"]

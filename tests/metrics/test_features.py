@@ -14,6 +14,7 @@ from xrayaug.metrics import features, frechet
 from xrayaug.metrics.features import ClassifierFeatureExtractor
 from xrayaug.networks import classifier, inception
 from xrayaug.storage import artifacts
+from xrayaug.storage.files import WEIGHTS_FILE
 
 CPU = torch.device("cpu")
 SIZE = 32
@@ -42,7 +43,7 @@ def test_a_classifiers_features_are_what_its_output_layer_is_given(
     assert isinstance(found, ClassifierFeatureExtractor)
     made = found.features(pictures)
     assert (made.shape, str(made.dtype), found.dims) == ((3, dims), "float32", dims)
-    network = classifier.restore(tmp_path / "run" / features.WEIGHTS, arch, size=SIZE).eval()
+    network = classifier.restore(tmp_path / "run" / WEIGHTS_FILE, arch, size=SIZE).eval()
     output: Any = network.network.get_submodule(classifier.output_layer(network.network))
     with torch.inference_mode():
         given = torch.from_numpy(made)
@@ -84,6 +85,6 @@ def test_the_network_is_never_silently_another(data: Path, tmp_path: Path) -> No
     edit_manifest(run, lambda manifest: manifest["result"].update(arch="resnet34"))
     with pytest.raises(WeightsError, match="does not fit"):
         features.load_extractor(str(run), CPU)
-    (run / features.WEIGHTS).write_bytes(b"x")
+    (run / WEIGHTS_FILE).write_bytes(b"x")
     with pytest.raises(ArtifactError, match="changed since"):
         features.load_extractor(str(run), CPU)

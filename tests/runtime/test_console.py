@@ -1,4 +1,4 @@
-"""Results on stdout as they stand; progress as plain lines where stderr is no terminal."""
+"""Results on stdout without markup; progress as plain lines if stderr is no terminal."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from xrayaug.errors import UsageError
 from xrayaug.runtime import console
 from xrayaug.runtime.console import Table
 
-AWKWARD = ("hand[red].png", "[/b].png", "a\\[b].png", ":smile:.png", "50%.png")
+MARKUP_LIKE_NAMES = ("hand[red].png", "[/b].png", "a\\[b].png", ":smile:.png", "50%.png")
 
 
-@pytest.mark.parametrize("name", AWKWARD)
-def test_cells_and_notes_are_shown_as_they_stand(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", MARKUP_LIKE_NAMES)
+def test_cells_and_notes_have_no_markup(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     console.show([Table("files", ("name",), [(name,)], notes=[f"see {name}"])])
     shown = capsys.readouterr()
     assert f" {name} " in shown.out
@@ -64,7 +64,7 @@ def test_progress_on_a_terminal_is_a_bar(capsys: pytest.CaptureFixture[str], mon
     assert shown.out == ""
 
 
-def test_progress_that_breaks_off_claims_no_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_of_failed_work_prints_no_summary(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError, match="disk"), console.progress(5, "sample"):
         raise RuntimeError("disk")
     assert capsys.readouterr().err == ""
@@ -73,15 +73,15 @@ def test_progress_that_breaks_off_claims_no_end(capsys: pytest.CaptureFixture[st
 PROGRAM = "from xrayaug.cli import main; main()"
 
 
-def program(words: list[str], shell: str = "", **environment: str) -> "subprocess.CompletedProcess[bytes]":
+def run_program(words: list[str], redirections: str = "", **environment: str) -> "subprocess.CompletedProcess[bytes]":
     """Run the program as a shell does, with redirections."""
-    line = f"{shlex.join([sys.executable, '-c', PROGRAM, *words])} {shell}"
+    line = f"{shlex.join([sys.executable, '-c', PROGRAM, *words])} {redirections}"
     return subprocess.run(["sh", "-c", line], env=os.environ | environment, capture_output=True, check=False)
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A command whose tables have letters beyond ASCII, and which is quick, for it is complete."""
+    """Return a command line whose result is complete, so that it is quick, and whose tables are not all ASCII."""
     directory = tmp_path_factory.mktemp("streams")
     for place, name in enumerate(("normal", "abnormal")):
         for number in range(4):
@@ -89,55 +89,57 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
             write_png(directory / "raw" / name / f"{number}.png", pixels)
     words = ["prepare", "--source", "folder", "--input", str(directory / "raw"), "--size", "8"]
     words += ["--out", str(directory / "hände ①")]
-    assert program(words).returncode == 0
+    assert run_program(words).returncode == 0
     return words
 
 
 PLAIN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
-def test_paths_that_the_locale_cannot_read_are_refused_and_others_are_not(prepared: list[str]) -> None:
+def test_only_paths_that_the_locale_cannot_encode_are_refused(prepared: list[str]) -> None:
     *words, out = prepared
-    refused = program(prepared, **PLAIN_C)
+    refused = run_program(prepared, **PLAIN_C)
     assert (refused.returncode, b"PYTHONUTF8=1" in refused.stderr) == (1, True)
-    plain = program([*words, str(Path(out).with_name("plain"))], **PLAIN_C)
+    plain = run_program([*words, str(Path(out).with_name("plain"))], **PLAIN_C)
     assert (plain.returncode, b"Table 1" in plain.stdout) == (0, True), plain.stderr
 
 
 @pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}])
 @pytest.mark.parametrize("more", [[], ["--json"], ["--help"], ["--dry-run"], ["--seed", "7"]])
-def test_what_cannot_be_encoded_is_escaped(prepared: list[str], environment: dict[str, str], more: list[str]) -> None:
-    ended = program([*prepared, *more], **environment)
-    assert ended.returncode == (1 if "--seed" in more else 0), ended.stderr
-    assert b"Traceback" not in ended.stderr
+def test_characters_that_cannot_be_encoded_are_escaped(
+    prepared: list[str], environment: dict[str, str], more: list[str]
+) -> None:
+    finished = run_program([*prepared, *more], **environment)
+    assert finished.returncode == (1 if "--seed" in more else 0), finished.stderr
+    assert b"Traceback" not in finished.stderr
     if "--json" in more:
-        assert json.loads(ended.stdout.decode("ascii"))["images"] == 8
+        assert json.loads(finished.stdout.decode("ascii"))["images"] == 8
     elif "--help" not in more:
-        assert b"Table 1" in ended.stdout or b"holds another result" in ended.stderr
+        assert b"Table 1" in finished.stdout or b"holds another result" in finished.stderr
 
 
 @pytest.mark.parametrize("shell", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full"])
 @pytest.mark.parametrize("more", [[], ["--json"], ["--help"], ["--overwrite"]])
-def test_a_closed_stream_costs_nothing(prepared: list[str], shell: str, more: list[str]) -> None:
-    ended = program([*prepared, *more], shell)
-    assert (ended.returncode, b"Traceback" in ended.stderr) == (0, False), ended.stderr
+def test_a_closed_stream_does_not_fail_the_command(prepared: list[str], shell: str, more: list[str]) -> None:
+    finished = run_program([*prepared, *more], shell)
+    assert (finished.returncode, b"Traceback" in finished.stderr) == (0, False), finished.stderr
     if "2>" in shell and ">&- 2" not in shell:
-        assert b"Table 1" in ended.stdout or b"images" in ended.stdout or b"Usage" in ended.stdout
+        assert b"Table 1" in finished.stdout or b"images" in finished.stdout or b"Usage" in finished.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
 @pytest.mark.parametrize("more", [[], ["--json"], ["--help"], ["--version"]])
-def test_a_full_standard_output_is_said_in_one_line(prepared: list[str], more: list[str]) -> None:
+def test_a_full_standard_output_is_an_error_of_one_line(prepared: list[str], more: list[str]) -> None:
     words = more if more == ["--version"] else [*prepared, *more]
-    ended = program(words, ">/dev/full")
-    assert ended.returncode == 1
-    errors = [line for line in ended.stderr.decode().splitlines() if "already complete" not in line]
+    finished = run_program(words, ">/dev/full")
+    assert finished.returncode == 1
+    errors = [line for line in finished.stderr.decode().splitlines() if "already complete" not in line]
     assert [line.partition(" (")[0] for line in errors] == [
         "error: standard output cannot be written: No space left on device"
     ]
 
 
-def test_a_reader_that_left_is_no_error_to_speak_of(prepared: list[str]) -> None:
-    ended = program([*prepared, "--help"], "| true")
-    assert b"Traceback" not in ended.stderr
-    assert b"Exception" not in ended.stderr
+def test_a_closed_pipe_is_no_traceback(prepared: list[str]) -> None:
+    finished = run_program([*prepared, "--help"], "| true")
+    assert b"Traceback" not in finished.stderr
+    assert b"Exception" not in finished.stderr

@@ -1,4 +1,4 @@
-"""Devices that are really here, and random streams of their own."""
+"""Names, precision and errors of devices; seeded random generators."""
 
 import os
 from pathlib import Path
@@ -20,8 +20,8 @@ def test_auto_is_the_first_device_there_is() -> None:
 
 @pytest.mark.parametrize("name", ["cpu", "auto"])
 def test_a_device_describes_itself(name: str) -> None:
-    found = devices.resolve(name)
-    assert devices.describe(found).startswith(str(found))
+    device = devices.resolve(name)
+    assert devices.describe(device).startswith(str(device))
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "", "cpu:three", "meta"])
@@ -33,7 +33,7 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(name: str) -> 
 
 def test_a_stream_depends_on_every_seed_and_their_order() -> None:
     seeds = [(0,), (1,), (0, 0), (0, 1), (1, 0), (0, 1, 0), (2**40, 1)]
-    drawn = {tuple(torch.randn(4, generator=devices.seeded_generator(*each)).tolist()) for each in seeds}
+    drawn = {tuple(torch.randn(4, generator=devices.seeded_generator(*key)).tolist()) for key in seeds}
     assert len(drawn) == len(seeds)
 
 
@@ -43,7 +43,7 @@ def test_a_stream_depends_on_nothing_else() -> None:
     assert torch.equal(first, torch.randn(4, generator=devices.seeded_generator(3, 1)))
 
 
-def test_memory_that_runs_out_is_one_line_with_the_batch_size() -> None:
+def test_out_of_memory_is_one_line_with_the_batch_size() -> None:
     with pytest.raises(ResourceError, match="--batch-size 64") as refusal, devices.translate_device_errors(64):
         torch.empty(10**15)
     assert "--batch-size 32" in refusal.value.hint
@@ -51,7 +51,7 @@ def test_memory_that_runs_out_is_one_line_with_the_batch_size() -> None:
 
 
 @pytest.mark.parametrize("problem", [torch.OutOfMemoryError("CUDA out of memory. Tried"), MemoryError()])
-def test_memory_of_every_kind(problem: Exception) -> None:
+def test_out_of_memory_of_the_host_and_of_a_gpu(problem: Exception) -> None:
     with pytest.raises(ResourceError, match="out of memory"), devices.translate_device_errors(1):
         raise problem
 
@@ -61,7 +61,7 @@ def test_other_errors_are_left_as_they_are() -> None:
         raise RuntimeError("shapes differ")
 
 
-def test_what_cannot_be_deterministic_says_so() -> None:
+def test_an_operation_without_deterministic_algorithm_is_an_error() -> None:
     problem = RuntimeError("adaptive_avg_pool2d_backward_cuda does not have a deterministic implementation, but you")
     with (
         pytest.raises(UsageError, match="--deterministic cannot be kept"),
@@ -97,7 +97,7 @@ def test_tf32_is_refused_where_there_is_none() -> None:
 
 
 @pytest.mark.parametrize(("flags", "warned"), [("flags\t: fpu avx512_bf16 amx_tile", 0), ("flags: fpu avx2 xbf16", 1)])
-def test_bf16_without_units_for_it_is_warned_of(
+def test_bf16_on_a_processor_without_units_for_it_warns(
     flags: str, warned: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "cpuinfo").write_text(flags)
@@ -106,13 +106,13 @@ def test_bf16_without_units_for_it_is_warned_of(
     assert capsys.readouterr().err.count("no units for bf16") == warned
 
 
-@pytest.mark.parametrize(("gpus", "name", "found"), [(0, "auto", "cpu"), (2, "cpu", "cpu"), (2, "auto", "cuda:1")])
+@pytest.mark.parametrize(("gpus", "name", "expected"), [(0, "auto", "cpu"), (2, "cpu", "cpu"), (2, "auto", "cuda:1")])
 def test_of_several_processes_each_has_its_own_device(
-    monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, found: str
+    monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, expected: str
 ) -> None:
-    _several(monkeypatch, gpus)
+    _fake_two_processes(monkeypatch, gpus)
     monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
-    assert str(devices.resolve(name)) == found
+    assert str(devices.resolve(name)) == expected
     assert devices.describe(torch.device("cpu")).startswith("2 processes, each on cpu (")
 
 
@@ -121,22 +121,22 @@ def test_of_several_processes_each_has_its_own_device(
 def test_of_several_processes_none_takes_anothers_device(
     monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, hint: str
 ) -> None:
-    _several(monkeypatch, gpus)
+    _fake_two_processes(monkeypatch, gpus)
     with pytest.raises(UsageError) as problem:
         devices.resolve(name)
     assert hint in problem.value.hint
 
 
-def test_too_few_gpus_are_what_every_process_meets_so_that_the_first_can_say_it(
+def test_too_few_gpus_fail_every_process_so_that_the_first_can_report(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _several(monkeypatch, 1, number=0)
+    _fake_two_processes(monkeypatch, 1, number=0)
     with pytest.raises(UsageError, match="2 processes on a machine of 1 GPU"):
         devices.resolve("auto")
 
 
-def _several(monkeypatch: pytest.MonkeyPatch, gpus: int, number: int = 1) -> None:
-    """This process is one of two on a machine of so many GPUs, the second if not said otherwise."""
+def _fake_two_processes(monkeypatch: pytest.MonkeyPatch, gpus: int, number: int = 1) -> None:
+    """Let this process be rank `number` of two, on a machine with a number of GPUs."""
     monkeypatch.setattr(ranks, "current_rank", lambda: Rank(number, 2, number, 2))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
@@ -153,7 +153,7 @@ def _several(monkeypatch: pytest.MonkeyPatch, gpus: int, number: int = 1) -> Non
         "CUDA error: out of memory",
     ],
 )
-def test_libraries_of_cuda_say_in_their_own_ways_that_memory_ran_out(reason: str) -> None:
+def test_out_of_memory_errors_of_cuda_libraries_are_recognised(reason: str) -> None:
     with pytest.raises(ResourceError, match="out of memory"), devices.translate_device_errors(2):
         raise RuntimeError(reason)
 
@@ -165,26 +165,28 @@ def test_libraries_of_cuda_say_in_their_own_ways_that_memory_ran_out(reason: str
         "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasSgemm`",
     ],
 )
-def test_other_errors_of_theirs_are_not_taken_for_it(reason: str) -> None:
+def test_other_errors_of_cuda_libraries_are_not_out_of_memory(reason: str) -> None:
     with pytest.raises(RuntimeError, match="STATUS"), devices.translate_device_errors(2):
         raise RuntimeError(reason)
 
 
-def test_memory_that_runs_out_in_a_command_without_batch_size_says_what_else_to_try() -> None:
+def test_out_of_memory_without_a_batch_size_hints_at_another_device() -> None:
     with pytest.raises(ResourceError, match=r"^out of memory: CUDA out") as refusal, devices.translate_device_errors():
         raise torch.OutOfMemoryError("CUDA out of memory. Tried")
     assert "--device cpu" in refusal.value.hint
 
 
-@pytest.mark.parametrize(("name", "found"), [("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1")])
-def test_a_gpu_becomes_the_current_one_and_has_an_index(monkeypatch: pytest.MonkeyPatch, name: str, found: str) -> None:
-    """So a run that was begun with `--device cuda` goes on under `auto` on what bears the same name."""
+@pytest.mark.parametrize(("name", "expected"), [("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1")])
+def test_a_gpu_becomes_the_current_one_and_has_an_index(
+    monkeypatch: pytest.MonkeyPatch, name: str, expected: str
+) -> None:
+    """So a run that was started with `--device cuda` can be resumed with `auto` on a device of the same name."""
     current: list[torch.device] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
-    assert str(devices.resolve(name)) == found
-    assert current == [torch.device(found)]
+    assert str(devices.resolve(name)) == expected
+    assert current == [torch.device(expected)]
 
 
 def test_cudnn_tries_algorithms_in_training_steps_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,5 +207,5 @@ def test_cudnn_tries_algorithms_in_training_steps_alone(monkeypatch: pytest.Monk
         assert state() == (False, True, "ieee")
 
 
-def test_what_is_fetched_is_the_tensor() -> None:
+def test_copy_to_host_returns_the_tensor() -> None:
     assert devices.copy_to_host(torch.arange(3.0))().tolist() == [0, 1, 2]

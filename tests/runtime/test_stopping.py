@@ -1,4 +1,4 @@
-"""A request to stop is raised at once, or waits until what only memory has is saved."""
+"""A request to stop is raised at once, or waits until results in memory are saved."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def test_a_signal_is_raised_at_once(number: signal.Signals, code: int) -> None:
     assert not stopping.is_requested()
 
 
-def test_deferred_it_waits_for_a_check() -> None:
+def test_a_deferred_request_waits_for_a_check() -> None:
     reached = []
     with pytest.raises(Stopped), stopping.handle_signals(), stopping.deferred():
         signal.raise_signal(signal.SIGTERM)
@@ -35,7 +35,7 @@ def test_deferred_it_waits_for_a_check() -> None:
     assert reached == [True]
 
 
-def test_deferred_it_waits_no_longer_than_that() -> None:
+def test_a_deferred_request_is_raised_at_the_end_of_the_context() -> None:
     with pytest.raises(Stopped), stopping.handle_signals():
         with stopping.deferred():
             signal.raise_signal(signal.SIGTERM)
@@ -56,7 +56,7 @@ def test_the_first_request_counts() -> None:
     assert stop.value.cause == "SIGTERM"
 
 
-def test_a_request_that_comes_twice_at_once_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_repeated_at_once_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = []
     with pytest.raises(Stopped), stopping.handle_signals():
         try:
@@ -75,19 +75,19 @@ def test_a_request_that_comes_twice_at_once_is_one(monkeypatch: pytest.MonkeyPat
     assert ended == ["in order"]
 
 
-def test_time_is_up() -> None:
+def test_the_time_limit_is_a_request() -> None:
     with pytest.raises(Stopped) as stop, stopping.handle_signals(max_minutes=0.05 / 60):
         time.sleep(5)
     assert (stop.value.cause, stop.value.exit_code) == ("--max-minutes", 75)
 
 
-def test_time_that_was_not_needed_is_given_back() -> None:
+def test_the_time_limit_ends_with_the_context() -> None:
     with stopping.handle_signals(max_minutes=0.05 / 60):
         pass
     time.sleep(0.1)
 
 
-def test_no_except_exception_catches_it() -> None:
+def test_except_exception_does_not_catch_a_request() -> None:
     with pytest.raises(Stopped), stopping.handle_signals():
         try:
             signal.raise_signal(signal.SIGTERM)
@@ -95,7 +95,7 @@ def test_no_except_exception_catches_it() -> None:
             pytest.fail("caught as an error")
 
 
-def test_nothing_watched_nothing_changed() -> None:
+def test_without_a_request_nothing_happens() -> None:
     stopping.check()
     with stopping.deferred():
         stopping.check()
@@ -118,7 +118,7 @@ def test_a_second_ctrl_c_ends_the_process_at_once() -> None:
     assert ended.stdout == "saving\n"
 
 
-def test_a_process_ends_with_the_one_it_belongs_to() -> None:
+def test_a_process_ends_with_its_parent() -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
     script = "from xrayaug.runtime import stopping\nwith stopping.handle_signals(): import time; time.sleep(20)"
@@ -128,19 +128,19 @@ def test_a_process_ends_with_the_one_it_belongs_to() -> None:
     assert "Stopped" in ended.stderr
 
 
-def test_the_pace_by_images() -> None:
-    pace = SaveSchedule(Interval(images=10), seen=5)
-    assert [pace.is_due(seen) for seen in (5, 14, 15, 99)] == [False, False, True, True]
-    pace.reset(15)
-    assert [pace.is_due(seen) for seen in (24, 25)] == [False, True]
+def test_a_schedule_by_images() -> None:
+    schedule = SaveSchedule(Interval(images=10), seen=5)
+    assert [schedule.is_due(seen) for seen in (5, 14, 15, 99)] == [False, False, True, True]
+    schedule.reset(15)
+    assert [schedule.is_due(seen) for seen in (24, 25)] == [False, True]
 
 
-def test_the_pace_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_schedule_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    pace = SaveSchedule(Interval(seconds=60))
-    assert not pace.is_due(10**9)
+    schedule = SaveSchedule(Interval(seconds=60))
+    assert not schedule.is_due(10**9)
     now[0] = 160.0
-    assert pace.is_due(0)
-    pace.reset(0)
-    assert not pace.is_due(0)
+    assert schedule.is_due(0)
+    schedule.reset(0)
+    assert not schedule.is_due(0)

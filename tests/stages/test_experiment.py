@@ -34,7 +34,7 @@ from xrayaug.stages import experiment, phantom
 from xrayaug.storage import builder
 from xrayaug.storage.manifests import MANIFEST
 from xrayaug.studies import planning
-from xrayaug.studies.scheduler import Scheduler, Failure, Outcome, Resources
+from xrayaug.studies.scheduler import Failure, Outcome, Resources, Scheduler
 
 OUT = Path("my study")
 
@@ -261,7 +261,9 @@ def test_how_the_runs_are_judged_is_passed_on(parsed: list[Command]) -> None:
 
 @pytest.mark.parametrize("name", [*JUDGING, "fail_unless"])
 def test_what_is_passed_on_to_evaluate_is_as_there(name: str) -> None:
-    ours, theirs = (next(field for field in fields(command) if field.name == name) for command in (Experiment, Evaluate))
+    ours, theirs = (
+        next(field for field in fields(command) if field.name == name) for command in (Experiment, Evaluate)
+    )
     assert (ours.type, ours.default) == (theirs.type, theirs.default)
     assert {**ours.metadata, "help": ""} == {**theirs.metadata, "help": ""}
 

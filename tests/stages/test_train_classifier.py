@@ -267,7 +267,7 @@ def test_without_anything_added_equal_steps_are_equal_epochs(arms: dict[str, Pat
         train_classifier.run(options(arms["baseline"], tmp_path / budget, budget=budget))
     (weights, log, *_), (other_weights, other_log, *_) = (finished(tmp_path / name) for name in ("epochs", "steps"))
     assert (weights, log) == (other_weights, other_log)
-    assert artifacts.open_artifact(tmp_path / "epochs").options["budget"] is None  # as of runs before there was one
+    assert artifacts.open_artifact(tmp_path / "epochs").options["budget"] == "epochs"
 
 
 @pytest.mark.parametrize("after", [1, 3, 4, 7])

@@ -1,4 +1,4 @@
-"""An artifact is opened only if it is what it says."""
+"""An artifact is opened only if its files match its manifest."""
 
 from pathlib import Path
 from typing import Any
@@ -114,16 +114,16 @@ def test_every_kind_has_a_command_that_makes_one() -> None:
 def test_what_a_manifest_says_is_held_to_its_bounds(
     kind: Any, value: Any, bounds: dict[str, Any], complaint: str
 ) -> None:
-    said = Artifact(Path("a"), {"result": {"size": value}})
+    artifact = Artifact(Path("a"), {"result": {"size": value}})
     with pytest.raises(ArtifactError, match=rf"manifest\.json: 'result/size' {complaint}"):
-        said.get(kind, "result", "size", **bounds)
+        artifact.get(kind, "result", "size", **bounds)
 
 
 def test_what_a_manifest_says_within_its_bounds_is_given() -> None:
-    said = Artifact(Path("a"), {"result": {"size": 8, "arch": "dcgan"}})
-    assert said.get(int, "result", "size", minimum=8, maximum=8) == 8
-    assert said.get(float, "result", "size") == 8
-    assert said.get(str, "result", "arch", among=["dcgan"]) == "dcgan"
+    artifact = Artifact(Path("a"), {"result": {"size": 8, "arch": "dcgan"}})
+    assert artifact.get(int, "result", "size", minimum=8, maximum=8) == 8
+    assert artifact.get(float, "result", "size") == 8
+    assert artifact.get(str, "result", "arch", among=["dcgan"]) == "dcgan"
 
 
 def test_only_a_listed_file_is_the_artifacts(made: Path) -> None:

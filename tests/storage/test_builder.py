@@ -21,12 +21,12 @@ from xrayaug.storage.manifests import MANIFEST
 
 
 def never(directory: Path) -> dict[str, Any]:
-    """A build that must not be run."""
+    """Raise an error, as a build that must not run."""
     raise AssertionError(f"{directory} was built again")
 
 
 def breaks(directory: Path) -> dict[str, Any]:
-    """A build that fails half-way."""
+    """Write half a file and fail, as a build that is killed."""
     (directory / "images.npy").write_bytes(b"half")
     raise RuntimeError("killed")
 
@@ -58,23 +58,23 @@ def test_the_manifest_says_how_it_was_made_and_what_it_holds(chain: tuple[Path, 
     assert environment.keys() >= {"python", "packages", "device", "started", "seconds"}
 
 
-def test_produce_gives_the_result_of_the_manifest(tmp_path: Path) -> None:
+def test_build_artifact_returns_the_result_in_the_manifest(tmp_path: Path) -> None:
     def with_tuple(_: Path) -> dict[str, Any]:
         return {"shape": (1, 2), "label": None}
 
-    given = build_artifact(phantom(tmp_path / "out"), "raw", with_tuple)
-    assert given == {"shape": [1, 2], "label": None}
-    assert given == open_artifact(tmp_path / "out", "raw").result
+    result = build_artifact(phantom(tmp_path / "out"), "raw", with_tuple)
+    assert result == {"shape": [1, 2], "label": None}
+    assert result == open_artifact(tmp_path / "out", "raw").result
 
 
 def test_two_runs_differ_in_nothing_but_the_environment(tmp_path: Path) -> None:
-    found = []
+    manifests_read = []
     for name in ("first", "second"):
         build_artifact(phantom(tmp_path / name), "raw", build)
-        found.append(json.loads((tmp_path / name / MANIFEST).read_text()))
-        assert found[-1].pop("environment")
-        assert found[-1].pop(manifests.SEAL)
-    assert found[0] == found[1]
+        manifests_read.append(json.loads((tmp_path / name / MANIFEST).read_text()))
+        assert manifests_read[-1].pop("environment")
+        assert manifests_read[-1].pop(manifests.SEAL)
+    assert manifests_read[0] == manifests_read[1]
 
 
 def test_what_breaks_never_looks_finished(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_inputs_are_found_through_a_link_and_from_where_it_leads(tmp_path: Path)
     run, link, target = tmp_path / "runs" / "gan", tmp_path / "out", tmp_path / "far" / "away" / "out"
     build_artifact(phantom(run), "gan-run", build)
     target.parent.mkdir(parents=True)
-    link.symlink_to(target)  # what it leads to is yet to be made
+    link.symlink_to(target)  # its target does not exist yet
     build_artifact(Sample(run=run, out=link), "dataset", build)
     for place in (link, target):
         assert open_artifact(place).open_input("run", "gan-run").path.resolve() == run.resolve()
@@ -217,7 +217,7 @@ def test_a_directory_may_be_named_by_dots(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def refused(out: Path, tmp_path: Path) -> OutputError:
-    """How a place is refused before any work, nothing being left there."""
+    """Return the error by which a path is refused before any work; nothing is written."""
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(OutputError) as refusal:
         build_artifact(phantom(out), "raw", never)
@@ -263,7 +263,7 @@ def test_a_device_in_the_way_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_may_not_be_written_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root may write everywhere but where the file system is read-only."""
+    """Root may write everywhere, so `os.access` is replaced."""
     monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path)
     for out in (tmp_path / "out", tmp_path / "new" / "out"):
         assert f"{tmp_path} may not be written to" in refused(out, tmp_path).message
@@ -307,9 +307,9 @@ def test_a_process_that_is_not_the_first_takes_part_and_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    heard: list[Any] = [None, {"made": 1}]
+    messages: list[Any] = [None, {"made": 1}]
     monkeypatch.setattr(ranks, "is_first", lambda: False)
-    monkeypatch.setattr(ranks, "broadcast", lambda _: heard.pop(0))
+    monkeypatch.setattr(ranks, "broadcast", lambda _: messages.pop(0))
     options = Prepare(input=tmp_path, out=out)
     assert build_artifact(options, "dataset", lambda directory: {"at": directory.name}) == {"at": "out.partial"}
     assert build_artifact(options, "dataset", lambda directory: {"at": directory.name}) == {"made": 1}
@@ -319,15 +319,15 @@ def test_a_process_that_is_not_the_first_takes_part_and_writes_nothing(
 def test_the_first_process_tells_the_others_to_build_or_that_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[Any] = []
+    sent: list[Any] = []
 
-    def told(value: Any) -> Any:
-        said.append(value)
+    def broadcast(value: Any) -> Any:
+        sent.append(value)
         return value
 
-    monkeypatch.setattr(ranks, "broadcast", told)
+    monkeypatch.setattr(ranks, "broadcast", broadcast)
     raw = tmp_path / "raw"
     raw.touch()
     for _ in range(2):
         build_artifact(Prepare(input=raw, out=tmp_path / "out"), "dataset", lambda _: {"made": 1})
-    assert said == [None, {"made": 1}]
+    assert sent == [None, {"made": 1}]

@@ -39,13 +39,13 @@ def names(kept: Checkpoints) -> list[str]:
 
 def test_what_is_saved_comes_back(kept: Checkpoints) -> None:
     kept.save_if_due(40, state)
-    found = Checkpoints(kept.directory, ALWAYS).restore()
-    assert found["plain"] == state()["plain"]
-    assert found["steps"].keys() == {0}  # an optimiser's parameters are numbered
-    assert torch.equal(found["steps"][0]["exp_avg"], torch.arange(4.0))
-    assert found["counter"].dtype == torch.int64
-    assert torch.equal(found["weight"], state()["weight"])
-    assert found["weight"].stride() == state()["weight"].stride()
+    restored = Checkpoints(kept.directory, ALWAYS).restore()
+    assert restored["plain"] == state()["plain"]
+    assert restored["steps"].keys() == {0}  # an optimiser's parameters are numbered
+    assert torch.equal(restored["steps"][0]["exp_avg"], torch.arange(4.0))
+    assert restored["counter"].dtype == torch.int64
+    assert torch.equal(restored["weight"], state()["weight"])
+    assert restored["weight"].stride() == state()["weight"].stride()
 
 
 def test_an_optimiser_goes_on_as_if_it_had_never_stopped(kept: Checkpoints) -> None:
@@ -64,9 +64,9 @@ def test_an_optimiser_goes_on_as_if_it_had_never_stopped(kept: Checkpoints) -> N
     kept.save_if_due(1, lambda: {"network": network.state_dict(), "optimiser": optimiser.state_dict()})
     step(network, optimiser)
     again, its_optimiser = made()
-    found = kept.restore()
-    again.load_state_dict(found["network"])
-    its_optimiser.load_state_dict(found["optimiser"])
+    restored = kept.restore()
+    again.load_state_dict(restored["network"])
+    its_optimiser.load_state_dict(restored["optimiser"])
     step(again, its_optimiser)
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name])

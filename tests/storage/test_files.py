@@ -23,7 +23,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         files.write_bytes(file, b"after")
-    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"weights": b"before"}
+    assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == {"weights": b"before"}
 
 
 def test_a_file_is_on_disk_before_it_bears_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

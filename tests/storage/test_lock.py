@@ -1,4 +1,4 @@
-"""One writer at a time: the second is told who the first is, and a dead one holds nothing."""
+"""One writer at a time: the second gets an error that names the first, and a dead process holds no lock."""
 
 import fcntl
 import os
@@ -26,7 +26,7 @@ with lock.hold(pathlib.Path(sys.argv[1])):
 
 @pytest.fixture
 def holder(tmp_path: Path) -> "subprocess.Popen[str]":
-    """A live process that holds the lock of `tmp_path / "out"`."""
+    """Start a process that holds the lock of `tmp_path / "out"`."""
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "out")], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
@@ -40,8 +40,8 @@ def end(process: "subprocess.Popen[str]") -> None:
 
 def test_the_second_is_told_who_the_first_is(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
     try:
-        told = f"process {holder.pid} on {socket.gethostname()} since 20"
-        with pytest.raises(OutputError, match=told), lock.hold(tmp_path / "out"):
+        expected = f"process {holder.pid} on {socket.gethostname()} since 20"
+        with pytest.raises(OutputError, match=expected), lock.hold(tmp_path / "out"):
             raise AssertionError("two hold it")
     finally:
         end(holder)
@@ -55,7 +55,7 @@ def test_the_lock_of_a_dead_process_is_taken_over(holder: "subprocess.Popen[str]
     assert not list(tmp_path.iterdir())
 
 
-def test_it_is_let_go_when_the_work_fails(tmp_path: Path) -> None:
+def test_the_lock_is_released_when_the_work_fails(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), lock.hold(tmp_path / "deep" / "out"):
         raise ZeroDivisionError
     with lock.hold(tmp_path / "deep" / "out"):

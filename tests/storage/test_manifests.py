@@ -1,4 +1,4 @@
-"""A manifest is held to its form before anything in it is believed."""
+"""A manifest is checked before anything in it is used."""
 
 import json
 import re
@@ -31,8 +31,8 @@ def write(tmp_path: Path, content: bytes) -> Path:
 
 def test_a_good_one_is_read(tmp_path: Path) -> None:
     manifests.write(tmp_path, GOOD)
-    found = read(tmp_path / MANIFEST)
-    assert {name: found[name] for name in GOOD} == GOOD
+    manifest = read(tmp_path / MANIFEST)
+    assert {name: manifest[name] for name in GOOD} == GOOD
 
 
 @pytest.mark.parametrize(("old", "new"), [("0.5", "0.7"), ('"seed": 0', '"seed": 1'), ("../real", "../fake")])
@@ -44,7 +44,7 @@ def test_a_digit_that_changed_is_found(tmp_path: Path, old: str, new: str) -> No
         read(file)
 
 
-def test_one_of_another_format_is_left_to_whoever_knows_it(tmp_path: Path) -> None:
+def test_a_manifest_of_another_format_is_read_unchecked(tmp_path: Path) -> None:
     assert read(write(tmp_path, json.dumps(GOOD | {"format": 1}).encode()))["format"] == 1
 
 

@@ -1,4 +1,4 @@
-"""An artifact of raw files is complete as long as the files that were read are what they were, and no longer."""
+"""An artifact that was made from raw files is complete only while the files that were read are unchanged."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def picture(number: int) -> Pixels:
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Twelve pictures and the list of their labels, some time old."""
+    """Write twelve pictures and a list of their labels, and wait until their times are settled."""
     lines = ["file,label,patient"]
     for number in range(12):
         write_png(tmp_path / "raw" / "images" / f"{number:02}.png", picture(number))
@@ -49,7 +49,7 @@ def command(raw: Path, out: Path, **changes: Any) -> Prepare:
 
 
 def is_complete(options: Prepare, capsys: pytest.CaptureFixture[str]) -> bool:
-    """Whether nothing is left to do, or another result is there."""
+    """Return whether the command finds its result complete; another result raises an error."""
     capsys.readouterr()
     prepare.run(options)
     return "already complete" in capsys.readouterr().err
@@ -103,7 +103,7 @@ def test_a_file_that_is_not_read_does_not_count(raw: Path, tmp_path: Path, capsy
 
 
 def same_size(file: Path, first: int = 1000) -> None:
-    """Another picture in a file of the same size and name."""
+    """Replace a picture with another in a file of the same size."""
     before = file.stat().st_size
     for number in range(first, first + 1000):
         write_png(file, picture(number))

@@ -13,7 +13,7 @@ from xrayaug.runtime import parallel, stopping
 from xrayaug.runtime.stopping import Stopped
 from xrayaug.studies import logs, scheduler
 from xrayaug.studies.planning import Study
-from xrayaug.studies.scheduler import Scheduler, Outcome, Resources
+from xrayaug.studies.scheduler import Outcome, Resources, Scheduler
 
 
 @pytest.fixture
@@ -190,7 +190,8 @@ def test_how_long_the_rest_takes_is_told_by_those_that_ended(tmp_path: Path) -> 
         for number in (0, 1)
     )
     runner.running, runner.done = [b], {0}
-    assert runner._describe_progress(a, "done") == "1 of 4 done, at least 1:00 left"  # c's minute; of prepare nothing is known
+    # the minute of c; of prepare nothing is known
+    assert runner._describe_progress(a, "done") == "1 of 4 done, at least 1:00 left"
     runner.running, runner.failed = [], [scheduler.Failure(whole.commands[1], 1, "no")]
     assert runner._describe_progress(b, "failed") == "1 of 4 done, 1 failed, at least 1:00 left"
 

@@ -149,7 +149,8 @@ def test_what_is_left_for_a_person_leaves_out_what_failed_and_what_waits_for_it(
 
     def told(*known: tuple[State, float | None]) -> str:
         pairs = zip(whole.commands, known, strict=True)
-        return status.describe_remaining(whole, [CommandStatus(command, state, "", took) for command, (state, took) in pairs], 1)
+        statuses = [CommandStatus(command, state, "", took) for command, (state, took) in pairs]
+        return status.describe_remaining(whole, statuses, 1)
 
     waiting: tuple[State, None] = ("waiting", None)
     failed: tuple[State, None] = ("failed", None)

@@ -249,7 +249,7 @@ def count_images(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
 
 
 def read_arm(artifact: Artifact) -> dict[str, Any]:
-    """What the manifest of an arm, or of a run on it, says was added: `percent`, `real_fraction`, `label`, `added`.
+    """Return the arm in the manifest of an arm or of a run on it: `percent`, `real_fraction`, `label`, `added`.
 
     `control` is the kind of control, or None for an arm that is none; a reweighted one has its class counts as `prior`.
 

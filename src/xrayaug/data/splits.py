@@ -54,7 +54,7 @@ def assign(
 
 
 def round_share(percent_or_fraction: float, of: int, *, whole: int = 1) -> int:
-    """Return `fraction * of / whole` rounded to nearest, with halves rounded up (Python's `round` sends 1826.5 to 1826).
+    """Return `fraction * of / whole` rounded to nearest, halves up (Python's `round` sends 1826.5 to 1826).
 
     The number is taken as it is written in decimal: 0.1 is one tenth, not the nearest binary fraction.
     """

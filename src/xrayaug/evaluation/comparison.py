@@ -1,7 +1,7 @@
-"""Arms of several seeds on one test set -> scores with intervals, and differences to another arm, paired.
+"""Estimate the scores of arms of several seeds on one test set, and their paired differences to another arm.
 
-Paired by seed, since a seed gives every arm the same initial weights and the same order of real images; and by patient,
-since every network is scored on the same resamples of them.
+Arms are paired by seed, because a seed gives every arm the same initial weights and the same order of real images, and
+by patient, because every network is scored on the same resamples of the patients.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class ScoredNetwork:
     labels: Labels  # [N]
     probabilities: Probabilities  # [N]
     threshold: float
-    patients: int  # of the class that has fewest of them
+    patients: int  # number in the class with the fewest patients
     scores: Mapping[str, Any]  # `classification.Scores` as a mapping
     resampled: Mapping[str, FloatArray]  # of each metric [B]
 
@@ -36,18 +36,18 @@ class ScoredNetwork:
 
     def value(self, metric: str) -> float:
         """Return a score, NaN if it is undefined."""
-        found = self.scores[metric]
-        return np.nan if found is None else float(found)
+        score = self.scores[metric]
+        return np.nan if score is None else float(score)
 
 
 def score_network(
     seed: int, labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts, *, patients: Labels
 ) -> ScoredNetwork:
     """Score a network on cases `[N]` of these patients `[N]`, and on their resamples `[B, N]`."""
-    found = asdict(classification.score(labels, probabilities, threshold))
+    scores = asdict(classification.score(labels, probabilities, threshold))
     resampled = bootstrap.resampled_scores(labels, probabilities, threshold, counts)
     return ScoredNetwork(
-        seed, labels, probabilities, threshold, bootstrap.min_class_patients(labels, patients), found, resampled
+        seed, labels, probabilities, threshold, bootstrap.min_class_patients(labels, patients), scores, resampled
     )
 
 
@@ -67,10 +67,11 @@ def estimate_difference(arm: Sequence[ScoredNetwork], other: Sequence[ScoredNetw
 
 
 def estimate_call_rate_difference(arm: Sequence[ScoredNetwork], other: Sequence[ScoredNetwork]) -> Estimate | None:
-    """Estimate by how much more often an arm calls images abnormal than the other, with both classes weighted alike.
+    """Estimate the difference of two arms in the rate of calling images abnormal, with both classes weighted equally.
 
-    That is (sensitivity + 1 - specificity) / 2, which a moved point of decision changes and better ranking need not: a
-    reader's bias, apart from what the reader can tell (Macmillan and Creelman 2005, Detection Theory, chapter 2).
+    The rate is (sensitivity + 1 - specificity) / 2. It measures response bias as opposed to sensitivity in detection
+    theory (Macmillan and Creelman 2005, Detection Theory, chapter 2): a moved threshold changes it, better ranking need
+    not. None if there is no common seed or the rate is undefined.
     """
     pairs = pair_by_seed(arm, other)
     if not pairs:
@@ -94,7 +95,7 @@ def seed_differences(pairs: Sequence[tuple[ScoredNetwork, ScoredNetwork]], metri
 
 
 def resampled_differences(pairs: Sequence[tuple[ScoredNetwork, ScoredNetwork]], metric: str) -> FloatArray:
-    """Return the same difference on each resample `[B, S]`."""
+    """Return the score of the first network minus that of the second on each resample, `[B, S]`."""
     return _resampled([one for one, _ in pairs], metric) - _resampled([other for _, other in pairs], metric)
 
 

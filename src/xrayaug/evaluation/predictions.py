@@ -1,4 +1,4 @@
-"""Predictions of runs on test and validation images; images gathered into cases: images, studies or patients."""
+"""Predictions of runs on test and validation images, grouped into cases: single images, studies or patients."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ COLUMNS = ("run", "arm", "seed", "image", "row", "file", "patient", "study", "la
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a report says of a run: its name, arm and seed, and the class prior of its training."""
+    """Name, arm and seed of a run, and the class prior of its training."""
 
     name: str
     arm: ArmSettings
@@ -28,7 +28,7 @@ class RunInfo:
 
     @property
     def evaluated_arm(self) -> EvaluatedArm:
-        """The arm it belongs to."""
+        """Arm of the run."""
         return EvaluatedArm(self.arm_name, self.arm, self.share_normal)
 
 
@@ -41,31 +41,31 @@ class RunPredictions:
     valid_rows: Sequence[Row]
     test: Probabilities
     valid: Probabilities
-    temperature: float = 1.0  # that the logits were divided by
+    temperature: float = 1.0  # divisor of the logits
 
 
 @dataclass(frozen=True)
 class Cases:
-    """The images of a split gathered into cases: themselves, studies or patients."""
+    """The images of a split grouped into cases: single images, studies or patients."""
 
-    gathered_by: list[str]  # [N], the case of each image
-    labels: Labels  # [M]
-    patients: Labels  # [M], numbered
+    case_names: list[str]  # [N], the case of each image
+    labels: Labels  # [M], 1 is abnormal
+    patients: Labels  # [M], number of the patient
 
     def probabilities(self, of_images: Probabilities) -> Probabilities:
         """Average the probabilities of images `[N]` over the images of each case, `[M]`."""
-        return classification.average_by_study(self.gathered_by, np.zeros(len(of_images), np.int64), of_images)[2]
+        return classification.average_by_study(self.case_names, np.zeros(len(of_images), np.int64), of_images)[2]
 
 
 def gather_cases(rows: Sequence[Row], level: str) -> Cases:
-    """Gather images into cases; a case is abnormal if any of its images is, and has the first one's patient."""
-    gathered_by = {"image": [str(place) for place in range(len(rows))], "study": study_names(rows),
+    """Group images into cases. A case is abnormal if any of its images is; its patient is that of its first image."""
+    case_names = {"image": [str(place) for place in range(len(rows))], "study": study_names(rows),
                    "patient": _patient_names(rows)}[level]  # fmt: skip
     names, labels, _ = classification.average_by_study(
-        gathered_by, [_is_abnormal(row) for row in rows], np.zeros(len(rows))
+        case_names, [_is_abnormal(row) for row in rows], np.zeros(len(rows))
     )
-    of_case = dict(zip(reversed(gathered_by), reversed(_patient_names(rows)), strict=True))
-    return Cases(gathered_by, labels, bootstrap.encode_groups([of_case[name] for name in names]))
+    first_patients = dict(zip(reversed(case_names), reversed(_patient_names(rows)), strict=True))
+    return Cases(case_names, labels, bootstrap.encode_groups([first_patients[name] for name in names]))
 
 
 def calibrate(predicted: RunPredictions) -> RunPredictions:
@@ -95,12 +95,12 @@ def _format_rows(predicted: RunPredictions, split: Literal["test", "valid"]) -> 
 
 
 def study_names(rows: Sequence[Row]) -> list[str]:
-    """Return the study of each image; an image that names none is one of its own."""
+    """Return the study of each image; an image without one counts as a study of its own."""
     return [row.study or f"image {place}" for place, row in enumerate(rows)]
 
 
 def _patient_names(rows: Sequence[Row]) -> list[str]:
-    """Return the patient of each image; an image that names none is of one of its own."""
+    """Return the patient of each image; an image without one counts as a patient of its own."""
     return [row.patient or f"image {place}" for place, row in enumerate(rows)]
 
 

@@ -34,11 +34,11 @@ INTERVALS_NOTE = (
 )
 PASSED = {True: "yes", False: "no", None: "unknown"}
 
-Kind = tuple[float, str, str]  # of a line of Figure 7: minus the share of real images, label, control
+Kind = tuple[float, str, str]  # key of a line of Figure 7: minus the share of real images, label, control
 
 
 def tables(evaluation: Evaluation) -> list[Table]:
-    """Table 5 per image and per study, subgroups, the verdict and what it stands on."""
+    """Return Table 5 per image and per study, the subgroups, the checks and the verdict."""
     return [
         *(_spread_table(evaluation, level) for level in IN_TABLE5),
         *subgroup_tables(evaluation),
@@ -47,7 +47,7 @@ def tables(evaluation: Evaluation) -> list[Table]:
 
 
 def sheets(evaluation: Evaluation) -> dict[str, str]:
-    """The numbers as CSV, by the name of the file."""
+    """Return the numbers as CSV files: content by file name."""
     return {
         "table5.csv": csvfile.dump(_table5_lines(evaluation)),
         "verdict.csv": csvfile.dump(_verdict_lines(evaluation)),
@@ -57,7 +57,7 @@ def sheets(evaluation: Evaluation) -> dict[str, str]:
 
 
 def write(directory: Path, evaluation: Evaluation) -> None:
-    """All numbers as JSON, the verdict apart, the sheets, Table 5 as Markdown, Figure 7."""
+    """Write all numbers as JSON, the verdict in a file of its own, the CSV files, Table 5 as Markdown, and Figure 7."""
     files.write_json(directory / METRICS_FILE, serialization.to_dict(evaluation))
     files.write_json(directory / VERDICT_FILE, serialization.to_dict(evaluation.verdict))
     for name, content in sheets(evaluation).items():
@@ -69,7 +69,7 @@ def write(directory: Path, evaluation: Evaluation) -> None:
 
 
 def subgroup_tables(evaluation: Evaluation) -> list[Table]:
-    """With `--by`, of every group and arm the score that decides and its difference."""
+    """Return the table of subgroups: the score that decides and its difference; none without `--by`."""
     if evaluation.subgroups is None:
         return []
     column, metric = evaluation.subgroups.column, evaluation.subgroups.metric
@@ -79,13 +79,15 @@ def subgroup_tables(evaluation: Evaluation) -> list[Table]:
         for group in evaluation.subgroups.groups for arm, intervals in group.intervals.items()
     ]  # fmt: skip
     columns = (column, "Images", "Percent added", _heading(metric), "Difference to 0")
-    undefined = any(cells[3] == UNDEFINED for cells in rows)
-    why = f"{UNDEFINED}: undefined, as where a group lacks a class or has one patient of it"
-    return [Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows, [why] if undefined else [])]
+    has_undefined = any(cells[3] == UNDEFINED for cells in rows)
+    note = f"{UNDEFINED}: undefined, as where a group lacks a class or has one patient of it"
+    return [
+        Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows, [note] if has_undefined else [])
+    ]
 
 
 def interval_table(evaluation: Evaluation, level: str) -> Table:
-    """Table 5 with 95 % intervals in place of deviations."""
+    """Return Table 5 with 95 % intervals in place of standard deviations."""
     title = f"Table 5, per {level}: mean over runs (95 % interval)"
     return _table5(evaluation, title, lambda arm, metric: format_interval(arm.intervals[level][HALF][metric], ".3f"))
 
@@ -111,18 +113,18 @@ def _table5(evaluation: Evaluation, title: str, cell: Callable[[ArmResult, str],
 
 
 def verdict_tables(evaluation: Evaluation) -> list[Table]:
-    """What the verdict stands on, and the verdict arm by arm with its reasons."""
+    """Return the table of checks, and that of the verdicts if there is an arm to judge."""
     return [checks_table(evaluation), *([difference_table(evaluation)] if evaluation.verdict.arms else [])]
 
 
 def checks_table(evaluation: Evaluation) -> Table:
-    """The checks that the verdict stands on."""
+    """Return the table of the checks that the verdict rests on."""
     rows = [(each.name, PASSED[each.passed], each.sentence) for each in evaluation.verdict.checks]
     return Table("What the verdict stands on", ("Check", "Holds", "What was found"), rows)
 
 
 def difference_table(evaluation: Evaluation) -> Table:
-    """Every arm's verdict with its difference and p-values, the reasons under it."""
+    """Return the table of the verdict on every arm with its difference and p-values; the notes are the reasons."""
     found = evaluation.verdict
     question = found.question
     metric = classification.display_name(question.metric)
@@ -139,33 +141,33 @@ def difference_table(evaluation: Evaluation) -> Table:
 def _difference_cells(difference: Difference | None) -> tuple[str, str, str]:
     if difference is None:
         return UNDEFINED, UNDEFINED, UNDEFINED
-    different, equivalent = (p_cell(p) for p in (difference.p_holm, difference.p_equivalent_holm))
+    different, equivalent = (format_p_cell(p) for p in (difference.p_holm, difference.p_equivalent_holm))
     return format_interval(difference, "+.3f"), different, equivalent
 
 
-def p_cell(p_value: float | None) -> str:
-    """A p-value in a table: `0.012`, `< 0.001`."""
+def format_p_cell(p_value: float | None) -> str:
+    """Format a p-value as a cell of a table: `0.012`, `< 0.001`."""
     return verdict.format_p(p_value).removeprefix("= ")
 
 
 def format_interval(interval: Interval | None, form: str) -> str:
-    """`0.831 (0.790 to 0.872)`."""
+    """Format a value and its interval by a format specification, such as `.3f`: `0.831 (0.790 to 0.872)`."""
     if interval is None:
         return UNDEFINED
     return f"{interval.value:{form}} ({interval.low:{form}} to {interval.high:{form}})"
 
 
 def _table5_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
-    """One line per level and arm."""
+    """Return one line per level and arm."""
     spread = [f"{metric}_{part}" for metric in TITLES for part in ("mean", "sd")]
     about = ("level", "percent_added", "real_fraction", "label", "images_added", "runs")
     lines: list[tuple[object, ...]] = [(*about, *spread, "thesis_accuracy_reported")]
     for level, arm in itertools.product(IN_TABLE5, evaluation.arms):
         summaries = [arm.scores[level][metric] for metric in TITLES]
         numbers = [number for each in summaries for number in (each.mean, each.sd)]
-        of = arm.settings
-        settings = (f"{of.percent:g}", f"{of.real_fraction:g}", of.label, of.added, len(arm.seeds))
-        lines.append((level, *settings, *numbers, arm.thesis_accuracy))
+        settings = arm.settings
+        described = (f"{settings.percent:g}", f"{settings.real_fraction:g}", settings.label, settings.added)
+        lines.append((level, *described, len(arm.seeds), *numbers, arm.thesis_accuracy))
     return lines
 
 
@@ -181,7 +183,7 @@ def _verdict_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
 
 
 def _interval_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
-    """Every score and every difference with its interval."""
+    """Return every score and every difference with its interval."""
     lines: list[tuple[object, ...]] = [("level", "threshold", "arm", "of", "metric", "value", "low", "high", "seeds")]
     for level, threshold, arm in itertools.product(LEVELS, (HALF, CHOSEN), evaluation.arms):
         for of, by_metric in (
@@ -249,14 +251,14 @@ def reported(evaluation: Evaluation) -> dict[float, float]:
     return {float(percent): value for percent, value in evaluation.thesis.accuracy.items()}
 
 
-def by_kind(arms: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
+def group_by_kind(arms: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
     """Group arms into the lines of Figure 7 by what is added; the arm without synthetic images begins each line."""
     lines = itertools.groupby(_sort_into_lines(arms), lambda each: each[0])
     return {_kind_name(kind): [arm for _, arm in members] for kind, members in lines}
 
 
 def _draw_figure7(stem: Path, evaluation: Evaluation) -> None:
-    kinds = by_kind(evaluation.arms).items()
+    kinds = group_by_kind(evaluation.arms).items()
     series = [plots.Series(name, [_dose(evaluation, arm) for arm in arms]) for name, arms in kinds]
     subtitle = f"per image, {evaluation.test.images:,} test images"
     plots.save_figure7(stem, series, reported(evaluation), subtitle)
@@ -275,13 +277,14 @@ def _sort_into_lines(arms: Sequence[ArmResult]) -> list[tuple[Kind, ArmResult]]:
 
 def _kind_name(kind: Kind) -> str:
     fraction, label, control = -kind[0], *kind[1:]
-    what = "images that even out the classes added (percent of what these differ by)"
-    added = f"{control}, a control" if control else what if label == BALANCE else f"{label} images added"
+    balancing = "images that even out the classes added (percent of what these differ by)"
+    added = f"{control}, a control" if control else balancing if label == BALANCE else f"{label} images added"
     return added + (f" to {100 * fraction:g}% of the real ones" if fraction != 1 else "")
 
 
 def _dose(evaluation: Evaluation, arm: ArmResult) -> plots.Dose:
-    of_runs = [each.scores["image"].accuracy for each in evaluation.runs if each.arm_name == arm.name]
-    of_seeds = [each for each in of_runs if each is not None]  # undefined without test images alone
+    run_accuracies = [run.scores["image"].accuracy for run in evaluation.runs if run.arm_name == arm.name]
+    seed_accuracies = [value for value in run_accuracies if value is not None]  # None only without test images
     accuracy = arm.scores["image"]["accuracy"]
-    return plots.Dose(arm.settings.percent, of_seeds, math.nan if accuracy.mean is None else accuracy.mean, accuracy.sd)
+    mean = math.nan if accuracy.mean is None else accuracy.mean
+    return plots.Dose(arm.settings.percent, seed_accuracies, mean, accuracy.sd)

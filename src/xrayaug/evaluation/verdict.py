@@ -1,9 +1,9 @@
-"""Differences to the baseline -> what each arm does: helps, hurts, makes no difference that matters, or cannot be told.
+"""Decide from the differences to the baseline whether each arm helps, hurts, is equivalent, or whether that is unclear.
 
-An arm helps or hurts where the difference is significant at 5 % after Holm's correction over the arms; it makes no
-difference larger than the margin where two one-sided tests say so, corrected in the same way. Where both hold, the
-difference is real and too small to matter, and the second is said. docs/explanation/verdict.md has the
-formulas, and docs/explanation/power.md the simulations.
+An arm helps or hurts if the difference is significant at 5 % after Holm's correction over the arms; it is equivalent if
+two one-sided tests, corrected in the same way, show that the difference lies within the margin. If both hold, the
+difference is real but too small to matter, and the verdict is that the arm is equivalent. docs/explanation/verdict.md
+has the formulas, and docs/explanation/power.md the simulations.
 """
 
 import math
@@ -21,7 +21,7 @@ DISPLAY_NAMES = {
     EQUIVALENT: "no difference larger than the margin",
     UNCLEAR: "cannot tell",
 }
-MIN_SEEDS = 2  # one seed shows nothing of the variance of training
+MIN_SEEDS = 2  # the variance between trainings cannot be estimated from one seed
 MIN_PRIOR_SHIFT = 0.01  # of the share of normal training images, to count as moved
 CONTROL_SENTENCES = {
     "duplicate": "repeating real images does the same",
@@ -44,8 +44,8 @@ def decide(differences: Mapping[str, Estimate | None], margin: float) -> dict[st
     """Decide on every arm together, by name.
 
     Args:
-        differences: to the baseline, of a score of which more is better; None where there is none.
-        margin: a smaller difference does not matter.
+        differences: to the baseline, in a score of which a higher value is better; None if there is none.
+        margin: the largest difference that does not matter.
     """
     usable = {name: found for name, found in differences.items() if found and found.seeds >= MIN_SEEDS}
     different = paired_tests.holm({name: found.p_value() for name, found in usable.items()})
@@ -79,16 +79,16 @@ def judge_prior_shift(
 ) -> PriorShift:
     """Judge whether a moved class prior alone explains what an arm changes.
 
-    So it is called where the prior moved, the network calls images abnormal at 0.5 less readily, or more so, as that
-    prior would have it, and neither the accuracy at a threshold chosen on validation nor the area under the ROC curve
-    is told from the baseline's: it ranks as before and only calls at another point (Saerens et al. 2002, Neural
-    Computation 14:21). Each interval is of 95 %, uncorrected.
+    It does if the prior moved, the rate at which the network calls images abnormal at 0.5 changed in the direction that
+    this prior implies, and neither the accuracy at a threshold chosen on validation nor the area under the ROC curve
+    differs significantly from the baseline's: the network ranks images as before and only decides at another point
+    (Saerens et al. 2002, Neural Computation 14:21). Each interval is of 95 %, uncorrected.
 
     Args:
         shares: of normal images in the arm's training set, and in the baseline's.
-        calls: difference in how readily images are called abnormal at 0.5, `comparison.estimate_call_rate_difference`.
-        accuracies: differences of the accuracy, at 0.5 and at the thresholds chosen on validation.
-        auroc: difference of the areas.
+        calls: difference in the rate of calling images abnormal at 0.5, `comparison.estimate_call_rate_difference`.
+        accuracies: differences in accuracy, at 0.5 and at the thresholds chosen on validation.
+        auroc: difference in the area under the ROC curve.
     """
     share, of_baseline = shares
     moved = abs(share - of_baseline) >= MIN_PRIOR_SHIFT
@@ -104,15 +104,15 @@ def compare_with_control(
 ) -> ControlComparison:
     """Judge whether a control of equal size explains what an arm does.
 
-    It does where its own difference to the baseline goes the same way and has an interval without 0, and arm and
-    control cannot be told apart. Of an arm that is apart from it is said which of them scores higher; else nothing can
-    be said.
+    The relation is `explains` if both differences to the baseline have the same sign and intervals without 0, and arm
+    and control do not differ significantly; `apart` if they do, and the sentence says which of them scores higher; else
+    `cannot-tell`.
 
     Args:
         name: of the control, such as `duplicate`.
         of_arm: the arm's difference to the baseline.
-        of_control: the control's.
-        apart: the arm's to the control.
+        of_control: the control's difference to the baseline.
+        apart: the arm's difference to the control.
     """
     same_way = of_arm is not None and of_control is not None and of_arm.value * of_control.value > 0
     if apart is not None and is_significant(apart):
@@ -164,7 +164,7 @@ def _explain(decision: Decision, difference: Estimate, margin: float) -> str:
 
 
 def format_p(p_value: float | None) -> str:
-    """Format a p-value as it stands after a p: `= 0.012`, `< 0.001`."""
+    """Format a p-value with its relation sign: `= 0.012`, `< 0.001`."""
     if p_value is None:
         return "--"
     return "< 0.001" if p_value < 0.001 else f"= {p_value:.3f}"

@@ -1,7 +1,7 @@
-"""The sides of a distance: what each is, its statistics and its features, cached and gone on with after a stop.
+"""The two sides of a distance: their statistics and features, cached, and resumed after a stop.
 
-Statistics are cached by what they depend on (pixels, network, features, preprocessing) and never by path. What a
-stopped run had of a side lies beside them.
+Statistics are cached by what they depend on (pixels, network, features, preprocessing) and never by path. The
+checkpoints of a stopped run lie in the same directory.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from xrayaug.storage.checkpoints import Checkpoints, State
 
 @dataclass(frozen=True)
 class PrecomputedStatistics:
-    """A side of which only the statistics are at hand."""
+    """A side that is given as a file of statistics, without images."""
 
     path: Path
     statistics: Statistics
@@ -41,7 +41,7 @@ class PrecomputedStatistics:
 
     @property
     def count(self) -> int | None:
-        """Images that the statistics are of, None where the file does not say."""
+        """Number of images behind the statistics, None if the file does not say."""
         return self.statistics.count
 
 
@@ -50,21 +50,21 @@ FidInput = ImageSet | PrecomputedStatistics
 
 @dataclass(frozen=True)
 class ExtractedStatistics:
-    """A side's statistics, and how they were come by."""
+    """A side's statistics, and where they come from."""
 
     side: FidInput
     statistics: Statistics
-    hashed: PixelHash | None  # of pictures
+    hashed: PixelHash | None  # None for a file of statistics
     cached: bool
-    features: FeatureArray | None = None  # [N, D], where a metric needs more than statistics
+    features: FeatureArray | None = None  # [N, D], if a metric needs more than statistics
 
     @property
     def pixels_sha256(self) -> str | None:
-        """What tells the side's pictures from others, where they are at hand."""
+        """SHA-256 of the side's pixels, None for a file of statistics."""
         return self.hashed.content if self.hashed else None
 
     def summary(self) -> Result:
-        """What the result says of the side."""
+        """Return the side's entry in the result."""
         return {
             "path": str(self.side.path),
             "kind": self.side.kind,
@@ -75,19 +75,19 @@ class ExtractedStatistics:
 
 
 class StatisticsExtractor:
-    """Makes the statistics of sides, and their features where asked to; the network is loaded when first needed."""
+    """Extractor of statistics, and of features where asked to; the network is loaded when it is first needed."""
 
     def __init__(self, options: Fid, *, with_features: bool) -> None:
         self.options = options
         self.with_features = with_features
-        self._unfinished: list[Checkpoints] = []  # what may be deleted when all is measured
+        self._unfinished: list[Checkpoints] = []  # deleted by `finish`
 
     @cached_property
     def network(self) -> FeatureExtractor:
-        """What makes the features.
+        """The network that extracts the features.
 
         Raises:
-            WeightsError: its weights are not to be had.
+            WeightsError: its weights cannot be loaded or downloaded.
         """
         device = devices.resolve(self.options.device, deterministic=self.options.deterministic)
         given = self.options
@@ -97,14 +97,14 @@ class StatisticsExtractor:
 
     @property
     def dims(self) -> int:
-        """Features per image."""
+        """Number of features per image."""
         return self.network.dims if features.is_classifier_run(self.options.features) else int(self.options.dims)
 
     def measured(self, side: FidInput) -> ExtractedStatistics:
-        """A side's statistics, from the cache where they are there."""
+        """Return a side's statistics, from the cache if they are there."""
         if isinstance(side, PrecomputedStatistics):
             return ExtractedStatistics(side, side.statistics, None, cached=False)
-        origin = self.network.origin  # first: weights that are not to be had would else be missed after a long reading
+        origin = self.network.origin  # first, so that missing weights are reported before the images are read
         hashed = image_sets.pixel_hash(side, _work_name("hashes", side), self.options.batch_size)
         file = cache_directory(self.options.cache) / f"{_cache_key(hashed.content, origin)}.npz"
         made = self._gathered(side, file, hashed.sequence) if self.with_features else None
@@ -113,7 +113,7 @@ class StatisticsExtractor:
         return ExtractedStatistics(side, statistics, hashed, cached=found is not None, features=made)
 
     def works(self, side: FidInput) -> dict[str, Work]:
-        """What other processes may do of it."""
+        """Return the work on a side that other processes can share, by its name."""
         if isinstance(side, PrecomputedStatistics):
             return {}
         size = self.options.batch_size
@@ -123,12 +123,12 @@ class StatisticsExtractor:
         }
 
     def finish(self) -> None:
-        """Delete what a stopped run would have gone on from: all is measured."""
+        """Delete the checkpoints when all is measured."""
         for kept in self._unfinished:
             kept.clear()
 
     def _gathered(self, side: ImageSet, file: Path, sequence: str) -> FeatureArray:
-        """A side's features, kept until all is measured."""
+        """Return a side's features, and keep them in a checkpoint until all is measured."""
         kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence, "features")), self._every)
         self._unfinished.append(kept)
         state = kept.restore()
@@ -142,7 +142,7 @@ class StatisticsExtractor:
         return made
 
     def _computed(self, side: ImageSet, file: Path, sequence: str, made: FeatureArray | None) -> Statistics:
-        """The statistics of a side, which go to the cache; the same bytes whether its features are at hand or not."""
+        """Compute a side's statistics and cache them; the bytes are the same with or without precomputed features."""
         kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence)), self._every)
         moments = self._passed(side, kept) if made is None else self._taken(made)
         statistics = moments.statistics(self.network.origin)
@@ -151,14 +151,14 @@ class StatisticsExtractor:
         return statistics
 
     def _taken(self, made: FeatureArray) -> RunningMoments:
-        """The moments of features that are at hand, taken in the batches of a pass, for sums round by their order."""
+        """Return the moments of features, summed in the batches of a pass because rounding depends on the order."""
         moments = RunningMoments(self.network.dims)
         for start in range(0, len(made), self.options.batch_size):
             moments.add(made[start : start + self.options.batch_size])
         return moments
 
     def _passed(self, side: ImageSet, kept: Checkpoints) -> RunningMoments:
-        """The moments by a pass of the pictures through the network; half-done ones are kept for a run that stops."""
+        """Return the moments from a pass of the pictures through the network, with checkpoints on the way."""
         moments = _moments(self.network.dims, kept.restore())
         work = features.extraction_work(lambda: self.network, side, self.options.batch_size)
         starts = range(moments.count, side.count, self.options.batch_size)
@@ -181,16 +181,16 @@ class StatisticsExtractor:
         return self.options.checkpoint_every
 
     def _unfinished_name(self, file: Path, sequence: str, *what: str) -> str:
-        """Told apart by what rounding depends on: the order of the pictures, the batches, the device."""
+        """Return the checkpoint's name, by all that rounding depends on: the pictures' order, batch size and device."""
         depends = (file.name, sequence, str(self.options.batch_size), devices.describe_one(self.network.device), *what)
         return hashlib.sha256("\n".join(depends).encode()).hexdigest() + ".partial"
 
 
 def open_fid_input(path: Path, split: str | None, label: str | None, cache: Path | None = None) -> FidInput:
-    """What lies at `path`: of a dataset the images of this split and label, where they are given, read from `cache`.
+    """Open the side at `path`: of a dataset, the images of `split` and `label` if given, read through `cache`.
 
     Raises:
-        InputError: nothing that could be a side.
+        InputError: it is no dataset, no folder of images and no .npz.
     """
     if not path.exists():
         raise InputError(f"{path} does not exist", "check the path for a typing error")
@@ -206,12 +206,12 @@ def open_fid_input(path: Path, split: str | None, label: str | None, cache: Path
 
 
 def _work_name(what: str, side: ImageSet) -> str:
-    """The same for sides of the same pictures, of which the work is the same."""
+    """Return the work's name, equal for equal paths, so that both sides share one work."""
     return f"{what} of {side.path}"
 
 
 def cache_directory(given: Path | None) -> Path:
-    """Where statistics are cached: in what `--cache` gives, else by the XDG base directory specification."""
+    """Return the directory of cached statistics: below `--cache`, else by the XDG base directory specification."""
     if given is not None:
         return given / "fid"
     home = os.environ.get("XDG_CACHE_HOME")
@@ -219,12 +219,12 @@ def cache_directory(given: Path | None) -> Path:
 
 
 def _cache_key(pixels_sha256: str, origin: dict[str, str]) -> str:
-    """What the statistics depend on: the pixels and everything that makes features of them."""
+    """Return a hash of all that the statistics depend on: the pixels and the features' origin."""
     return hashlib.sha256("\n".join((pixels_sha256, *origin.values())).encode()).hexdigest()
 
 
 def _from_cache(file: Path, origin: dict[str, str], count: int) -> Statistics | None:
-    """What the cache holds, if it holds what its name says."""
+    """Return the cached statistics, or None if there are none or they do not match the file's name."""
     if not file.exists():
         return None
     try:
@@ -239,7 +239,7 @@ def _from_cache(file: Path, origin: dict[str, str], count: int) -> Statistics | 
 
 
 def _moments(dims: int, state: State | None) -> RunningMoments:
-    """Those of a run that was stopped, else empty ones."""
+    """Return the moments of a stopped run's checkpoint, or empty ones."""
     moments = RunningMoments(dims)
     if state:
         moments.count, moments.mean, moments.scatter = state[0], state[1].numpy(), state[2].numpy()
@@ -251,7 +251,7 @@ def _state_of(moments: RunningMoments) -> State:
 
 
 def _keep(kept: Checkpoints, seen: int, state: Callable[[], State], *, now: bool = False) -> None:
-    """A point at which the run may stop; with `now` what it has is saved in any case."""
+    """Save a checkpoint if it is due, or in any case with `now`; the run may stop here."""
     try:
         if now:
             kept.save(seen, state())
@@ -259,7 +259,7 @@ def _keep(kept: Checkpoints, seen: int, state: Callable[[], State], *, now: bool
             kept.save_if_due(seen, state)
     except OSError as problem:
         console.warning(f"what is unfinished is not kept: {problem.strerror}: {kept.directory}")
-        kept.pace.reset(seen)
+        kept.schedule.reset(seen)
         stopping.check()
 
 

@@ -1,8 +1,9 @@
 """Images -> features, by the name that `--features` gives: `inception`, `random`, or a trained classifier's directory.
 
-Inception's 2048 features with pytorch-fid's weights make FID; no others do, and `origin` says which they are. Those of
-a classifier that `train-classifier` trained on radiographs are of the domain and need no download: they are what its
-output layer is given. (How far Inception's own classes sway FID: Kynkäänniemi et al., 2023, arXiv:2203.06026.)
+FID is defined on Inception's 2048 features with pytorch-fid's weights and on no others; `origin` names the features.
+The features of a classifier that `train-classifier` trained on radiographs are the inputs of its output layer; they
+belong to the domain and need no download. (Influence of Inception's classes on FID: Kynkäänniemi et al., 2023,
+arXiv:2203.06026.)
 """
 
 import hashlib
@@ -31,44 +32,44 @@ from xrayaug.runtime.distributed.leader_worker import Stream, Work
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Artifact, Result
 from xrayaug.storage.checkpoints import State
+from xrayaug.storage.files import WEIGHTS_FILE
 
 FeatureArray = npt.NDArray[np.float32]  # [N, D]
 SaveCallback = Callable[[int, Callable[[], State]], None]
 
 INCEPTION_FEATURES = ("inception", "random")
-MAX_FEATURE_BYTES = 1 << 30  # of one side's features, which stay in memory: 131,072 images with 2048
-WEIGHTS = "weights.safetensors"  # of a classifier run
+MAX_FEATURE_BYTES = 1 << 30  # of one side's features in memory: 131,072 images with 2048 features
 PREPROCESSING = "v1: 8-bit grey, bicubic (antialiased) to {size} x {size}, / 255, ImageNet's mean and deviation"
 
 
 class FeatureExtractor(Protocol):
-    """What makes features of pictures."""
+    """Interface of a feature extractor."""
 
     @property
     def dims(self) -> int:
-        """Features per picture, D."""
+        """Number of features per picture, D."""
 
     @property
     def origin(self) -> dict[str, str]:
-        """The features' provenance by the keys in `frechet.ORIGIN_KEYS`; only features of one origin compare."""
+        """The features' provenance, by `frechet.ORIGIN_KEYS`; only features of equal origin are comparable."""
 
     @property
     def learnt_from(self) -> Result | None:
-        """On which data the network was trained, for a reader to know; None where it saw no radiographs."""
+        """The data that the network was trained on, for the result; None if it was not trained on radiographs."""
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device that it computes on."""
 
     def features(self, pictures: Sequence[ImagePixels]) -> FeatureArray:
-        """Features `[N, D]` of pictures of any size."""
+        """Return the features `[N, D]` of pictures of any size."""
 
     def begin(self, pictures: Sequence[ImagePixels]) -> Callable[[], FeatureArray]:
-        """Ask the device for the features `[N, D]` of pictures of any size; what is returned waits for them."""
+        """Start computing the features `[N, D]` of pictures of any size; return a function that waits for them."""
 
 
 class InceptionFeatureExtractor:
-    """Averages over the picture of one of Inception's layers; the network is built when it is first needed."""
+    """Spatial averages of one of Inception's layers; the network is built when it is first needed."""
 
     learnt_from = None
 
@@ -79,7 +80,7 @@ class InceptionFeatureExtractor:
 
     @property
     def origin(self) -> dict[str, str]:
-        """Which weights and which layer."""
+        """The weights, the layer and the preprocessing."""
         return {
             "features": self.weights.kind,
             "network_name": self.weights.name,
@@ -90,7 +91,7 @@ class InceptionFeatureExtractor:
 
     @cached_property
     def network(self) -> InceptionNetwork:
-        """The layers, where they compute."""
+        """The layers, on the device."""
         return InceptionNetwork(self.weights, self.dims, self.device)
 
     def features(self, pictures: Sequence[ImagePixels]) -> FeatureArray:
@@ -103,10 +104,10 @@ class InceptionFeatureExtractor:
 
 
 class ClassifierFeatureExtractor:
-    """What the output layer of a trained classifier is given, averaged over the picture where it is a map.
+    """Inputs of a trained classifier's output layer, averaged over the picture if they are a feature map.
 
-    Only in SqueezeNet it is one, whose output layer is a convolution of one pixel and whose logit the mean of its
-    outputs: so the logit depends on that average alone, as on the features of any other network.
+    Only SqueezeNet's are: its output layer is a 1 x 1 convolution, and its logit is the mean of the outputs. So the
+    logit depends on that average alone, as it does on the features of any other network.
     """
 
     def __init__(self, run: Artifact, device: torch.device) -> None:
@@ -114,7 +115,8 @@ class ClassifierFeatureExtractor:
         self.device = device
         self.arch = run.get(str, "result", "arch")
         self.size = run.get(int, "result", "size", minimum=1, maximum=MAX_SIDE)
-        self.network = classifier.restore(run.file(WEIGHTS), self.arch, size=self.size).to(device).eval()
+        network = classifier.restore(run.file(WEIGHTS_FILE), self.arch, size=self.size)
+        self.network = network.to(device).eval()
         self.dims = _width(self.network)
         if self.dims > frechet.MAX_DIMS:
             raise UsageError(
@@ -123,8 +125,8 @@ class ClassifierFeatureExtractor:
 
     @property
     def origin(self) -> dict[str, str]:
-        """Which network: the same weights, wherever the run lies, are the same features."""
-        weights = self.run.manifest["files"][WEIGHTS]["sha256"]
+        """The network by its weights' hash: the run's path does not matter."""
+        weights = self.run.manifest["files"][WEIGHTS_FILE]["sha256"]
         identity = hashlib.sha256(f"{self.arch} {self.size} {weights}".encode()).hexdigest()
         return {
             "features": "classifier",
@@ -136,7 +138,7 @@ class ClassifierFeatureExtractor:
 
     @property
     def learnt_from(self) -> Result:
-        """The classifier's arm by the sha256 of its manifest, and how many synthetic images were in it."""
+        """The run, the sha256 of its training data, and the number of synthetic images among them."""
         synthetic = self.run.get(dict, "result", "train", "synthetic")
         return {
             "run": str(self.run.path),
@@ -159,19 +161,19 @@ class ClassifierFeatureExtractor:
 def load_extractor(
     name: str, device: torch.device, *, dims: int = max(inception.DIMS), weights: Path | None = None, seed: int = 0
 ) -> FeatureExtractor:
-    """What makes the features of that name.
+    """Return the feature extractor of that name.
 
     Args:
         name: `inception`, `random`, or the directory of a classifier run.
-        where: where to compute.
-        dims: of Inception's layers, with trained or random weights.
-        weights: for `inception`, a file of its weights.
-        seed: for `random`, of the weights.
+        device: the device to compute on.
+        dims: number of features of Inception's layer, with trained or random weights.
+        weights: for `inception`, a file with its weights.
+        seed: for `random`, the seed of the weights.
 
     Raises:
-        UsageError: an option that this name has no use for, or no such name.
+        UsageError: the name takes no such option, or there is no such name.
         ArtifactError: the run is damaged.
-        WeightsError: the weights are not to be had, or damaged.
+        WeightsError: the weights cannot be loaded or downloaded, or are damaged.
     """
     if name != "inception" and weights is not None:
         raise UsageError(f"--weights and --features {name} exclude each other", "drop one of them")
@@ -183,7 +185,7 @@ def load_extractor(
 
 
 def extraction_work(network: Callable[[], FeatureExtractor], side: ImageSet, batch_size: int) -> Work:
-    """The work of a side's features: `[N, D]` of the passes of `batch_size` pictures that begin at some places."""
+    """Return work that yields the features `[N, D]` of `batch_size` pictures from each start index on."""
 
     def passes(starts: Sequence[int]) -> Stream:
         within = [range(side.count)[start : start + batch_size] for start in starts]
@@ -204,18 +206,18 @@ def extract_features(
     *,
     name: str = "features",
 ) -> FeatureArray:
-    """The features of every picture of a side, `[N, D]`, in order.
+    """Extract the features of every picture of a side, `[N, D]`, in order.
 
     Args:
-        network: what makes them.
+        network: the feature extractor.
         side: the pictures.
-        batch_size: pictures a pass.
-        state: what an earlier run had when it was stopped, else None.
-        visit: called after each pass with how many are done and what gives the state to go on from.
-        name: of this work, where several processes share it.
+        batch_size: pictures per pass.
+        state: the checkpoint of a stopped run, else None.
+        save_if_due: called after each pass with the number done and a function that returns the checkpoint's state.
+        name: name of the work that several processes share.
 
     Raises:
-        DataError: they would not fit into `MAX_FEATURE_BYTES`, or some are not finite.
+        DataError: they need more than `MAX_FEATURE_BYTES`, or some are not finite.
     """
     if 4 * side.count * network.dims > MAX_FEATURE_BYTES:
         raise DataError(
@@ -240,16 +242,16 @@ def extract_features(
 
 
 def is_classifier_run(name: str) -> bool:
-    """Whether a name that `--features` gives is a classifier run's directory."""
+    """Return whether the value of `--features` is a classifier run's directory."""
     return name not in INCEPTION_FEATURES
 
 
 def open_classifier_run(name: str) -> Artifact:
-    """The classifier run that `--features` names.
+    """Open the classifier run that `--features` names.
 
     Raises:
-        UsageError: nothing is there.
-        ArtifactError: something else is, or it is damaged.
+        UsageError: the directory does not exist.
+        ArtifactError: it is no classifier run, or damaged.
     """
     if not Path(name).exists():
         raise UsageError(
@@ -264,7 +266,7 @@ def _so_far(found: FeatureArray, done: int) -> State:
 
 
 def _before_output(network: Classifier, images: Tensor) -> Tensor:
-    """What the output layer is given for images `[N, 1, S, S]`, `[N, D]`."""
+    """Return the output layer's inputs `[N, D]` for images `[N, 1, S, S]`."""
     given: list[Tensor] = []
 
     def keep(_: nn.Module, arguments: Any) -> None:
@@ -281,12 +283,12 @@ def _before_output(network: Classifier, images: Tensor) -> Tensor:
 
 
 def _width(network: Classifier) -> int:
-    """Features per image, D: of the output layer's one output, the weights."""
+    """Return the number of features per image, D: the weights of the output layer's one output."""
     output: Any = network.network.get_submodule(classifier.output_layer(network.network))
     return int(output.weight.shape[1])
 
 
 def _prepared(picture: ImagePixels, size: int) -> ImagePixels:
-    """One picture as the classifier was trained on them, uint8 `[S, S]`."""
+    """Return a picture in the size and mode of the classifier's training, uint8 `[S, S]`."""
     grey = Image.fromarray(picture).convert("L")
     return np.asarray(grey if grey.size == (size, size) else grey.resize((size, size), Image.Resampling.BICUBIC))

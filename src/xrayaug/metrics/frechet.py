@@ -24,14 +24,14 @@ from xrayaug.storage import files
 
 FloatArray = npt.NDArray[np.float64]
 
-ORIGIN_KEYS = ("features", "network_name", "network", "dims", "preprocessing")  # texts that tell what the features are
+ORIGIN_KEYS = ("features", "network_name", "network", "dims", "preprocessing")  # texts that identify the features
 EXPECTED_FORMAT = "an .npz with mu [D] and sigma [D, D] is needed"
 SYMMETRY_TOLERANCE = 1e-6  # relative to the largest entry
-MAX_BYTES = 160 << 20  # of a file, and of what it unfolds to: 4096 features in double precision are 128 MiB
+MAX_BYTES = 160 << 20  # of a file, and of its arrays: 4096 features in double precision take 128 MiB
 MAX_DIMS = 4096
-MAX_VALUE = 1e100  # features are of the order of one; of what lies far beyond, no distance can be computed
-ROWS_AT_ONCE = 1024  # of features turned to double precision
-N_POINTS = 15  # of the line that is extrapolated, as in the paper
+MAX_VALUE = 1e100  # features are of order one; with far larger values the distance overflows
+ROWS_AT_ONCE = 1024  # features converted to double precision at a time
+N_POINTS = 15  # sample sizes of the extrapolation, as in the paper
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 
 
@@ -39,18 +39,18 @@ COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 class Statistics:
     """Mean and covariance of features.
 
-    `count` is the number of images, None where the file does not say. `origin` tells by the names in `ORIGIN_KEYS` what
-    the features are, and is empty where the file does not say.
+    `count` is the number of images, None if the file does not say. `origin` identifies the features by the keys in
+    `ORIGIN_KEYS`, and is empty if the file does not say.
     """
 
     mean: FloatArray  # [D]
-    covariance: FloatArray  # [D, D], with n - 1 below
+    covariance: FloatArray  # [D, D], normalised by n - 1
     count: int | None
     origin: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def dims(self) -> int:
-        """Features per image, D."""
+        """Number of features per image, D."""
         return len(self.mean)
 
 
@@ -58,7 +58,7 @@ class RunningMoments:
     """Mean and covariance of features that come in batches, in double precision.
 
     Batches are merged by the update of Chan, Golub and LeVeque (1979), which subtracts means before it squares and so
-    does not cancel. The covariance equals `numpy.cov(rowvar=False)`, which pytorch-fid takes.
+    does not cancel. The covariance equals `numpy.cov(rowvar=False)`, which pytorch-fid uses.
     """
 
     def __init__(self, dims: int) -> None:
@@ -67,7 +67,7 @@ class RunningMoments:
         self.scatter: FloatArray = np.zeros((dims, dims))  # sum of (x - mean)(x - mean)^T
 
     def add(self, features: npt.NDArray[np.floating[Any]]) -> None:
-        """Take in features [N, D].
+        """Add features [N, D].
 
         Raises:
             DataError: some are not finite.
@@ -80,7 +80,7 @@ class RunningMoments:
         batch_mean = batch.mean(axis=0)
         total = self.count + len(batch)
         step = batch_mean - self.mean
-        # The step between the means enters as one more row, so that a single product does it all.
+        # The step between the means is one more row, so that a single matrix product suffices.
         weight = self.count * len(batch) / total
         deviations = np.vstack([batch - batch_mean, np.sqrt(weight) * step])
         self.scatter += deviations.T @ deviations
@@ -88,7 +88,7 @@ class RunningMoments:
         self.count = total
 
     def statistics(self, origin: Mapping[str, str] | None = None) -> Statistics:
-        """What was taken in, with `origin` to say what the features are.
+        """Return the statistics of all features added; `origin` identifies the features.
 
         Raises:
             DataError: fewer than two images.
@@ -99,7 +99,7 @@ class RunningMoments:
 
 
 def compute_statistics(features: npt.NDArray[np.floating[Any]], origin: Mapping[str, str] | None = None) -> Statistics:
-    """Mean and covariance of features `[N, D]` that are all at hand.
+    """Return mean and covariance of features `[N, D]`.
 
     Raises:
         DataError: fewer than two images, or some features are not finite.
@@ -112,23 +112,24 @@ def compute_statistics(features: npt.NDArray[np.floating[Any]], origin: Mapping[
 
 @dataclass(frozen=True)
 class ExtrapolatedDistance:
-    """The distance that sets of endless size would have, and what it was drawn from."""
+    """The distance extrapolated to sets of infinite size, and the distances it was extrapolated from."""
 
     value: float
     standard_error: float  # of the line's intercept
-    counts: list[int]  # images of either side, n
+    counts: list[int]  # images per side, n
     distances: list[float]
 
 
 def extrapolate(
     a: npt.NDArray[np.floating[Any]], b: npt.NDArray[np.floating[Any]], random: np.random.Generator
 ) -> ExtrapolatedDistance | None:
-    """The distance of features `[N, D]` and `[M, D]` without the bias of their number; None where they are too few.
+    """Return the distance of features `[N, D]` and `[M, D]` without sample size bias; None if there are too few.
 
-    The bias goes as 1 / n, so a line through the distances of subsets of several n, over 1 / n, meets 0 at the
-    distance without it (Chong and Forsyth, 2020, arXiv:1911.07023). Both sets are subsampled to n here, because both
-    are samples. It takes `N_POINTS` even steps of n, from a quarter of the smaller set to all of it, and only where
-    that quarter is at least twice the number of features: below, covariances are singular and the bias is not linear.
+    The bias is proportional to 1 / n, so a line fitted to the distances of subsets of several sizes n over 1 / n has
+    the unbiased distance as intercept (Chong and Forsyth, 2020, arXiv:1911.07023). Both sets are subsampled to n here,
+    because both are samples. It takes `N_POINTS` equally spaced n, from a quarter of the smaller set to all of it, and
+    only if that quarter is at least twice the number of features: below, covariances are nearly singular and the bias
+    is not linear.
     """
     most = min(len(a), len(b))
     if most < min_images_for_extrapolation(a.shape[1]):
@@ -142,15 +143,15 @@ def extrapolate(
 
 
 def min_images_for_extrapolation(dims: int) -> int:
-    """Images of either side from which `extrapolate` does so."""
+    """Return the number of images per side that `extrapolate` needs."""
     return 8 * dims
 
 
 def distance(a: Statistics, b: Statistics) -> float:
-    """The Fréchet distance d² (not its root: so is FID defined), 0 or more.
+    """Return the squared Fréchet distance d², as FID is defined; at least 0.
 
     Raises:
-        DataError: the two are of different features, of fewer than two images, or not finite.
+        DataError: they are of different features or of fewer than two images, or not finite.
     """
     check_comparable(a, b)
     difference = a.mean - b.mean
@@ -159,10 +160,10 @@ def distance(a: Statistics, b: Statistics) -> float:
 
 
 def check_comparable(a: Statistics, b: Statistics) -> None:
-    """Hold two sides to the same features.
+    """Check that two sides have the same features.
 
     Raises:
-        DataError: they contradict each other, are of fewer than two images, or not finite.
+        DataError: their features differ, they are of fewer than two images, or not finite.
     """
     for side in (a, b):
         if side.count is not None and side.count < 2:
@@ -181,7 +182,7 @@ def check_comparable(a: Statistics, b: Statistics) -> None:
 
 
 def save(path: Path, statistics: Statistics) -> None:
-    """Write statistics as .npz, whole or not at all, readable by pytorch-fid."""
+    """Write statistics as .npz atomically, readable by pytorch-fid."""
     arrays: dict[str, Any] = {"mu": statistics.mean, "sigma": statistics.covariance}
     if statistics.count is not None:
         arrays["n"] = np.int64(statistics.count)
@@ -200,7 +201,7 @@ def load(path: Path) -> Statistics:
     try:
         found = _read(path)
         origin = {name: _text(found[name]) for name in ORIGIN_KEYS if name in found}
-    except Exception as problem:  # NumPy's and zipfile's parsers raise whatever they trip over
+    except Exception as problem:  # NumPy's and zipfile's parsers raise many types of exceptions
         reason = " ".join(str(problem).split())[:200] or type(problem).__name__
         raise DataError(f"{path} cannot be read as statistics: {reason}", EXPECTED_FORMAT) from None
     missing = [name for name in ("mu", "sigma") if name not in found]
@@ -214,16 +215,16 @@ def load(path: Path) -> Statistics:
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """The arrays that statistics are made of, those of them that the file holds.
+    """Return those arrays of statistics that the file holds.
 
     Raises:
-        ValueError: it is larger than any statistics, or not packed as NumPy packs.
+        ValueError: it is larger than `MAX_BYTES`, or not compressed as NumPy does.
         Exception: it is damaged.
     """
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
     with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
-        warnings.simplefilter("error")  # NumPy mends headers that Python 2 wrote, for which there are no statistics
+        warnings.simplefilter("error")  # reject headers of Python 2, which NumPy would repair
         wanted = [name for name in ("mu", "sigma", "n", *ORIGIN_KEYS) if f"{name}.npy" in archive.namelist()]
         entries = {name: archive.getinfo(f"{name}.npy") for name in wanted}
         if sum(entry.file_size for entry in entries.values()) > MAX_BYTES:  # zipfile reads no more than it declares
@@ -234,7 +235,7 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def _array(content: bytes) -> npt.NDArray[Any]:
-    """The array in an .npy file, which must be as long as its header says; never a pickle."""
+    """Return the array of an .npy file, which must be as long as its header says; never a pickle."""
     array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     if array.nbytes > len(content):
         raise ValueError("an array is longer than its file")
@@ -248,10 +249,10 @@ def _text(array: npt.NDArray[Any]) -> str:
 
 
 def _trace_of_root(a: FloatArray, b: FloatArray) -> float:
-    """Tr (A B)^½ of positive semi-definite A and B, [D, D].
+    """Return Tr (A B)^½ of positive semi-definite A and B, [D, D].
 
-    With A = L L^T and B = K K^T the eigenvalues of A B are those of M M^T, M = L^T K: symmetric, and as small as the
-    lower of both ranks. Unlike a general matrix root this cannot fail, nor turn complex, where a covariance is
+    With A = L L^T and B = K K^T the eigenvalues of A B are those of M M^T, M = L^T K: symmetric, and no larger than the
+    lower of both ranks. Unlike a general matrix root this cannot fail or become complex when a covariance is
     singular; eigenvalues that rounding made negative count as zero.
     """
     mixed = _factor(a).T @ _factor(b)
@@ -260,7 +261,7 @@ def _trace_of_root(a: FloatArray, b: FloatArray) -> float:
 
 
 def _factor(a: FloatArray) -> FloatArray:
-    """L, [D, rank], of positive semi-definite A = L L^T: Cholesky's with pivots (Higham, 1990), ended by rounding."""
+    """Return L, [D, rank], of positive semi-definite A = L L^T, by pivoted Cholesky factorisation (Higham, 1990)."""
     packed, pivots, rank, _ = lapack.dpstrf(a, lower=1)
     factor = np.empty((len(a), rank))
     factor[pivots - 1] = np.tril(packed[:, :rank])
@@ -268,7 +269,7 @@ def _factor(a: FloatArray) -> FloatArray:
 
 
 def _what_is_wrong(mean: npt.NDArray[Any], covariance: npt.NDArray[Any]) -> str:
-    """Why these are no mean [D] and covariance [D, D]; empty where they are."""
+    """Return why these are no mean [D] and covariance [D, D]; empty if they are."""
     if mean.dtype.kind not in "fiu" or covariance.dtype.kind not in "fiu":
         return f"mu is of type {mean.dtype}, sigma of {covariance.dtype}"
     if mean.ndim != 1 or not len(mean) or covariance.shape != (len(mean), len(mean)):

@@ -1,12 +1,12 @@
-"""Which generated images lie nearer to a training image than real ones that were never trained on: a screening.
+"""Screening for memorised images: generated images nearer to a training image than fresh real images are.
 
-Pictures are compared at 32 x 32, without brightness and contrast, tolerating mirroring and shifts by half a pixel of
-these and by one; features as they are. How near is too near the real ones say: the distances of n reference images to
-their nearest training image. Where a generated image is to the training images as a fresh real one is, it lies below
-the k-th smallest of these with probability k / (n + 1), and of m such images the number below it is beta-binomial with
-parameters m, k and n + 1 - k: unlike the binomial distribution this knows that the threshold is itself a sample.
-Exchangeability alone is needed, as in conformal prediction (Vovk et al., 2005). The comparison of generated with fresh
-real images' distances to the training set is that of Meehan et al., 2020 (arXiv:2004.05675).
+Pictures are compared at 30 x 30 (of 64 x 64, cropped and halved), normalised for brightness and contrast, up to
+mirroring and shifts by half a pixel and by one; features are compared as they are. The threshold comes from the
+distances of n real reference images to their nearest training image. If a generated image is exchangeable with these,
+its distance is below their k-th smallest with probability k / (n + 1), and of m such images the number below it is
+beta-binomial with parameters m, k and n + 1 - k. Unlike the binomial distribution this allows for the threshold being
+a sample itself. Only exchangeability is assumed, as in conformal prediction (Vovk et al., 2005). Comparing the
+distances of generated and of fresh real images to the training set follows Meehan et al., 2020 (arXiv:2004.05675).
 """
 
 import itertools
@@ -21,45 +21,44 @@ from xrayaug.data.images.arrays import Pixels
 from xrayaug.metrics import neighbours
 from xrayaug.metrics.neighbours import FloatArray, IndexArray, Matrix
 
-IMAGE_SIZE = 64  # pixels that pictures are given at; they are compared at half of that
-MAX_SHIFT = 2  # of these, either way
-N_VARIANTS = 2 * (2 * MAX_SHIFT + 1) ** 2  # mirrored and shifted
-DUPLICATE_DISTANCE = (
-    1e-4  # a distance below that is a copy, whatever the reference says: of unit vectors, and of features relative
-)
+IMAGE_SIZE = 64  # width and height of the pictures given; they are compared at half resolution
+MAX_SHIFT = 2  # pixels at that size, in each direction
+N_VARIANTS = 2 * (2 * MAX_SHIFT + 1) ** 2  # mirrorings times shifts
+# A smaller distance is a copy whatever the threshold: of unit vectors in pixels, relative to the spread in features.
+DUPLICATE_DISTANCE = 1e-4
 
 Nearest = tuple[IndexArray, FloatArray]
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """The distance below which an image is set aside, from the reference distances."""
+    """Distance below which an image is set aside: an order statistic of the reference distances."""
 
     value: float
-    k: int  # it is the k-th smallest
-    n: int  # of so many
+    k: int  # the k-th smallest reference distance
+    n: int  # number of reference distances
 
     @property
     def rate(self) -> float:
-        """The probability that a fresh real image lies below it."""
+        """Probability that a fresh real image lies below the threshold."""
         return self.k / (self.n + 1)
 
     def chance(self, below: int, of: int) -> float:
-        """The probability that `below` or more of so many fresh real images lie below it."""
+        """Return the probability that `below` or more of `of` fresh real images lie below the threshold."""
         return float(betabinom.sf(below - 1, of, self.k, self.n + 1 - self.k))
 
 
 def find_threshold(reference: FloatArray, alpha: float) -> Threshold:
-    """The largest order statistic below which a fresh real image lies with probability `alpha` at most.
+    """Return the largest order statistic below which a fresh real image lies with probability at most `alpha`.
 
-    Where there are too few for that it is the smallest; `rate` says what that means.
+    With too few reference distances it is the smallest one; see `rate` for its probability.
     """
     k = max(1, math.floor(alpha * (len(reference) + 1) + 1e-9))
     return Threshold(float(np.sort(reference)[k - 1]), k, len(reference))
 
 
 def min_reference_size(alpha: float) -> int:
-    """Reference images from which on there is an order statistic for `alpha`."""
+    """Return the number of reference images from which on there is an order statistic for `alpha`."""
     return math.ceil(1 / alpha - 1e-9) - 1
 
 
@@ -69,9 +68,9 @@ def nearest_images(
     apart: tuple[IndexArray, IndexArray] | None = None,
     after_each: Callable[[], None] = lambda: None,
 ) -> Nearest:
-    """The nearest of pictures uint8 `[M, 64, 64]` to each of `[N, 64, 64]`, mirrored and shifted as fits best.
+    """Find the nearest of pictures uint8 `[M, 64, 64]` to each of `[N, 64, 64]`, over mirroring and shifts.
 
-    The distance is √(2 (1 - r)), r the correlation of the pixels. `apart` is as `neighbours.nearest` takes it;
+    The distance is √(2 (1 - r)), r the correlation of the pixels. `apart` is that of `neighbours.nearest`;
     `after_each` is called for each of the `N_VARIANTS`.
     """
     there = _vectors(to, 0, 0)
@@ -86,9 +85,9 @@ def nearest_images(
 
 
 def nearest_features(of: Matrix, to: Matrix, apart: tuple[IndexArray, IndexArray] | None = None) -> Nearest:
-    """The nearest of features `[M, D]` to each of `[N, D]`, in units of the training features' spread about their mean.
+    """Find the nearest of features `[M, D]` to each of `[N, D]`; distances in units of the `[M, D]` features' spread.
 
-    The unit is the root of the mean squared distance from the mean.
+    The spread is the root mean squared distance from their mean.
     """
     spread = math.sqrt(float(np.var(to, axis=0, dtype=np.float64).sum())) or 1.0
     places, distances = neighbours.nearest(of, to, apart)
@@ -96,9 +95,9 @@ def nearest_features(of: Matrix, to: Matrix, apart: tuple[IndexArray, IndexArray
 
 
 def _most_alike(of: FloatArray, to: FloatArray, apart: tuple[IndexArray, IndexArray] | None) -> Nearest:
-    """The nearest of unit vectors `[M, D]` to each of `[N, D]`: that of the largest product.
+    """Find the nearest of unit vectors `[M, D]` to each of `[N, D]`, by the largest dot product.
 
-    It is looked for in single precision, at a third of the time; its distance is in double.
+    The search is in single precision, which takes a third of the time; the distances are in double precision.
     """
     here, there = of.astype(np.float32), to.astype(np.float32)
     places = np.empty(len(of), np.int64)
@@ -106,13 +105,13 @@ def _most_alike(of: FloatArray, to: FloatArray, apart: tuple[IndexArray, IndexAr
     for start in range(0, len(of), rows):
         products = here[start : start + rows] @ there.T
         if apart is not None:
-            products[apart[0][start : start + rows, None] == apart[1]] = -2  # below any product of unit vectors
+            products[apart[0][start : start + rows, None] == apart[1]] = -2  # below any dot product of unit vectors
         places[start : start + rows] = products.argmax(axis=1)
     return places, np.linalg.norm(of - to[places], axis=1)
 
 
 def _vectors(pictures: Pixels, down: int, right: int) -> FloatArray:
-    """The inner part of each picture, moved so far and halved, with mean 0 and length 1, `[N, D]`; of one grey, 0."""
+    """Return each picture's shifted inner part at half size, with mean 0 and length 1, `[N, D]`; 0 if constant."""
     inner = IMAGE_SIZE - 2 * MAX_SHIFT
     top, left = MAX_SHIFT + down, MAX_SHIFT + right
     moved = pictures[:, top : top + inner, left : left + inner].reshape(len(pictures), inner // 2, 2, inner // 2, 2)

@@ -1,4 +1,4 @@
-"""Features -> the nearest others, a block of rows at a time, so that memory does not grow with the square of N."""
+"""Nearest neighbours, in blocks of rows, so that memory does not grow with the square of N."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ IndexArray = npt.NDArray[np.int64]
 Matrix = npt.NDArray[np.floating]
 
 BLOCK_BYTES = 1 << 26  # of one block of distances
-ROUNDING = 1e-12  # of |x|² + |y|²: what is nearer than that is the same, for the difference is of rounding alone
+ROUNDING = 1e-12  # relative to |x|² + |y|²: smaller distances are rounding errors and count as 0
 
 
 def distance_blocks(of: Matrix, to: Matrix) -> Iterator[tuple[slice, FloatArray]]:
-    """Squared Euclidean distances of rows `[N, D]` to rows `[M, D]`: some rows of the first and theirs, `[n, M]`."""
-    centre = to.mean(axis=0, dtype=np.float64)  # near zero, squares cancel less
+    """Yield blocks of rows of `[N, D]`, each with its squared Euclidean distances `[n, M]` to rows `[M, D]`."""
+    centre = to.mean(axis=0, dtype=np.float64)  # centred, so that squares cancel less
     there = to - centre
     squares = np.einsum("nd,nd->n", there, there)
     rows = max(1, BLOCK_BYTES // (8 * max(len(to), to.shape[1])))
@@ -28,7 +28,7 @@ def distance_blocks(of: Matrix, to: Matrix) -> Iterator[tuple[slice, FloatArray]
 
 
 def kth_squared_distances(points: Matrix, *ks: int) -> list[FloatArray]:
-    """Squared distance of each of `[N, D]` to its k-th nearest other, `[N]` for each k, in one pass."""
+    """Return the squared distance of each of `[N, D]` to its k-th nearest other, `[N]` for each k, in one pass."""
     found = [np.empty(len(points)) for _ in ks]
     for rows, distances in distance_blocks(points, points):
         _leave_out_itself(distances, rows.start)
@@ -39,7 +39,7 @@ def kth_squared_distances(points: Matrix, *ks: int) -> list[FloatArray]:
 
 
 def kth_distances(of: Matrix, to: Matrix, k: int) -> FloatArray:
-    """Euclidean distance of each of `[N, D]` to its k-th nearest of `[M, D]`, `[N]`."""
+    """Return the Euclidean distance of each of `[N, D]` to its k-th nearest of `[M, D]`, `[N]`."""
     found = np.empty(len(of))
     for rows, distances in distance_blocks(of, to):
         found[rows] = np.partition(distances, k - 1, axis=1)[:, k - 1]
@@ -49,9 +49,9 @@ def kth_distances(of: Matrix, to: Matrix, k: int) -> FloatArray:
 def nearest(
     of: Matrix, to: Matrix, apart: tuple[IndexArray, IndexArray] | None = None
 ) -> tuple[IndexArray, FloatArray]:
-    """The nearest of `[M, D]` to each of `[N, D]`: which, `[N]`, and at what Euclidean distance, `[N]`.
+    """Find the nearest of `[M, D]` to each of `[N, D]`: its index `[N]` and Euclidean distance `[N]`.
 
-    `apart` numbers the groups of the first, `[N]`, and of the second, `[M]`: none is near to one of its own group.
+    `apart` gives the group numbers of the first, `[N]`, and of the second, `[M]`: pairs of one group are left out.
     """
     places, found = np.empty(len(of), np.int64), np.empty(len(of))
     for rows, distances in distance_blocks(of, to):

@@ -1,10 +1,10 @@
-"""How good generated features are, and how much of the real ones they reach: told apart, which one distance cannot.
+"""Precision, recall, density and coverage: fidelity and diversity of generated features, measured separately.
 
-The manifold of a set is the union of balls, one about each of its features, that reach its k-th nearest other.
+The manifold of a set is the union of balls around its features, each with the k-th nearest other on its surface.
 
 - precision: share of the generated images within the real manifold; recall: share of the real ones within the
   generated manifold (Kynkäänniemi et al., 2019, arXiv:1904.06991).
-- density: how many real balls a generated image lies in, over k, which an outlier among the real ones raises little;
+- density: number of real balls that hold a generated image, over k, which is robust to real outliers;
   coverage: share of the real images whose ball holds a generated one (Naeem et al., 2020, arXiv:2002.09797).
 """
 
@@ -17,12 +17,12 @@ from xrayaug.metrics import neighbours
 from xrayaug.metrics.neighbours import Matrix
 
 K_PRECISION, K_DENSITY = 3, 5  # the papers' own
-MIN_IMAGES = K_DENSITY + 1  # images of a side
+MIN_IMAGES = K_DENSITY + 1  # images per side
 
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """The four measures; each is 1 at its best but for density, which has no bound."""
+    """The four measures; the best value is 1, except for density, which is unbounded."""
 
     precision: float
     recall: float
@@ -30,14 +30,14 @@ class PrecisionRecall:
     coverage: float
 
     def named(self) -> dict[str, float]:
-        """By their names."""
+        """Return the measures by name."""
         return asdict(self)
 
 
 def compute_prdc(
     generated: Matrix, real: Matrix, k_precision: int = K_PRECISION, k_density: int = K_DENSITY
 ) -> PrecisionRecall:
-    """The four measures of generated features `[N, D]` against real ones `[M, D]`.
+    """Return the four measures of generated features `[N, D]` against real ones `[M, D]`.
 
     Raises:
         DataError: a side has too few images for its k-th neighbour.

@@ -1,9 +1,9 @@
-"""Two sets of features -> what `fid --metrics` asks for, and the floor: what real images score against real ones.
+"""The metrics of `fid --metrics`, and their floor: the values of real images against other real images.
 
-Side A is what is judged (synthetic images), side B the reference (real ones). No measure is zero, or one, between two
-samples of one distribution; how far it is depends on n and on the features. So the reference is split at random into
-halves, one half is measured against the other at the very n at which side A is measured against that other half, and a
-value is given beside its floor: their difference is the excess, their quotient the ratio.
+Side A is evaluated (synthetic images), side B is the reference (real ones). Between two samples of one distribution no
+measure reaches its ideal value of 0 or 1; the gap depends on n and on the features. So the reference is split at random
+into halves: one half is measured against the other, and side A against that other half, with the same n. A value is
+reported with its floor: their difference is the excess, their quotient the ratio.
 """
 
 from collections.abc import Callable
@@ -19,16 +19,16 @@ from xrayaug.metrics.features import FeatureArray
 
 NAMES = ("fid", "kid", "prdc", "fid-infinity")
 N_SPLITS = 10  # of the reference into halves
-MIN_FLOOR_IMAGES = 10  # images of a half: what fewer say is chance
-STABLE_FLOOR_IMAGES = 50  # below, the deviation between splits is large, and a warning says so
-FLOOR_SUBSETS = 20  # of the kernel distance, for each split
-FOR_SUBSETS, FOR_EQUAL_SIDES, FOR_LINE, FOR_HALVES = range(4)  # what randomness is drawn for
+MIN_FLOOR_IMAGES = 10  # images per half; with fewer the floor is mostly noise
+STABLE_FLOOR_IMAGES = 50  # with fewer, the splits vary much, and the result has a warning
+FLOOR_SUBSETS = 20  # subsets of the kernel distance, for each split
+FOR_SUBSETS, FOR_EQUAL_SIDES, FOR_LINE, FOR_HALVES = range(4)  # numbers of the random streams
 
 Result = dict[str, Any]
 
 
 def parse_metrics(text: str) -> tuple[str, ...]:
-    """``"kid,fid"`` as ``("fid", "kid")``; the Fréchet distance is always among them.
+    """Parse ``"kid,fid"`` to ``("fid", "kid")``; the Fréchet distance is always among them.
 
     Raises:
         UsageError: a name is none of `NAMES`.
@@ -41,9 +41,9 @@ def parse_metrics(text: str) -> tuple[str, ...]:
 
 
 def compute_metrics(names: tuple[str, ...], a: FeatureArray, b: FeatureArray, seed: int) -> Result:
-    """The measures of `names` of features `[N, D]` against `[M, D]`, each with its n; but for the Fréchet distance.
+    """Return the metrics of `names`, except the Fréchet distance, of features `[N, D]` against `[M, D]`, with their n.
 
-    Precision and its kin depend on n, so both sides are drawn to the smaller one's.
+    Precision, recall, density and coverage depend on n, so both sides are subsampled to the smaller one's size.
     """
     found: Result = {}
     if "kid" in names:
@@ -62,11 +62,11 @@ def compute_metrics(names: tuple[str, ...], a: FeatureArray, b: FeatureArray, se
 def compute_floor(
     names: tuple[str, ...], a: FeatureArray, b: FeatureArray, seed: int, after_each: Callable[[], None] = lambda: None
 ) -> Result | None:
-    """What halves of side B score against each other, and side A against one of them, at the same n.
+    """Measure halves of side B against each other, and side A against one of them, at the same n.
 
     Returns:
         `n`, `splits`, and for each measure `floor` and `value` (means over the splits), `floor_sd`, `excess` and
-        `ratio`, None for KID and where the floor is 0; or None where there are fewer than `MIN_FLOOR_IMAGES` images.
+        `ratio`, None for KID and if the floor is 0; or None if there are fewer than `MIN_FLOOR_IMAGES` images.
     """
     n = min(len(a), len(b) // 2)
     if n < MIN_FLOOR_IMAGES:
@@ -83,12 +83,12 @@ def compute_floor(
         after_each()
     compared = {name: _compared([one[name] for one in floors], [one[name] for one in values]) for name in floors[0]}
     if "kid" in compared:
-        compared["kid"]["ratio"] = None  # its floor is 0 but for chance
+        compared["kid"]["ratio"] = None  # its expected floor is 0
     return {"reference": "b", "n": n, "splits": N_SPLITS, "measures": compared}
 
 
 def _at_n(names: tuple[str, ...], a: FeatureArray, b: FeatureArray, *, seed: tuple[int, ...]) -> dict[str, float]:
-    """The measures that have a floor, of two sets of one size; the extrapolated distance has none, being unbiased."""
+    """Return the measures that have a floor, of two sets of one size; the unbiased extrapolated distance has none."""
     found = {"fid": frechet.distance(frechet.compute_statistics(a), frechet.compute_statistics(b))}
     if "kid" in names:
         found["kid"] = kid.distance(a, b, np.random.default_rng(seed), FLOOR_SUBSETS).value
@@ -113,4 +113,4 @@ def _drawn(features: FeatureArray, n: int, random: np.random.Generator) -> Featu
 
 
 def _random(*seeds: int) -> np.random.Generator:
-    return np.random.default_rng((len(seeds), *seeds))  # NumPy takes (1,) and (1, 0) for the same
+    return np.random.default_rng((len(seeds), *seeds))  # NumPy treats the seeds (1,) and (1, 0) as equal

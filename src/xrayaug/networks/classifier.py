@@ -1,6 +1,6 @@
 """The abnormality classifier: any classification network of torchvision, with one output and grey input.
 
-The thesis and Rajpurkar et al. 2018 (MURA, arXiv:1712.06957, section 3.1) take DenseNet-169 pretrained on ImageNet,
+The thesis and Rajpurkar et al. 2018 (MURA, arXiv:1712.06957, section 3.1) use DenseNet-169 pretrained on ImageNet,
 its last layer replaced by one output, and a loss weighted by class.
 """
 
@@ -32,7 +32,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Classifier(nn.Module):
     """Grey images -> logits of being abnormal.
 
-    `network` is torchvision's own, so its weights bear torchvision's names.
+    `network` is torchvision's own, so its weights have torchvision's names.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -44,16 +44,16 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images `[N, 1, S, S]` in [0, 1] -> logits `[N]`; the grey channel is repeated to three."""
+        """Return the logits `[N]` of images `[N, 1, S, S]` in [0, 1]; the grey channel is repeated to three."""
         colour = (images - self.mean) / self.std  # [N, 3, S, S]
         logits: Tensor = self.network(colour.contiguous(memory_format=torch.channels_last))
         return logits[:, 0].float()
 
 
 class _WithoutMemory(TorchFunctionMode):
-    """Puts weights on the meta device as they are made.
+    """Mode that creates weights on the meta device.
 
-    Unlike `torch.device("meta")` it leaves alone the small tensors that RegNet computes its widths with.
+    Unlike `torch.device("meta")` it does not affect the small tensors that RegNet computes its widths with.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -64,22 +64,22 @@ class _WithoutMemory(TorchFunctionMode):
 
 
 def list_architectures() -> list[str]:
-    """Every classification network that torchvision lists."""
+    """Return the names of all classification networks of torchvision."""
     return list(models.list_models(module=models))
 
 
 def build(arch: str, *, size: int, weights: str = "none", seed: int = 0) -> Classifier:
-    """A network for grey images of `size` pixels, with a fresh output layer.
+    """Build a network for grey images of `size` pixels, with a fresh output layer.
 
     Args:
         arch: one of `list_architectures()`.
         size: width and height of the images.
         weights: `none`, `imagenet` (torchvision's, from `$TORCH_HOME` or downloaded), or a weights file.
-        seed: of the initial weights; the output layer keeps them whatever `weights` is.
+        seed: seed of the initial weights; the output layer keeps them whatever `weights` is.
 
     Raises:
         UsageError: no such network, or it cannot take images of that size.
-        WeightsError: the weights are not here, damaged, or of another network.
+        WeightsError: the weights are missing, damaged, or of another network.
     """
     build_on_meta(arch, size=size)
     with torch.random.fork_rng(devices=[]):
@@ -92,7 +92,7 @@ def build(arch: str, *, size: int, weights: str = "none", seed: int = 0) -> Clas
 
 
 def build_on_meta(arch: str, *, size: int) -> Classifier:
-    """The network on the meta device: every layer and shape, no memory, in a fraction of a second.
+    """Build the network on the meta device: all layers and shapes, without memory, in a fraction of a second.
 
     Raises:
         UsageError: no such network, or it cannot take images of that size.
@@ -113,7 +113,7 @@ def build_on_meta(arch: str, *, size: int) -> Classifier:
 
 
 def summarize_layers(arch: str, *, size: int) -> list[dict[str, Any]]:
-    """The network in blocks: name, kind, shape that comes out (for one image) and parameters.
+    """Return the network's blocks: name, kind, output shape for one image, and number of parameters.
 
     Raises:
         UsageError: as `build_on_meta`.
@@ -138,19 +138,19 @@ def summarize_layers(arch: str, *, size: int) -> list[dict[str, Any]]:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Parameters that training changes."""
+    """Return the number of trainable parameters."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def state_of(classifier: Classifier) -> dict[str, Tensor]:
-    """A copy of the weights, on the CPU, by torchvision's names."""
+    """Return a copy of the weights, on the CPU, by torchvision's names."""
     return weights_files.cpu_state_dict(classifier.network)
 
 
 def restore(path: Path, arch: str, *, size: int) -> Classifier:
-    """The network whose `state_of` was saved to `path`, output layer and all.
+    """Load the network whose `state_of` was saved to `path`, with its output layer.
 
-    It is built only once its outline fits the weights: what a manifest says may name a network of gigabytes.
+    It is built only after its shapes on the meta device fit the weights: a manifest may name a network of gigabytes.
 
     Raises:
         UsageError: as `build_on_meta`.
@@ -165,13 +165,13 @@ def restore(path: Path, arch: str, *, size: int) -> Classifier:
 
 
 def random_affine(draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
-    """What mirrors and rotates each image by its own draw, as `apply_affine` takes it: float32 `[N, 2, 3]`.
+    """Return random mirrorings and rotations, one per image, for `apply_affine`: float32 `[N, 2, 3]`.
 
     Args:
-        draws: `[N, 2]` uniform in [0, 1), on the CPU, so that they do not depend on the device: the first decides
+        draws: `[N, 2]` uniform in [0, 1), on the CPU, so that they do not depend on the device; the first decides
             whether an image is mirrored left to right (one half of them are), the second its angle.
         flip: whether to mirror at all.
-        rotation: the largest angle, in degrees, either way.
+        rotation: the largest angle, in degrees, in both directions.
     """
     mirror = 1 - 2 * (draws[:, 0] < 0.5).to(draws.dtype) if flip else torch.ones_like(draws[:, 0])
     angle = (2 * draws[:, 1] - 1) * math.radians(rotation)
@@ -181,13 +181,13 @@ def random_affine(draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
 
 
 def apply_affine(images: Tensor, theta: Tensor) -> Tensor:
-    """Images `[N, 1, S, S]` each by its own affine transform `[N, 2, 3]`, bilinear, black where nothing was."""
+    """Transform each image of `[N, 1, S, S]` by its own affine matrix of `[N, 2, 3]`, bilinear, black outside."""
     grid = nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
     return nn.functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def to_input(pixels: Tensor) -> Tensor:
-    """Uint8 `[N, S, S]` -> float `[N, 1, S, S]` in [0, 1]."""
+    """Return uint8 pixels `[N, S, S]` as float images `[N, 1, S, S]` in [0, 1]."""
     return pixels[:, None].float() / 255
 
 
@@ -199,7 +199,7 @@ def predict_logits(
     device: torch.device,
     after_each: Callable[[], None] = lambda: None,
 ) -> Tensor:
-    """Logits float64 `[N]`, on the CPU, of pictures uint8 `[N, S, S]`, in evaluation mode.
+    """Return the logits float64 `[N]`, on the CPU, of pictures uint8 `[N, S, S]`, in evaluation mode.
 
     `after_each` is called after each batch. Several processes take batches in turn, and all get all logits.
     """
@@ -213,18 +213,18 @@ def predict_logits(
                 part = pixels[start : start + batch_size].to(device)
                 found[start : start + batch_size] = classifier(to_input(part))
         after_each()
-    return process_group.all_reduce_sum(found.cpu().double())  # each is one process's, and 0 in the others
+    return process_group.all_reduce_sum(found.cpu().double())  # each logit is 0 in all processes but one
 
 
 def to_probabilities(logits: Tensor) -> Probabilities:
-    """Logits `[N]` -> probabilities of being abnormal, float64 `[N]`."""
+    """Return the probabilities of being abnormal, float64 `[N]`, of logits `[N]`."""
     return np.asarray(expit(logits.numpy()), np.float64)
 
 
 def predict_probabilities(
     classifier: nn.Module, pixels: Tensor | ImageLoader, *, batch_size: int, device: torch.device
 ) -> Probabilities:
-    """Probabilities of being abnormal, float64 `[N]`, of pictures uint8 `[N, S, S]`, in evaluation mode.
+    """Return the probabilities of being abnormal, float64 `[N]`, of pictures uint8 `[N, S, S]`, in evaluation mode.
 
     Raises:
         WeightsError: the network gives NaN.
@@ -236,7 +236,7 @@ def predict_probabilities(
 
 
 def class_weights(normal: int, abnormal: int) -> tuple[float, float]:
-    """What a normal and an abnormal image weigh in the loss, `(w0, w1)`: each class by the other's share.
+    """Return the loss weights `(w0, w1)` of normal and abnormal images: each class has the other's share.
 
     w0 = N_abnormal / N and w1 = N_normal / N: Rajpurkar et al. 2018, section 3.1.
     """
@@ -244,13 +244,13 @@ def class_weights(normal: int, abnormal: int) -> tuple[float, float]:
 
 
 def weighted_bce(logits: Tensor, labels: Tensor, w0: float, w1: float) -> Tensor:
-    """Mean of -w1 y log p - w0 (1 - y) log (1 - p) over the batch, p = sigmoid(logit); labels `[N]` are 0.0 or 1.0."""
+    """Return the batch mean of -w1 y log p - w0 (1 - y) log (1 - p), p = sigmoid(logit), y in `labels` 0.0 or 1.0."""
     weight = labels * w1 + (1 - labels) * w0
     return nn.functional.binary_cross_entropy_with_logits(logits, labels, weight)
 
 
 def _construct(arch: str, size: int) -> nn.Module:
-    """Torchvision's network with one output, freshly initialised."""
+    """Return torchvision's network with one output, freshly initialised."""
     network: nn.Module = models.get_model(arch, weights=None, num_classes=1, **_settings(arch, size))
     if arch.startswith("squeezenet"):
         network.get_submodule("classifier").register_module("2", nn.Identity())  # its ReLU forbids logits below 0
@@ -258,9 +258,9 @@ def _construct(arch: str, size: int) -> nn.Module:
 
 
 def _settings(arch: str, size: int) -> dict[str, Any]:
-    """What some networks must be told."""
+    """Return the keyword arguments that some networks need."""
     if arch in ("googlenet", "inception_v3"):
-        # their ImageNet weights expect inputs in [-1, 1], which transform_input makes of the usual normalisation
+        # Their ImageNet weights expect inputs in [-1, 1]; transform_input converts the usual normalisation to that.
         return {"aux_logits": False, "init_weights": True, "transform_input": True}
     if arch.startswith("vit_"):
         return {"image_size": size}
@@ -273,7 +273,7 @@ def _better_size(arch: str, size: int) -> str:
 
 
 def _blocks(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The network's parts, those that are mere sequences opened once."""
+    """Return the network's children by name; an `nn.Sequential` is replaced by its children, one level deep."""
     blocks: list[tuple[str, nn.Module]] = []
     for name, part in network.named_children():
         inner = list(part.named_children()) if isinstance(part, nn.Sequential) else []
@@ -282,6 +282,6 @@ def _blocks(network: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def output_layer(network: nn.Module) -> str:
-    """The name of the layer that gives the output: the last with weights, a convolution in SqueezeNet."""
+    """Return the output layer's name: the last linear or convolutional layer (in SqueezeNet a convolution)."""
     weighted: list[str] = [name for name, part in network.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)]
     return weighted[-1]

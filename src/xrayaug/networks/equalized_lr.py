@@ -1,7 +1,7 @@
-"""Layers of Karras et al.'s networks, the progressively grown and the style-based.
+"""Layers with equalised learning rate, for Karras et al.'s progressive and style-based GANs.
 
 Karras et al. 2018, arXiv:1710.10196, section 4.1: weights start from the unit normal distribution and are scaled when
-they are used, by He's constant, so that Adam moves those of every layer at an equal rate.
+they are used, by He's constant, so that Adam updates all layers at an equal rate.
 """
 
 import math
@@ -14,25 +14,25 @@ from torch.nn import functional as F  # noqa: N812
 from xrayaug.runtime.distributed import sharing
 
 NEGATIVE_SLOPE = 0.2  # of leaky ReLU
-GAIN = math.sqrt(2)  # which keeps the variance through a leaky ReLU; scaling before it is scaling after it
-GROUP_SIZE = 4  # images whose deviation the discriminator sees
+GAIN = math.sqrt(2)  # keeps the variance through a leaky ReLU; scaling before or after it is the same
+GROUP_SIZE = 4  # images per group of `minibatch_stddev`
 EPSILON = 1e-8
 
 
 def full_precision(like: Tensor) -> AbstractContextManager[object]:
-    """A context in which products are float32, whatever precision is around it; inputs have to be so too."""
+    """Return a context without autocast on the device of `like`; inputs must be float32."""
     return nullcontext() if like.is_meta else torch.autocast(like.device.type, enabled=False)
 
 
 class Linear(nn.Module):
-    """`[N, inputs]` -> float32 `[N, outputs]`, always in full precision: these layers are small, and statistics.
+    """Linear layer `[N, inputs]` -> float32 `[N, outputs]`, always in full precision, as these layers are small.
 
     Args:
-        inputs: how many numbers are given.
-        outputs: how many come out.
-        gain: of the variance, as a factor of the standard deviation; `GAIN` where a leaky ReLU follows.
-        bias: what each output starts from; None for none.
-        rate: factor of the learning rate; what the layer computes at first does not depend on it.
+        inputs: number of input features.
+        outputs: number of output features.
+        gain: factor of the output's standard deviation; `GAIN` if a leaky ReLU follows.
+        bias: initial bias of each output; None for no bias.
+        rate: factor of the learning rate; the initial outputs do not depend on it.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class Linear(nn.Module):
         self.bias = None if bias is None else nn.Parameter(torch.full((outputs,), bias / rate))
 
     def forward(self, x: Tensor) -> Tensor:
-        """One matrix product."""
+        """Return `[N, outputs]`, float32."""
         with full_precision(x):
             return F.linear(x.float(), self.weight * self.scale, None if self.bias is None else self.bias * self.rate)
 
 
 class Conv2d(nn.Module):
-    """`[N, before, H, W]` -> `[N, after, H, W]`, or half of each with `stride` 2 of one pixel more."""
+    """Convolution `[N, before, H, W]` -> `[N, after, H, W]`; with `stride` 2 unpadded, from H + 1 pixels to H / 2."""
 
     def __init__(
         self, before: int, after: int, kernel: int, *, gain: float = GAIN, stride: int = 1, bias: bool = True
@@ -64,26 +64,26 @@ class Conv2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(after)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """One convolution."""
+        """Return the convolution of `x`."""
         return F.conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)
 
 
 def leaky_relu(x: Tensor) -> Tensor:
-    """Leaky ReLU of that slope, in the place of what it is given."""
+    """Apply a leaky ReLU with `NEGATIVE_SLOPE` in place."""
     return F.leaky_relu(x, NEGATIVE_SLOPE, inplace=True)
 
 
 def pixel_norm(x: Tensor) -> Tensor:
-    """`[N, C, ...]`, each vector of C numbers of unit mean square: section 4.2, "pixelwise feature normalisation"."""
+    """Normalise each vector of C numbers of `[N, C, ...]` to unit mean square: section 4.2, pixelwise."""
     return x * (x.float().square().mean(dim=1, keepdim=True) + EPSILON).rsqrt().to(x.dtype)
 
 
 def minibatch_stddev(x: Tensor) -> Tensor:
-    """`[N, C, H, W]` -> `[N, C + 1, H, W]`: section 3, "minibatch standard deviation", by which variety is seen.
+    """Append the "minibatch standard deviation" of section 3 as a channel: `[N, C, H, W]` -> `[N, C + 1, H, W]`.
 
-    The deviation over a group of images, averaged over channels and pixels, is one more channel for each of the group.
-    A group is of four, of three or two where a batch does not divide by more, or else the batch; where the batch is
-    shared among processes it is a group of the whole batch all the same.
+    It shows the discriminator the variety of a batch: the deviation over a group of images, averaged over channels and
+    pixels, is a constant channel for each of the group. A group has four images, or three or two if the batch is not
+    divisible by more, or else it is the batch. Groups are of the global batch, also with several processes.
     """
     everyone = sharing.gather_batch(x.float())
     count = len(everyone)

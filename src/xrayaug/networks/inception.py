@@ -1,7 +1,7 @@
-"""Images -> features, by the Inception network that FID is defined on, or by the same network with other weights.
+"""Features of images by the Inception network that FID is defined on, or by that network with other weights.
 
-The blocks are pytorch-fid's (Inception-v3 as TensorFlow had it in 2015, with its pooling at the borders); which
-layer's output counts, the resizing and the scaling are as there, so that the numbers agree.
+The blocks are pytorch-fid's (TensorFlow's Inception-v3 of 2015, with its pooling at the borders); the layers,
+the resizing and the scaling are pytorch-fid's too, so that the numbers agree.
 """
 
 import hashlib
@@ -35,14 +35,14 @@ PREPROCESSING = "v1: 8-bit RGB / 255, bilinear to 299 x 299 (align_corners=False
 SIZE = 299  # pixels
 WEIGHTS_URL = str(FID_WEIGHTS_URL)
 FILE_NAME = WEIGHTS_URL.rsplit("/", 1)[-1]
-HASH_PREFIX = "6726825d"  # how the sha256 of pytorch-fid's file begins, by torch.hub's rule the end of its name
-CONNECT_TIMEOUT = 30.0  # a firewall that drops packets would else be waited for without end
+HASH_PREFIX = "6726825d"  # first digits of the file's sha256, also in its name by torch.hub's convention
+CONNECT_TIMEOUT = 30.0  # seconds; a firewall that drops packets would block forever
 UNUSED_TENSORS = (
     "fc.",
     "num_batches_tracked",
 )  # tensors that no feature depends on: the last layer, a training counter
 
-LAYERS_BY_DIMS = {  # by the features they end in, as pytorch-fid's blocks
+LAYERS_BY_DIMS = {  # by the number of features at the end of each, as pytorch-fid's blocks
     64: ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1"),
     192: ("Conv2d_3b_1x1", "Conv2d_4a_3x3", "maxpool2"),
     768: ("Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
@@ -53,17 +53,17 @@ DIMS = tuple(LAYERS_BY_DIMS)
 
 @dataclass(frozen=True)
 class InceptionWeights:
-    """The tensors that features depend on, and what to call them."""
+    """The tensors that features depend on, with a name and a hash."""
 
     kind: Kind
-    name: str  # for people: "Inception", "random weights, seed 0", "custom weights, sha256 ..."
+    name: str  # for display: "Inception", "random weights, seed 0", "custom weights, sha256 ..."
     state: dict[str, Tensor]
     identity: str  # sha256 of the tensors: their names, shapes and numbers
     path: Path | None = None
 
 
 class InceptionNetwork:
-    """Features of images by `weights`, on `where`: 64, 192, 768 or 2048 per image, averaged over the picture."""
+    """Inception up to a layer of 64, 192, 768 or 2048 features, averaged over the picture; on `device`."""
 
     def __init__(self, weights: InceptionWeights, dims: int, device: torch.device) -> None:
         self.dims = dims
@@ -71,28 +71,28 @@ class InceptionNetwork:
         self.layers = _layers(weights, dims).to(device).to(memory_format=torch.channels_last)
 
     def features(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
-        """Features [N, D] of pictures of any size."""
+        """Return the features [N, D] of pictures of any size."""
         return self.begin(pictures)()
 
     def begin(self, pictures: Sequence[Pixels]) -> Callable[[], npt.NDArray[np.float32]]:
-        """Ask the device for the features [N, D] of pictures of any size; what is returned waits for them."""
+        """Start computing the features [N, D] of pictures of any size; return a function that waits for them."""
         with torch.inference_mode():
             activations = self.layers(_prepared(pictures, self.device))  # [N, D, h, w]
             return devices.copy_to_host(F.adaptive_avg_pool2d(activations, (1, 1)).flatten(1))
 
 
 def cached_weights_path() -> Path:
-    """Where torch.hub, and with it pytorch-fid, keeps the Inception weights."""
+    """Return the path of the Inception weights in torch.hub's cache, which pytorch-fid uses too."""
     return Path(torch.hub.get_dir(), "checkpoints", FILE_NAME)
 
 
 def load_weights(file: Path | None) -> InceptionWeights:
-    """Inception's weights: from `file`, else from torch.hub's cache, else from the network into that cache.
+    """Load Inception's weights from `file`, else from torch.hub's cache, into which they are downloaded if missing.
 
-    A file of another hash than pytorch-fid's makes custom weights, whose numbers must never be called FID.
+    A file with another hash than pytorch-fid's has custom weights; their distances must never be called FID.
 
     Raises:
-        WeightsError: they are not to be had, damaged, or of another network.
+        WeightsError: they cannot be downloaded, are damaged, or of another network.
     """
     if file is None:
         file = cached_weights_path()
@@ -107,14 +107,14 @@ def load_weights(file: Path | None) -> InceptionWeights:
 
 
 def random_weights(seed: int) -> InceptionWeights:
-    """Random weights that depend on `seed` alone, scaled so that activations keep their size (He et al., 2015)."""
+    """Return random weights that depend on `seed` alone, scaled to keep activations' size (He et al., 2015)."""
     source = devices.seeded_generator(seed)
     state = {name: _drawn(name, tensor.shape, source) for name, tensor in _expected().items()}
     return InceptionWeights("random", f"random weights, seed {seed}", state, _identity(state))
 
 
 def check_hash(file: Path) -> None:
-    """Hold the file in torch.hub's cache to pytorch-fid's hash.
+    """Check that the file in torch.hub's cache has pytorch-fid's hash.
 
     Raises:
         WeightsError: it is another file, or damaged.
@@ -128,16 +128,16 @@ def check_hash(file: Path) -> None:
 
 
 def _download(file: Path) -> None:
-    """Bring pytorch-fid's weights to `file`, which appears only when whole and of the right hash.
+    """Download pytorch-fid's weights to `file`, which appears only when complete and with the right hash.
 
     Raises:
-        WeightsError: they cannot be had; in one line, where from, where to, and what else to do.
+        WeightsError: the download failed; the message has the URL, the path and the alternatives.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with _impatient():
             torch.hub.download_url_to_file(WEIGHTS_URL, os.fspath(file), hash_prefix=HASH_PREFIX, progress=False)
-    except (OSError, RuntimeError) as problem:  # OSError holds URLError and its kin
+    except (OSError, RuntimeError) as problem:  # URLError is an OSError
         reason = " ".join(str(getattr(problem, "reason", problem)).split()) or type(problem).__name__
         raise WeightsError(
             f"Inception's weights are not at {file} and cannot be downloaded from {WEIGHTS_URL}: {reason}",
@@ -157,9 +157,9 @@ def _impatient() -> Iterator[None]:
 
 
 def _build_on_meta() -> Inception3:
-    """FID's Inception without numbers: nothing is allocated or drawn.
+    """Build FID's Inception on the meta device, without memory or initialisation.
 
-    As `pytorch_fid.inception.fid_inception_v3` builds it, which cannot be called for it then downloads.
+    It equals `pytorch_fid.inception.fid_inception_v3`, which is not called because it downloads the weights.
     """
     with torch.device("meta"):
         network = inception_v3(weights=None, num_classes=1008, aux_logits=False, init_weights=False)
@@ -176,9 +176,9 @@ def _build_on_meta() -> Inception3:
 
 
 def _layers(weights: InceptionWeights, dims: int) -> nn.Sequential:
-    """The network up to the layer of `dims` features, with its weights, for inference."""
+    """Return the network up to the layer of `dims` features, with its weights, for inference."""
     network = _build_on_meta()
-    network.load_state_dict(weights.state, strict=False, assign=True)  # `_fitting` has seen that all are there
+    network.load_state_dict(weights.state, strict=False, assign=True)  # `_fitting` has checked that all are there
     names = [name for end, layers in LAYERS_BY_DIMS.items() if end <= dims for name in layers]
     layers = nn.Sequential(*(getattr(network, name) for name in names)).eval()
     for block in layers.modules():
@@ -188,13 +188,13 @@ def _layers(weights: InceptionWeights, dims: int) -> nn.Sequential:
 
 
 def _fold(block: BasicConv2d) -> None:
-    """Multiply the block's batch normalisation, at inference one factor and one shift a channel, into its weights."""
+    """Fold the block's batch normalisation into the convolution's weights and bias, for inference."""
     fused = fuse_conv_bn_eval(block.conv.double(), block.bn.double())  # rounded once, at the end
     block.conv, block.bn = fused.float(), nn.Identity()
 
 
 def _expected() -> dict[str, Tensor]:
-    """The tensors that features depend on, by name, without numbers."""
+    """Return the tensors that features depend on, by name, on the meta device."""
     return {name: tensor for name, tensor in _build_on_meta().state_dict().items() if not _is_idle(name)}
 
 
@@ -203,7 +203,7 @@ def _is_idle(name: str) -> bool:
 
 
 def _fitting(state: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
-    """The tensors of `state` that features depend on.
+    """Return the tensors of `state` that features depend on.
 
     Raises:
         WeightsError: some are missing, of another shape or not finite.
@@ -222,7 +222,7 @@ def _fitting(state: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
 
 
 def _identity(state: dict[str, Tensor]) -> str:
-    """sha256 over the tensors' names, shapes and numbers, in order of their names."""
+    """Return the sha256 of the tensors' names, shapes and numbers, in order of their names."""
     digest = hashlib.sha256()
     for name, tensor in sorted(state.items()):
         digest.update(f"{name} {list(tensor.shape)}\n".encode())
@@ -231,23 +231,23 @@ def _identity(state: dict[str, Tensor]) -> str:
 
 
 def _drawn(name: str, shape: torch.Size, source: torch.Generator) -> Tensor:
-    """One tensor of a random network: N(0, 2 / fan-in) for a convolution, the identity for a normalisation."""
+    """Return a tensor of random weights: N(0, 2 / fan-in) for a convolution, the identity for a normalisation."""
     if len(shape) == 4:
         return torch.randn(shape, generator=source) * math.sqrt(2 / math.prod(shape[1:]))
     return torch.ones(shape) if name.endswith(("bn.weight", "running_var")) else torch.zeros(shape)
 
 
 def _prepared(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
-    """Pictures as the network takes them: [N, 3, 299, 299] in [-1, 1], channels last.
+    """Return the network's input of the pictures: [N, 3, 299, 299] in [-1, 1], channels last.
 
-    Neighbours of one shape are uploaded and resized together; a grey picture is resized once and not three times.
+    Consecutive pictures of one shape are uploaded and resized together; a grey picture is resized as one channel.
     """
     parts = [_resized(list(alike), device) for _, alike in itertools.groupby(pictures, key=np.shape)]
     return torch.cat([part.expand(-1, 3, -1, -1) for part in parts]).contiguous(memory_format=torch.channels_last)
 
 
 def _resized(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
-    """Pictures of one shape, in [-1, 1]: [N, 1 or 3, 299, 299]."""
+    """Return pictures of one shape resized to [N, 1 or 3, 299, 299], in [-1, 1]."""
     stacked = torch.from_numpy(np.stack(pictures)).to(device)
     unit = (stacked[:, None] if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)).float() / 255
     return 2 * F.interpolate(unit, size=(SIZE, SIZE), mode="bilinear", align_corners=False) - 1

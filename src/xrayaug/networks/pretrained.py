@@ -1,6 +1,6 @@
-"""Weights that a classification network starts from: torchvision's of ImageNet, or a file, held to the network.
+"""Initial weights of a classification network: torchvision's of ImageNet, or a file; checked against the network.
 
-A file bears torchvision's names, those of its own older files too, and need not have the layer that gives the output.
+A file has torchvision's names, also those of its older files, and may lack the output layer.
 """
 
 import re
@@ -16,22 +16,22 @@ from xrayaug.errors import WeightsError
 from xrayaug.runtime import console
 from xrayaug.storage import weights
 
-AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that GoogLeNet and Inception train with, and we do without
-RENAMED = (  # layers that torchvision's own files call otherwise than its networks
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # auxiliary heads of GoogLeNet and Inception, which are not used here
+RENAMED = (  # layer names of torchvision's files that differ from its networks'
     (re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)"), r"\1\2"),
     (re.compile(r"\.mlp\.linear_1\."), ".mlp.0."),
     (re.compile(r"\.mlp\.linear_2\."), ".mlp.3."),
 )
-HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")  # torch.hub's convention: the sha256 begins so
+HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")  # torch.hub's convention: the first digits of the sha256
 
 
 def imagenet_file(arch: str) -> Path:
-    """Where torchvision's ImageNet weights of `arch` lie, downloaded if they are not here; held to their hash.
+    """Return the path of torchvision's ImageNet weights of `arch`, downloaded if missing, with checked hash.
 
-    Of several sets of weights it is `IMAGENET1K_V1`, which the thesis's time knew, where there is one.
+    If there are several sets of weights it is `IMAGENET1K_V1`, which existed at the time of the thesis.
 
     Raises:
-        WeightsError: they are neither here nor to be had, or do not have the hash that their name says.
+        WeightsError: they cannot be downloaded, or do not have the hash in their name.
     """
     offered = models.get_model_weights(arch)
     url = str((offered.IMAGENET1K_V1 if "IMAGENET1K_V1" in offered.__members__ else offered.DEFAULT).url)
@@ -46,7 +46,7 @@ def imagenet_file(arch: str) -> Path:
 
 
 def load_pretrained(network: nn.Module, file: Path, wanted: str, output: str) -> None:
-    """Take every weight from `file` but those of the layer of that name, `output`; `wanted` says what the network is.
+    """Load all weights from `file` except the layer `output`'s; `wanted` describes the network in errors.
 
     Raises:
         WeightsError: the file is missing, damaged, or of another network.
@@ -58,7 +58,7 @@ def load_pretrained(network: nn.Module, file: Path, wanted: str, output: str) ->
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
-    """The tensors in `file`, by name.
+    """Return the tensors in `file`, by name.
 
     Raises:
         WeightsError: it is missing or damaged, or holds more than tensors, or NaN.
@@ -71,7 +71,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
 def load_state(state: Mapping[str, Tensor], network: nn.Module, file: Path, wanted: str) -> None:
     """Copy `state` into `network`, which it must fit name by name and shape by shape.
 
-    Not `load_state_dict`: MNASNet's refuses any mapping without torch's version marks, as safetensors has none.
+    It does not use `load_state_dict`, as MNASNet's needs torch's version metadata, which safetensors lacks.
 
     Raises:
         WeightsError: it does not fit.
@@ -84,7 +84,7 @@ def load_state(state: Mapping[str, Tensor], network: nn.Module, file: Path, want
 
 
 def check_fit(state: Mapping[str, Tensor], network: nn.Module, file: Path, wanted: str) -> None:
-    """Hold what was read from `file` to a network's names and shapes; it may be on the meta device.
+    """Check that tensors read from `file` fit a network's names and shapes; it may be on the meta device.
 
     Raises:
         WeightsError: it is of another network than `wanted`.
@@ -103,9 +103,9 @@ def _current_name(name: str) -> str:
 
 
 def _misfit(name: str, own: Tensor | None, given: Tensor | None) -> str:
-    """What is wrong with the tensor of that name; empty if it fits."""
+    """Return why the tensor of that name does not fit; empty if it does."""
     if given is None:
-        # a counter that files older than 2018 lack, and that nothing here reads
+        # A counter that files older than 2018 lack and that is not used here.
         return "" if name.endswith(".num_batches_tracked") else f"'{name}' is missing"
     if own is None:
         return f"'{name}' is not of it"
@@ -117,7 +117,7 @@ def _download(url: str, file: Path, prefix: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(file), prefix or None, progress=False)
-    except (OSError, RuntimeError) as problem:  # no network, no disk; or another hash
+    except (OSError, RuntimeError) as problem:  # no connection, no disk space, or another hash
         raise WeightsError(
             f"the ImageNet weights cannot be had: {str(problem).partition(chr(10))[0]}",
             f"download {url} elsewhere and save it as {file}; or give --weights FILE; or --weights none",

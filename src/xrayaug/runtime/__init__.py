@@ -1,1 +1,1 @@
-"""What any program needs: console, signals, devices, workers, several processes."""
+"""Basics of any program: console, signals, devices, parallel work, several processes."""

@@ -1,6 +1,6 @@
-"""What the user sees: results on stdout; progress, warnings and errors on stderr. The only importer of rich.
+"""Console output: results on stdout; progress, warnings and errors on stderr. The only module that imports rich.
 
-Of several processes of one run only the first is seen, but for an error, which whichever meets it reports.
+In a run of several processes only rank 0 prints, except for errors, which any rank may report.
 """
 
 import io
@@ -16,13 +16,13 @@ from typing import Any, TextIO
 from xrayaug.errors import XrayaugError
 from xrayaug.runtime.distributed import ranks
 
-LINE_EVERY_SECONDS = 10.0  # of plain progress, where stderr is no terminal
-PLAIN_WIDTH = 160  # columns, where stdout is no terminal
+PROGRESS_SECONDS = 10.0  # between lines of progress, if stderr is no terminal
+PLAIN_WIDTH = 160  # characters of a line, if stdout is no terminal
 
 
 @dataclass(frozen=True)
 class Table:
-    """A result as rows of text; numbers are formatted by whoever made them."""
+    """Result as rows of text, with numbers already formatted."""
 
     title: str
     columns: Sequence[str]
@@ -31,38 +31,38 @@ class Table:
 
 
 class Stream(io.TextIOWrapper):
-    """Standard output or error that never ends the program: what cannot be encoded is escaped, a failure is kept.
+    """Standard output or error that raises nothing: characters that cannot be encoded are escaped.
 
-    Once writing has failed, what follows goes nowhere.
+    The first failure to write is stored in `failure`; everything written after it is discarded.
     """
 
     failure: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Write text; see the class."""
+        """Write text; a failure is stored."""
         try:
             return super().write(text)
         except OSError as problem:
-            self._give_up(problem)
+            self._discard_output(problem)
             return len(text)
 
     def flush(self) -> None:
-        """Write what is buffered; see the class."""
+        """Write the buffer; a failure is stored."""
         try:
             super().flush()
         except OSError as problem:
-            self._give_up(problem)
+            self._discard_output(problem)
 
-    def _give_up(self, problem: OSError) -> None:
+    def _discard_output(self, problem: OSError) -> None:
         self.failure = self.failure or problem
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.fileno())  # where what is still buffered goes, too
-        os.close(nowhere)
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, self.fileno())  # for the rest of the buffer, too
+        os.close(devnull)
 
 
 def replace_streams() -> tuple[Stream, Stream]:
-    """Put a `Stream` in the place of standard output and error, each, and open those that are closed, on nothing."""
-    for descriptor in range(3):  # else the next file that is opened would be taken for the stream
+    """Replace standard output and error by a `Stream` each; standard streams that are closed are opened on devnull."""
+    for descriptor in range(3):  # otherwise the next file that is opened would get the descriptor
         try:
             os.fstat(descriptor)
         except OSError:
@@ -74,93 +74,93 @@ def replace_streams() -> tuple[Stream, Stream]:
 
 
 def _wrap_stream(stream: Any, descriptor: int) -> Stream:
-    if stream is None:  # it was closed when Python began
+    if stream is None:  # it was closed when Python started
         return Stream(open(descriptor, "wb", closefd=False), encoding="utf-8", errors="backslashreplace")
-    by_line, at_once = stream.line_buffering, stream.write_through
-    return Stream(stream.detach(), stream.encoding, "backslashreplace", None, by_line, at_once)
+    line_buffering, write_through = stream.line_buffering, stream.write_through
+    return Stream(stream.detach(), stream.encoding, "backslashreplace", None, line_buffering, write_through)
 
 
 def as_json(value: Any) -> str:
-    """A value as JSON that standard output can hold."""
+    """Return a value as JSON, in ASCII unless standard output is UTF-8."""
     in_unicode = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
     return json.dumps(value, ensure_ascii=not in_unicode)
 
 
 def show(parts: Sequence[Table | str]) -> None:
-    """Print tables, and plain lines ready to paste, to stdout."""
+    """Print tables and plain lines to stdout."""
     for part in parts if ranks.is_first() else ():
         if isinstance(part, str):
             print(part)
         else:
-            _draw(part, sys.stdout)
+            _print_table(part, sys.stdout)
 
 
 def show_on_stderr(table: Table) -> None:
-    """Print a table to stderr: something to know while the command runs, no result."""
+    """Print a table to stderr: information that is no result."""
     if ranks.is_first():
-        _draw(table, sys.stderr)
+        _print_table(table, sys.stderr)
 
 
-def _draw(table: Table, stream: TextIO) -> None:
-    """Draw a table, its cells and notes as they stand: a file name may hold brackets."""
+def _print_table(table: Table, stream: TextIO) -> None:
+    """Print a table with rich, but without markup in cells and notes: a file name may contain brackets."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    screen = Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH, highlight=False)
-    drawn = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    rich_console = Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH, highlight=False)
+    rich_table = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for index, column in enumerate(table.columns):
-        drawn.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+        rich_table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    screen.print(drawn)
+        rich_table.add_row(*(Text(cell) for cell in row))
+    rich_console.print(rich_table)
     for note in table.notes:
-        screen.print(Text(note), soft_wrap=True)
+        rich_console.print(Text(note), soft_wrap=True)
 
 
 def info(line: str) -> None:
-    """One line for the user to know, on stderr."""
+    """Print one line of information on stderr."""
     if ranks.is_first():
         print(line, file=sys.stderr, flush=True)
 
 
 def warning(line: str) -> None:
-    """Something the user should look at, on stderr."""
+    """Print a warning on stderr."""
     info(f"warning: {line}")
 
 
 def error(problem: XrayaugError) -> None:
-    """One clear line and a hint, on stderr."""
+    """Print an error and its hint in one line on stderr."""
     line = f"error: {problem.message}" + (f" ({problem.hint})" if problem.hint else "")
     print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def progress(total: int, label: str, unit: str = "images", *, done: int = 0) -> Iterator[Callable[..., None]]:
-    """Show how far `total` has come: a bar on a terminal, a line every ten seconds elsewhere.
+    """Show the progress of work: a bar on a terminal, a line every ten seconds elsewhere.
 
     Args:
-        total: how many there are.
-        label: what is being done.
-        unit: of what.
-        done: how many an earlier run has done.
+        total: number of units of work.
+        label: name of the work.
+        unit: name of the units.
+        done: number of units that an earlier run has done.
 
     Yields:
-        `advance(count, note="")`, to call as the work goes on.
+        `advance(count, note="")`, to call after every `count` units.
     """
     if not ranks.is_first():
         yield lambda *_: None
     elif sys.stderr.isatty():
-        with _bar(total, label, unit, done) as advance:
+        with _progress_bar(total, label, unit, done) as advance:
             yield advance
     else:
-        with _lines(total, label, unit, done) as advance:
+        with _progress_lines(total, label, unit, done) as advance:
             yield advance
 
 
 @contextmanager
-def _bar(total: int, label: str, unit: str, before: int) -> Iterator[Callable[..., None]]:
+def _progress_bar(total: int, label: str, unit: str, before: int) -> Iterator[Callable[..., None]]:
     from rich import progress as bars
     from rich.console import Console
 
@@ -173,21 +173,21 @@ def _bar(total: int, label: str, unit: str, before: int) -> Iterator[Callable[..
         bars.TextColumn("{task.fields[note]}", markup=False),
     )
     started = time.monotonic()
-    with bars.Progress(*columns, console=Console(file=sys.stderr)) as shown:
-        task = shown.add_task(label, total=total, completed=before, rate="", note="")
+    with bars.Progress(*columns, console=Console(file=sys.stderr)) as bar:
+        task = bar.add_task(label, total=total, completed=before, rate="", note="")
         done = 0
 
         def advance(count: int, note: str = "") -> None:
             nonlocal done
             done += count
             rate = done / max(time.monotonic() - started, 1e-9)
-            shown.update(task, advance=count, rate=f"{rate:.0f} {unit}/s", note=note)
+            bar.update(task, advance=count, rate=f"{rate:.0f} {unit}/s", note=note)
 
         yield advance
 
 
 @contextmanager
-def _lines(total: int, label: str, unit: str, before: int) -> Iterator[Callable[..., None]]:
+def _progress_lines(total: int, label: str, unit: str, before: int) -> Iterator[Callable[..., None]]:
     started = last = time.monotonic()
     done = 0
 
@@ -195,13 +195,13 @@ def _lines(total: int, label: str, unit: str, before: int) -> Iterator[Callable[
         nonlocal done, last
         done += count
         now = time.monotonic()
-        if now - last < LINE_EVERY_SECONDS:
+        if now - last < PROGRESS_SECONDS:
             return
         last = now
         rate = done / (now - started)
         left = format_duration((total - before - done) / rate) if rate else "unknown time"
-        said = f"{label}: {before + done}/{total} {unit}, {rate:.1f} {unit}/s, {left} left"
-        info(f"{said}; {note}" if note else said)
+        line = f"{label}: {before + done}/{total} {unit}, {rate:.1f} {unit}/s, {left} left"
+        info(f"{line}; {note}" if note else line)
 
     yield advance
     seconds = max(time.monotonic() - started, 1e-9)
@@ -209,7 +209,7 @@ def _lines(total: int, label: str, unit: str, before: int) -> Iterator[Callable[
 
 
 def format_duration(seconds: float) -> str:
-    """Seconds as a person reads them: ``1:23``, ``2:03:45``."""
+    """Return seconds in minutes or hours: ``1:23``, ``2:03:45``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

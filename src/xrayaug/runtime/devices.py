@@ -1,4 +1,4 @@
-"""Where tensors live, and where randomness comes from."""
+"""Devices, their precision and errors, and seeded random generators."""
 
 import os
 import re
@@ -20,35 +20,37 @@ OUT_OF_MEMORY = re.compile(
     "can't allocate memory|not enough memory|out of memory|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation"
     "|(?:CUBLAS|CUSOLVER|CUDNN)_STATUS_ALLOC_FAILED|CUFFT_ALLOC_FAILED"
     "|CUDNN_STATUS_INTERNAL_ERROR_(?:HOST|DEVICE)_ALLOCATION_FAILED"
-    "|CUBLAS_STATUS_NOT_INITIALIZED when calling .?cublasCreate"  # cuBLAS says so where its handle finds no memory
+    "|CUBLAS_STATUS_NOT_INITIALIZED when calling .?cublasCreate"  # cuBLAS: no memory for its handle
     "|unable to find an engine to execute this computation"  # cuDNN, once every algorithm ran out of memory
 )
 CPUINFO = Path("/proc/cpuinfo")
-BF16_UNITS = re.compile(r"\b(amx_bf16|avx512_bf16|bf16)\b")  # as Linux names them, on x86 and on ARM
-MIN_CAPABILITY = (8, 0)  # CUDA's compute capability from which there are tf32 and bf16: Ampere
+BF16_UNITS = re.compile(r"\b(amx_bf16|avx512_bf16|bf16)\b")  # CPU flags of Linux, on x86 and ARM
+MIN_CAPABILITY = (8, 0)  # CUDA compute capability of Ampere, the first with tf32 and bf16
 
 
 def resolve(name: str, *, deterministic: bool = False, precision: str = "fp32") -> torch.device:
-    """Turn `auto`, `cpu`, `cuda`, `cuda:1` or `mps` into a device that is really here and computes in fp32.
+    """Return the device called `auto`, `cpu`, `cuda`, `cuda:1` or `mps`, set up to compute in fp32.
 
-    Of several processes on a machine each has the GPU of its own number there. On CUDA the device becomes the current
-    one of this process, and has an index.
+    If several processes run on a machine, each gets the GPU of its local rank. A CUDA device has an index and becomes
+    the current device of this process.
 
     Args:
-        name: of the device.
-        deterministic: have CUDA use only algorithms that give the same bytes each time; a CPU does anyway.
+        name: name of the device.
+        deterministic: let CUDA use only deterministic algorithms; those of a CPU are anyway.
         precision: `fp32`, `tf32` or `bf16`, which the device must support; applied only within `training_backends`.
 
     Raises:
-        UsageError: no such device, the message says which there are; or it has not that precision.
-        ResourceError: the GPU has no memory left to begin with.
+        UsageError: the device does not exist (the hint names those that do), or does not support the precision.
+        ResourceError: the GPU has no free memory.
     """
     malloc.keep_freed()
     if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts, without which it refuses
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # read when CUDA starts; deterministic cuBLAS requires it
         torch.use_deterministic_algorithms(True)
-        filling: Any = torch.utils.deterministic  # of which type checkers know nothing
-        filling.fill_uninitialized_memory = False  # it costs a pass over every new tensor
+        untyped: Any = torch.utils.deterministic
+        untyped.fill_uninitialized_memory = False  # filling costs a pass over every new tensor
     device = _parse_device(name) if not ranks.is_distributed() else _local_device(name)
     if device.type == "cuda":
         with translate_device_errors():
@@ -62,15 +64,15 @@ def resolve(name: str, *, deterministic: bool = False, precision: str = "fp32") 
 
 @contextmanager
 def training_backends(precision: str) -> Iterator[None]:
-    """Set CUDA to compute as a training step does; after it, as everything else does.
+    """Context of a training step, with its settings of CUDA.
 
-    A step multiplies in tf32 if `precision` says so, and has cuDNN try its algorithms for every new shape, unless
-    deterministic ones were asked for. Elsewhere products are in fp32, and cuDNN takes deterministic algorithms without
-    trying, so that the same command gives the same bytes.
+    Within it, products are in tf32 if `precision` is `tf32`, and cuDNN benchmarks its algorithms for every new shape,
+    unless deterministic algorithms are required. Outside, products are in fp32, and cuDNN uses deterministic algorithms
+    without benchmarks, so that the same command gives the same bytes.
     """
-    is_free = not torch.are_deterministic_algorithms_enabled()
+    may_benchmark = not torch.are_deterministic_algorithms_enabled()
     before = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = is_free, not is_free
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = may_benchmark, not may_benchmark
     try:
         with matmul_precision("tf32" if precision == "tf32" else "ieee"):
             yield
@@ -80,7 +82,7 @@ def training_backends(precision: str) -> Iterator[None]:
 
 @contextmanager
 def matmul_precision(kind: str) -> Iterator[None]:
-    """Multiply float32 on CUDA as `ieee` or as `tf32`, within."""
+    """Context in which CUDA multiplies float32 in precision `ieee` or `tf32`."""
     before = torch.backends.cuda.matmul.fp32_precision
     _set_matmul_precision(kind)
     try:
@@ -91,27 +93,27 @@ def matmul_precision(kind: str) -> Iterator[None]:
 
 def _set_matmul_precision(kind: str) -> None:
     backends: Any = torch.backends
-    for each in (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul):
-        each.fp32_precision = kind
+    for operations in (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul):
+        operations.fp32_precision = kind
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """A context in which networks multiply in bfloat16, if `precision` says so; their weights stay float32."""
+    """Context in which networks multiply in bfloat16 if `precision` is `bf16`; their weights stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def synchronize(device: torch.device) -> None:
-    """Until all is computed that was asked of the device."""
+    """Wait until the device has computed everything that was queued."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def copy_to_host(tensor: Tensor) -> Callable[[], npt.NDArray[Any]]:
-    """Begin to copy a tensor to the CPU; what is returned waits until it is there, and for nothing later."""
+    """Start to copy a tensor to the CPU; return a function that waits for this copy only, and returns the array."""
     if tensor.device.type != "cuda":
         return tensor.cpu().numpy
     copy = tensor.to("cpu", non_blocking=True)
-    event: Any = torch.cuda.Event  # torch leaves it untyped
+    event: Any = torch.cuda.Event  # untyped in torch
     copied = event()
     copied.record(torch.cuda.current_stream(tensor.device))
 
@@ -123,34 +125,34 @@ def copy_to_host(tensor: Tensor) -> Callable[[], npt.NDArray[Any]]:
 
 
 def side_stream(device: torch.device) -> AbstractContextManager[object]:
-    """A context, to be entered again and again, in which CUDA's work is queued beside that of other contexts."""
+    """Context, to be entered any number of times, in which CUDA's work is queued on a stream of its own."""
     if device.type != "cuda":
         return nullcontext()
-    untyped: Any = torch.cuda.Stream  # torch leaves it so
+    untyped: Any = torch.cuda.Stream  # untyped in torch
     stream = untyped(device)
     stream.wait_stream(torch.cuda.current_stream(device))
     return torch.cuda.stream(stream)
 
 
 def _parse_device(name: str) -> torch.device:
-    here = available()
+    names = available()
     if name == "auto":
-        return torch.device(here[0])
+        return torch.device(names[0])
     try:
         torch.device(name)
     except RuntimeError:
-        raise UsageError(f"--device {name} is no device", f"here: {', '.join(here)}") from None
+        raise UsageError(f"--device {name} is no device", f"here: {', '.join(names)}") from None
     wanted = "cuda:0" if name == "cuda" else name
-    if wanted not in (*here, "cpu"):
-        raise UsageError(f"--device {name} is not available", f"here: {', '.join(here)}")
+    if wanted not in (*names, "cpu"):
+        raise UsageError(f"--device {name} is not available", f"here: {', '.join(names)}")
     return torch.device(wanted)
 
 
 def _local_device(name: str) -> torch.device:
-    """This process's device of a machine that others compute on too.
+    """Return this process's device if several processes share the machine.
 
     Raises:
-        UsageError: it has none of its own.
+        UsageError: there are fewer GPUs than processes, or `name` is one particular device.
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "cpu" or (name == "auto" and not gpus):
@@ -158,7 +160,7 @@ def _local_device(name: str) -> torch.device:
     rank = ranks.current_rank()
     if name not in ("auto", "cuda"):
         raise UsageError(f"--device {name} is not for {rank.count} processes", "auto, cuda or cpu: each takes its own")
-    if rank.local_count > gpus:  # which all of a machine meet, so that one of them says it for all
+    if rank.local_count > gpus:  # all processes of the machine fail alike, so one reports it
         here = f"{gpus} GPU" if gpus == 1 else f"{gpus} GPUs"
         raise UsageError(
             f"{rank.local_count} processes on a machine of {here}",
@@ -168,7 +170,7 @@ def _local_device(name: str) -> torch.device:
 
 
 def _check_precision(device: torch.device, precision: str) -> None:
-    """Hold the device to what is asked of it; where it can but not well, say so."""
+    """Check that the device supports a precision; warn if it does so slowly."""
     if precision == "fp32":
         return
     if precision == "tf32" and device.type != "cuda":
@@ -180,29 +182,30 @@ def _check_precision(device: torch.device, precision: str) -> None:
 
 
 def _has_bf16_units() -> bool:
-    """Whether the processor has them, as far as Linux says; elsewhere nobody is warned."""
+    """Return whether the processor computes in bf16, according to Linux; true on other systems, to give no warning."""
     return not CPUINFO.exists() or bool(BF16_UNITS.search(CPUINFO.read_text(encoding="utf-8")))
 
 
 def available() -> list[str]:
-    """The devices of this machine, the fastest first."""
-    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    """Return the devices of this machine, fastest first."""
+    names = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if torch.backends.mps.is_available():
-        found.append("mps")
-    return [*found, "cpu"]
+        names.append("mps")
+    return [*names, "cpu"]
 
 
 def describe(device: torch.device) -> str:
-    """`cuda:0 (NVIDIA H200)`, `cpu (2 threads, AVX512)`: what sums in another order, and so rounds otherwise.
+    """Return a description of the device: `cuda:0 (NVIDIA H200)`, `cpu (2 threads, AVX512)`.
 
-    Of several processes `2 processes, each on cpu (1 threads, AVX512)`.
+    It names everything that changes the order of sums, and so rounding. For several processes it is
+    `2 processes, each on cpu (1 threads, AVX512)`.
     """
     count = ranks.current_rank().count
     return describe_one(device) if count == 1 else f"{count} processes, each on {describe_one(device)}"
 
 
 def describe_one(device: torch.device) -> str:
-    """The same without the number of processes: for what does not depend on it."""
+    """Return the description without the number of processes, for results that do not depend on it."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
@@ -212,10 +215,10 @@ def describe_one(device: torch.device) -> str:
 
 @contextmanager
 def translate_device_errors(batch_size: int | None = None, *, deterministic: bool = False) -> Iterator[None]:
-    """Have what a device cannot do end in one line that says what to try.
+    """Context that turns errors of the device into errors of one line with a hint.
 
     Args:
-        batch_size: of the command; None where it has none, or memory does not depend on it.
+        batch_size: `--batch-size`; None if the command has none, or memory does not depend on it.
         deterministic: whether `--deterministic` was given.
 
     Raises:
@@ -234,9 +237,9 @@ def translate_device_errors(batch_size: int | None = None, *, deterministic: boo
 
 
 def is_out_of_memory(problem: BaseException) -> bool:
-    """Whether a device, or the machine, had no memory left."""
-    said = str(problem).partition("\n")[0]
-    return isinstance(problem, torch.OutOfMemoryError | MemoryError) or bool(OUT_OF_MEMORY.search(said))
+    """Return whether an exception says that a device or the machine is out of memory."""
+    reason = str(problem).partition("\n")[0]
+    return isinstance(problem, torch.OutOfMemoryError | MemoryError) or bool(OUT_OF_MEMORY.search(reason))
 
 
 def _out_of_memory(batch_size: int | None, reason: str) -> ResourceError:
@@ -249,7 +252,7 @@ def _out_of_memory(batch_size: int | None, reason: str) -> ResourceError:
 
 
 def seeded_generator(*seeds: int) -> torch.Generator:
-    """A CPU random generator that depends on every one of `seeds`, and on nothing else."""
-    told_apart = (len(seeds), *seeds)  # NumPy takes (1,) and (1, 0) for the same
-    mixed = int(np.random.SeedSequence(told_apart).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    return torch.Generator().manual_seed(mixed)
+    """Return a CPU random generator that depends on all `seeds` and their number."""
+    entropy = (len(seeds), *seeds)  # with the number, because NumPy treats (1,) and (1, 0) alike
+    seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return torch.Generator().manual_seed(seed)

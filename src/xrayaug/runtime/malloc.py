@@ -1,4 +1,4 @@
-"""How the C library handles memory that large arrays have left."""
+"""Settings of the C library's memory allocator."""
 
 import ctypes
 import platform
@@ -9,9 +9,9 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 @cache
 def keep_freed() -> None:
-    """Ask glibc to keep large freed blocks instead of returning them to the system.
+    """Let glibc keep large freed blocks instead of returning them to the system.
 
-    Every large array or tensor is otherwise mapped, zeroed and unmapped again by the kernel; results are unchanged.
+    Otherwise the kernel maps, zeroes and unmaps the memory of every large array or tensor. Results do not change.
     """
     if platform.libc_ver()[0] != "glibc":
         return

@@ -1,4 +1,4 @@
-"""Work spread over threads, or over processes where threads would wait for the interpreter."""
+"""Parallel work in threads, or in processes if threads would wait for the interpreter lock."""
 
 import multiprocessing
 import os
@@ -17,34 +17,34 @@ from typing import TypeVar
 from xrayaug.errors import ResourceError
 from xrayaug.runtime import malloc, stopping
 
-CHUNK_SIZE = 4  # things sent at a time: sending costs about as much as a tenth of decoding one picture
-CHUNKS_AHEAD = 4  # chunks a process, given out before their results are taken
-IMAGES_AHEAD = 32  # pictures decoded in threads before they are asked for
+CHUNK_SIZE = 4  # items sent to a process at a time: sending costs about a tenth of decoding one image
+CHUNKS_AHEAD = 4  # chunks per process that are submitted before their results are used
+IMAGES_AHEAD = 32  # images that threads decode before they are used
 
 S = TypeVar("S")
 T = TypeVar("T")
 
 
 def available_cpus() -> int:
-    """How many this process may use: fewer than the machine has where a scheduler says so."""
+    """Return the number of CPUs that this process may use; a scheduler may allow fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def map_in_processes(function: Callable[[S], T], things: Iterable[S], workers: int) -> Generator[T]:
-    """`function` of each thing in order, computed by so many processes; what waits to be taken stays bounded.
+def map_in_processes(function: Callable[[S], T], items: Iterable[S], workers: int) -> Generator[T]:
+    """Yield `function` of each item in order, computed by `workers` processes, a bounded number ahead.
 
-    By one, it is this process. What is sent either way must be picklable. Ctrl-C is this process's to heed, and others
-    do not outlive it (where Linux sees to that). To be closed where it is left before its end.
+    One worker is this process itself. The function, items and results must be picklable. The processes ignore Ctrl-C,
+    and on Linux they end with this process. A caller that stops before the end must close the generator.
 
     Raises:
-        ResourceError: the processes cannot be had, or one of them died.
-        Exception: what `function` raises.
+        ResourceError: the processes cannot be started, or one of them died.
+        Exception: `function` raised it.
     """
     if workers == 1:
-        yield from map(function, things)
+        yield from map(function, items)
         return
-    given = iter(things)
-    chunks = iter(lambda: list(islice(given, CHUNK_SIZE)), [])
+    iterator = iter(items)
+    chunks = iter(lambda: list(islice(iterator, CHUNK_SIZE)), [])
     with _without_main():
         executor = _start_processes(workers)
         try:
@@ -52,54 +52,53 @@ def map_in_processes(function: Callable[[S], T], things: Iterable[S], workers: i
                 yield from results
         except BrokenProcessPool:
             raise ResourceError(
-                "a process that worked for this one was killed, most likely for want of memory",
-                "--workers 1 needs no others",
+                "a worker process was killed, most likely because memory ran out",
+                "--workers 1 needs none",
             ) from None
         finally:
             executor.shutdown(cancel_futures=True)
 
 
-def map_in_order(executor: Executor, function: Callable[[S], T], things: Iterable[S], ahead: int) -> Iterator[T]:
-    """`function` of each thing in order, no more than so many given out before their results are taken."""
+def map_in_order(executor: Executor, function: Callable[[S], T], items: Iterable[S], ahead: int) -> Iterator[T]:
+    """Yield `function` of each item in order, with at most `ahead` submitted before their results are used."""
     pending: deque[Future[T]] = deque()
-    for thing in things:
-        pending.append(executor.submit(function, thing))
+    for item in items:
+        pending.append(executor.submit(function, item))
         if len(pending) > ahead:
             yield pending.popleft().result()
     while pending:
         yield pending.popleft().result()
 
 
-def prefetch(begun: Iterator[T], ahead: int) -> Generator[T]:
-    """Things that compute by themselves once they are begun, in order, so many of them begun before they are asked for.
+def prefetch(items: Iterator[T], ahead: int) -> Generator[T]:
+    """Yield items in order, each taken from the iterator `ahead` items before it is used.
 
-    With 0 each is begun when it is asked for.
+    For items whose computation goes on in the background once they exist.
     """
-    waiting: deque[T] = deque()
-    for each in begun:
-        waiting.append(each)
-        if len(waiting) > ahead:
-            yield waiting.popleft()
-    yield from waiting
+    buffer: deque[T] = deque()
+    for item in items:
+        buffer.append(item)
+        if len(buffer) > ahead:
+            yield buffer.popleft()
+    yield from buffer
 
 
 def map_in_threads(
-    function: Callable[[S], T], things: Iterable[S], ahead: int = IMAGES_AHEAD, workers: int | None = None
+    function: Callable[[S], T], items: Iterable[S], ahead: int = IMAGES_AHEAD, workers: int | None = None
 ) -> Generator[T]:
-    """`function` of each thing in order, so many computed ahead: what is computed and not yet taken stays bounded."""
+    """Yield `function` of each item in order, computed by threads, at most `ahead` before they are used."""
     threads = ThreadPoolExecutor(workers)
     try:
-        yield from map_in_order(threads, function, things, ahead)
+        yield from map_in_order(threads, function, items, ahead)
     finally:
-        threads.shutdown(
-            wait=False, cancel_futures=True
-        )  # not waited for: collected as garbage, this may be its thread
+        # Without waiting: if this generator is collected as garbage, the current thread may be one of these.
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _start_processes(workers: int) -> ProcessPoolExecutor:
-    fresh = multiprocessing.get_context("spawn")  # forking a process that has threads is unsafe, and Python 3.12 warns
+    spawn = multiprocessing.get_context("spawn")  # forking a process with threads is unsafe, and Python 3.12 warns
     try:
-        return ProcessPoolExecutor(workers, fresh, _follow_parent, (os.getpid(),))
+        return ProcessPoolExecutor(workers, spawn, _initialize_worker, (os.getpid(),))
     except OSError as problem:
         raise ResourceError(
             f"too little shared memory (/dev/shm) for {workers} processes: {problem.strerror}",
@@ -109,7 +108,7 @@ def _start_processes(workers: int) -> ProcessPoolExecutor:
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Spare processes that are started meanwhile the import of the program's main module, which they do not need."""
+    """Context in which new processes do not import the program's main module, which they do not need."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -118,12 +117,12 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _follow_parent(parent: int) -> None:
-    """Leave Ctrl-C, which every process on the terminal gets, to the parent, and do not outlive it."""
+def _initialize_worker(parent: int) -> None:
+    """Ignore Ctrl-C, which a terminal sends to all processes, and end with the parent."""
     malloc.keep_freed()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopping.die_with_parent(parent, signal.SIGKILL)
 
 
 def _apply_to_chunk(function: Callable[[S], T], chunk: list[S]) -> list[T]:
-    return [function(thing) for thing in chunk]
+    return [function(item) for item in chunk]

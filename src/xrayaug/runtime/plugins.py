@@ -1,4 +1,4 @@
-"""What a folder of plug-in modules offers, found by listing it: `--arch` and `--source` know what lies there."""
+"""Plug-ins: the modules of a package, found by listing its folder, for options such as `--arch` and `--source`."""
 
 import importlib
 import pkgutil
@@ -7,11 +7,11 @@ from types import ModuleType
 
 
 def names(package: str) -> tuple[str, ...]:
-    """The modules in the package `xrayaug.<package>` as a user writes them, sorted; imports none of them."""
-    found = pkgutil.iter_modules([str(Path(__file__).parents[1].joinpath(*package.split(".")))])
-    return tuple(sorted(module.name.replace("_", "-") for module in found))
+    """Return the sorted names of the modules in `xrayaug.<package>`, with hyphens, without importing them."""
+    modules = pkgutil.iter_modules([str(Path(__file__).parents[1].joinpath(*package.split(".")))])
+    return tuple(sorted(module.name.replace("_", "-") for module in modules))
 
 
 def load(package: str, name: str) -> ModuleType:
-    """The module that `names` calls `name`."""
+    """Import and return the module with that name (see `names`)."""
     return importlib.import_module(f"xrayaug.{package}.{name.replace('-', '_')}")

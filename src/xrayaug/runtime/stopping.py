@@ -1,7 +1,7 @@
-"""Stopping on purpose: a signal or a time limit asks, and a run stops where nothing is lost.
+"""Requests to stop, by a signal or a time limit, without loss of work.
 
-Everywhere else the request is raised at once, as Ctrl-C is: what lies on disk stands a kill at any moment. While a run
-holds work that only memory has (`deferred`), it waits until the run has saved (`check`).
+A request raises `Stopped` at once, like Ctrl-C, because files on disk survive a kill at any moment. While a run has
+results in memory only (within `deferred`), the request waits until the run has saved them and calls `check`.
 """
 
 import ctypes
@@ -19,8 +19,8 @@ from typing import NoReturn
 
 from xrayaug.errors import UsageError
 
-STOPPED_EARLY = 75  # EX_TEMPFAIL of sysexits.h: run the same command again
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+STOPPED_EARLY = 75  # EX_TEMPFAIL of sysexits.h: the same command can be run again
+INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 CAUSES = {
     signal.SIGTERM: ("SIGTERM", STOPPED_EARLY),
@@ -29,10 +29,11 @@ CAUSES = {
     signal.SIGINT: ("Ctrl-C", INTERRUPTED),
 }
 
-# A terminal tells a study and its parts, which the study then tells too; SLURM a script and all it runs: one request.
+# A terminal signals a study and its commands, and the study signals its commands again; SLURM signals a script and all
+# its processes. Signals within this time are one request.
 REPEAT_SECONDS = 0.5
 
-PARENT = "XRAYAUG_PARENT"  # environment variable: the process without which this one is to stop
+PARENT = "XRAYAUG_PARENT"  # environment variable with the id of the process with which this one must end
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -40,29 +41,29 @@ INTERVAL = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
 
 
 class Stopped(BaseException):
-    """The run was asked to stop, and has saved what it had."""
+    """The run was asked to stop; results in memory have been saved."""
 
     def __init__(self, cause: str, exit_code: int, number: int = signal.SIGTERM) -> None:
         super().__init__(cause)
         self.cause = cause
         self.exit_code = exit_code
         self.number = number  # of the signal
-        self.is_agreed = False  # with the other processes of the run, which then all stop at the same step
+        self.is_agreed = False  # all processes of the run stop at the same step
 
 
 _request: Stopped | None = None
-_raised_at = -math.inf  # when it was, by the clock
-_deferrals = 0
+_raised_at = -math.inf  # time of the monotonic clock at which the request was raised
+_deferrals = 0  # number of `deferred` contexts that are entered
 
 
 @contextmanager
 def handle_signals(max_minutes: float | None = None) -> Iterator[None]:
-    """Take SIGTERM, SIGUSR1, Ctrl-C and the time limit as requests to stop; for the main thread of a program.
+    """Context in which SIGTERM, SIGUSR1, Ctrl-C and the time limit are requests to stop; for the main thread.
 
     A second Ctrl-C ends the process at once.
     """
     global _request, _raised_at
-    before = {number: signal.signal(number, _receive) for number in CAUSES}
+    before = {number: signal.signal(number, _handle_signal) for number in CAUSES}
     if parent := os.environ.pop(PARENT, ""):
         die_with_parent(int(parent), signal.SIGTERM)
     if max_minutes is not None:
@@ -78,7 +79,11 @@ def handle_signals(max_minutes: float | None = None) -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """While inside, a request waits for `check`."""
+    """Context in which a request waits for `check`.
+
+    Raises:
+        Stopped: at the end, if the run was asked to stop meanwhile.
+    """
     global _deferrals  # noqa: PLW0603
     _deferrals += 1
     try:
@@ -89,17 +94,17 @@ def deferred() -> Iterator[None]:
 
 
 def is_requested() -> bool:
-    """Whether the run was asked to stop."""
+    """Return whether the run was asked to stop."""
     return _request is not None
 
 
 def pending_signal() -> int:
-    """The number of the signal that asked for it, 0 if none did."""
+    """Return the number of the signal that asked the run to stop; 0 if it was not asked."""
     return _request.number if _request is not None else 0
 
 
 def adopt_signal(number: int) -> None:
-    """All processes of the run have agreed on the signal of that number; 0 is none."""
+    """Make a signal that all processes of the run have agreed on the request of this one; 0 is none."""
     global _request  # noqa: PLW0603
     if number:
         if _request is None or _request.number != number:
@@ -108,7 +113,7 @@ def adopt_signal(number: int) -> None:
 
 
 def check() -> None:
-    """Stop here, if asked to.
+    """Stop if the run was asked to.
 
     Raises:
         Stopped: the run was asked to stop.
@@ -118,7 +123,7 @@ def check() -> None:
 
 
 def check_unless_deferred() -> None:
-    """Stop here, if asked to and nothing must be saved first.
+    """Stop if the run was asked to, except within `deferred`.
 
     Raises:
         Stopped: the run was asked to stop.
@@ -128,10 +133,10 @@ def check_unless_deferred() -> None:
 
 
 def request(cause: str, exit_code: int) -> None:
-    """Ask the run to stop for something other than a signal; the first cause stands.
+    """Ask the run to stop for another cause than a signal; the first request counts.
 
     Raises:
-        Stopped: nothing must be saved first.
+        Stopped: stopping is not deferred.
     """
     global _request  # noqa: PLW0603
     if _request is None:
@@ -141,7 +146,7 @@ def request(cause: str, exit_code: int) -> None:
 
 @dataclass(frozen=True)
 class Interval:
-    """How far apart two moments are: in seconds, or in images."""
+    """Interval of time, or of a number of images."""
 
     seconds: float | None = None
     images: int | None = None
@@ -155,21 +160,21 @@ class Interval:
 
 
 def parse_interval(text: str) -> Interval:
-    """``"90s"``, ``"5m"`` or ``"1h"`` as time, ``"20000"`` as images.
+    """Parse an interval: ``"90s"``, ``"5m"`` or ``"1h"`` is a time, ``"20000"`` a number of images.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: the text is neither.
     """
-    given = INTERVAL.fullmatch(text.strip())
-    if not given or not float(given[1]) or (not given[2] and "." in given[1]):
+    match = INTERVAL.fullmatch(text.strip())
+    if not match or not float(match[1]) or (not match[2] and "." in match[1]):
         raise UsageError(f"'{text}' is no interval", "give a time, such as 90s, 5m or 1h, or a number of images")
-    if given[2]:
-        return Interval(seconds=float(given[1]) * UNITS[given[2]])
-    return Interval(images=int(given[1]))
+    if match[2]:
+        return Interval(seconds=float(match[1]) * UNITS[match[2]])
+    return Interval(images=int(match[1]))
 
 
 def format_number(value: float) -> str:
-    """As short as it can be said without becoming another number, or one of another kind."""
+    """Return the shortest text of a number that keeps its value and type."""
     if isinstance(value, int):
         return str(value)
     short = f"{value:g}"
@@ -177,26 +182,26 @@ def format_number(value: float) -> str:
 
 
 class SaveSchedule:
-    """When it is time to save again, by the clock or by images."""
+    """Schedule of saving at an interval, of time or of images seen in training."""
 
     def __init__(self, interval: Interval, seen: int = 0) -> None:
         self.interval = interval
         self.reset(seen)
 
     def is_due(self, seen: int) -> bool:
-        """Whether it is, `seen` images into the run."""
+        """Return whether it is time to save, after `seen` images of the run."""
         if self.interval.images is not None:
-            return seen - self._seen >= self.interval.images
-        return time.monotonic() - self._since >= (self.interval.seconds or 0.0)
+            return seen - self._saved_images >= self.interval.images
+        return time.monotonic() - self._saved_at >= (self.interval.seconds or 0.0)
 
     def reset(self, seen: int) -> None:
-        """It has just been saved."""
-        self._seen = seen
-        self._since = time.monotonic()
+        """Start a new interval: the run has just saved, after `seen` images."""
+        self._saved_images = seen
+        self._saved_at = time.monotonic()
 
 
 def die_with_parent(parent: int, number: signal.Signals) -> None:
-    """Be sent that signal when the parent process ends, where Linux is asked; elsewhere do nothing."""
+    """Ask Linux to send this process a signal when its parent ends; do nothing on other systems."""
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
@@ -204,15 +209,17 @@ def die_with_parent(parent: int, number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
 
 
-def _receive(number: int, _: FrameType | None) -> None:
+def _handle_signal(number: int, _: FrameType | None) -> None:
     global _request  # noqa: PLW0603
     if number == signal.SIGINT:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the next one ends the process, whatever it is doing
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the next Ctrl-C ends the process at once
     if _request is None:
         _request = _stop_request(number)
-        with suppress(OSError):  # whoever listened may be gone
-            os.write(2, f"\n{_request.cause}: saving, then stopping\n".encode())  # print is not for signal handlers
-    if not _deferrals and time.monotonic() - _raised_at > REPEAT_SECONDS:  # raised again, it would break the ending
+        with suppress(OSError):  # stderr may be closed
+            os.write(2, f"\n{_request.cause}: saving, then stopping\n".encode())  # print is not safe in signal handlers
+    if (
+        not _deferrals and time.monotonic() - _raised_at > REPEAT_SECONDS
+    ):  # raised again, it would interrupt the cleanup
         _raise(_request)
 
 

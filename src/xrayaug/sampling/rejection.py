@@ -1,6 +1,6 @@
-"""Which of a generator's images are dropped: the worst share by a score, and what is said of every one.
+"""Rejection of generated images: the share with the lowest scores is dropped.
 
-More candidates are drawn than are wanted, each scored by its number alone, and of every label the best are kept, in the
+More candidates are drawn than are wanted, each scored independently, and of every label the best are kept, in the
 order in which they were drawn. (Discriminator rejection: Azadi et al., 2019, arXiv:1810.06758, who accept at random in
 proportion; here the worst are dropped, so the variety shrinks. Distance to the k-th nearest real feature: as the
 realism of Kynkäänniemi et al., 2019, arXiv:1904.06991, section 5.)
@@ -22,25 +22,25 @@ from xrayaug.runtime import console, stopping
 from xrayaug.storage import csvfile, files
 from xrayaug.storage.checkpoints import Checkpoints
 
-K_NEAREST = 3  # real features, the farthest of which counts: one alone may be an outlier
+K_NEAREST = 3  # nearest real features; the farthest counts, as one alone may be an outlier
 DIMS = 2048  # of Inception's layers
-DISCRIMINATOR = "discriminator"  # what images may be scored by beside features
+DISCRIMINATOR = "discriminator"  # score other than features
 COLUMNS = ("candidate", "label", "score", "reason")
 
 
 @dataclass(frozen=True)
 class RejectionResult:
-    """Every candidate's score and label, and so which are kept."""
+    """Scores and labels of all candidates, and the candidates that are kept."""
 
     by: str
     share: float
     scores: Sequence[float]
     labels: Sequence[str]
-    wanted: Sequence[str]  # labels, each as often as it is wanted
+    wanted: Sequence[str]  # the labels of the images to keep
 
     @cached_property
     def kept(self) -> list[int]:
-        """The best of each label, in the order in which they were drawn."""
+        """Numbers of the kept candidates, the best of each label, in the order in which they were drawn."""
         best = sorted(range(len(self.scores)), key=lambda number: (-self.scores[number], number))
         left, found = Counter(self.wanted), []
         for number in best:
@@ -54,7 +54,7 @@ class RejectionResult:
         return [{"candidate": str(number), "score": _text(self.scores[number])} for number in self.kept]
 
     def summary(self) -> dict[str, Any]:
-        """What the result says."""
+        """Return the rejection's entry in the result."""
         return {
             "rejected_by": self.by,
             "share": self.share,
@@ -76,17 +76,17 @@ class RejectionResult:
 
 
 def count_candidates(count: int, share: float) -> int:
-    """How many to draw, that `count` are left without that share."""
+    """Return the number of candidates to draw so that `count` are left after rejecting that share."""
     return math.ceil(count / (1 - share) - 1e-9)
 
 
 def score_candidates(
     starts: range, scored: Callable[[range], Iterator[Iterable[float]]], kept: Checkpoints
 ) -> list[float]:
-    """The scores of every pass: `scored` gives those of the passes that begin at some numbers, one by one.
+    """Return the scores of all passes; `scored` yields those of the passes with the given start numbers.
 
     Raises:
-        DataError: one is not a number.
+        DataError: a score is NaN or infinite.
     """
     found: list[float] = kept.restore() or []
     done = len(found) // starts.step
@@ -105,12 +105,12 @@ def score_candidates(
 
 
 def realism_scores(features: Matrix, real: Matrix) -> list[float]:
-    """The negative distance of features `[N, D]` to their third nearest of real ones `[M, D]`."""
+    """Return the negative distance of features `[N, D]` to their third nearest of real ones `[M, D]`."""
     return [-float(distance) for distance in neighbours.kth_distances(features, real, min(K_NEAREST, len(real)))]
 
 
 def group_by_batch(numbers: Sequence[int], length: int) -> Iterator[tuple[int, list[int]]]:
-    """Rising numbers by the pass that they lie in: where it begins, and their places within it."""
+    """Group rising numbers by pass: yield each pass's start and the numbers' offsets in it."""
     for start, within in itertools.groupby(numbers, lambda number: number - number % length):
         yield start, [number - start for number in within]
 

@@ -1,4 +1,4 @@
-"""What images that may be rejected are scored by: the discriminator, or how near they are to real ones in features."""
+"""Scores for rejection: the discriminator's output, or the distance to real images in feature space."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ from xrayaug.storage import builder, weights
 from xrayaug.storage.checkpoints import Checkpoints
 
 DISCRIMINATOR_FILE = "discriminator.safetensors"
-REAL_FEATURES = "learnt"  # work that several processes share
+REAL_FEATURES = "learnt"  # name of the work that several processes share
 
 
 def discriminator_work(source: TrainedGan, drawing: ImageSampler) -> Work:
-    """How real the discriminator takes each image of a pass to be: its probability or logit, `[BATCH_SIZE]`."""
+    """Return work that yields the discriminator's probability or logit for each image of a pass, `[BATCH_SIZE]`."""
     file = source.run.file(DISCRIMINATOR_FILE)
     state = weights.read(file)
     weights.check_finite(state, file)
@@ -53,7 +53,7 @@ def discriminator_work(source: TrainedGan, drawing: ImageSampler) -> Work:
 
 @dataclass(frozen=True)
 class RealismScorer:
-    """How near images are to those that the run learnt from, in features."""
+    """Features of candidates and of the run's training images, for `rejection.realism_scores`."""
 
     options: Sample
     source: TrainedGan
@@ -61,13 +61,13 @@ class RealismScorer:
 
     @cached_property
     def network(self) -> FeatureExtractor:
-        """What makes the features."""
+        """The feature extractor."""
         given = self.options
         return features.load_extractor(given.reject_by, self.drawing.device, dims=rejection.DIMS, seed=given.seed)
 
     @cached_property
     def learnt(self) -> ImageSet:
-        """The images that the run learnt from.
+        """The run's training images.
 
         Raises:
             ArtifactError: there is none.
@@ -81,16 +81,16 @@ class RealismScorer:
         return image_sets.from_rows(data, rows)
 
     def learning(self, starts: Sequence[int]) -> Stream:
-        """The features of those images, `[N, D]`, pass by pass."""
+        """Yield the features of the training images, `[n, D]` per pass."""
         return features.extraction_work(lambda: self.network, self.learnt, BATCH_SIZE)(starts)
 
     def looking(self, starts: Sequence[int]) -> Stream:
-        """The features of candidates, `[BATCH_SIZE, D]`, pass by pass."""
+        """Yield the features of candidates, `[BATCH_SIZE, D]` per pass."""
         for start in starts:
             yield self.network.features(list(self.drawing.draw(start)))
 
     def gathered(self, directory: Path) -> Array:
-        """The features of all images that the run learnt from, `[N, D]`, kept for a run that stops."""
+        """Return the features of all training images, `[N, D]`, with checkpoints for a run that stops."""
         kept = Checkpoints(directory / builder.RESUME / "real-features", self.options.checkpoint_every)
         state = kept.restore()
         real = features.extract_features(

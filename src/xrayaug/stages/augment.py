@@ -34,6 +34,8 @@ class PlannedArm:
 
 def run(options: Augment) -> Result:
     """Write the arm: an index whose rows point into the arrays of its inputs, or also into one of its own."""
+    if options.synthetic is not None:
+        _refuse_foreign_images(options.synthetic)  # before its digest is asked for, which a folder does not have
     return builder.build_artifact(options, "dataset", partial(_augment, options))
 
 
@@ -62,7 +64,7 @@ def tables(result: Result) -> list[Table]:
 
 
 def round_dose(percent: float, of: int) -> int:
-    """Return the number of images to add: `percent` of the real normal training images (Table 4), or of the class difference."""
+    """Return the number of images to add: `percent` of `of`, the real normal training images in Table 4."""
     return splits.round_share(percent, of, whole=100)
 
 

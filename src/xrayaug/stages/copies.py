@@ -1,9 +1,9 @@
-"""synthetic dataset + the real one it was learnt from -> which images are too near to a training image.
+"""The `copies` stage: screen a synthetic dataset for images too near to a training image of the real dataset.
 
 The rule, in pixels and in features alike: an image is set aside when its nearest training image is nearer than the
-`alpha` quantile of what real images that were never trained on have (see `metrics/memorization.py`). The set fails when
-more are set aside than fresh real images would be with probability `level`. It is a screening and no proof: what passes
-may still hold copies that neither comparison sees, and an image that is set aside may be none.
+`alpha` quantile of the same distance of real images not used in training (see `metrics/memorization.py`). The set fails
+when more images are set aside than fresh real images would be with probability `level`. It is a screening, not a proof:
+a set that passes may hold copies that neither comparison detects, and an image that is set aside may be no copy.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ from xrayaug.storage.checkpoints import Checkpoints
 Flags = npt.NDArray[np.bool_]
 
 SPACES = ("pixels", "features")
-PAIRS = 10  # in the picture
+PAIRS = 10  # in nearest.png
 PAIR_SIZE = 128  # pixels
 COLUMNS = ("image", "quarantined", "nearest_in_pixels", "distance_in_pixels",
            "nearest_in_features", "distance_in_features")  # fmt: skip
@@ -43,49 +43,49 @@ COLUMNS = ("image", "quarantined", "nearest_in_pixels", "distance_in_pixels",
 
 @dataclass(frozen=True)
 class Sets:
-    """What is compared with what."""
+    """The sets of images that are compared."""
 
     synthetic: Dataset
     real: Dataset
     judged: list[Row]
     training: list[Row]
     reference: list[Row]
-    held_out: bool  # whether the reference was never trained on; else each is left out of the training images in turn
+    held_out: bool  # else the reference is the training images, each without its own patient's
 
     @property
     def looked_at(self) -> list[tuple[str, Dataset, list[Row]]]:
-        """Each set of images by its name, once."""
+        """The distinct sets of images, with their names."""
         once = [("judged", self.synthetic, self.judged), ("training", self.real, self.training)]
         return [*once, ("reference", self.real, self.reference)] if self.held_out else once
 
     @property
     def apart(self) -> tuple[IndexArray, IndexArray]:
-        """Patients of the reference and of the training images by number: a patient's own images do not count."""
+        """Patient numbers of the reference and of the training images; images of one patient are not compared."""
         numbers: dict[str, int] = {}
         found = []
         for rows in (self.reference, self.training):
-            names = [row.patient or f"\0{row.image} {row.row}" for row in rows]  # an unknown patient is one of its own
+            names = [row.patient or f"\0{row.image} {row.row}" for row in rows]  # unknown patients are distinct
             found.append(np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64))
         return found[0], found[1]
 
 
 @dataclass(frozen=True)
 class Found:
-    """One comparison: of the judged images and of the reference."""
+    """One comparison: distances of the judged images and of the reference to the training images."""
 
     places: IndexArray  # the nearest training image of each judged one
     distances: FloatArray
     threshold: Threshold
     reference: FloatArray
-    identical: int  # reference images that are training images, which say nothing of fresh ones and are left out
+    identical: int  # reference images that equal a training image, and are left out
 
     @property
     def below(self) -> Flags:
-        """Which of the judged are set aside; an identical one always is."""
+        """Mask of the judged images that are set aside; duplicates always are."""
         return (self.distances < self.threshold.value) | (self.distances < memorization.DUPLICATE_DISTANCE)
 
     def summary(self) -> Result:
-        """What the result says of the comparison."""
+        """Return the comparison's entry in the result."""
         below = int(self.below.sum())
         return {
             "set_aside": below,
@@ -101,23 +101,23 @@ class Found:
 
 
 def run(options: Copies) -> Result:
-    """Screen; leaves `copies.csv` and `nearest.png`."""
+    """Screen for copies; writes `copies.csv` and `nearest.png`."""
     _check_features(options)
     device = devices.resolve(options.device, deterministic=options.deterministic)
-    screen, computing = partial(_screen, options, device), devices.describe_one(device)
-    lead = partial(builder.build_artifact, options, "copies", screen, computing=computing)
+    screen, device_name = partial(_screen, options, device), devices.describe_one(device)
+    lead = partial(builder.build_artifact, options, "copies", screen, device_name=device_name)
     with devices.translate_device_errors(options.batch_size, deterministic=options.deterministic):
         return leader_worker.run(lead, partial(_works, options, device), device)
 
 
 def plan(options: Copies) -> Result:
-    """What would be compared with what."""
+    """Return what would be compared."""
     _check_features(options)
     return _counts(_open_sets(options)) | {"features": options.features}
 
 
 def tables(result: Result) -> list[Table]:
-    """The verdict and what it rests on, or the plan."""
+    """Return the tables of the verdict and the comparisons, or of the plan."""
     counts = [(name, str(result[name])) for name in ("judged", "training", "reference", "features")]
     if "verdict" not in result:
         return [Table("Would screen", ("", "value"), counts)]
@@ -157,7 +157,7 @@ def _network(options: Copies, device: torch.device) -> FeatureExtractor:
 
 
 def _works(options: Copies, device: torch.device) -> dict[str, Work]:
-    """What other processes may do of it: the features of each set of images."""
+    """Return the work that other processes can share: the features of each set of images."""
     sets = _open_sets(options)
     network = cache(partial(_network, options, device))
     return {
@@ -167,13 +167,13 @@ def _works(options: Copies, device: torch.device) -> dict[str, Work]:
 
 
 def _open_sets(options: Copies) -> Sets:
-    """The images that are judged, those they are compared with, and the reference.
+    """Open the images that are judged, the training images, and the reference.
 
-    Held-out images are the reference where there are enough for `alpha`; else training images, each against those of
+    Held-out images are the reference if there are enough for `alpha`; else training images, each against those of
     other patients.
 
     Raises:
-        DataError: nothing to judge or to compare with.
+        DataError: there are no synthetic images, or training images of fewer than two patients.
     """
     synthetic, real = (open_dataset(path, options.local_cache) for path in (options.synthetic, options.real))
     judged = synthetic.select(synthetic=True)
@@ -224,7 +224,7 @@ def _compare_features(sets: Sets, network: FeatureExtractor, options: Copies, di
 
 
 def _found(nearest: Nearest, fresh: FloatArray, alpha: float) -> Found:
-    """A comparison with its threshold.
+    """Return a comparison with its threshold.
 
     Raises:
         DataError: every reference image is a training image.
@@ -289,7 +289,7 @@ def _warnings(options: Copies, sets: Sets, found: dict[str, Found]) -> list[str]
 
 
 def _was_learnt_elsewhere(synthetic: Artifact, real: Path) -> bool:
-    """Whether the manifests say that the generator was trained on another dataset; where one is gone nobody can say."""
+    """Return whether the manifests say that the generator was trained on another dataset; False if one is missing."""
     try:
         recorded = synthetic.open_input("run", "gan-run").manifest["inputs"]["data"]["sha256"]
     except (ArtifactError, KeyError):
@@ -309,7 +309,7 @@ def _write_csv(path: Path, sets: Sets, found: dict[str, Found], set_aside: Flags
 
 
 def _nearest_pairs(sets: Sets, found: dict[str, Found]) -> Pixels:
-    """The images that lie deepest below a threshold, or nearest to one, each beside its nearest training image."""
+    """Return pairs of the images farthest below a threshold (or nearest to it) and their nearest training images."""
     depth = np.stack([found[name].distances / found[name].threshold.value for name in SPACES])
     order = np.argsort(depth.min(axis=0), kind="stable")[:PAIRS]
     shown = []

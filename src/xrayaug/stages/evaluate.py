@@ -35,7 +35,7 @@ def run(options: Evaluate) -> Result:
     device = devices.resolve(options.device, deterministic=options.deterministic)
     readers, replaced = reader_files.read_answers(options), reader_files.find_replaced_study(options)
     build = partial(_evaluate, options, device)
-    result = builder.build_artifact(options, "evaluation", build, computing=devices.describe(device))
+    result = builder.build_artifact(options, "evaluation", build, device_name=devices.describe(device))
     return extension.add(options, readers, result, replaced)
 
 

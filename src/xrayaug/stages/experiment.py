@@ -33,7 +33,7 @@ NO_POWER_NOTE = (
 
 
 def run(options: Experiment) -> Result:
-    """Run every command that is not complete, say where the study stands, or write it as jobs of a cluster."""
+    """Run every command that is not complete, report the status of the study, or write it as jobs of a cluster."""
     study, resources = planning.plan(options), _find_resources(options)
     if options.status:
         return _status(study, resources)
@@ -62,7 +62,7 @@ def _run(options: Experiment, study: Study, resources: Resources) -> Result:
 
 
 def _find_resources(options: Experiment) -> Resources:
-    """How many commands run at a time, and where.
+    """Return how many commands run in parallel, and on which devices.
 
     Raises:
         UsageError: options exclude each other.
@@ -79,7 +79,7 @@ def _find_resources(options: Experiment) -> Resources:
 
 
 def _set_up(options: Experiment, study: Study) -> None:
-    """Make the study's directory with its `commands.sh`, or find it."""
+    """Make the directory of the study, unless it is there, and write its `commands.sh`."""
     _check_output_directory(options, study)
     options.out.mkdir(parents=True, exist_ok=True)
     files.delete_leftovers(options.out, deep=False)
@@ -87,7 +87,7 @@ def _set_up(options: Experiment, study: Study) -> None:
 
 
 def _make_failure_error(study: Study, outcome: Outcome) -> XrayaugError:
-    """The error that ends a study some of whose commands failed, each of them said before it in a line of its own."""
+    """Print a line for each failed command and return the error that ends the study."""
     for failure in outcome.failed:
         console.info(f"failed: {failure}; its log: {logs.log_path(study.out, failure.command)}")
     if outcome.not_run:
@@ -106,7 +106,9 @@ def _status(study: Study, resources: Resources) -> Result:
     return {
         "status": status.as_json(found),
         "counts": counts,
-        "remaining_seconds": round(status.estimate_remaining_seconds(study, found, max(resources.jobs, counts["running"])), 1),
+        "remaining_seconds": round(
+            status.estimate_remaining_seconds(study, found, max(resources.jobs, counts["running"])), 1
+        ),
         "at_a_time": max(resources.jobs, counts["running"]),
         "unknown": status.unknown_durations(found),
     }
@@ -126,15 +128,15 @@ def _write_scripts(options: Experiment, directory: Path, study: Study) -> Result
 
 
 def plan(options: Experiment) -> Result:
-    """The exact command lines, and what such a study could see, which is said aside: the lines are to be pasted."""
+    """Return the command lines and the power analysis, which is printed to stderr, as the lines are to be pasted."""
     study, _ = planning.plan(options), _find_resources(options)
-    estimate_power = planning.estimate_power(study, planning.settings(options))
-    console.info(power.describe(estimate_power) if estimate_power else NO_POWER_NOTE)
-    return {"commands": [command.command_line() for command in study.commands], "power": estimate_power}
+    expected = planning.estimate_power(study, planning.settings(options))
+    console.info(power.describe(expected) if expected else NO_POWER_NOTE)
+    return {"commands": [command.command_line() for command in study.commands], "power": expected}
 
 
 def tables(result: Result) -> list[Table | str]:
-    """The results; where it stands; what was written; or for a dry run the command lines, ready to paste."""
+    """Return the tables of the results, of the status or of the scripts; for a dry run the command lines, to paste."""
     if "status" in result:
         return [_status_table(result)]
     if "scripts" in result:
@@ -156,7 +158,7 @@ def tables(result: Result) -> list[Table | str]:
 
 
 def _verdict_table(result: Result) -> Table:
-    """What is said of every arm and why, and what to look at."""
+    """Return the table of the verdicts, with the reasons and the files to look at."""
     judged = result["verdict"]["arms"]
     rows = [(each["arm"], verdict.DISPLAY_NAMES[each["verdict"]]) for each in judged]
     reasons = [f"{each['arm']}: {each['reason']}" for each in judged]
@@ -165,7 +167,7 @@ def _verdict_table(result: Result) -> Table:
 
 
 def demand(options: Experiment, result: Result) -> None:
-    """Hold the study's verdict to `--fail-unless`.
+    """Check the verdict of the study against `--fail-unless`.
 
     Raises:
         VerdictError: no arm does what it says.
@@ -177,7 +179,12 @@ def demand(options: Experiment, result: Result) -> None:
 
 def _status_table(result: Result) -> Table:
     rows = [
-        (each["out"], each["state"], "" if each["seconds"] is None else console.format_duration(each["seconds"]), each["note"])
+        (
+            each["out"],
+            each["state"],
+            "" if each["seconds"] is None else console.format_duration(each["seconds"]),
+            each["note"],
+        )
         for each in result["status"]
     ]
     counted = ", ".join(f"{count} {state}" for state, count in result["counts"].items() if count)
@@ -185,8 +192,9 @@ def _status_table(result: Result) -> Table:
 
 
 def _describe_remaining_time(result: Result) -> str:
-    """How long the rest takes, for a person."""
-    pace = f"about {console.format_duration(result['remaining_seconds'])} left, {result['at_a_time']} at a time, at today's pace"
+    """Return the remaining time, in words."""
+    duration = console.format_duration(result["remaining_seconds"])
+    pace = f"about {duration} left, {result['at_a_time']} at a time, at today's pace"
     if not result["unknown"]:
         return pace
     unknown = f"how long {', '.join(result['unknown'])} takes is not known yet"
@@ -194,7 +202,7 @@ def _describe_remaining_time(result: Result) -> str:
 
 
 def _check_output_directory(options: Experiment, study: Study) -> None:
-    """Refuse a directory that holds anything but this study's parts.
+    """Check that a directory holds nothing but parts of this study.
 
     Raises:
         OutputError: it does.
@@ -253,7 +261,7 @@ def _result(study: Study) -> Result:
 
 
 def _write_manifest(options: Experiment, study: Study, result: Result, environment: dict[str, Any]) -> None:
-    """A study may grow (more seeds, more doses), so its manifest is rewritten; each part guards itself."""
+    """Write the manifest again, as a study may get more seeds or doses later; each part has its own manifest."""
     parts = _output_paths(study)
     manifest = {
         "format": manifests.FORMAT,

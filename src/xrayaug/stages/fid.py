@@ -1,7 +1,7 @@
-"""dataset | folder | .npz, twice -> fid.json: how far apart two sets of images are.
+"""The `fid` stage: distance between two sets of images (dataset, folder or .npz file each), written to fid.json.
 
-The number is called FID only where it is: over the 2048 features of pytorch-fid's Inception weights. Of other metrics
-side B is the reference, and every number stands beside its floor (`metrics/suite.py`). `metrics/feature_statistics.py`
+Only distances over the 2048 features of pytorch-fid's Inception weights are called FID. For the other metrics
+side B is the reference, and each value is reported with its floor (`metrics/suite.py`). `metrics/feature_statistics.py`
 extracts and caches the statistics of a side.
 """
 
@@ -40,7 +40,7 @@ FID_DIMS = 2048
 
 
 class Measurement:
-    """Both sides of one command; each thing is computed when it is first asked for, and once."""
+    """Measurement of both sides; each value is computed once, when it is first needed."""
 
     def __init__(self, options: Fid) -> None:
         _check_options(options)
@@ -53,7 +53,7 @@ class Measurement:
 
     @property
     def needs_features(self) -> bool:
-        """Whether something is asked for that statistics do not tell."""
+        """True if a metric or the floor needs features, not statistics only."""
         return self.options.floor or self.metrics != ("fid",)
 
     @cached_property
@@ -67,7 +67,7 @@ class Measurement:
         return self.gauge.measured(self.sides[1])
 
     def result(self) -> Result:
-        """The distance and all that must be said with it."""
+        """Return the distance, the other metrics, their provenance and warnings."""
         value = frechet.distance(self.a.statistics, self.b.statistics)
         origin = {"features": "inception", **self.b.statistics.origin, **self.a.statistics.origin}
         kind, dims = origin["features"], self.a.statistics.dims
@@ -95,7 +95,7 @@ class Measurement:
         }
 
     def _more(self) -> Result:
-        """The other metrics and the floor, where they are asked for."""
+        """Return the other metrics and the floor, if they are asked for."""
         if self.a.features is None or self.b.features is None:
             return {}
         sides, seed = (self.a.features, self.b.features), self.options.seed
@@ -105,11 +105,11 @@ class Measurement:
         return {"metrics": found, "floor": lowest}
 
     def works(self) -> dict[str, Work]:
-        """What other processes may do of it."""
+        """Return the work that other processes can share, by its name."""
         return {name: work for side in self.sides for name, work in self.gauge.works(side).items()}
 
     def write(self, directory: Path) -> Result:
-        """Write fid.json into `directory`: what depends on the inputs alone, so not what was found in the cache."""
+        """Write fid.json into `directory`, without `cached`, as the file depends on the inputs alone."""
         result = self.result()
         for side in ("a", "b"):
             del result[side]["cached"]
@@ -120,7 +120,7 @@ class Measurement:
         return result
 
     def raw(self) -> RawInputs:
-        """The sides that are folders of images."""
+        """Return the sides that are folders of images."""
         folders = ((name, side) for name, side in zip("ab", self.sides, strict=True) if isinstance(side, ImageSet))
         return {name: image_sets.raw_input(side) for name, side in folders if side.kind == "folder"}
 
@@ -128,7 +128,7 @@ class Measurement:
         """Write side A's statistics to `path`.
 
         Raises:
-            OutputError: something else is there.
+            OutputError: a file with other content exists.
         """
         if path.exists() and not self.options.overwrite and not _holds(path, self.a.statistics):
             raise OutputError(f"--save-stats {path} holds something else", "choose another name, or --overwrite")
@@ -145,20 +145,20 @@ def run(options: Fid) -> Result:
 
 def _measure(options: Fid, measurement: Measurement, device: torch.device) -> Result:
     if options.save_stats is not None:
-        if options.out is not None:  # else that is checked before any work anyway
+        if options.out is not None:  # without --save-stats, `build_artifact` checks it before any work
             builder.check_output_path(options.out)
         measurement.save_a(options.save_stats)
     if options.out is None:
         found = measurement.result()
     else:
-        computing = devices.describe_one(device)
-        found = builder.build_artifact(options, "fid", measurement.write, computing=computing, raw=measurement.raw)
+        device_name = devices.describe_one(device)
+        found = builder.build_artifact(options, "fid", measurement.write, device_name=device_name, raw=measurement.raw)
     measurement.gauge.finish()
     return found
 
 
 def plan(options: Fid) -> Result:
-    """What the sides are and which weights would be used; nothing is computed, written or downloaded."""
+    """Return the sides and the weights that would be used; nothing is computed, written or downloaded."""
     measurement = Measurement(options)
     sides = measurement.sides
     is_asked = options.out is not None and not options.overwrite
@@ -178,7 +178,7 @@ def plan(options: Fid) -> Result:
 
 
 def tables(result: Result) -> list[Table]:
-    """The distance with what it is over, or the plan."""
+    """Return the tables of the distance and the metrics, or of the plan."""
     sides = [(f"{name}: {side['path']}", _side_text(side)) for name, side in (("A", result["a"]), ("B", result["b"]))]
     if result.get("plan"):
         named = ("features", "dims", "metrics", "floor", "weights", "cache", "save_stats", "out")
@@ -204,7 +204,7 @@ def _check_options(options: Fid) -> None:
 
 
 def _check_sides(sides: Sequence[FidInput], options: Fid, needs_features: bool, dims: Callable[[], int]) -> None:
-    """Refuse what can be refused before the network's pass."""
+    """Check what can be checked before the network's pass."""
     stored = next((side.path for side in sides if isinstance(side, PrecomputedStatistics)), None)
     if needs_features and stored is not None:
         raise UsageError(
@@ -222,7 +222,7 @@ def _check_sides(sides: Sequence[FidInput], options: Fid, needs_features: bool, 
 
 
 def _check_stored(side: PrecomputedStatistics, options: Fid, dims: int | None) -> None:
-    """Hold statistics to the features that the other side will have, `dims` of them if it is none of statistics too."""
+    """Check that stored statistics fit the other side's features, `dims` per image; None if both sides are stored."""
     kind = "classifier" if features.is_classifier_run(options.features) else options.features
     if kind != "inception" and side.statistics.origin.get("features") != kind:
         raise DataError(f"{side.path} holds no statistics of {kind} features", "make them with --save-stats")
@@ -238,7 +238,7 @@ def _are_stored(sides: Sequence[FidInput]) -> bool:
 
 
 def _holds(path: Path, statistics: Statistics) -> bool:
-    """Whether `path` holds these very statistics."""
+    """Return whether `path` holds exactly these statistics."""
     try:
         found = frechet.load(path)
     except DataError:
@@ -254,7 +254,7 @@ def _description(kind: str, dims: int) -> str:
 
 
 def _measures_table(result: Result, notes: Sequence[str]) -> Table:
-    """Every metric over all images, and at the floor's n beside it."""
+    """Return the table of all metrics over all images and at the floor's n."""
     compared = result["floor"]["measures"] if result["floor"] else {}
     columns = ("", "all images", "at the floor's n", "floor (B against B)", "excess", "ratio")
     rows = [(name, whole, *_beside_floor(compared.get(key, {}))) for key, name, whole in _whole_values(result)]
@@ -271,7 +271,7 @@ def _beside_floor(of: dict[str, float | None]) -> tuple[str, ...]:
 
 
 def _whole_values(result: Result) -> Iterator[tuple[str, str, str]]:
-    """Each metric: its key, what it is called, its value over all images with its error."""
+    """Yield each metric's key, name and value over all images, with its error."""
     sizes = f"n {result['a']['n']:,} and {result['b']['n']:,}"
     yield "fid", f"{'FID' if 'fid' in result else 'Fréchet distance'}, {sizes}", _number(result["value"])
     found = result["metrics"]
@@ -293,7 +293,7 @@ def _number(value: float | None) -> str:
 
 
 def _warnings_of_learning(sides: Sequence[FidInput], learnt_from: Result | None) -> list[str]:
-    """What a classifier has seen, which its features may favour."""
+    """Return warnings of a classifier's training images that its features may favour."""
     if learnt_from is None:
         return []
     found = [
@@ -307,7 +307,7 @@ def _warnings_of_learning(sides: Sequence[FidInput], learnt_from: Result | None)
 
 
 def _warnings_of_number(more: Result) -> list[str]:
-    """What could not be measured, or is uncertain, for want of images."""
+    """Return warnings of metrics that are missing or uncertain because there are too few images."""
     if not more:
         return []
     found = []
@@ -321,7 +321,7 @@ def _warnings_of_number(more: Result) -> list[str]:
 
 
 def _warnings(sides: Sequence[ExtractedStatistics], kind: str, dims: int) -> list[str]:
-    """What a reader of the number must know."""
+    """Return the warnings about the distance."""
     found = []
     for measured in sides:
         count, path = measured.statistics.count, measured.side.path

@@ -1,4 +1,4 @@
-"""gan run -> dataset: draw synthetic images, each from a random stream of its own."""
+"""The `sample` stage: draw synthetic images from a GAN run into a dataset, each from its own random stream."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -33,15 +33,15 @@ from xrayaug.storage.artifacts import Result
 from xrayaug.storage.checkpoints import Checkpoints
 
 CONTACT_SHEET = 100  # images on the contact sheet
-MOST_PNGS = 200_000  # files that a manifest has room for
+MOST_PNGS = 200_000  # limit of the number of files in a manifest
 
-DRAWN, SCORED = "drawn", "scored"  # work that several processes share
+DRAWN, SCORED = "drawn", "scored"  # names of the work that several processes share
 
-Scored = Callable[[range], Iterator[list[float]]]  # of the passes that begin at some numbers
+Scored = Callable[[range], Iterator[list[float]]]  # start numbers of passes -> the scores of each pass
 
 
 def run(options: Sample) -> Result:
-    """Sample; leaves a dataset whose rows are all synthetic and in train."""
+    """Sample images; writes a dataset whose rows are all synthetic and in train."""
     if options.png and options.count > MOST_PNGS:
         raise UsageError(
             f"--png with --count {options.count} makes too many files", f"at most {MOST_PNGS}, or no --png"
@@ -49,21 +49,21 @@ def run(options: Sample) -> Result:
     if options.reject and options.reject_by != rejection.DISCRIMINATOR:
         _check_features(options.reject_by)
     device = devices.resolve(options.device, deterministic=options.deterministic)
-    sample, computing = partial(_sample, options, device), devices.describe_one(device)
-    lead = partial(builder.build_artifact, options, "dataset", sample, computing=computing)
+    sample, device_name = partial(_sample, options, device), devices.describe_one(device)
+    lead = partial(builder.build_artifact, options, "dataset", sample, device_name=device_name)
     with devices.translate_device_errors(deterministic=options.deterministic):
         return leader_worker.run(lead, partial(_works, options, device), device)
 
 
 def plan(options: Sample) -> Result:
-    """What would be drawn."""
+    """Return what would be drawn."""
     more = rejection.count_candidates(options.count, options.reject)
     planned = _summary(options, TrainedGan(artifacts.open_artifact(options.run, "gan-run")))
     return planned | ({"candidates": more, "rejected_by": options.reject_by} if options.reject else {})
 
 
 def tables(result: Result) -> list[Table]:
-    """What was drawn."""
+    """Return the table of what was drawn."""
     shown = {name: value for name, value in result.items() if name != "rejection"} | result.get("rejection", {})
     return [Table("Synthetic images", ("", "value"), [(name, str(value)) for name, value in shown.items()])]
 
@@ -108,7 +108,7 @@ def _drawing(options: Sample, source: TrainedGan, device: torch.device) -> Image
 
 
 def _works(options: Sample, device: torch.device) -> dict[str, Work]:
-    """What other processes may do of it."""
+    """Return the work that other processes can share, by its name."""
     source = TrainedGan(artifacts.open_artifact(options.run, "gan-run"))
     _check_able(options, source)
     drawing = _drawing(options, source, device)
@@ -123,7 +123,7 @@ def _works(options: Sample, device: torch.device) -> dict[str, Work]:
 
 
 def _judged(options: Sample, source: TrainedGan, drawing: ImageSampler, label: str, directory: Path) -> RejectionResult:
-    """Every candidate's score, and so which are kept."""
+    """Score all candidates and select those that are kept."""
     count = rejection.count_candidates(options.count, options.reject)
     scored = _scored(options, source, drawing, directory)
     kept = Checkpoints(directory / builder.RESUME / "scores", options.checkpoint_every)
@@ -136,7 +136,7 @@ def _judged(options: Sample, source: TrainedGan, drawing: ImageSampler, label: s
 
 
 def _scored(options: Sample, source: TrainedGan, drawing: ImageSampler, directory: Path) -> Scored:
-    """What gives the scores of the passes that begin at some numbers."""
+    """Return a function that yields the scores of the passes with given start numbers."""
     from xrayaug.sampling import scoring
 
     if options.reject_by == rejection.DISCRIMINATOR:
@@ -186,10 +186,10 @@ def _summary(options: Sample, source: TrainedGan) -> Result:
 
 
 def _check_able(options: Sample, source: TrainedGan) -> None:
-    """Refuse what the run cannot draw.
+    """Check that the run can draw what the options ask for.
 
     Raises:
-        UsageError: a label, of a run that was told none; truncation, where the generator has none; a snapshot that was
+        UsageError: a label for an unconditional run, truncation for a generator without it, or a snapshot that was
             not kept.
     """
     run = source.run

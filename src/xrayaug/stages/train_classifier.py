@@ -20,6 +20,7 @@ from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks
 from xrayaug.storage import builder, weights
 from xrayaug.storage.artifacts import Result
+from xrayaug.storage.files import WEIGHTS_FILE
 from xrayaug.training.classifier_training import (
     ClassifierTrainer,
     ClassifierTrainingData,
@@ -31,7 +32,6 @@ from xrayaug.training.profiling import Profile
 
 # Arm of a dataset that `augment` did not make.
 BASELINE = {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0, "control": None}
-WEIGHTS = "weights.safetensors"
 SHOWN_METRICS = ("best_epoch", "valid_loss", "valid_accuracy", "valid_auroc")  # columns of the table of several runs
 
 
@@ -149,8 +149,8 @@ class SeedGroup:
                 problems.append(problem)
             return self._save_best(training)
 
-        computing = devices.describe(self.device)
-        results.insert(0, builder.build_artifact(options, "classifier-run", build, computing=computing))
+        device_name = devices.describe(self.device)
+        results.insert(0, builder.build_artifact(options, "classifier-run", build, device_name=device_name))
         if not have_others_begun:  # this run was complete already, so `build` was not called
             results += self.build_runs(rest, trainings)
         if problems:
@@ -174,7 +174,7 @@ class SeedGroup:
             raise training.problem
         best = training.best
         if ranks.is_first():
-            weights.save(training.directory / WEIGHTS, best.weights)
+            weights.save(training.directory / WEIGHTS_FILE, best.weights)
         metrics = {f"valid_{name}": getattr(best, name) for name in ("loss", "accuracy", "auroc")}
         return _summary(training.options, *self.rows, training.network) | {"best_epoch": best.epoch} | metrics
 

@@ -31,7 +31,7 @@ def run(options: TrainGan) -> Result:
     device = devices.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
     process_group.join(device)
     return builder.build_artifact(
-        options, "gan-run", partial(_train, options, device), computing=devices.describe(device)
+        options, "gan-run", partial(_train, options, device), device_name=devices.describe(device)
     )
 
 

@@ -1,7 +1,7 @@
-"""Resampled cases -> their scores: how a score varies with the patients that happen to be in the test set.
+"""Bootstrap of scores: their variation with the patients that happen to be in the test set.
 
 A resample draws as many patients as there are, with replacement, and takes each with all its cases (a bootstrap
-clustered by patient: Field and Welsh 2007, JRSS B 69:369). It is held as how often each case counts, and the same
+clustered by patient: Field and Welsh 2007, JRSS B 69:369). It is stored as the count of each case, and the same
 resamples serve every network, so that networks are compared on the same patients.
 """
 
@@ -16,32 +16,32 @@ from xrayaug.stats.classification import METRICS, N_BINS, Labels, Probabilities,
 FloatArray = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.uint8] | FloatArray  # whole numbers
 
-CHUNK_ENTRIES = 1 << 21  # counts in double precision at a time: 16 MiB of each array on the way
+CHUNK_ENTRIES = 1 << 21  # counts converted to double precision at a time: 16 MiB per intermediate array
 SEARCH_SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
 
 def encode_groups(names: Sequence[str]) -> Labels:
-    """Each name as a number from 0 in the order of first appearance, `[N]`; an empty name is like no other."""
+    """Number the names from 0 in the order of first appearance, `[N]`; each empty name has a number of its own."""
     place: dict[object, int] = {}
     return np.array([place.setdefault(name or (at,), len(place)) for at, name in enumerate(names)], np.int64)
 
 
 def draw_resamples(patients: Labels, resamples: int, seed: int) -> npt.NDArray[np.uint8]:
-    """How often each case counts in each resample.
+    """Draw how often each case counts in each resample.
 
-    A byte holds it: of n patients drawn n times, the chance of one being drawn 256 times is below 1 / 256!.
+    A byte suffices: of n patients drawn n times, the chance of one being drawn 256 times is below 1 / 256!.
 
     Args:
         patients: `[N]`, the patient of each case, numbered from 0.
-        resamples: how many, B.
-        seed: of the draws.
+        resamples: number of resamples, B.
+        seed: seed of the draws.
 
     Returns:
         `[B, N]`, whole numbers.
     """
     number = int(patients.max()) + 1 if len(patients) else 0
     random = np.random.default_rng([seed, number])
-    counts = np.empty((resamples, len(patients)), np.uint8, order="F")  # sums of columns, by which scores round
+    counts = np.empty((resamples, len(patients)), np.uint8, order="F")  # sums' rounding depends on this order
     for part in _parts(counts):
         drawn = random.multinomial(number, np.full(number, 1 / max(number, 1)), size=len(part))
         part.T[:] = drawn.astype(np.uint8).T.copy()[patients]
@@ -49,27 +49,27 @@ def draw_resamples(patients: Labels, resamples: int, seed: int) -> npt.NDArray[n
 
 
 def min_class_patients(labels: Labels, patients: Labels) -> int:
-    """Patients of the class that has fewest, of those that there are; 0 without cases. Both `[N]`."""
+    """Return the number of patients of the class present with fewest; 0 without cases. Both arguments `[N]`."""
     return min((len(np.unique(patients[labels == each])) for each in np.unique(labels)), default=0)
 
 
 def resampled_scores(
     labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts
 ) -> dict[str, FloatArray]:
-    """Every score of `classification.METRICS` of every resample, `[B]` each; NaN where a resample leaves it undefined.
+    """Return the scores of `classification.METRICS` of every resample, `[B]` each; NaN where they are undefined.
 
     Args:
         labels: `[N]`, 0 or 1.
         probabilities: `[N]` in [0, 1].
-        threshold: abnormal above it.
-        counts: `[B, N]`, of `draw_resamples`.
+        threshold: a case is called abnormal above it.
+        counts: `[B, N]`, from `draw_resamples`.
     """
     parts = [_scores_of(labels, probabilities, threshold, part.astype(np.float64)) for part in _parts(counts)]
     return {metric: np.concatenate([part[metric] for part in parts]) for metric in METRICS}
 
 
 def auroc(labels: Labels, probabilities: Probabilities, counts: Counts) -> FloatArray:
-    """The area under the ROC curve of every resample `[B]`: its abnormal cases against its normal ones, ties half."""
+    """Return the area under the ROC curve of every resample, `[B]`; ties count half."""
     truth = labels == 1
     normal, abnormal = probabilities[~truth], counts[:, truth]
     order = np.argsort(normal, kind="stable")
@@ -80,7 +80,7 @@ def auroc(labels: Labels, probabilities: Probabilities, counts: Counts) -> Float
 
 
 def average_precision(labels: Labels, probabilities: Probabilities, counts: FloatArray) -> FloatArray:
-    """`classification.average_precision` of every resample `[B]`."""
+    """Return `classification.average_precision` of every resample, `[B]`."""
     order, ends = _by_value(-probabilities)
     tp = _cumulated((counts * labels)[:, order])[:, ends]
     called = _cumulated(counts[:, order])[:, ends[1:]]
@@ -89,7 +89,7 @@ def average_precision(labels: Labels, probabilities: Probabilities, counts: Floa
 
 
 def _parts(counts: Counts) -> Iterator[Counts]:
-    """Of `[B, N]` some resamples at a time, which may be written to."""
+    """Return an iterator over views of some rows of `[B, N]` at a time."""
     step = max(1, CHUNK_ENTRIES // max(counts.shape[1], 1))
     return (counts[start : start + step] for start in range(0, len(counts), step))
 
@@ -117,14 +117,14 @@ def _scores_of(labels: Labels, given: Probabilities, threshold: float, counts: F
 
 
 def _by_value(values: Probabilities) -> tuple[Labels, Labels]:
-    """The order of rising values `[N]`, and where in it each run of equal ones ends `[M]`, with a 0 before."""
+    """Return the order of rising values `[N]`, and the ends of runs of equal values after a 0, `[M + 1]`."""
     order = np.argsort(values, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(values[order]) != 0, True)) + 1
     return order, np.concatenate([[0], ends]) if len(values) else np.zeros(1, np.int64)
 
 
 def _cumulated(counts: Counts) -> FloatArray:
-    """Sums of the first 0, 1, ... N columns, `[B, N + 1]`."""
+    """Return the sums of the first 0, 1, ... N columns, `[B, N + 1]`."""
     sums = np.zeros((len(counts), counts.shape[1] + 1))
     np.cumsum(counts, axis=1, out=sums[:, 1:])
     return sums

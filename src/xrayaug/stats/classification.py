@@ -1,9 +1,9 @@
-"""Labels and probabilities -> accuracy, kappa, AUROC, ... (NumPy and SciPy only). 1 is abnormal, 0 normal.
+"""Scores of binary classification: accuracy, kappa, AUROC, ... (NumPy and SciPy only). 1 is abnormal, 0 normal.
 
-Beside them what a probability may be changed by before it is scored: a threshold and a temperature, both found on
+Also the threshold and the temperature that probabilities may be calibrated with before scoring, both found on
 validation cases.
 
-A score that the data leave undefined (AUROC where one class is absent) is None, `null` in JSON: never a number.
+An undefined score (AUROC if one class is absent) is None, `null` in JSON, and never a number.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,8 +20,8 @@ METRICS = (
     "brier", "calibration_error",
 )  # fmt: skip
 N_BINS = 10  # of equal width, for the calibration error
-LOGIT_EPSILON = 1e-12  # a probability nearer to 0 or 1 has a logit of this one's size
-MAX_TEMPERATURE = 100.0  # and its inverse is the smallest
+LOGIT_EPSILON = 1e-12  # probabilities are clipped to this distance from 0 and 1 before the logit
+MAX_TEMPERATURE = 100.0  # the minimum is its inverse
 
 Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
@@ -29,7 +29,7 @@ Probabilities = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scores:
-    """How well probabilities foretell labels; `tp` counts abnormal cases that were called abnormal."""
+    """Scores of probabilities against labels; `tp` counts abnormal cases that were called abnormal."""
 
     cases: int
     tp: int
@@ -49,12 +49,12 @@ class Scores:
 
 
 def display_name(metric: str) -> str:
-    """A score's name as it is said: `balanced accuracy`, `AUROC`."""
+    """Return a score's name for display: `balanced accuracy`, `AUROC`."""
     return {"auroc": "AUROC", "f1": "F1"}.get(metric, metric.replace("_", " "))
 
 
 def score(labels: npt.ArrayLike, probabilities: npt.ArrayLike, threshold: float = THRESHOLD) -> Scores:
-    """Every score of one set of cases.
+    """Compute all scores of one set of cases.
 
     Args:
         labels: `[N]`, 0 normal or 1 abnormal.
@@ -90,7 +90,7 @@ def score(labels: npt.ArrayLike, probabilities: npt.ArrayLike, threshold: float 
 def kappa(tp: int, fp: int, tn: int, fn: int) -> float | None:
     """Agreement beyond chance, (p_o - p_e) / (1 - p_e): Cohen 1960, Educational and Psychological Measurement 20:37.
 
-    None where chance alone agrees always: one class only, and nothing else predicted.
+    None if chance agreement is 1: only one class occurs, and no other is predicted.
     """
     cases = tp + fp + tn + fn
     by_chance = (tp + fp) * (tp + fn) + (tn + fn) * (tn + fp)  # N² p_e, in whole numbers
@@ -98,7 +98,7 @@ def kappa(tp: int, fp: int, tn: int, fn: int) -> float | None:
 
 
 def auroc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float | None:
-    """Area under the ROC curve: how often an abnormal case outranks a normal one, ties counting half.
+    """Area under the ROC curve: the share of pairs in which the abnormal case outranks the normal one, ties half.
 
     The Mann-Whitney statistic by mid-ranks: Hanley and McNeil 1982, Radiology 143:29. None where a class is absent.
     """
@@ -112,7 +112,7 @@ def auroc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float | None:
 
 
 def average_precision(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float | None:
-    """Mean precision at the abnormal cases, sum of (R_n - R_(n-1)) P_n over the thresholds; equal ones go together.
+    """Average precision: sum of (R_n - R_(n-1)) P_n over the distinct thresholds.
 
     Without interpolation: Su et al. 2015, ICTIR, eq. 1. None where no case is abnormal.
     """
@@ -136,12 +136,12 @@ def calibration_error(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> fl
 
 
 def bin_indices(probabilities: Probabilities) -> Labels:
-    """Which of the `N_BINS` bins of the calibration error each probability belongs to, from 0."""
+    """Return the index of each probability's bin, of the calibration error's `N_BINS`, from 0."""
     return np.minimum((probabilities * N_BINS).astype(np.int64), N_BINS - 1)
 
 
 def roc_curve(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Probabilities, Probabilities] | None:
-    """The ROC curve from (0, 0) to (1, 1): false and true positive rates at every threshold, equal cases together.
+    """ROC curve from (0, 0) to (1, 1): false and true positive rates at every distinct threshold.
 
     None where a class is absent. Its area by the trapezoidal rule is `auroc`.
     """
@@ -167,9 +167,9 @@ def reliability_curve(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tu
 
 
 def find_threshold(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
-    """The threshold of the greatest balanced accuracy, which is that of Youden's J (1950, Cancer 3:32): J = 2 BA - 1.
+    """Find the threshold of maximum balanced accuracy BA, and so of Youden's J = 2 BA - 1 (1950, Cancer 3:32).
 
-    It lies midway between two probabilities; of equals the nearest to one half is taken. Where a class is absent no
+    It lies midway between two probabilities; among ties the nearest to one half is taken. If a class is absent no
     threshold is better than another, and it is `THRESHOLD`.
     """
     truth, given = _checked(labels, probabilities)
@@ -179,17 +179,17 @@ def find_threshold(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float
         return THRESHOLD
     values, place = np.unique(given, return_inverse=True)
     gained = np.bincount(place, np.where(truth == 1, -1 / abnormal, 1 / normal))
-    youden = np.cumsum(gained)  # of calling abnormal what lies above each value
+    youden = np.cumsum(gained)  # J of calling cases above each value abnormal
     midway = (values[:-1] + values[1:]) / 2
-    between = np.append(np.where(midway < values[1:], midway, values[:-1]), values[-1])  # of neighbours, the lower
-    equals = between[youden >= youden.max() - 1e-12]  # sums round differently
+    between = np.append(np.where(midway < values[1:], midway, values[:-1]), values[-1])  # of adjacent floats the lower
+    equals = between[youden >= youden.max() - 1e-12]  # a tolerance for rounding
     return float(equals[np.argmin(np.abs(equals - THRESHOLD))])
 
 
 def fit_temperature(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
-    """By what to divide logits so that the probabilities fit the labels best: the T of the least cross-entropy.
+    """Find the temperature: the divisor of the logits that minimises the cross-entropy.
 
-    Guo et al. 2017, ICML, section 4.2. 1 where there are no cases.
+    Guo et al. 2017, ICML, section 4.2. It is 1 without cases.
     """
     from scipy.optimize import minimize_scalar
 
@@ -206,14 +206,14 @@ def fit_temperature(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> floa
 
 
 def apply_temperature(probabilities: Probabilities, divisor: float) -> Probabilities:
-    """The probabilities with their logits divided by a temperature: no case crosses one half or overtakes another."""
+    """Return the probabilities with logits divided by a temperature, which keeps their order and sides of one half."""
     return np.asarray(expit(_logits(probabilities) / divisor), np.float64)
 
 
 def average_by_study(
     studies: Sequence[str], labels: npt.ArrayLike, probabilities: npt.ArrayLike
 ) -> tuple[list[str], Labels, Probabilities]:
-    """One case per study: the mean probability over its images (Rajpurkar et al. 2018, section 3.1).
+    """Average the probabilities of each study's images (Rajpurkar et al. 2018, section 3.1).
 
     A study is abnormal if any of its images is: where labels are per image, some views may not show the finding.
 
@@ -230,10 +230,10 @@ def average_by_study(
 
 
 def summarize(values: Iterable[float | None]) -> dict[str, float | int | None]:
-    """Mean and standard deviation (of a sample: N - 1) over the runs where a score is defined.
+    """Return mean and sample standard deviation (N - 1) over the runs in which a score is defined.
 
     Returns:
-        `mean` (None without runs), `sd` (None with fewer than two) and `n`, the runs that count.
+        `mean` (None without runs), `sd` (None with fewer than two) and `n`, the number of these runs.
     """
     defined = [value for value in values if value is not None]
     return {
@@ -244,7 +244,7 @@ def summarize(values: Iterable[float | None]) -> dict[str, float | int | None]:
 
 
 def summarize_scores(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | int | None]]:
-    """`summarize` of each of `METRICS` over runs, each a `Scores` as a mapping."""
+    """Return `summarize` of each of `METRICS` over runs, each a `Scores` as a mapping."""
     return {metric: summarize(run[metric] for run in runs) for metric in METRICS}
 
 

@@ -1,4 +1,4 @@
-"""Paired tests of two networks on the same cases, or of several pairs; and the correction for making several."""
+"""Paired tests of two networks, or of several pairs, on the same cases; and Holm's correction for several tests."""
 
 import itertools
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from scipy.stats import binomtest, norm, rankdata
 from xrayaug.stats.bootstrap import FloatArray
 from xrayaug.stats.classification import Labels, Probabilities
 
-MAX_ENUMERATED_SEEDS = 16  # seeds: 65,536 ways to flip their signs
-RANDOM_FLIPS = 65536  # where there are more seeds
+MAX_ENUMERATED_SEEDS = 16  # up to 65,536 sign patterns
+RANDOM_FLIPS = 65536  # sign patterns if there are more seeds
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -24,17 +24,17 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def delong(labels: Labels, first: Probabilities, second: Probabilities) -> tuple[float, float, float] | None:
-    """The difference of two correlated areas under the ROC curve, its standard error, and the two-sided p-value.
+    """Return the difference of two correlated areas under the ROC curve, its standard error and two-sided p-value.
 
     DeLong et al. 1988, Biometrics 44:837, by the mid-ranks of Sun and Xu 2014, IEEE Signal Processing Letters 21:1389.
 
     Args:
         labels: `[N]`, 0 or 1; cases count as independent.
         first: `[N]`, any scores that rise with being abnormal.
-        second: `[N]`, of the other network on the same cases.
+        second: `[N]`, the other network's on the same cases.
 
     Returns:
-        `first - second` and the rest; None where a class has fewer than two cases. The p-value is 1 where the
+        `first - second`, error and p-value; None if a class has fewer than two cases. The p-value is 1 if the
         networks rank all cases alike.
     """
     truth = labels == 1
@@ -49,10 +49,10 @@ def delong(labels: Labels, first: Probabilities, second: Probabilities) -> tuple
 
 
 def sign_flip(differences: FloatArray) -> tuple[float, float]:
-    """P-value of the seeds' differences being as likely of either sign, and the smallest that so many seeds can reach.
+    """P-value of either sign of the seeds' differences being equally likely, and the smallest possible with S seeds.
 
     Two-sided, of the mean over all ways to flip signs (Fisher 1935, The Design of Experiments, section 21); for more
-    than `MAX_ENUMERATED_SEEDS` seeds over random ones. It says of these test cases what other seeds would, not more.
+    than `MAX_ENUMERATED_SEEDS` seeds over random ones. It generalises to other seeds on these test cases only.
 
     Args:
         differences: `[S]`.
@@ -64,7 +64,7 @@ def sign_flip(differences: FloatArray) -> tuple[float, float]:
         flips = np.random.default_rng(seeds).integers(0, 2, (RANDOM_FLIPS - 1, seeds)) * 2 - 1
         signs = np.vstack([np.ones(seeds, np.int64), flips])
     reached = np.abs(signs @ differences)
-    as_far = np.count_nonzero(reached >= reached[0] * (1 - 1e-12))  # sums round differently
+    as_far = np.count_nonzero(reached >= reached[0] * (1 - 1e-12))  # a tolerance for rounding
     return as_far / len(signs), 2.0 ** (1 - seeds) if seeds <= MAX_ENUMERATED_SEEDS else 1 / len(signs)
 
 
@@ -82,7 +82,7 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _placements(truth: npt.NDArray[np.bool_], given: Probabilities) -> tuple[FloatArray, FloatArray]:
-    """Of each abnormal case the share of normal ones below it, and of each normal one that of abnormal ones above."""
+    """Return each abnormal case's share of normal ones below it, and each normal one's share of abnormal ones above."""
     abnormal, normal = given[truth], given[~truth]
     among_all = rankdata(np.concatenate([abnormal, normal]))
     of_abnormal = (among_all[: len(abnormal)] - rankdata(abnormal)) / len(normal)

@@ -29,7 +29,7 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What a study would have to be run to know."""
+    """Assumed quantities, which only a study itself can measure."""
 
     discordance: float = 0.1  # psi: share of test images on which two arms differ
     alike: float = 0.5  # rho: share of that which comes back with every seed
@@ -37,7 +37,7 @@ class Assumptions:
 
 
 def design_effect(clusters: Sequence[Hashable], icc: float) -> float:
-    """How many times as many images are needed as of patients with one each; `clusters` `[N]` names each image's."""
+    """Return the design effect, the factor of the variance by clustering; `clusters` `[N]` has each image's patient."""
     sizes = Counter(clusters).values()
     return 1 + (sum(size**2 for size in sizes) / len(clusters) - 1) * icc
 
@@ -45,13 +45,13 @@ def design_effect(clusters: Sequence[Hashable], icc: float) -> float:
 def minimum_detectable_difference(
     clusters: Sequence[Hashable], *, seeds: int, comparisons: int, assumed: Assumptions
 ) -> float:
-    """The difference of accuracy in [0, 1] that is found with probability `POWER` at `ALPHA`.
+    """Return the difference of accuracy in [0, 1] that is found with probability `POWER` at `ALPHA`.
 
     Args:
         clusters: the patient of each test image, `[N]`.
         seeds: classifiers per arm.
         comparisons: arms that are compared with the baseline.
-        assumed: what nobody knows yet.
+        assumed: the quantities that are unknown before the study.
     """
     one = assumed.discordance * design_effect(clusters, assumed.icc) / len(clusters)  # variance with one seed
     alike = assumed.alike if seeds > 1 else 1.0
@@ -85,7 +85,7 @@ def power_analysis(patients: Sequence[str], studies: Sequence[str], *, seeds: in
 
 
 def describe(found: dict[str, Any]) -> str:
-    """What `power_analysis` found, for a person."""
+    """Return the result of `power_analysis` as a sentence."""
     points, assumed = 100 * found["smallest_difference"], found["assumed"]
     unknown = f"{found['patients_unknown']:,} unknown" if found["patients_unknown"] else ""
     known = f"{found['patients']:,}" if found["patients"] else ""

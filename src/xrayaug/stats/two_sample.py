@@ -1,8 +1,8 @@
-"""Features of real and of synthetic images -> how well a small classifier tells them apart.
+"""Classifier two-sample test: how well a small classifier separates features of real and synthetic images.
 
-Where it can, a network may learn that being synthetic goes with a label, instead of what the label means: a shortcut
-(Geirhos et al. 2020, Nature Machine Intelligence 2:665). That the features would serve for one is no proof that the
-network takes it. A classifier two-sample test (Lopez-Paz and Oquab 2017, ICLR), by the area under the ROC curve.
+If it can, a network may learn that being synthetic goes with a label, instead of what the label means: a shortcut
+(Geirhos et al. 2020, Nature Machine Intelligence 2:665). Features that allow a shortcut are no proof that the
+network uses it. A classifier two-sample test (Lopez-Paz and Oquab 2017, ICLR), by the area under the ROC curve.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from xrayaug.stats.classification import Labels
 from xrayaug.stats.intervals import ALPHA
 
 FOLDS = 5
-MIN_GROUPS = 20  # patients or images a side: with fewer, folds hold three or less
+MIN_GROUPS = 20  # patients or images per side: with fewer, folds hold three or less
 RESAMPLES = 1000
 RIDGE = 1.0  # penalty, in units of the features' mean variance: features outnumber images
-SHORTCUT_AUROC = 0.7  # an area from which on a difference is worth a warning
-FOLD_STREAM = 0  # what a random stream is for
+SHORTCUT_AUROC = 0.7  # areas above this one give a warning
+FOLD_STREAM = 0  # number of the random stream of the folds
 
 FeatureArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class TwoSampleResult:
-    """How well two sets of images are told apart: the area under the ROC curve, 0.5 where not at all."""
+    """Separability of two sets of images: the area under the ROC curve, 0.5 for none, with its interval."""
 
     auroc: float
     low: float
@@ -38,17 +38,17 @@ class TwoSampleResult:
 
     @property
     def offered(self) -> bool | None:
-        """Whether the features would serve for a shortcut; None where the interval leaves it open."""
+        """True if the features allow a shortcut, None if the interval includes `SHORTCUT_AUROC`."""
         if self.low > SHORTCUT_AUROC:
             return True
         return False if self.high < SHORTCUT_AUROC else None
 
 
 def c2st(real: FeatureArray, synthetic: FeatureArray, groups: Sequence[str], seed: int) -> TwoSampleResult | None:
-    """By ridge regression on the features, each image scored by what was fitted to the other folds.
+    """Classifier two-sample test by cross-validated ridge regression on the features.
 
-    Images of a group lie in one fold, so that no image is told by another of the same patient. Each fold has its own
-    area, and they are averaged, for scores of different fits do not compare (Airola et al. 2011, Computational
+    Images of a group lie in one fold, so that no patient is in both parts of a split. Each fold has its own
+    area, and they are averaged, as scores of different fits are not comparable (Airola et al. 2011, Computational
     Statistics and Data Analysis 55:1828). The interval is the percentile bootstrap's over groups, of 95 %, with the
     fits as they are.
 
@@ -56,10 +56,10 @@ def c2st(real: FeatureArray, synthetic: FeatureArray, groups: Sequence[str], see
         real: `[N, D]`.
         synthetic: `[M, D]`.
         groups: `[N]`, the patient of each real image; a synthetic image is a group of its own.
-        seed: of the folds and the resamples.
+        seed: seed of the folds and the resamples.
 
     Returns:
-        None where a side has fewer than `MIN_GROUPS` images, or the real one fewer than as many groups.
+        The result; None if there are fewer than `MIN_GROUPS` synthetic images or groups of real ones.
     """
     whose = np.concatenate([bootstrap.encode_groups(groups), len(real) + np.arange(len(synthetic))])
     labels = np.repeat([0, 1], [len(real), len(synthetic)])
@@ -76,7 +76,7 @@ def c2st(real: FeatureArray, synthetic: FeatureArray, groups: Sequence[str], see
 
 
 def _folds(groups: Labels, labels: Labels, seed: int) -> Labels:
-    """The fold of each image `[N]`: the groups of either side dealt out in a seeded order, the largest first."""
+    """Return each image's fold `[N]`: each side's groups are dealt out in a seeded order, the largest first."""
     random = np.random.default_rng([seed, FOLD_STREAM])
     fold = np.empty(len(groups), np.int64)
     for label in (0, 1):
@@ -91,7 +91,7 @@ def _folds(groups: Labels, labels: Labels, seed: int) -> Labels:
 
 
 def _out_of_fold(features: FloatArray, labels: Labels, fold: Labels) -> FloatArray:
-    """Each image's score `[N]` by a fit to the other folds."""
+    """Return each image's score `[N]` by a fit to the other folds."""
     scored = np.empty(len(labels))
     for each in range(FOLDS):
         out = fold == each
@@ -100,7 +100,7 @@ def _out_of_fold(features: FloatArray, labels: Labels, fold: Labels) -> FloatArr
 
 
 def _fitted(known: FloatArray, labels: Labels, asked: FloatArray) -> FloatArray:
-    """Ridge regression's scores of `asked` `[M, D]`, in the dual: as many unknowns as images (Saunders et al. 1998)."""
+    """Return ridge regression's scores of `asked` `[M, D]`, solved in the dual form (Saunders et al. 1998)."""
     mean, spread = known.mean(axis=0), known.std(axis=0)
     spread = np.where(spread > 0, spread, 1.0)
     here, there = (known - mean) / spread, (asked - mean) / spread
@@ -112,7 +112,7 @@ def _fitted(known: FloatArray, labels: Labels, asked: FloatArray) -> FloatArray:
 
 
 def _area(labels: Labels, scored: FloatArray, fold: Labels, counts: Counts) -> FloatArray:
-    """The mean over folds of the area under the ROC curve, of each resample `[B]`."""
+    """Return the mean over folds of the area under the ROC curve, of each resample `[B]`."""
     members = [fold == each for each in range(FOLDS)]
     areas = np.stack([bootstrap.auroc(labels[of], scored[of], counts[:, of]) for of in members])
     mean: FloatArray = areas.mean(axis=0)

@@ -1,1 +1,1 @@
-"""Files that can be trusted: written atomically, hashed, locked, and resumable."""
+"""Artifacts, checkpoints and weights on disk: written atomically, hashed, locked and resumable."""

@@ -1,4 +1,4 @@
-"""A directory with a manifest: opened only if it is what it says. `production.py` makes them."""
+"""Finished artifacts: directories with a manifest, checked when they are opened. `storage/builder.py` makes them."""
 
 import math
 import os
@@ -11,7 +11,7 @@ from xrayaug.errors import ArtifactError, InputError
 from xrayaug.storage import files, manifests
 from xrayaug.storage.manifests import FORMAT, KINDS, MANIFEST, Manifest
 
-PARTIAL = ".partial"  # ends the name of the directory in which an artifact is being made
+PARTIAL = ".partial"  # suffix of the directory in which an artifact is built
 
 Result = dict[str, Any]
 T = TypeVar("T", int, float, str, dict[str, Any], list[Any])
@@ -19,24 +19,24 @@ T = TypeVar("T", int, float, str, dict[str, Any], list[Any])
 
 @dataclass(frozen=True)
 class Artifact:
-    """A finished artifact: where it lies and what its manifest says."""
+    """A finished artifact: its directory and its manifest."""
 
     path: Path
     manifest: Manifest
 
     @property
     def kind(self) -> str:
-        """One of `KINDS`."""
+        """Return the kind of the artifact, one of `KINDS`."""
         return str(self.manifest["kind"])
 
     @property
     def result(self) -> Result:
-        """The stage's numbers, the same ones it printed."""
+        """Return the numbers of the stage, the same ones that it printed."""
         return dict(self.manifest["result"])
 
     @property
     def options(self) -> dict[str, Any]:
-        """The settings it was made with."""
+        """Return the settings that the artifact was made with."""
         return dict(self.manifest["options"])
 
     def get(
@@ -47,45 +47,45 @@ class Artifact:
         maximum: float = math.inf,
         among: Collection[Any] | None = None,
     ) -> T:
-        """What stands in the manifest under `names`, such as `"result", "size"`; an int counts as a float.
+        """Return the manifest's value under nested keys, such as `"result", "size"`; an int is accepted as a float.
 
         Args:
-            kind: its type.
-            names: where it stands.
-            minimum: of a number, inclusive.
-            maximum: of a number, inclusive: so that no absurd one takes all memory.
-            among: what it may be.
+            kind: type that the value must have.
+            names: keys that lead to the value, outermost first.
+            minimum: smallest number allowed, inclusive.
+            maximum: largest number allowed, inclusive; it keeps an absurd size from taking all memory.
+            among: the values allowed; None allows any.
 
         Raises:
-            ArtifactError: nothing, something of another type, or out of those bounds.
+            ArtifactError: the value is missing, has another type, or is not allowed.
         """
         value: Any = self.manifest
         for name in names:
             value = value.get(name) if isinstance(value, dict) else None
         fits = isinstance(value, int | float if kind is float else kind) and not isinstance(value, bool)
         if not fits:
-            raise self._wrong(names, "is missing or of another type")
+            raise self._manifest_error(names, "is missing or of another type")
         if isinstance(value, int | float) and not minimum <= value <= maximum:
-            raise self._wrong(names, f"is {value}, must be from {minimum:g} to {maximum:g}")
+            raise self._manifest_error(names, f"is {value}, must be from {minimum:g} to {maximum:g}")
         if among is not None and value not in among:
-            raise self._wrong(names, f"is {value}, must be one of {', '.join(map(str, among))}")
+            raise self._manifest_error(names, f"is {value}, must be one of {', '.join(map(str, among))}")
         return cast(T, value)
 
     def file(self, name: str) -> Path:
-        """The file of that name, which the manifest lists and whose hash was therefore checked.
+        """Return the path of a file that the manifest lists, so that its size and hash were checked.
 
         Raises:
-            ArtifactError: the manifest does not list it.
+            ArtifactError: the manifest does not list the file.
         """
         if name not in self.manifest["files"]:
             raise ArtifactError(f"{self.path / MANIFEST} lists no file '{name}'", f"make {self.path} again")
         return self.path / name
 
     def input(self, name: str) -> Path:
-        """Where the input of that name lies, as the manifest gives it.
+        """Return the path of an input; the manifest records it relative to the artifact.
 
         Raises:
-            ArtifactError: it has no such input.
+            ArtifactError: the artifact has no input of that name.
         """
         try:
             return Path(os.path.normpath(files.resolve_directory(self.path) / self.manifest["inputs"][name]["path"]))
@@ -93,29 +93,30 @@ class Artifact:
             raise ArtifactError(f"{self.path} names no input '{name}'") from None
 
     def open_input(self, name: str, *kinds: str, hash_later: Collection[str] = ()) -> "Artifact":
-        """Open an input as `open_artifact` does, held to the digest that this artifact was made from.
+        """Open an input as `open_artifact` does, and check that it still has the digest that the manifest records.
 
         Raises:
-            ArtifactError: it is gone, damaged, or was made anew since.
+            ArtifactError: the input is missing or damaged, or was made again since.
         """
-        found = open_artifact(self.input(name), *kinds, hash_later=hash_later)
-        if digest(found.path) != self.manifest["inputs"][name]["sha256"]:
+        artifact = open_artifact(self.input(name), *kinds, hash_later=hash_later)
+        if digest(artifact.path) != self.manifest["inputs"][name]["sha256"]:
             raise ArtifactError(
-                f"{found.path} changed since {self.path} was made from it", f"make {self.path} again with --overwrite"
+                f"{artifact.path} changed since {self.path} was made from it",
+                f"make {self.path} again with --overwrite",
             )
-        return found
+        return artifact
 
-    def _wrong(self, names: tuple[str, ...], problem: str) -> ArtifactError:
+    def _manifest_error(self, names: tuple[str, ...], problem: str) -> ArtifactError:
         return ArtifactError(f"{self.path / MANIFEST}: '{'/'.join(names)}' {problem}", f"make {self.path} again")
 
 
 def open_artifact(path: Path, *kinds: str, hash_later: Collection[str] = ()) -> Artifact:
-    """Open a finished artifact of one of `kinds` (any, if none is given), every file's size and hash checked.
+    """Open a finished artifact, and check its manifest and the size and hash of every file.
 
     Args:
-        path: its directory.
-        kinds: what it may be.
-        later: names of files whose hash the caller checks, while it copies them.
+        path: directory of the artifact.
+        kinds: the kinds allowed; any, if none is given.
+        hash_later: names of files of which only the size is checked; the caller hashes them while it copies them.
 
     Raises:
         ArtifactError: it is missing, unfinished, of another kind or format, or changed since it was sealed.
@@ -143,15 +144,15 @@ def open_artifact(path: Path, *kinds: str, hash_later: Collection[str] = ()) -> 
 
 
 def is_artifact(path: Path) -> bool:
-    """Whether a finished artifact lies there."""
+    """Return whether a directory is a finished artifact."""
     return (path / MANIFEST).is_file()
 
 
 def digest(path: Path) -> str:
-    """Return the sha256 that identifies an input: of an artifact that of its manifest, of a file that of its bytes.
+    """Return the sha256 that identifies an input: the manifest's for an artifact, the file's own for a file.
 
     Raises:
-        InputError: there is no artifact and no file.
+        InputError: the path is neither an artifact nor a file.
     """
     if is_artifact(path):
         return files.sha256_file(path / MANIFEST)
@@ -163,17 +164,17 @@ def digest(path: Path) -> str:
 
 
 def list_files(directory: Path) -> list[Path]:
-    """Every file under a directory, sorted."""
+    """Return every file under a directory, sorted by path."""
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
 def partial_path(out: Path) -> Path:
-    """Where `out` is being made."""
+    """Return the directory in which `out` is built before it is renamed."""
     return files.sibling(out, PARTIAL)
 
 
 def describe_path(path: Path) -> str:
-    """What lies in place of an artifact, for an error to say."""
+    """Describe what is at a path that is no artifact, for an error message."""
     if not path.exists():
         unfinished = partial_path(path)
         return f"only {unfinished} is there, from a run that did not finish" if unfinished.exists() else "nothing there"

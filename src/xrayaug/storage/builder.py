@@ -1,8 +1,8 @@
-"""How an artifact comes to be: made whole or not at all, and gone on with where it was stopped.
+"""Building of artifacts, whole or not at all, with resumption of a run that was stopped.
 
-Work happens in `<out>.partial`, renamed to `<out>` once `manifest.json` is written, so a manifest's presence means
-complete. The same command again finds its result complete, or goes on with what a stopped run left in
-`<out>.partial/resume`; another command is refused with every difference named.
+An artifact is built in `<out>.partial`, which is renamed to `<out>` once `manifest.json` is written. A manifest
+therefore means that the artifact is complete. The same command run again finds its result complete, or resumes from
+`<out>.partial/resume`; another command is refused, and every difference is named.
 """
 
 import itertools
@@ -28,17 +28,17 @@ from xrayaug.storage.artifacts import PARTIAL, Artifact, Result, describe_path, 
 from xrayaug.storage.manifests import FORMAT, MANIFEST, Manifest
 from xrayaug.storage.raw_inputs import RawInput, RawInputs
 
-RESUME = "resume"  # of the partial directory: what a stopped run needs to go on
-RUN = "run.json"  # in it: which run it is, and its sessions
-DISCARDED = ".discarded"  # ends the name of a partial directory that is being deleted
-MAX_NAME_BYTES = 255  # of a file, to every file system in use
+RESUME = "resume"  # subdirectory of the partial directory: the state from which a stopped run is resumed
+RUN = "run.json"  # file in it: the command that is run, and its sessions
+DISCARDED = ".discarded"  # suffix of a partial directory that is being deleted
+MAX_NAME_BYTES = 255  # limit of the usual file systems for the name of a file
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scipy", "safetensors")
 
 Environment = dict[str, Any]
 
 
 def no_raw_inputs() -> RawInputs:
-    """What a command reads of raw inputs that reads none."""
+    """Return the raw inputs of a command that reads none: an empty mapping."""
     return {}
 
 
@@ -47,60 +47,61 @@ def build_artifact(
     kind: str,
     build: Callable[[Path], Result],
     *,
-    computing: str = "cpu",
+    device_name: str = "cpu",
     raw: Callable[[], RawInputs] = no_raw_inputs,
 ) -> Result:
-    """Make the artifact `options.out` of `kind`, go on making it, or find it complete.
+    """Build the artifact `options.out`, resume building it, or find it complete.
 
-    Of several processes the first does so; the others only `build` with it, or hear that it is complete. They are given
-    the same directory, and are to write nothing there.
+    In a distributed run the first process (rank 0) does this; the others only call `build` together with it, or
+    receive the result of the complete artifact. They get the same directory and must not write to it.
 
     Args:
         options: the command.
-        kind: one of `artifacts.KINDS`.
-        build: fills the directory it is given and returns the stage's numbers. What it finds in the directory's
-            `resume` is its own, from this very command on these very inputs, stopped at any moment; any other file
-            there it writes again. If it raises, nothing is left that looks finished.
-        computing: the device, for the record.
-        raw: gives the raw inputs, asked for when it comes to them; of each `build` writes the record.
+        kind: kind of the artifact, one of `manifests.KINDS`.
+        build: function that fills the directory it is given and returns the numbers of the stage. The contents of
+            the directory's `resume` are from an earlier run of the same command on the same inputs, which may have
+            been stopped at any moment; `build` writes all other files again. If it raises, nothing is left that looks
+            finished.
+        device_name: the device that computes, for the manifest.
+        raw: function that returns the raw inputs, called when they are needed; `build` writes a record of each.
 
     Returns:
-        The numbers, as they stand in the manifest.
+        The numbers, as the manifest holds them.
 
     Raises:
         OutputError: `--out` holds something else, finished or not, or another process is writing it.
     """
     if not ranks.is_first():
-        made = ranks.broadcast(None)
-        return build(artifacts.partial_path(options.out)) if made is None else made
+        complete = ranks.broadcast(None)
+        return build(artifacts.partial_path(options.out)) if complete is None else complete
     has_begun = False
 
-    def announced(directory: Path) -> Result:
+    def broadcast_and_build(directory: Path) -> Result:
         nonlocal has_begun
         has_begun = True
         ranks.broadcast(None)
         return build(directory)
 
-    result = _produced(options, kind, announced, computing, cache(raw))
+    result = _build_or_find(options, kind, broadcast_and_build, device_name, cache(raw))
     return result if has_begun else ranks.broadcast(result)
 
 
-def _produced(
+def _build_or_find(
     options: Command,
     kind: str,
     build: Callable[[Path], Result],
-    computing: str,
+    device_name: str,
     raw: Callable[[], RawInputs],
 ) -> Result:
     _check_name(options.out)
     _check_inputs_are_elsewhere(options)
-    if (made := _found_complete(options, raw)) is not None:
-        return made
+    if (complete := _find_complete_result(options, raw)) is not None:
+        return complete
     check_output_path(options.out)
     inputs = {
         name: {
             "path": os.path.relpath(path, files.resolve_directory(options.out)),
-            "sha256": _digest_before(path, raw().get(name)),
+            "sha256": _digest_before_reading(path, raw().get(name)),
         }
         for name, path in options.inputs().items()
     }
@@ -113,55 +114,56 @@ def _produced(
         "inputs": inputs,
     }
     with lock.hold(options.out):
-        if (made := _found_complete(options, raw)) is not None:  # by a process that held the lock until now
-            return made
-        return _make(options, head, build, describe_environment(computing), raw)
+        # Another process may have finished it while it held the lock.
+        if (complete := _find_complete_result(options, raw)) is not None:
+            return complete
+        return _build_and_publish(options, head, build, describe_environment(device_name), raw)
 
 
-def _digest_before(path: Path, raw: RawInput | None) -> str:
-    """The digest of an input as far as it is known before a raw one is read."""
+def _digest_before_reading(path: Path, raw: RawInput | None) -> str:
+    """Return the digest of an input; for raw files, the digest that can be known before they are decoded."""
     return digest(path) if raw is None or is_artifact(path) else raw_inputs.listed_digest(raw)
 
 
 def extend(options: Command, build: Callable[[Artifact], tuple[Mapping[str, str], Result]]) -> Result:
-    """Add text files to the finished artifact at `options.out`, or write those anew that were added before.
+    """Add text files to the finished artifact at `options.out`, or rewrite those that were added before.
 
-    Its options and inputs stay what they are, and so does what it held. At every moment a finished artifact lies
-    there: its manifest forgets a file before that changes, and names it again once it is written.
+    Its options, inputs and other files do not change. The artifact is valid at every moment: a file is removed from
+    the manifest before it is changed, and listed again once it is written.
 
     Args:
         options: the command.
-        build: given the artifact, the files by name, and what to add to its result.
+        build: function of the artifact that returns the texts by file name, and the numbers to add to its result.
 
     Returns:
-        The numbers, as they then stand in the manifest.
+        The numbers, as the manifest then holds them.
     """
     with lock.hold(options.out):
-        made = open_artifact(options.out)
-        added, told = build(made)
-        listed = dict(made.manifest["files"])
+        artifact = open_artifact(options.out)
+        texts, numbers = build(artifact)
+        listed = dict(artifact.manifest["files"])
         changed = {
             name: content
-            for name, text in added.items()
+            for name, text in texts.items()
             if listed.get(name, {}).get("sha256") != files.sha256_bytes(content := text.encode())
         }
-        result = json.loads(json.dumps(made.result | told))
-        if changed or result != made.result:
+        result = json.loads(json.dumps(artifact.result | numbers))
+        if changed or result != artifact.result:
             kept = {name: entry for name, entry in listed.items() if name not in changed}
-            manifests.write(made.path, made.manifest | {"files": kept})
+            manifests.write(artifact.path, artifact.manifest | {"files": kept})
             for name, content in changed.items():
-                files.write_bytes(made.path / name, content)
-            new = {name: _listed(made.path / name) for name in changed}
-            manifests.write(made.path, made.manifest | {"files": kept | new, "result": result})
+                files.write_bytes(artifact.path / name, content)
+            new = {name: _file_entry(artifact.path / name) for name in changed}
+            manifests.write(artifact.path, artifact.manifest | {"files": kept | new, "result": result})
     return open_artifact(options.out).result
 
 
 def find_completed(options: Command, raw: Callable[[], RawInputs] = no_raw_inputs) -> Artifact | None:
-    """The artifact at `options.out` if this very command made it from these very inputs; None if nothing is there.
+    """Return the artifact at `options.out` that this command made from the same inputs; None if nothing is there.
 
     Args:
         options: the command.
-        raw: gives its raw inputs.
+        raw: function that returns its raw inputs.
 
     Raises:
         OutputError: `--out` holds something else; the message names each difference.
@@ -173,52 +175,52 @@ def find_completed(options: Command, raw: Callable[[], RawInputs] = no_raw_input
         raise OutputError(
             f"--out {out} is there and was not made by xrayaug: {describe_path(out)}", "choose another directory"
         )
-    made = open_artifact(out)
-    found = find_differences(made, options, raw)
-    if found:
+    artifact = open_artifact(out)
+    differences = find_differences(artifact, options, raw)
+    if differences:
         raise OutputError(
-            f"--out {out} holds another result: {'; '.join(found)}",
+            f"--out {out} holds another result: {'; '.join(differences)}",
             "choose another directory, or --overwrite to replace it",
         )
-    return made
+    return artifact
 
 
-def find_differences(made: Artifact, options: Command, raw: Callable[[], RawInputs]) -> list[str]:
-    """In what the command that made an artifact, and what it read, differ from `options`, one line each."""
-    if made.manifest["stage"] != options.name:
-        return [f"it was made by {made.manifest['stage']}, not {options.name}"]
-    recorded = [name for name in raw() if name in made.manifest["inputs"]]
-    found = _other_command(made.manifest, options, recorded)
+def find_differences(artifact: Artifact, options: Command, raw: Callable[[], RawInputs]) -> list[str]:
+    """Return the differences, in settings and inputs, between an artifact's command and `options`, one line each."""
+    if artifact.manifest["stage"] != options.name:
+        return [f"it was made by {artifact.manifest['stage']}, not {options.name}"]
+    recorded = [name for name in raw() if name in artifact.manifest["inputs"]]
+    differences = _command_differences(artifact.manifest, options, recorded)
     for name in recorded:
-        found += raw_inputs.find_differences(made.path, name, raw()[name], decode=not found)
-    return found
+        differences += raw_inputs.find_differences(artifact.path, name, raw()[name], decode=not differences)
+    return differences
 
 
-def _other_command(made: Manifest, options: Command, read: Collection[str]) -> list[str]:
-    """In what the command that a manifest tells of differs from `options`: settings, and inputs by their digests.
+def _command_differences(manifest: Manifest, options: Command, raw_names: Collection[str]) -> list[str]:
+    """Return the differences between a manifest's command and `options`: settings, and digests of inputs.
 
-    Of the inputs in `read` it is not for the digest to say whether they are the same, unless they are artifacts.
+    The digests of the inputs in `raw_names` are compared only if they are artifacts; the caller compares raw files.
     """
-    if made["stage"] != options.name:
-        return [f"it was made by {made['stage']}, not {options.name}"]
-    found = option_differences(made, options)
-    recorded, given = made["inputs"], options.inputs()
+    if manifest["stage"] != options.name:
+        return [f"it was made by {manifest['stage']}, not {options.name}"]
+    differences = option_differences(manifest, options)
+    recorded, given = manifest["inputs"], options.inputs()
     for name in sorted(recorded.keys() | given.keys()):
         if name not in given:
-            found.append(f"input {name} is no longer given")
+            differences.append(f"input {name} is no longer given")
         elif name not in recorded:
-            found.append(f"input {name} is new")
-        elif name in read and not is_artifact(given[name]):
+            differences.append(f"input {name} is new")
+        elif name in raw_names and not is_artifact(given[name]):
             continue
         elif recorded[name]["sha256"] != digest(given[name]):
             is_file = given[name].is_file()
-            found.append(f"{given[name].name} changed" if is_file else f"input {name} has another content")
-    return found
+            differences.append(f"{given[name].name} changed" if is_file else f"input {name} has another content")
+    return differences
 
 
-def option_differences(made: Manifest, options: Command) -> list[str]:
-    """The settings in which the command that a manifest tells of differs from `options`, one line each."""
-    before, now = made["options"], json.loads(json.dumps(options.identity()))
+def option_differences(manifest: Manifest, options: Command) -> list[str]:
+    """Return the differences between the settings in a manifest and `options`, one line each."""
+    before, now = manifest["options"], json.loads(json.dumps(options.identity()))
     return [
         f"{name} was {before.get(name)}, is now {now.get(name)}"
         for name in now | before
@@ -226,36 +228,39 @@ def option_differences(made: Manifest, options: Command) -> list[str]:
     ]
 
 
-def describe_environment(computing: str) -> Environment:
-    """Where and with what something is made: apart from the rest, which can then be compared exactly."""
+def describe_environment(device_name: str) -> Environment:
+    """Return the environment of a session: versions, platform, device and time.
+
+    The manifest keeps it apart, so that all else in two manifests can be compared exactly.
+    """
     return {
         "xrayaug": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
-        "device": computing,
+        "device": device_name,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def _found_complete(options: Command, raw: Callable[[], RawInputs]) -> Result | None:
+def _find_complete_result(options: Command, raw: Callable[[], RawInputs]) -> Result | None:
     if options.overwrite and is_artifact(options.out):
         _check_replaceable(options.out)
         return None
-    made = find_completed(options, raw)
-    if made is None:
+    artifact = find_completed(options, raw)
+    if artifact is None:
         return None
     console.info(f"{options.out} is already complete; nothing to do")
-    return made.result
+    return artifact.result
 
 
 def _check_inputs_are_elsewhere(options: Command) -> None:
-    """Refuse to write over what is read, or into it.
+    """Check that no input would be overwritten.
 
     Raises:
-        OutputError: an input is, or lies in, `--out`; or is a raw directory in which `--out` lies.
+        OutputError: an input is `--out` or lies in it, or `--out` lies in a raw input.
     """
-    out = Path(os.path.realpath(options.out))  # of links in a circle too
+    out = Path(os.path.realpath(options.out))  # realpath, since it also accepts a loop of links
     for name, path in options.inputs().items():
         if Path(os.path.realpath(path)).is_relative_to(out):
             raise OutputError(f"--out {options.out} holds the input {name}", "choose another directory")
@@ -264,15 +269,15 @@ def _check_inputs_are_elsewhere(options: Command) -> None:
 
 
 def check_output_path(out: Path, *, is_renamed: bool = True) -> None:
-    """Refuse, before any work, a place where a result cannot come to lie.
+    """Check, before any work, that a result can be written to a path.
 
     Args:
-        out: the place.
-        is_renamed: whether the result is made beside it and then renamed, which a mount point and the directory in
-            which the user stands do not allow.
+        out: the path.
+        is_renamed: whether the result is built in a neighbouring directory and then renamed to `out`. A mount point
+            and the working directory cannot be replaced in this way.
 
     Raises:
-        OutputError: it is such a place.
+        OutputError: a result cannot be written there.
     """
     _check_name(out)
     place = files.resolve_directory(out)
@@ -288,7 +293,7 @@ def check_output_path(out: Path, *, is_renamed: bool = True) -> None:
             raise OutputError(f"--out {out} is a mount point", f"name a directory in it, such as {out / 'result'}")
         if Path(os.path.realpath(place)) == Path(os.path.realpath(os.curdir)):
             raise OutputError(f"--out {out} is the working directory", "name a directory in it, such as ./result")
-    parent = next(each for each in Path(os.path.abspath(place)).parents if os.path.lexists(each))  # noqa: PTH100
+    parent = next(above for above in Path(os.path.abspath(place)).parents if os.path.lexists(above))  # noqa: PTH100
     if out.is_symlink() and parent != place.parent:
         raise OutputError(f"--out {out} is a link to {place}, and {place.parent} does not exist", "mend the link")
     if not parent.is_dir():
@@ -298,20 +303,20 @@ def check_output_path(out: Path, *, is_renamed: bool = True) -> None:
 
 
 def _check_name(out: Path) -> None:
-    """Refuse a name that is too long for a file system, with the endings of the names beside it.
+    """Check that the names in a path, and the suffixes that are added while it is built, are not too long.
 
     Raises:
-        OutputError: it is.
+        OutputError: a name is too long for a file system.
     """
-    beside = f"{out.name}{PARTIAL}{DISCARDED}"
-    for name in (*out.parts[:-1], beside):
+    longest_name = f"{out.name}{PARTIAL}{DISCARDED}"
+    for name in (*out.parts[:-1], longest_name):
         if len(os.fsencode(name)) > MAX_NAME_BYTES:
-            most = MAX_NAME_BYTES - (len(beside) - len(out.name) if name == beside else 0)
-            raise OutputError(f"--out {out} has a name of more than {most} bytes", "choose a shorter one")
+            limit = MAX_NAME_BYTES - (len(longest_name) - len(out.name) if name == longest_name else 0)
+            raise OutputError(f"--out {out} has a name of more than {limit} bytes", "choose a shorter one")
 
 
 def _is_mount_point(path: Path) -> bool:
-    """Whether something is mounted there; directories of the same file system too, where Linux tells of them."""
+    """Return whether a path is a mount point, including bind mounts of the same file system, which Linux lists."""
     if path.is_mount():
         return True
     try:
@@ -325,14 +330,14 @@ def _is_mount_point(path: Path) -> bool:
 
 
 def _check_replaceable(out: Path) -> None:
-    """Hold `--overwrite` to what xrayaug made: the manifest there accounts for every file.
+    """Check that `--overwrite` would delete nothing but an artifact: its manifest lists every file there.
 
     Raises:
-        OutputError: it does not.
-        ArtifactError: the manifest is none of xrayaug's.
+        OutputError: there is a file that the manifest does not list.
+        ArtifactError: the manifest is not one of xrayaug.
     """
-    made = manifests.read(out / MANIFEST)
-    known = {MANIFEST, *made["files"], *raw_inputs.times_file_names(made["inputs"])}
+    manifest = manifests.read(out / MANIFEST)
+    known = {MANIFEST, *manifest["files"], *raw_inputs.times_file_names(manifest["inputs"])}
     foreign = [name for file in artifacts.list_files(out) if (name := file.relative_to(out).as_posix()) not in known]
     if foreign:
         raise OutputError(
@@ -341,28 +346,28 @@ def _check_replaceable(out: Path) -> None:
         )
 
 
-def _make(
+def _build_and_publish(
     options: Command,
     head: Manifest,
     build: Callable[[Path], Result],
-    now: Environment,
+    environment: Environment,
     raw: Callable[[], RawInputs],
 ) -> Result:
-    """Build in the partial directory, seal it and publish it; or publish what was sealed already."""
+    """Build in the partial directory, write its manifest and rename it; or only rename it if it has a manifest."""
     started = time.monotonic()
     partial = artifacts.partial_path(options.out)
-    _delete(_discarded(partial))
-    before = _unfinished(partial, options, raw)
+    _delete(_discarded_path(partial))
+    before = _find_unfinished(partial, options, raw)
     if before is None or not is_artifact(partial):
-        sessions = _begin_session(partial, head, before, now)
-        result = _build(partial, build)
-        lasted = {"seconds": round(time.monotonic() - started, 1)}
-        history = {"stops": len(sessions) - 1, "changes": _changes(sessions)}
+        sessions = _begin_session(partial, head, before, environment)
+        result = _run_build(partial, build)
+        duration = {"seconds": round(time.monotonic() - started, 1)}
+        history = {"stops": len(sessions) - 1, "changes": _list_environment_changes(sessions)}
         manifest = head | {
             "inputs": _read_inputs(partial, options, head["inputs"], raw()),
-            "files": _inventory(partial, raw_inputs.times_file_names(raw())),
+            "files": _list_file_entries(partial, raw_inputs.times_file_names(raw())),
             "result": result,
-            "environment": sessions[0] | lasted | history,
+            "environment": sessions[0] | duration | history,
         }
         manifests.write(partial, manifest)
     _publish(partial, options.out)
@@ -372,46 +377,46 @@ def _make(
 def _read_inputs(
     partial: Path, options: Command, inputs: Mapping[str, dict[str, str]], raw: RawInputs
 ) -> dict[str, dict[str, str]]:
-    """The manifest's inputs: of a raw one that is no artifact, the digest is what the record says was read."""
-    read = [name for name in raw if not is_artifact(options.inputs()[name])]
+    """Return the manifest's inputs; the digest of raw files is that of the record of what was read."""
+    recorded = [name for name in raw if not is_artifact(options.inputs()[name])]
     return {
-        name: entry | ({"sha256": raw_inputs.digest(partial, name)} if name in read else {})
+        name: entry | ({"sha256": raw_inputs.digest(partial, name)} if name in recorded else {})
         for name, entry in inputs.items()
     }
 
 
-def _unfinished(partial: Path, options: Command, raw: Callable[[], RawInputs]) -> Manifest | None:
-    """What this very command left unfinished; None where it left nothing, or is to begin anew.
+def _find_unfinished(partial: Path, options: Command, raw: Callable[[], RawInputs]) -> Manifest | None:
+    """Return the manifest of an unfinished run of this command; None if there is none, or if it is to be discarded.
 
-    Raw files may have changed meanwhile: whoever reads them holds what is kept of them to what they are now.
+    Raw files may have changed since: the code that reads them compares them with what the unfinished run kept.
 
     Raises:
-        OutputError: something else is there.
+        OutputError: the partial directory belongs to another command, or was not made by xrayaug.
     """
     if not partial.exists():
         return None
-    found = next((file for file in (partial / MANIFEST, partial / RESUME / RUN) if file.is_file()), None)
-    if found is None:
+    record = next((file for file in (partial / MANIFEST, partial / RESUME / RUN) if file.is_file()), None)
+    if record is None:
         foreign = [file for file in artifacts.list_files(partial) if not file.is_relative_to(partial / RESUME)]
         if foreign:
             raise OutputError(f"{partial} was not made by xrayaug: it holds {foreign[0].name}", "move it away")
         return None
-    if found.name == MANIFEST:
-        before = manifests.read(found)
-        differing = find_differences(Artifact(partial, before), options, raw)
+    if record.name == MANIFEST:
+        before = manifests.read(record)
+        differences = find_differences(Artifact(partial, before), options, raw)
     else:
-        before = _read_run(found)
-        differing = _other_command(before, options, list(raw()))
+        before = _read_run(record)
+        differences = _command_differences(before, options, list(raw()))
     if before["format"] != FORMAT:
-        differing.insert(0, f"its format was {before['format']}, is now {FORMAT}")
-    if not differing:
+        differences.insert(0, f"its format was {before['format']}, is now {FORMAT}")
+    if not differences:
         return before
     if options.overwrite:
         console.info(f"starting again: {partial} was left by another run")
         _discard(partial)
         return None
     raise OutputError(
-        f"{partial} holds an unfinished run of another kind: {'; '.join(differing)}",
+        f"{partial} holds an unfinished run of another kind: {'; '.join(differences)}",
         "finish it with its own options, choose another directory, or --overwrite to start anew",
     )
 
@@ -423,13 +428,15 @@ def _read_run(file: Path) -> Manifest:
         raise OutputError(problem.message, f"delete {file.parent.parent} to start again") from None
 
 
-def _begin_session(partial: Path, head: Manifest, before: Manifest | None, now: Environment) -> list[Environment]:
-    """Note that the run goes on, or begins, here and now; every session's environment, the first first."""
-    sessions = [*(before["sessions"] if before else []), now]
+def _begin_session(
+    partial: Path, head: Manifest, before: Manifest | None, environment: Environment
+) -> list[Environment]:
+    """Record that the run begins or is resumed; return the environments of all its sessions, oldest first."""
+    sessions = [*(before["sessions"] if before else []), environment]
     if before:
         files.delete_leftovers(partial)
         console.info(f"going on with {partial}, begun {sessions[0]['started']}")
-        for change in _changed(sessions[-2], now):
+        for change in _environment_differences(sessions[-2], environment):
             console.warning(
                 f"since this run was stopped, {change}: its result may differ from one that was never stopped"
             )
@@ -437,13 +444,13 @@ def _begin_session(partial: Path, head: Manifest, before: Manifest | None, now: 
     return sessions
 
 
-def _changes(sessions: list[Environment]) -> list[str]:
-    """What changed from each session to the next."""
+def _list_environment_changes(sessions: list[Environment]) -> list[str]:
+    """Return the changes of the environment from each session to the next, one line each."""
     pairs = itertools.pairwise(sessions)
-    return [f"{now['started']}: {change}" for before, now in pairs for change in _changed(before, now)]
+    return [f"{now['started']}: {change}" for before, now in pairs for change in _environment_differences(before, now)]
 
 
-def _changed(before: Environment, now: Environment) -> Iterable[str]:
+def _environment_differences(before: Environment, now: Environment) -> Iterable[str]:
     names = [name for name in now if name not in ("packages", "started")]
     for name, was, is_now in [
         *((name, before.get(name), now[name]) for name in names),
@@ -453,61 +460,63 @@ def _changed(before: Environment, now: Environment) -> Iterable[str]:
             yield f"{name} changed from {was} to {is_now}"
 
 
-def _build(partial: Path, build: Callable[[Path], Result]) -> Result:
+def _run_build(partial: Path, build: Callable[[Path], Result]) -> Result:
     try:
-        return json.loads(json.dumps(build(partial)))  # type: ignore[no-any-return] # a dict stays one
+        return json.loads(json.dumps(build(partial)))  # type: ignore[no-any-return] # a dict is returned as a dict
     except XrayaugError as problem:
         nothing_kept = [file.name for file in (partial / RESUME).rglob("*")] == [RUN]
-        is_final = isinstance(problem, DataError | UsageError)  # the same command could only fail again
-        if is_final or (nothing_kept and not isinstance(problem, TrainingError)):  # training's log tells more
+        is_final = isinstance(problem, DataError | UsageError)  # running the same command again cannot help
+        if is_final or (
+            nothing_kept and not isinstance(problem, TrainingError)
+        ):  # the log of a training that failed is worth keeping
             _discard(partial)
         raise
 
 
-def _inventory(partial: Path, unlisted: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Size and hash of every file but those of `resume` and those that are to go unlisted.
+def _list_file_entries(partial: Path, unlisted: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return the manifest's entry of every file, except those in `resume` and in `unlisted`.
 
-    Each is flushed to disk, and so are the directories they are in.
+    The files and their directories are flushed to disk.
     """
-    found = {}
+    entries = {}
     for file in artifacts.list_files(partial):
         name = file.relative_to(partial)
         if name.parts[0] != RESUME and name.as_posix() not in unlisted:
             files.sync(file)
-            found[name.as_posix()] = _listed(file)
-    for directory in {(partial / name).parent for name in found}:
+            entries[name.as_posix()] = _file_entry(file)
+    for directory in {(partial / name).parent for name in entries}:
         files.sync_directory(directory)
-    return found
+    return entries
 
 
-def _listed(file: Path) -> dict[str, Any]:
-    """A file's entry in the manifest."""
+def _file_entry(file: Path) -> dict[str, Any]:
+    """Return a file's entry in the manifest: its size in bytes and its sha256."""
     return {"bytes": file.stat().st_size, "sha256": files.sha256_file(file)}
 
 
 def _publish(partial: Path, out: Path) -> None:
-    """Rename the sealed partial directory to `out`, in place of an older result that `--overwrite` gave up."""
+    """Rename the sealed partial directory to `out`; with `--overwrite`, it replaces an older result."""
     _delete(partial / RESUME)
     out, aside = files.resolve_directory(out), files.sibling(out, ".replaced")
     if is_artifact(out):
-        _delete(aside)  # of a run killed before it could
+        _delete(aside)  # left by a run that was killed while it replaced a result
         out.rename(aside)
     elif out.is_dir():
-        out.rmdir()  # empty, or `find_completed` had refused
+        out.rmdir()  # it is empty, or `find_completed` would have refused it
     partial.rename(out)
     files.sync_directory(out.parent)
     shutil.rmtree(aside, ignore_errors=True)
 
 
 def _discard(partial: Path) -> None:
-    """Delete an unfinished run, under another name: killed on the way, it would leave files of nobody knows what."""
-    aside = _discarded(partial)
+    """Delete an unfinished run under another name, so that a kill midway leaves no partial directory half deleted."""
+    aside = _discarded_path(partial)
     _delete(aside)
     partial.rename(aside)
     _delete(aside)
 
 
-def _discarded(partial: Path) -> Path:
+def _discarded_path(partial: Path) -> Path:
     return partial.with_name(partial.name + DISCARDED)
 
 

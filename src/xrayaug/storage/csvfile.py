@@ -1,8 +1,8 @@
-"""Other people's CSV files: the usual delimiters, encodings and line ends, columns found by name. And our own.
+"""Reading of CSV files in the usual delimiters, encodings and line ends, with columns found by name; and writing.
 
-Spreadsheets save commas, semicolons or tabs, with or without a byte order mark or a first line `sep=;`; headers come
-in any case and order. They also run a cell that begins as a formula does, so of the text that we write such cells
-begin with an apostrophe (OWASP, "CSV Injection").
+Spreadsheet programs save commas, semicolons or tabs, with or without a byte order mark or a first line `sep=;`, and
+headers come in any case and order. They also run a cell that begins like a formula, so an apostrophe is put before
+such text when it is written (OWASP, "CSV Injection").
 """
 
 import codecs
@@ -28,48 +28,48 @@ FOREIGN_STARTS = {
 }
 GZIP = b"\x1f\x8b"
 DELIMITERS = ",;\t"
-SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own way to say what the delimiter is
+SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # first line by which Excel declares the delimiter
 HEAD_BYTES = 65536  # enough for any header
-MAX_BYTES = 64 << 20  # the lists of sets of 400,000 images are smaller
-MAX_CELLS = 8_000_000  # each line counting as one more: a cell of two bytes takes sixty in memory
-COMMON_HANZI = (b"\xb0\xa1", b"\xd7\xf9")  # first and last of GB 2312's level 1
-MIN_NUL_SHARE = 0.3  # of the bytes of a text from which on it is taken for UTF-16
-MIN_HANZI_SHARE = 0.6  # of a text's letters beyond ASCII
+MAX_BYTES = 64 << 20  # lists of 400,000 images are smaller
+MAX_CELLS = 8_000_000  # plus one for each line; a cell of two bytes takes sixty in memory
+COMMON_HANZI = (b"\xb0\xa1", b"\xd7\xf9")  # first and last character of level 1 of GB 2312
+MIN_NUL_SHARE = 0.3  # share of the bytes from which on text is taken for UTF-16
+MIN_HANZI_SHARE = 0.6  # share of the characters beyond ASCII
 
-FORMULA = re.compile(r"'*[=+\-@\t\r]")  # with the apostrophes of text that has been guarded already
-NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")  # begins as a formula may, and is none
-SWALLOWED = re.compile(r"\n[^\n,;\t]+\.(?:png|jpe?g|tiff?|bmp|dcm|dicom|webp|gif)[\"']?[,;\t]", re.IGNORECASE)
-AS_TEXT = re.compile(r'="(.*)"')
-GUARDED = re.compile(r"'+[=+\-@\t\r]")
+FORMULA = re.compile(r"'*[=+\-@\t\r]")  # also text that was escaped already
+NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")  # may begin like a formula, but is none
+SWALLOWED_LINE = re.compile(r"\n[^\n,;\t]+\.(?:png|jpe?g|tiff?|bmp|dcm|dicom|webp|gif)[\"']?[,;\t]", re.IGNORECASE)
+TEXT_FORMULA = re.compile(r'="(.*)"')
+ESCAPED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
 QUOTED = re.compile(r'[",\r\n]')
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # never in a title
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # not allowed in a title
 TITLE_MARKS = re.compile(r"[\s_.-]+")
 
 
 def is_csv(path: Path) -> bool:
-    """Return whether a file's name ends as lists do that can be read here."""
+    """Return whether a file name has one of the suffixes of lists that can be read here."""
     return path.name.lower().endswith(SUFFIXES)
 
 
 def is_workbook(path: Path) -> bool:
-    """Return whether a file's name ends as those of spreadsheet programs do, which must be exported first."""
+    """Return whether a file name has a suffix of spreadsheet programs, whose files must be exported first."""
     return path.name.lower().endswith(WORKBOOK_SUFFIXES)
 
 
 def normalize_title(title: str) -> str:
-    """Return the form in which titles of columns are compared: `Patient ID`, `patient_id` and `PatientID` are one."""
+    """Return the form in which column titles are compared: `Patient ID`, `patient_id` and `PatientID` are equal."""
     return TITLE_MARKS.sub("", title).casefold()
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line that is not blank: its number in the file, from 1, and its cells without the space around them."""
+    """A line that is not blank: its number in the file, from 1, and its cells, stripped of surrounding space."""
 
     number: int
     cells: tuple[str, ...]
 
     def cell(self, column: int | None) -> str:
-        """The cell of that column; empty where the column is None or the line is too short."""
+        """Return the cell in a column; an empty string if the column is None or the line is too short."""
         return self.cells[column] if column is not None and column < len(self.cells) else ""
 
 
@@ -80,13 +80,13 @@ class Sheet:
     path: Path
     header: tuple[str, ...]
     lines: list[Line]
-    notes: list[str] = field(default_factory=list)  # on how it was read
+    notes: list[str] = field(default_factory=list)  # remarks for the user on how the file was read
 
     def column(self, names: Iterable[str]) -> int | None:
-        """Return where the first of `names` that is a column stands, whatever its case; None if none is.
+        """Return the index of the column that has the first of `names` that any has, ignoring case; None if none has.
 
         Raises:
-            DataError: two columns bear the name.
+            DataError: two columns have the name.
         """
         for name in names:
             places = [place for place, title in enumerate(self.header) if title.casefold() == name.strip().casefold()]
@@ -101,7 +101,7 @@ class Sheet:
 
 
 class Cells(Mapping[str, str]):
-    """Cells of a line by the names of their columns; the names are shared by all lines."""
+    """Mapping from column names to the cells of one line; all lines share the names."""
 
     __slots__ = ("_names", "_values")
 
@@ -128,21 +128,21 @@ def read_lines(path: Path) -> list[Line]:
 
     Raises:
         InputError: the file cannot be read.
-        DataError: it is no CSV, or larger than any list of images.
+        DataError: the file is no CSV file, or larger than any list of images.
     """
     return _read(path)[0]
 
 
 def read_sheet(path: Path, encoding: str | None = None) -> Sheet:
-    """Return a CSV file with a header line.
+    """Read a CSV file whose first line names the columns.
 
     Args:
-        path: the file, which gzip may have compressed.
-        encoding: of its text; None finds it.
+        path: the file; it may be compressed by gzip.
+        encoding: encoding of the text; None detects it.
 
     Raises:
         InputError: the file cannot be read.
-        DataError: it is no CSV, or empty, or a line has more cells than the first.
+        DataError: the file is no CSV file or empty, or a line has more cells than the first.
         UsageError: there is no such encoding.
     """
     lines, guessed = _read(path, encoding)
@@ -158,7 +158,7 @@ def read_sheet(path: Path, encoding: str | None = None) -> Sheet:
                 f"{path} line {line.number} has {len(line.cells)} cells, its first line names {len(titles)} columns",
                 "put cells with a delimiter in quotes, name all columns, and let no line end in a delimiter more",
             )
-        if any(SWALLOWED.search(cell) for cell in line.cells):
+        if any(SWALLOWED_LINE.search(cell) for cell in line.cells):
             raise DataError(
                 f"{path}: a quote in the lines before {line.number} holds other lines",
                 "remove the stray quotation mark",
@@ -167,7 +167,7 @@ def read_sheet(path: Path, encoding: str | None = None) -> Sheet:
 
 
 def read_header(path: Path, encoding: str | None = None) -> tuple[str, ...]:
-    """Return the first line's cells; none where the file is no CSV. Cheap: the rest is not read."""
+    """Return the cells of the first line; an empty tuple if the file is no CSV file. The rest is not read."""
     try:
         return read_first_line(path, encoding)
     except InputError:
@@ -175,18 +175,18 @@ def read_header(path: Path, encoding: str | None = None) -> tuple[str, ...]:
 
 
 def read_first_line(path: Path, encoding: str | None = None) -> tuple[str, ...]:
-    """Return the cells of the first line that is not blank. Cheap: the rest is not read.
+    """Return the cells of the first line that is not blank. The rest of the file is not read.
 
     Raises:
         InputError: the file cannot be read.
-        DataError: it is empty, or no CSV.
+        DataError: the file is empty, or no CSV file.
         UsageError: there is no such encoding.
     """
-    with _explained(path):
-        start = _bytes(path, HEAD_BYTES)
+    with _translate_errors(path):
+        start = _read_bytes(path, HEAD_BYTES)
         _check_start(path, start)
         if len(start) == HEAD_BYTES and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            start = start[: start.rfind(b"\n") + 1]  # no character cut in two
+            start = start[: start.rfind(b"\n") + 1]  # do not cut a character in two
             if not start:
                 raise DataError(f"{path} is no CSV file: its first line has more than {HEAD_BYTES:,} bytes")
         cells = next((line.cells for line in _parse(start, encoding)), ())
@@ -198,32 +198,32 @@ def read_first_line(path: Path, encoding: str | None = None) -> tuple[str, ...]:
 
 
 def dump(rows: Iterable[Iterable[object]]) -> str:
-    """Rows as CSV with commas and line feeds; text that begins as a formula does is guarded, numbers are not."""
+    """Return rows as CSV with commas and line feeds. Text that begins like a formula is escaped, numbers are not."""
     return "".join(format_lines(rows))
 
 
 def format_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    """The lines of `dump`, for where they are many."""
-    return (",".join(_written(cell) for cell in row) + "\n" for row in rows)
+    """Yield the lines of `dump` one by one, which saves memory if there are many."""
+    return (",".join(_format_cell(cell) for cell in row) + "\n" for row in rows)
 
 
 def escape_formula(text: str) -> str:
-    """Text that no spreadsheet runs as a formula."""
+    """Return text with an apostrophe before it if a spreadsheet program would run it as a formula."""
     return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
 def unescape_formula(text: str) -> str:
-    """What `escape_formula` was given."""
-    return text[1:] if GUARDED.match(text) else text
+    """Return the text that `escape_formula` was given."""
+    return text[1:] if ESCAPED_FORMULA.match(text) else text
 
 
-def _written(cell: object) -> str:
+def _format_cell(cell: object) -> str:
     text = "" if cell is None else escape_formula(cell) if isinstance(cell, str) else str(cell)
-    # By hand, since Python's writer leaves a carriage return unquoted, which its reader takes for the row's end.
+    # Python's writer leaves a carriage return unquoted, and its reader takes that for the end of the row.
     return '"' + text.replace('"', '""') + '"' if QUOTED.search(text) else text
 
 
-def _bounded(lines: Iterable[Line], path: Path) -> list[Line]:
+def _collect_lines(lines: Iterable[Line], path: Path) -> list[Line]:
     kept = []
     cells = 0
     for line in lines:
@@ -235,20 +235,20 @@ def _bounded(lines: Iterable[Line], path: Path) -> list[Line]:
 
 
 def _read(path: Path, encoding: str | None = None) -> tuple[list[Line], str]:
-    """Return the lines that are not blank, and which encoding was guessed, if one was."""
-    with _explained(path):
-        data = _bytes(path, MAX_BYTES + 1)
+    """Return the lines that are not blank, and a remark on the encoding if it was guessed."""
+    with _translate_errors(path):
+        data = _read_bytes(path, MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise DataError(f"{path} has more than {MAX_BYTES:,} bytes", "leave out what is no list of images")
         _check_start(path, data)
-        return _bounded(_parse(data, encoding), path), "" if encoding else _guess(data)
+        return _collect_lines(_parse(data, encoding), path), "" if encoding else _describe_guess(data)
 
 
 def _check_start(path: Path, data: bytes) -> None:
-    """Refuse files of other kinds that are often called .csv.
+    """Check that the content is not of a kind that is often misnamed .csv.
 
     Raises:
-        DataError: it is one.
+        DataError: it is a workbook, a web page or a Git LFS pointer.
     """
     if data.startswith(WORKBOOK_STARTS):
         raise DataError(f"{path} is a workbook, not a CSV file", "save it as 'CSV UTF-8' in your spreadsheet program")
@@ -258,8 +258,8 @@ def _check_start(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Raise an InputError or a DataError that says what is wrong with the file, in place of Python's own errors."""
+def _translate_errors(path: Path) -> Iterator[None]:
+    """Translate Python's errors on reading a file into an InputError or a DataError that names the file."""
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile):
@@ -270,52 +270,54 @@ def _explained(path: Path) -> Iterator[None]:
         raise DataError(f"{path} is no CSV file: {problem}") from None
 
 
-def _bytes(path: Path, most: int) -> bytes:
-    """Return the first bytes of a file, unpacked where gzip packed it."""
+def _read_bytes(path: Path, max_bytes: int) -> bytes:
+    """Return at most `max_bytes` of a file's content, decompressed if it is gzip."""
     with path.open("rb") as stream:
         start = stream.read(len(GZIP))
         stream.seek(0)
         if start != GZIP:
-            return stream.read(most)
+            return stream.read(max_bytes)
         with gzip.open(stream) as unpacked:
-            return unpacked.read(most)
+            return unpacked.read(max_bytes)
 
 
 def _parse(data: bytes, encoding: str | None = None) -> Iterator[Line]:
-    """The lines that are not blank.
+    """Yield the lines that are not blank.
 
     Raises:
-        csv.Error: it is no CSV.
-        UnicodeDecodeError: it is no text.
+        csv.Error: the data is no CSV.
+        UnicodeDecodeError: the data is no text in the encoding.
         UsageError: there is no such encoding.
     """
-    found, errors = (_known_encoding(encoding), "strict") if encoding else _encoding(data)
-    # Decoded piece by piece: a whole text in memory, of four bytes a character, is the largest thing here.
-    with io.TextIOWrapper(io.BytesIO(data), found, errors, newline="") as text:
+    codec, errors = (_find_codec(encoding), "strict") if encoding else _detect_encoding(data)
+    # Decode piece by piece: the whole text, at four bytes a character, would take the most memory here.
+    with io.TextIOWrapper(io.BytesIO(data), codec, errors, newline="") as text:
         first = next((line for line in text if line.strip()), "")
-        if first.startswith('"') and not any(sign in first for sign in DELIMITERS):  # a title that is wrapped
+        if first.startswith('"') and not any(sign in first for sign in DELIMITERS):  # a quoted title that spans lines
             first += text.read(HEAD_BYTES // 16)
-        said = SEPARATOR_LINE.fullmatch(first.split("\n", maxsplit=1)[0])
+        separator = SEPARATOR_LINE.fullmatch(first.split("\n", maxsplit=1)[0])
         text.seek(0)
-        reader = csv.reader(text, delimiter=said[1] if said else _delimiter(first), strict=True, skipinitialspace=True)
+        reader = csv.reader(
+            text, delimiter=separator[1] if separator else _detect_delimiter(first), strict=True, skipinitialspace=True
+        )
         try:
             for cells in reader:
-                stripped = tuple(_plain(cell.strip()) for cell in cells)
+                stripped = tuple(_unwrap_text(cell.strip()) for cell in cells)
                 if any("\0" in cell for cell in stripped):
                     raise csv.Error("it holds NUL bytes")
-                if any(stripped) and not (said and reader.line_num == 1):
+                if any(stripped) and not (separator and reader.line_num == 1):
                     yield Line(reader.line_num, stripped)
         except csv.Error as problem:
             raise csv.Error(f"{problem}, line {reader.line_num}") from None
 
 
-def _plain(cell: str) -> str:
-    """Return a cell without what keeps a spreadsheet from reading it as a number: `="007"` is `007`."""
-    as_text = AS_TEXT.fullmatch(cell) if cell.startswith("=") else None
+def _unwrap_text(cell: str) -> str:
+    """Return a cell without the formula by which spreadsheet programs mark text: `="007"` becomes `007`."""
+    as_text = TEXT_FORMULA.fullmatch(cell) if cell.startswith("=") else None
     return as_text[1] if as_text else cell
 
 
-def _known_encoding(name: str) -> str:
+def _find_codec(name: str) -> str:
     try:
         codec = codecs.lookup(name)
     except LookupError:
@@ -323,28 +325,28 @@ def _known_encoding(name: str) -> str:
     return "utf-8-sig" if codec.name == "utf-8" else codec.name
 
 
-def _encoding(data: bytes) -> tuple[str, str]:
-    """How the bytes are to be decoded, and what to do with those that cannot be."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # "Unicode text" of spreadsheets
+def _detect_encoding(data: bytes) -> tuple[str, str]:
+    """Return the encoding of the bytes, and the error handler for decoding them."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # spreadsheet programs call this "Unicode text"
         return "utf-16", "ignore" if len(data) == HEAD_BYTES else "strict"
-    if MIN_NUL_SHARE * len(data) < data.count(0):  # of two bytes for each letter one is 0 in most
+    if MIN_NUL_SHARE * len(data) < data.count(0):  # in UTF-16 one of the two bytes of most letters is 0
         return "utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be", "strict"
-    for encoding, fits in (("utf-8-sig", _decodes), ("gb18030", _is_chinese), ("cp1252", _decodes)):
+    for encoding, fits in (("utf-8-sig", _is_decodable), ("gb18030", _is_chinese), ("cp1252", _is_decodable)):
         if fits(data, encoding):
             return encoding, "strict"
     return "latin-1", "strict"
 
 
-def _guess(data: bytes) -> str:
-    """Return which encoding was taken for that of a text that is no Unicode; nothing for Unicode."""
-    encoding = _encoding(data)[0]
+def _describe_guess(data: bytes) -> str:
+    """Return a remark on the encoding that was guessed for text that is not Unicode; an empty string for Unicode."""
+    encoding = _detect_encoding(data)[0]
     if encoding.startswith("utf"):
         return ""
     word = next((word for word in re.split(r"[\s,;\"]+", data.decode(encoding)) if not word.isascii()), "")
     return f"read as {encoding}, such as '{word}' (--encoding names another)"
 
 
-def _decodes(data: bytes, encoding: str) -> bool:
+def _is_decodable(data: bytes, encoding: str) -> bool:
     try:
         data.decode(encoding)
     except UnicodeDecodeError:
@@ -353,8 +355,8 @@ def _decodes(data: bytes, encoding: str) -> bool:
 
 
 def _is_chinese(data: bytes, encoding: str) -> bool:
-    """Return whether it decodes to common Chinese characters mainly, as Western European text does not."""
-    if not _decodes(data, encoding):
+    """Return whether the bytes decode to mainly common Chinese characters, which Western European text does not."""
+    if not _is_decodable(data, encoding):
         return False
     letters = [letter.encode(encoding) for letter in data.decode(encoding) if not letter.isascii()]
     common = sum(
@@ -363,6 +365,6 @@ def _is_chinese(data: bytes, encoding: str) -> bool:
     return common >= MIN_HANZI_SHARE * len(letters)
 
 
-def _delimiter(line: str) -> str:
-    """Return the delimiter that occurs most in the titles; a comma where none does."""
-    return max(f"{DELIMITERS}|", key=line.count)  # of equals the first: the comma
+def _detect_delimiter(line: str) -> str:
+    """Return the delimiter that occurs most often in the header line; a comma if none occurs."""
+    return max(f"{DELIMITERS}|", key=line.count)  # max returns the first of equals: the comma

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and told apart by their content."""
+"""Files written whole or not at all, their hashes and time stamps, and the log of a training run."""
 
 import hashlib
 import json
@@ -10,39 +10,41 @@ from typing import Any, NamedTuple
 
 from xrayaug.runtime.distributed import ranks
 
-NEW = ".new"  # ends the name of a file that is being written
+LOG_FILE = "log.jsonl"  # of a training run
+WEIGHTS_FILE = "weights.safetensors"  # of a classifier run
+NEW = ".new"  # suffix of a file that is being written
 
-# Nanoseconds within which a file may change again without a change of its times; the second where they are of seconds.
+# Nanoseconds within which a file may change again with its times unchanged; the second if times are in whole seconds.
 TICK, COARSE_TICK = 50_000_000, 2_000_000_000
 
 
 class Stamp(NamedTuple):
-    """A file's size and times. The times are 0 where it had just changed: it may have changed again since."""
+    """A file's size and times. The times are 0 if it had just changed, since it may have changed again since."""
 
     size: int
     mtime_ns: int
     ctime_ns: int
 
-    def matches(self, noted: "Stamp | None") -> bool:
-        """Whether the file is as it was when that was noted, as far as size and times tell."""
-        return self == noted and self.ctime_ns > 0
+    def matches(self, earlier: "Stamp | None") -> bool:
+        """Return whether size and times show that the file is unchanged since an earlier stamp."""
+        return self == earlier and self.ctime_ns > 0
 
 
 def stamp(path: str | Path) -> Stamp:
-    """The stamp of a file as it is now.
+    """Return the present stamp of a file.
 
     Raises:
-        OSError: it is not there, or cannot be reached.
+        OSError: the file does not exist or cannot be reached.
     """
-    found = os.stat(path)  # noqa: PTH116 # decoding asks for many
-    tick = TICK if found.st_mtime_ns % 1_000_000_000 else COARSE_TICK
-    if max(found.st_mtime_ns, found.st_ctime_ns) > time.time_ns() - tick:
-        return Stamp(found.st_size, 0, 0)
-    return Stamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    status = os.stat(path)  # noqa: PTH116 # faster than Path.stat, and called once for each image
+    tick = TICK if status.st_mtime_ns % 1_000_000_000 else COARSE_TICK
+    if max(status.st_mtime_ns, status.st_ctime_ns) > time.time_ns() - tick:
+        return Stamp(status.st_size, 0, 0)
+    return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def try_stamp(path: str | Path) -> Stamp | None:
-    """The same; None where the file cannot be reached."""
+    """Return the present stamp of a file; None if it cannot be reached."""
     try:
         return stamp(path)
     except OSError:
@@ -50,38 +52,39 @@ def try_stamp(path: str | Path) -> Stamp | None:
 
 
 def resolve_directory(path: Path) -> Path:
-    """Where a directory really lies that is named by dots or by a link to it; any other path is given as it is."""
+    """Return the real path of a directory that is given as `.`, `..` or a link; return any other path unchanged."""
     return Path(os.path.realpath(path)) if path.name in ("", "..") or path.is_symlink() else path
 
 
 def sibling(path: Path, ending: str) -> Path:
-    """The neighbour of a directory that has its name and that ending."""
+    """Return the path beside a directory that has its name with a suffix added."""
     place = resolve_directory(path)
     return place.with_name(place.name + ending)
 
 
 def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
-    """Write a file whole or not at all: to a neighbour, flushed to disk, then renamed.
+    """Write a file whole or not at all: to a temporary file beside it, flushed to disk, then renamed.
 
     Args:
-        path: the file; its directory is made if it is not there.
-        content: all of it.
-        durable: flush to disk before renaming. Not needed where `production` flushes the whole artifact in the end.
+        path: the file; its directory is made if it does not exist.
+        content: the whole content.
+        durable: whether to flush to disk before renaming. Not needed in an artifact that is being built, since
+            `builder.build_artifact` flushes all its files in the end.
 
     Raises:
-        OSError: it cannot be written; what was there before still is.
+        OSError: the file cannot be written; an older file of that name is unchanged.
     """
     _write(path, [content], durable=durable)
 
 
 def write_lines(path: Path, lines: Iterable[str], *, durable: bool = True) -> None:
-    """Write a text file, UTF-8, whole or not at all, of lines with their ends, which are never all in memory."""
+    """Write lines, which include their ends, as a UTF-8 file, whole or not at all, without holding all in memory."""
     _write(path, (line.encode() for line in lines), durable=durable)
 
 
 def _write(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool) -> None:
     _make_directory(path.parent, durable=durable)
-    neighbour = path.with_name(f".{path.name}.{os.getpid()}{NEW}")  # of this process: jobs may share a cache
+    neighbour = path.with_name(f".{path.name}.{os.getpid()}{NEW}")  # the process id keeps jobs apart that share a cache
     try:
         with neighbour.open("wb") as file:
             file.writelines(pieces)
@@ -97,7 +100,7 @@ def _write(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool) -
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, UTF-8, whole or not at all."""
+    """Write text as a UTF-8 file, whole or not at all."""
     write_bytes(path, text.encode())
 
 
@@ -107,25 +110,25 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def format_json(value: Any) -> str:
-    """`value` as indented JSON."""
+    """Return `value` as indented JSON with a line feed at the end."""
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
 def _make_directory(directory: Path, *, durable: bool) -> None:
-    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
     directory.mkdir(parents=True, exist_ok=True)
-    for made in missing if durable else []:
-        sync_directory(made.parent)
+    for path in missing if durable else []:
+        sync_directory(path.parent)
 
 
 def sync(file: Path) -> None:
-    """Have the disk hold what was written to a file."""
+    """Flush the content of a file to disk."""
     with file.open("rb") as stream:
         os.fsync(stream.fileno())
 
 
 def sync_directory(directory: Path) -> None:
-    """Have the disk hold which files a directory has: renaming is else forgotten when the power fails."""
+    """Flush the entries of a directory to disk; otherwise a power failure may undo a rename."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -134,27 +137,27 @@ def sync_directory(directory: Path) -> None:
 
 
 def delete_leftovers(directory: Path, *, deep: bool = True) -> None:
-    """Delete what killed processes were writing in `directory`, and below it if `deep`."""
+    """Delete temporary files that killed processes left in `directory`, and below it if `deep`."""
     for neighbour in directory.glob(f"{'**/' if deep else ''}.*{NEW}"):
         neighbour.unlink(missing_ok=True)
 
 
 def sha256_file(file: Path) -> str:
-    """The sha256 of a file's bytes."""
+    """Return the sha256 of a file's bytes, in hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sha256_bytes(content: bytes) -> str:
-    """The sha256 of bytes."""
+    """Return the sha256 of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 class Log:
-    """`log.jsonl`: one JSON object per tick of a training run.
+    """`log.jsonl`: one JSON object for each logging interval of a training run.
 
-    `lines` is all of it, so that a checkpoint can hold the log and a run that goes on rewrites it as it was then. Of
-    several processes each has the lines, and the first writes them.
+    `lines` holds the whole log, so that a checkpoint can contain it and a resumed run rewrites the file as it was then.
+    In a distributed run every process holds the lines, and the first (rank 0) writes them.
     """
 
     def __init__(self, path: Path, lines: Iterable[dict[str, Any]] = ()) -> None:
@@ -164,7 +167,7 @@ class Log:
             write_text(path, "".join(_json_line(line) for line in self.lines))
 
     def append(self, line: dict[str, Any]) -> None:
-        """Add what is to be said of a tick."""
+        """Append one line to the log and to the file."""
         self.lines.append(line)
         if ranks.is_first():
             with self.path.open("a", encoding="utf-8") as file:

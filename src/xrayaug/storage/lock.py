@@ -1,4 +1,4 @@
-"""One writer at a time: a file beside `--out` that a live process holds, and that says who it is."""
+"""Locks that allow one writer at a time: a file beside `--out`, locked by a live process and naming it."""
 
 import errno
 import fcntl
@@ -16,13 +16,13 @@ from xrayaug.errors import OutputError
 from xrayaug.runtime import console
 from xrayaug.storage import files
 
-UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}  # some network file systems
-LOOKING = 0.1  # seconds, in which whoever only looked (`find_holder`) has long let go
+UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}  # errors of file systems without locks
+LOCK_RETRY_SECONDS = 0.1  # `find_holder` holds a shared lock for a shorter time than this
 
 
 @dataclass(frozen=True)
 class Holder:
-    """The process that holds a lock, as far as it has said."""
+    """The process that holds a lock; fields that it has not yet written have their defaults."""
 
     pid: int | None = None
     host: str = ""
@@ -31,12 +31,12 @@ class Holder:
 
 @contextmanager
 def hold(out: Path) -> Iterator[None]:
-    """Hold `<out>.lock` for as long as the work goes on.
+    """Hold the lock file `<out>.lock` within the context.
 
-    The kernel lets go of it when the process ends, however it ends: a file left behind by a dead one is taken over.
+    The kernel releases the lock when the process ends, however it ends; a file that a dead process left is reused.
 
     Raises:
-        OutputError: another process holds it; the message says which, where and since when.
+        OutputError: another process holds the lock; the message names the process, its host and since when.
     """
     path = files.sibling(out, ".lock")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,56 +44,64 @@ def hold(out: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # before letting go, so that nobody takes a file that is about to vanish
+        path.unlink(missing_ok=True)  # before the release, or another process could lock a deleted file
         os.close(descriptor)
 
 
 @contextmanager
-def wait_for(path: Path, what: str) -> Iterator[bool]:
-    """Hold the lock file at `path`, which stays there; `what` is said to be waited for while another process has it.
+def wait_for(path: Path, description: str) -> Iterator[bool]:
+    """Hold the lock file at `path` within the context, waiting while another process holds it; the file is kept.
+
+    Args:
+        path: the lock file.
+        description: what is waited for, printed if another process holds the lock.
 
     Yields:
-        Whether it is held: not where no locks are known.
+        True if the lock is held; False if the file system has no locks.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        yield _wait(descriptor, path, what)
+        yield _acquire_waiting(descriptor, path, description)
     finally:
         os.close(descriptor)
 
 
-def _wait(descriptor: int, path: Path, what: str) -> bool:
+def _acquire_waiting(descriptor: int, path: Path, description: str) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        console.info(f"waiting for {what}")
+        console.info(f"waiting for {description}")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as problem:
         if problem.errno not in UNSUPPORTED:
             raise
-        console.warning(f"{path.parent} knows no locks: what others do there at the same time is done twice")
+        console.warning(
+            f"{path.parent} is on a file system without locks: processes that run at once may do the same work twice"
+        )
         return False
     return True
 
 
 def _acquire(path: Path) -> int:
-    """An open descriptor of the locked file at `path`."""
+    """Lock the file at `path`, made if it does not exist, and return its open descriptor."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             _lock(descriptor)
         except BlockingIOError:
-            holder = _described(_read_holder(descriptor))
+            holder = _describe_holder(_read_holder(descriptor))
             os.close(descriptor)
             raise OutputError(f"{path.with_suffix('')} is being written by {holder}", "wait for it") from None
         except OSError as problem:
             if problem.errno not in UNSUPPORTED:
                 raise
-            console.warning(f"{path.parent} knows no locks: take care that nothing else writes {path.with_suffix('')}")
+            console.warning(
+                f"{path.parent} is on a file system without locks: let no other process write {path.with_suffix('')}"
+            )
         if _is_still_there(path, descriptor):
             _write_holder(descriptor)
             return descriptor
-        os.close(descriptor)  # its holder has just deleted it: take a new one
+        os.close(descriptor)  # its holder has just deleted it: try again with a new file
 
 
 def _is_still_there(path: Path, descriptor: int) -> bool:
@@ -114,14 +122,14 @@ def _write_holder(descriptor: int) -> None:
 
 
 def find_holder(out: Path) -> Holder | None:
-    """Who is writing `out`; None where no live process is. Changes nothing."""
+    """Return the process that is writing `out`; None if no live process is. Nothing is changed."""
     try:
         descriptor = os.open(files.sibling(out, ".lock"), os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:  # locked; or no locks are known there, and what the file says is all there is
+    except OSError:  # it is locked, or the file system has no locks and only the content can tell
         return _read_holder(descriptor)
     finally:
         os.close(descriptor)
@@ -129,28 +137,28 @@ def find_holder(out: Path) -> Holder | None:
 
 
 def _lock(descriptor: int) -> None:
-    """Lock it for good.
+    """Take an exclusive lock, trying a second time since `find_holder` may hold a shared one for a moment.
 
     Raises:
-        BlockingIOError: another process has.
+        BlockingIOError: another process holds the lock.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        time.sleep(LOOKING)
+        time.sleep(LOCK_RETRY_SECONDS)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _read_holder(descriptor: int) -> Holder:
-    """What the holder wrote of itself, nothing where it has not yet."""
+    """Return the holder that the lock file names; an empty one if it names none yet."""
     try:
-        said = json.loads(os.pread(descriptor, 4096, 0))
-        return Holder(int(said["pid"]), str(said["host"]), datetime.fromisoformat(said["since"]))
+        fields = json.loads(os.pread(descriptor, 4096, 0))
+        return Holder(int(fields["pid"]), str(fields["host"]), datetime.fromisoformat(fields["since"]))
     except (ValueError, KeyError, TypeError):
         return Holder()
 
 
-def _described(holder: Holder) -> str:
+def _describe_holder(holder: Holder) -> str:
     if holder.pid is None or holder.since is None:
         return "another process"
     return f"process {holder.pid} on {holder.host} since {holder.since.isoformat(timespec='seconds')}"

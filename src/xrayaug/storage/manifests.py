@@ -1,4 +1,4 @@
-"""What `manifest.json` must hold, and that the files beside it are those it lists."""
+"""Reading, checking and writing of `manifest.json`, and checking of the files that it lists."""
 
 import json
 import math
@@ -28,46 +28,46 @@ INPUT_FIELDS = {"path": str, "sha256": str}
 SESSION_FIELDS = {"started": str, "packages": dict}
 FILE_FIELDS = {"bytes": int, "sha256": str}
 
-SEAL = "seal"  # the field that holds the hash of all others
+SEAL = "seal"  # name of the field that holds the hash of all others
 
-MAX_BYTES = 32 << 20  # 250,000 files are listed in that; Python takes up to 24 times as much memory
+MAX_BYTES = 32 << 20  # enough to list 250,000 files; parsed, it takes up to 24 times as much memory
 MAX_NUMBER_LENGTH = 40  # characters
-MAX_DEPTH = 20  # objects and lists within each other; ours have five
+MAX_DEPTH = 20  # of nested objects and lists; xrayaug writes at most five
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Manifest = dict[str, Any]
 
 
 def read(file: Path) -> Manifest:
-    """The manifest, its fields of the types and its texts of the forms they must have, as it was when it was sealed.
+    """Read a manifest, and check its fields, their types and its seal.
 
-    One of another format is given as it is.
+    The seal of a manifest of another format is not checked; the caller refuses the format.
 
     Raises:
-        ArtifactError: it is no manifest of xrayaug's, or not what was written.
+        ArtifactError: the file is no manifest of xrayaug, or changed since it was sealed.
     """
     manifest = _read_object(file, FIELDS)
     for name, entry in manifest["files"].items():
         _check_fields(entry, FILE_FIELDS, file, f"files/{name}/")
-        _check(_stays_inside(name), file, f"it lists '{name}', which is not inside the artifact")
+        _check(_is_inside(name), file, f"it lists '{name}', which is not inside the artifact")
         _check(entry["bytes"] >= 0, file, f"'files/{name}/bytes' is {entry['bytes']}")
         _check_hash(entry, file, f"files/{name}")
-    if manifest["format"] == FORMAT and manifest.get(SEAL) != _seal_of(manifest):
+    if manifest["format"] == FORMAT and manifest.get(SEAL) != _compute_seal(manifest):
         raise ArtifactError(f"{file} changed since it was sealed", f"delete {file.parent} and make it again")
     return manifest
 
 
 def write(directory: Path, manifest: Manifest) -> None:
-    """Write a manifest, whole or not at all, sealed by a hash of all that it says."""
+    """Write a manifest, whole or not at all, with a seal: the hash of all its other fields."""
     plain = json.loads(json.dumps(manifest))
-    files.write_json(directory / MANIFEST, plain | {SEAL: _seal_of(plain)})
+    files.write_json(directory / MANIFEST, plain | {SEAL: _compute_seal(plain)})
 
 
 def read_run(file: Path) -> Manifest:
-    """What is known of an unfinished run: a manifest without `files` and `result`, with the `sessions` so far.
+    """Read the record of an unfinished run: a manifest with `sessions` in place of `files` and `result`.
 
     Raises:
-        ArtifactError: it is damaged.
+        ArtifactError: the file is damaged.
     """
     manifest = _read_object(file, RUN_FIELDS)
     for place, session in enumerate(manifest["sessions"]):
@@ -75,29 +75,29 @@ def read_run(file: Path) -> Manifest:
     return manifest
 
 
-def _seal_of(manifest: Manifest) -> str:
-    said = {name: value for name, value in manifest.items() if name != SEAL}
-    return files.sha256_bytes(json.dumps(said, sort_keys=True).encode())
+def _compute_seal(manifest: Manifest) -> str:
+    fields = {name: value for name, value in manifest.items() if name != SEAL}
+    return files.sha256_bytes(json.dumps(fields, sort_keys=True).encode())
 
 
 def check_files(path: Path, listed: dict[str, dict[str, Any]], hash_later: Collection[str] = ()) -> None:
-    """Check the size and hash of every file that the manifest lists; of those in `hash_later` the size alone.
+    """Check the size and hash of every file that the manifest lists; only the size of those in `hash_later`.
 
     Raises:
-        ArtifactError: one is missing, changed, a link that leads out of the artifact, or cannot be read.
+        ArtifactError: a file is missing, changed, a link that leads out of the artifact, or cannot be read.
     """
     hint = f"make {path} again with --overwrite"
     for name, recorded in listed.items():
         try:
-            problem = _problem(path, name, recorded, hashed=name not in hash_later)
-        except (OSError, RuntimeError) as failure:  # RuntimeError: links in a circle
+            problem = _find_problem(path, name, recorded, hashed=name not in hash_later)
+        except (OSError, RuntimeError) as failure:  # RuntimeError: a loop of links
             problem = f"cannot be read: {getattr(failure, 'strerror', None) or failure}"
         if problem:
             raise ArtifactError(f"{path / name} {problem}", hint)
 
 
-def _problem(path: Path, name: str, recorded: dict[str, Any], *, hashed: bool) -> str:
-    """What is wrong with a file, empty if nothing is."""
+def _find_problem(path: Path, name: str, recorded: dict[str, Any], *, hashed: bool) -> str:
+    """Return a description of what is wrong with a file; an empty string if nothing is."""
     file = path / name
     if not file.resolve().is_relative_to(path.resolve()):
         return f"is a link to what is not inside {path}"
@@ -108,7 +108,7 @@ def _problem(path: Path, name: str, recorded: dict[str, Any], *, hashed: bool) -
 
 
 def _read_object(file: Path, fields: Mapping[str, type]) -> Manifest:
-    manifest = parse_json(_content(file), file)
+    manifest = parse_json(_read_bytes(file), file)
     _check(isinstance(manifest, dict), file, "it is no JSON object")
     _check_fields(manifest, fields, file, "")
     _check(manifest["kind"] in KINDS, file, f"its kind is '{manifest['kind']}'")
@@ -116,11 +116,11 @@ def _read_object(file: Path, fields: Mapping[str, type]) -> Manifest:
         _check_fields(entry, INPUT_FIELDS, file, f"inputs/{name}/")
         _check("\0" not in entry["path"] and entry["path"] != "", file, f"'inputs/{name}/path' is no path")
         _check_hash(entry, file, f"inputs/{name}")
-    checked: Manifest = manifest  # a dict by now
+    checked: Manifest = manifest  # checked to be a dict
     return checked
 
 
-def _content(file: Path) -> bytes:
+def _read_bytes(file: Path) -> bytes:
     try:
         size = file.stat().st_size
         if size > MAX_BYTES:
@@ -131,70 +131,70 @@ def _content(file: Path) -> bytes:
 
 
 def parse_json(content: bytes, file: Path) -> Any:
-    """The JSON value: no key twice, every number finite and of a sane length, every text UTF-8, nothing nested deep.
+    """Parse strict JSON: no duplicate keys, finite numbers of limited length, valid UTF-8, limited nesting.
 
     Raises:
-        ArtifactError: it is not.
+        ArtifactError: the content is not such JSON.
     """
     try:
         value = json.loads(
             content.decode(),
-            object_pairs_hook=_without_repetition,
-            parse_constant=_number,
-            parse_int=lambda text: int(_number(text)),
-            parse_float=lambda text: float(_number(text)),
+            object_pairs_hook=_reject_duplicate_keys,
+            parse_constant=_check_number,
+            parse_int=lambda text: int(_check_number(text)),
+            parse_float=lambda text: float(_check_number(text)),
         )
         _check_depth(value, MAX_DEPTH)
-        json.dumps(value, ensure_ascii=False).encode()  # escapes can make text that is none: half a surrogate pair
+        json.dumps(value, ensure_ascii=False).encode()  # fails on half a surrogate pair, which an escape can make
     except (ValueError, RecursionError) as problem:
         raise ArtifactError(f"{file} is not JSON: {problem}", "make the artifact again") from None
     return value
 
 
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
         raise ValueError("a key is there twice")
-    return found
+    return members
 
 
-def _number(text: str) -> str:
-    """The number as it is written.
+def _check_number(text: str) -> str:
+    """Return the text of a number unchanged, after checking it.
 
     Raises:
-        ValueError: it is NaN or infinite, or too long to be one of ours.
+        ValueError: the number is NaN or infinite, or longer than any that xrayaug writes.
     """
     if len(text) > MAX_NUMBER_LENGTH or not math.isfinite(float(text)):
         raise ValueError(f"{text[:MAX_NUMBER_LENGTH]} is no number that we write")
     return text
 
 
-def _check_depth(value: Any, left: int) -> None:
+def _check_depth(value: Any, max_depth: int) -> None:
     inner: Iterable[Any] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if not left:
+    if not max_depth:
         raise ValueError("it is nested too deep")
-    for each in inner:
-        _check_depth(each, left - 1)
+    for member in inner:
+        _check_depth(member, max_depth - 1)
 
 
-def _stays_inside(name: str) -> bool:
-    """Whether a file's name leads nowhere but down."""
+def _is_inside(name: str) -> bool:
+    """Return whether a relative path names a file inside the artifact, other than the manifest."""
     path = PurePosixPath(name)
     plain = path.as_posix() == name and not path.is_absolute() and ".." not in path.parts
     return plain and name not in (".", MANIFEST) and "\0" not in name
 
 
-def _check_hash(entry: Mapping[str, Any], file: Path, where: str) -> None:
-    _check(SHA256.fullmatch(entry["sha256"]) is not None, file, f"'{where}/sha256' is no sha256")
+def _check_hash(entry: Mapping[str, Any], file: Path, prefix: str) -> None:
+    _check(SHA256.fullmatch(entry["sha256"]) is not None, file, f"'{prefix}/sha256' is no sha256")
 
 
-def _check_fields(entry: Any, wanted: Mapping[str, type], file: Path, where: str) -> None:
-    for name, kind in wanted.items():
-        given = entry.get(name) if isinstance(entry, dict) else None
-        fits = isinstance(given, kind) and not isinstance(given, bool)
-        _check(fits, file, f"'{where}{name}' is missing or of another type")
+def _check_fields(entry: Any, expected: Mapping[str, type], file: Path, prefix: str) -> None:
+    for name, kind in expected.items():
+        value = entry.get(name) if isinstance(entry, dict) else None
+        fits = isinstance(value, kind) and not isinstance(value, bool)
+        _check(fits, file, f"'{prefix}{name}' is missing or of another type")
 
 
-def _check(holds: bool, file: Path, otherwise: str) -> None:
-    if not holds:
-        raise ArtifactError(f"{file} is not an xrayaug manifest: {otherwise}", "make the artifact again")
+def _check(condition: bool, file: Path, problem: str) -> None:
+    if not condition:
+        raise ArtifactError(f"{file} is not an xrayaug manifest: {problem}", "make the artifact again")

@@ -1,11 +1,11 @@
-"""Which files a command reads of a raw input, and whether they are still what they were.
+"""Records of the files that a command read of a raw input, by which a later run finds out whether they changed.
 
-An artifact that was made of raw files keeps a record for each such input, `read-<input>.jsonl`: its first line has the
-lists (tables of labels and the like) by the sha256 of their bytes; then comes a line for each picture with its name,
-its size and the sha256 of what was decoded, or `unusable`. The record's own sha256 is the input's digest. Files that
-are not read are not in it, and times are not: they stand beside it in `read-<input>.times`, which no manifest lists. A
-picture whose size and times are what they were is taken to be what it was; any other is decoded again. So a file of
-times that is lost or out of date costs time alone.
+An artifact that was made from raw files keeps a record of each such input, `read-<input>.jsonl`. Its first line has the
+sha256 of each list (such as a table of labels); a line for each picture follows, with its name, its size in bytes, and
+the sha256 of the decoded pixels or `unusable`. The sha256 of the record is the digest of the input. The record leaves
+out files that were not read, and times: these are in `read-<input>.times`, which no manifest lists. A picture whose
+size and times are unchanged is taken to be unchanged; any other is decoded again. If the file of times is lost or out
+of date, only time is lost.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from xrayaug.runtime import console
 from xrayaug.storage import files
 from xrayaug.storage.files import Stamp
 
-UNUSABLE = "unusable"  # in place of the sha256 of a picture that could not be decoded
+UNUSABLE = "unusable"  # stands for the sha256 of a picture that could not be decoded
 RECORD, TIMES = "read-{}.jsonl", "read-{}.times"
 
 Hashes = Callable[[Sequence[str]], Iterable[str]]
@@ -35,11 +35,11 @@ class RawInput:
 
     root: Path
     pictures: Sequence[str]  # relative to the root, in the order in which they are read
-    hashes: Hashes  # of pictures by name: the sha256 of what is decoded of each, or `UNUSABLE`
+    hashes: Hashes  # maps names of pictures to the sha256 of their decoded pixels, or `UNUSABLE`
     lists: Sequence[Path] = ()
 
     def lists_by_name(self) -> dict[str, str]:
-        """The sha256 of every list by its path from the root."""
+        """Return the sha256 of every list, by its path relative to the root."""
         return {Path(os.path.relpath(path, self.root)).as_posix(): files.sha256_file(path) for path in self.lists}
 
 
@@ -48,81 +48,86 @@ RawInputs = Mapping[str, RawInput]  # by the input's name
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A picture as it was read."""
+    """The name, stamp and hash of a picture that was decoded."""
 
     file: str
     stamp: Stamp
-    sha256: str  # of what was decoded, or `UNUSABLE`
+    sha256: str  # of the decoded pixels, or `UNUSABLE`
 
 
 @dataclass(frozen=True)
 class _Record:
-    """What a record says."""
+    """The content of a record."""
 
     lists: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, tuple[int, str]] = field(default_factory=dict)  # name -> size and sha256
 
 
 def write(directory: Path, name: str, lists: Mapping[str, str], pictures: Iterable[DecodedImage]) -> None:
-    """Write the record of the input of that name into an artifact that is being made, and the times beside it."""
+    """Write the record of an input, and the times of its pictures, into an artifact that is being built."""
     stamps = array("q")
 
     def lines() -> Iterator[str]:
         yield json.dumps({"lists": dict(lists)}) + "\n"
-        for each in pictures:
-            stamps.extend(each.stamp)
-            yield json.dumps([each.file, each.stamp.size, each.sha256]) + "\n"
+        for picture in pictures:
+            stamps.extend(picture.stamp)
+            yield json.dumps([picture.file, picture.stamp.size, picture.sha256]) + "\n"
 
-    files.write_lines(directory / RECORD.format(name), lines(), durable=False)  # production flushes it
+    files.write_lines(directory / RECORD.format(name), lines(), durable=False)  # `builder.build_artifact` flushes it
     _write_times(directory, name, (Stamp(*stamps[place : place + 3]) for place in range(0, len(stamps), 3)))
 
 
 def digest(directory: Path, name: str) -> str:
-    """The digest of the input of that name: the sha256 of the record that the artifact has of it."""
+    """Return the digest of an input: the sha256 of its record in the artifact."""
     return files.sha256_file(directory / RECORD.format(name))
 
 
 def listed_digest(raw: RawInput) -> str:
-    """What is known of an input before it is decoded, as sha256: its lists, its pictures' names and sizes."""
-    found = hashlib.sha256(json.dumps(raw.lists_by_name()).encode())
+    """Return a sha256 of what is known of an input before decoding: its lists and its pictures' names and sizes."""
+    hasher = hashlib.sha256(json.dumps(raw.lists_by_name()).encode())
     for file in raw.pictures:
-        found.update(json.dumps([file, _size(raw.root / file)]).encode())
-    return found.hexdigest()
+        hasher.update(json.dumps([file, _size(raw.root / file)]).encode())
+    return hasher.hexdigest()
 
 
 def times_file_names(names: Iterable[str]) -> set[str]:
-    """What the files of times of such inputs are called, which no manifest lists."""
+    """Return the names of the files of times of inputs; no manifest lists these files."""
     return {TIMES.format(name) for name in names}
 
 
 def find_differences(directory: Path, name: str, raw: RawInput, *, decode: bool) -> list[str]:
-    """In what the files of an input are not those of the artifact's record, one line each.
+    """Return the differences between the files of an input and the artifact's record of them, one line each.
 
     Args:
-        directory: of the artifact.
-        name: of the input.
-        raw: its files as they are now.
-        decode: whether pictures whose times changed are decoded, where nothing else tells of a difference.
+        directory: directory of the artifact.
+        name: name of the input.
+        raw: the present files of the input.
+        decode: whether to decode pictures whose times changed, if no other difference is found.
+
+    Raises:
+        ArtifactError: the record cannot be read.
     """
     before = _read(directory / RECORD.format(name))
     stamps = {file: stamp for file in raw.pictures if (stamp := files.try_stamp(raw.root / file)) is not None}
-    found = _differing_lists(before.lists, raw.lists_by_name())
+    differences = _describe_list_changes(before.lists, raw.lists_by_name())
     common = [file for file in stamps if file in before.pictures]
-    found += _told(sorted(stamps.keys() - before.pictures.keys()), "is new", "are new")
-    found += _told(sorted(before.pictures.keys() - stamps.keys()), "is gone", "are gone")
+    differences += _describe_images(sorted(stamps.keys() - before.pictures.keys()), "is new", "are new")
+    differences += _describe_images(sorted(before.pictures.keys() - stamps.keys()), "is gone", "are gone")
     changed = [file for file in common if stamps[file].size != before.pictures[file][0]]
-    if not (found or changed) and decode:
-        changed = _changed(directory, name, raw, before, stamps)
-    return found + _told(changed, "changed", "changed")
+    if not (differences or changed) and decode:
+        changed = _find_changed_images(directory, name, raw, before, stamps)
+    return differences + _describe_images(changed, "changed", "changed")
 
 
-def _changed(directory: Path, name: str, raw: RawInput, before: _Record, stamps: Mapping[str, Stamp]) -> list[str]:
-    """The pictures of which something else is decoded now, of those whose times are not as noted.
+def _find_changed_images(
+    directory: Path, name: str, raw: RawInput, before: _Record, stamps: Mapping[str, Stamp]
+) -> list[str]:
+    """Return the pictures that decode to other pixels than before, among those whose times changed.
 
-    Where there is none, the times as they are now are noted, if the artifact may be written.
+    If there is none, the present times are saved, provided that the artifact can be written.
     """
-    noted = _read_times(directory, name, list(before.pictures))
-    suspects = [file for file, stamp in stamps.items() if not stamp.matches(noted.get(file))]
+    saved = _read_times(directory, name, list(before.pictures))
+    suspects = [file for file, stamp in stamps.items() if not stamp.matches(saved.get(file))]
     if not suspects:
         return []
     with console.progress(len(suspects), f"looking again at {raw.root.name}") as advance:
@@ -137,13 +142,13 @@ def _changed(directory: Path, name: str, raw: RawInput, before: _Record, stamps:
     return changed
 
 
-def _differing_lists(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+def _describe_list_changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     changed = [f"{name} changed" for name in before if name in now and now[name] != before[name]]
     new = [f"the list {name} is new" for name in now if name not in before]
     return changed + new + [f"the list {name} is gone" for name in before if name not in now]
 
 
-def _told(names: Sequence[str], one: str, several: str) -> list[str]:
+def _describe_images(names: Sequence[str], one: str, several: str) -> list[str]:
     if not names:
         return []
     return [f"1 image {one}: {names[0]}" if len(names) == 1 else f"{len(names)} images {several}, such as {names[0]}"]
@@ -155,10 +160,10 @@ def _size(path: Path) -> int:
 
 
 def _read(path: Path) -> _Record:
-    """A record; the artifact's manifest vouches for its bytes.
+    """Read a record, whose hash was checked when the artifact was opened.
 
     Raises:
-        ArtifactError: it is none.
+        ArtifactError: the file cannot be read or is no record.
     """
     try:
         first, *rest = path.read_bytes().splitlines()
@@ -175,7 +180,7 @@ def _write_times(directory: Path, name: str, stamps: Iterable[Stamp]) -> None:
 
 
 def _read_times(directory: Path, name: str, pictures: Sequence[str]) -> dict[str, Stamp]:
-    """The stamps that were noted, by picture; nothing where they are of another record, or damaged."""
+    """Return the saved stamps by picture; an empty dict if they are missing, damaged or of another record."""
     try:
         first, *rest = (directory / TIMES.format(name)).read_text(encoding="ascii").splitlines()
         if first != digest(directory, name):

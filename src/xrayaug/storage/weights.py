@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors or a state dict, numbers and names, never code."""
+"""Reading and writing of weights: safetensors files or state dicts, tensors and names, never code."""
 
 import zipfile
 from collections.abc import Mapping
@@ -24,22 +24,24 @@ def save(path: Path, state: Mapping[str, Tensor]) -> None:
 
 
 def cpu_state_dict(network: nn.Module) -> dict[str, Tensor]:
-    """A copy of a network's weights and statistics, on the CPU."""
+    """Return a copy of a network's state dict (weights and running statistics) on the CPU."""
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in network.state_dict().items()}
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a `.safetensors` file, or of a state dict that `torch.save` wrote.
+    """Read the tensors of a `.safetensors` file, or of a state dict that `torch.save` wrote, by name.
+
+    Nothing in the file is ever executed.
 
     Raises:
-        WeightsError: it is missing, damaged, or holds anything but tensors; nothing in it is ever executed.
+        WeightsError: the file is missing or damaged, or holds anything but tensors.
     """
     if not path.is_file():
         raise WeightsError(f"there is no weights file {path}", "check the path")
     try:
         state = load_file(path) if path.suffix == ".safetensors" else _load(path)
-        reason = _what_is_wrong(state, path.stat().st_size)
-    except Exception as problem:  # the readers of damaged files raise whatever they trip over
+        reason = _find_problem(state, path.stat().st_size)
+    except Exception as problem:  # on damaged files the libraries raise errors of any class
         reason = str(problem).partition("\n")[0] or type(problem).__name__
         raise WeightsError(f"{path} cannot be read as weights: {reason}", "a state dict of tensors is needed") from None
     if reason:
@@ -48,14 +50,14 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def _load(path: Path) -> Any:
-    """What `torch.save` wrote, a zip archive or its older format.
+    """Read a file that `torch.save` wrote, a zip archive or the older format.
 
     Raises:
-        ValueError: it is a zip archive that would unfold to more than it is.
-        Exception: it is damaged, or holds more than tensors.
+        ValueError: the file is a zip archive that would expand to more than its size.
+        Exception: the file is damaged, or holds more than tensors.
     """
     with path.open("rb") as file:
-        is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC  # how torch.load tells its formats apart
+        is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC  # torch.load tells its two formats apart in the same way
     if is_zip:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -65,8 +67,13 @@ def _load(path: Path) -> Any:
     return torch.load(path, "cpu", weights_only=True)
 
 
-def _what_is_wrong(state: Any, file_size: int) -> str:
-    """Why this is no state dict of plain tensors that lie in a file of that many bytes; empty where it is."""
+def _find_problem(state: Any, file_size: int) -> str:
+    """Return why a value is no state dict of plain tensors that fit in the file; an empty string if it is one.
+
+    Args:
+        state: the value that was read.
+        file_size: size of the file in bytes.
+    """
     if not isinstance(state, Mapping):
         return f"it is a {type(state).__name__}"
     storages: dict[int, int] = {}
@@ -76,17 +83,17 @@ def _what_is_wrong(state: Any, file_size: int) -> str:
         if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.dtype not in DTYPES:
             return f"'{name}' is {tensor.dtype}, {tensor.layout}, on {tensor.device}"
         storage = tensor.untyped_storage()
-        if tensor.numel() * tensor.element_size() > storage.nbytes():  # a stride of 0 makes much of little
+        if tensor.numel() * tensor.element_size() > storage.nbytes():  # a stride of 0 repeats a few numbers without end
             return f"'{name}' claims more numbers than it has"
         storages[storage.data_ptr()] = storage.nbytes()
     return "its tensors are larger than the file" if sum(storages.values()) > file_size else ""
 
 
 def load_into(network: nn.Module, path: Path) -> None:
-    """Load a file into a network that it must fit exactly.
+    """Load the weights in a file into a network, whose names and shapes they must match exactly.
 
     Raises:
-        WeightsError: it cannot be read, is of another network, or holds NaN or infinite numbers.
+        WeightsError: the file cannot be read, is of another network, or holds NaN or infinite numbers.
     """
     state = read(path)
     check_finite(state, path)
@@ -94,10 +101,10 @@ def load_into(network: nn.Module, path: Path) -> None:
 
 
 def assign(state: Mapping[str, Tensor], network: nn.Module, origin: Path | str) -> None:
-    """Give a network the weights that `origin` holds, in the layout that its own have.
+    """Copy weights into a network, whose tensors keep their memory layout; errors name `origin`.
 
     Raises:
-        WeightsError: they are of another network.
+        WeightsError: the weights are of another network.
     """
     check_shapes(state, network, origin)
     with torch.no_grad():
@@ -106,20 +113,20 @@ def assign(state: Mapping[str, Tensor], network: nn.Module, origin: Path | str) 
 
 
 def check_shapes(state: Mapping[str, Tensor], network: nn.Module, origin: Path | str) -> None:
-    """Hold the weights that `origin` holds to a network's names and shapes; it may be on the meta device.
+    """Check that weights have the names and shapes of a network, which may be on the meta device.
 
     Raises:
-        WeightsError: they are of another network.
+        WeightsError: the weights are of another network; the message names `origin`.
     """
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    given = {name: tensor.shape for name, tensor in state.items()}
-    differing = sorted(name for name in shapes.keys() | given.keys() if shapes.get(name) != given.get(name))
+    actual = {name: tensor.shape for name, tensor in state.items()}
+    differing = sorted(name for name in shapes.keys() | actual.keys() if shapes.get(name) != actual.get(name))
     if differing:
         raise WeightsError(f"{origin} is of another network: '{differing[0]}' does not fit", "check the run")
 
 
 def check_finite(state: Mapping[str, Tensor], path: Path) -> None:
-    """Hold weights to finite numbers.
+    """Check that all weights are finite.
 
     Raises:
         WeightsError: some tensor holds NaN or infinity.
@@ -130,10 +137,10 @@ def check_finite(state: Mapping[str, Tensor], path: Path) -> None:
 
 
 def file_hash(file: Path) -> str:
-    """The file's sha256.
+    """Return the sha256 of a file of weights, in hexadecimal.
 
     Raises:
-        WeightsError: it cannot be read.
+        WeightsError: the file cannot be read.
     """
     try:
         return files.sha256_file(file)

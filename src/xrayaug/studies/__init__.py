@@ -1,1 +1,1 @@
-"""Hundreds of runs as one study: planned, run side by side or on a cluster, and where it stands."""
+"""A study of many commands: planned, run in parallel or on a cluster, and its status."""

@@ -1,6 +1,6 @@
-"""The log of every command of a study: what it said, when it was begun and how it ended, run after run.
+"""The logs of the commands of a study: their output, when each run started and how it ended.
 
-`experiment` writes them, and so do the job scripts of `slurm.py`; `command_status.py` reads how the last run ended.
+`experiment` and the job scripts of `slurm.py` write them; `status.py` reads how the last run ended.
 """
 
 import re
@@ -22,7 +22,7 @@ READ_FROM_END = 64 << 10  # bytes: a traceback at its longest, and more
 
 @dataclass(frozen=True)
 class LastRun:
-    """The last run that a log tells of."""
+    """The last run in a log."""
 
     code: int | None  # None: it goes on, or was killed with whoever would have said how it ended
     error: str  # its last error line, or else the last line it said; empty where it said nothing
@@ -30,13 +30,13 @@ class LastRun:
 
 
 def log_path(study: Path, command: Command) -> Path:
-    """The log of a command of the study that lies at `study`, or of the study itself."""
+    """Return the path of the log of a command of the study at `study`, or of the study itself."""
     name = command.name if command.out == study else command.out.name
     return study / DIRECTORY / f"{name}.log"
 
 
 def record_start(log: Path, command_line: str) -> int:
-    """Note that a run begins; the size of the log, behind which its lines follow."""
+    """Append the start of a run to a log and return the size of the log, after which the output of the run follows."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as file:
         file.write(f"{BEGAN} {datetime.now(UTC).isoformat(timespec='seconds')}: {command_line}\n")
@@ -44,13 +44,13 @@ def record_start(log: Path, command_line: str) -> int:
 
 
 def record_end(log: Path, code: int) -> None:
-    """Note how it ended."""
+    """Append the exit code of a run to its log."""
     with log.open("a", encoding="utf-8") as file:
         file.write(f"{ENDED} {code}\n")
 
 
 def last_run(log: Path) -> LastRun | None:
-    """What the log's last run came to; None where there is no log."""
+    """Return the last run in a log; None if there is no log."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - READ_FROM_END))
@@ -70,7 +70,7 @@ def last_run(log: Path) -> LastRun | None:
 
 
 def describe_exit_code(code: int) -> str:
-    """How a process ended, for a person."""
+    """Return how a process ended, in words."""
     if code >= 0:
         return f"exit code {code}"
     named = {number.value: number.name for number in signal.Signals}

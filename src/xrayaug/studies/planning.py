@@ -1,4 +1,4 @@
-"""What a study is: its settings by preset, its commands in order, and which of them reads what another writes."""
+"""Plan a study: its settings by preset, its commands in order, and which of them reads the results of which."""
 
 import itertools
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ RANDOM_DIMS = "64"  # of random features: enough for a small study, and quick
 
 @dataclass(frozen=True)
 class Settings:
-    """What the study is, every default of the preset filled in."""
+    """The settings of a study, with all defaults of the preset."""
 
     rsna: Path  # as it is given: raw, or prepared
     mura: Path
@@ -63,7 +63,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Study:
-    """The study's commands in order, and what `experiment` shows of them."""
+    """The commands of a study in order, and the results that `experiment` shows."""
 
     commands: list[Command]
     out: Path
@@ -71,14 +71,14 @@ class Study:
     distances: list[Path]
 
     def needs(self) -> list[frozenset[int]]:
-        """For every command, in order, the numbers (from 0) of those that make what it reads."""
+        """Return for every command, in order, the numbers (from 0) of the commands whose results it reads."""
         makers = {part.out: number for number, command in enumerate(self.commands) for part in command.parts()}
         read = [command.inputs().values() for command in self.commands]
         return [frozenset(makers[path] for path in paths if path in makers) for paths in read]
 
 
 def plan(options: Experiment) -> Study:
-    """Every command of the study, with every default of the preset filled in.
+    """Return the commands of a study, with all defaults of the preset.
 
     Raises:
         UsageError: a raw set is missing.
@@ -130,7 +130,7 @@ def plan(options: Experiment) -> Study:
 
 
 def settings(options: Experiment) -> Settings:
-    """The preset's values, and those that the user gave instead.
+    """Return the values of the preset, replaced by those that the user gave.
 
     Raises:
         UsageError: a raw set is missing, or given to the demo.
@@ -152,7 +152,7 @@ def settings(options: Experiment) -> Settings:
 
 
 def _arms(options: Experiment, s: Settings, screened: Path | None) -> list[Augment]:
-    """Every share of real images with every label and dose, each dose followed by its controls; a baseline once.
+    """Return the arms: each share of real images with each label and dose, each dose followed by its controls.
 
     Raises:
         UsageError: no arm has both labels, which would be shuffled.
@@ -184,7 +184,7 @@ def _is_shuffleable(label: str | None) -> bool:
 
 
 def _arm_name(percent: float, label: str | None, control: str | None, fraction: float) -> str:
-    """`arm-50`, `arm-50-balance-duplicate-real-0.25`: what is as it is by default is left out."""
+    """Return the name of an arm without its defaults: `arm-50`, `arm-50-balance-duplicate-real-0.25`."""
     kept = f"real-{fraction:g}" if fraction != 1 else None
     return "-".join(["arm", f"{percent:g}", *filter(None, (label, control, kept))])
 
@@ -192,7 +192,7 @@ def _arm_name(percent: float, label: str | None, control: str | None, fraction: 
 def _classifiers(
     options: Experiment, s: Settings, arms: list[Augment], training: dict[str, Any]
 ) -> Iterator[TrainClassifier]:
-    """Every arm's: for each seed a command of its own, or one command for all; all arms have the same seeds."""
+    """Yield the classifiers of every arm: one command for each seed, or one for all; all arms have the same seeds."""
     chosen: dict[str, Any] = {
         "arch": s.classifier_arch,
         "weights": s.classifier_weights,
@@ -213,7 +213,7 @@ def _classifiers(
 
 
 def _prepares(options: Experiment, s: Settings, read: dict[str, Any]) -> list[Prepare]:
-    """The reading of the sets that are raw; those that were prepared are taken as they are.
+    """Return the commands that prepare raw sets; prepared sets are used as they are.
 
     Raises:
         UsageError: an option would have changed how one was prepared.
@@ -257,12 +257,12 @@ def _phantoms(options: Experiment, s: Settings) -> list[Command]:
 
 
 def _copies(options: Experiment, s: Settings, out: Path) -> Copies:
-    """The screening of the synthetic images against those that the GAN learnt from."""
+    """Return the command that looks for copies of the training images of the GAN."""
     return Copies(synthetic=options.out / "synthetic", real=s.gan_data, out=out, **_features(options, s))
 
 
 def _features(options: Experiment, s: Settings) -> dict[str, Any]:
-    """Which features are compared, and how; random ones where the distances, and so any, are left out."""
+    """Return the options for features; random ones if no distances are measured."""
     chosen: dict[str, Any] = {"weights": options.fid_weights}
     if s.features != "inception":
         chosen = {"features": "random", "dims": RANDOM_DIMS}
@@ -275,7 +275,7 @@ def _features(options: Experiment, s: Settings) -> dict[str, Any]:
 
 
 def _distances(options: Experiment, s: Settings) -> Iterator[Fid]:
-    """Synthetic to RSNA, and RSNA to MURA, as in the thesis; a set has no distance to itself."""
+    """Yield the distances of synthetic to RSNA and of RSNA to MURA images, as in the thesis, if the sets differ."""
     chosen = _features(options, s)
     sets = {"synthetic": options.out / "synthetic", RSNA: s.gan_data, MURA: s.classifier_data}
     for a, b in (("synthetic", RSNA), (RSNA, MURA)) if s.features != "none" else ():
@@ -284,7 +284,7 @@ def _distances(options: Experiment, s: Settings) -> Iterator[Fid]:
 
 
 def estimate_power(study: Study, s: Settings) -> dict[str, Any] | None:
-    """What the study could see; None where its test images are neither prepared nor there to be counted."""
+    """Return the power analysis of the study; None if its test images cannot be counted yet or no arm is compared."""
     reading = {command.out: command for command in study.commands if isinstance(command, Prepare)}
     arms = [command for command in study.commands if isinstance(command, Augment)]
     comparisons = sum(arm.percent > 0 and arm.control is None for arm in arms)
@@ -299,7 +299,7 @@ def estimate_power(study: Study, s: Settings) -> dict[str, Any] | None:
 
 
 def _list_test_cases(data: Path, reading: Prepare | None) -> list[tuple[str, str]]:
-    """Patient and study of every test image: of the prepared set, or of the raw one without opening an image.
+    """Return patient and study of every test image, of the prepared or the raw set, without opening an image.
 
     Raises:
         XrayaugError: there is neither.

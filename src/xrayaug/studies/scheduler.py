@@ -1,7 +1,7 @@
-"""Commands side by side, each in a process of its own, and each begun once all that it reads is there.
+"""Run the commands of a study in parallel processes, each as soon as all its inputs are there.
 
-What they say goes to logs; a process that dies with its study has lost no line. Of one at a time the lines are shown as
-they come, of several only that each begins and how it ended: what they say side by side nobody can follow.
+Their output goes to logs, so no line is lost if the study is killed. If one command runs at a time, its output is shown
+as it comes; of several, only the starts and the ends are shown, because interleaved output cannot be read.
 """
 
 import os
@@ -29,7 +29,7 @@ THREADS = "OMP_NUM_THREADS"
 
 @dataclass(frozen=True)
 class Resources:
-    """Where commands run: how many at a time, and on which devices (none: where each says itself)."""
+    """The number of commands to run in parallel, and their devices; without any, each command has its own option."""
 
     jobs: int = 1
     devices: tuple[str, ...] = ()
@@ -37,19 +37,20 @@ class Resources:
 
 @dataclass(frozen=True)
 class Failure:
-    """A command that failed, and the last error that it told of."""
+    """A command that failed, and the last error in its log."""
 
     command: Command
     code: int
     error: str
 
     def __str__(self) -> str:
-        return f"{self.command.name} {self.command.out}: {self.error or logs.NO_MESSAGE} ({logs.describe_exit_code(self.code)})"
+        ended = logs.describe_exit_code(self.code)
+        return f"{self.command.name} {self.command.out}: {self.error or logs.NO_MESSAGE} ({ended})"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a runner leaves: those that failed, and those that wait for them."""
+    """The commands that failed, and those that were not run because they read results of failed ones."""
 
     failed: list[Failure]
     not_run: list[Command]
@@ -57,7 +58,7 @@ class Outcome:
 
 @dataclass
 class _Running:
-    """A command that runs, since when, how much of its log has been read, and how many warnings stood there."""
+    """A command that runs, with the position in its log up to which it was read and the warnings until there."""
 
     number: int
     command: Command
@@ -70,12 +71,12 @@ class _Running:
 
     @property
     def seconds(self) -> float:
-        """For how long it runs."""
+        """Seconds since the start."""
         return time.monotonic() - self.since
 
 
 class Scheduler:
-    """Runs the commands of a study."""
+    """Runs the commands of a study on the given resources."""
 
     def __init__(self, study: Study, resources: Resources) -> None:
         self.study, self.resources = study, resources
@@ -86,11 +87,11 @@ class Scheduler:
         self.failed: list[Failure] = []
         self.is_parallel = resources.jobs > 1
         self.statuses = [_reset_failed(each) for each in status.find_statuses(study)] if self.is_parallel else []
-        # A bar is drawn only where nothing else is said meanwhile; and only a terminal's own process can draw one.
+        # A progress bar needs a terminal, and nothing else may be printed meanwhile.
         self.shows_progress_bar = resources.jobs == 1 and sys.stderr.isatty()
 
     def run(self) -> Outcome:
-        """Run all that can be run: what reads nothing of a failed command goes on.
+        """Run all commands, except those that read results of failed ones.
 
         Raises:
             Stopped: the study was asked to stop, or a command alone was; all that ran have saved what they had.
@@ -104,7 +105,11 @@ class Scheduler:
         return Outcome(self.failed, list(self.waiting.values()))
 
     def _start(self) -> bool:
-        """Start, in order, what is ready and has room; whether anything was found complete meanwhile."""
+        """Start the commands whose inputs are there, in order, as resources allow.
+
+        Returns:
+            True if a command was found complete, so that others may be ready now.
+        """
         before = len(self.done)
         for number, command in list(self.waiting.items()):
             if len(self.running) == self.resources.jobs:
@@ -115,7 +120,7 @@ class Scheduler:
         return len(self.done) > before
 
     def _start_command(self, number: int, command: Command) -> None:
-        """Run one, unless it is complete."""
+        """Start a command, unless it is complete."""
         where = f"[{number + 1}/{len(self.study.commands)}]"
         if is_complete(command):
             console.info(f"{where} complete: {command.out}")
@@ -125,7 +130,7 @@ class Scheduler:
         command = _assign_resources(command, device, self.resources.jobs)
         console.info(f"{where} {_describe_command(command, device) if self.is_parallel else command.command_line()}")
         log = logs.log_path(self.study.out, command)
-        with stopping.deferred():  # none is to run that would not be told
+        with stopping.deferred():  # a process that runs but is not in the list would not be stopped
             begun = logs.record_start(log, command.command_line())
             process = self._process(command, log)
             self.running.append(_Running(number, command, process, log, begun, device, time.monotonic()))
@@ -141,12 +146,12 @@ class Scheduler:
             return subprocess.Popen(words, stdout=file, stderr=file, env=environment)
 
     def _least_busy_device(self) -> str | None:
-        """The device on which the fewest run, the first of them; None where there is no choice."""
+        """Return the device with the fewest running commands; None if no devices are given."""
         busy = [running.device for running in self.running]
         return min(self.resources.devices, key=busy.count, default=None)
 
     def _poll(self) -> None:
-        """Read what is new in the logs, and see who has ended.
+        """Read the new lines of the logs and record the commands that have ended.
 
         Raises:
             Stopped: a command was stopped by someone.
@@ -170,7 +175,8 @@ class Scheduler:
         if self.is_parallel:
             so_far = self._describe_progress(running, "done")
             warned = f", warnings: {running.warnings}, see {running.log}" if running.warnings else ""
-            console.info(f"done: {_describe_command(running.command)} in {console.format_duration(running.seconds)}{warned}; {so_far}")
+            took = console.format_duration(running.seconds)
+            console.info(f"done: {_describe_command(running.command)} in {took}{warned}; {so_far}")
 
     def _record_failure(self, running: _Running, code: int) -> None:
         last = logs.last_run(running.log)
@@ -185,7 +191,7 @@ class Scheduler:
             console.warning(f"failed: {failure}; {goes_on}")
 
     def _describe_progress(self, ended: _Running, state: status.State) -> str:
-        """How much is done now that this command has ended so, and how long the rest takes."""
+        """Return how many commands are done and how long the rest takes, after a command has ended."""
         went_on = self.statuses[ended.number].state == "stopped"  # of such a one only the end was seen
         self.statuses[ended.number] = CommandStatus(ended.command, state, seconds=None if went_on else ended.seconds)
         running = {each.number: CommandStatus(each.command, "running", seconds=each.seconds) for each in self.running}
@@ -195,7 +201,7 @@ class Scheduler:
         return f"{len(self.done)} of {len(now)} done{failed}" + (f", {left}" if left else "")
 
     def _read(self, running: _Running) -> None:
-        """Read the whole lines that a log has got: show them, where one runs at a time, or count the warnings."""
+        """Read the new complete lines of a log: count the warnings, and show the lines if one command runs at once."""
         with running.log.open("rb") as file:
             file.seek(running.read)
             whole, ended, _ = file.read().rpartition(b"\n")
@@ -207,7 +213,7 @@ class Scheduler:
 
     @contextmanager
     def _stop_all_on_error(self) -> Iterator[None]:
-        """Whatever ends the study: those that run are told, and waited for."""
+        """On any exception, stop all running commands and wait for them."""
         try:
             yield
         except BaseException:
@@ -222,7 +228,10 @@ class Scheduler:
 
 
 def is_complete(command: Command) -> bool:
-    """Whether all that it makes is there, made by this very command; only itself knows, where it reads raw files."""
+    """Return whether all results of a command are there, made with the same options and inputs.
+
+    A command that reads raw files is never complete here: only the command itself can compare them.
+    """
     if command.reads_raw:
         return False
     try:
@@ -233,7 +242,7 @@ def is_complete(command: Command) -> bool:
 
 
 def _reset_failed(before: CommandStatus) -> CommandStatus:
-    """Where a command stands for who begins now: what failed before is run again."""
+    """Return a status from before the run as it is at its start: failed commands are run again."""
     return replace(before, state="waiting") if before.state == "failed" else before
 
 
@@ -242,7 +251,7 @@ def _describe_command(command: Command, device: str | None = None) -> str:
 
 
 def _assign_resources(command: Command, device: str | None, jobs: int) -> Command:
-    """The command on that device, with its share of the processors; neither changes what it makes."""
+    """Return the command with its device and its share of the processors; neither changes the result."""
     changes: dict[str, Any] = {}
     if device:
         changes["device"] = device
@@ -252,5 +261,5 @@ def _assign_resources(command: Command, device: str | None, jobs: int) -> Comman
 
 
 def _cpus_per_job(jobs: int) -> int:
-    """Processors for each of so many."""
+    """Return the number of processors for each of several commands."""
     return max(1, parallel.available_cpus() // jobs)

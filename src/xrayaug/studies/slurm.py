@@ -1,7 +1,7 @@
 """A study as SLURM jobs: a script for every kind of command, arrays of its tasks, and `submit.sh`, which chains them.
 
-Nothing but files ties the tasks together: each is a command of the study, so a task that is queued again goes on where
-it was stopped. How scripts, arrays and dependencies work: https://slurm.schedmd.com/sbatch.html and job_array.html.
+The tasks share nothing but files: each is a command of the study, so a task that is queued again continues where it
+was stopped. How scripts, arrays and dependencies work: https://slurm.schedmd.com/sbatch.html and job_array.html.
 """
 
 import re
@@ -60,7 +60,7 @@ class Scripts:
 
 
 def arrange_jobs(study: Study, options: Experiment) -> Scripts:
-    """What is not done, in arrays; the study itself comes last, for it is sealed once all its parts are there."""
+    """Return the commands that are not done as arrays; the study itself comes last, when all its parts are there."""
     tasks = _tasks(study, options)
     kinds: dict[str, list[Command]] = {}
     for task in tasks:
@@ -101,14 +101,14 @@ def write_scripts(directory: Path, study: Study, options: Experiment) -> Scripts
 
 
 def _final_command(options: Experiment) -> Experiment:
-    """The study as a command that finds every part complete."""
+    """Return the study as a command that finds every part complete and writes the final manifest."""
     elsewhere: dict[str, Any] = {f"slurm_{name}": None for name in (*RESOURCES, "options")}
     elsewhere |= dict.fromkeys(("slurm", "jobs", "devices", "max_minutes"))
     return replace(options, json=False, **elsewhere)
 
 
 def _submissions(tasks: list[Task]) -> list[Submission]:
-    """Tasks of a kind that wait for the same together, each after all that it waits for."""
+    """Return arrays of the tasks that have the same kind and the same dependencies, in order."""
     groups: dict[tuple[str, frozenset[int]], list[int]] = {}
     for place, task in enumerate(tasks):
         groups.setdefault((task.kind, task.waits_for), []).append(place)
@@ -123,7 +123,7 @@ def _submissions(tasks: list[Task]) -> list[Submission]:
 
 
 def _job_ids(needed: Iterable[int], of: dict[int, tuple[str, int, int]]) -> Iterator[str]:
-    """The ids of the tasks that are needed; of a whole array its own."""
+    """Return the job ids of the tasks that are needed; for a whole array, that of the array."""
     by_variable: dict[str, list[int]] = {}
     sizes = {}
     for number in sorted(needed):
@@ -143,7 +143,7 @@ def _check_resources(options: Experiment) -> None:
 
 
 def _clear(directory: Path) -> None:
-    """Delete the scripts of an earlier writing.
+    """Delete the scripts of an earlier run.
 
     Raises:
         OutputError: the directory holds something else.
@@ -165,8 +165,9 @@ def _clear(directory: Path) -> None:
 
 def _script(kind: str, commands: list[Command], options: Experiment) -> str:
     cases = [
-        f"  {number}) log={shlex.quote(str(logs.log_path(options.out, command)))} command=({shlex.join(command.argv())}) ;;"
+        f"  {number}) log={shlex.quote(str(log))} command=({shlex.join(command.argv())}) ;;"
         for number, command in enumerate(commands)
+        for log in (logs.log_path(options.out, command),)
     ]
     return "\n".join([
         "#!/bin/bash",
@@ -185,7 +186,7 @@ def _script(kind: str, commands: list[Command], options: Experiment) -> str:
 
 
 def _sbatch_options(command: Command, options: Experiment) -> Iterator[str]:
-    """What a job of that command asks for, the user's own words last, so that they count."""
+    """Return the sbatch options of a job; those of the user come last and override the others."""
     yield from ("--nodes=1", "--ntasks=1", "--requeue", "--open-mode=append", f"--signal=B:USR1@{SIGNAL_SECONDS}")
     computes = hasattr(command, "device") and not isinstance(command, Experiment)  # which only seals what is there
     for name in RESOURCES:
@@ -197,8 +198,8 @@ def _sbatch_options(command: Command, options: Experiment) -> Iterator[str]:
         yield own if own.startswith("-") else f"--{own}"
 
 
-# Bash runs a trap only once its foreground command has ended: so the command runs behind, and is waited for anew after
-# each signal. A stop that SLURM sends as SIGTERM is a cancellation, or it queues the job again by itself.
+# Bash runs a trap only after its foreground command has ended. So the command runs in the background, and after each
+# signal the script waits again. SIGTERM from SLURM is a cancellation, or SLURM itself queues the job again.
 TAIL = f"""
 told= child=
 tell() {{ told=${{told:-$1}}; [ -z "$child" ] || kill -s "$1" "$child" 2>/dev/null; heard=yes; }}
@@ -265,7 +266,7 @@ def _submit_script(scripts: Scripts, options: Experiment) -> str:
 
 
 def _array(tasks: tuple[int, ...]) -> str:
-    """``0-4``, or ``0,2`` where they do not follow each other."""
+    """Return task numbers as ``0-4``, or as ``0,2`` if they are not consecutive."""
     if len(tasks) > 1 and all(after == before + 1 for before, after in pairwise(tasks)):
         return f"{tasks[0]}-{tasks[-1]}"
     return ",".join(map(str, tasks))

@@ -1,6 +1,6 @@
-"""Where a study stands: what is done, runs, failed, was stopped or waits, and how long the rest takes at today's pace.
+"""The status of a study: which commands are done, running, failed, stopped or waiting, and the remaining time.
 
-Read from what lies on disk alone, so also of a study whose commands run as jobs of a cluster; nothing is changed.
+It is read from files alone, so it also works for a study whose commands run as jobs of a cluster. Nothing is written.
 """
 
 import heapq
@@ -26,7 +26,7 @@ STOPPED = (stopping.STOPPED_EARLY, stopping.INTERRUPTED, -signal.SIGTERM, -signa
 
 @dataclass(frozen=True)
 class CommandStatus:
-    """Where a command stands."""
+    """The status of a command."""
 
     command: Command
     state: State
@@ -35,20 +35,24 @@ class CommandStatus:
 
 
 def find_statuses(study: Study) -> list[CommandStatus]:
-    """Where every command stands, in order. No file but manifests, locks and the ends of logs is read."""
+    """Return the status of every command, in order. Only manifests, locks and the ends of logs are read."""
     return [_find_status(study, command) for command in study.commands]
 
 
 def is_done(command: Command) -> bool:
-    """Whether all that it makes is there, made with these settings from these inputs, as far as manifests tell."""
-    return all((made := _read_manifest(part)) is not None and not _find_differences(made, part) for part in command.parts())
+    """Return whether all results of a command are there, with these settings and inputs according to the manifests."""
+    return all(
+        (made := _read_manifest(part)) is not None and not _find_differences(made, part) for part in command.parts()
+    )
 
 
 def estimate_remaining_seconds(study: Study, statuses: list[CommandStatus], at_a_time: int) -> float:
-    """Seconds until the study is done, so many commands at a time, each begun once what it reads is there.
+    """Return the seconds until the study is done, with `at_a_time` commands in parallel.
 
-    A command is expected to take as long as those of its name took on average that were never stopped. One of whose
-    name none is done is taken to need no time: see `unknown_durations`.
+    A command is expected to take as long as the finished ones of its name took on average that were never stopped; one
+    without a finished one counts as 0, see `unknown_durations`. The schedule is simulated, because the remaining work
+    divided by `at_a_time` is too little for a study: its commands form chains (prepare, train-gan, sample, ...), along
+    which nothing runs in parallel.
     """
     pace, needs = _mean_durations(statuses), study.needs()
     ends = {number: 0.0 for number, command_status in enumerate(statuses) if command_status.state == "done"}
@@ -66,9 +70,9 @@ def estimate_remaining_seconds(study: Study, statuses: list[CommandStatus], at_a
 
 
 def describe_remaining(study: Study, statuses: list[CommandStatus], at_a_time: int) -> str:
-    """How long it takes until nothing is left that can be run, for a person; empty where that is so.
+    """Return the time until nothing is left to run, in words; empty if nothing is left.
 
-    What failed, and what waits for it, is not run again before the study is.
+    Failed commands and those that wait for them are left out: they are not run again in this run of the study.
     """
     lost: set[int] = set()
     for number, needs in enumerate(study.needs()):
@@ -85,19 +89,19 @@ def describe_remaining(study: Study, statuses: list[CommandStatus], at_a_time: i
 
 
 def _expected_seconds(command_status: CommandStatus, pace: dict[str, float]) -> float:
-    """Seconds that a command still needs."""
+    """Return the seconds that a command still needs."""
     run = command_status.seconds or 0.0 if command_status.state == "running" else 0.0
     return max(pace.get(command_status.command.name, 0.0) - run, 0.0)
 
 
 def unknown_durations(statuses: list[CommandStatus]) -> list[str]:
-    """The names of commands that are not done and have no like that is."""
+    """Return the names of unfinished commands of which none has finished, so that their duration is unknown."""
     pace = _mean_durations(statuses)
     return sorted({each.command.name for each in statuses if each.state != "done"} - pace.keys())
 
 
 def count_states(statuses: list[CommandStatus]) -> dict[str, int]:
-    """How many commands are in each state."""
+    """Return the number of commands in each state."""
     found = Counter(command_status.state for command_status in statuses)
     return {state: found[state] for state in STATES}
 
@@ -120,16 +124,18 @@ def _find_status(study: Study, command: Command) -> CommandStatus:
 
 
 def _unfinished(study: Study, command: Command) -> CommandStatus:
-    """That of a command that is not done and does not run."""
+    """Return the status of a command that is neither done nor running."""
     last = logs.last_run(logs.log_path(study.out, command))
     if last and last.code not in (None, 0, *STOPPED):
-        return CommandStatus(command, "failed", f"{last.error or logs.NO_MESSAGE} ({logs.describe_exit_code(last.code)})")
+        return CommandStatus(
+            command, "failed", f"{last.error or logs.NO_MESSAGE} ({logs.describe_exit_code(last.code)})"
+        )
     begun = any(artifacts.partial_path(part.out).exists() for part in command.parts())
     return CommandStatus(command, "stopped" if begun else "waiting")
 
 
 def _read_manifest(command: Command) -> Manifest | None:
-    """The manifest of what lies at the command's `out`; None where there is none, or a damaged one."""
+    """Return the manifest at the `out` of a command; None if it is missing or damaged."""
     try:
         return manifests.read(command.out / MANIFEST) if artifacts.is_artifact(command.out) else None
     except XrayaugError:
@@ -137,7 +143,7 @@ def _read_manifest(command: Command) -> Manifest | None:
 
 
 def _find_differences(made: Manifest, command: Command) -> list[str]:
-    """In what the result that is there is not this command's: settings, inputs that are artifacts, what is added."""
+    """Return the differences between a result and what the command would make: settings, inputs, optional parts."""
     if made["stage"] != command.name:
         return [f"it was made by {made['stage']}"]
     given = command.inputs()
@@ -152,7 +158,7 @@ def _find_differences(made: Manifest, command: Command) -> list[str]:
 
 
 def _duration(made: list[Manifest]) -> float | None:
-    """Seconds that making them took, all together; None where one was stopped, for then they are of its end alone."""
+    """Return the seconds that the results took; None if one was stopped, as only its last run was timed."""
     environments = [manifest.get("environment", {}) for manifest in made]
     seconds = [each.get("seconds") for each in environments if not each.get("stops")]
     whole = [float(each) for each in seconds if isinstance(each, int | float)]
@@ -160,7 +166,7 @@ def _duration(made: list[Manifest]) -> float | None:
 
 
 def _mean_durations(statuses: list[CommandStatus]) -> dict[str, float]:
-    """Mean seconds of the commands of each name that are done."""
+    """Return the mean seconds of the finished commands of each name."""
     took: dict[str, list[float]] = {}
     for command_status in statuses:
         if command_status.state == "done" and command_status.seconds is not None:
@@ -169,7 +175,7 @@ def _mean_durations(statuses: list[CommandStatus]) -> dict[str, float]:
 
 
 def as_json(statuses: list[CommandStatus]) -> list[dict[str, Any]]:
-    """The same as JSON values."""
+    """Return the statuses as JSON values."""
     return [
         {
             "command": each.command.name,

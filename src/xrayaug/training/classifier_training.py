@@ -33,7 +33,7 @@ from xrayaug.runtime.stopping import SaveSchedule, Stopped
 from xrayaug.stats import classification
 from xrayaug.storage import builder, weights
 from xrayaug.storage.checkpoints import Checkpoints, State
-from xrayaug.storage.files import Log
+from xrayaug.storage.files import LOG_FILE, Log
 from xrayaug.training import steps
 from xrayaug.training.profiling import Profile
 from xrayaug.training.steps import SYNC_INTERVAL, CudaGraphRecorder
@@ -42,7 +42,6 @@ INITIAL, AUGMENTATION, DROPOUT = range(3)  # random streams: initial weights, or
 BETAS = (0.9, 0.999)  # Adam's, as in Rajpurkar et al. 2018
 PLATEAU_FACTOR = 0.1
 VALIDATION_BATCH_SIZE = 32
-LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -314,7 +313,7 @@ class ClassifierTrainer:
         }
 
     def _restore(self, state: State | None) -> None:
-        self.log = Log(self.directory / LOG, state["log"] if state else ())
+        self.log = Log(self.directory / LOG_FILE, state["log"] if state else ())
         if state:
             weights.assign(state["network"], self.network, "the checkpoint")
             steps.load_optimiser_state(state["optimiser"], self.optimiser)

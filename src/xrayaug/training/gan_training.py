@@ -28,7 +28,7 @@ from xrayaug.runtime.distributed.sharing import BatchShard
 from xrayaug.runtime.stopping import SaveSchedule
 from xrayaug.storage import builder, weights
 from xrayaug.storage.checkpoints import Checkpoints, State
-from xrayaug.storage.files import Log
+from xrayaug.storage.files import LOG_FILE, Log
 from xrayaug.training import collapse, ema, fid_monitor, gan_model
 from xrayaug.training.fid_monitor import FidMonitor
 from xrayaug.training.gan_model import EXTRA_METRICS, INITIAL, METRICS, GanConfig, StepRandomness
@@ -312,7 +312,7 @@ class GanTrainer:
         }
 
     def _restore(self, state: State | None) -> None:
-        self.log = Log(self.directory / "log.jsonl", state["log"] if state else ())
+        self.log = Log(self.directory / LOG_FILE, state["log"] if state else ())
         if state:
             self.model.load_state_dict(state["adversaries"])
             self.progress, self.best = GanProgress(**state["at"]), BestGenerator(**state["best"])

@@ -23,8 +23,8 @@ def test_a_file_is_read_as_it_was_saved(tmp_path: Path) -> None:
 
 
 WRONG: dict[str, tuple[Any, str]] = {
-    "a list": ([1], "is not what a reader's page saves"),
-    "another kind": (saved({}) | {"kind": "evaluation"}, "is not what a reader's page saves"),
+    "a list": ([1], "was not saved by the page"),
+    "another kind": (saved({}) | {"kind": "evaluation"}, "was not saved by the page"),
     "another format": (saved({}) | {"format": 2}, "has format 2, this xrayaug reads format 1"),
     "no reader": (saved({}) | {"reader": " "}, "lacks the name of its reader"),
     "a long reader": (saved({}) | {"reader": "x" * 81}, "'reader' is no text of at most 80"),
@@ -38,7 +38,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "true": (saved({"a": answer("real", confidence=True)}), "confidence True"),
     "seconds": (saved({"a": answer("real", seconds=-1)}), "took -1 seconds"),
     "no seconds": (saved({"a": answer("real", seconds="1")}), "took 1 seconds"),
-    "defects": (saved({"a": answer("real", defects=["bone"])}), "names defects that are none"),
+    "defects": (saved({"a": answer("real", defects=["bone"])}), "unknown defect"),
     "comment": (saved({"a": answer("real", comment="x" * 1001)}), "'comment' is no text of at most 1000"),
 }
 

@@ -54,7 +54,7 @@ def test_results_of_another_study_change_nothing(evaluation: Path) -> None:
 
 def test_results_without_a_study_are_refused_before_anything_is_judged(evaluation: Path) -> None:
     results = write_answers(evaluation.parent / "r.json", saved({"a": answer("real")}))
-    with pytest.raises(DataError, match="has no reader study for these answers") as caught:
+    with pytest.raises(DataError, match="has no reader study") as caught:
         evaluate.run(asked(evaluation, reader_results=(results,)))
     assert "--reader-study 40" in caught.value.hint
     nowhere = evaluation.with_name("nowhere")

@@ -10,7 +10,7 @@ import pytest
 
 from xrayaug.evaluation.reader_study import page
 from xrayaug.evaluation.reader_study.answers import DEFECTS
-from xrayaug.evaluation.reader_study.page import Shown
+from xrayaug.evaluation.reader_study.page import PageImage
 
 HOSTILE = "</script><script>alert(1)</script>"
 LOADING = {"src", "href", "action", "srcset", "data", "poster", "formaction"}
@@ -38,7 +38,7 @@ class Tags(html.parser.HTMLParser):
 
 @pytest.fixture(scope="module")
 def made() -> str:
-    return page.page("0123456789abcdef", [Shown("a1", b"one"), Shown(HOSTILE, b"two")])
+    return page.render("0123456789abcdef", [PageImage("a1", b"one"), PageImage(HOSTILE, b"two")])
 
 
 def test_it_is_one_file_that_loads_nothing(made: str) -> None:
@@ -65,7 +65,7 @@ def test_no_text_becomes_a_tag(made: str) -> None:
     (data,) = (json.loads(text) for text in Tags(made).raw["script"][:1])
     assert [each["id"] for each in data["images"]] == ["a1", HOSTILE]
     assert [base64.b64decode(each["png"]) for each in data["images"]] == [b"one", b"two"]
-    assert "&lt;b&gt;" in page.page("<b>", [])
+    assert "&lt;b&gt;" in page.render("<b>", [])
 
 
 def test_every_field_has_its_label(made: str) -> None:

@@ -1,4 +1,4 @@
-"""A group of one says to itself what it says, and parts for every reason; `test_ranks.py` has groups of two."""
+"""Exchanges and ends of a group of one process; `test_ranks.py` has groups of two."""
 
 from collections.abc import Iterator
 
@@ -17,30 +17,30 @@ from xrayaug.runtime.stopping import Stopped
 
 @pytest.fixture
 def group(monkeypatch: pytest.MonkeyPatch) -> Iterator[DistributedGroup]:
-    """A group that this process hosts, at a port that is free."""
+    """Group of this process alone, at a free port."""
     monkeypatch.setenv("MASTER_ADDR", "localhost")
     monkeypatch.setenv("MASTER_PORT", "0")
-    monkeypatch.setattr(process_group, "LINGER", 0)
+    monkeypatch.setattr(process_group, "EXIT_DELAY_SECONDS", 0)
     monkeypatch.setattr(ranks, "_group", None)
-    made = DistributedGroup(Rank(), torch.device("cpu"))
-    ranks.set_group(made)
-    yield made
+    joined = DistributedGroup(Rank(), torch.device("cpu"))
+    ranks.set_group(joined)
+    yield joined
     if dist.is_initialized():
-        made.heartbeat.stop()
+        joined.heartbeat.stop()
         dist.destroy_process_group()
 
 
-def test_what_is_said_is_heard(group: DistributedGroup) -> None:
+def test_exchanges_of_one_process_return_its_own_values(group: DistributedGroup) -> None:
     assert ranks.broadcast({"a": [1, None, "x"]}) == {"a": [1, None, "x"]}
     assert ranks.all_reduce_max(3, 0) == [3, 0]
     assert process_group.broadcast_bytes(b"") == b"" and process_group.broadcast_bytes(b"bytes") == b"bytes"
     assert process_group.all_reduce_sum(torch.ones(2, dtype=torch.float64)).tolist() == [1, 1]
-    (found,) = process_group.all_gather(torch.arange(6).reshape(3, 2))
-    assert torch.equal(found, torch.arange(6).reshape(3, 2))
+    (gathered,) = process_group.all_gather(torch.arange(6).reshape(3, 2))
+    assert torch.equal(gathered, torch.arange(6).reshape(3, 2))
     assert process_group.all_gather(torch.empty(0, 4))[0].shape == (0, 4)
 
 
-def test_at_the_end_it_is_dissolved(group: DistributedGroup) -> None:
+def test_at_the_end_the_group_is_destroyed(group: DistributedGroup) -> None:
     assert group.leave(None) is None
     assert not dist.is_initialized()
 
@@ -63,40 +63,42 @@ def test_a_stop_that_all_agreed_on_is_one(group: DistributedGroup) -> None:
 
 
 @pytest.mark.parametrize("problem", [RuntimeError("Connection closed by peer"), Stopped("SIGTERM", 75)])
-def test_what_follows_from_another_ones_end_says_so(group: DistributedGroup, problem: BaseException) -> None:
-    group.heartbeat._told(End(3, "ended: no memory", 1))
+def test_a_consequence_of_another_processes_end_names_that_process(
+    group: DistributedGroup, problem: BaseException
+) -> None:
+    group.heartbeat._record_end(End(3, "ended: no memory", 1))
     ending = group.leave(problem)
     assert isinstance(ending, PeerError)
     assert ending.message == "rank 3 ended: no memory"
     again = group.leave(PeerError("rank 3 ended: no memory"))
-    assert isinstance(again, SystemExit) and again.code == 1  # it has been said
+    assert isinstance(again, SystemExit) and again.code == 1  # already reported
 
 
 def test_all_are_stopped_before_they_could_agree(group: DistributedGroup) -> None:
-    group.heartbeat._told(End(3, "was stopped (SIGTERM)", 75))
+    group.heartbeat._record_end(End(3, "was stopped (SIGTERM)", 75))
     stop = Stopped("SIGTERM", 75)
     assert group.leave(stop) is stop
 
 
-def test_a_full_disk_is_told_as_one(group: DistributedGroup) -> None:
+def test_the_others_are_told_of_a_full_disk(group: DistributedGroup) -> None:
     problem = OSError(28, "No space left on device")
     assert group.leave(problem) is problem
-    end = group.heartbeat.why()
+    end = group.heartbeat.find_first_end()
     assert end is not None and str(end) == "rank 0 ended: [Errno 28] No space left on device"
     assert not group.heartbeat.claim_report()
 
 
-def test_a_sum_that_breaks_names_the_dead(group: DistributedGroup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_sum_names_the_dead_rank(group: DistributedGroup, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("Connection closed by peer\nstack")
 
-    group.heartbeat._told(End(2, "died", 1))
+    group.heartbeat._record_end(End(2, "died", 1))
     monkeypatch.setattr(dist, "all_reduce", broken)
     with pytest.raises(PeerError, match="rank 2 died"):
         ranks.barrier()
 
 
-def test_processes_that_do_not_come_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_do_not_join_are_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("timed out\nstack")
 

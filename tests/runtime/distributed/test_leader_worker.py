@@ -1,4 +1,4 @@
-"""Pieces of work in turn, before others that are played; `faults/test_together.py` has real ones."""
+"""Leader and workers, with a fake group; `faults/test_together.py` has real processes."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -20,24 +20,24 @@ def squares(pieces: Sequence[int]) -> Stream:
         yield np.array([piece**2])
 
 
-class Played:
-    """A group of which the others compute when they are asked; from some piece on they are dead."""
+class FakeGroup:
+    """Process group whose workers compute when the leader receives, and are dead after a number of results."""
 
     def __init__(self, count: int, dies_after: int = 1000) -> None:
         self.rank = SimpleNamespace(number=0, count=count)
-        self.left = dies_after
+        self.results_left = dies_after
         self.streams: dict[int, Iterator[Array]] = {}
-        self.told: dict[int, list[Any]] = {rank: [] for rank in range(1, count)}
+        self.sent: dict[int, list[Any]] = {rank: [] for rank in range(1, count)}
 
     def send(self, array: Array, to: int) -> None:
-        word = json.loads(array.tobytes()) if array.dtype == np.uint8 else int(array[0])
-        self.told[to].append(word)
-        if isinstance(word, dict) and word["work"]:
-            self.streams[to] = squares(word["pieces"])
+        message = json.loads(array.tobytes()) if array.dtype == np.uint8 else int(array[0])
+        self.sent[to].append(message)
+        if isinstance(message, dict) and message["work"]:
+            self.streams[to] = squares(message["pieces"])
 
     def receive(self, sender: int) -> tuple[Array, int]:
-        self.left -= 1
-        if self.left < 0:
+        self.results_left -= 1
+        if self.results_left < 0:
             raise PeerError(f"rank {sender} died")
         return next(self.streams[sender]), 0
 
@@ -49,40 +49,46 @@ def _no_request() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
-def test_what_comes_of_the_pieces_is_in_their_order(count: int) -> None:
-    """Of fewer pieces than processes too, and of none."""
+def test_results_are_in_the_order_of_the_pieces(count: int) -> None:
+    """Also for fewer pieces than processes, and for none."""
     for pieces in (range(7), range(1), range(0)):
-        leader = Leader(Played(count))  # type: ignore[arg-type]
-        assert [int(made[0]) for made in leader.in_turn("squares", squares, pieces)] == [each**2 for each in pieces]
+        leader = Leader(FakeGroup(count))  # type: ignore[arg-type]
+        assert [int(result[0]) for result in leader.ordered_map("squares", squares, pieces)] == [
+            piece**2 for piece in pieces
+        ]
 
 
-def test_who_is_let_go_in_the_middle_gives_one_piece_more_and_leaves_off() -> None:
-    group = Played(3)
+def test_a_worker_dismissed_in_the_middle_sends_one_more_result() -> None:
+    group = FakeGroup(3)
     leader = Leader(group)  # type: ignore[arg-type]
-    stream = leader.in_turn("squares", squares, range(20))
+    stream = leader.ordered_map("squares", squares, range(20))
     assert [int(next(stream)[0]) for _ in range(3)] == [0, 1, 4]
     leader.dismiss(None, stop=15)
-    for told in group.told.values():
-        assert told[1:] == [leader_worker.GO_ON, leader_worker.LEAVE_OFF, {"work": None, "result": None, "stop": 15}]
+    for messages in group.sent.values():
+        assert messages[1:] == [
+            leader_worker.CONTINUE,
+            leader_worker.CANCEL,
+            {"work": None, "result": None, "stop": 15},
+        ]
 
 
-def test_a_lost_process_is_a_request_to_stop_once_what_there_is_was_saved() -> None:
-    leader = Leader(Played(2, dies_after=1))  # type: ignore[arg-type]
-    made: list[list[int]] = []
+def test_a_lost_worker_is_a_request_to_stop_that_lets_the_caller_save() -> None:
+    leader = Leader(FakeGroup(2, dies_after=1))  # type: ignore[arg-type]
+    results: list[list[int]] = []
     with pytest.raises(Stopped, match="rank 1 died"), stopping.deferred():
-        for each in leader.in_turn("squares", squares, range(6)):
-            made.append(each.tolist())  # noqa: PERF401 - the last comes before the exception
-    assert made == [[0], [1], [4], []]
+        for result in leader.ordered_map("squares", squares, range(6)):
+            results.append(result.tolist())  # noqa: PERF401 - the last comes before the exception
+    assert results == [[0], [1], [4], []]
     assert isinstance(leader.lost, PeerError)
 
 
-def test_a_lost_process_stops_at_once_what_saves_nothing() -> None:
-    leader = Leader(Played(2, dies_after=0))  # type: ignore[arg-type]
-    stream = leader.in_turn("squares", squares, range(6))
+def test_a_lost_worker_stops_the_leader_at_once_if_nothing_must_be_saved() -> None:
+    leader = Leader(FakeGroup(2, dies_after=0))  # type: ignore[arg-type]
+    stream = leader.ordered_map("squares", squares, range(6))
     next(stream)
     with pytest.raises(Stopped, match="rank 1 died"):
         next(stream)
 
 
-def test_alone_the_work_is_done_as_it_is() -> None:
-    assert [int(made[0]) for made in leader_worker.ordered_map("squares", squares, range(3))] == [0, 1, 4]
+def test_without_a_leader_the_work_is_done_here() -> None:
+    assert [int(result[0]) for result in leader_worker.ordered_map("squares", squares, range(3))] == [0, 1, 4]

@@ -1,4 +1,4 @@
-"""Several processes, started by torchrun, make what one makes; and end together."""
+"""Several processes, started by torchrun, give the results of one process, and end together."""
 
 import json
 import os
@@ -51,7 +51,7 @@ COMMANDS = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eleven training images, which two processes do not share evenly, and five of validation; 32 px."""
+    """Dataset of 11 training images, an odd number for two processes, and 5 of validation; 32 px."""
     labels = ["normal", "abnormal"]
     rows = [
         row(split="train" if number < 11 else "valid", label=labels[number % 2], patient=f"p{number}")
@@ -63,7 +63,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def both(data: Path) -> tuple[Path, list[dict[str, Any]], str]:
-    """Every command by two processes in one launch, the first of them stopped on the way and run again."""
+    """Run every command by two processes in one launch; the first command is stopped on the way and resumed."""
     out = data.parent / "two"
     out.mkdir()
     words = {
@@ -76,15 +76,15 @@ def both(data: Path) -> tuple[Path, list[dict[str, Any]], str]:
         env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr
-    said = [json.loads((out / f"rank-{number}.json").read_text()) for number in range(2)]
+    reports = [json.loads((out / f"rank-{number}.json").read_text()) for number in range(2)]
     results = [line for line in finished.stdout.splitlines() if line.startswith("{")]
     assert len(results) == len(COMMANDS) + 1  # each once, and the one that was complete already
-    return out, said, finished.stderr
+    return out, reports, finished.stderr
 
 
 @pytest.fixture(scope="module")
 def one(data: Path) -> Path:
-    """The same by one process."""
+    """Run every command by one process."""
     out = data.parent / "one"
     for name, given in COMMANDS.items():
         cli.app([*given, "--data", str(data), "--out", str(out / name)], standalone_mode=False)
@@ -92,7 +92,7 @@ def one(data: Path) -> Path:
 
 
 def numbers(run: Path) -> list[dict[str, Any]]:
-    """What the log says, but for the clock."""
+    """Return the lines of the log without their times."""
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if "second" not in name} for line in lines]
 
@@ -110,20 +110,20 @@ def test_two_processes_learn_what_one_learns(both: tuple[Path, list[Any], str], 
 
 
 def test_all_stop_at_the_step_at_which_one_was_asked_to(both: tuple[Path, list[Any], str]) -> None:
-    out, said, stderr = both
-    assert [each["ends"] for each in said] == [[75, 0, 0, 0, 0, 2]] * 2
+    out, reports, stderr = both
+    assert [report["ends"] for report in reports] == [[75, 0, 0, 0, 0, 2]] * 2
     assert "stopped (SIGUSR1); to go on, run the same command again" in stderr
     assert "going on after 16 images" in stderr  # three steps of an epoch, of 5, 5 and 1 images, and one of the next
     assert open_artifact(out / "dcgan").manifest["environment"]["stops"] == 1
 
 
 def test_every_process_holds_the_same_state(both: tuple[Path, list[Any], str]) -> None:
-    first, second = (each["saved"] for each in both[1])
+    first, second = (report["saved"] for report in both[1])
     assert first == second
     assert len(set(first)) > 6
 
 
-def test_only_the_first_process_is_heard(both: tuple[Path, list[Any], str]) -> None:
+def test_only_the_first_process_prints(both: tuple[Path, list[Any], str]) -> None:
     stderr = both[2]
     assert stderr.count("is already complete") == 1
     assert stderr.count("prepare is not for several processes (train-gan, sample, fid, copies, train-classifier") == 1
@@ -144,9 +144,9 @@ def test_a_dead_process_ends_the_run_and_one_goes_on_alone(data: Path, capfd: py
     assert "error: rank 1 died (what was saved before is kept" in stderr
     assert not out.exists()
     cli.app(given, standalone_mode=False)
-    said = capfd.readouterr().err
-    assert "going on after" in said
-    assert "device changed from 2 processes, each on cpu" in said
+    stderr = capfd.readouterr().err
+    assert "going on after" in stderr
+    assert "device changed from 2 processes, each on cpu" in stderr
     assert [line["epoch"] for line in numbers(out)] == list(range(1, 13))
 
 
@@ -158,7 +158,7 @@ def _await(happened: Any) -> None:
 
 
 def _rank(number: int, ancestor: int) -> int:
-    """The process of that rank that torchrun, in process `ancestor`, has started."""
+    """Return the process id of a rank that torchrun, the process `ancestor`, has started."""
     children = Path(f"/proc/{ancestor}/task/{ancestor}/children").read_text().split()
     return next(int(child) for child in children if f"\0RANK={number}\0" in Path(f"/proc/{child}/environ").read_text())
 
@@ -172,12 +172,12 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield put
 
 
-TOLD = {"RANK": "1", "WORLD_SIZE": "4", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
+TORCHRUN_ENVIRONMENT = {"RANK": "1", "WORLD_SIZE": "4", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
 
 
 def test_torchruns_environment_says_which_process_this_is(environment: Any) -> None:
     assert ranks.current_rank() == Rank() and ranks.is_first() and not ranks.is_distributed()
-    environment(TOLD)
+    environment(TORCHRUN_ENVIRONMENT)
     assert ranks.current_rank() == Rank(1, 4, 1, 4)
     environment({"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"})
     assert ranks.current_rank() == Rank(1, 4, 0, 1)
@@ -188,7 +188,7 @@ def test_torchruns_environment_says_which_process_this_is(environment: Any) -> N
     ("name", "value"), [("RANK", "4"), ("RANK", "-1"), ("WORLD_SIZE", "many"), ("LOCAL_RANK", "x")]
 )
 def test_an_environment_that_makes_no_sense_is_an_error(environment: Any, name: str, value: str) -> None:
-    environment(TOLD | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "4"} | {name: value})
+    environment(TORCHRUN_ENVIRONMENT | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "4"} | {name: value})
     with pytest.raises(UsageError, match=value):
         ranks.current_rank()
 
@@ -199,7 +199,7 @@ def test_a_part_of_the_environment_is_somebody_elses(environment: Any) -> None:
 
 
 def test_others_than_the_first_are_silent(environment: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    environment(TOLD)
+    environment(TORCHRUN_ENVIRONMENT)
     console.info("a line")
     console.warning("a line")
     console.show(["a line", console.Table("a table", ["a"], [["b"]])])
@@ -216,29 +216,29 @@ def test_before_they_meet_the_first_alone_reports(environment: Any) -> None:
 
     with pytest.raises(DataError):
         fail()
-    environment(TOLD)
+    environment(TORCHRUN_ENVIRONMENT)
     with pytest.raises(SystemExit) as ending:
         fail()
     assert ending.value.code == 1
 
 
-def test_what_one_machine_alone_meets_its_first_process_reports(environment: Any) -> None:
-    environment(TOLD | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"})
+def test_the_first_process_of_a_machine_reports_its_problem(environment: Any) -> None:
+    environment(TORCHRUN_ENVIRONMENT | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"})
     with pytest.raises(DataError), ranks.exit_together():
         raise DataError("not on this machine")
 
 
 @pytest.mark.parametrize("problem", [PeerError("they did not meet"), KeyError("a bug"), MemoryError()])
-def test_what_keeps_one_process_alone_from_meeting_is_not_lost(
+def test_a_problem_that_keeps_one_process_from_joining_is_raised(
     environment: Any, monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
-    monkeypatch.setattr(ranks, "LINGER", 0)
-    environment(TOLD)
+    monkeypatch.setattr(ranks, "EXIT_DELAY_SECONDS", 0)
+    environment(TORCHRUN_ENVIRONMENT)
     with pytest.raises(type(problem)), ranks.exit_together():
         raise problem
 
 
-def test_a_command_that_knows_no_processes_is_refused(environment: Any, tmp_path: Path) -> None:
-    environment(TOLD | {"RANK": "0"})
+def test_a_command_that_does_not_support_several_processes_is_refused(environment: Any, tmp_path: Path) -> None:
+    environment(TORCHRUN_ENVIRONMENT | {"RANK": "0"})
     with pytest.raises(UsageError, match="prepare is not for several processes"):
         cli._check_multiprocess(Prepare(input=tmp_path, out=tmp_path / "out"))

@@ -59,7 +59,7 @@ class FileLookup:
 
     Args:
         root: where paths of lists begin.
-        walk: returns all image files under the root, relative to it; called once, when a path does not exist as written.
+        walk: returns all image files under the root, relative to it; called once, if a path does not exist as written.
     """
 
     def __init__(self, root: Path, walk: Callable[[], Iterable[str]]) -> None:

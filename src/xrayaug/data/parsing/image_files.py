@@ -12,7 +12,7 @@ def has_image_suffix(file: str) -> bool:
 
 
 def non_image_reason(root: Path, file: str) -> str:
-    """Return the reason to skip a file without an image suffix; it begins with UNREAD_SUFFIX if the file is an image."""
+    """Return the reason to skip a file without an image suffix; it begins with UNREAD_SUFFIX for an image."""
     kind = detect_file_format(root / file)
     return f"{UNREAD_SUFFIX}, of kind {kind}" if kind else "not an image"
 

@@ -1,8 +1,8 @@
 """Words in place of labels, read as normal or abnormal, or left out.
 
 A cell of a label column, or the name of a class's directory, is compared as written, except for case, the space
-around it, and `1.0`, which is `1` as saved by a spreadsheet with empty cells. `-1` is not `1`. Missing values are those of
-pandas and Excel.
+around it, and `1.0`, which is `1` as saved by a spreadsheet with empty cells. `-1` is not `1`. Missing values are
+those of pandas and Excel.
 """
 
 import difflib

@@ -151,7 +151,7 @@ def _find_in_vague_folders(suspects: Sequence[_Suspect], others: Sequence[PurePo
 
 
 def _is_vague(folder: str) -> bool:
-    """Return whether a folder's plain name may mean masks but may also mean something else, patients excepted."""
+    """Return whether a folder's plain name neither clearly means masks nor ends in a number, as patients' do."""
     return not (PLAIN_FOLDER.fullmatch(folder) or SERIES.fullmatch(folder))
 
 

@@ -40,9 +40,7 @@ class Listing:
     notes: list[str] = field(default_factory=list)  # facts for the user's information
     warnings: list[str] = field(default_factory=list)  # facts that the user should check
     words: list[WordCount] = field(default_factory=list)  # words in place of labels, and their meanings
-    columns: Mapping[str, str] = field(
-        default_factory=dict
-    )  # role (image, label, ...) -> title of its column in a list
+    columns: Mapping[str, str] = field(default_factory=dict)  # role of a list's column -> its title
     lists: list[Path] = field(default_factory=list)  # the tables that were read
 
     def lost(self) -> list[tuple[str, str]]:

@@ -26,7 +26,7 @@ class _ClassifiedFile:
 
 def detect(path: Path) -> bool:
     """Return whether `path` has directories named after classes, directly or below directories of splits."""
-    root = _root(path)
+    root = _find_root(path)
     folders = directories.subdirectories(root)
     below = [folder for split in folders if _is_split(split) for folder in directories.subdirectories(split)]
     return any(labels.is_label_name(folder.name) for folder in folders + below)
@@ -40,17 +40,17 @@ def read(options: Prepare) -> Listing:
         DataError: a class is neither normal nor abnormal, or there are neither classes nor `--label`.
     """
     directories.check_directory(options.input)
-    root = _root(options.input)
+    root = _find_root(options.input)
     files = list(directories.walk(root))
     has_splits = any(_is_split(folder) for folder in directories.subdirectories(root))
     mask_reasons = non_images.find_non_images(filter(image_files.has_image_suffix, files))
-    places = [
-        _place(file, has_splits) for file in files if image_files.has_image_suffix(file) and file not in mask_reasons
+    images = [
+        _classify(file, has_splits) for file in files if image_files.has_image_suffix(file) and file not in mask_reasons
     ]
-    if not places:
+    if not images:
         others = f", and {len(mask_reasons)} of them seem to be masks, previews and the like" if mask_reasons else ""
         raise InputError(f"{root} holds no image among {len(files)} files{others}", "point --input at the images")
-    rules, words = _read_labels(root, places, options)
+    rules, words = _read_labels(root, images, options)
     find_patient = patients.patient_finder(options)
     readings = {count.word: count.reading for count in words}
     if options.label:
@@ -59,12 +59,12 @@ def read(options: Prepare) -> Listing:
     skipped = [(file, _non_image_reason(root, file)) for file in other_files]
     skipped += mask_reasons.items()
     records: list[Record] = []
-    for place in places:
-        reading = readings.get(place.class_name, LabelReading(None, "not in a class's directory"))
+    for image in images:
+        reading = readings.get(image.class_name, LabelReading(None, "not in a class's directory"))
         if reading.label:
-            records.append(_make_record(place, reading.label, find_patient))
+            records.append(_make_record(image, reading.label, find_patient))
         else:
-            skipped.append((place.file, reading.reason))
+            skipped.append((image.file, reading.reason))
     records, notes = patients.unify_patients(records, options.patient_pattern)
     notes += _notes(records, are_known=find_patient is not None)
     warnings = [
@@ -75,7 +75,7 @@ def read(options: Prepare) -> Listing:
     return Listing(root, records, skipped, notes, warnings=warnings, words=words)
 
 
-def _root(path: Path) -> Path:
+def _find_root(path: Path) -> Path:
     """Return the directory that holds the classes or splits: the first below `path` that has more than one directory.
 
     Archives often hold one directory in another. Directories of masks do not count.
@@ -114,7 +114,7 @@ def _is_split(folder: Path) -> bool:
     return split_names.parse_split(folder.name) is not None
 
 
-def _place(file: str, has_splits: bool) -> _ClassifiedFile:
+def _classify(file: str, has_splits: bool) -> _ClassifiedFile:
     folders = list(PurePosixPath(file).parts[:-1])
     split = (split_names.parse_split(folders[0]) or "") if has_splits and folders else ""
     if split:
@@ -122,15 +122,15 @@ def _place(file: str, has_splits: bool) -> _ClassifiedFile:
     return _ClassifiedFile(file, split, folders[0] if folders else "")
 
 
-def _read_labels(root: Path, places: list[_ClassifiedFile], options: Prepare) -> tuple[LabelRules, list[WordCount]]:
+def _read_labels(root: Path, images: list[_ClassifiedFile], options: Prepare) -> tuple[LabelRules, list[WordCount]]:
     """Return the rules for labels, and each class with its number of images and its label.
 
     Raises:
         DataError: classes and splits lie side by side, there are neither classes nor `--label`, or they contradict.
     """
-    classes = [place.class_name for place in places if place.class_name]
-    outside = sorted({place.class_name for place in places if not place.split} - {""})
-    if outside and len({bool(place.split) for place in places}) > 1:
+    classes = [image.class_name for image in images if image.class_name]
+    outside = sorted({image.class_name for image in images if not image.split} - {""})
+    if outside and len({bool(image.split) for image in images}) > 1:
         raise DataError(
             f"{root} has directories of splits and others side by side: {', '.join(outside)}",
             "move all images under train, valid or test, or none",
@@ -154,10 +154,10 @@ def _check_label(classes: list[str], label: str) -> None:
             raise DataError(f"--label is {label}, but the images lie in classes: {', '.join(classes)}", "leave it out")
 
 
-def _make_record(place: _ClassifiedFile, label: str, find_patient: Callable[[str], str] | None) -> Record:
-    own_id = PurePosixPath(place.file).with_suffix("").as_posix()
-    patient = find_patient(place.file) if find_patient else ""
-    return Record(place.file, label, patient or own_id, own_id, place.split, patient_known=bool(patient))
+def _make_record(image: _ClassifiedFile, label: str, find_patient: Callable[[str], str] | None) -> Record:
+    own_id = PurePosixPath(image.file).with_suffix("").as_posix()
+    patient = find_patient(image.file) if find_patient else ""
+    return Record(image.file, label, patient or own_id, own_id, image.split, patient_known=bool(patient))
 
 
 def _notes(records: list[Record], *, are_known: bool) -> list[str]:

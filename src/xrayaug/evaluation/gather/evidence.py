@@ -28,8 +28,8 @@ from xrayaug.evaluation.report.evidence import (
 from xrayaug.options import Evaluate
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Artifact
+from xrayaug.storage.files import LOG_FILE
 
-LOG = "log.jsonl"
 GRID_IMAGES = 12
 GRID_COLUMNS = 6
 MAX_IMAGE_SIZE = 96  # pixels, of each image of a grid
@@ -152,10 +152,10 @@ def _open_screenings(arms: Mapping[str, Dataset], missing: list[str]) -> list[Ar
 
 def _read_log(run: Artifact) -> list[Line]:
     """Return the lines of a run's log; none if there is no readable log."""
-    if LOG not in run.manifest["files"] or run.manifest["files"][LOG]["bytes"] > MAX_LOG_BYTES:
+    if LOG_FILE not in run.manifest["files"] or run.manifest["files"][LOG_FILE]["bytes"] > MAX_LOG_BYTES:
         return []
     try:
-        lines = [json.loads(line) for line in run.file(LOG).read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in run.file(LOG_FILE).read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError, RecursionError):
         return []
     return [line for line in lines if isinstance(line, dict) and _is_number(line.get("images"))]

@@ -15,8 +15,8 @@ from xrayaug.evaluation.results import ArmSettings
 from xrayaug.runtime import console
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Artifact
+from xrayaug.storage.files import WEIGHTS_FILE
 
-WEIGHTS = "weights.safetensors"
 ArmKey = tuple[float, float, str, str]  # share of real images, percent added, label of what was added, control
 
 
@@ -59,7 +59,7 @@ class Run:
     @property
     def weights(self) -> Path:
         """File with the trained weights."""
-        return self.artifact.file(WEIGHTS)
+        return self.artifact.file(WEIGHTS_FILE)
 
     @property
     def settings(self) -> dict[str, Any]:

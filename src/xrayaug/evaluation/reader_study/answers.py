@@ -1,4 +1,4 @@
-"""Parse the file that a reader saves; it is not trusted, and each fault is reported in one line."""
+"""Parse the file that a reader saves. It is not trusted: every invalid value raises an error of one line."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ DEFECTS = {
     "letters": "Garbled marker or letters",
     "other": "Something else",
 }
-SYNTHETIC = {"real": False, "synthetic": True, None: None}  # what an answer says
+SYNTHETIC = {"real": False, "synthetic": True, None: None}  # by the word in the file
 MAX_CONFIDENCE = 5
 MAX_COMMENT_LENGTH = 1000  # characters
 MAX_NAME_LENGTH = 80
@@ -48,59 +48,60 @@ class ReaderAnswers:
     answers: Mapping[str, Answer]
 
 
-def parse(found: Any, path: Path, sha256: str) -> ReaderAnswers:
-    """Parse what the file of one reader holds.
+def parse(content: Any, path: Path, sha256: str) -> ReaderAnswers:
+    """Parse the file of one reader.
 
     Args:
-        found: the content of the file, parsed as JSON.
+        content: of the file, parsed as JSON.
         path: of the file.
         sha256: of the file.
 
     Raises:
         DataError: it was not saved by a reader's page, or has another format.
     """
-    if not isinstance(found, dict) or found.get("kind") != KIND:
-        raise DataError(f"{path} is not what a reader's page saves", HINT)
-    if found.get("format") != FORMAT:
-        raise DataError(f"{path} has format {found.get('format')}, this xrayaug reads format {FORMAT}", HINT)
-    reader = _get_text(found, "reader", path, MAX_NAME_LENGTH).strip()
-    answers = found.get("answers")
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise DataError(f"{path} was not saved by the page of a reader study", HINT)
+    if content.get("format") != FORMAT:
+        raise DataError(f"{path} has format {content.get('format')}, this xrayaug reads format {FORMAT}", HINT)
+    reader = _get_text(content, "reader", path, MAX_NAME_LENGTH).strip()
+    answers = content.get("answers")
     if not reader or not isinstance(answers, list):
         raise DataError(f"{path} lacks {'its answers' if reader else 'the name of its reader'}", HINT)
-    study = _get_text(found, "study", path, MAX_NAME_LENGTH)
+    study = _get_text(content, "study", path, MAX_NAME_LENGTH)
     return ReaderAnswers(path, sha256, reader, study, _parse_answers(answers, path))
 
 
-def _parse_answers(given: Sequence[Any], path: Path) -> dict[str, Answer]:
-    found: dict[str, Answer] = {}
-    for number, each in enumerate(given, start=1):
-        where = f"{path}, answer {number}"
-        if not isinstance(each, dict):
-            raise DataError(f"{where} is no answer", HINT)
-        image = _get_text(each, "image", where, MAX_NAME_LENGTH)
-        if image in found:
-            raise DataError(f"{where} is the second one of image {image}", HINT)
-        found[image] = _parse_answer(each, where)
-    return found
+def _parse_answers(entries: Sequence[Any], path: Path) -> dict[str, Answer]:
+    answers: dict[str, Answer] = {}
+    for number, entry in enumerate(entries, start=1):
+        location = f"{path}, answer {number}"
+        if not isinstance(entry, dict):
+            raise DataError(f"{location} is no answer", HINT)
+        image = _get_text(entry, "image", location, MAX_NAME_LENGTH)
+        if image in answers:
+            raise DataError(f"{location} is the second one of image {image}", HINT)
+        answers[image] = _parse_answer(entry, location)
+    return answers
 
 
-def _parse_answer(given: Mapping[str, Any], where: str) -> Answer:
-    said, sure, seconds = given.get("answer"), given.get("confidence"), given.get("seconds")
-    if not (said is None or isinstance(said, str)) or said not in SYNTHETIC:
-        raise DataError(f"{where} is '{said}', neither real nor synthetic", HINT)
-    if sure is not None and (type(sure) is not int or not 1 <= sure <= MAX_CONFIDENCE):
-        raise DataError(f"{where} has confidence {sure}, which is none of 1 to {MAX_CONFIDENCE}", HINT)
+def _parse_answer(entry: Mapping[str, Any], location: str) -> Answer:
+    word, confidence, seconds = entry.get("answer"), entry.get("confidence"), entry.get("seconds")
+    if not (word is None or isinstance(word, str)) or word not in SYNTHETIC:
+        raise DataError(f"{location} is '{word}', neither real nor synthetic", HINT)
+    if confidence is not None and (type(confidence) is not int or not 1 <= confidence <= MAX_CONFIDENCE):
+        raise DataError(f"{location} has confidence {confidence}, which is none of 1 to {MAX_CONFIDENCE}", HINT)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-        raise DataError(f"{where} took {seconds} seconds", HINT)
-    defects = given.get("defects")
-    if not isinstance(defects, list) or not all(isinstance(each, str) and each in DEFECTS for each in defects):
-        raise DataError(f"{where} names defects that are none", HINT)
-    named = tuple(name for name in DEFECTS if name in defects)
-    return Answer(SYNTHETIC[said], sure, float(seconds), named, _get_text(given, "comment", where, MAX_COMMENT_LENGTH))
+        raise DataError(f"{location} took {seconds} seconds", HINT)
+    names = entry.get("defects")
+    if not isinstance(names, list) or not all(isinstance(name, str) and name in DEFECTS for name in names):
+        raise DataError(f"{location} names an unknown defect", HINT)
+    defects = tuple(name for name in DEFECTS if name in names)
+    comment = _get_text(entry, "comment", location, MAX_COMMENT_LENGTH)
+    return Answer(SYNTHETIC[word], confidence, float(seconds), defects, comment)
 
 
-def _get_text(given: Mapping[str, Any], name: str, where: Path | str, longest: int) -> str:
-    text = given.get(name)
-    if not isinstance(text, str) or len(text) > longest:
-        raise DataError(f"{where}: '{name}' is no text of at most {longest} characters", HINT)
+def _get_text(entry: Mapping[str, Any], name: str, location: Path | str, max_length: int) -> str:
+    text = entry.get(name)
+    if not isinstance(text, str) or len(text) > max_length:
+        raise DataError(f"{location}: '{name}' is no text of at most {max_length} characters", HINT)
     return text

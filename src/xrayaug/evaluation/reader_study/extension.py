@@ -7,6 +7,7 @@ from xrayaug.evaluation.gather import reader_files, reader_images
 from xrayaug.evaluation.gather.runs import Run
 from xrayaug.evaluation.reader_study import scoring, study
 from xrayaug.evaluation.reader_study.answers import ReaderAnswers
+from xrayaug.evaluation.reader_study.scoring import StudyScores
 from xrayaug.options import Evaluate
 from xrayaug.runtime import console
 from xrayaug.runtime.console import Table
@@ -50,7 +51,7 @@ def add(options: Evaluate, readers: Sequence[ReaderAnswers], result: Result, bef
 
 
 def planned(options: Evaluate, runs: Sequence[Run]) -> Result:
-    """What the study that is asked for would hold, as a part of the plan."""
+    """Return the counts of the study that is asked for, as a part of the plan; empty if none is asked for."""
     if options.reader_study is None:
         return {}
     pools = reader_images.gather_pools(runs, options.reader_reals)
@@ -59,9 +60,11 @@ def planned(options: Evaluate, runs: Sequence[Run]) -> Result:
 
 
 def tables(result: Result) -> list[Table]:
-    """The study, and how readers did in it."""
-    found = [_table(result[study.STUDY_FIELD])] if study.STUDY_FIELD in result else []
-    return [*found, *(scoring.tables(result[READERS_FIELD]) if READERS_FIELD in result else [])]
+    """Return the table of the study and the tables of its readers' scores."""
+    found = [_study_table(result[study.STUDY_FIELD])] if study.STUDY_FIELD in result else []
+    if READERS_FIELD in result:
+        found += scoring.tables(StudyScores.from_dict(result[READERS_FIELD]))
+    return found
 
 
 def _add_study(options: Evaluate, there: Mapping[str, Any] | None) -> tuple[dict[str, str], Result]:
@@ -78,23 +81,31 @@ def _add_scores(
     options: Evaluate, readers: Sequence[ReaderAnswers], key: Mapping[str, Any], before: Result
 ) -> tuple[dict[str, str], Result]:
     """Return the file and the result with the scores of the readers; warn of readers that are no longer given."""
-    found = scoring.score(key, readers, options.seed)
+    scores = scoring.score(key, readers, options.seed)
     scored: list[dict[str, Any]] = before.get(READERS_FIELD, {}).get("readers", [])
-    now = {each["reader"] for each in found["readers"]}
+    now = {reader.reader for reader in scores.readers}
     for lost in (each for each in scored if each["reader"] not in now):
         console.warning(
             f"{lost['reader']} ({lost['file']}) was scored before and is not given now: name all files at once"
         )
-    return {SCORES_FILE: files.format_json(found)}, {READERS_FIELD: found}
+    result = scores.to_dict()
+    return {SCORES_FILE: files.format_json(result)}, {READERS_FIELD: result}
 
 
-def _table(told: Result) -> Table:
-    labels = ", ".join(f"{number:,} {label}" for label, number in told["labels"].items() if number)
-    row = (str(told["images"]), str(told["synthetic"]), str(told["real"]), labels, f"{told['size']} px", told["reals"])
+def _study_table(summary: Result) -> Table:
+    labels = ", ".join(f"{number:,} {label}" for label, number in summary["labels"].items() if number)
+    row = (
+        str(summary["images"]),
+        str(summary["synthetic"]),
+        str(summary["real"]),
+        labels,
+        f"{summary['size']} px",
+        summary["reals"],
+    )
     columns = ("Images", "Synthetic", "Real", "Labels", "Shown at", "Real ones of")
     note = (
-        f"study {told['study']}: give readers {study.PAGE_FILE}, and keep {study.KEY_FILE} from them"
-        if "study" in told
+        f"study {summary['study']}: give readers {study.PAGE_FILE}, and keep {study.KEY_FILE} from them"
+        if "study" in summary
         else ""
     )
     return Table("Reader study: real or synthetic?", columns, [row], [note] if note else [])

@@ -1,4 +1,4 @@
-"""The page that asks: one HTML file, nothing loaded from anywhere, and nothing in it that gives an answer away."""
+"""Render the page of a reader study: one HTML file that loads nothing and gives no answer away."""
 
 import base64
 import hashlib
@@ -12,58 +12,63 @@ from xrayaug.evaluation.reader_study.answers import DEFECTS, FORMAT, KIND, MAX_C
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An image as the page has it: an opaque name and a PNG file."""
+class PageImage:
+    """An image on the page: an opaque name and the bytes of a PNG file."""
 
     name: str
     png: bytes
 
 
-def page(study: str, images: Sequence[Shown]) -> str:
-    """The page of a study, its images in the order given; no text in it but ours and the study's name."""
-    style, script = _part("page.css"), _part("page.js")
-    parts = {
-        "POLICY": f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(script)}",
+def render(study: str, images: Sequence[PageImage]) -> str:
+    """Return the HTML page of a study, with the images in the given order.
+
+    Args:
+        study: name of the study; it is escaped.
+        images: to show.
+    """
+    style, script = _read_resource("page.css"), _read_resource("page.js")
+    values = {
+        "POLICY": f"default-src 'none'; img-src data:; style-src {_csp_hash(style)}; script-src {_csp_hash(script)}",
         "COUNT": str(len(images)),
         "STUDY": html.escape(study),
-        "DIGITS": "".join(_digit(number) for number in range(1, MAX_CONFIDENCE + 1)),
-        "DEFECTS": "".join(_defect(name, said) for name, said in DEFECTS.items()),
-        "LONGEST": str(MAX_COMMENT_LENGTH),
+        "DIGITS": "".join(_render_confidence_button(number) for number in range(1, MAX_CONFIDENCE + 1)),
+        "DEFECTS": "".join(_render_defect_checkbox(name, text) for name, text in DEFECTS.items()),
+        "MAX_COMMENT": str(MAX_COMMENT_LENGTH),
         "STYLE": style,
         "SCRIPT": script,
-        "DATA": _data(study, images),
+        "DATA": _embed_data(study, images),
     }
-    whole = _part("page.html")
-    for name, text in parts.items():
-        whole = whole.replace(f"@@{name}@@", text)
-    return whole
+    page = _read_resource("page.html")
+    for name, value in values.items():
+        page = page.replace(f"@@{name}@@", value)
+    return page
 
 
-def _part(name: str) -> str:
+def _read_resource(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _allowed(text: str) -> str:
-    """What lets a browser run this text and no other: its hash, as Content Security Policy wants it."""
+def _csp_hash(text: str) -> str:
+    """Return the hash source of a Content Security Policy that allows exactly this inline style or script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _digit(number: int) -> str:
+def _render_confidence_button(number: int) -> str:
     return f'<button type="button" data-sure="{number}" aria-pressed="false">{number}</button>'
 
 
-def _defect(name: str, said: str) -> str:
-    return f'<label><input type="checkbox" data-defect="{html.escape(name)}"> {html.escape(said)}</label>\n'
+def _render_defect_checkbox(name: str, text: str) -> str:
+    return f'<label><input type="checkbox" data-defect="{html.escape(name)}"> {html.escape(text)}</label>\n'
 
 
-def _data(study: str, images: Sequence[Shown]) -> str:
-    """What the script reads, as JSON in which no tag can begin."""
-    told = {
+def _embed_data(study: str, images: Sequence[PageImage]) -> str:
+    """Return the data that the script reads, as JSON without `<`, so that no text can begin or end a tag."""
+    data = {
         "format": FORMAT,
         "kind": KIND,
         "study": study,
         "longest": MAX_COMMENT_LENGTH,
         "defects": list(DEFECTS),
-        "images": [{"id": each.name, "png": base64.b64encode(each.png).decode()} for each in images],
+        "images": [{"id": image.name, "png": base64.b64encode(image.png).decode()} for image in images],
     }
-    return json.dumps(told).replace("<", "\\u003c")
+    return json.dumps(data).replace("<", "\\u003c")

@@ -1,7 +1,7 @@
-"""Classifier runs -> a reader study: as many synthetic images as real ones, in random order, and the key.
+"""Draw the images of a reader study, half of them synthetic and in random order, and make its page and key.
 
-What could tell the two kinds apart without looking is made equal: label by label as many of each, all of one size in
-pixels, by the same resampling, as PNG files of the same encoder, under names that say nothing.
+Nothing but the pictures tells the two kinds apart: both have the same number of images of each label, one size in
+pixels, the same resampling, the same PNG encoder, and random names.
 """
 
 from collections import Counter
@@ -16,19 +16,20 @@ from xrayaug.data.dataset import LABELS, Row
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import DataError, OutputError
-from xrayaug.evaluation.reader_study.page import Shown, page
+from xrayaug.evaluation.reader_study import page
+from xrayaug.evaluation.reader_study.page import PageImage
 from xrayaug.storage import files
 
 Result = dict[str, Any]  # JSON
 PAGE_FILE, KEY_FILE = "reader.html", "reader-key.json"
 STUDY_FIELD = "reader_study"  # of the result
 FORMAT = 1
-STREAM = 7  # of the seed: what is drawn for readers
-STUDY_DIGITS = 16  # of a sha256, that name a study
+STREAM = 7  # of random numbers, beside the seed, that only the draws of a reader study use
+STUDY_DIGITS = 16  # hexadecimal digits of a sha256, which are the name of a study
 
 
 class ImageSource(Protocol):
-    """An opened dataset, as far as a study needs it."""
+    """The part of an opened dataset that a study needs."""
 
     @property
     def path(self) -> Path:
@@ -58,7 +59,7 @@ class StudyImage:
 
 @dataclass(frozen=True)
 class StudyPools:
-    """The images that a study can be drawn from, each once; `reals` is where the real ones come from."""
+    """The images that a study can be drawn from, each once; the real ones come from `reals`: generator or arm."""
 
     synthetic: Sequence[StudyImage]
     real: Sequence[StudyImage]
@@ -78,7 +79,7 @@ def draw(pools: StudyPools, count: int, seed: int) -> list[StudyImage]:
     """
     random = np.random.default_rng([seed, STREAM])
     synthetic = _draw_synthetic(pools.synthetic, count, random)
-    wanted = Counter(each.row.label for each in synthetic)
+    wanted = Counter(image.row.label for image in synthetic)
     if count % 2:
         wanted[max(wanted, key=lambda label: wanted[label])] += 1
     real = _draw_real(pools, wanted, random)
@@ -103,27 +104,31 @@ def count_images(drawn: Sequence[StudyImage], reals: str) -> Result:
 def make(drawn: Sequence[StudyImage], reals: str) -> tuple[dict[str, str], Result]:
     """Make the page and its key, as files by name, and the entry of the result."""
     size = _size(drawn)
-    shown = [Shown(each.name, contact_sheets.encode_png(each.data.pixels([each.row], size)[0])) for each in drawn]
-    lines = [f"{each.name} {files.sha256_bytes(each.png)}" for each in shown]
+    shown = [
+        PageImage(image.name, contact_sheets.encode_png(image.data.pixels([image.row], size)[0])) for image in drawn
+    ]
+    lines = [f"{image.name} {files.sha256_bytes(image.png)}" for image in shown]
     study = files.sha256_bytes("\n".join(lines).encode())[:STUDY_DIGITS]
     key = {
         "format": FORMAT,
         "study": study,
         **count_images(drawn, reals),
-        "answers": {each.name: _told(each) for each in drawn},
+        "answers": {image.name: _describe_image(image) for image in drawn},
     }
-    texts = {PAGE_FILE: page(study, shown), KEY_FILE: files.format_json(key)}
+    texts = {PAGE_FILE: page.render(study, shown), KEY_FILE: files.format_json(key)}
     return texts, {"study": study, **count_images(drawn, reals)}
 
 
-def check_same(there: Mapping[str, Any], count: int, reals: str) -> None:
-    """Check that the study that is there already is the one that is asked for: readers may be answering it.
+def check_same(existing: Mapping[str, Any], count: int, reals: str) -> None:
+    """Check that the existing study, which readers may be answering, is the one that is asked for.
 
     Raises:
-        OutputError: it is another one.
+        OutputError: it has another number of images or other real ones.
     """
     asked = {"images": count, "reals": reals}
-    differing = [f"{name} was {there.get(name)}, is now {now}" for name, now in asked.items() if there.get(name) != now]
+    differing = [
+        f"{name} was {existing.get(name)}, is now {now}" for name, now in asked.items() if existing.get(name) != now
+    ]
     if differing:
         raise OutputError(
             f"there is another reader study already, which readers may be answering: {'; '.join(differing)}",
@@ -133,13 +138,15 @@ def check_same(there: Mapping[str, Any], count: int, reals: str) -> None:
 
 def no_study(out: object) -> DataError:
     """Return the error that there is no study to score answers against."""
-    return DataError(f"{out} has no reader study for these answers to be of", "xrayaug evaluate ... --reader-study 40")
+    return DataError(
+        f"{out} has no reader study to score these answers against", "xrayaug evaluate ... --reader-study 40"
+    )
 
 
 def find_name(result: Mapping[str, Any]) -> str | None:
     """Return the name of the reader study in the result of an evaluation; None if there is none."""
-    found = result.get(STUDY_FIELD)
-    return str(found.get("study")) if isinstance(found, dict) else None
+    summary = result.get(STUDY_FIELD)
+    return str(summary.get("study")) if isinstance(summary, dict) else None
 
 
 def _draw_synthetic(pool: Sequence[StudyImage], count: int, random: np.random.Generator) -> list[StudyImage]:
@@ -153,26 +160,27 @@ def _draw_synthetic(pool: Sequence[StudyImage], count: int, random: np.random.Ge
 
 
 def _draw_real(pools: StudyPools, wanted: Mapping[str, int], random: np.random.Generator) -> list[StudyImage]:
-    """Draw as many real images of each label as are wanted."""
-    found: list[StudyImage] = []
+    """Draw the wanted number of real images of each label."""
+    drawn: list[StudyImage] = []
     for label in sorted(wanted):
-        of_label = [each for each in pools.real if each.row.label == label]
+        of_label = [image for image in pools.real if image.row.label == label]
         if wanted[label] > len(of_label):
-            whose = "the generator learnt from" if pools.reals == "generator" else "the arms train on"
+            users = "the generator learnt from" if pools.reals == "generator" else "the arms train on"
             raise DataError(
-                f"the reader study needs {wanted[label]} real images labelled {label}, and {whose} {len(of_label)}",
+                f"the reader study needs {wanted[label]} real images labelled {label}, and {users} {len(of_label)}",
                 "ask for fewer, or choose others with --reader-reals",
             )
-        found += [of_label[place] for place in random.permutation(len(of_label))[: wanted[label]]]
-    return found
+        drawn += [of_label[place] for place in random.permutation(len(of_label))[: wanted[label]]]
+    return drawn
 
 
 def _size(drawn: Sequence[StudyImage]) -> int:
-    """The size at which all are shown: the smallest, so that none is enlarged and none has more detail."""
-    return min(each.side for each in drawn)
+    """Return the size at which all images are shown: the smallest, so that none is enlarged or has more detail."""
+    return min(image.side for image in drawn)
 
 
-def _told(each: StudyImage) -> dict[str, Any]:
-    row = each.row
-    told = {"synthetic": row.synthetic, "label": row.label, "source": row.source, "file": row.file}
-    return told | {"data": each.data.path.name, "image": row.image, "row": row.row}
+def _describe_image(image: StudyImage) -> dict[str, Any]:
+    """Return the entry of an image in the key."""
+    row = image.row
+    truth = {"synthetic": row.synthetic, "label": row.label, "source": row.source, "file": row.file}
+    return truth | {"data": image.data.path.name, "image": row.image, "row": row.row}

@@ -134,10 +134,11 @@ def _note_single_runs(evaluation: Evaluation) -> list[str]:
 
 
 def _pairs(found: Verdict) -> Table:
-    """The tests of two networks of one seed."""
+    """Return the table of the tests of two networks of one seed."""
     rows = [
         (arm.arm, str(pair.seed), str(pair.only_arm_right), str(pair.only_baseline_right),
-         tables.p_cell(pair.mcnemar_p), _number(pair.auroc_difference, "+.3f"), tables.p_cell(pair.delong_p))
+         tables.format_p_cell(pair.mcnemar_p), _number(pair.auroc_difference, "+.3f"),
+         tables.format_p_cell(pair.delong_p))
         for arm in found.arms for pair in arm.pairs
     ]  # fmt: skip
     columns = ("Percent added", "Seed", "Only arm right", "Only 0 right", "p, McNemar", "AUROC difference", "p, DeLong")
@@ -145,7 +146,7 @@ def _pairs(found: Verdict) -> Table:
 
 
 def _confusion(evaluation: Evaluation) -> Table:
-    """What every run called right and wrong."""
+    """Return the table of the confusion matrix of every run."""
     level = evaluation.verdict.question.level
     parts = ("tp", "fp", "tn", "fn")
     rows = [
@@ -234,7 +235,7 @@ def _downloads(evaluation: Evaluation, predicted: Sequence[RunPredictions]) -> l
 
 
 def _download(name: str, lines: Iterable[str]) -> Download:
-    """What is too large to be in the page is not kept either."""
+    """Encode a file for download; a file too large for the page is only counted, without keeping its content."""
     content, size = bytearray(), 0
     for line in lines:
         encoded = line.encode()

@@ -1,8 +1,8 @@
-"""Auxiliary-classifier GAN: the discriminator is told no label but has to say it, and so has the generator draw it.
+"""Auxiliary-classifier GAN: the discriminator gets no label but predicts it, so the generator must draw it.
 
 Odena, Olah, Shlens: Conditional Image Synthesis with Auxiliary Classifier GANs, ICML 2017, arXiv:1610.09585. The
-generator is `cgan`'s; the discriminator is `dcgan-plus`'s with further outputs, logits of the labels, which learn from
-real and generated images alike (equation 3); generated ones are to have the label that they were asked for.
+generator is `cgan`'s. The discriminator is `dcgan-plus`'s with further outputs, the logits of the labels, which learn
+from real and generated images alike (equation 3); the target of a generated image is the label it was generated for.
 """
 
 from typing import Literal
@@ -25,20 +25,20 @@ class Discriminator(nn.Module):
         self.body = dcgan_plus.Discriminator(shape, outputs=1 + shape.classes)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Judge each image, whatever its label."""
+        """Return the logits of each image; the labels are not used."""
         return self.body.judged(self.body.features(images))
 
 
 def recipe(size: int) -> Recipe:
-    """`dcgan-plus`'s."""
+    """Return `dcgan-plus`'s hyperparameters."""
     return dcgan_plus.recipe(size)
 
 
 def generator(shape: Shape) -> nn.Module:
-    """`cgan`'s."""
+    """Return `cgan`'s generator."""
     return cgan.generator(shape)
 
 
 def discriminator(shape: Shape) -> nn.Module:
-    """A discriminator with fresh weights."""
+    """Return a discriminator with fresh weights."""
     return Discriminator(shape).apply(dcgan_plus.initialise)

@@ -1,12 +1,14 @@
-"""Conditional GAN: both networks are told the label, so that either label can be asked for.
+"""Conditional GAN: both networks get the label, so that images of either class can be generated.
 
 Mirza and Osindero: Conditional Generative Adversarial Nets, 2014, arXiv:1411.1784. There the networks are perceptrons,
-and the label joins the input of each. Here it joins `dcgan-plus`'s: the generator's latent vector by one more number
-for each label, the discriminator's image by one more plane, of ones where it is the image's and else of zeros.
+and the label is appended to the input of each. Here it is appended one-hot to the inputs of `dcgan-plus`'s networks: to
+the generator's latent vector as one more number per class, to the discriminator's image as one more plane per class,
+all ones for the image's class and all zeros for the others.
 
-One number, and no embedding of many: the images of a label share it, so that its weights are pushed the same way step
-after step, where those of z are pushed hither and thither; and Adam moves all alike. Thirty-two numbers outgrew z
-within some thirty steps, batch normalisation then scaled z down to nothing, and the images of a label were all one.
+The label is one-hot and not an embedding. All images of a class share its numbers, so the gradients of their weights
+agree from step to step, where those of z vary, and Adam moves all weights at one rate. With an embedding of 32 numbers
+the label outgrew z within about thirty steps, batch normalisation then scaled z to almost nothing, and all images of a
+class were the same.
 """
 
 from dataclasses import replace
@@ -23,7 +25,7 @@ SIZES = dcgan_plus.SIZES
 CONDITIONAL: Literal["always"] = "always"
 OUTPUT: Literal["logit"] = "logit"
 
-LABEL_SCALE = 4.0  # of a label's number, where those of z are about 1: at 1 labels were learnt too slowly
+LABEL_SCALE = 4.0  # of the one-hot label, beside z of unit variance; with 1 the labels were learnt too slowly
 
 
 class Generator(nn.Module):
@@ -49,23 +51,23 @@ class Discriminator(nn.Module):
         self.body = dcgan_plus.Discriminator(shape, planes=1 + shape.classes)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Judge each image beside its label."""
-        told = F.one_hot(labels, self.classes).to(images.dtype)[:, :, None, None]  # [N, classes, 1, 1]
-        planes = told.expand(-1, -1, *images.shape[2:])
+        """Return one logit for each image and its label."""
+        one_hot = F.one_hot(labels, self.classes).to(images.dtype)[:, :, None, None]  # [N, classes, 1, 1]
+        planes = one_hot.expand(-1, -1, *images.shape[2:])
         judgements: Tensor = self.body(torch.cat([images, planes], dim=1))
         return judgements
 
 
 def recipe(size: int) -> Recipe:
-    """`dcgan-plus`'s."""
+    """Return `dcgan-plus`'s hyperparameters."""
     return dcgan_plus.recipe(size)
 
 
 def generator(shape: Shape) -> nn.Module:
-    """A generator with Radford et al.'s initial weights."""
+    """Return a generator with Radford et al.'s initial weights."""
     return Generator(shape).apply(dcgan.initialise)
 
 
 def discriminator(shape: Shape) -> nn.Module:
-    """A discriminator with fresh weights."""
+    """Return a discriminator with fresh weights."""
     return Discriminator(shape).apply(dcgan_plus.initialise)

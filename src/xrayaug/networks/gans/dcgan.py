@@ -1,4 +1,4 @@
-"""DCGAN, as the thesis has it.
+"""DCGAN, as in the thesis.
 
 Radford, Metz, Chintala: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
 Networks, ICLR 2016, arXiv:1511.06434; scaled to 128 x 128 grey as in Platin's thesis, Figures 4 and 5.
@@ -27,18 +27,18 @@ SLOPE = 0.2  # of LeakyReLU, Radford et al. section 4
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
-    """PyTorch's, but that a single pixel `[N, C, 1, 1]` without padding is one matrix product, as it ought to be.
+    """PyTorch's layer, but with one matrix product for inputs of a single pixel `[N, C, 1, 1]` without padding.
 
-    PyTorch's own takes a fifth of the whole training step for it in bfloat16, on a CPU.
+    On a CPU in bfloat16, PyTorch's own takes a fifth of the whole training step for that layer.
     """
 
     def forward(self, images: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Images `[N, C, H, W]` -> `[N, D, H', W']`."""
+        """Return the transposed convolution of `[N, C, H, W]`, `[N, D, H', W']`."""
         if images.shape[2:] != (1, 1) or self.padding != (0, 0) or self.bias is not None:
             return super().forward(images, output_size)
         product = images[:, :, 0, 0] @ self.weight.flatten(1)
-        grown = product.reshape(len(product), *self.weight.shape[1:])
-        return grown.contiguous(memory_format=torch.channels_last)
+        output = product.reshape(len(product), *self.weight.shape[1:])
+        return output.contiguous(memory_format=torch.channels_last)
 
 
 class Generator(nn.Module):
@@ -58,7 +58,7 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, labels: None = None) -> Tensor:
         """Generate one image per latent vector."""
         hidden = self.layers[:-1](z[:, :, None, None])
-        images: Tensor = self.layers[-1](hidden.float())  # in full precision, whatever the layers before were in
+        images: Tensor = self.layers[-1](hidden.float())  # in full precision, also under autocast
         return images
 
 
@@ -77,35 +77,35 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, images: Tensor, labels: None = None) -> Tensor:
-        """Judge each image."""
+        """Return the probability of being real of each image, `[N]`."""
         hidden = self.layers[:-1](images)
-        probabilities: Tensor = self.layers[-1](hidden.float())  # of eight bits would be 0 or 1 too soon
+        probabilities: Tensor = self.layers[-1](hidden.float())  # bfloat16's 8-bit mantissa rounds to 0 or 1 too early
         return probabilities.flatten()
 
 
 def recipe(size: int) -> Recipe:
-    """The thesis's, at every size."""
+    """Return the thesis's hyperparameters, the same at every size."""
     return Recipe(latent=100, batch_size=100, lr=3.4e-4, beta1=0.5, beta2=0.999, loss="bce")
 
 
 def generator(shape: Shape) -> nn.Module:
-    """A generator with Radford et al.'s initial weights."""
+    """Return a generator with Radford et al.'s initial weights."""
     return Generator(shape).apply(initialise)
 
 
 def discriminator(shape: Shape) -> nn.Module:
-    """A discriminator with Radford et al.'s initial weights."""
+    """Return a discriminator with Radford et al.'s initial weights."""
     return Discriminator(shape).apply(initialise)
 
 
 def channels(fewest: int, shape: Shape) -> list[int]:
-    """Of every size from half the image's down to 4 pixels: twice as many each time the size halves."""
-    doublings = shape.size.bit_length() - 3  # of 4 pixels to the size: 5 for 128
+    """Return the channels at each size from half the image's down to 4 pixels, doubled whenever the size halves."""
+    doublings = shape.size.bit_length() - 3  # from 4 pixels to the image's size: 5 for 128
     return [max(1, round(fewest * 2**depth * shape.width)) for depth in range(doublings)]
 
 
 def initialise(module: nn.Module) -> None:
-    """Zero-mean normal weights with standard deviation 0.02, Radford et al. section 4."""
+    """Draw normal weights of standard deviation 0.02, Radford et al. section 4."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):

@@ -1,14 +1,14 @@
 """Progressively grown GAN.
 
 Karras et al.: Progressive Growing of GANs for Improved Quality, Stability, and Variation, ICLR 2018,
-arXiv:1710.10196. Both networks begin at 4 x 4 pixels; a doubling of the size is faded in, then trained for as long,
-and then comes the next.
+arXiv:1710.10196. Both networks begin at 4 x 4 pixels; each doubling of the size is faded in and then trained for the
+same number of images before the next.
 
-To those who use them, images are of full size at all times: the generator enlarges what it makes, the discriminator
-averages what it is given. What differs from the paper: images end in tanh, so that they are in [-1, 1]; real images
-are not blended with their half size while a size is faded in, which the discriminator, unaware of which are real,
-cannot do; its output is not drawn to zero (the paper's third term, of weight 0.001), which is for longer trainings than
-these and has no place in the contract; and half of the training is at full size, where the paper goes on at will.
+Seen from outside, images always have full size: the generator upsamples its output, the discriminator downsamples its
+input. Differences from the paper: the generator ends in tanh, so that images are in [-1, 1]; real images are not
+blended with their half-size version during a fade-in, because the discriminator does not know which images are real;
+its output is not drawn to zero (the paper's third term, of weight 0.001), which matters in longer trainings and has no
+place in the `Architecture` protocol; and half of the training is at full size, where the paper sets no limit.
 """
 
 import math
@@ -27,14 +27,14 @@ CONDITIONAL = "optional"
 OUTPUT = "logit"
 
 FIRST = 4  # pixels that both networks begin with
-BUDGET = 16384  # channels times pixels of a side, from where there would be more than the most
+BUDGET = 16384  # channels times side length in pixels, for sizes with fewer than `MOST_CHANNELS`
 MOST_CHANNELS = 512
 GROWING = 0.5  # share of the training until full size is faded in
 
 
 def recipe(size: int) -> Recipe:
-    """Karras et al.'s; their average, 0.999 a step of 16 images, is half new after 11,000 of them."""
-    del size  # it is the same for all
+    """Return Karras et al.'s hyperparameters; an average with 0.999 per 16 images has a half-life of 11,000 images."""
+    del size  # the same at every size
     return Recipe(
         latent=512,
         batch_size=16,
@@ -48,19 +48,19 @@ def recipe(size: int) -> Recipe:
 
 
 def generator(shape: Shape) -> nn.Module:
-    """A generator, grown up, with Karras et al.'s initial weights."""
+    """Return a generator at full size with Karras et al.'s initial weights."""
     return Generator(shape)
 
 
 def discriminator(shape: Shape) -> nn.Module:
-    """A discriminator, grown up, with Karras et al.'s initial weights."""
+    """Return a discriminator at full size with Karras et al.'s initial weights."""
     return Discriminator(shape)
 
 
 def growth_at(progress: float, doublings: int) -> tuple[int, float]:
-    """How often the size has doubled at that share of the training, and how far the last of them is faded in.
+    """Return the number of doublings at that share of the training, and how far the last is faded in, in [0, 1].
 
-    Until `GROWING`, phases of equal length: 4 pixels, 8 faded in, 8, 16 faded in, 16, ... the full size faded in.
+    Phases until `GROWING` have equal length: 4 pixels, 8 being faded in, 8, 16 being faded in, ..., full size faded in.
     """
     position = progress / GROWING * 2 * doublings
     phase = min(int(position), 2 * doublings)
@@ -69,7 +69,7 @@ def growth_at(progress: float, doublings: int) -> tuple[int, float]:
 
 
 class Growth(nn.Module):
-    """How far a network has grown: in its state, and at hand as a number, for which no device need be waited for."""
+    """Growth of a network: in its `state_dict`, and as Python numbers that can be read without a device sync."""
 
     level: Tensor  # doublings
     fade: Tensor  # of the last one, in [0, 1]
@@ -82,7 +82,7 @@ class Growth(nn.Module):
         self._stage = (doublings, False)
 
     def grow(self, progress: float) -> bool:
-        """Be where the training is; whether the layers in use have changed."""
+        """Set the growth for that share of the training; return whether the layers in use have changed."""
         before = self._stage
         level, fade = growth_at(progress, self.doublings)
         self.level.fill_(level)
@@ -91,9 +91,9 @@ class Growth(nn.Module):
         return self._stage != before
 
     def stage(self) -> tuple[int, bool]:
-        """The level, and whether it is being faded in.
+        """Return the level, and whether it is being faded in.
 
-        In training this is as `grow` said; in evaluation, as the state says, which may have been loaded since.
+        In training they are what `grow` set; in evaluation they are read from the buffers, which may have been loaded.
         """
         return self._stage if self.training else (int(self.level), bool(self.fade < 1))
 
@@ -127,7 +127,7 @@ class Generator(nn.Module):
         return _enlarged(image.tanh(), 2 ** (self.growth.doublings - level))
 
     def _first(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        """4 x 4 pixels, `[N, C, 4, 4]`."""
+        """Return the hidden layer at 4 x 4 pixels, `[N, C, 4, 4]`."""
         x = pixel_norm(z.float())
         if self.embedding is not None:
             x = torch.cat([x, pixel_norm(self.embedding(labels))], dim=1)
@@ -136,7 +136,7 @@ class Generator(nn.Module):
         return pixel_norm(leaky_relu(self.convolution(hidden)))
 
     def _image(self, level: int, hidden: Tensor) -> Tensor:
-        """`[N, C, H, W]` -> `[N, 1, H, W]`, in full precision."""
+        """Return the image `[N, 1, H, W]` of a hidden layer `[N, C, H, W]`, in full precision."""
         with full_precision(hidden):
             image: Tensor = self.to_image[level](hidden.float())
         return image
@@ -151,7 +151,7 @@ class GeneratorBlock(nn.Module):
         self.convolution = Conv2d(after, after, 3)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Double and convolve twice, each time normalised."""
+        """Double the size and convolve twice, with pixel normalisation after each."""
         hidden = pixel_norm(leaky_relu(self.doubling(hidden)))
         return pixel_norm(leaky_relu(self.convolution(hidden)))
 
@@ -159,7 +159,7 @@ class GeneratorBlock(nn.Module):
 class Discriminator(nn.Module):
     """Images `[N, 1, size, size]` in [-1, 1] -> score of being real, `[N]`.
 
-    Told labels, it adds the product of the last layer and the label's embedding: Miyato and Koyama 2018,
+    With labels, it adds the product of the last layer and the label's embedding: Miyato and Koyama 2018,
     arXiv:1802.05637, equation 3.
     """
 
@@ -170,7 +170,7 @@ class Discriminator(nn.Module):
         self.blocks = nn.ModuleList(DiscriminatorBlock(before, after) for after, before in pairwise(channels))
         self.convolution = Conv2d(channels[0] + 1, channels[0], 3)
         self.dense = Linear(channels[0] * FIRST**2, channels[0], gain=GAIN)
-        self.score = Linear(channels[0], 1, bias=None)  # of which a difference of scores would know nothing
+        self.score = Linear(channels[0], 1, bias=None)  # a bias would cancel in differences of scores
         self.embedding = nn.Embedding(shape.classes, channels[0]) if shape.classes else None
         self.growth = Growth(len(self.blocks))
 
@@ -179,7 +179,7 @@ class Discriminator(nn.Module):
         return self.growth.grow(progress)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Judge each image, beside others of its batch."""
+        """Return the score of each image `[N]`, which also depends on the others of its batch (`minibatch_stddev`)."""
         level, fading = self.growth.stage()
         images = _reduced(images, 2 ** (self.growth.doublings - level))
         hidden = leaky_relu(self.from_image[level](images))
@@ -191,7 +191,7 @@ class Discriminator(nn.Module):
         return self._scores(hidden, labels)
 
     def _scores(self, hidden: Tensor, labels: Tensor | None) -> Tensor:
-        """`[N, C, 4, 4]` -> `[N]`, in full precision."""
+        """Return the scores `[N]` of `[N, C, 4, 4]`, in full precision."""
         with full_precision(hidden):
             hidden = leaky_relu(self.convolution(minibatch_stddev(hidden.float())))
         hidden = leaky_relu(self.dense(hidden.flatten(1)))
@@ -217,11 +217,11 @@ class DiscriminatorBlock(nn.Module):
 
 
 class DoublingConv2d(Conv2d):
-    """Every pixel doubled both ways, then a 3 x 3 convolution; as one operation, of less than half the work."""
+    """Nearest-neighbour upsampling and a 3 x 3 convolution as one operation, with less than half the work."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__(before, after, 3)
-        self.weight = nn.Parameter(torch.randn(before, after, 3, 3))  # as transposed convolution has it
+        self.weight = nn.Parameter(torch.randn(before, after, 3, 3))  # in the order of a transposed convolution
 
     def forward(self, x: Tensor) -> Tensor:
         """`[N, before, H, W]` -> `[N, after, 2 H, 2 W]`."""
@@ -229,7 +229,7 @@ class DoublingConv2d(Conv2d):
 
 
 class HalvingConv2d(Conv2d):
-    """A 3 x 3 convolution, then the mean of every four pixels; as one operation, of less than half the work."""
+    """A 3 x 3 convolution and 2 x 2 average pooling as one operation, with less than half the work."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__(before, after, 3)
@@ -240,22 +240,22 @@ class HalvingConv2d(Conv2d):
 
 
 def _spread(weight: Tensor) -> Tensor:
-    """Kernels `[., ., 3, 3]` summed over the four pixels that were one or become one, `[., ., 4, 4]`."""
+    """Return kernels `[., ., 4, 4]`: kernels `[., ., 3, 3]` summed over the four pixels that resampling merges."""
     padded = F.pad(weight, (1, 1, 1, 1))
     return padded[..., 1:, 1:] + padded[..., 1:, :-1] + padded[..., :-1, 1:] + padded[..., :-1, :-1]
 
 
 def _enlarged(images: Tensor, factor: int) -> Tensor:
-    """So many times as high and wide, each pixel repeated."""
+    """Return the images upsampled by the factor, each pixel repeated."""
     return F.interpolate(images, scale_factor=factor) if factor > 1 else images
 
 
 def _reduced(images: Tensor, factor: int) -> Tensor:
-    """So many times less high and wide, each pixel a mean."""
+    """Return the images downsampled by the factor, each pixel a mean."""
     return F.avg_pool2d(images, factor) if factor > 1 else images
 
 
 def _channels(shape: Shape) -> list[int]:
-    """How many there are at 4 pixels, at 8, and so on up to the size."""
+    """Return the number of channels at 4 pixels, at 8, and so on up to the image's size."""
     sizes = [FIRST * 2**doublings for doublings in range((shape.size // FIRST).bit_length())]
     return [max(1, round(shape.width * min(BUDGET / size, MOST_CHANNELS))) for size in sizes]

@@ -1,4 +1,4 @@
-"""GAN with a projection discriminator: how real an image is, and how well it fits its label, are added.
+"""GAN with a projection discriminator: its logit is the sum of an unconditional logit and a label term.
 
 Miyato and Koyama: cGANs with Projection Discriminator, ICLR 2018, arXiv:1802.05637, equation 3: the logit is
 psi(phi(x)) + y' V phi(x), here with `dcgan-plus`'s features as phi and its last layer as psi. The features that the
@@ -27,7 +27,7 @@ class Discriminator(nn.Module):
         self.embedding = nn.Embedding(shape.classes, dcgan.channels(dcgan.D_CHANNELS, shape)[-1])  # V
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Judge each image beside its label."""
+        """Return one logit for each image and its label."""
         features = self.body.features(images)
         fits = (self.embedding(labels) * features.float().mean(dim=(2, 3))).sum(1)
         judgements: Tensor = self.body.judged(features)[:, 0] + fits
@@ -35,17 +35,17 @@ class Discriminator(nn.Module):
 
 
 def recipe(size: int) -> Recipe:
-    """`dcgan-plus`'s."""
+    """Return `dcgan-plus`'s hyperparameters."""
     return dcgan_plus.recipe(size)
 
 
 def generator(shape: Shape) -> nn.Module:
-    """`cgan`'s."""
+    """Return `cgan`'s generator."""
     return cgan.generator(shape)
 
 
 def discriminator(shape: Shape) -> nn.Module:
-    """A discriminator with fresh weights; labels weigh little at first."""
+    """Return a discriminator with fresh weights; the label term is small at first."""
     network = Discriminator(shape).apply(dcgan_plus.initialise)
     nn.init.normal_(network.embedding.weight, 0.0, 0.02)
     return network

@@ -1,10 +1,10 @@
-"""StyleGAN2, for grey radiographs of which there are few.
+"""StyleGAN2 for small sets of grey radiographs.
 
 Karras et al.: Analyzing and Improving the Image Quality of StyleGAN, CVPR 2020, arXiv:1912.04958; with the settings
 for small data of Karras et al.: Training Generative Adversarial Networks with Limited Data, NeurIPS 2020,
 arXiv:2006.06676, Appendix C: two mapping layers, no style mixing, weight of the gradient penalty by size and batch.
 
-All of it is PyTorch's own operations. What differs from the paper: images end in tanh, so that they are in [-1, 1] and
+It uses PyTorch's own operations. Differences from the paper: the generator ends in tanh, so images are in [-1, 1] and
 the black around a hand is quiet; the deviation of a minibatch is over whatever a batch divides into; style mixing is
 left out; conditional networks are truncated towards the average of their class.
 """
@@ -35,18 +35,18 @@ CONDITIONAL = "optional"
 OUTPUT = "logit"
 
 FIRST = 4  # pixels that the generator starts from and the discriminator ends at
-BUDGET = 16384  # channels times pixels of a side, from where there would be more than the most
+BUDGET = 16384  # channels times side length in pixels, for sizes with fewer than `MOST_CHANNELS`
 MOST_CHANNELS = 512
-MAPPING_RATE = 0.01  # of the mapping network's learning rate
+MAPPING_RATE = 0.01  # factor of the mapping network's learning rate
 MAPPING_DEPTH = 2
-AVERAGING = 0.998  # of the average style, each step but the first 500
-LENGTH_AVERAGING = 0.99  # of the average path length: Karras et al. 2020 section 3.2
-HALF = math.sqrt(1 / 2)  # gain of each of two ways that are added
+AVERAGING = 0.998  # decay per step of the average style, after the first 500 steps
+LENGTH_AVERAGING = 0.99  # decay per step of the average path length: Karras et al. 2020 section 3.2
+HALF = math.sqrt(1 / 2)  # gain of each of two branches that are added
 FIR = (1.0, 3.0, 3.0, 1.0)  # bilinear interpolation, in each direction
 
 
 def recipe(size: int) -> Recipe:
-    """Karras et al. 2020b's, whose batch of 32 has an average that is half new every 10,000 images."""
+    """Return the hyperparameters of arXiv:2006.06676; the average's half-life is 10,000 images at batch size 32."""
     batch_size = 32
     return Recipe(
         latent=512,
@@ -63,12 +63,12 @@ def recipe(size: int) -> Recipe:
 
 
 def generator(shape: Shape) -> nn.Module:
-    """A generator with Karras et al.'s initial weights."""
+    """Return a generator with Karras et al.'s initial weights."""
     return Generator(shape)
 
 
 def discriminator(shape: Shape) -> nn.Module:
-    """A discriminator with Karras et al.'s initial weights."""
+    """Return a discriminator with Karras et al.'s initial weights."""
     return Discriminator(shape)
 
 
@@ -100,7 +100,7 @@ class Generator(nn.Module):
         return self.synthesised(w)
 
     def truncated(self, z: Tensor, labels: Tensor | None, psi: float) -> Tensor:
-        """Images of styles drawn in towards the average: Karras et al. 2019, arXiv:1812.04948, Appendix B.
+        """Return images of styles drawn towards the average: Karras et al. 2019, arXiv:1812.04948, Appendix B.
 
         Args:
             z: `[N, latent]`.
@@ -112,7 +112,7 @@ class Generator(nn.Module):
         return self.synthesised(torch.lerp(average, w, psi))
 
     def penalty(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Path length regularisation, equation 4: a step in w ought to change images equally, wherever it starts."""
+        """Return the path length regulariser, equation 4: a step in w should change images equally everywhere."""
         w: Tensor = self.mapping(z, labels)
         images = self.synthesised(w)
         y = sharing.randn_like(images) / math.sqrt(images.shape[2] * images.shape[3])
@@ -123,7 +123,7 @@ class Generator(nn.Module):
         return (lengths - self.path_length).square().mean()
 
     def synthesised(self, w: Tensor) -> Tensor:
-        """Images of styles `[N, latent]`."""
+        """Return the images of styles `[N, latent]`."""
         hidden = self.constant(w)
         image = w.new_zeros(len(w), 1, FIRST // 2, FIRST // 2)
         for block in self.blocks:
@@ -132,14 +132,14 @@ class Generator(nn.Module):
 
     @torch.no_grad()
     def _note(self, w: Tensor, labels: Tensor | None) -> None:
-        """Move each class's average style towards that of its members here; that of a class without any stays."""
+        """Move each class's average style towards the mean of its images in the batch; without images it stays."""
         classes = torch.arange(len(self.average), device=w.device)
-        told = labels if labels is not None else classes.expand(len(w))  # without labels there is one class
-        members = (told[:, None] == classes).to(w.dtype)  # [N, classes]
+        indices = labels if labels is not None else classes.expand(len(w))  # without labels there is one class
+        members = (indices[:, None] == classes).to(w.dtype)  # [N, classes]
         counts = sharing.batch_sum(members)[:, None]
         means = sharing.batch_sum(members[:, :, None] * w[:, None]) / counts.clamp(min=1)  # [classes, latent]
         self.noted += counts > 0
-        rate = (1 / self.noted.clamp(min=1)).clamp(min=1 - AVERAGING)  # at first all steps count alike
+        rate = (1 / self.noted.clamp(min=1)).clamp(min=1 - AVERAGING)  # a plain mean over the first steps
         self.average += rate * (counts > 0) * (means - self.average)
 
 
@@ -153,7 +153,7 @@ class Mapping(nn.Module):
         self.layers = nn.ModuleList(Linear(count, shape.latent, gain=GAIN, rate=MAPPING_RATE) for count in inputs)
 
     def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        """Map each by itself."""
+        """Return the style of each latent vector and label."""
         x = pixel_norm(z.float())
         if self.embedding is not None:
             x = torch.cat([x, pixel_norm(self.embedding(labels))], dim=1)
@@ -163,19 +163,19 @@ class Mapping(nn.Module):
 
 
 class Constant(nn.Module):
-    """The learnt constant that every image starts from."""
+    """Learnt constant input that every image starts from."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(1, channels, FIRST, FIRST))
 
     def forward(self, w: Tensor) -> Tensor:
-        """`[N, C, 4, 4]` for as many styles."""
+        """Return the constant once per style, `[N, C, 4, 4]`."""
         return self.weight.expand(len(w), -1, -1, -1)
 
 
 class SynthesisBlock(nn.Module):
-    """The layers at one resolution, and their share of the image: Karras et al. 2020, Figure 7, "output skips"."""
+    """Layers at one resolution and their contribution to the image: Karras et al. 2020, Figure 7, "output skips"."""
 
     def __init__(self, pixels: int, shape: Shape) -> None:
         super().__init__()
@@ -187,7 +187,7 @@ class SynthesisBlock(nn.Module):
         self.to_image = ToImage(after, shape.latent)
 
     def forward(self, hidden: Tensor, image: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-        """Both at the block's resolution, from both at that of the block before."""
+        """Return hidden layer and image at this block's resolution, from those of the block before."""
         for layer in self.layers:
             hidden = layer(hidden, w)
         detail: Tensor = self.to_image(hidden, w)
@@ -201,11 +201,11 @@ class SynthesisLayer(nn.Module):
         super().__init__()
         self.style = Linear(latent, before, bias=1.0)
         self.convolution = ModulatedConv2d(before, after, up=up)
-        self.smooth = Smooth(gain=4, padding=1) if up else None  # of every four pixels three were zeros
+        self.smooth = Smooth(gain=4, padding=1) if up else None  # gain 4, because three of four pixels were zeros
         self.noise = Noise(after, pixels)
 
     def forward(self, hidden: Tensor, w: Tensor) -> Tensor:
-        """`[N, before, H, W]` -> `[N, after, H, W]`, or twice as high and wide."""
+        """Return `[N, after, H, W]` from `[N, before, H, W]`, twice as high and wide with `up`."""
         hidden = self.convolution(hidden, self.style(w))
         if self.smooth is not None:
             hidden = self.smooth(hidden)
@@ -213,24 +213,24 @@ class SynthesisLayer(nn.Module):
 
 
 class ModulatedConv2d(nn.Module):
-    """Convolution with weights of each image's own: Karras et al. 2020 section 2.2, equations 1 and 3.
+    """Convolution with separate weights for each image: Karras et al. 2020 section 2.2, equations 1 and 3.
 
     The weights of image n are w'_oik = s_ni w_oik / sqrt(sum over i, k of (s_ni w_oik)^2). A convolution is linear in
-    its weights, so that the same comes of scaling input channel i by s_ni, convolving with the weights that all images
-    share, and scaling output channel o by the root: dense work for the whole batch, where groups are slow. He's
-    constant is above and below the fraction, and left out.
+    its weights, so the same result comes from scaling input channel i by s_ni, convolving with weights that all images
+    share, and dividing output channel o by the root: one dense convolution for the batch, where a grouped one is slow.
+    He's constant cancels in the fraction and is left out.
 
-    With `up` there are zeros between the pixels, and `2 H + 1` of them come out, to be smoothed.
+    With `up` zeros are inserted between the pixels, and the output has `2 H + 1` rows, which `Smooth` must filter.
     """
 
     def __init__(self, before: int, after: int, *, up: bool = False) -> None:
         super().__init__()
         self.up = up
-        channels = (before, after) if up else (after, before)  # as PyTorch has those of transposed convolutions
+        channels = (before, after) if up else (after, before)  # PyTorch's order for transposed convolutions
         self.weight = nn.Parameter(torch.randn(*channels, 3, 3))
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """Images `[N, before, H, W]`, styles float32 `[N, before]` -> images of the variance a leaky ReLU wants."""
+        """Return `[N, after, H, W]` for a leaky ReLU, of `[N, before, H, W]` and float32 styles `[N, before]`."""
         modulated = x * style.to(x.dtype)[:, :, None, None]
         if self.up:
             convolved = F.conv_transpose2d(modulated, self.weight, stride=2)
@@ -239,14 +239,14 @@ class ModulatedConv2d(nn.Module):
         return convolved * self._demodulation(style).to(convolved.dtype)[:, :, None, None]
 
     def _demodulation(self, style: Tensor) -> Tensor:
-        """Equation 3's root and the leaky ReLU's gain, float32 `[N, after]`."""
+        """Return equation 3's inverse root times the leaky ReLU's gain, float32 `[N, after]`."""
         squares = self.weight.square().sum(dim=(2, 3))
         with full_precision(style):
             return GAIN * (style.square() @ (squares if self.up else squares.t()) + EPSILON).rsqrt()
 
 
 class Noise(nn.Module):
-    """Noise, equal for all channels, of a learnt strength; and a bias."""
+    """Noise of a learnt strength, the same for all channels, and a bias."""
 
     still: Tensor
 
@@ -257,7 +257,7 @@ class Noise(nn.Module):
         self.register_buffer("still", torch.randn(pixels, pixels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[N, C, H, W]`, each pixel a little more or less."""
+        """Return `[N, C, H, W]` with noise and bias added."""
         noise = sharing.randn_like(self.still.expand(len(x), 1, -1, -1)) if self.training else self.still
         return x + (self.strength * noise).to(x.dtype) + self.bias.to(x.dtype)[:, None, None]
 
@@ -271,13 +271,13 @@ class ToImage(nn.Module):
         self.grey = Grey(channels)
 
     def forward(self, hidden: Tensor, w: Tensor) -> Tensor:
-        """`[N, C, H, W]` -> float32 `[N, 1, H, W]`."""
+        """Return the grey image float32 `[N, 1, H, W]` of `[N, C, H, W]`."""
         image: Tensor = self.grey(hidden, self.style(w))
         return image
 
 
 class Grey(nn.Module):
-    """The channels' sum, with weights times each image's style."""
+    """Sum over the channels, weighted by learnt weights times each image's style."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -286,16 +286,16 @@ class Grey(nn.Module):
         self.bias = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """`[N, C, H, W]` and `[N, C]` -> float32 `[N, 1, H, W]`."""
+        """Return float32 `[N, 1, H, W]` from `[N, C, H, W]` and styles `[N, C]`."""
         weights = style * self.weight * self.scale
-        pixels = x.float().permute(0, 2, 3, 1).flatten(1, 2)  # [N, H W, C], as they lie in memory
+        pixels = x.float().permute(0, 2, 3, 1).flatten(1, 2)  # [N, H W, C], a view of channels-last memory
         with full_precision(x):
             grey = torch.bmm(pixels, weights[:, :, None]) + self.bias  # [N, H W, 1]
         return grey.reshape(len(x), 1, *x.shape[2:])
 
 
 class Smooth(nn.Module):
-    """Convolution of each channel with `FIR` in both directions, and of `stride`."""
+    """Convolution of each channel with `FIR` in both directions, with a stride."""
 
     kernel: Tensor
 
@@ -307,7 +307,7 @@ class Smooth(nn.Module):
         self.register_buffer("kernel", gain * line[:, None] * line, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[N, C, H, W]` -> `[N, C, H + 2 padding - 3, ...]`, or every other of them."""
+        """Return `[N, C, H + 2 padding - 3, ...]` from `[N, C, H, W]`, or every other pixel of it with stride 2."""
         filtered: Tensor = _Filter.apply(x, self.kernel.expand(x.shape[1], 1, -1, -1), self.stride, self.padding)
         return filtered
 
@@ -315,8 +315,8 @@ class Smooth(nn.Module):
 class _Filter(torch.autograd.Function):
     """Convolution of each channel with a kernel that is not learnt.
 
-    Its gradient is a transposed convolution, whose gradient is this convolution again. PyTorch does not make use of
-    that: it differentiates the gradient of a convolution in groups group by group, by thousands of convolutions.
+    Its gradient is a transposed convolution, whose gradient is this convolution again. PyTorch does not use that: it
+    differentiates the gradient of a grouped convolution group by group, with thousands of convolutions.
     """
 
     @staticmethod
@@ -332,7 +332,7 @@ class _Filter(torch.autograd.Function):
 
 
 class _Unfilter(torch.autograd.Function):
-    """The gradient of `_Filter`, of which `shape` was the input's."""
+    """The gradient of `_Filter`; `shape` is that of `_Filter`'s input."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor, how: tuple[int, int], shape: torch.Size) -> Tensor:
@@ -353,7 +353,7 @@ class _Unfilter(torch.autograd.Function):
 class Discriminator(nn.Module):
     """Images `[N, 1, size, size]` in [-1, 1] -> logit of being real, `[N]`.
 
-    Told labels, it adds the product of the last layer and the label's embedding: Miyato and Koyama 2018,
+    With labels, it adds the product of the last layer and the label's embedding: Miyato and Koyama 2018,
     arXiv:1802.05637, equation 3.
     """
 
@@ -369,7 +369,7 @@ class Discriminator(nn.Module):
         self.embedding = nn.Embedding(shape.classes, last) if shape.classes else None
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Judge each image, beside others of its batch."""
+        """Return the logit of each image `[N]`, which also depends on the others of its batch (`minibatch_stddev`)."""
         hidden = leaky_relu(self.from_image(images))
         for block in self.blocks:
             hidden = block(hidden)
@@ -384,7 +384,7 @@ class Discriminator(nn.Module):
 
 
 class DiscriminatorBlock(nn.Module):
-    """Two convolutions to half the height and width, and past them one: Karras et al. 2020, Figure 7, "residual"."""
+    """Two convolutions to half the size and a 1 x 1 residual branch: Karras et al. 2020, Figure 7, "residual"."""
 
     def __init__(self, pixels: int, shape: Shape) -> None:
         super().__init__()
@@ -396,17 +396,17 @@ class DiscriminatorBlock(nn.Module):
         self.past = Conv2d(before, after, 1, gain=HALF, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[N, before, H, W]` -> `[N, after, H / 2, W / 2]`."""
+        """Return `[N, after, H / 2, W / 2]` from `[N, before, H, W]`."""
         deep = leaky_relu(self.halving(self.smooth(leaky_relu(self.convolution(x)))))
         past: Tensor = self.past(self.smooth_past(x))
         return deep + past
 
 
 def _resolutions(size: int) -> list[int]:
-    """4, 8, ... up to the size."""
+    """Return the resolutions 4, 8, ... up to the image's size."""
     return [FIRST * 2**doublings for doublings in range((size // FIRST).bit_length())]
 
 
 def _channels(pixels: int, width: float) -> int:
-    """How many channels there are at that resolution: as many as `BUDGET` gives, and not more than the most."""
+    """Return the number of channels at that resolution: `BUDGET` over it, and at most `MOST_CHANNELS`."""
     return max(1, round(width * min(BUDGET / pixels, MOST_CHANNELS)))

@@ -1,1 +1,1 @@
-"""Several processes that do one run: which this is, how they meet and part, what they share or do in turns."""
+"""Runs of several processes: ranks, the process group, failure detection, data parallelism and shared work."""

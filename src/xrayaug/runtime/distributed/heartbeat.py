@@ -1,11 +1,11 @@
-"""Whether the other processes of a run are alive: a thread beside the work, that beats and listens.
+"""Detection of dead processes: a thread of each process sends a heartbeat and watches that of the next rank.
 
-The work may wait for another process for as long as that one computes, writes or measures; so it is not by the time it
-takes that a dead one is told, but by its beat, which goes on whatever it does. Where gloo's connections break with the
-process, the work notices at once; NCCL's only hang.
+A process may wait for another one for as long as that one computes, writes or measures. So a timeout of the wait cannot
+tell that a process is dead; its heartbeat can, because it goes on whatever the process does. When a process dies,
+gloo's connections break and the others notice at once; NCCL's connections only hang.
 
-A beat is counted, not timed: what stands still for as many of our own beats is dead. So a machine that was suspended,
-or all of whose processes were, finds everyone alive again.
+Heartbeats are counted, not timed: a process is dead if its counter does not change during `MAX_MISSED_BEATS` of our own
+beats. So after a machine, or all processes, were suspended, every process is still found alive.
 """
 
 import json
@@ -16,18 +16,18 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 INTERVAL = 1.0  # seconds between beats
-MAX_MISSED_BEATS = 20  # beats that another may stand still
-# Beats in which the work may end by itself once some process has ended: what it is in the midst of, such as a pass of
-# images on a CPU, is to be saved. torchrun leaves 30 seconds; all are to have ended within a minute.
+MAX_MISSED_BEATS = 20  # our own beats without a beat of the other process, after which it is dead
+# Beats that a process has to end by itself after another one has ended, so that it can finish and save its current
+# step, such as a batch on a CPU. torchrun leaves 30 seconds; all processes must end within a minute.
 GRACE_BEATS = 25
-SURVEY_BEATS = 4  # beats in which all are looked at, once it is known that one is missing
+SURVEY_BEATS = 4  # beats for which all processes are watched, once one is known to be missing
 
-ENDED, REPORTED = "ended", "spoken"  # keys: the first end of a process; how many wanted to say so
-STORE_RANK = -1  # in place of a rank: who holds the others together
+ENDED, REPORTED = "ended", "spoken"  # keys in the store: the first end of a process; the number of claims to report it
+STORE_RANK = -1  # in place of a rank: the process that hosts the store
 
 
 class Store(Protocol):
-    """What processes leave for each other to read: torch.distributed's."""
+    """Key-value store of all processes: the interface of torch.distributed.Store that is used here."""
 
     def set(self, key: str, value: str, /) -> None: ...  # noqa: D102
 
@@ -44,122 +44,123 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class End:
-    """How a process left before its work was done."""
+    """End of a process before its work was done."""
 
     rank: int
     why: str  # a sentence without its subject
-    code: int
+    code: int  # exit code
 
     def __str__(self) -> str:
-        who = "what holds the processes together" if self.rank == STORE_RANK else f"rank {self.rank}"
-        return f"{who} {self.why}"
+        subject = "the process that hosts the store" if self.rank == STORE_RANK else f"rank {self.rank}"
+        return f"{subject} {self.why}"
 
 
 class Heartbeat:
-    """This process's beat, and an ear on the process after it, the last one's being the first.
+    """Thread that sends this process's heartbeat and watches that of the next rank; the last rank watches rank 0.
 
     Args:
-        store: a connection of its own, since a wait on one holds up all who use it.
-        number: this process's.
-        count: how many there are.
+        store: a connection of its own, because a wait on a connection blocks all its users.
+        number: rank of this process.
+        count: number of processes.
     """
 
     def __init__(self, store: Store, number: int, count: int) -> None:
         self.store = store
         self.number = number
-        self.next = (number + 1) % count
-        self.keys = [f"pulse/{rank}" for rank in range(count)]
-        self.ended: End | None = None  # the first that was heard of
-        self._beat, self._heard, self._still = 0, b"", 0
-        self._since_ended = 0
-        self._over = threading.Event()
-        self._known = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        self.next_rank = (number + 1) % count
+        self.keys = [f"heartbeat/{rank}" for rank in range(count)]
+        self.first_end: End | None = None
+        self._beats = 0
+        self._next_beat, self._missed_beats = b"", 0  # of the next rank
+        self._beats_since_end = 0
+        self._is_stopped = threading.Event()
+        self._has_ended = threading.Event()  # `first_end` is known
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Begin to beat; all must have begun before any listens, so let all meet after this."""
+        """Start the thread; a barrier of all processes must follow, because each expects the key of the next rank."""
         self.store.set(self.keys[self.number], "0")
         self._thread.start()
 
     def stop(self) -> None:
-        """Beat no more: the work is done."""
-        self._over.set()
+        """Stop the thread, when the work is done."""
+        self._is_stopped.set()
         self._thread.join()
 
-    def end(self, why: str, code: int) -> End:
-        """Have all know that this process ends; the first end that any has told."""
+    def announce_end(self, why: str, code: int) -> End:
+        """Tell all processes that this one ends; return the first end that any process announced."""
         end = End(self.number, why, code)
         try:
-            return self._told(end)
-        except RuntimeError:  # nobody is there to hear it
-            return self.ended or end
+            return self._record_end(end)
+        except RuntimeError:  # the store is gone
+            return self.first_end or end
 
-    def why(self) -> End | None:
-        """How the first process ended that did, where it is known that one is missing; None if all are alive."""
+    def find_first_end(self) -> End | None:
+        """Return the first end of a process, after watching all for `SURVEY_BEATS`; None if all are alive."""
         try:
             before = self.store.multi_get(self.keys)
-            self._known.wait(SURVEY_BEATS * INTERVAL)
-            if self.ended is None:
+            self._has_ended.wait(SURVEY_BEATS * INTERVAL)
+            if self.first_end is None:
                 now = self.store.multi_get(self.keys)
-                still = [rank for rank in range(len(now)) if now[rank] == before[rank] and rank != self.number]
-                if still:
-                    self._note(self._told(End(still[0], "died", 1)))
+                dead = [rank for rank in range(len(now)) if now[rank] == before[rank] and rank != self.number]
+                if dead:
+                    self._set_first_end(self._record_end(End(dead[0], "died", 1)))
         except RuntimeError as problem:
-            self._note(_gone(problem))
-        return self.ended
+            self._set_first_end(_store_end(problem))
+        return self.first_end
 
     def claim_report(self) -> bool:
-        """Whether nobody has said yet how the run ended; asked once, it has been said."""
+        """Return whether this process is the first to ask, and so the one that reports how the run ended."""
         try:
             return self.store.add(REPORTED, 1) == 1
         except RuntimeError:
             return True
 
     def _run(self) -> None:
-        while not self._over.wait(INTERVAL):
+        while not self._is_stopped.wait(INTERVAL):
             try:
-                self._once()
+                self._beat_once()
             except RuntimeError as problem:
-                if self._over.is_set():
+                if self._is_stopped.is_set():
                     return
-                self._note(_gone(problem))
-            if self.ended is not None:
-                self._since_ended += 1
-                if self._since_ended > GRACE_BEATS:
-                    self._leave(self.ended)
+                self._set_first_end(_store_end(problem))
+            if self.first_end is not None:
+                self._beats_since_end += 1
+                if self._beats_since_end > GRACE_BEATS:
+                    self._exit_process(self.first_end)
 
-    def _once(self) -> None:
-        """Beat, and look whether the next one does, and whether any has ended."""
-        self._beat += 1
-        self.store.set(self.keys[self.number], str(self._beat))
-        if self.ended is None and self.store.check([ENDED]):
-            self._note(End(**json.loads(self.store.get(ENDED))))
-        elif self.ended is None and not self._is_next_alive():
-            self._note(self._told(End(self.next, "died", 1)))
+    def _beat_once(self) -> None:
+        """Send a beat, and check whether any process has ended and whether the next rank is alive."""
+        self._beats += 1
+        self.store.set(self.keys[self.number], str(self._beats))
+        if self.first_end is None and self.store.check([ENDED]):
+            self._set_first_end(End(**json.loads(self.store.get(ENDED))))
+        elif self.first_end is None and not self._is_next_alive():
+            self._set_first_end(self._record_end(End(self.next_rank, "died", 1)))
 
     def _is_next_alive(self) -> bool:
-        heard = self.store.get(self.keys[self.next])
-        self._still = self._still + 1 if heard == self._heard else 0
-        self._heard = heard
-        return self._still < MAX_MISSED_BEATS
+        beat = self.store.get(self.keys[self.next_rank])
+        self._missed_beats = self._missed_beats + 1 if beat == self._next_beat else 0
+        self._next_beat = beat
+        return self._missed_beats < MAX_MISSED_BEATS
 
-    def _told(self, end: End) -> End:
-        """Have all know of it, if it is the first; the first."""
+    def _record_end(self, end: End) -> End:
+        """Store the end for all processes unless there is one already; return the one that is stored."""
         return End(**json.loads(self.store.compare_set(ENDED, "", json.dumps(asdict(end)))))
 
-    def _note(self, end: End) -> None:
-        if self.ended is None:
-            self.ended = end
-            self._known.set()
+    def _set_first_end(self, end: End) -> None:
+        if self.first_end is None:
+            self.first_end = end
+            self._has_ended.set()
 
-    def _leave(self, end: End) -> None:
-        """End this process, whose work hangs: no exception reaches a thread that waits within NCCL."""
+    def _exit_process(self, end: End) -> None:
+        """Exit from this process, which hangs: no exception reaches a thread that waits inside NCCL."""
         if self.claim_report():
             print(f"error: {end}; what was saved before is kept: run the same command again", file=sys.stderr)
             sys.stderr.flush()
         os._exit(end.code)
 
 
-def _gone(problem: RuntimeError) -> End:
+def _store_end(problem: RuntimeError) -> End:
     reason = str(problem).partition("\n")[0]
     return End(STORE_RANK, f"is gone: {reason}", 1)

@@ -1,9 +1,9 @@
-"""Work that the processes of a run share: each has a piece of it in turn, and rank 0 all that comes of it, in order.
+"""Leader and workers: all processes compute pieces of work in round-robin order, and rank 0 gets all results in order.
 
-A piece is whole: pictures that one process alone would give to a network at once, for sums round by what they are of.
-So what comes of it is the same to the bit whoever computes it, and rank 0 takes it in as if it were alone: it writes,
-sums, saves, and goes on after a stop, whatever the number of processes. The others only open what they need and do the
-work that rank 0 names: none is more than one piece ahead of what rank 0 has taken, so little waits in memory.
+A piece is a whole batch, such as a single process would give to a network at once, because rounding depends on the
+batch. So a result is the same to the bit on every process. Rank 0, the leader, works as if it were alone: it writes,
+sums, saves, and resumes after a stop, with any number of processes. The other ranks, the workers, only open the inputs
+and do the work that rank 0 names. No worker is more than one piece ahead of rank 0, so memory stays bounded.
 """
 
 import json
@@ -25,102 +25,102 @@ from xrayaug.runtime.stopping import Stopped
 Array = npt.NDArray[Any]
 Result = dict[str, Any]
 Stream = Generator[Array, None, None]
-Work = Callable[[Sequence[Any]], Stream]  # what comes of each of some pieces, in order; pieces are JSON values
+Work = Callable[[Sequence[Any]], Stream]  # yields the result of each piece in order; pieces are JSON values
 
-GO_ON, LEAVE_OFF = 1, 0  # what a process is told after each of its pieces but the last
+CONTINUE, CANCEL = 1, 0  # sent to a worker after each of its pieces but the last
 
 
 def run(lead: Callable[[], Result], works: Callable[[], Mapping[str, Work]], device: torch.device) -> Result:
-    """What `lead` gives; what it does `ordered_map`, all processes of the run do together.
+    """Run a command whose calls of `ordered_map` are computed by all processes; return its result on each.
 
     Args:
-        lead: the command; rank 0 calls it, and a process that is alone.
-        works: what it may do in turn, by name; the other processes call this.
-        where: this process computes.
+        lead: the command; called by rank 0, and by a single process.
+        works: returns the work that the command may pass to `ordered_map`, by name; called by the workers.
+        device: this process's device.
 
     Raises:
         PeerError: another process ended.
-        Stopped: the run was asked to stop; then all stop.
+        Stopped: the run was asked to stop; all processes stop.
     """
     process_group.join(device)
     group = process_group.current_group()
     if group is None:
         return lead()
-    return _led(group, lead) if ranks.is_first() else _served(group, works())
+    return _run_leader(group, lead) if ranks.is_first() else _run_worker(group, works())
 
 
 def ordered_map(name: str, work: Work, pieces: Sequence[Any]) -> Stream:
-    """What comes of each piece, in order.
+    """Yield the result of each piece in order, computed by all processes of the run.
 
     Args:
-        name: the work's, among those of the other processes.
-        work: the same work, here.
-        pieces: of it, JSON values.
+        name: name of the work among the `works` of the workers.
+        work: the same work, for this process.
+        pieces: JSON values.
 
     Yields:
-        What comes of a piece. Where another process was lost, and whoever listens has something to save first
-        (`stopping.deferred`), once more an array, of none: the run is then asked to stop.
+        The result of a piece. If a worker is lost while stopping is deferred (`stopping.deferred`), one empty array
+        follows, with the run asked to stop, so that the caller can save before it stops.
 
     Raises:
-        Stopped: another process was lost.
+        Stopped: a worker was lost.
     """
-    return work(pieces) if _leader is None else _leader.in_turn(name, work, pieces)
+    return work(pieces) if _leader is None else _leader.ordered_map(name, work, pieces)
 
 
 class Leader:
-    """Rank 0 before the others."""
+    """Rank 0: hands out pieces to the workers and collects the results."""
 
     def __init__(self, group: DistributedGroup) -> None:
         self.group = group
-        self.lost: PeerError | None = None  # another process; what those that are left do is then of no more use
-        self._owed = dict.fromkeys(range(1, group.rank.count), 0)  # pieces that are still to come of each
+        self.lost: PeerError | None = None  # set once a worker is lost; results of the others are then useless
+        self._owed = dict.fromkeys(range(1, group.rank.count), 0)  # results that each worker has still to send
 
-    def in_turn(self, name: str, work: Work, pieces: Sequence[Any]) -> Stream:
-        """What comes of the first piece here, of the second from rank 1, and so on in rounds."""
+    def ordered_map(self, name: str, work: Work, pieces: Sequence[Any]) -> Stream:
+        """Yield the results in order: rank 0 computes the first piece, rank 1 the second, and so on in rounds."""
         count = self.group.rank.count
-        with self._noticing_losses():
+        with self._handle_lost_worker():
             for rank in self._owed:
                 self._hand_out(rank, name, pieces[rank::count])
         stopping.check_unless_deferred()
         with closing(work(pieces[::count])) as own:
             for first in range(0, len(pieces), count):
-                yield (made := next(own))
+                yield (result := next(own))
                 for rank in range(1, min(count, len(pieces) - first)):
-                    yield from self._from(rank, none=made[:0])
+                    yield from self._next_result(rank, empty=result[:0])
 
     def dismiss(self, result: Result | None, stop: int = 0) -> None:
-        """Let the others go, with what came of it all, or because of the signal of that number."""
+        """End the work of the workers: with the result of the command, or because of the signal with number `stop`."""
         for rank, owed in self._owed.items():
             if owed:
-                self._take(rank, LEAVE_OFF)
-            self.group.send(_packed({"work": None, "result": result, "stop": stop}), rank)
+                self._receive(rank, CANCEL)
+            self.group.send(_encode_message({"work": None, "result": result, "stop": stop}), rank)
 
     def _hand_out(self, rank: int, name: str, pieces: Sequence[Any]) -> None:
         if pieces:
-            self.group.send(_packed({"work": name, "pieces": list(pieces)}), rank)
+            self.group.send(_encode_message({"work": name, "pieces": list(pieces)}), rank)
         self._owed[rank] = len(pieces)
 
-    def _from(self, rank: int, none: Array) -> Stream:
-        """What comes of that rank's next piece; if it was lost, what comes of none."""
-        made = none
-        with self._noticing_losses():
-            made = self._take(rank, GO_ON)
-        yield made
+    def _next_result(self, rank: int, empty: Array) -> Stream:
+        """Yield the rank's next result; an empty array if the rank is lost."""
+        result = empty
+        with self._handle_lost_worker():
+            result = self._receive(rank, CONTINUE)
+        yield result
         if self.lost is not None:
             stopping.check()
 
-    def _take(self, rank: int, word: int) -> Array:
-        """What comes of that rank's next piece; it is told whether to do another."""
-        made, asked_to_stop = self.group.receive(rank)
+    def _receive(self, rank: int, reply: int) -> Array:
+        """Return the rank's next result, and reply whether it should compute another one."""
+        result, signal_number = self.group.receive(rank)
         if self._owed[rank] > 1:
-            self.group.send(np.array([word]), rank)
-        self._owed[rank] = self._owed[rank] - 1 if word == GO_ON else 0
-        stopping.adopt_signal(asked_to_stop)
-        return made
+            self.group.send(np.array([reply]), rank)
+        self._owed[rank] = self._owed[rank] - 1 if reply == CONTINUE else 0
+        stopping.adopt_signal(signal_number)
+        return result
 
     @contextmanager
-    def _noticing_losses(self) -> Iterator[None]:
-        """Have a lost process be a request to stop; a signal waits until what is owed is known."""
+    def _handle_lost_worker(self) -> Iterator[None]:
+        """Turn the loss of a worker into a request to stop; defer signals until `_owed` is up to date."""
         with stopping.deferred():
             try:
                 yield
@@ -132,16 +132,16 @@ class Leader:
 _leader: Leader | None = None
 
 
-def _led(group: DistributedGroup, lead: Callable[[], Result]) -> Result:
-    """What rank 0 does; the others are let go when it is done or stops. For any other reason its end is theirs."""
-    global _leader  # noqa: PLW0603 - one per process, as the group is
+def _run_leader(group: DistributedGroup, lead: Callable[[], Result]) -> Result:
+    """Run the command on rank 0, then dismiss the workers; on an error they end because rank 0 does."""
+    global _leader  # noqa: PLW0603 - one per process, like the group
     _leader = leader = Leader(group)
     try:
         with ranks.without_group():
             result = lead()
     except Stopped as stop:
         if leader.lost is not None:
-            raise leader.lost from None  # what there was is saved
+            raise leader.lost from None  # the command has saved before
         with stopping.deferred():
             leader.dismiss(None, stop.number)
             stop.is_agreed = True
@@ -152,29 +152,29 @@ def _led(group: DistributedGroup, lead: Callable[[], Result]) -> Result:
     return result
 
 
-def _served(group: DistributedGroup, works: Mapping[str, Work]) -> Result:
-    """What the others do; a signal goes to rank 0 with what comes of the next piece, and then all stop."""
+def _run_worker(group: DistributedGroup, works: Mapping[str, Work]) -> Result:
+    """Do the work that rank 0 names, and return its result; a signal goes to rank 0 with the next result of a piece."""
     with stopping.deferred():
-        while (asked := _heard(group))["work"] is not None:
-            with closing(works[asked["work"]](asked["pieces"])) as stream:
-                _give(group, stream, len(asked["pieces"]))
-        stopping.adopt_signal(asked["stop"])
-    result: Result = asked["result"]
+        while (message := _receive_message(group))["work"] is not None:
+            with closing(works[message["work"]](message["pieces"])) as stream:
+                _send_results(group, stream, len(message["pieces"]))
+        stopping.adopt_signal(message["stop"])
+    result: Result = message["result"]
     return result
 
 
-def _give(group: DistributedGroup, stream: Stream, count: int) -> None:
-    """Give rank 0 what comes of each piece, until it wants no more."""
-    for number, made in enumerate(stream, 1):
-        group.send(made, 0, stopping.pending_signal())
-        if number < count and group.receive(0)[0].item() == LEAVE_OFF:
+def _send_results(group: DistributedGroup, stream: Stream, count: int) -> None:
+    """Send rank 0 the result of each piece, until it cancels."""
+    for number, result in enumerate(stream, 1):
+        group.send(result, 0, stopping.pending_signal())
+        if number < count and group.receive(0)[0].item() == CANCEL:
             return
 
 
-def _heard(group: DistributedGroup) -> dict[str, Any]:
+def _receive_message(group: DistributedGroup) -> dict[str, Any]:
     message: dict[str, Any] = json.loads(group.receive(0)[0].tobytes())
     return message
 
 
-def _packed(message: dict[str, Any]) -> Array:
+def _encode_message(message: dict[str, Any]) -> Array:
     return np.frombuffer(bytearray(json.dumps(message).encode()), np.uint8)

@@ -1,11 +1,10 @@
-"""Which of the processes of one run this is, and what they say to each other; all of it without torch.
+"""This process's rank, and exchanges with the other processes of the run; without importing torch.
 
-torchrun starts as many processes as it is told, and tells each its number: its rank. They compute one result together,
-which the first of them, rank 0, writes, shows and answers for; the others are silent. A command that knows nothing of
-this is refused where there are several. Without torchrun there is one process, which is the first.
+torchrun starts the processes of a run and gives each a number, its rank. They compute one result together. Rank 0
+writes and shows it; the others print nothing. A command that does not support several processes is refused. Without
+torchrun there is one process, with rank 0.
 
-What they say to each other goes through the `ProcessGroup` that `group.join` gives; without one, or alone, what is said
-here is what is heard here.
+Exchanges go through the `ProcessGroup` that `group.join` sets. Without a group they return this process's own values.
 """
 
 import os
@@ -19,14 +18,14 @@ from xrayaug.errors import PeerError, UsageError, XrayaugError
 
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # set by torchrun or another launcher
 LOCAL_VARIABLES = ("LOCAL_RANK", "LOCAL_WORLD_SIZE")
-LINGER = 1.0  # seconds that others leave rank 0 to have its say: torchrun ends all once one has ended
+EXIT_DELAY_SECONDS = 1.0  # for rank 0 to report first: torchrun ends all processes once one has ended
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Rank:
-    """Which process this is of how many: of the run, and of those on this machine."""
+    """Number of a process and number of processes: in the run, and on this machine (`local`)."""
 
     number: int = 0
     count: int = 1
@@ -35,19 +34,19 @@ class Rank:
 
 
 class ProcessGroup(Protocol):
-    """The processes of a run, as one of them meets them."""
+    """Processes of a run, as one of them communicates with the others."""
 
     def broadcast(self, value: Any) -> Any:
-        """What rank 0 gives here, of JSON values."""
+        """Return the value that rank 0 passes, a JSON value."""
 
     def all_reduce_max(self, values: Sequence[int]) -> list[int]:
-        """Of each of the values the largest that any rank gives."""
+        """Return the maximum of each value over all ranks."""
 
     def barrier(self) -> None:
-        """Until all are here."""
+        """Wait until all ranks are here."""
 
     def leave(self, problem: BaseException | None) -> BaseException | None:
-        """Leave the others, at the end or for a problem; what this process is to end with."""
+        """Leave the group, at the end or after an exception; return the exception with which this process must end."""
 
 
 _group: ProcessGroup | None = None
@@ -55,20 +54,20 @@ _has_joined = False
 
 
 def current_group() -> ProcessGroup | None:
-    """The other processes, once this one has met them."""
+    """Return the process group; None before this process has joined one."""
     return _group
 
 
 def current_rank() -> Rank:
-    """What the environment says that this process is.
+    """Return this process's rank, from the environment variables that torchrun sets.
 
     Raises:
-        UsageError: it says so only in part, or nothing that makes sense.
+        UsageError: their values are no numbers, or contradict each other.
     """
     if not all(name in os.environ for name in VARIABLES):
         return Rank()
-    number, count = _number("RANK"), _number("WORLD_SIZE")
-    local, local_count = (_number(name) if name in os.environ else None for name in LOCAL_VARIABLES)
+    number, count = _parse_number("RANK"), _parse_number("WORLD_SIZE")
+    local, local_count = (_parse_number(name) if name in os.environ else None for name in LOCAL_VARIABLES)
     rank = Rank(number, count, number if local is None else local, count if local_count is None else local_count)
     if not (0 <= rank.number < rank.count and 0 <= rank.local < rank.local_count):
         raise UsageError(f"the environment has RANK {number} of WORLD_SIZE {count}", "let torchrun set both")
@@ -76,34 +75,34 @@ def current_rank() -> Rank:
 
 
 def is_distributed() -> bool:
-    """Whether there are other processes than this one."""
+    """Return whether the run has several processes."""
     return current_rank().count > 1
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes, shows and answers."""
+    """Return whether this process is rank 0, which writes and shows the result."""
     return current_rank().number == 0
 
 
 def broadcast(value: T) -> T:
-    """What the first process gives here, for all to go by; JSON values."""
+    """Return the value that rank 0 passes, a JSON value."""
     return value if _group is None else _group.broadcast(value)
 
 
 def all_reduce_max(*values: int) -> list[int]:
-    """Of each of the values the largest that any process gives, for all to do the same at the same step."""
+    """Return the maximum of each value over all processes, so that all decide alike at the same step."""
     return list(values) if _group is None else _group.all_reduce_max(values)
 
 
 def barrier() -> None:
-    """Until all processes are here."""
+    """Wait until all processes are here."""
     if _group is not None:
         _group.barrier()
 
 
 @contextmanager
 def local_rank_zero_first() -> Iterator[None]:
-    """On every machine one process first, then the others: for what the first may download for all."""
+    """Run the body on one process of each machine first, then on the others: the first may download files for all."""
     local = current_rank().local
     if local:
         barrier()
@@ -119,13 +118,13 @@ def set_group(group: ProcessGroup) -> None:
 
 
 def has_joined() -> bool:
-    """Whether this process has been in company, be it gone by now."""
+    """Return whether this process has ever joined a group."""
     return _has_joined
 
 
 @contextmanager
 def without_group() -> Iterator[None]:
-    """Work of this process alone: what is told and agreed on within, the others do not hear."""
+    """Context of work that this process does alone: exchanges return its own values."""
     global _group  # noqa: PLW0603
     before, _group = _group, None
     try:
@@ -136,19 +135,19 @@ def without_group() -> Iterator[None]:
 
 @contextmanager
 def exit_together() -> Iterator[None]:
-    """A command's work: whichever process meets a problem, all end, and one of them says why.
+    """Context of a command's work: if one process fails, all end, and one of them reports why.
 
     Raises:
-        SystemExit: another process says what this one would, or the same.
+        SystemExit: another process reports the problem.
     """
     global _group  # noqa: PLW0603
     try:
         yield
     except BaseException as problem:
-        ending = _parted(problem)
-        if ending is problem:
+        final = _leave_group(problem)
+        if final is problem:
             raise
-        raise ending from None
+        raise final from None
     else:
         if _group is not None and (late := _group.leave(None)) is not None:
             raise late
@@ -156,19 +155,20 @@ def exit_together() -> Iterator[None]:
         _group = None
 
 
-def _parted(problem: BaseException) -> BaseException:
+def _leave_group(problem: BaseException) -> BaseException:
+    """Leave the group because of a problem; return the exception with which this process must end."""
     if _group is not None:
         return _group.leave(problem) or problem
     if current_rank().local == 0:
         return problem
-    # Before they met, all of a machine meet the same, but for a bug, and for what keeps this one alone from meeting.
+    # Before joining, all processes of a machine fail alike, so its first one reports; not so bugs and failures to join.
     if isinstance(problem, PeerError) or (isinstance(problem, Exception) and not isinstance(problem, XrayaugError)):
-        time.sleep(LINGER)
+        time.sleep(EXIT_DELAY_SECONDS)
         return problem
     return SystemExit(getattr(problem, "exit_code", 1))
 
 
-def _number(name: str) -> int:
+def _parse_number(name: str) -> int:
     try:
         return int(os.environ[name])
     except ValueError:

@@ -49,24 +49,24 @@ class BatchShard:
         return tensor[self.start : self.stop]
 
 
-def make_shard(total: int, number: int, count: int, least: int = 1) -> BatchShard:
-    """Return the shard of process `number` of `count`: shards are nearly equal and have `least` images or more."""
-    working = max(1, min(count, total // least))
+def make_shard(total: int, number: int, count: int, min_size: int = 1) -> BatchShard:
+    """Return the shard of process `number` of `count`: shards are nearly equal and have `min_size` images or more."""
+    working = max(1, min(count, total // min_size))
     if number >= working:
         return BatchShard(total, 0, total // working, counts=False)
     return BatchShard(total, number * total // working, (number + 1) * total // working)
 
 
-def local_shard(total: int, least: int = 1) -> BatchShard | None:
+def local_shard(total: int, min_size: int = 1) -> BatchShard | None:
     """Return this process's shard of a batch; None without a process group."""
     rank = ranks.current_rank()
-    return None if ranks.current_group() is None else make_shard(total, rank.number, rank.count, least)
+    return None if ranks.current_group() is None else make_shard(total, rank.number, rank.count, min_size)
 
 
-def shard_batches(batches: Sequence[Tensor], least: int = 1) -> tuple[list[BatchShard | None], list[Tensor]]:
+def shard_batches(batches: Sequence[Tensor], min_size: int = 1) -> tuple[list[BatchShard | None], list[Tensor]]:
     """Return this process's shard of each batch, and the shard's indices out of each batch's `[B]`."""
-    shares = [local_shard(len(batch), least) for batch in batches]
-    return shares, [share.of(batch) if share else batch for share, batch in zip(shares, batches, strict=True)]
+    shards = [local_shard(len(batch), min_size) for batch in batches]
+    return shards, [shard.of(batch) if shard else batch for shard, batch in zip(shards, batches, strict=True)]
 
 
 def min_shard_size(networks: Sequence[nn.Module]) -> int:
@@ -74,31 +74,30 @@ def min_shard_size(networks: Sequence[nn.Module]) -> int:
     return 2 if any(_is_local(module) for network in networks for module in network.modules()) else 1
 
 
-def check_batch_size(batch_size: int, least: int) -> None:
+def check_batch_size(batch_size: int, min_size: int) -> None:
     """Check that a batch is large enough for all processes.
 
     Raises:
         UsageError: the batch is too small.
     """
     count = ranks.current_rank().count
-    if count > 1 and batch_size < count * least:
-        needs = "batch norm needs two images in each" if least > 1 else "each needs an image"
-        sync = ", or --sync-bn" if least > 1 and batch_size >= count else ""
+    if count > 1 and batch_size < count * min_size:
+        needs = "batch norm needs two images in each" if min_size > 1 else "each needs an image"
+        sync = ", or --sync-bn" if min_size > 1 and batch_size >= count else ""
         raise UsageError(
             f"--batch-size {batch_size} for {count} processes: {needs}",
-            f"--batch-size {count * least}, fewer processes{sync}",
+            f"--batch-size {count * min_size}, fewer processes{sync}",
         )
 
 
-_current: ContextVar[BatchShard | None] = ContextVar(
-    "share", default=None
-)  # a context variable, because networks are called with images only
+# A context variable, because networks are called with images only.
+_current: ContextVar[BatchShard | None] = ContextVar("shard", default=None)
 
 
 @contextmanager
-def use_shard(share: BatchShard | None) -> Iterator[None]:
+def use_shard(shard: BatchShard | None) -> Iterator[None]:
     """Context in which networks and losses are computed on a shard of a batch."""
-    before = _current.set(share)
+    before = _current.set(shard)
     try:
         yield
     finally:
@@ -107,59 +106,59 @@ def use_shard(share: BatchShard | None) -> Iterator[None]:
 
 def gather_batch(x: Tensor) -> Tensor:
     """Gather the shards `[n, ...]` of all processes into the batch `[total, ...]`, in order; differentiable."""
-    share = _current.get()
-    if share is None:
+    shard = _current.get()
+    if shard is None:
         return x
-    before, after = x.new_zeros(share.start, *x.shape[1:]), x.new_zeros(share.total - share.stop, *x.shape[1:])
-    return _summed(torch.cat([before, zero_if_idle(x), after]))
+    before, after = x.new_zeros(shard.start, *x.shape[1:]), x.new_zeros(shard.total - shard.stop, *x.shape[1:])
+    return _all_reduce_sum(torch.cat([before, zero_if_idle(x), after]))
 
 
 def local_part(x: Tensor) -> Tensor:
     """Return the rows of this shard of a tensor of the whole batch, `[total, ...]`."""
-    share = _current.get()
-    return share.of(x) if share else x
+    shard = _current.get()
+    return shard.of(x) if shard else x
 
 
 def batch_sum(x: Tensor) -> Tensor:
     """Return the sum over all images of the batch of this shard's `[n, ...]`; differentiable."""
     shard_sum = x.sum(dim=0)
-    return _summed(zero_if_idle(shard_sum)) if _current.get() else shard_sum
+    return _all_reduce_sum(zero_if_idle(shard_sum)) if _current.get() else shard_sum
 
 
 def batch_mean(x: Tensor) -> Tensor:
     """Return the mean over all images of the batch of this shard's `[n]`; differentiable."""
-    share = _current.get()
-    return batch_sum(x) / share.total if share else x.mean()
+    shard = _current.get()
+    return batch_sum(x) / shard.total if shard else x.mean()
 
 
 def full_batch_size(images: int) -> int:
     """Return the number of images of the whole batch, given that of this shard."""
-    share = _current.get()
-    return share.total if share else images
+    shard = _current.get()
+    return shard.total if shard else images
 
 
 def zero_if_idle(x: Tensor) -> Tensor:
     """Return `x`, multiplied by 0 if this process is idle."""
-    share = _current.get()
-    return x if share is None or share.counts else 0 * x
+    shard = _current.get()
+    return x if shard is None or shard.counts else 0 * x
 
 
 def scale_loss(loss: Tensor) -> Tensor:
     """Return this shard's part of a mean loss, multiplied by the shard's weight: the value to differentiate."""
-    share = _current.get()
-    return share.weight * loss if share else loss
+    shard = _current.get()
+    return shard.weight * loss if shard else loss
 
 
 def randn_like(x: Tensor) -> Tensor:
     """Return this shard's normal random numbers `[n, ...]`, drawn for the whole batch."""
-    share = _current.get()
-    if share is None:
+    shard = _current.get()
+    if shard is None:
         return torch.randn_like(x)
-    return share.of(torch.randn(share.total, *x.shape[1:], dtype=x.dtype, device=x.device))
+    return shard.of(torch.randn(shard.total, *x.shape[1:], dtype=x.dtype, device=x.device))
 
 
 def reduce_gradients(
-    learnt: nn.Module, *others: nn.Module, means: Sequence[Tensor] = (), sums: Sequence[Tensor] = ()
+    trained: nn.Module, *others: nn.Module, means: Sequence[Tensor] = (), sums: Sequence[Tensor] = ()
 ) -> list[Tensor]:
     """Sum the gradients of a network over all processes, in place.
 
@@ -167,7 +166,7 @@ def reduce_gradients(
     that each process computed from its shard are replaced by their mean over the shards. All of it is one all-reduce.
 
     Args:
-        learnt: the network.
+        trained: the network.
         others: other networks that were called in training mode.
         means: scalars that are means over the shard.
         sums: scalars that are sums over the shard.
@@ -175,15 +174,15 @@ def reduce_gradients(
     Returns:
         `means`, then `sums`, of the whole batch.
     """
-    numbers, share = [*means, *sums], _current.get()
-    if share is None:
+    numbers, shard = [*means, *sums], _current.get()
+    if shard is None:
         return numbers
-    gradients = [weight.grad for weight in learnt.parameters() if weight.grad is not None]
-    statistics = [statistic for network in (learnt, *others) for statistic in _statistics(network)]
+    gradients = [weight.grad for weight in trained.parameters() if weight.grad is not None]
+    statistics = [statistic for network in (trained, *others) for statistic in _statistics(network)]
     flat = torch.cat(
         [
             *(gradient.reshape(-1) for gradient in gradients),
-            *(share.weight * mean.detach().reshape(-1) for mean in (*statistics, *means)),
+            *(shard.weight * mean.detach().reshape(-1) for mean in (*statistics, *means)),
             *(zero_if_idle(value.detach().reshape(-1)) for value in sums),
         ]
     )
@@ -203,12 +202,12 @@ class SyncBatchNorm(_BatchNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `[N, C, ...]` by channel."""
-        share = _current.get()
-        if not self.training or share is None:
+        shard = _current.get()
+        if not self.training or shard is None:
             return super().forward(x)
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        mean, variance, count = _moments(wide, share)
-        self._keep(mean.detach(), variance.detach() * count / max(count - 1, 1))
+        mean, variance, count = _moments(wide, shard)
+        self._update_running_stats(mean.detach(), variance.detach() * count / max(count - 1, 1))
         places = (1, -1, *[1] * (x.ndim - 2))
         normal = (wide - mean.view(places)) * (variance.view(places) + self.eps).rsqrt()
         if self.affine:
@@ -216,7 +215,7 @@ class SyncBatchNorm(_BatchNorm):
         return normal.to(x.dtype)
 
     @torch.no_grad()
-    def _keep(self, mean: Tensor, variance: Tensor) -> None:
+    def _update_running_stats(self, mean: Tensor, variance: Tensor) -> None:
         if not self.track_running_stats or self.running_mean is None or self.running_var is None:
             return
         assert self.num_batches_tracked is not None
@@ -229,15 +228,15 @@ class SyncBatchNorm(_BatchNorm):
         """Accept any number of dimensions."""
 
 
-def _moments(x: Tensor, share: BatchShard) -> tuple[Tensor, Tensor, int]:
+def _moments(x: Tensor, shard: BatchShard) -> tuple[Tensor, Tensor, int]:
     """Return every channel's mean and variance `[C]` over the whole batch, and the number of pixels per channel.
 
     Shards are combined in float64, because the squares of the means nearly cancel.
     """
     variance, mean = torch.var_mean(x, [0, *range(2, x.ndim)], correction=0)
     parts = torch.stack([mean.double(), variance.double() + mean.double().square()])
-    mean, square = _summed(share.weight * parts)
-    count = share.total * x[0, 0].numel()
+    mean, square = _all_reduce_sum(shard.weight * parts)
+    count = shard.total * x[0, 0].numel()
     return mean.to(x.dtype), (square - mean.square()).clamp(min=0).to(x.dtype), count
 
 
@@ -246,11 +245,13 @@ def convert_sync_batchnorm(network: nn.Module) -> nn.Module:
     if not ranks.is_distributed():
         return network
     for name, module in list(network.named_children()):
-        network.register_module(name, _shared(module) if _is_local(module) else convert_sync_batchnorm(module))
+        network.register_module(
+            name, _to_sync_batchnorm(module) if _is_local(module) else convert_sync_batchnorm(module)
+        )
     return network
 
 
-def _shared(norm: Any) -> SyncBatchNorm:
+def _to_sync_batchnorm(norm: Any) -> SyncBatchNorm:
     converted = SyncBatchNorm(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
     converted.weight, converted.bias = norm.weight, norm.bias
     for name, buffer in norm.named_buffers():
@@ -274,12 +275,12 @@ def _statistics(network: nn.Module) -> list[Tensor]:
     ]
 
 
-def _summed(x: Tensor) -> Tensor:
-    total: Tensor = _Sum.apply(x)
+def _all_reduce_sum(x: Tensor) -> Tensor:
+    total: Tensor = _AllReduceSum.apply(x)
     return total
 
 
-class _Sum(torch.autograd.Function):
+class _AllReduceSum(torch.autograd.Function):
     """Differentiable sum over processes: the gradient of each input is the sum of all processes' gradients."""
 
     @staticmethod
@@ -288,4 +289,4 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        return _Sum.apply(gradients[0])
+        return _AllReduceSum.apply(gradients[0])
