@@ -1,1 +1,1 @@
-"""From classifier runs to a verdict: what runs say, how sure that is, what speaks against it, how it is told."""
+"""The evaluation of classifier runs: gather what they hold, measure, judge, render."""

@@ -27,7 +27,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class GeneratorFacts:
-    """What can be learnt about the data of the arms' generators."""
+    """Facts about the data that the arms' generators were trained on."""
 
     datasets: int  # arms with synthetic images
     errors: Sequence[str]  # one for each arm whose generator's data cannot be opened
@@ -45,7 +45,7 @@ class RealImageDifference:
 
 @dataclass(frozen=True)
 class ScreeningFacts:
-    """How the synthetic images were screened for copies of training images."""
+    """Facts about the screening of the synthetic images for copies of training images."""
 
     datasets: int  # arms with synthetic images
     screened: int  # of these

@@ -48,7 +48,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class ArmSettings:
-    """What an arm was trained on: its share of the real images and what was added to them."""
+    """The training set of an arm: its share of the real images and what was added to them."""
 
     real_fraction: float
     percent: float  # of synthetic images added
@@ -68,7 +68,7 @@ class EvaluatedArm:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the arms: which score decides, over which cases, and which difference does not matter."""
+    """The question asked of the arms: which score decides, over which cases, and which difference does not matter."""
 
     metric: str
     level: str
@@ -168,7 +168,7 @@ class PairTests:
 
 @dataclass(frozen=True)
 class PriorShift:
-    """Whether the class prior of training moved, and whether that alone explains the difference (`alone`)."""
+    """A change of the class prior of training, and whether it alone explains the difference (`alone`)."""
 
     share_normal: float
     share_normal_baseline: float
@@ -217,7 +217,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Audit:
-    """How well an arm's real and synthetic training images can be told apart, with as many of either per label."""
+    """A two-sample test between an arm's real and synthetic training images, as many of either per label."""
 
     arm: str
     features: str  # name of the network that made them

@@ -1,4 +1,4 @@
-"""Every option of every command: one frozen dataclass per command, one module for each.
+"""Options of all commands: one frozen dataclass per command, in a module of its own.
 
 A field is the flag (`--batch-size`), its help, an argument of the Python API (`TrainGan(batch_size=...)`) and an entry
 of the manifest. `base.py` has what all commands share, `mixins.py` what several share. Nothing here imports torch,

@@ -95,7 +95,7 @@ class TrainingOptions(PrecisionOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class StepOptions:
-    """How training steps are launched and profiled."""
+    """Options of how training steps are launched and profiled."""
 
     no_graphs: bool = option(
         False,
@@ -179,7 +179,7 @@ def run_input(features: str) -> dict[str, Path]:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOptions:
-    """How `evaluate` judges classifier runs; `experiment` passes these options on."""
+    """Options of how `evaluate` judges classifier runs; `experiment` passes them on."""
 
     metric: Metric = option(
         "auroc",
@@ -256,7 +256,7 @@ class EvaluationOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SlurmOptions:
-    """What the job scripts of a study request from SLURM."""
+    """Resources that the job scripts of a study request from SLURM."""
 
     slurm_partition: str | None = option(
         None,

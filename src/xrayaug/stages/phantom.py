@@ -108,7 +108,7 @@ def _plan_mura(count: int, random: np.random.Generator) -> Iterator[PlannedImage
 
 
 def _is_due(share: float, number: int) -> bool:
-    """Whether the `number`-th, from 1, is of a share spread evenly, the first included: small sets get every kind."""
+    """Return whether the `number`-th image, from 1, belongs to an evenly spread share; the first always does."""
     return math.ceil(share * number) > math.ceil(share * (number - 1))
 
 

@@ -445,7 +445,7 @@ def _is_white_zero(image: Image.Image) -> bool:
 
 @dataclass(frozen=True)
 class _ValueEncoding:
-    """How a file of more than 8 bits stores its values, and how Pillow changes them."""
+    """The encoding of values in a file of more than 8 bits, and how Pillow changes them."""
 
     kind: str  # unsigned, signed or float
     white: int = (1 << MAX_BIT_DEPTH) - 1  # the white declared by the file

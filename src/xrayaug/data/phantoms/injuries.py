@@ -1,4 +1,4 @@
-"""What makes a hand abnormal: a displaced fracture, or metal fixed to a bone."""
+"""Findings that make a hand abnormal: a displaced fracture, or metal fixed to a bone."""
 
 import math
 from collections.abc import Iterator

@@ -41,7 +41,7 @@ _T = np.linspace(0.0, 1.0, 513)
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the hand plane lies in an image of height x width pixels."""
+    """The place of the hand plane in an image of height x width pixels."""
 
     height: int
     width: int

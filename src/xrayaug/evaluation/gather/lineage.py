@@ -31,7 +31,7 @@ class MadeArtifact:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Every artifact behind the runs, in the order in which they were made."""
+    """The artifacts behind the runs, in the order in which they were made."""
 
     made: Sequence[MadeArtifact]
     missing: Sequence[str]  # inputs that are gone or have changed, one sentence each

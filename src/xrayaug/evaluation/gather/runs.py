@@ -43,7 +43,7 @@ class Run:
 
     @property
     def info(self) -> RunInfo:
-        """What stands beside the run's predictions."""
+        """Return what is written beside the run's predictions."""
         return RunInfo(self.name, self.arm, self.arm_name, self.seed, self.share_normal)
 
     @property

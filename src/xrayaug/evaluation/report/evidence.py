@@ -1,4 +1,4 @@
-"""What the report shows beside the evaluation: images, training logs, distances, screenings, provenance.
+"""Evidence that the report shows beside the evaluation: images, training logs, distances, screenings, provenance.
 
 `gather.evidence` fills these types from the artifacts behind the runs.
 """
@@ -44,7 +44,7 @@ class FloorMeasure:
 
 @dataclass(frozen=True)
 class Floor:
-    """Every measure beside its floor, at `n` images."""
+    """Table of every measure beside its floor, at `n` images."""
 
     n: Any
     measures: Sequence[FloorMeasure]
@@ -75,7 +75,7 @@ class ScreeningEvidence:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How the runs and the evaluation were made."""
+    """Provenance of the runs and of the evaluation."""
 
     commands: Sequence[str]
     environments: Mapping[str, Sequence[str]]  # artifacts made in each
