@@ -45,17 +45,17 @@ class TrainedGan:
 
     @cached_property
     def shape(self) -> Shape:
-        """The networks' sizes; the manifests of early runs have no `classes` and no `width`."""
-        said, result = self.run.get, self.run.result
-        arch = self.arch
-        classes = said(int, "result", "classes", among=(0, len(CLASSES))) if "classes" in result else 0
+        """The sizes of the networks."""
+        get, arch = self.run.get, self.arch
+        classes = get(int, "result", "classes", among=(0, len(CLASSES)))
         if bool(classes) not in {"never": (False,), "always": (True,), "optional": (False, True)}[arch.CONDITIONAL]:
-            raise ArtifactError(f"{self.run.path} says what {result['arch']} cannot be", f"make {self.run.path} again")
+            name, kind = self.run.result["arch"], "conditional" if classes else "not conditional"
+            raise ArtifactError(f"{self.run.path}: {name} cannot be {kind}", f"make {self.run.path} again")
         return Shape(
-            size=said(int, "result", "size"),
-            latent=said(int, "result", "latent", minimum=1, maximum=MAX_LATENT),
+            size=get(int, "result", "size"),
+            latent=get(int, "result", "latent", minimum=1, maximum=MAX_LATENT),
             classes=classes,
-            width=said(float, "result", "width", minimum=1e-3, maximum=MAX_WIDTH) if "width" in result else 1.0,
+            width=float(get(float, "result", "width", minimum=1e-3, maximum=MAX_WIDTH)),
         )
 
     def generator(self, snapshot: str = "last") -> nn.Module:
