@@ -55,7 +55,7 @@ def skip_or_fail(reason: str) -> NoReturn:
     """Skip the test, or fail it where a browser is required."""
     if os.environ.get(REQUIRED) == "1":
         pytest.fail(f"{reason} ({REQUIRED}=1)")
-    pytest.skip(reason)
+    pytest.skip(reason, allow_module_level=True)
 
 
 @contextmanager

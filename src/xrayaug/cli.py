@@ -98,7 +98,8 @@ class HelpCommand(TyperCommand):
         for parameter in self.params:
             if parameter.name in defaults:
                 field = option_fields[parameter.name]
-                parameter.help = _help_text(field, hints[field.name], defaults[field.name])  # type: ignore[attr-defined]
+                text = _help_text(field, hints[field.name], defaults[field.name])
+                parameter.help = text  # type: ignore[attr-defined] # options have it, their base class does not
         with _limited_help_width():
             super().format_help(ctx, formatter)
 

@@ -92,7 +92,7 @@ class ImageSampler:
         given = z.to(self.device)
         if self.psi is None:
             return tensors.from_unit(self.g(given, told))
-        return tensors.from_unit(self.g.truncated(given, told, self.psi))  # type: ignore[operator] # as was checked
+        return tensors.from_unit(self.g.truncated(given, told, self.psi))  # type: ignore[operator] # stages.sample checks it
 
     def labels(self, indices: Sequence[int]) -> list[int] | None:
         """Return the class indices of those images; None if the network takes no labels."""

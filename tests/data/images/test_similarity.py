@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ CHANGES: dict[str, Callable[[Pixels], Pixels]] = {
     "resized": half,
     "mirrored": lambda grey: grey[:, ::-1],
     "upside down": lambda grey: grey[::-1],
-    **{f"turned {turns} times": lambda grey, by=turns: np.rot90(grey, by) for turns in (1, 2, 3)},  # type: ignore[misc]
+    **{f"turned {turns} times": partial(np.rot90, k=turns) for turns in (1, 2, 3)},
     "turned and mirrored": lambda grey: np.rot90(grey)[:, ::-1],
     "brighter": lambda grey: np.minimum(grey * 1.2, 255).astype(np.uint8),
     "less contrast": lambda grey: (grey * 0.8 + 25).astype(np.uint8),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Browser
+from browser import Browser, skip_or_fail
 from evaluation.reader_study.evaluations import asked
 
 from xrayaug.evaluation.gather import reader_files
@@ -15,8 +15,11 @@ from xrayaug.evaluation.reader_study import study
 from xrayaug.stages import evaluate
 from xrayaug.storage import artifacts
 
-By = pytest.importorskip("selenium.webdriver.common.by", reason="there is no selenium to drive a browser with").By
-Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+try:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+except ImportError:
+    skip_or_fail("no selenium: pip install -e '.[dev]'")
 
 COUNT = 6
 PATIENCE = 20.0  # seconds
