@@ -1,8 +1,8 @@
-"""What does it cost to feed a GAN? ImageFolder and DataLoader with two workers, against `train-gan`'s batches.
+"""How fast are batches of images read? ImageFolder and DataLoader with two workers, and `train-gan`'s loader.
 
     python benchmarks/feeding.py [--images DATASET] [--size 128] [--count 2000] [--batch-size 100]
 
-Every image is read once a round, shuffled, as float in [-1, 1]. Without a dataset it is noise.
+Every image is read once per round, in random order, as float in [-1, 1]. Without a dataset the images are noise.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from xrayaug.runtime import devices
 
 
 def pixels(arguments: argparse.Namespace) -> Pixels:
-    """Uint8 `[N, S, S]`."""
+    """Return the images of the dataset, or noise, uint8 `[N, S, S]`."""
     if arguments.images:
         data = open_dataset(arguments.images)
         return data.pixels(data.rows[: arguments.count], arguments.size)
@@ -34,7 +34,7 @@ def pixels(arguments: argparse.Namespace) -> Pixels:
 
 
 def folder(arguments: argparse.Namespace) -> Round:
-    """PNG files, decoded anew each epoch by two processes."""
+    """Return a round that decodes PNG files in two processes."""
     root = Path(tempfile.mkdtemp())
     (root / "all").mkdir()
     for place, picture in enumerate(pixels(arguments)):
@@ -46,7 +46,7 @@ def folder(arguments: argparse.Namespace) -> Round:
 
 
 def resident(arguments: argparse.Namespace) -> Round:
-    """Uint8 in memory, gathered and scaled."""
+    """Return a round that gathers and scales uint8 images in memory."""
     device = devices.resolve("cpu")
     reals = torch.from_numpy(pixels(arguments)).to(device)
 
@@ -60,7 +60,7 @@ def resident(arguments: argparse.Namespace) -> Round:
 
 
 def mapped(arguments: argparse.Namespace) -> Round:
-    """Uint8 in its file, read batch by batch and scaled, as `train-gan` does on a CPU."""
+    """Return a round that reads and scales uint8 images batch by batch from a file, as `train-gan` does on a CPU."""
     device = devices.resolve("cpu")
     file = Path(tempfile.mkdtemp()) / "images.npy"
     np.save(file, pixels(arguments))
@@ -70,7 +70,7 @@ def mapped(arguments: argparse.Namespace) -> Round:
 
     def run() -> int:
         order = torch.split(torch.randperm(len(reals)), arguments.batch_size)
-        return sum(len(tensors.to_unit(reals.gather(*given))) for given in reals.iter_batches(order))
+        return sum(len(tensors.to_unit(reals.gather(*batch))) for batch in reals.iter_batches(order))
 
     return run
 

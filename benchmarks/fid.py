@@ -1,9 +1,9 @@
-"""How fast is `fid`? The pytorch-fid command on the same images with the same weights file; the numbers must agree.
+"""How fast is `fid`? It is compared with pytorch-fid on the same images and weights; both distances are printed.
 
     python benchmarks/fid.py [--images DATASET] [--count 128] [--size 128]
 
-The weights are random, in a file of the real one's form and name: time does not depend on what they are. Whole commands
-are timed, process start included; `cached` finds the second side's statistics in its cache.
+The weights are random, in a file with the format and name of the real one: the time does not depend on their values.
+Whole commands are timed, including the start of the process. `cached` finds the second side's statistics in the cache.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from xrayaug.networks import inception
 
 
 def sides(arguments: argparse.Namespace) -> tuple[Path, list[str]]:
-    """A directory with folders `a` and `b` of PNG files and the weights, and the words that name both folders."""
+    """Write folders `a` and `b` of PNG files, and weights; return the directory and the paths of both folders."""
     root = Path(tempfile.mkdtemp())
     pictures = _pictures(arguments)
     for place, picture in enumerate(pictures[: arguments.count]):
@@ -38,21 +38,21 @@ def sides(arguments: argparse.Namespace) -> tuple[Path, list[str]]:
 
 
 def pytorch_fid(arguments: argparse.Namespace) -> Round:
-    """The peer's command."""
+    """Return a round of the pytorch-fid command."""
     root, folders = sides(arguments)
     words = [sys.executable, "-W", "ignore", "-m", "pytorch_fid", *folders, "--device", "cpu"]
     environment = os.environ | {"TORCH_HOME": str(root)}
 
     def run() -> int:
-        said = subprocess.run(words, check=True, capture_output=True, text=True, env=environment).stdout
-        _tell("pytorch-fid", said)
+        output = subprocess.run(words, check=True, capture_output=True, text=True, env=environment).stdout
+        _save_distance("pytorch-fid", output)
         return int(arguments.count)
 
     return run
 
 
 def ours(arguments: argparse.Namespace, *, cached: bool = False) -> Round:
-    """Our command, with a cache that is empty or knows one side."""
+    """Return a round of `xrayaug fid`, with an empty cache or one that has the second side."""
     root, folders = sides(arguments)
     weights = ["--weights", str(root / "hub" / "checkpoints" / inception.FILE_NAME), "--device", "cpu", "--json"]
     words = [sys.executable, "-m", "xrayaug", "fid"]
@@ -65,8 +65,8 @@ def ours(arguments: argparse.Namespace, *, cached: bool = False) -> Round:
             if cached:
                 subprocess.run(["cp", "-r", str(root / "c" / "fid"), cache], check=True)
             command = [*words, *folders, *weights, "--cache", cache]
-            said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        _tell("fid", said)
+            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        _save_distance("fid", output)
         return int(arguments.count)
 
     return run
@@ -86,21 +86,28 @@ def _state() -> dict[str, torch.Tensor]:
     return {name: state.get(name, torch.zeros(tensor.shape)) for name, tensor in blank.items()}
 
 
-def _tell(who: str, said: str) -> None:
-    number = re.findall(r"FID: +([\d.e+-]+)|\"value\": ([\d.e+-]+)", said)
+def _save_distance(program: str, output: str) -> None:
+    """Append the distance in a program's output to a file that all processes share."""
+    number = re.findall(r"FID: +([\d.e+-]+)|\"value\": ([\d.e+-]+)", output)
     with Path(tempfile.gettempdir(), "xrayaug-benchmark-fid.txt").open("a", encoding="utf-8") as file:
-        file.write(f"{who}: {next(part for part in number[-1] if part)}\n")
+        file.write(f"{program}: {next(part for part in number[-1] if part)}\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, help="a dataset, mirrored too if it has too few; else noise")
+    parser.add_argument(
+        "--images", type=Path, help="a dataset; mirrored images are added if it has too few; default: noise"
+    )
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--count", type=int, default=128, help="of both sides together")
+    parser.add_argument("--count", type=int, default=128, help="images of both sides together")
     compare(
         "fid",
         parser,
-        {"pytorch-fid": pytorch_fid, "fid": ours, "fid, one side cached": lambda given: ours(given, cached=True)},
+        {
+            "pytorch-fid": pytorch_fid,
+            "fid": ours,
+            "fid, one side cached": lambda arguments: ours(arguments, cached=True),
+        },
         rounds=3,
     )
     numbers = Path(tempfile.gettempdir(), "xrayaug-benchmark-fid.txt")

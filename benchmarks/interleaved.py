@@ -23,8 +23,15 @@ CLI_ENVIRONMENT = {"GOMP_SPINCOUNT": "10000"}  # as the command line sets it
 
 
 def compare(title: str, parser: argparse.ArgumentParser, sides: Mapping[str, Side], *, rounds: int = 7) -> None:
-    """Parse the command line, run the sides in turns and print a table of rates and ratios."""
-    parser.add_argument("--rounds", type=int, default=rounds, help="how often each side runs")
+    """Parse the command line, run the sides in turn and print a table of rates and ratios.
+
+    Args:
+        title: of the table.
+        parser: to which `--rounds` is added.
+        sides: by name; ratios are relative to the first.
+        rounds: default of `--rounds`.
+    """
+    parser.add_argument("--rounds", type=int, default=rounds, help="number of runs of each side")
     parser.add_argument("--side", choices=sides, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side:
@@ -68,7 +75,7 @@ def _ask(process: "subprocess.Popen[str]") -> float:
 def _print(title: str, rates: Mapping[str, list[float]]) -> None:
     first = next(iter(rates))
     print(f"| {title} | images/s, median | ratio to {first}: median (lowest to highest) |\n|---|---|---|")
-    for name, measured in rates.items():
-        ratios = [ours / theirs for ours, theirs in zip(measured, rates[first], strict=True)]
+    for name, side_rates in rates.items():
+        ratios = [rate / first_rate for rate, first_rate in zip(side_rates, rates[first], strict=True)]
         spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        print(f"| {name} | {statistics.median(measured):.1f} | {spread if name != first else '1'} |")
+        print(f"| {name} | {statistics.median(side_rates):.1f} | {spread if name != first else '1'} |")

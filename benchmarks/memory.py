@@ -2,16 +2,16 @@
 
     python benchmarks/memory.py DIRECTORY [--counts 4000,40000,400000] [--size 32] [--minutes 12] [--only fid+augment]
 
-Datasets are real ones but for their pixels: black, in sparse files that take no room on disk. The raw set that
-`prepare` reads is a tree as MURA's, of tiny pictures no two of which are alike. Networks are small, so that commands
-come to their end; what a larger one takes besides depends on it and its batch, not on the number of images.
+Datasets have black images, in sparse files that take no space on disk; all else is as in real ones. The raw set that
+`prepare` reads has the layout of MURA, with tiny images that all differ. Networks are small, so that commands finish in
+time; the memory of a network depends on it and its batch, not on the number of images.
 
-Every command runs in a process of its own, with a limit on the memory that it may take for itself (RLIMIT_DATA), and is
-stopped when its time is up. How far it came is what its last line of progress says, which is at most ten seconds old.
+Every command runs in a process of its own, with a limit on its private memory (RLIMIT_DATA), and is stopped at the time
+limit. The table shows how far it got by its last line of progress, which is at most ten seconds old.
 
-`own` is the most that was the process's own (RssAnon); `all` the most that was resident (VmHWM), pages of mapped files
-among it, which the kernel takes back when it needs them. The last column is the most that was its own in each tenth of
-its time, the first of which is mostly reading what it was given.
+`private` is the peak of the process's private memory (RssAnon). `resident` is the peak of its resident memory (VmHWM),
+including pages of mapped files, which the kernel can reclaim. The last column is the peak of private memory in each
+tenth of the time; the first tenth is mostly spent reading the inputs.
 """
 
 import argparse
@@ -243,7 +243,7 @@ def main() -> None:
     counts = [int(count) for count in arguments.counts.split(",")]
     arguments.directory.mkdir(parents=True, exist_ok=True)
     chosen = [name for name in commands(arguments) if not arguments.only or name in arguments.only.split("+")]
-    print("| | images | own, MiB | all, MiB | time, how far | own in each tenth of the time |")
+    print("| | images | private, MiB | resident, MiB | time, progress | private in each tenth of the time, MiB |")
     print("|---|---|---|---|---|---|")
     for name, count in itertools.product(chosen, counts):
         out = arguments.directory / "out"

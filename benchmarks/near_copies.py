@@ -1,9 +1,9 @@
-"""How well does `prepare` find near copies? False alarms among different pictures, and which changes are found.
+"""How well does `prepare` find near copies? False alarms among different pictures, and changes that are detected.
 
     python benchmarks/near_copies.py DIRECTORY [--size 128] [--changed 120]
 
-DIRECTORY holds radiographs of different patients, once each. The correlations of all pairs are measured, and of some of
-the pictures with what becomes of them when they are compressed, resized, turned and so on before they are prepared.
+DIRECTORY holds radiographs of different patients, one each. The correlations of all pairs are measured, and those of
+some pictures with changed versions of themselves: compressed, resized, rotated and so on.
 """
 
 import argparse
@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from xrayaug.data.images import pixels, similarity
+from xrayaug.data.images import greyscale, resizing, similarity
+from xrayaug.data.images.colour import Grey
 
 THRESHOLDS = (0.7, 0.8, 0.9, 0.95, similarity.NEAR_DUPLICATE_CORRELATION)
 Change = Callable[[Image.Image], Image.Image]
@@ -40,6 +41,10 @@ def resized(factor: float) -> Change:
     return lambda image: image.resize((int(image.width * factor), int(image.height * factor)), Image.Resampling.BICUBIC)
 
 
+def rotated(degrees: int) -> Change:
+    return lambda image: image.rotate(degrees, expand=True)
+
+
 def cropped(share: float) -> Change:
     return lambda image: ImageOps.crop(image, (int(image.width * share), int(image.height * share)))
 
@@ -53,8 +58,8 @@ CHANGES: dict[str, Change] = {
     "half the size": resized(0.5),
     "90 % of the size": resized(0.9),
     "mirrored": ImageOps.mirror,
-    **{f"turned by {degrees}": lambda image, by=degrees: image.rotate(by, expand=True) for degrees in (90, 180, 270)},  # type: ignore[misc]
-    "mirrored, turned by 90, JPEG 75": lambda image: jpeg(75)(ImageOps.mirror(image).rotate(90, expand=True)),
+    **{f"rotated by {degrees} degrees": rotated(degrees) for degrees in (90, 180, 270)},
+    "mirrored, rotated by 90 degrees, JPEG 75": lambda image: jpeg(75)(ImageOps.mirror(image).rotate(90, expand=True)),
     "brightness + 20 %": greys(lambda grey: grey * 1.2),
     "brightness - 20 %": greys(lambda grey: grey * 0.8),
     "contrast + 20 %": greys(lambda grey: (grey - grey.mean()) * 1.2 + grey.mean()),
@@ -74,18 +79,18 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def square(image: Image.Image, size: int) -> pixels.Grey:
-    return pixels.resize_square(np.asarray(image.convert("L")), size, fit="squash", resample="bicubic")
+def square(image: Image.Image, size: int) -> Grey:
+    return resizing.resize_square(np.asarray(image.convert("L")), size, fit="squash", resample="bicubic")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--changed", type=int, default=120, help="pictures that are changed")
+    parser.add_argument("--changed", type=int, default=120, help="number of pictures that are changed")
     arguments = parser.parse_args()
     files = sorted(arguments.directory.rglob("*.png"))
-    images = [Image.fromarray(pixels.decode(file).grey) for file in files]
+    images = [Image.fromarray(greyscale.decode(file).grey) for file in files]
     squares = np.stack([square(image, arguments.size) for image in images])
     different = similarity.best_correlations(squares, np.array(list(combinations(range(len(files)), 2))))
     print(
@@ -93,8 +98,12 @@ def main() -> None:
     )
     print("|---" * (len(THRESHOLDS) + 2) + "|")
     counts = " | ".join(f"{(different >= threshold).sum():,}" for threshold in THRESHOLDS)
-    print(f"| correlate by so much | {counts} | {different.max():.3f} |\n")
-    print("| a picture and itself, | " + " | ".join(f"{threshold}" for threshold in THRESHOLDS) + " | lowest |")
+    print(f"| pairs with at least this correlation | {counts} | {different.max():.3f} |\n")
+    print(
+        "| a picture and itself after this change | "
+        + " | ".join(f"{threshold}" for threshold in THRESHOLDS)
+        + " | lowest |"
+    )
     print("|---" * (len(THRESHOLDS) + 2) + "|")
     chosen = list(range(0, len(files), max(1, len(files) // arguments.changed)))
     for name, change in CHANGES.items():

@@ -1,9 +1,9 @@
-"""Does bf16 train as fp32 does? The losses of `train-gan` in both, and in fp32 from other seeds, over each other.
+"""Does bf16 train like fp32? The losses of `train-gan` in both precisions, for several seeds.
 
     python benchmarks/precision.py DATASET --figure curves.png [--epochs 20] [--batch-size 32] [--seeds 3]
 
-What another precision changes is to be seen against what another seed changes. Prints, for the last half of the epochs,
-every run's mean losses, and draws the curves.
+The difference between precisions is compared with the difference between seeds. Prints every run's mean losses over the
+last half of the epochs, and draws the curves.
 """
 
 import argparse
@@ -24,8 +24,8 @@ INCHES = (9.0, 3.6)
 Log = list[dict[str, Any]]
 
 
-def trained(arguments: argparse.Namespace, precision: str, seed: int) -> Log:
-    """The log of one run."""
+def train(arguments: argparse.Namespace, precision: str, seed: int) -> Log:
+    """Train a GAN and return its log."""
     words = [sys.executable, "-m", "xrayaug", "train-gan", "--data", str(arguments.dataset), "--precision", precision]
     words += ["--epochs", str(arguments.epochs), "--batch-size", str(arguments.batch_size), "--seed", str(seed)]
     with tempfile.TemporaryDirectory() as root:
@@ -35,7 +35,7 @@ def trained(arguments: argparse.Namespace, precision: str, seed: int) -> Log:
 
 
 def draw(file: Path, logs: dict[tuple[str, int], Log]) -> None:
-    """Each loss of every run over the images seen."""
+    """Draw each loss of every run over the images seen."""
     figure = Figure(figsize=INCHES, layout="constrained")
     for axes, loss in zip(figure.subplots(1, len(LOSSES)), LOSSES, strict=True):
         for (precision, seed), log in logs.items():
@@ -56,8 +56,8 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    asked = [(precision, seed) for seed in range(arguments.seeds) for precision in COLOURS]
-    logs = {(precision, seed): trained(arguments, precision, seed) for precision, seed in asked}
+    runs = [(precision, seed) for seed in range(arguments.seeds) for precision in COLOURS]
+    logs = {(precision, seed): train(arguments, precision, seed) for precision, seed in runs}
     draw(arguments.figure, logs)
     print(f"| precision | seed | {' | '.join(LOSSES)} |\n|---|---|{'---|' * len(LOSSES)}")
     for (precision, seed), log in logs.items():

@@ -1,10 +1,10 @@
-"""How fast is `prepare`? StyleGAN3's dataset_tool.py on the same PNG files, and inflating them alone as the limit.
+"""How fast is `prepare`? StyleGAN3's dataset_tool.py on the same PNG files, and zlib's inflation of these files alone.
 
     python benchmarks/prepare.py DIRECTORY --dataset-tool dataset_tool.py [--size 128] [--repeat 4]
 
 `dataset_tool.py` is NVIDIA's, under a licence of its own: get it from github.com/NVlabs/stylegan3 (it needs click and
-tqdm). Whole commands are timed, process start included; `--repeat` links every file so many times, for a set as large
-as real ones are.
+tqdm). Whole commands are timed, including the start of the process. `--repeat` links every file several times, to make
+a large set of a few files. Inflating the files with zlib is a lower limit of the time.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from interleaved import Round, compare
 
 
 def pictures(arguments: argparse.Namespace) -> tuple[Path, int]:
-    """A directory of links to the PNG files, each so many times, and how many links there are."""
+    """Return a directory of links to the PNG files, each `--repeat` times, and the number of links."""
     files, directory = sorted(arguments.directory.rglob("*.png")), Path(tempfile.mkdtemp())
     for time in range(arguments.repeat):
         for place, file in enumerate(files):
@@ -29,7 +29,7 @@ def pictures(arguments: argparse.Namespace) -> tuple[Path, int]:
 
 
 def dataset_tool(arguments: argparse.Namespace) -> Round:
-    """The peer: square by squashing, as `--resolution` does."""
+    """Return a round of dataset_tool.py, which `--resolution` makes resize to a square."""
     directory, count = pictures(arguments)
     words = [sys.executable, str(arguments.dataset_tool), "--source", str(directory)]
     words += ["--resolution", f"{arguments.size}x{arguments.size}"]
@@ -43,7 +43,7 @@ def dataset_tool(arguments: argparse.Namespace) -> Round:
 
 
 def prepare(arguments: argparse.Namespace) -> Round:
-    """The whole command."""
+    """Return a round of `xrayaug prepare`."""
     directory, count = pictures(arguments)
     words = [sys.executable, "-m", "xrayaug", "prepare", "--source", "folder", "--label", "normal"]
     words += ["--input", str(directory), "--size", str(arguments.size), "--duplicates", "warn"]
@@ -57,7 +57,7 @@ def prepare(arguments: argparse.Namespace) -> Round:
 
 
 def inflate(arguments: argparse.Namespace) -> Round:
-    """The files' zlib streams alone, on every processor: what no PNG reader can save."""
+    """Return a round that inflates the files' zlib streams on all cores, which every PNG reader must do."""
     streams = [_stream(file.read_bytes()) for file in sorted(arguments.directory.rglob("*.png"))]
 
     def run() -> int:
@@ -68,14 +68,14 @@ def inflate(arguments: argparse.Namespace) -> Round:
 
 
 def _stream(png: bytes) -> bytes:
-    """The IDAT chunks' content."""
-    found, place = b"", 8
+    """Return the content of a PNG file's IDAT chunks."""
+    content, place = b"", 8
     while place < len(png):
         length = int.from_bytes(png[place : place + 4], "big")
         if png[place + 4 : place + 8] == b"IDAT":
-            found += png[place + 8 : place + 8 + length]
+            content += png[place + 8 : place + 8 + length]
         place += length + 12
-    return found
+    return content
 
 
 def main() -> None:
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--dataset-tool", type=Path, required=True)
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--repeat", type=int, default=1, help="how many times every file is there")
+    parser.add_argument("--repeat", type=int, default=1, help="number of links to every file")
     compare("prepare", parser, {"dataset_tool.py": dataset_tool, "prepare": prepare, "inflating alone": inflate})
 
 

@@ -1,10 +1,10 @@
-"""Which resampling filter should `prepare` use? Error, ringing and time of Pillow's, against a long windowed sinc.
+"""Which resampling filter should `prepare` use? Errors, ringing and time of Pillow's filters.
 
     python benchmarks/resample.py DIRECTORY_OF_IMAGES [--size 128] [--count 60]
 
-The reference is a sinc of eight lobes under a Lanczos window, computed in double: near the ideal low-pass, too slow
-for use. Errors are in grey levels of 0 to 255; overshoot is where the result leaves the range of the reference's
-neighbourhood (3 x 3) by more than two levels.
+The reference is a sinc of eight lobes with a Lanczos window in double precision: near the ideal low-pass filter, but
+too slow for use. Errors are in grey levels of 0 to 255. A pixel overshoots if it leaves the range of the reference's 3
+x 3 neighbourhood by more than two levels.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from xrayaug.data.images import pixels
+from xrayaug.data.images import greyscale, resizing
 
 Floats = npt.NDArray[np.float64]
 LOBES = 8
@@ -23,7 +23,7 @@ FILTERS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 
 
 def weights(before: int, after: int) -> Floats:
-    """Resampling matrix `[after, before]` of the windowed sinc."""
+    """Return the resampling matrix `[after, before]` of the windowed sinc."""
     scale = max(before / after, 1.0)
     centres = (np.arange(after) + 0.5) * before / after - 0.5
     distance = (np.arange(before)[None, :] - centres[:, None]) / scale
@@ -32,7 +32,7 @@ def weights(before: int, after: int) -> Floats:
 
 
 def reference(grey: npt.NDArray[np.uint8], size: int) -> Floats:
-    """The picture `[size, size]` through the windowed sinc, not rounded."""
+    """Return the picture resampled by the windowed sinc, `[size, size]`, not rounded."""
     rows, columns = (weights(length, size) for length in grey.shape)
     return np.asarray(np.clip(rows @ grey.astype(np.float64) @ columns.T, 0, 255))
 
@@ -44,13 +44,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=60)
     arguments = parser.parse_args()
     files = sorted(arguments.directory.rglob("*.png"))[: arguments.count]
-    greys = [pixels.decode(file).grey for file in files]
+    greys = [greyscale.decode(file).grey for file in files]
     references = [reference(grey, arguments.size) for grey in greys]
     print(f"{len(greys)} images to {arguments.size} px\n\n| filter | RMS error | overshoot > 2: share | max | ms |")
     print("|---|---|---|---|---|")
     for name in FILTERS:
         started = time.perf_counter()
-        results = [pixels.resize_square(grey, arguments.size, fit="squash", resample=name) for grey in greys]
+        results = [resizing.resize_square(grey, arguments.size, fit="squash", resample=name) for grey in greys]
         milliseconds = 1000 * (time.perf_counter() - started) / len(greys)
         errors = [result - wanted for result, wanted in zip(results, references, strict=True)]
         beyond = [

@@ -1,4 +1,4 @@
-"""What does `sample` add to the generator's own time? Forward passes alone, against the whole stage without PNG files.
+"""How much time does `sample` add to the generator's? Forward passes alone, and the whole stage without PNG files.
 
     python benchmarks/sample.py [--size 128] [--count 1280]
 
@@ -24,7 +24,7 @@ LATENT = 100
 
 
 def forward(arguments: argparse.Namespace) -> Round:
-    """The generator on latent vectors that are there already."""
+    """Return a round of forward passes on latent vectors that are in memory."""
     device = devices.resolve("cpu")
     g = (
         gans.load("dcgan")
@@ -45,7 +45,7 @@ def forward(arguments: argparse.Namespace) -> Round:
 
 
 def stage(arguments: argparse.Namespace) -> Round:
-    """`sample` from a run of random weights."""
+    """Return a round of `sample` from a run with random weights."""
     root = Path(tempfile.mkdtemp())
 
     def build(directory: Path) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""How long until `xrayaug --help` and a TAB press answer? Against Python starting and doing nothing.
+"""How long do `xrayaug --help` and a TAB press take? They are compared with the start of Python alone.
 
     python benchmarks/startup.py
 
@@ -15,8 +15,8 @@ from interleaved import Round, compare
 STARTS = 5
 
 
-def started(words: list[str], environment: dict[str, str]) -> Round:
-    """Run a command a few times."""
+def start(words: list[str], environment: dict[str, str]) -> Round:
+    """Return a round that starts a command `STARTS` times."""
 
     def run() -> int:
         for _ in range(STARTS):
@@ -34,10 +34,10 @@ def main() -> None:
         "start",
         parser,
         {
-            "python": lambda _: started([sys.executable, "-c", "pass"], {}),
-            "--help": lambda _: started([*program, "--help"], {}),
-            "train-gan --help": lambda _: started([*program, "train-gan", "--help"], {}),
-            "TAB": lambda _: started(program, pressed),
+            "python": lambda _: start([sys.executable, "-c", "pass"], {}),
+            "--help": lambda _: start([*program, "--help"], {}),
+            "train-gan --help": lambda _: start([*program, "train-gan", "--help"], {}),
+            "TAB": lambda _: start(program, pressed),
         },
     )
 

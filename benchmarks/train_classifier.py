@@ -1,9 +1,9 @@
-"""How fast does the classifier train? A plain torchvision loop with DataLoader, against `train-classifier`'s step.
+"""How fast does the classifier train? `train-classifier`'s step and a plain torchvision loop with DataLoader.
 
     python benchmarks/train_classifier.py [--arch densenet169] [--size 224] [--batch-size 8] [--steps 2]
 
-Forward, backward and optimiser step, images included: the plain loop decodes, flips, rotates and normalises PNG files
-of the network's size in two workers, ours keeps them in memory.
+A step includes reading the images, forward and backward pass and the optimiser: the plain loop decodes, flips, rotates
+and normalises PNG files of the network's size in two workers, `train-classifier` has the images in memory.
 """
 
 import argparse
@@ -28,13 +28,13 @@ W0, W1 = 0.3, 0.7
 
 
 def pixels(arguments: argparse.Namespace) -> Pixels:
-    """Noise as uint8 `[N, S, S]`."""
+    """Return noise, uint8 `[N, S, S]`."""
     shape = (arguments.batch_size * arguments.steps, arguments.size, arguments.size)
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
 def plain(arguments: argparse.Namespace) -> Round:
-    """Torchvision's network and transforms, as its tutorials have them."""
+    """Return a round of a training loop as in torchvision's tutorials."""
     root = Path(tempfile.mkdtemp())
     for place, picture in enumerate(pixels(arguments)):
         folder = root / ("normal", "abnormal")[place % 2]
@@ -68,7 +68,7 @@ def plain(arguments: argparse.Namespace) -> Round:
 
 
 def ours(arguments: argparse.Namespace, precision: str = "fp32") -> Round:
-    """What `train-classifier` does with a batch."""
+    """Return a round of `train-classifier`'s steps."""
     device = devices.resolve("cpu")
     network = classifier.build(arguments.arch, size=arguments.size).to(device).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)

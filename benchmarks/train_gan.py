@@ -1,8 +1,8 @@
-"""How fast is a GAN step? The loop of PyTorch's DCGAN example with the thesis's networks, against `train-gan`'s.
+"""How fast is a GAN step? `train-gan`'s step and the loop of PyTorch's DCGAN example, both with the thesis's networks.
 
     python benchmarks/train_gan.py [--size 128] [--batch-size 100] [--steps 2]
 
-Both have their images in memory; what ImageFolder would cost is measured by `feeding.py`.
+Both have their images in memory; `feeding.py` measures ImageFolder.
 """
 
 import argparse
@@ -26,13 +26,13 @@ LR, BETAS = 3.4e-4, (0.5, 0.999)
 
 
 def reals(arguments: argparse.Namespace) -> Tensor:
-    """Noise as uint8 `[N, S, S]`: time does not depend on what is to be seen."""
+    """Return noise, uint8 `[N, S, S]`: the time does not depend on the content."""
     count, size = arguments.batch_size * arguments.steps, arguments.size
     return torch.randint(0, 256, (count, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 def plain(arguments: argparse.Namespace) -> Round:
-    """One step of D on real and on generated images, one of G, losses read after each step, as the example does."""
+    """Return a round of the example's steps: D on real and generated images, then G; losses are read after each."""
     arch, shape = gans.load("dcgan"), Shape(arguments.size, 100)
     g, d = arch.generator(shape), arch.discriminator(shape)
     optimisers = [torch.optim.Adam(network.parameters(), lr=LR, betas=BETAS) for network in (d, g)]
@@ -61,7 +61,7 @@ def plain(arguments: argparse.Namespace) -> Round:
 
 
 def ours(arguments: argparse.Namespace, *, feeding: bool = True, **changes: Any) -> Round:
-    """`train-gan`'s step from resident uint8, shuffled; or, to see what that costs, always from one fixed batch."""
+    """Return a round of `train-gan`'s steps on shuffled uint8 images in memory, or always on one fixed batch."""
     options = TrainGan(data=Path("unused"), out=Path("unused"), batch_size=arguments.batch_size, **changes)
     device = devices.resolve("cpu")
     both = gan_model.build(options, train_gan.make_config(options, arguments.size), device)

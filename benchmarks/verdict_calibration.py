@@ -1,15 +1,15 @@
-"""Studies whose truth is known, judged by the verdict: how often it is wrong, what its intervals cover, its power.
+"""How often is the verdict wrong? Error rates, coverage of intervals and power on simulated studies with known effects.
 
-A network's score of an image is z = shift + separation * label + noise, binormal, so AUROC and accuracy of the
-population of patients and seeds are known exactly. The noise has parts that patients, images, arms and seeds share or
-do not: what is hard for one network is hard for all, seeds differ in separation and in shift, and images of a patient
-are alike.
+A network's score of an image is z = shift + separation * label + noise (binormal model), so AUROC and accuracy in the
+population of patients and seeds are known exactly. The noise is a sum of parts that networks share and parts of one
+network: an image that is hard for one network is hard for all, seeds differ in separation and shift, and images of a
+patient are correlated.
 
     python benchmarks/verdict_calibration.py --images 460 --seeds 5 --studies 300 --worlds effects --save power.json
     python benchmarks/verdict_calibration.py --studies 0 --save power.json --figure power.svg
 
-`--save` keeps the counts of every world, number of images and number of seeds in one file, and a run replaces those it
-counts anew; `--figure` draws the power of all that are in it.
+`--save` keeps the counts of every world, number of images and number of seeds in one file; a run replaces its own.
+`--figure` draws the power of all counts in the file.
 """
 
 import argparse
@@ -58,7 +58,7 @@ Numbers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class World:
-    """One study's truth."""
+    """True effects and shifts of a study's arms."""
 
     images: int
     seeds: int
@@ -67,15 +67,15 @@ class World:
 
     @property
     def separations(self) -> list[float]:
-        """Of the baseline and of each arm, such that the AUROC differs by its effect."""
+        """Return the separation of the baseline and of each arm, from their effects on the AUROC."""
         return [SEPARATION, *(self._separation(effect) for effect in self.effects)]
 
     def auroc(self, separation: float) -> float:
-        """Of a random seed's network on random patients, in expectation."""
+        """Return the expected AUROC of a random seed's network on random patients."""
         return float(norm.cdf(separation / math.sqrt(2 + SEED_SEPARATION**2)))
 
     def accuracy(self, separation: float, shift: float) -> float:
-        """At 0.5, in expectation."""
+        """Return the expected accuracy at threshold 0.5."""
         seeds = SEED_SHIFT**2
         specificity = norm.cdf((MIDDLE - shift) / math.sqrt(1 + seeds))
         spread = math.sqrt(1 + seeds + SEED_SEPARATION**2)
@@ -89,14 +89,14 @@ class World:
 
 @dataclass(frozen=True)
 class Effects:
-    """What seeds do to the networks of one study, `[arms, seeds]` each."""
+    """Random effects of seeds on the networks of one study, `[arms, seeds]` each."""
 
     shift: Arrays
     separation: Arrays
 
 
 def study(world: World, random: np.random.Generator) -> tuple[list[list[ScoredNetwork]], list[list[ScoredNetwork]]]:
-    """One study's arms, the baseline first: each its seeds' networks at 0.5, and at the thresholds of validation."""
+    """Return one study's arms, baseline first: scores of each seed's network at 0.5 and at validation thresholds."""
     effects = _effects(world, random)
     (patients, labels), (valid_patients, valid_labels) = _patients(world.images, random), _patients(VALIDATION, random)
     counts = bootstrap.draw_resamples(patients, RESAMPLES, int(random.integers(1 << 30)))
@@ -123,7 +123,7 @@ class _Cases:
     patients: int
 
     def measured(self, seed: int, given: Arrays, threshold: float, *, areas: bool = True) -> ScoredNetwork:
-        """`comparison.score_network` for the scores that are looked at here, since others take most of the time."""
+        """Return only the scores that are used here; `comparison.score_network` spends most of its time on others."""
         called, truth = given > threshold, self.labels == 1
         groups = np.stack([called & truth, truth, ~called & ~truth, ~truth], axis=1).astype(np.float64)
         found = _rates(groups.sum(axis=0, keepdims=True))
@@ -136,13 +136,13 @@ class _Cases:
 
 
 def _rates(sums: Arrays) -> dict[str, Arrays]:
-    """Of abnormal cases that are called so, abnormal ones, normal ones that are called so, normal ones, `[B, 4]`."""
+    """Return true positives, positives, true negatives and negatives, `[B, 4]`."""
     tp, abnormal, tn, normal = sums.T
     return {"accuracy": (tp + tn) / (abnormal + normal), "sensitivity": tp / abnormal, "specificity": tn / normal}
 
 
 def _effects(world: World, random: np.random.Generator) -> Effects:
-    """Half of the variance over seeds is of the seed, whatever the arm: pairing takes that out."""
+    """Draw the seeds' effects; half of their variance is common to all arms, which pairing by seed removes."""
     shape = len(world.effects) + 1, world.seeds
     shared = random.normal(size=(2, 1, world.seeds)) + random.normal(size=(2, *shape))
     shift, separation = shared / math.sqrt(2) * np.array([SEED_SHIFT, SEED_SEPARATION])[:, None, None]
@@ -150,7 +150,7 @@ def _effects(world: World, random: np.random.Generator) -> Effects:
 
 
 def _patients(images: int, random: np.random.Generator) -> tuple[Numbers, Numbers]:
-    """The patient of each image, and its label, which all images of a patient share."""
+    """Draw the patient of each image and its label, which all images of a patient share."""
     sizes = random.choice(IMAGES_PER_PATIENT, images)
     patient = np.repeat(np.arange(images), sizes)[:images]
     return patient, (random.random(images) < ABNORMAL).astype(np.int64)[patient]
@@ -159,7 +159,7 @@ def _patients(images: int, random: np.random.Generator) -> tuple[Numbers, Number
 def _probabilities(
     world: World, effects: Effects, patients: Numbers, labels: Numbers, random: np.random.Generator
 ) -> Arrays:
-    """Of every arm, seed and image, `[arms, seeds, N]`."""
+    """Draw the scores of every arm, seed and image, `[arms, seeds, N]`."""
     arms, seeds, images = *effects.shift.shape, len(labels)
 
     def noise(variance: float, *shape: int, by_patient: bool = False) -> Arrays:
@@ -179,7 +179,7 @@ def _probabilities(
 
 
 def judge(world: World, random: np.random.Generator) -> Counter[str]:
-    """What came of one study, counted."""
+    """Simulate and judge one study; return the counts of its outcomes."""
     at_half, at_chosen = study(world, random)
     found: Counter[str] = Counter(studies=1)
     baseline = at_half[0]
@@ -211,7 +211,7 @@ def judge(world: World, random: np.random.Generator) -> Counter[str]:
             ),
             comparison.estimate_difference(at_half[arm], baseline, "auroc"),
         )  # fmt: skip
-        found[f"prior {arm} alone"] += shifted.alone
+        found[f"prior {arm} alone"] += shifted.explains_difference
     return found
 
 
@@ -232,7 +232,7 @@ def _percentile_covers(pairs: Sequence[tuple[ScoredNetwork, ScoredNetwork]], met
 
 
 def _seeds_alone(arms: Sequence[Sequence[ScoredNetwork]], metric: str) -> bool:
-    """Whether a t-test over seeds, which takes the test images for all there are, finds a difference in some arm."""
+    """Return whether a t-test over seeds, which ignores the sampling of test images, finds a difference in an arm."""
     p_values = {}
     for place, arm in enumerate(arms[1:]):
         differing = comparison.seed_differences(comparison.pair_by_seed(arm, arms[0]), metric)
@@ -251,7 +251,7 @@ WORLDS = {
 
 
 def batch(name: str, images: int, seeds: int, studies: range) -> Counter[str]:
-    """What came of some studies; each is drawn from its own number, so it does not matter who does which."""
+    """Return the counts of several studies; each depends on its number alone, so processes may share them freely."""
     world = World(images, seeds, *WORLDS[name])
     place = list(WORLDS).index(name)
     streams = (np.random.default_rng([images, seeds, place, number]) for number in studies)
@@ -262,14 +262,14 @@ Cells = list[dict[str, Any]]  # of each world, number of images and number of se
 
 
 def replaced(cells: Cells, cell: dict[str, Any]) -> Cells:
-    """The cells with this one in the place of what was counted of the same studies before."""
+    """Return the cells with this one added, or in place of an earlier count of the same design."""
     same = ("world", "images", "seeds")
     kept = [each for each in cells if any(each[name] != cell[name] for name in same)]
     return sorted([*kept, cell], key=lambda each: tuple(each[name] for name in same))
 
 
 def power(cell: dict[str, Any], metric: str) -> list[tuple[float, float]]:
-    """Of each true difference of the AUROC, in points, the share of studies in which it was told from 0 rightly.
+    """Return for each true difference in AUROC, in points, the share of studies that detect it with the right sign.
 
     Where nothing differs it is the share in which an arm was said to help or to hurt, over the world's three arms.
     """
@@ -286,7 +286,7 @@ def power(cell: dict[str, Any], metric: str) -> list[tuple[float, float]]:
 
 
 def draw(file: Path, cells: Cells) -> None:
-    """Power over the true difference, a panel for each score that decides and a line for each design."""
+    """Draw power over the true difference, one panel for each primary score and one line for each design."""
     figure = Figure(figsize=INCHES, layout="constrained")
     panels = figure.subplots(1, len(METRICS), sharey=True)
     designs = sorted({(cell["images"], cell["seeds"]) for cell in cells if cell["world"] == "effects"})
@@ -307,9 +307,9 @@ def draw(file: Path, cells: Cells) -> None:
             )
         axes.axhline(5, color="0.6", linestyle=":", linewidth=1)
         axes.set_title(title)
-        axes.set_xlabel("true difference of the AUROC, points")
+        axes.set_xlabel("True difference in AUROC (points)")
         axes.grid(axis="y", color="0.9")
-    panels[0].set_ylabel("told from 0, % of studies")
+    panels[0].set_ylabel("Studies with a significant difference (%)")
     panels[0].set_ylim(0, 101)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     with rc_context({"svg.hashsalt": "xrayaug", "svg.fonttype": "none"}):

@@ -6,12 +6,12 @@ Everything that this page knows of the program is in `options_of`: the rest only
 import dataclasses
 import re
 import shlex
-import types
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from xrayaug.options import COMMANDS
+from xrayaug.options import help as option_help
 from xrayaug.options.base import Command, Panel
 
 FILE = Path(__file__).parent / "reference" / "commands.md"
@@ -35,7 +35,6 @@ Results go to standard output; progress, warnings and errors go to standard erro
 """
 FLAG = re.compile(r"(?<![\w`-])(--[a-z][a-z0-9-]*)")
 PANELS = [str(panel) for panel in Panel]
-TYPES = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH", bool: ""}
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Option:
     """One option of a command as the page shows it."""
 
     name: str  # a field of the command's dataclass
-    flag: str  # `--batch-size`, or `RUNS` for an argument without a flag
+    flag: str  # `--batch-size`, or `RUN...` for an argument without a flag
     value: str  # what follows the flag: choices, a placeholder, or nothing for a switch
     default: str
     bounds: str
@@ -54,70 +53,29 @@ class Option:
 def options_of(command: type[Command]) -> list[Option]:
     """Return the options of a command, in the order in which its help lists them."""
     hints = get_type_hints(command)
-    fields = {field.name: field for field in dataclasses.fields(command)}
-    return [_option(fields[name], hints[name]) for name in _order(command)]
-
-
-def _order(command: type[Command]) -> list[str]:
-    """Return the names of the fields: arguments, required options, the command's own, those of all commands."""
-    shared = [field.name for field in dataclasses.fields(Command)]
-    fields = dataclasses.fields(command)
-
-    def rank(field: "dataclasses.Field[Any]") -> tuple[bool, bool, bool, int]:
-        is_shared = field.name in shared
-        has_default = field.default is not dataclasses.MISSING
-        return not field.metadata["positional"], has_default, is_shared, shared.index(field.name) if is_shared else 0
-
-    return [field.name for field in sorted(fields, key=rank)]
+    return [_option(field, hints[field.name]) for field in sorted(command.option_fields(), key=option_help.order)]
 
 
 def _option(field: "dataclasses.Field[Any]", hint: Any) -> Option:
-    metadata = field.metadata
-    flag = "--" + field.name.replace("_", "-")
-    if metadata["positional"]:
-        flag = field.name.upper()
-    elif field.default is True:
-        flag = f"{flag}, --no-{flag[2:]}"
+    is_argument = field.metadata["positional"]
+    default = "required" if field.default is dataclasses.MISSING else option_help.default_text(field) or "off"
     return Option(
         name=field.name,
-        flag=flag,
-        value="" if metadata["positional"] else metadata.get("metavar") or _value(metadata.get("choices"), hint),
-        default=_default(field),
-        bounds=_bounds(metadata),
-        help=metadata["help"],
-        panel=str(metadata.get("panel") or ""),
+        flag=option_help.metavar(field, hint) if is_argument else ", ".join(option_help.flags(field)),
+        value="" if is_argument else _value(field, hint),
+        default=default,
+        bounds=_bounds(field.metadata),
+        help=field.metadata["help"],
+        panel=str(field.metadata["panel"]),
     )
 
 
-def _value(choices: Any, hint: Any) -> str:
-    """Return what a value looks like: the choices, or a word for the type."""
-    alternatives = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    kinds = [kind for kind in alternatives if kind is not type(None)]
-    if choices:
-        several = any(get_origin(kind) is tuple for kind in kinds)
-        return f"{'|'.join(choices)}{',...' if several else ''}"
-    texts = []
-    for kind in kinds:
-        if get_origin(kind) is Literal:
-            texts.append("|".join(str(value) for value in get_args(kind)))
-        elif get_origin(kind) is tuple:
-            texts.append(f"{TYPES.get(get_args(kind)[0], 'VALUE')},...")
-        else:
-            texts.append(TYPES.get(kind, "VALUE"))
-    return "|".join(text for text in texts if text)
-
-
-def _default(field: "dataclasses.Field[Any]") -> str:
-    if field.default is dataclasses.MISSING:
-        return "required"
-    value = field.default
-    if value is None and field.metadata.get("default_text"):
-        return str(field.metadata["default_text"])
-    if value is None or isinstance(value, bool):
-        return {None: "", False: "off", True: "on"}[value]
-    if isinstance(value, tuple):
-        return ",".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _value(field: "dataclasses.Field[Any]", hint: Any) -> str:
+    """Return what a value looks like: the choices, however many, or else the placeholder."""
+    words = option_help.choices(field, hint)
+    if field.metadata["metavar"] and field.metadata["parse"]:
+        return f"{'|'.join(words)},..." if words else option_help.metavar(field, hint)
+    return "|".join(words) or option_help.metavar(field, hint)
 
 
 def _bounds(metadata: Any) -> str:

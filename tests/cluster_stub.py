@@ -53,5 +53,5 @@ def install(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def told(place: Path, name: str = "submitted") -> list[str]:
-    """What it was told, line by line."""
+    """Return the lines of its log."""
     return (place / name).read_text().splitlines()

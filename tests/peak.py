@@ -1,4 +1,4 @@
-"""How much memory Python takes for something, at most."""
+"""Measure the peak memory of Python objects."""
 
 import tracemalloc
 from collections.abc import Callable

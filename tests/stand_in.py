@@ -1,4 +1,4 @@
-"""A program that stands for xrayaug where only the running of many commands is tried: it takes milliseconds."""
+"""A program in place of xrayaug for tests of running many commands; it takes milliseconds."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def install(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def said(trace: Path, verb: str) -> list[str]:
-    """What follows a verb in the trace, line by line."""
+    """Return the lines of the trace that begin with a verb, without the verb."""
     return [line.removeprefix(f"{verb} ") for line in trace.read_text().splitlines() if line.startswith(f"{verb} ")]
 
 

@@ -1,6 +1,7 @@
 """Which way imports run: read from the source, nothing is imported here."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -128,8 +129,11 @@ def test_what_help_and_completion_load_is_light(module: str) -> None:
 
 
 PIXELS_ONLY = [
-    "evaluation.reader_study.extension",
-    "data.images.pixels",
+    "evaluation.reader_study.scoring",
+    "evaluation.reader_study.study",
+    "evaluation.reader_study.tables",
+    "data.images.greyscale",
+    "data.images.resizing",
     "data.images.arrays",
     "data.dataset",
     "data.splits",
@@ -200,33 +204,138 @@ def test_this_reads_what_it_should() -> None:
     )
 
 
-OPENING = {
+OPENING = {  # modules and functions that open artifacts, datasets, runs, weights and other files
     f"xrayaug.{name}"
-    for name in ("storage.artifacts", "storage.manifests", "data.dataset.Dataset", "data.dataset.open_dataset")
-}
+    for name in (
+        "storage.artifacts", "storage.builder", "storage.csvfile.read_lines", "storage.csvfile.read_sheet",
+        "storage.manifests", "storage.raw_inputs", "storage.weights", "data.dataset", "data.image_sets",
+        "data.images.decoding", "data.sources", "networks.classifier.restore", "networks.inception",
+        "networks.pretrained", "metrics.features", "evaluation.gather",
+    )
+} | {"builtins.open", "builtins.__import__", "importlib.import_module"}  # fmt: skip
+TYPES = {  # names of those modules that open nothing
+    f"xrayaug.{name}"
+    for name in (
+        "data.dataset.BALANCE", "data.dataset.COLUMNS", "data.dataset.LABELS", "data.dataset.Row",
+        "metrics.features.FeatureExtractor", "storage.artifacts.Artifact", "storage.artifacts.Result",
+    )
+}  # fmt: skip
+READING_METHODS = {
+    f".{name}"
+    for name in (
+        "fromfile", "glob", "iterdir", "load", "loadtxt", "memmap", "open", "open_input", "read_bytes", "read_text",
+        "rglob",
+    )
+}  # fmt: skip
 
 
-def names_imported_by(module: str) -> set[str]:
-    """Every module and name that it imports from the package, `xrayaug.data.dataset.Dataset` for instance."""
-    tree = ast.parse(FILES[module].read_text(encoding="utf-8"))
+def is_within(name: str, modules: set[str]) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
+def names_used(source: str) -> set[str]:
+    """Every name that the source reaches through its imports, in functions too, such as `xrayaug.data.dataset.Row`.
+
+    Built-in functions count as `builtins.open`, and calls of any object's method as `.open`.
+    """
+    nodes = list(ast.walk(ast.parse(source)))
+    full_names: dict[str, str] = {}
+    used: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            used |= {alias.name for alias in node.names}
+            full_names |= {alias.asname: alias.name for alias in node.names if alias.asname}
+            full_names |= {top: top for top in tops({alias.name for alias in node.names if not alias.asname})}
+        elif isinstance(node, ast.ImportFrom):
+            used |= {f"{node.module}.{alias.name}" for alias in node.names}
+            full_names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.Name | ast.Attribute):
+            first, dot, rest = ast.unparse(node).partition(".")
+            used.add(f"{full_names[first]}{dot}{rest}" if first in full_names else f"builtins.{first}{dot}{rest}")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            used.add(f".{node.func.attr}")
+    return used
+
+
+def opening_names(source: str) -> set[str]:
+    """The names in a source that open something."""
     return {
-        f"{statement.module}.{alias.name}"
-        for statement in statements(tree, within_functions=True)
-        if isinstance(statement, ast.ImportFrom)
-        for alias in statement.names
+        name
+        for name in names_used(source)
+        if name in READING_METHODS or (is_within(name, OPENING) and not is_within(name, TYPES))
     }
 
 
-def opened_by(module: str) -> set[str]:
-    return {
-        name for name in names_imported_by(module) for door in OPENING if name == door or name.startswith(f"{door}.")
-    }
+def is_gathering(module: str) -> bool:
+    return is_within(module, {"xrayaug.evaluation.gather"})
 
 
-def test_in_evaluation_only_gather_imports_what_opens_artifacts_and_datasets() -> None:
-    modules = [module for module in FILES if module.startswith("xrayaug.evaluation.")]
-    doors = {module: opened_by(module) for module in modules}
-    assert {module for module, names in doors.items() if names} == {
-        f"xrayaug.evaluation.gather.{name}"
-        for name in ("evidence", "facts", "lineage", "reader_files", "reader_images", "runs")
-    }
+RENDERING_AND_JUDGING = [
+    module for module in FILES if is_within(module, {"xrayaug.evaluation"}) and not is_gathering(module)
+]
+OWN_RESOURCES = {"xrayaug.evaluation.reader_study.page": {".read_text"}}  # the script and the style of its page
+
+
+@pytest.mark.parametrize("module", RENDERING_AND_JUDGING)
+def test_in_evaluation_only_gather_opens_anything(module: str) -> None:
+    assert opening_names(FILES[module].read_text(encoding="utf-8")) == OWN_RESOURCES.get(module, set())
+
+
+def test_the_evaluate_stage_opens_only_through_gather_and_the_builder() -> None:
+    names = opening_names(FILES["xrayaug.stages.evaluate"].read_text(encoding="utf-8"))
+    assert all(is_within(name, {"xrayaug.evaluation.gather", "xrayaug.storage.builder"}) for name in names), names
+    assert {
+        "xrayaug.evaluation.gather.inputs.gather",
+        "xrayaug.evaluation.gather.reader_files.gather_readers",
+        "xrayaug.storage.builder.extend",
+    } <= names
+
+
+@pytest.mark.parametrize("name", sorted(name for name in OPENING | TYPES if name.startswith("xrayaug.")))
+def test_the_names_that_open_exist(name: str) -> None:
+    module, _, member = name.rpartition(".")
+    assert name in FILES or re.search(rf"\b{member}\b", FILES[module].read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from xrayaug.storage import artifacts",
+        "from xrayaug.storage.artifacts import open_artifact as get",
+        "from xrayaug.storage import builder",
+        "from xrayaug.data import dataset",
+        "from xrayaug.data.dataset import Dataset",
+        "import xrayaug.data.dataset",
+        "import xrayaug.data.dataset as data",
+        "import xrayaug\nxrayaug.data.dataset.open_dataset(path)",
+        "from xrayaug import data\ndata.dataset.open_dataset(path)",
+        "from xrayaug.evaluation.gather.runs import Run",
+        "from xrayaug.evaluation.gather import reader_files",
+        "from xrayaug.evaluation import gather",
+        "def f():\n    from xrayaug.evaluation.gather.runs import open_runs",
+        "def f():\n    import xrayaug.storage.manifests",
+        "from xrayaug.networks import classifier\nclassifier.restore(path, arch, size=64)",
+        "from xrayaug.metrics.features import ClassifierFeatureExtractor",
+        "import importlib\nimportlib.import_module(name)",
+        "open(path)",
+        "path.read_bytes()",
+        "import numpy as np\nnp.load(path)",
+        "artifact.open_input('data')",
+    ],
+)  # fmt: skip
+def test_every_way_of_opening_is_noticed(source: str) -> None:
+    assert opening_names(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from xrayaug.data.dataset import LABELS, Row\nrow = Row('a')",
+        "from xrayaug.networks import classifier\nclassifier.predict_probabilities(network, images)",
+        "from xrayaug.storage import csvfile\ncsvfile.format_lines(rows)",
+        "run.load_network(device)",
+    ],
+)
+def test_types_and_computations_open_nothing(source: str) -> None:
+    assert not opening_names(source)

@@ -17,7 +17,7 @@ LINES: list[dict[str, Any]] = [
 ]
 
 
-def test_learning_curves_have_a_panel_for_what_there_is(tmp_path: Path) -> None:
+def test_learning_curves_have_a_subplot_for_each_group_in_the_log(tmp_path: Path) -> None:
     measured = [line | ({"distance": 3.0} if line["epoch"] % 2 == 0 else {}) for line in LINES]
     heights = []
     for name, lines in (("few", LINES), ("more", measured), ("one", LINES[:1])):
@@ -27,7 +27,7 @@ def test_learning_curves_have_a_panel_for_what_there_is(tmp_path: Path) -> None:
     assert heights[1] > heights[0] == heights[2]
 
 
-def test_learning_curves_do_not_depend_on_how_long_it_took(tmp_path: Path) -> None:
+def test_learning_curves_do_not_depend_on_times_in_the_log(tmp_path: Path) -> None:
     for seconds in (1.0, 2.0):
         plots.save_learning_curves(
             tmp_path / f"{seconds}.png", [line | {"seconds": seconds} for line in LINES], "dcgan"
@@ -35,16 +35,16 @@ def test_learning_curves_do_not_depend_on_how_long_it_took(tmp_path: Path) -> No
     assert (tmp_path / "1.0.png").read_bytes() == (tmp_path / "2.0.png").read_bytes()
 
 
-def test_figures_on_one_page_share_no_id_and_are_the_same_twice() -> None:
+def test_svg_ids_are_unique_and_output_is_deterministic() -> None:
     rows = [
         plots.IntervalPoint("<10>", 10.0, 0.1, 0.0, 0.2, [0.05, 0.15]),
         plots.IntervalPoint("50", 50.0, None, None, None, []),
     ]
-    panels = [plots.Panel("arm", [plots.Curve("seed 0", [0.0, 1.0], [0.0, 1.0])])] * 4
+    subplots = [plots.Subplot("arm", [plots.Curve("seed 0", [0.0, 1.0], [0.0, 1.0])])] * 4
     drawings: dict[str, Callable[[], Figure]] = {
         "forest": lambda: plots.draw_forest(rows, 0.02, "AUROC"),
         "doses": lambda: plots.draw_doses({"normal": rows, "abnormal": rows}, {0.0: 0.8}, "Accuracy"),
-        "roc": lambda: plots.draw_small_multiples(panels, "x", "y", diagonal=True),
+        "roc": lambda: plots.draw_small_multiples(subplots, "x", "y", diagonal=True),
     }
     seen: set[str] = set()
     for name, draw in drawings.items():

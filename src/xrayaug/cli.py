@@ -10,11 +10,10 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -22,7 +21,8 @@ from typer.core import TyperCommand, TyperGroup
 from xrayaug import __version__
 from xrayaug.errors import InputError, OutputError, ResourceError, UsageError, XrayaugError
 from xrayaug.options import COMMANDS
-from xrayaug.options.base import Command, Panel, flag_name, format_value
+from xrayaug.options import help as option_help
+from xrayaug.options.base import Command, Panel, flag_name
 from xrayaug.runtime import console, stopping
 from xrayaug.runtime.distributed import ranks
 
@@ -49,35 +49,26 @@ STORAGE_ERRORS = {
 }
 
 UNDECODABLE = re.compile("[\udc80-\udcff]")  # the surrogates by which Python represents bytes that it cannot decode
-MAX_HELP_WIDTH = 100  # columns; longer lines are hard to read
-MAX_METAVAR_WIDTH = 12  # columns; choices that need more are named in the help text alone
-METAVARS: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH", bool: ""}
 
+SUMMARY = "Would synthetic images make my radiograph classifier better, and can I trust the answer?"
+HELP_ENTRY = console.HelpEntry("-h, --help", "", "Show this message and exit.")
 EPILOG = (
     "The study, in order: prepare (twice: RSNA and MURA), train-gan, sample, fid, augment, train-classifier, "
     "evaluate; or experiment, which runs them all. Each reads and writes directories, so each can be a job of its own."
 )
 
 
-@contextmanager
-def _limited_help_width() -> Iterator[None]:
-    """Let Typer print help as wide as the terminal, but not wider than `MAX_HELP_WIDTH`."""
-    rich_utils: Any = importlib.import_module("typer.rich_utils")  # which imports rich, only for help
-    width = rich_utils.MAX_WIDTH
-    rich_utils.MAX_WIDTH = min(width or rich_utils.Console().width, MAX_HELP_WIDTH)
-    try:
-        yield
-    finally:
-        rich_utils.MAX_WIDTH = width
-
-
 class HelpGroup(TyperGroup):
-    """The program, whose help has a limited width."""
+    """The program, whose help lists the commands."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Print the list of commands."""
-        with _limited_help_width():
-            super().format_help(ctx, formatter)
+        """Print the options of the program and its commands."""
+        commands = [console.HelpEntry(name, "", str(command.__doc__)) for name, command in COMMANDS.items()]
+        own = [parameter for parameter in self.get_params(ctx) if parameter.name != "help"]
+        options = [console.HelpEntry(", ".join(own.opts), "", str(getattr(own, "help", ""))) for own in own]
+        usage = f"{ctx.command_path} [OPTIONS] COMMAND [ARGS]..."
+        panels = {Panel.COMMON.value: [*options, HELP_ENTRY], "Commands": commands}
+        console.show_help(usage, [str(self.help)], panels, EPILOG)
 
 
 class HelpCommand(TyperCommand):
@@ -90,25 +81,45 @@ class HelpCommand(TyperCommand):
         self.words = tuple(args)
         return super().parse_args(ctx, args)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words after the name of the command in its usage line."""
+        command = COMMANDS[str(self.name)]
+        hints = get_type_hints(command)
+        arguments = [field for field in command.option_fields() if field.metadata["positional"]]
+        return ["[OPTIONS]", *(option_help.metavar(field, hints[field.name]) for field in arguments)]
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help, with the recipe of `--arch` and the values of `--preset` as defaults."""
         command = COMMANDS[str(self.name)]
-        hints, defaults = get_type_hints(command), command.dependent_defaults(self.words)
-        option_fields = {field.name: field for field in fields(command)}
-        for parameter in self.params:
-            if parameter.name in defaults:
-                field = option_fields[parameter.name]
-                text = _help_text(field, hints[field.name], defaults[field.name])
-                parameter.help = text  # type: ignore[attr-defined] # options have it, their base class does not
-        with _limited_help_width():
-            super().format_help(ctx, formatter)
+        usage = " ".join([ctx.command_path, *self.collect_usage_pieces(ctx)])
+        paragraphs = [str(command.__doc__), f"Example: {command.example}"]
+        console.show_help(usage, paragraphs, _help_panels(command, command.dependent_defaults(self.words)), "")
+
+
+def _help_panels(command: type[Command], defaults: Mapping[str, str]) -> dict[str, list[console.HelpEntry]]:
+    """Return the entries of a command's help by panel; `defaults` replaces declared defaults, by name of the field."""
+    hints = get_type_hints(command)
+    panels: dict[str, list[console.HelpEntry]] = {}
+    for field in sorted(command.option_fields(), key=option_help.order):
+        title = "Arguments" if field.metadata["positional"] else field.metadata["panel"].value
+        panels.setdefault(title, []).append(_help_entry(field, hints[field.name], defaults.get(field.name)))
+    panels[Panel.COMMON.value].append(HELP_ENTRY)
+    return panels
+
+
+def _help_entry(field: "Field[Any]", hint: Any, default: str | None) -> console.HelpEntry:
+    metavar, text = option_help.metavar(field, hint), option_help.help_text(field, hint)
+    default = default or option_help.default_text(field)
+    note = "[required]" if field.default is MISSING else f"[default: {default}]" if default else ""
+    if field.metadata["positional"]:
+        return console.HelpEntry(metavar, "", text, note)
+    return console.HelpEntry(" / ".join(option_help.flags(field)), metavar, text, note)
 
 
 app = typer.Typer(
     name="xrayaug",
     cls=HelpGroup,
-    help="Would synthetic images make my radiograph classifier better, and can I trust the answer?",
-    epilog=EPILOG,
+    help=SUMMARY,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -242,84 +253,31 @@ def make_callback(command: type[Command]) -> Callable[..., None]:
         run(options)
 
     hints = get_type_hints(command)
-    parameters = [
-        _make_parameter(field, hints[field.name]) for field in sorted(command.option_fields(), key=_help_order)
-    ]
+    parameters = [_make_parameter(field, hints[field.name]) for field in command.option_fields()]
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # read by Typer
-    call.__doc__ = f"{command.__doc__}\n\nExample: {command.example}"
+    call.__doc__ = command.__doc__
     return call
-
-
-def _help_order(field: "Field[Any]") -> tuple[bool, int, bool]:
-    """Return the sort key of an option in `--help`: arguments, then panel by panel, required options first."""
-    return not field.metadata["positional"], list(Panel).index(field.metadata["panel"]), field.default is not MISSING
 
 
 def _make_parameter(field: "Field[Any]", hint: Any) -> inspect.Parameter:
     """Return a field as a keyword parameter annotated for Typer."""
-    help_text = _help_text(field, hint, _default_text(field))
     default = inspect.Parameter.empty if field.default is MISSING else field.default
     if field.metadata["parse"]:
         kind: Any = str | None if field.default is None else str
     elif field.metadata["choices"]:
         kind = Literal[tuple(field.metadata["choices"])]
+    elif field.metadata["positional"] and hint == tuple[Path, ...]:
+        kind = list[Path]
     else:
         kind = hint
+    text = option_help.help_text(field, hint)  # for completion, which shows it
     if field.metadata["positional"]:
-        if kind == tuple[Path, ...]:
-            kind = list[Path]
-        marker = typer.Argument(help=help_text)
+        marker = typer.Argument(help=text, metavar=option_help.metavar(field, hint))
     else:
-        flags = (flag_name(field.name),) if field.default is False else ()  # without a --no- form if off by default
-        marker = typer.Option(
-            *flags,
-            help=help_text,
-            metavar=_metavar(field, hint),
-            show_default=False,  # the help text has it
-            rich_help_panel=field.metadata["panel"].value,
-        )
-    annotation = Annotated[kind, marker]
-    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-
-
-def _option_type(hint: Any) -> Any:
-    """Return the type of an option without None: ``int`` for ``int | None``."""
-    alternatives = get_args(hint)
-    return next(kind for kind in alternatives if kind is not type(None)) if type(None) in alternatives else hint
-
-
-def _choices(field: "Field[Any]", hint: Any) -> tuple[str, ...]:
-    """Return the words that an option accepts; empty if it takes any value."""
-    kind = _option_type(hint)
-    return tuple(field.metadata["choices"] or (get_args(kind) if get_origin(kind) is Literal else ()))
-
-
-def _metavar(field: "Field[Any]", hint: Any) -> str:
-    """Return the placeholder for the value of an option in `--help`; empty for a switch."""
-    if field.metadata["metavar"]:
-        return str(field.metadata["metavar"])
-    choices = "|".join(_choices(field, hint))
-    if choices:
-        return choices if len(choices) <= MAX_METAVAR_WIDTH else "NAME"
-    return METAVARS[_option_type(hint)]
-
-
-def _default_text(field: "Field[Any]") -> str | None:
-    """Return the default of an option as `--help` shows it; None for required options and for switches that are off."""
-    if field.default is MISSING or field.default is False:
-        return None
-    if field.default is None:
-        return str(field.metadata["default_text"])
-    return "on" if field.default is True else format_value(field.default)
-
-
-def _help_text(field: "Field[Any]", hint: Any, default_text: str | None) -> str:
-    """Return the help of an option with its choices and its default, in Rich's markup."""
-    text, choices = field.metadata["help"], _choices(field, hint)
-    is_named = all(re.search(rf"(?<![\w-]){re.escape(choice)}(?![\w-])", text) for choice in choices)
-    if not is_named and _metavar(field, hint) != "|".join(choices):
-        text += f" One of {', '.join(choices)}."
-    return text if default_text is None else rf"{text} [dim]\[default: {default_text}][/dim]"
+        marker = typer.Option("/".join(option_help.flags(field)), help=text)
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, marker]
+    )
 
 
 def _convert(field: "Field[Any]", value: Any) -> Any:
@@ -333,7 +291,7 @@ def _convert(field: "Field[Any]", value: Any) -> Any:
 def version_flag(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Would synthetic images make my radiograph classifier better, and can I trust the answer?"""
+    """Print the version, if that is asked for."""
     if version:
         print(f"xrayaug {__version__}")
         raise typer.Exit

@@ -19,13 +19,13 @@ from xrayaug.storage import files
 METADATA_WITHOUT_DATES: Mapping[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
 FIGURE_INCHES = (6.4, 5.0)
 DPI = 150
-PANEL_INCHES = 1.6  # height of one panel of learning curves
-PANELS_IN_ROW = 3
+SUBPLOT_INCHES = 1.6  # height of one subplot of learning curves
+SUBPLOT_COLUMNS = 3
 MAX_MARKERS = 12  # per curve
 SHIFT = 0.9  # horizontal distance in percent between series of the same doses
 MARKERS = "osD^vPX*"
 STYLES = ("-", "--", "-.", ":")
-CURVES = (  # log fields by panel
+CURVES = (  # log fields by subplot
     ("distance",),
     ("d_loss", "g_loss", "class_loss"),
     ("d_real", "d_fake"),
@@ -77,7 +77,8 @@ def save_figure7(stem: Path, series: Sequence[Series], reported: Mapping[float, 
             _draw_series(axes, each, f"C{place}")
         axes.set_xlabel("Synthetic images added, in percent of the real normal training images")
         axes.set_ylabel("Accuracy")
-        axes.set_title(f"Accuracy by dose of synthetic images\n{subtitle}", fontsize="medium")
+        title = f"Accuracy by dose of synthetic images\n{subtitle}; mean ± SD over seeds, each dot is one seed"
+        axes.set_title(title, fontsize="medium")
         _style_axes(axes)
         figure.legend(frameon=False, fontsize="small", loc="outside lower center")  # clear of every line
         for suffix, metadata in METADATA_WITHOUT_DATES.items():
@@ -87,7 +88,7 @@ def save_figure7(stem: Path, series: Sequence[Series], reported: Mapping[float, 
 
 
 def save_learning_curves(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> None:
-    """Save the learning curves of a GAN as PNG, with a panel for each group of `CURVES` in its log.
+    """Save the learning curves of a GAN as PNG, with a subplot for each group of `CURVES` in its log.
 
     Args:
         path: path of the PNG.
@@ -99,15 +100,15 @@ def save_learning_curves(path: Path, lines: Sequence[Mapping[str, Any]], title: 
     files.write_bytes(path, content.getbuffer(), durable=False)
 
 
-def _draw_series(axes: Axes, series: Series, colour: str) -> None:
+def _draw_series(axes: Axes, series: Series, color: str) -> None:
     """Draw every seed as a dot, and the means as a line with error bars of one standard deviation."""
     for dose in series.doses:
-        axes.plot([dose.percent] * len(dose.scores), dose.scores, "o", color=colour, alpha=0.4, markersize=5, zorder=2)
+        axes.plot([dose.percent] * len(dose.scores), dose.scores, "o", color=color, alpha=0.4, markersize=5, zorder=2)
     percents, means = [dose.percent for dose in series.doses], [dose.mean for dose in series.doses]
     spread = [dose.sd or 0.0 for dose in series.doses]
     axes.errorbar(
-        percents, means, yerr=spread, fmt="-D", color=colour, markersize=4, capsize=4,
-        label=f"{series.name}: mean ± SD; every seed a dot", zorder=3,
+        percents, means, yerr=spread, fmt="-D", color=color, markersize=4, capsize=4,
+        label=series.name, zorder=3,
     )  # fmt: skip
 
 
@@ -125,17 +126,17 @@ class IntervalPoint:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a panel."""
+    """A curve of a subplot."""
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
-    style_index: int = 0  # index of colour and marker
+    style_index: int = 0  # index of color and marker
     dashed: bool = False
 
 
 @dataclass(frozen=True)
-class Panel:
+class Subplot:
     """One of several small plots with shared axes."""
 
     title: str
@@ -159,40 +160,50 @@ def draw_doses(series: Mapping[str, Sequence[IntervalPoint]], reported: Mapping[
 
 def draw_forest(rows: Sequence[IntervalPoint], margin: float, score: str) -> Figure:
     """Draw a forest plot: differences with their intervals, a dot for every seed, and the equivalence margin."""
-    figure = Figure(figsize=(FIGURE_INCHES[0], 1.3 + 0.42 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(FIGURE_INCHES[0], 1.7 + 0.42 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    axes.axvspan(-margin, margin, color="0.9", label=f"within ±{margin:g}, which does not matter")
-    axes.axvline(0, color="0.3", linewidth=1)
+    axes.axvspan(-margin, margin, color="0.85", label=f"within ±{margin:g}: too small to matter")
+    axes.axvline(0, color="0.3", linewidth=1, zorder=1)
     for place, row in enumerate(rows):
-        axes.plot(row.seed_values, [place] * len(row.seed_values), "o", color="0.55", markersize=4, zorder=2)
         if row.value is not None and row.low is not None and row.high is not None:
-            axes.plot([row.low, row.high], [place, place], "|-", color="C0", markersize=9, zorder=3)
-            axes.plot([row.value], [place], "D", color="C0", markersize=6, zorder=4)
+            axes.errorbar(
+                [row.value], [place], xerr=[[row.value - row.low], [row.high - row.value]], fmt="D", color="C0",
+                markersize=6, capsize=4, zorder=3, label="mean, 95 % confidence interval",
+            )  # fmt: skip
+        axes.plot(
+            row.seed_values, [place] * len(row.seed_values), "o", color="C1", markersize=5, zorder=4, label="one seed"
+        )
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel(f"{score}, arm minus baseline: 95 % interval; every seed a dot")
+    axes.set_xlabel(f"Difference in {score}, arm minus baseline")
+    axes.set_ylabel("Arm (percent added)")
+    axes.grid(axis="x", color="0.92")
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(frameon=False, fontsize="small", loc="outside lower center")
+    handles = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    figure.legend(
+        handles.values(), handles.keys(), frameon=False, fontsize="small", loc="outside lower center", ncols=3
+    )
     return figure
 
 
-def draw_small_multiples(panels: Sequence[Panel], x: str, y: str, *, diagonal: bool = False) -> Figure:
-    """Draw panels of curves with shared axes, three in a row.
+def draw_small_multiples(subplots: Sequence[Subplot], x: str, y: str, *, diagonal: bool = False) -> Figure:
+    """Draw subplots of curves with shared axes, three in a row.
 
     Args:
-        panels: one or more.
+        subplots: one or more.
         x: label of the horizontal axis.
         y: label of the vertical axis.
         diagonal: let both axes go from 0 to 1, and draw the diagonal.
     """
-    columns = min(len(panels), PANELS_IN_ROW)
-    rows = -(-len(panels) // columns)
+    columns = min(len(subplots), SUBPLOT_COLUMNS)
+    rows = -(-len(subplots) // columns)
     size = (max(2.4 * columns, 3.6), 2.35 * rows + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
-    for axes, panel in zip(grid, panels, strict=False):
-        _draw_panel(axes, panel, diagonal=diagonal)
-    for axes in grid[len(panels) :]:
+    for axes, subplot in zip(grid, subplots, strict=False):
+        _draw_subplot(axes, subplot, diagonal=diagonal)
+    for axes in grid[len(subplots) :]:
         axes.set_axis_off()
     figure.supxlabel(x, fontsize="medium")
     figure.supylabel(y, fontsize="medium")
@@ -202,16 +213,16 @@ def draw_small_multiples(panels: Sequence[Panel], x: str, y: str, *, diagonal: b
 
 
 def draw_learning_curves(lines: Sequence[Mapping[str, Any]], title: str) -> Figure:
-    """Draw the learning curves of a GAN over the images seen, with a panel for each group of `CURVES` in its log.
+    """Draw the learning curves of a GAN over the images seen, with a subplot for each group of `CURVES` in its log.
 
     Args:
         lines: of the log, one per epoch; not every line has every name.
         title: what was trained.
     """
-    panels = [[name for name in names if any(name in line for line in lines)] for names in CURVES]
-    panels = [names for names in panels if names]
-    figure = Figure(figsize=(FIGURE_INCHES[0], PANEL_INCHES * len(panels) + 0.6), layout="constrained")
-    for axes, names in zip(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0], panels, strict=True):
+    subplots = [[name for name in names if any(name in line for line in lines)] for names in CURVES]
+    subplots = [names for names in subplots if names]
+    figure = Figure(figsize=(FIGURE_INCHES[0], SUBPLOT_INCHES * len(subplots) + 0.6), layout="constrained")
+    for axes, names in zip(figure.subplots(len(subplots), sharex=True, squeeze=False)[:, 0], subplots, strict=True):
         for name in names:
             points = [(line["images"], line[name]) for line in lines if name in line]
             axes.plot(*zip(*points, strict=True), ".-", markersize=3, linewidth=1, label=name)
@@ -249,13 +260,13 @@ def inline_svg(draw: Callable[[], Figure], name: str, title: str, description: s
 
 def _draw_intervals(axes: Axes, name: str, points: Sequence[IntervalPoint], place: int, shift: float) -> None:
     """Draw a kind of arm: a dot for every seed, and the means with intervals, shifted next to the other kinds."""
-    marker, style, colour = MARKERS[place % len(MARKERS)], STYLES[place % len(STYLES)], f"C{place}"
+    marker, style, color = MARKERS[place % len(MARKERS)], STYLES[place % len(STYLES)], f"C{place}"
     for point in points:
         axes.plot(
             [point.x_value + shift] * len(point.seed_values),
             point.seed_values,
             "o",
-            color=colour,
+            color=color,
             alpha=0.4,
             markersize=4,
         )
@@ -266,22 +277,22 @@ def _draw_intervals(axes: Axes, name: str, points: Sequence[IntervalPoint], plac
         [point.x_value + shift for point, _ in known],
         [value for _, value in known],
         yerr=[below, above],
-        color=colour,
+        color=color,
         marker=marker,
         linestyle=style,
         markersize=5,
         capsize=4,
-        label=f"{name}: mean, 95 % interval; every seed a dot",
+        label=name,
     )
 
 
-def _draw_panel(axes: Axes, panel: Panel, *, diagonal: bool) -> None:
+def _draw_subplot(axes: Axes, subplot: Subplot, *, diagonal: bool) -> None:
     if diagonal:
         axes.plot([0, 1], [0, 1], ":", color="0.5", linewidth=1)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for curve in panel.curves:
+    for curve in subplot.curves:
         axes.plot(
             curve.x,
             curve.y,
@@ -293,7 +304,7 @@ def _draw_panel(axes: Axes, panel: Panel, *, diagonal: bool) -> None:
             linewidth=1,
             label=curve.name,
         )
-    axes.set_title(textwrap.fill(panel.title, 26), fontsize="small")
+    axes.set_title(textwrap.fill(subplot.title, 26), fontsize="small")
     axes.tick_params(labelsize="small")
     _style_axes(axes)
 

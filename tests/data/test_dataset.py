@@ -1,4 +1,4 @@
-"""A dataset comes back as it was written; rows that cannot stand, and arrays that are none of it, are refused."""
+"""A dataset is read as it was written; invalid rows and foreign arrays are refused."""
 
 import csv
 import io
@@ -116,16 +116,16 @@ def test_a_cell_that_cannot_stand_is_refused(tmp_path: Path, cell: str, value: s
 @pytest.mark.parametrize("split", ["valid", "test"])
 def test_a_synthetic_image_outside_train_is_neither_written_nor_read(tmp_path: Path, split: str) -> None:
     synthetic = row(patient="", synthetic=True)
-    with pytest.raises(DataError, match=f"a synthetic image stands in '{split}'"):
+    with pytest.raises(DataError, match=f"synthetic.*'{split}'"):
         dataset.write_index(tmp_path, [row(patient="", split=split, synthetic=True)])
     path = write_dataset(tmp_path / "set", [synthetic, synthetic])
     edit_index(path, 1, split=split)
-    with pytest.raises(DataError, match=f"a synthetic image stands in '{split}'"):
+    with pytest.raises(DataError, match=f"synthetic.*'{split}'"):
         open_dataset(path)
 
 
 def test_a_patient_in_two_splits_is_neither_written_nor_read(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="1 patients are in more than one split, p0 the first"):
+    with pytest.raises(DataError, match=r"^1 patients .* p0"):
         dataset.write_index(tmp_path, [row(), row(split="test")])
     path = write_dataset(tmp_path / "set", [row(), row()])
     edit_index(path, 1, split="valid")
@@ -241,7 +241,7 @@ def test_an_unfinished_dataset_is_refused(tmp_path: Path) -> None:
 def test_a_picture_that_is_there_twice_is_neither_written_nor_read(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "set", [row(), row(), row()])
     edit_index(path, 2, row="0")
-    with pytest.raises(DataError, match=r"lines 2 and 4 are both picture 0 of images\.npy"):
+    with pytest.raises(DataError, match=r"lines 2 and 4 .* 0 of images\.npy"):
         open_dataset(path)
     with pytest.raises(DataError, match="lines 2 and 3 are both picture 0"):
         dataset.write_index(tmp_path, [row(), row()])
@@ -275,7 +275,7 @@ def test_an_array_that_is_a_link_out_of_the_dataset_is_refused(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("said", ["images", 7, None])
-def test_what_the_split_is_by_is_known_or_refused(tmp_path: Path, said: object) -> None:
+def test_an_unknown_split_by_in_the_manifest_is_refused(tmp_path: Path, said: object) -> None:
     path = write_dataset(tmp_path / "set", [row()])
     edit_manifest(path, lambda manifest: manifest["result"].update(split_by=said))
     with pytest.raises(ArtifactError, match="'result/split_by' is"):
@@ -289,7 +289,7 @@ def artifact_saying(**arm: object) -> Artifact:
     return Artifact(Path("set"), {"result": {"arm": ARM | arm}})
 
 
-def test_an_arm_is_told_in_full() -> None:
+def test_read_arm_returns_all_fields_of_an_arm() -> None:
     assert dataset.read_arm(artifact_saying()) == {**ARM, "percent": 50.0, "control": None}
     assert dataset.read_arm(artifact_saying(added=0, label="whatever"))["label"] is None
 
@@ -305,7 +305,7 @@ def test_an_absurd_arm_is_refused(wrong: dict[str, object]) -> None:
         dataset.read_arm(artifact_saying(**wrong))
 
 
-def test_a_control_is_told_in_full() -> None:
+def test_read_arm_returns_all_fields_of_a_control() -> None:
     said = {"control": "reweight", "added": 0, "prior": {"normal": 5, "abnormal": 2}}
     assert dataset.read_arm(artifact_saying(**said)) == {**ARM, **said}
     assert dataset.read_arm(artifact_saying(control="shuffle", label="mixed"))["label"] == "mixed"
@@ -326,7 +326,7 @@ def test_copies_stand_beside_the_picture_itself_in_training(tmp_path: Path) -> N
     ]  # fmt: skip
     assert opened.pixels(opened.rows)[:, 0, 0].tolist() == [0, 0, 0, 1]
     edit_index(path, 2, copy="1")
-    with pytest.raises(DataError, match=r"lines 3 and 4 are both picture 0 of images\.npy"):
+    with pytest.raises(DataError, match=r"lines 3 and 4 .* 0 of images\.npy"):
         open_dataset(path)
     edit_index(path, 2, copy="two")
     with pytest.raises(ArtifactError, match="line 4: copy must be a number"):
@@ -340,7 +340,7 @@ def test_a_dataset_without_copies_has_no_column_of_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("split", ["valid", "test"])
 def test_a_copy_outside_train_is_refused(tmp_path: Path, split: str) -> None:
-    with pytest.raises(DataError, match=f"a copy stands in '{split}'"):
+    with pytest.raises(DataError, match=f"copy.*'{split}'"):
         dataset.write_index(tmp_path, [row(split=split, copy=1)])
 
 

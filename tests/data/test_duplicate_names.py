@@ -105,5 +105,5 @@ def test_a_source_in_a_copy_s_own_directory_is_its_source() -> None:
     assert (found.certain, found.possible) == ([[0, 1, 2], [3, 4, 5]], [])
 
 
-def test_what_words_alone_do_not_tell_is_named() -> None:
+def test_ambiguous_names_of_copies_are_reported() -> None:
     assert find_named_duplicates(["test/aug_7.png", "train/7.png", "train/7 (1).png"]).named_as_copies == [(1, 0)]

@@ -26,7 +26,7 @@ def test_copies_within_a_split_are_reported(capsys: pytest.CaptureFixture[str]) 
     assert "1 pictures occur more than once, such as train/a.png and train/b.png" in capsys.readouterr().err
 
 
-def test_where_there_are_none_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_set_without_duplicates_gives_no_warning(capsys: pytest.CaptureFixture[str]) -> None:
     assert duplicates.report(OTHERS, OPTIONS, set()) == {"pictures": 0, "across_splits": 0, "with_both_labels": 0}
     assert capsys.readouterr().err == ""
 
@@ -34,7 +34,7 @@ def test_where_there_are_none_nothing_is_said(capsys: pytest.CaptureFixture[str]
 def test_copies_with_both_labels_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [row("train/a.png", "1"), row("train/b.png", "1", "abnormal")]
     assert duplicates.report(rows, OPTIONS, set())["with_both_labels"] == 1
-    assert "1 of them bear both labels" in capsys.readouterr().err
+    assert "1 of them have both labels" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("other", ["valid", "test"])
@@ -54,7 +54,7 @@ def test_copies_torn_apart_by_a_split_by_image_are_only_warned_of(capsys: pytest
     """The thesis's split, which scores its classifier on neither."""
     by_image = Prepare(input=Path("raw"), split_by="image", out=Path("out"))
     assert duplicates.report([row("train/a.png", "1"), row("valid/b.png", "1")], by_image, set())["across_splits"] == 1
-    assert "scores will flatter" in capsys.readouterr().err
+    assert "scores will be too high" in capsys.readouterr().err
     with pytest.raises(DataError, match="are in two splits"):
         duplicates.report([row("train/a.png", "1"), row("test/b.png", "1")], by_image, set())
 

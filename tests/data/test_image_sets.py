@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from xrayaug.data import image_sets
-from xrayaug.data.images import pixels
+from xrayaug.data.images import bands, greyscale
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import DataError
 
@@ -67,18 +67,18 @@ def test_a_tiff_lying_on_its_side_is_as_prepare_sees_it(tmp_path: Path, orientat
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(noise()[:30]).save(tmp_path / "a.tif", exif=exif)
-    np.testing.assert_array_equal(image_sets.read_image(tmp_path / "a.tif"), pixels.decode(tmp_path / "a.tif").grey)
+    np.testing.assert_array_equal(image_sets.read_image(tmp_path / "a.tif"), greyscale.decode(tmp_path / "a.tif").grey)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\0" * 128 + b"DICM" + b"\0" * 9])
-def test_what_is_no_picture_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+def test_an_unreadable_image_is_refused_with_its_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(DataError, match=r"a\.png cannot be read: [^\n]+$"):
         image_sets.read_image(tmp_path / "a.png")
 
 
 def test_one_coloured_row_makes_a_picture_coloured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pixels, "BAND_PIXELS", 100)
+    monkeypatch.setattr(bands, "BAND_PIXELS", 100)
     colour = np.repeat(noise()[..., None], 3, axis=2)
     Image.fromarray(colour).save(tmp_path / "grey.png")
     np.testing.assert_array_equal(image_sets.read_image(tmp_path / "grey.png"), colour[..., 0])

@@ -118,19 +118,19 @@ def test_equal_pictures_are_no_near_copies(tmp_path: Path) -> None:
     assert (result["duplicates"]["pictures"], result["near_copies"]["pictures"]) == (1, 0)
 
 
-def test_near_copies_with_both_labels_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_near_copies_with_both_labels_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = write_set(tmp_path / "raw")
     write_png(raw / "normal/other.png", np.ascontiguousarray(noise(0)[::-1]))
     assert prepare.run(command(raw, tmp_path / "out"))["near_copies"]["with_both_labels"] == 1
-    assert "near copies of 1 pictures bear both labels" in capsys.readouterr().err
+    assert "near copies of 1 pictures have both labels" in capsys.readouterr().err
 
 
-def test_names_of_copies_in_another_split_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_of_copies_in_another_split_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for split in ("train", "test"):
         write_png(tmp_path / f"raw/{split}/normal/{split}.png", noise(len(split)))
     write_png(tmp_path / "raw/train/normal/7.png", noise(7))
     write_png(tmp_path / "raw/test/normal/aug_7.png", noise(8))
     assert prepare.run(command(tmp_path / "raw", tmp_path / "out"))["near_copies"]["pictures"] == 0
     said = capsys.readouterr().err
-    assert "1 images bear the names of copies" in said
+    assert "1 images are named as copies" in said
     assert "test/normal/aug_7.png (test) of train/normal/7.png (train)" in said

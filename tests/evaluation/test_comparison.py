@@ -20,7 +20,7 @@ def of(seed: int, probabilities: Probabilities) -> ScoredNetwork:
     return comparison.score_network(seed, LABELS, probabilities, 0.5, COUNTS, patients=PATIENTS)
 
 
-def test_differences_are_of_equal_seeds() -> None:
+def test_differences_pair_equal_seeds() -> None:
     arm, other = [measured(seed, 2.0) for seed in (2, 0, 1)], [measured(seed, 1.0) for seed in (1, 2, 3)]
     pairs = comparison.pair_by_seed(arm, other)
     assert [(one.seed, two.seed) for one, two in pairs] == [(1, 1), (2, 2)]
@@ -31,14 +31,14 @@ def test_differences_are_of_equal_seeds() -> None:
     assert comparison.estimate_difference(arm[1:2], other, "auroc") is None  # no seed in common
 
 
-def test_pairing_takes_out_what_seed_and_patients_share() -> None:
+def test_pairing_removes_the_variance_shared_by_seeds_and_patients() -> None:
     arm, other = [measured(seed, 2.0) for seed in range(5)], [measured(seed, 1.9) for seed in range(5)]
     alone, difference = comparison.estimate_score(arm, "auroc"), comparison.estimate_difference(arm, other, "auroc")
     assert alone is not None and difference is not None
     assert difference.error < 0.7 * alone.error
 
 
-def test_tests_of_two_networks_alone() -> None:
+def test_mcnemar_and_delong_of_a_pair_of_networks() -> None:
     one, other = measured(0, 3.0), measured(0, 0.0)
     found = comparison.compare_pair(one, other)
     right = [(each.probabilities > 0.5) == (LABELS == 1) for each in (one, other)]
@@ -53,7 +53,7 @@ def test_an_undefined_score_has_no_estimate() -> None:
     assert comparison.estimate_score([normal], "accuracy") is not None
 
 
-def test_identical_arms_differ_by_nothing_and_that_is_not_certain() -> None:
+def test_identical_arms_have_difference_0_with_a_positive_interval() -> None:
     arm = [measured(seed, 2.0) for seed in range(3)]
     found = comparison.estimate_difference(arm, arm, "auroc")
     assert found is not None
@@ -61,13 +61,13 @@ def test_identical_arms_differ_by_nothing_and_that_is_not_certain() -> None:
     assert found.error > 0
 
 
-def test_equal_probabilities_rank_nothing() -> None:
+def test_equal_probabilities_have_auroc_one_half() -> None:
     found = comparison.estimate_score([of(seed, np.full(400, 0.5)) for seed in range(3)], "auroc")
     assert found is not None
     assert found.value == 0.5
 
 
-def test_a_moved_point_of_decision_is_in_the_calls_and_not_in_the_ranking() -> None:
+def test_a_shifted_threshold_changes_the_call_rate_but_not_the_auroc() -> None:
     arm = [measured(seed, 2.0) for seed in range(3)]
     moved = [of(each.seed, each.probabilities**2) for each in arm]  # fewer above one half, in the same order
     calls, auroc = (

@@ -1,4 +1,4 @@
-"""What stands in an evaluation beside the verdict follows from what was measured, or says that it cannot be told."""
+"""The check of specificity passes, fails or is unknown, depending on the interval."""
 
 import numpy as np
 import pytest
@@ -17,27 +17,25 @@ ARMS = [
 ]
 
 
-def measured(labels: Labels, called: float) -> list[ScoredNetwork]:
-    """Two seeds' networks that call that share of the images abnormal."""
+def score_networks(labels: Labels, called: float) -> list[ScoredNetwork]:
+    """Score two networks that call this share of the images abnormal."""
     probabilities = np.where(np.arange(len(labels)) < called * len(labels), 0.9, 0.1)
     return [comparison.score_network(seed, labels, probabilities, 0.5, COUNTS, patients=PATIENTS) for seed in (0, 1)]
 
 
 @pytest.mark.parametrize(
-    ("labels", "called", "margin", "holds"),
+    ("labels", "called", "margin", "passed"),
     [
         (np.arange(80) % 2, 0.2, 0.1, True),
-        (np.arange(80) % 2, 0.2, 0.01, None),  # so few images leave out no fall that small
-        (np.arange(80) % 2, 0.9, 0.1, False),  # of real normals too
-        (np.ones(80, np.int64), 0.9, 0.1, None),  # there are none
+        (np.arange(80) % 2, 0.2, 0.01, None),  # the interval includes a fall larger than the margin
+        (np.arange(80) % 2, 0.9, 0.1, False),  # real normal images are called abnormal more often
+        (np.ones(80, np.int64), 0.9, 0.1, None),  # there are no normal images
     ],
 )
-def test_whether_real_normals_are_called_abnormal_more_often(
-    labels: Labels, called: float, margin: float, holds: bool | None
-) -> None:
-    of = {"0": measured(labels, 0.2), "10": measured(labels, called)}
+def test_specificity_on_real_normal_images(labels: Labels, called: float, margin: float, passed: bool | None) -> None:
+    scored = {"0": score_networks(labels, 0.2), "10": score_networks(labels, called)}
     (check,) = findings.check_specificity(
-        ARMS, {("image", HALF): of, ("image", CHOSEN): of}, Question("auroc", "image", margin, 0)
+        ARMS, {("image", HALF): scored, ("image", CHOSEN): scored}, Question("auroc", "image", margin, 0)
     )
-    assert check.passed is holds
+    assert check.passed is passed
     assert ("undefined at 0.5" in check.sentence) == bool(labels.all())

@@ -85,7 +85,7 @@ def test_the_verdict_follows_the_difference_in_accuracy(errors: int, expected: s
     assert arm.difference is not None
     assert arm.difference.value == pytest.approx((60 - errors) / IMAGES)
     assert arm.difference.low < arm.difference.value < arm.difference.high
-    assert arm.difference.of_seeds == pytest.approx(dict.fromkeys(SEEDS, (60 - errors) / IMAGES))
+    assert arm.difference.seed_differences == pytest.approx(dict.fromkeys(SEEDS, (60 - errors) / IMAGES))
 
 
 def test_scores_and_intervals_are_those_of_the_probabilities() -> None:

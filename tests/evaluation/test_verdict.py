@@ -6,117 +6,120 @@ from xrayaug.stats.intervals import Estimate
 MARGIN = 0.02
 
 
-def of(value: float, error: float, seeds: int = 5) -> Estimate:
+def estimate(value: float, error: float, seeds: int = 5) -> Estimate:
     return Estimate(value, 0.0, error**2, seeds)
 
 
 @pytest.mark.parametrize(
     ("difference", "expected"),
     [
-        (of(0.05, 0.01), verdict.HELPS),
-        (of(-0.05, 0.01), verdict.HURTS),
-        (of(0.001, 0.005), verdict.EQUIVALENT),
-        (of(0.008, 0.003), verdict.EQUIVALENT),  # not 0, but too small to matter
-        (of(0.02, 0.02), verdict.UNCLEAR),
-        (of(0.05, 0.01, seeds=1), verdict.UNCLEAR),
+        (estimate(0.05, 0.01), verdict.HELPS),
+        (estimate(-0.05, 0.01), verdict.HURTS),
+        (estimate(0.001, 0.005), verdict.EQUIVALENT),
+        (estimate(0.008, 0.003), verdict.EQUIVALENT),  # not 0, but too small to matter
+        (estimate(0.02, 0.02), verdict.UNCLEAR),
+        (estimate(0.05, 0.01, seeds=1), verdict.UNCLEAR),
         (None, verdict.UNCLEAR),
     ],
 )
-def test_what_is_said_of_one_arm(difference: Estimate | None, expected: str) -> None:
+def test_the_verdict_on_one_arm(difference: Estimate | None, expected: str) -> None:
     decision = verdict.decide({"10": difference}, MARGIN)["10"]
     assert decision.verdict == expected
-    assert verdict.reason(decision, difference, "auroc", MARGIN)
+    assert verdict.explain(decision, difference, "auroc", MARGIN)
 
 
-def test_more_arms_make_each_harder() -> None:
-    p_is_3_percent = of(0.0217, 0.01)
+def test_several_arms_are_corrected_for() -> None:
+    p_is_3_percent = estimate(0.0217, 0.01)
     assert verdict.decide({"10": p_is_3_percent}, MARGIN)["10"].verdict == verdict.HELPS
-    others = {str(number): of(0.0, 0.02) for number in range(2)}
+    others = {str(number): estimate(0.0, 0.02) for number in range(2)}
     assert verdict.decide({"10": p_is_3_percent, **others}, MARGIN)["10"].verdict == verdict.UNCLEAR
 
 
-def test_reasons_say_what_was_found() -> None:
-    difference = of(0.05, 0.01)
-    said = verdict.reason(verdict.decide({"10": difference}, MARGIN)["10"], difference, "auroc", MARGIN)
-    assert said == "auroc differs by +0.050 (95 % interval +0.030 to +0.070) over 5 seeds, told from 0 (p < 0.001)"
-    small = of(0.008, 0.003)
-    assert "real, but too small" in verdict.reason(verdict.decide({"10": small}, MARGIN)["10"], small, "f1", MARGIN)
+def explain(difference: Estimate, **others: Estimate) -> str:
+    return verdict.explain(verdict.decide({"10": difference, **others}, MARGIN)["10"], difference, "AUROC", MARGIN)
 
 
-def test_an_equivalence_is_told_with_the_interval_that_shows_it() -> None:
+def test_reasons_have_the_numbers() -> None:
+    reason = explain(estimate(0.05, 0.01))
+    for part in ("AUROC", "+0.050", "95 % interval +0.030 to +0.070", "5 seeds", "p < 0.001"):
+        assert part in reason
+    assert "significant" in explain(estimate(0.008, 0.003))
+    assert "significant" not in explain(estimate(0.001, 0.005))
+
+
+def test_an_equivalence_has_the_90_percent_interval() -> None:
     """Two one-sided tests at 5 % are the interval of 90 %; that of 95 % may reach beyond the margin."""
-    near = of(0.0115, 0.005)
+    near = estimate(0.0115, 0.005)
     assert near.interval()[1] > MARGIN > near.interval(0.1)[1]
     decision = verdict.decide({"10": near}, MARGIN)["10"]
     assert decision.verdict == verdict.EQUIVALENT
-    assert "(90 % interval +0.003 to +0.020)" in verdict.reason(decision, near, "auroc", MARGIN)
+    assert "90 % interval +0.003 to +0.020" in verdict.explain(decision, near, "auroc", MARGIN)
 
 
-def test_what_only_the_correction_leaves_open_is_said_so() -> None:
-    alone = of(0.0217, 0.01)
-    decision = verdict.decide({"10": alone, "50": of(0.0, 0.02), "100": of(0.0, 0.02)}, MARGIN)["10"]
-    assert "neither told from 0 after correction for several arms" in verdict.reason(decision, alone, "auroc", MARGIN)
-    unclear = of(0.0, 0.02)
-    assert "correction" not in verdict.reason(verdict.decide({"10": unclear}, MARGIN)["10"], unclear, "f1", MARGIN)
+def test_a_reason_names_the_correction_where_it_decides() -> None:
+    others = {"50": estimate(0.0, 0.02), "100": estimate(0.0, 0.02)}
+    assert "correction" in explain(estimate(0.0217, 0.01), **others)
+    assert "correction" not in explain(estimate(0.0, 0.02))
 
 
-def test_a_moved_prior_alone_is_called_so() -> None:
-    fewer, still = of(-0.05, 0.01), of(-0.002, 0.01)
-    found = verdict.judge_prior_shift((0.85, 0.73), fewer, (still, still), still)
-    assert found.alone
-    assert "it calls fewer images abnormal at the threshold 0.5 (-0.050" in found.sentence
-    assert verdict.judge_prior_shift((0.6, 0.73), of(0.05, 0.01), (still, still), still).alone
+def test_a_shifted_prior_alone_explains_a_difference() -> None:
+    fewer, unchanged = estimate(-0.05, 0.01), estimate(-0.002, 0.01)
+    shift = verdict.judge_prior_shift((0.85, 0.73), fewer, (unchanged, unchanged), unchanged)
+    assert shift.explains_difference
+    assert all(part in shift.sentence for part in ("85%", "73%", "fewer images abnormal", "-0.050", "-0.002"))
+    more = verdict.judge_prior_shift((0.6, 0.73), estimate(0.05, 0.01), (unchanged, unchanged), unchanged)
+    assert more.explains_difference
 
 
 @pytest.mark.parametrize(
-    ("shares", "calls", "chosen", "auroc"),
+    ("shares", "call_rate", "chosen", "auroc"),
     [
-        ((0.73, 0.73), -0.05, 0.0, 0.0),  # the prior did not move
-        ((0.85, 0.73), 0.0, 0.0, 0.0),  # it calls as before
-        ((0.85, 0.73), 0.05, 0.0, 0.0),  # more abnormal with more normals: not what a prior does
-        ((0.85, 0.73), -0.05, -0.05, 0.0),  # at any threshold
+        ((0.73, 0.73), -0.05, 0.0, 0.0),  # the prior is unchanged
+        ((0.85, 0.73), 0.0, 0.0, 0.0),  # the call rate is unchanged
+        ((0.85, 0.73), 0.05, 0.0, 0.0),  # more called abnormal with more normal images: the wrong direction
+        ((0.85, 0.73), -0.05, -0.05, 0.0),  # a difference at the chosen threshold too
         ((0.85, 0.73), -0.05, 0.0, -0.05),  # the ranking is worse too
     ],
 )
-def test_anything_else_is_not(shares: tuple[float, float], calls: float, chosen: float, auroc: float) -> None:
-    found = verdict.judge_prior_shift(shares, of(calls, 0.01), (of(-0.05, 0.01), of(chosen, 0.01)), of(auroc, 0.01))
-    assert not found.alone
-    assert not found.sentence
+def test_a_shifted_prior_does_not_explain_other_differences(
+    shares: tuple[float, float], call_rate: float, chosen: float, auroc: float
+) -> None:
+    accuracies = estimate(-0.05, 0.01), estimate(chosen, 0.01)
+    shift = verdict.judge_prior_shift(shares, estimate(call_rate, 0.01), accuracies, estimate(auroc, 0.01))
+    assert not shift.explains_difference
+    assert not shift.sentence
 
 
 @pytest.mark.parametrize(
-    ("of_arm", "of_control", "apart", "relation"),
+    ("arm_effect", "control_effect", "difference", "relation"),
     [
-        (of(0.05, 0.01), of(0.045, 0.01), of(0.005, 0.01), "explains"),
-        (of(0.05, 0.01), of(0.0, 0.01), of(0.05, 0.01), "apart"),
-        (of(0.05, 0.01), of(0.015, 0.02), of(0.035, 0.02), "cannot-tell"),
-        (of(0.05, 0.01), of(-0.05, 0.01), of(0.0, 0.1), "cannot-tell"),
+        (estimate(0.05, 0.01), estimate(0.045, 0.01), estimate(0.005, 0.01), "explains"),
+        (estimate(0.05, 0.01), estimate(0.0, 0.01), estimate(0.05, 0.01), "differs"),
+        (estimate(0.05, 0.01), estimate(0.015, 0.02), estimate(0.035, 0.02), "cannot-tell"),
+        (estimate(0.05, 0.01), estimate(-0.05, 0.01), estimate(0.0, 0.1), "cannot-tell"),
         (None, None, None, "cannot-tell"),
     ],
 )
-def test_whether_a_control_explains_it(
-    of_arm: Estimate | None, of_control: Estimate | None, apart: Estimate | None, relation: str
+def test_a_control_explains_an_effect_of_the_same_sign(
+    arm_effect: Estimate | None, control_effect: Estimate | None, difference: Estimate | None, relation: str
 ) -> None:
-    found = verdict.compare_with_control("duplicate", of_arm, of_control, apart)
-    assert found.relation == relation
-    assert ("repeating real images does the same" in found.sentence) == (relation == "explains")
+    compared = verdict.compare_with_control("duplicate", arm_effect, control_effect, difference)
+    assert compared.relation == relation
+    assert (compared.sentence == verdict.CONTROL_SENTENCES["duplicate"]) == (relation == "explains")
+
+
+@pytest.mark.parametrize(("difference", "direction"), [(0.05, "higher"), (-0.05, "lower")])
+def test_an_arm_that_differs_from_a_control_scores_higher_or_lower(difference: float, direction: str) -> None:
+    effects = estimate(0.05, 0.01), estimate(0.05 - difference, 0.01)
+    compared = verdict.compare_with_control("duplicate", *effects, estimate(difference, 0.01))
+    assert compared.relation == "differs"
+    assert direction in compared.sentence
+    assert "'duplicate'" in compared.sentence
 
 
 @pytest.mark.parametrize(
-    ("apart", "sentence"),
-    [
-        (0.05, "it scores higher than the control 'duplicate'"),
-        (-0.05, "it scores lower than the control 'duplicate'"),  # the control helps more than the arm
-    ],
+    ("p_value", "text"), [(0.0123, "= 0.012"), (0.0004, "< 0.001"), (1.0, "= 1.000"), (None, "--")]
 )
-def test_an_arm_apart_from_a_control_is_said_to_be_above_or_below_it(apart: float, sentence: str) -> None:
-    found = verdict.compare_with_control("duplicate", of(0.05, 0.01), of(0.05 - apart, 0.01), of(apart, 0.01))
-    assert (found.relation, found.sentence) == ("apart", sentence)
-
-
-@pytest.mark.parametrize(
-    ("p_value", "said"), [(0.0123, "= 0.012"), (0.0004, "< 0.001"), (1.0, "= 1.000"), (None, "--")]
-)
-def test_no_p_value_is_0(p_value: float | None, said: str) -> None:
-    assert verdict.format_p(p_value) == said
-    assert tables.format_p_cell(p_value) == said.removeprefix("= ")
+def test_small_p_values_are_not_rounded_to_0(p_value: float | None, text: str) -> None:
+    assert verdict.format_p(p_value) == text
+    assert tables.format_p_cell(p_value) == text.removeprefix("= ")

@@ -12,7 +12,7 @@ from typing import Any
 from faults import tally
 from hypothesis import strategies as st
 
-from xrayaug.data.images.pixels import UnusableImage
+from xrayaug.data.images.opening import UnusableImage
 from xrayaug.errors import MAX_MESSAGE_LENGTH, XrayaugError
 
 SECONDS = 10

@@ -215,7 +215,7 @@ class Program:
 
 @contextmanager
 def serving() -> Iterator[Program]:
-    """A program in a new directory, in memory where there is such a place: thousands of files are flushed to disk."""
+    """Start a program in a new directory, in /dev/shm if it exists, because thousands of files are flushed to disk."""
     in_memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=in_memory if in_memory.is_dir() else None, prefix="xrayaug-faults-") as place:
         program = Program(Path(place))

@@ -16,7 +16,7 @@ CLASSIFIER = ["--arch", "squeezenet1_1", "--weights", "none", "--size", "32", "-
 PREPARE = ["prepare", "--source", "folder", "--input", "../raw", "--size", "32", "--test", "0.2", "--holdout", "0.2"]
 STUDY = [
     *("experiment", "--rsna", "../rsna/out", "--mura", "../mura/out", "--percents", "50", "--seeds", "1"),
-    *("--gan-size", "32", "--gan-epochs", "1", "--gan-batch-size", "8", "--samples", "12", "--features", "random"),
+    *("--gan-size", "32", "--gan-epochs", "1", "--gan-batch-size", "8", "--samples", "12"),
     *("--classifier-arch", "squeezenet1_1", "--classifier-weights", "none", "--classifier-size", "32"),
     *("--classifier-epochs", "1", "--classifier-batch-size", "5", "--workers", "1", "--on-collapse", "warn"),
 ]
@@ -31,8 +31,8 @@ COMMANDS = {
     "sample": ["sample", "--run", "../train-gan/out", "--count", "70", "--png", *EVERY_STEP],
     "rejection": ["sample", "--run", "../train-gan/out", "--count", "60", "--reject", "0.3", *EVERY_STEP],
     "fid": [
-        *("fid", "../phantom/out", "../prepare/out", "--only-label", "normal", "--features", "random", "--dims", "64"),
-        *("--cache", "cache", "--batch-size", "4", *EVERY_STEP),
+        *("fid", "../phantom/out", "../prepare/out", "--only-label", "normal"),
+        *("--features", "../train-classifier/out", "--cache", "cache", "--batch-size", "4", *EVERY_STEP),
     ],
     "augment": [
         *("augment", "--real", "../prepare/out", "--synthetic", "../sample/out", "--percent", "50"),
@@ -40,7 +40,7 @@ COMMANDS = {
     ],
     "classical": ["augment", "--real", "../prepare/out", "--percent", "90", "--control", "classical"],
     "copies": [
-        *("copies", "../sample/out", "--real", "../prepare/out", "--features", "random", "--dims", "64"),
+        *("copies", "../sample/out", "--real", "../prepare/out", "--features", "../train-classifier/out"),
         *("--batch-size", "20", *EVERY_STEP),
     ],
     "train-classifier": ["train-classifier", "--data", "../augment/out", *CLASSIFIER, *EVERY_STEP],
@@ -50,10 +50,11 @@ COMMANDS = {
     "phantom-2": [*PHANTOM, "2", "--layout", "mura"],
     "rsna": [*PHANTOM, "1", "--layout", "rsna"],
     "mura": [*PHANTOM, "1", "--layout", "mura", "--count", "24", "--seed", "1"],
-    "experiment": [*STUDY, *EVERY_STEP],
+    "experiment": [*STUDY, "--features", "none", *EVERY_STEP],  # without the distances, which take half the time
+    "experiment-fid": [*STUDY, "--features", "random", *EVERY_STEP],
 }
-NAMES = ("prepare", "train-gan", "sample", "rejection", "fid", "copies", "augment", "classical", "train-classifier",
-         "evaluate", "phantom", "experiment")  # fmt: skip
+SINGLE_COMMANDS = ("prepare", "train-gan", "sample", "rejection", "fid", "copies", "augment", "classical",
+                   "train-classifier", "evaluate", "phantom")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class References:
     def _make(self, name: str) -> Reference:
         directory = self.program.directory / name
         directory.mkdir()
-        words = [*COMMANDS[name], "--out", "study" if name == "experiment" else "out"]
+        words = [*COMMANDS[name], "--out", trees.STUDY_NAME if COMMANDS[name][0] == "experiment" else "out"]
         started = time.monotonic()
         ended = self.program.run(words, directory, Plan())
         assert ended.code == 0, ended.stderr

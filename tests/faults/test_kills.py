@@ -1,4 +1,4 @@
-"""Killed at any write boundary or moment, the same command again ends with the bytes of a run never stopped."""
+"""A command that was killed at any write boundary or moment and is run again gives the bytes of an undisturbed run."""
 
 import random
 import shutil
@@ -10,23 +10,26 @@ from faults import tally, trees
 from faults.killing import Trials, spread
 from faults.program import Program
 from faults.shim import POWER, Plan
-from faults.specimens import COMMANDS, NAMES, References
+from faults.specimens import COMMANDS, SINGLE_COMMANDS, References
 
 from xrayaug.storage import artifacts
 
-QUICK = 3  # boundaries of each command; the long share takes every one
 ANOTHER = ("--seed", "5", "--out", "out")  # result
 REPLACING = ("--overwrite", "--out", "out")
 MOMENTS = 8  # random ones per command
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=[*SINGLE_COMMANDS, "experiment-fid"])
 def trials(request: pytest.FixtureRequest, xrayaug: Program, references: References) -> Trials:
     return Trials(request.param, xrayaug, references.get(request.param))
 
 
-def test_a_kill_at_some_boundaries(trials: Trials) -> None:
-    for number in spread(trials.reference.ended.boundaries, QUICK):
+@pytest.mark.parametrize("name", [*SINGLE_COMMANDS, "experiment"])
+def test_a_kill_in_the_middle_and_at_the_end(name: str, xrayaug: Program, references: References) -> None:
+    """In the middle there is work to resume, and at the end a result to publish; parts of a study do both."""
+    trials = Trials(name, xrayaug, references.get(name))
+    _, middle, end = spread(trials.reference.ended.boundaries, 3)
+    for number in (middle,) if name == "experiment" else (middle, end):
         trials.at_boundaries(number)
     trials.judge()
 
@@ -41,8 +44,8 @@ def test_a_kill_at_every_boundary(trials: Trials) -> None:
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        *((name, 3) for name in ("train-gan",)),
-        *(pytest.param(name, 15, marks=pytest.mark.faults) for name in NAMES if name != "experiment"),
+        ("train-classifier", 3),
+        *(pytest.param(name, 15, marks=pytest.mark.faults) for name in SINGLE_COMMANDS),
     ],
 )
 def test_a_power_failure(name: str, wanted: int, xrayaug: Program, references: References) -> None:
@@ -92,7 +95,7 @@ def test_phantoms_killed_alone_leave_nothing_running(xrayaug: Program, reference
 
 @pytest.mark.parametrize(
     ("name", "step"),
-    [("augment", 3), *(pytest.param(name, 1, marks=pytest.mark.faults) for name in ("augment", "prepare"))],
+    [("augment", 5), *(pytest.param(name, 1, marks=pytest.mark.faults) for name in ("augment", "prepare"))],
 )
 def test_a_kill_while_an_older_result_is_replaced(
     name: str, step: int, xrayaug: Program, references: References
@@ -112,8 +115,8 @@ def test_a_kill_while_an_older_result_is_replaced(
         number += step
 
 
-@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.faults)])
-def test_a_kill_while_another_unfinished_run_is_given_up(step: int, xrayaug: Program, references: References) -> None:
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.faults)])
+def test_a_kill_while_an_unfinished_run_is_overwritten(step: int, xrayaug: Program, references: References) -> None:
     name = "augment"
     reference, unfinished = references.get(name), xrayaug.new_directory("unfinished")
     assert xrayaug.run([*COMMANDS[name], *ANOTHER], unfinished, Plan(at=reference.ended.boundaries - 8)).was_killed

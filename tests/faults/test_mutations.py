@@ -23,7 +23,7 @@ from PIL import Image
 
 from xrayaug.data import dataset, image_sets, sources
 from xrayaug.data.dataset import INDEX, open_dataset, reference_row
-from xrayaug.data.images import pixels
+from xrayaug.data.images import greyscale
 from xrayaug.data.images.arrays import IMAGES
 from xrayaug.metrics import features, frechet
 from xrayaug.metrics.frechet import RunningMoments
@@ -246,7 +246,7 @@ def pictures_of_every_kind(root: Path) -> list[Path]:
 
 
 def picture_for_prepare(root: Path) -> Reader:
-    return Reader(pictures_of_every_kind(root), pixels.decode)
+    return Reader(pictures_of_every_kind(root), greyscale.decode)
 
 
 def picture_for_fid(root: Path) -> Reader:
@@ -349,11 +349,11 @@ def try_out(name: str, root: Path, count: int, *, derandomize: bool) -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_reader_bears_what_it_is_given(name: str, tmp_path: Path) -> None:
+def test_readers_refuse_mutated_files_cleanly(name: str, tmp_path: Path) -> None:
     try_out(name, tmp_path, QUICK, derandomize=True)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("name", READERS)
-def test_a_reader_bears_much_more(name: str, tmp_path: Path) -> None:
+def test_readers_refuse_many_mutated_files_cleanly(name: str, tmp_path: Path) -> None:
     try_out(name, tmp_path, LONG, derandomize=False)

@@ -125,6 +125,28 @@ def test_a_killed_process_ends_all_and_one_goes_on(xrayaug: Program, inputs: Pat
     assert contents(tmp_path / "killed") == contents(tmp_path / "alone")
 
 
+def test_training_ends_when_a_process_dies_and_one_goes_on_alone(
+    xrayaug: Program, inputs: Path, tmp_path: Path
+) -> None:
+    words = ["train-gan", "--data", str(inputs / "real"), "--width", "0.05", "--latent", "4", "--batch-size", "5"]
+    words += ["--epochs", "12", "--sync-bn", "--on-collapse", "warn", "--checkpoint-every", "5", "--device", "cpu"]
+    words += ["--out", "killed"]
+    first, second = xrayaug.start_together(words, tmp_path, 2)
+    first.wait_until(lambda: any((tmp_path / "killed.partial").glob("resume/checkpoints/*.safetensors")))
+    second.send(signal.SIGKILL)
+    ended = first.wait(ENDS_WITHIN)
+    assert ended.code == 1
+    (error,) = ended.errors
+    assert "rank 1 died" in error
+    assert not (tmp_path / "killed").exists()
+    alone = xrayaug.run(words, tmp_path)
+    assert alone.code == 0, alone.stderr
+    assert "going on after" in alone.stderr
+    assert "device changed from 2 processes, each on cpu" in alone.stderr
+    log = (tmp_path / "killed" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["epoch"] for line in log] == list(range(1, 13))
+
+
 @pytest.mark.parametrize("asked", [pytest.param(0, marks=pytest.mark.faults), 1])
 def test_any_process_that_is_asked_to_stop_stops_all_and_one_goes_on(
     xrayaug: Program, inputs: Path, tmp_path: Path, asked: int
@@ -145,7 +167,7 @@ def test_any_process_that_is_asked_to_stop_stops_all_and_one_goes_on(
     assert json.loads(alone.stdout) == json.loads(fresh.stdout)
 
 
-def test_what_one_process_alone_meets_is_said_once(xrayaug: Program, inputs: Path, tmp_path: Path) -> None:
+def test_an_error_of_rank_0_is_printed_once(xrayaug: Program, inputs: Path, tmp_path: Path) -> None:
     """Rank 0 reports the refusal; the others end with it, silent."""
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "else.txt").write_text("mine", encoding="utf-8")
@@ -157,7 +179,7 @@ def test_what_one_process_alone_meets_is_said_once(xrayaug: Program, inputs: Pat
 
 
 def test_torchrun_starts_it(inputs: Path, tmp_path: Path) -> None:
-    """With `--` before the module, or torchrun takes `--run` for an option of its own that is cut short."""
+    """`--` precedes the module, since torchrun would take `--run` for an abbreviation of an option of its own."""
     program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
     words = ["xrayaug", "sample", "--run", str(inputs / "gan"), "--count", "50", "--device", "cpu"]
     ended = subprocess.run(

@@ -9,6 +9,7 @@ from xrayaug.storage import artifacts
 
 TIMES = ("seconds", "images_per_second")  # of a line of log.jsonl
 
+STUDY_NAME = "study"  # directory of the result of an experiment
 UNFINISHED = (".partial", ".replaced", ".discarded", ".new")
 
 Tree = dict[str, bytes]
@@ -41,7 +42,7 @@ def unfinished_that_looks_finished(out: Path) -> str:
     """Return why `out` is no finished artifact; an empty string if it is one or does not exist."""
     if not out.exists():
         return ""
-    if (out / "commands.sh").exists() or out.name == "study":  # grows part by part
+    if (out / "commands.sh").exists() or out.name == STUDY_NAME:  # grows part by part
         parts = [part for part in out.iterdir() if part.is_dir() and "." not in part.name and part.name != "logs"]
         return "; ".join(filter(None, map(unfinished_that_looks_finished, parts)))
     try:

@@ -1,4 +1,4 @@
-"""The sides of a distance: what may be one, and a cache that knows what is in it."""
+"""The sides of a distance: which paths may be one, and a cache that is checked against its name."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -82,75 +82,77 @@ def half_abnormal(path: Path, pictures: Pixels) -> Path:
     return write_dataset(path, rows, pixels=pictures)
 
 
-def gauge(cache: Path, *, with_features: bool = False, **changes: Any) -> StatisticsExtractor:
+def make_extractor(cache: Path, *, with_features: bool = False, **changes: Any) -> StatisticsExtractor:
     options = Fid(a=Path("unused"), b=Path("unused"), features="random", device="cpu", cache=cache, **changes)
     return StatisticsExtractor(options, with_features=with_features)
 
 
-def measured(path: Path, cache: Path, **changes: Any) -> ExtractedStatistics:
-    return gauge(cache, **changes).measured(open_fid_input(path, None, None))
+def extract(path: Path, cache: Path, **changes: Any) -> ExtractedStatistics:
+    return make_extractor(cache, **changes).extract(open_fid_input(path, None, None))
 
 
 def test_the_cache_knows_pixels_and_not_paths_names_or_modes(tmp_path: Path, cache: Path, folder: Path) -> None:
-    first = measured(folder, cache)
+    first = extract(folder, cache)
     assert not first.cached
     moved = tmp_path / "moved" / "deep"
     moved.mkdir(parents=True)
     for index, file in enumerate(sorted(folder.iterdir(), reverse=True)):
         Image.open(file).convert("RGB" if index % 2 else "P").save(moved / f"{index}.TIFF")
     for path in (tmp_path / "moved", half_abnormal(tmp_path / "data", noise(1))):
-        again = measured(path, cache)
+        again = extract(path, cache)
         assert again.cached
         np.testing.assert_array_equal(again.statistics.covariance, first.statistics.covariance)
     changed = noise(1)
     changed[0, 0, 0] ^= 1
-    assert not measured(write_folder(tmp_path / "changed", changed), cache).cached
+    assert not extract(write_folder(tmp_path / "changed", changed), cache).cached
 
 
 def test_other_features_are_cached_apart(cache: Path, folder: Path) -> None:
-    measured(folder, cache)
-    assert not measured(folder, cache, seed=1).cached
-    assert measured(folder, cache).cached
+    extract(folder, cache)
+    assert not extract(folder, cache, seed=1).cached
+    assert extract(folder, cache).cached
 
 
 def test_a_damaged_cache_is_made_again(
     tmp_path: Path, cache: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sides = (folder, write_folder(tmp_path / "other", noise(2)))
-    first = [measured(side, cache) for side in sides]
+    first = [extract(side, cache) for side in sides]
     files = sorted(cache_directory(cache).iterdir())
     assert len(files) == 2
     files[0].write_bytes(b"half a fi")
     files[1].write_bytes(b"")
     for before, side in zip(first, sides, strict=True):
-        again = measured(side, cache)
+        again = extract(side, cache)
         assert not again.cached
         np.testing.assert_array_equal(again.statistics.covariance, before.statistics.covariance)
     assert capsys.readouterr().err.count("the cache is damaged and is made again") == 2
-    assert all(measured(side, cache).cached for side in sides)
+    assert all(extract(side, cache).cached for side in sides)
 
 
 def test_statistics_under_anothers_name_are_made_again(
     tmp_path: Path, cache: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    measured(folder, cache)
+    extract(folder, cache)
     (file,) = cache_directory(cache).iterdir()
-    measured(folder, tmp_path / "elsewhere", seed=1)
+    extract(folder, tmp_path / "elsewhere", seed=1)
     (other,) = cache_directory(tmp_path / "elsewhere").iterdir()
     file.write_bytes(other.read_bytes())
-    assert not measured(folder, cache).cached
+    assert not extract(folder, cache).cached
     assert "holds other statistics than its name says" in capsys.readouterr().err
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(
+def test_a_cache_that_cannot_be_written_is_not_needed(
     tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    assert measured(folder, tmp_path / "file").statistics.count == COUNT
+    assert extract(folder, tmp_path / "file").statistics.count == COUNT
     assert "not cached" in capsys.readouterr().err
 
 
-def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cache_lies_in_the_users_cache_directory_or_in_the_one_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_directory(None) == tmp_path / "xrayaug" / "fid"
     assert cache_directory(tmp_path / "own") == tmp_path / "own" / "fid"
@@ -158,21 +160,21 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert cache_directory(None) == Path.home() / ".cache" / "xrayaug" / "fid"
 
 
-def test_features_at_hand_give_the_same_statistics_and_are_kept_until_all_is_measured(
+def test_extracted_features_give_the_same_statistics_and_are_kept_until_finish(
     tmp_path: Path, cache: Path, folder: Path
 ) -> None:
-    plain = measured(folder, tmp_path / "plain", batch_size=5)
-    measuring = gauge(cache, with_features=True, batch_size=5)
-    found = measuring.measured(open_fid_input(folder, None, None))
+    plain = extract(folder, tmp_path / "plain", batch_size=5)
+    extractor = make_extractor(cache, with_features=True, batch_size=5)
+    found = extractor.extract(open_fid_input(folder, None, None))
     assert found.features is not None
     assert found.features.shape == (COUNT, Quarters.dims)
     assert found.statistics.covariance.tobytes() == plain.statistics.covariance.tobytes()
     assert len(list(cache_directory(cache).glob("*.partial"))) == 1
-    measuring.finish()
+    extractor.finish()
     assert list(cache_directory(cache).glob("*.partial")) == []
 
 
-def test_nested_folders_hidden_files_and_strangers(tmp_path: Path, cache: Path, folder: Path) -> None:
+def test_nested_folders_are_read_and_hidden_and_other_files_are_not(tmp_path: Path, cache: Path, folder: Path) -> None:
     nested = tmp_path / "nested"
     (nested / "patient1" / "study1").mkdir(parents=True)
     for index, file in enumerate(sorted(folder.iterdir())):
@@ -180,16 +182,16 @@ def test_nested_folders_hidden_files_and_strangers(tmp_path: Path, cache: Path, 
     for stranger in ("._001.png", "notes.txt", "patient1/._0.png", ".hidden.png"):
         (nested / stranger).write_bytes(b"not an image")
     assert open_fid_input(nested, None, None).count == COUNT
-    assert measured(nested, cache).pixels_sha256 == measured(folder, cache).pixels_sha256
+    assert extract(nested, cache).pixels_sha256 == extract(folder, cache).pixels_sha256
 
 
 def test_an_unreadable_file_is_named(cache: Path, folder: Path) -> None:
     (folder / "005.png").write_bytes((folder / "005.png").read_bytes()[:200])
     with pytest.raises(DataError, match=r"005\.png cannot be read"):
-        measured(folder, cache)
+        extract(folder, cache)
 
 
-def test_a_dataset_by_split_and_label_and_an_arm(tmp_path: Path, cache: Path) -> None:
+def test_a_dataset_or_an_arm_is_selected_by_split_and_label(tmp_path: Path, cache: Path) -> None:
     data = half_abnormal(tmp_path / "data", noise(1))
 
     def build(directory: Path) -> dict[str, Any]:
@@ -200,24 +202,24 @@ def test_a_dataset_by_split_and_label_and_an_arm(tmp_path: Path, cache: Path) ->
     arm = Augment(real=data, percent=0, out=tmp_path / "arm")
     builder.build_artifact(arm, "dataset", build)
     assert open_fid_input(arm.out, None, None).kind == "dataset"
-    assert measured(data, cache).pixels_sha256 == measured(arm.out, cache).pixels_sha256
+    assert extract(data, cache).pixels_sha256 == extract(arm.out, cache).pixels_sha256
     assert open_fid_input(arm.out, "train", None).count == COUNT - 1
     assert open_fid_input(arm.out, None, "normal").count == COUNT // 2
     with pytest.raises(DataError, match="no valid images"):
         open_fid_input(arm.out, "valid", None)
 
 
-def test_statistics_are_a_side_without_a_pass(tmp_path: Path, cache: Path) -> None:
+def test_a_file_of_statistics_needs_no_network(tmp_path: Path, cache: Path) -> None:
     np.savez(tmp_path / "x.npz", mu=np.zeros(4), sigma=np.eye(4))
     side = open_fid_input(tmp_path / "x.npz", None, None)
     assert isinstance(side, PrecomputedStatistics)
     assert (side.kind, side.count) == ("statistics", None)
-    assert gauge(cache).measured(side).summary() == {
+    assert make_extractor(cache).extract(side).to_dict() == {
         "path": str(tmp_path / "x.npz"), "kind": "statistics", "n": None, "pixels_sha256": None, "cached": False,
     }  # fmt: skip
 
 
-def test_what_can_be_no_side_says_so(tmp_path: Path, folder: Path) -> None:
+def test_paths_that_are_no_images_are_refused(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "x.dcm").touch()

@@ -52,7 +52,7 @@ def test_a_classifiers_features_are_what_its_output_layer_is_given(
     assert logits[:1].tolist() == pytest.approx(expected.tolist(), rel=1e-4, abs=1e-6)
 
 
-def test_another_run_is_another_identity_and_the_same_weights_elsewhere_are_not(data: Path, tmp_path: Path) -> None:
+def test_the_identity_depends_on_the_weights_and_not_on_the_path(data: Path, tmp_path: Path) -> None:
     runs = [run_of(data, tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 0), ("c", 1))]
     origins = [features.load_extractor(str(run), CPU).origin for run in runs]
     assert origins[0] == origins[1]
@@ -61,9 +61,9 @@ def test_another_run_is_another_identity_and_the_same_weights_elsewhere_are_not(
     assert "inception" not in str(origins[0]).lower()
 
 
-def test_it_says_what_the_classifier_was_trained_on(data: Path, tmp_path: Path) -> None:
+def test_a_classifiers_training_data_are_known(data: Path, tmp_path: Path) -> None:
     learnt = features.load_extractor(str(run_of(data, tmp_path / "run")), CPU).learnt_from
-    assert learnt == {"run": str(tmp_path / "run"), "data_sha256": artifacts.digest(data), "synthetic": 3}
+    assert learnt == features.TrainingData(str(tmp_path / "run"), artifacts.digest(data), synthetic=3)
     assert features.load_extractor("random", CPU, dims=64).learnt_from is None
 
 
@@ -74,7 +74,7 @@ def test_random_features_are_inceptions_network(pictures: list[ImagePixels]) -> 
     assert (found.origin["features"], found.origin["network_name"]) == ("random", "random weights, seed 2")
 
 
-def test_the_network_is_never_silently_another(data: Path, tmp_path: Path) -> None:
+def test_options_for_another_network_and_damaged_runs_are_refused(data: Path, tmp_path: Path) -> None:
     run = run_of(data, tmp_path / "run")
     with pytest.raises(UsageError, match="neither inception nor random"):
         features.load_extractor("randon", CPU)

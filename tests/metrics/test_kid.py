@@ -26,14 +26,14 @@ def by_definition(x: FloatArray, y: FloatArray) -> float:
     return within_x + within_y - 2 * between
 
 
-def test_it_is_the_double_loop(random: np.random.Generator) -> None:
+def test_the_mmd_equals_a_double_loop(random: np.random.Generator) -> None:
     x, y = random.normal(size=(7, 5)), random.normal(1, 2, size=(9, 5))
     assert kid.squared_mmd(x, y) == pytest.approx(by_definition(x, y), rel=1e-12)
     single = kid.squared_mmd(x.astype(np.float32), y.astype(np.float32))
     assert single == pytest.approx(by_definition(x, y), rel=1e-4)
 
 
-def test_one_distribution_is_at_zero_on_average_whatever_the_number(random: np.random.Generator) -> None:
+def test_equal_distributions_have_mean_zero_for_any_number_of_images(random: np.random.Generator) -> None:
     for n in (10, 40):
         found = [kid.squared_mmd(*random.normal(size=(2, n, 8))) for _ in range(400)]
         assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(len(found))
@@ -49,7 +49,7 @@ def test_the_number_of_images_does_not_bias_it(random: np.random.Generator) -> N
     assert few == pytest.approx(many, rel=0.15)
 
 
-def test_the_subsets_mean_with_an_error_that_holds_the_truth(random: np.random.Generator) -> None:
+def test_the_interval_of_the_mean_covers_the_true_value(random: np.random.Generator) -> None:
     found = kid.distance(random.normal(size=(300, 6)), random.normal(0.3, size=(200, 6)), random)
     truth = kid.squared_mmd(random.normal(size=(3000, 6)), random.normal(0.3, size=(3000, 6)))
     assert (found.subsets, found.subset_size) == (100, 100)

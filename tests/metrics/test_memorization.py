@@ -26,27 +26,27 @@ def test_the_threshold_is_the_order_statistic_of_alpha() -> None:
     assert memorization.find_threshold(reference[: memorization.min_reference_size(0.05)], 0.05).rate == 0.05
 
 
-def test_fresh_ones_fall_below_as_often_as_is_said_and_fail_as_seldom() -> None:
+def test_fresh_images_fall_below_the_threshold_at_the_stated_rate() -> None:
     random = np.random.default_rng(0)
     below, failed, trials = [], 0, 1500
     for _ in range(trials):
         found = memorization.find_threshold(random.normal(size=120), 0.05)
         number = int((random.normal(size=300) < found.value).sum())
         below.append(number / 300)
-        failed += found.chance(number, 300) < 0.05
+        failed += found.tail_probability(number, 300) < 0.05
     assert np.mean(below) == pytest.approx(6 / 121, rel=0.1)
     assert failed / trials == pytest.approx(0.045, abs=0.015)  # the binomial distribution would fail a sixth
 
 
-def test_many_below_have_no_chance() -> None:
+def test_many_images_below_the_threshold_have_probability_near_zero() -> None:
     found = memorization.find_threshold(np.arange(240.0), 0.01)
-    assert found.chance(0, 1000) == 1
-    assert found.chance(1000, 1000) < 1e-6
-    assert found.chance(100, 1000) < 1e-6 < found.chance(10, 1000)
+    assert found.tail_probability(0, 1000) == 1
+    assert found.tail_probability(1000, 1000) < 1e-6
+    assert found.tail_probability(100, 1000) < 1e-6 < found.tail_probability(10, 1000)
 
 
 @pytest.mark.parametrize("change", ["none", "noise", "darker", "gamma", "mirrored", "moved"])
-def test_a_copy_is_found_however_it_is_dressed(change: str) -> None:
+def test_a_changed_copy_is_found(change: str) -> None:
     training, fresh = drawn(1, 40), drawn(2, 40)
     noise = np.random.default_rng(0).normal(0, 8, training.shape)
     dressed = {
@@ -63,13 +63,13 @@ def test_a_copy_is_found_however_it_is_dressed(change: str) -> None:
     assert distances.max() < reference.min() / 2
 
 
-def test_pictures_of_one_grey_have_a_distance() -> None:
+def test_constant_pictures_have_a_distance() -> None:
     flat = np.full((2, IMAGE_SIZE, IMAGE_SIZE), 7, np.uint8)
     _, distances = memorization.nearest_images(flat, drawn(1, 3))
     np.testing.assert_allclose(distances, 1)
 
 
-def test_ones_own_group_is_not_near() -> None:
+def test_images_of_the_own_group_are_excluded() -> None:
     points = np.random.default_rng(0).normal(size=(6, 3))
     groups = np.array([0, 0, 1, 1, 2, 2])
     places, distances = memorization.nearest_features(points, points, (groups, groups))

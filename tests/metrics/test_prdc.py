@@ -1,5 +1,7 @@
 """Precision, recall, density and coverage against their definitions, and where their values are known."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -34,9 +36,9 @@ def by_definition(generated: FloatArray, real: FloatArray) -> PrecisionRecall:
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.0, 2.5])
-def test_they_are_what_they_are_defined_as(random: np.random.Generator, shift: float) -> None:
+def test_the_measures_equal_their_definitions(random: np.random.Generator, shift: float) -> None:
     real, generated = random.normal(size=(14, 3)), random.normal(shift, 0.7, size=(11, 3))
-    found, expected = prdc.compute_prdc(generated, real).named(), by_definition(generated, real).named()
+    found, expected = asdict(prdc.compute_prdc(generated, real)), asdict(by_definition(generated, real))
     assert found == pytest.approx(expected)
 
 
@@ -47,7 +49,7 @@ def test_a_set_against_itself(random: np.random.Generator) -> None:
     assert found.density == pytest.approx(1.2)  # each lies in its own ball, and in those of five others on average
 
 
-def test_sets_that_do_not_touch(random: np.random.Generator) -> None:
+def test_disjoint_sets_have_zero_measures(random: np.random.Generator) -> None:
     real = random.normal(size=(40, 4))
     assert prdc.compute_prdc(real + 100, real) == PrecisionRecall(0, 0, 0, 0)
 

@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("arch", [*ANANDA, *OTHER_KINDS])
-def test_any_network_has_one_output(arch: str) -> None:
+def test_every_network_has_one_output(arch: str) -> None:
     sketch = classifier.build_on_meta(arch, size=224)
     output = sketch.network.get_submodule(classifier.output_layer(sketch.network))
     assert isinstance(output.weight, Tensor)
@@ -29,7 +29,7 @@ def test_any_network_has_one_output(arch: str) -> None:
         assert sketch(torch.empty(3, 1, 224, 224, device="meta")).shape == (3,)
 
 
-def test_densenet169_counts_as_published() -> None:
+def test_densenet169_has_the_published_number_of_parameters() -> None:
     assert classifier.count_parameters(classifier.build_on_meta("densenet169", size=224)) == 12_484_480 + 1664 + 1
     blocks = classifier.summarize_layers("densenet169", size=224)
     assert blocks[0]["output"] == [1, 224, 224]
@@ -46,7 +46,7 @@ def test_an_unknown_network_names_its_neighbours() -> None:
 
 
 @pytest.mark.parametrize(("arch", "size"), [("alexnet", 32), ("inception_v3", 64), ("vit_b_16", 60), ("maxvit_t", 64)])
-def test_a_size_that_does_not_fit_is_one_line(arch: str, size: int) -> None:
+def test_a_size_that_does_not_fit_is_refused(arch: str, size: int) -> None:
     with pytest.raises(UsageError, match=f"{arch} cannot take images of {size} pixels") as caught:
         classifier.build(arch, size=size)
     assert "\n" not in caught.value.message
@@ -62,7 +62,7 @@ def test_grey_is_normalised_and_repeated() -> None:
         torch.testing.assert_close(network(grey), network.network((grey.expand(-1, 3, -1, -1) - mean) / std)[:, 0])
 
 
-def test_squeezenet_can_say_normal() -> None:
+def test_squeezenet_can_give_negative_logits() -> None:
     network = classifier.build("squeezenet1_1", size=32, seed=3).eval()
     with torch.inference_mode():
         logits = torch.cat([network(torch.rand(8, 1, 32, 32)) for _ in range(2)])
@@ -81,7 +81,7 @@ def test_the_seed_decides_the_initial_weights() -> None:
     assert not all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_saved_and_restored(tmp_path: Path) -> None:
+def test_weights_are_saved_and_restored(tmp_path: Path) -> None:
     network = classifier.build("mnasnet0_5", size=32, seed=9)
     weights.save(tmp_path / "weights.safetensors", classifier.state_of(network))
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (5, 32, 32), np.uint8))
@@ -128,7 +128,7 @@ def test_augmentation_rotates_by_the_second_draw() -> None:
     torch.testing.assert_close(found[1, 0], torch.rot90(images[1, 0], 1), atol=1e-5, rtol=0)
 
 
-def test_augmentation_turns_black_into_the_corners_and_can_be_off() -> None:
+def test_rotated_corners_are_black_and_augmentation_can_be_off() -> None:
     images, draws = torch.ones(3, 1, 16, 16), torch.rand(3, 2, dtype=torch.float64)
     torch.testing.assert_close(augment(images, draws, flip=False, rotation=0), images)
     turned = augment(images, torch.ones_like(draws), flip=True, rotation=45)

@@ -104,7 +104,7 @@ def test_a_cached_file_of_another_hash_is_refused(monkeypatch: pytest.MonkeyPatc
     "problem",
     [urllib.error.URLError("Name or service not known"), TimeoutError("timed out"), RuntimeError("invalid hash value")],
 )
-def test_offline_says_in_one_line_what_to_do(
+def test_a_failed_download_names_the_url_the_path_and_the_alternative(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, problem: Exception
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -120,7 +120,7 @@ def test_offline_says_in_one_line_what_to_do(
     assert "\n" not in caught.value.message + caught.value.hint
 
 
-def test_a_download_is_held_to_the_hash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_download_with_another_hash_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     source = tmp_path / "source.pth"
     source.write_bytes(b"an error page")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
@@ -130,7 +130,7 @@ def test_a_download_is_held_to_the_hash(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert not any(inception.cached_weights_path().parent.iterdir())
 
 
-def test_another_networks_file_is_refused_in_one_line(tmp_path: Path, weights: InceptionWeights) -> None:
+def test_a_file_of_another_network_is_refused(tmp_path: Path, weights: InceptionWeights) -> None:
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match=r"470 of 470 tensors are missing .*, Conv2d_1a_3x3\.conv\.weight the first"):
         inception.load_weights(tmp_path / "other.pth")

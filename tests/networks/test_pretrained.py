@@ -86,7 +86,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         classifier.build("resnet18", size=32, weights=str(file))
     more = {**state_of("squeezenet1_1", 1000), "stowaway": torch.zeros(1)}
     torch.save(more, file)
-    with pytest.raises(WeightsError, match="'stowaway' is not of it"):
+    with pytest.raises(WeightsError, match="'stowaway'"):
         classifier.build("squeezenet1_1", size=32, weights=str(file))
 
 
@@ -108,18 +108,18 @@ def test_a_hostile_file_is_refused_and_not_executed(write: Any, tmp_path: Path) 
     assert not (tmp_path / "executed").exists()
 
 
-def test_a_missing_file_is_one_line() -> None:
+def test_a_missing_file_is_named() -> None:
     with pytest.raises(WeightsError, match=r"no weights file nowhere\.pth"):
         classifier.build("squeezenet1_1", size=32, weights="nowhere.pth")
 
 
-def test_offline_says_what_to_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_names_the_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise urllib.error.URLError("Name or service not known")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    with pytest.raises(WeightsError, match=r"cannot be had.*not known") as caught:
+    with pytest.raises(WeightsError, match="not known") as caught:
         classifier.build("densenet169", size=32, weights="imagenet")
     for part in (
         "https://download.pytorch.org/models/densenet169-",
@@ -131,9 +131,7 @@ def test_offline_says_what_to_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "\n" not in caught.value.message + caught.value.hint
 
 
-def test_imagenet_weights_from_the_cache_are_held_to_their_hash(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cached_imagenet_weights_are_checked_by_their_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     url = models.SqueezeNet1_1_Weights.IMAGENET1K_V1.url
     file = tmp_path / "hub" / "checkpoints" / url.rpartition("/")[2]
@@ -146,7 +144,7 @@ def test_imagenet_weights_from_the_cache_are_held_to_their_hash(
     classifier.build("squeezenet1_1", size=32, weights="imagenet")
 
 
-def test_a_download_is_held_to_the_hash_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_is_checked_by_the_hash_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *given, **_: asked.extend(given))

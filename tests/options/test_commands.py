@@ -14,11 +14,11 @@ import typer.main
 from xrayaug import cli
 from xrayaug.data import dataset
 from xrayaug.errors import UsageError
-from xrayaug.networks.gans import Recipe, dcgan
+from xrayaug.networks.gans import dcgan
 from xrayaug.options import COMMANDS, Experiment, Phantom, Prepare, TrainClassifier, TrainGan
-from xrayaug.options.base import Command, Role, flag_name, parse_numbers, parse_pair, parse_words
+from xrayaug.options.base import Command, Role, flag_name, format_value, parse_numbers, parse_pair, parse_words
 from xrayaug.options.choices import Control
-from xrayaug.options.train_gan import DCGAN_RECIPE
+from xrayaug.options.recipes import Recipe
 from xrayaug.runtime.stopping import Interval
 
 Field = dataclasses.Field[Any]
@@ -125,7 +125,7 @@ def test_every_command_says_what_it_does_and_gives_an_example(command: type[Comm
     assert isinstance(parse(argv), command)
 
 
-def test_the_same_word_means_the_same_thing_everywhere() -> None:
+def test_an_option_has_the_same_type_in_all_commands() -> None:
     found: dict[str, set[Any]] = {}
     for command, field in FIELDS:
         of = kind(command, field)
@@ -134,7 +134,7 @@ def test_the_same_word_means_the_same_thing_everywhere() -> None:
     assert {name: kinds for name, kinds in found.items() if len(kinds) > 1} == {}
 
 
-def test_what_all_commands_take_is_declared_once() -> None:
+def test_the_options_of_all_commands_are_declared_once() -> None:
     shared = {field.name: field for field in dataclasses.fields(Command)}
     for command, field in FIELDS:
         if field.name in shared and field.name != "out":  # fid may do without --out
@@ -143,7 +143,7 @@ def test_what_all_commands_take_is_declared_once() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_out_closes_a_command_line(command: type[Command]) -> None:
+def test_out_is_the_last_option_of_a_command_line(command: type[Command]) -> None:
     names = [field.name for field in command.option_fields()]
     assert names[-1] == "out"
     assert len(set(names)) == len(names) == len(dataclasses.fields(command))
@@ -151,7 +151,7 @@ def test_out_closes_a_command_line(command: type[Command]) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_argv_leaves_defaults_out_and_comes_back(command: type[Command], parse: Parse) -> None:
+def test_argv_leaves_out_defaults_and_is_parsed_back(command: type[Command], parse: Parse) -> None:
     made = command(**required(command))
     assert len(made.argv()) == 1 + sum(
         1 + (not field.metadata["positional"])
@@ -164,19 +164,19 @@ def test_argv_leaves_defaults_out_and_comes_back(command: type[Command], parse: 
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_argv_of_all_options_at_once_comes_back(command: type[Command], parse: Parse) -> None:
+def test_argv_of_all_options_at_once_is_parsed_back(command: type[Command], parse: Parse) -> None:
     made = command(**set_every_option(command))
     assert parse(made.argv()) == made
 
 
 @pytest.mark.parametrize(("command", "field"), FIELDS, ids=FIELD_IDS)
-def test_argv_of_every_value_comes_back(command: type[Command], field: Field, parse: Parse) -> None:
+def test_argv_of_every_value_is_parsed_back(command: type[Command], field: Field, parse: Parse) -> None:
     for value in awkward(command, field):
         made = command(**(required(command) | {field.name: value}))
         assert parse(made.argv()) == made
 
 
-def test_a_command_line_is_fit_for_a_shell() -> None:
+def test_a_command_line_is_quoted_for_a_shell() -> None:
     made = Phantom(layout="rsna", count=3, out=Path("my set/it's $HOME"))
     assert made.command_line() == """xrayaug phantom --layout rsna --count 3 --out 'my set/it'"'"'s $HOME'"""
 
@@ -209,7 +209,7 @@ def test_a_list_that_holds_no_number_is_a_usage_error(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["3", "3,", "3,4,5", "a,b", "-1,2", "1.5,2", "", "1" * 20 + ",2"])
-def test_what_is_no_pair_is_a_usage_error(text: str) -> None:
+def test_a_text_that_is_not_a_pair_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="is not two image numbers"):
         parse_pair(text)
 
@@ -218,7 +218,7 @@ def test_a_pair_of_numbers() -> None:
     assert parse_pair(" 3, 17 ") == (3, 17)
 
 
-def test_a_list_of_names_is_held_to_what_there_is() -> None:
+def test_a_list_of_names_may_hold_only_the_choices() -> None:
     assert parse_words(" both, normal,") == ("both", "normal")
     with pytest.raises(UsageError, match="empty list"):
         parse_words(" ,")
@@ -267,7 +267,7 @@ def test_the_gan_of_the_thesis_is_the_default() -> None:
     assert (made.arch, made.epochs, made.only_label, made.width) == ("dcgan", 100, None, 1.0)
 
 
-def test_every_field_of_a_recipe_is_an_option_that_by_default_leaves_it_as_it_is() -> None:
+def test_every_field_of_a_recipe_is_an_option_whose_default_keeps_the_recipe() -> None:
     made = TrainGan(data=Path("data"), out=Path("out"))
     hints, of_recipe = get_type_hints(TrainGan), get_type_hints(Recipe)
     for field in dataclasses.fields(Recipe):
@@ -276,8 +276,10 @@ def test_every_field_of_a_recipe_is_an_option_that_by_default_leaves_it_as_it_is
 
 
 def test_the_recipe_of_the_default_architecture_that_help_shows_is_the_one_that_is_used() -> None:
-    assert vars(dcgan.recipe(Prepare.size)) == DCGAN_RECIPE
-    assert all(dcgan.recipe(size) == dcgan.recipe(Prepare.size) for size in dcgan.SIZES)
+    assert all(dcgan.recipe(size) == Recipe() for size in dcgan.SIZES)
+    declared = {field.name: field.metadata["default_text"] for field in dataclasses.fields(TrainGan)}
+    for name, value in vars(Recipe()).items():
+        assert declared[name].startswith(f"{format_value(value)} for dcgan")
 
 
 def test_the_defaults_of_the_classifier_are_the_thesiss() -> None:
@@ -286,7 +288,7 @@ def test_the_defaults_of_the_classifier_are_the_thesiss() -> None:
     assert (made.batch_size, made.lr, made.flip) == (8, 1e-4, True)
 
 
-def test_a_choice_is_held_to_what_there_is() -> None:
+def test_a_word_that_is_not_a_choice_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="--arch is nothing") as refusal:
         TrainGan(data=Path("data"), out=Path("out"), arch="nothing")
     assert "dcgan" in refusal.value.hint

@@ -37,7 +37,7 @@ def test_a_stream_depends_on_every_seed_and_their_order() -> None:
     assert len(drawn) == len(seeds)
 
 
-def test_a_stream_depends_on_nothing_else() -> None:
+def test_a_stream_does_not_depend_on_the_global_generator() -> None:
     first = torch.randn(4, generator=devices.seeded_generator(3, 1))
     torch.rand(7)
     assert torch.equal(first, torch.randn(4, generator=devices.seeded_generator(3, 1)))
@@ -92,7 +92,7 @@ def test_arithmetic_is_fp32_unless_asked() -> None:
 
 
 def test_tf32_is_refused_where_there_is_none() -> None:
-    with pytest.raises(UsageError, match="--precision tf32 is for NVIDIA GPUs, not for cpu"):
+    with pytest.raises(UsageError, match=r"--precision tf32 .* cpu"):
         devices.resolve("cpu", precision="tf32")
 
 

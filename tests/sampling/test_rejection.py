@@ -1,4 +1,4 @@
-"""What is dropped is the worst by the score, and every image is told apart by its candidate's number."""
+"""Rejection drops the lowest scores, and every image keeps its candidate's number."""
 
 import csv
 from collections.abc import Callable
@@ -30,14 +30,14 @@ COUNT, SHARE = 60, 0.25  # of 80 candidates, in two passes
 
 @pytest.fixture(scope="module")
 def runs(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A GAN of the normal images, and one that was told labels."""
+    """A GAN of the normal images, and a conditional one."""
     folder = tmp_path_factory.mktemp("runs")
     options = TrainGan(
         data=make_dataset(folder / "data"), epochs=1, latent=4, batch_size=8, device="cpu", out=folder / "plain"
     )
     train_gan.run(replace(options, only_label="normal", width=0.25))
-    train_gan.run(replace(options, arch="cgan", width=0.25, out=folder / "told"))
-    return {name: folder / name for name in ("plain", "told")}
+    train_gan.run(replace(options, arch="cgan", width=0.25, out=folder / "conditional"))
+    return {name: folder / name for name in ("plain", "conditional")}
 
 
 def command(run: Path, out: Path, **changes: Any) -> Sample:
@@ -54,7 +54,7 @@ def rejected(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(text))
 
 
-def test_the_lowest_are_dropped_and_the_rest_keep_their_order() -> None:
+def test_the_lowest_scores_are_dropped_and_the_rest_keep_their_order() -> None:
     found = RejectionResult("luck", 0.4, [3.0, 1.0, 2.0, 2.0, 5.0], ["normal"] * 5, ["normal"] * 3)
     assert found.kept == [0, 2, 4]
     assert found.index_columns()[1] == {"candidate": "2", "score": "2"}
@@ -67,36 +67,36 @@ def test_the_lowest_are_dropped_and_the_rest_keep_their_order() -> None:
     }
 
 
-def test_each_label_loses_its_own_worst() -> None:
+def test_the_lowest_scores_of_each_label_are_dropped() -> None:
     labels = ["normal", "abnormal"] * 4
     found = RejectionResult("luck", 0.5, [9, 1, 8, 2, 7, 3, 6, 4], labels, labels[:4])
     assert found.kept == [0, 2, 5, 7]
 
 
-def test_so_many_are_drawn_that_as_many_are_left_as_are_wanted() -> None:
+def test_enough_candidates_are_drawn() -> None:
     assert [rejection.count_candidates(count, 0.1) for count in (9, 90, 91, 1)] == [10, 100, 102, 2]
     assert rejection.count_candidates(7, 0.0) == 7
 
 
-def test_numbers_by_their_passes() -> None:
-    assert list(rejection.group_by_batch([0, 5, 64, 66, 130], 64)) == [(0, [0, 5]), (64, [0, 2]), (128, [2])]
-    assert list(rejection.group_by_batch(range(3, 6), 64)) == [(0, [3, 4, 5])]
+def test_indices_are_grouped_by_pass() -> None:
+    assert list(rejection.group_by_pass([0, 5, 64, 66, 130], 64)) == [(0, [0, 5]), (64, [0, 2]), (128, [2])]
+    assert list(rejection.group_by_pass(range(3, 6), 64)) == [(0, [3, 4, 5])]
 
 
-def test_scores_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+def test_scores_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="NaN"):
         rejection.score_candidates(
             range(0, 64, 64), lambda _: iter([[float("nan")] * 64]), Checkpoints(tmp_path, Interval(images=1))
         )
 
 
-def test_far_from_three_real_images_is_worse_than_near_to_them() -> None:
+def test_realism_is_higher_near_three_real_images() -> None:
     real = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [9.0, 9.0]], np.float32)
     inside, outlier = rejection.realism_scores(np.array([[0.0, 0.0], [9.0, 9.0]], np.float32), real)
     assert [inside, outlier] == pytest.approx([-1, -np.hypot(8, 9)])
 
 
-def test_what_is_kept_is_what_would_be_drawn_anyway(runs: dict[str, Path], tmp_path: Path) -> None:
+def test_kept_images_equal_those_drawn_without_rejection(runs: dict[str, Path], tmp_path: Path) -> None:
     found = sample.run(command(runs["plain"], tmp_path / "kept"))
     sample.run(command(runs["plain"], tmp_path / "all", count=80, reject=0.0))
     rows = open_dataset(tmp_path / "kept").rows
@@ -113,7 +113,7 @@ def test_what_is_kept_is_what_would_be_drawn_anyway(runs: dict[str, Path], tmp_p
 
 
 def test_both_labels_stay_balanced(runs: dict[str, Path], tmp_path: Path) -> None:
-    sample.run(command(runs["told"], tmp_path / "out"))
+    sample.run(command(runs["conditional"], tmp_path / "out"))
     rows = open_dataset(tmp_path / "out").rows
     assert sum(row.label == "normal" for row in rows) == COUNT // 2
     for row in rows:
@@ -125,7 +125,7 @@ def means(monkeypatch: pytest.MonkeyPatch) -> None:
     """A feature: how bright a picture is."""
     weights = inception.InceptionWeights("random", "random weights, seed 0", {}, "a")
     monkeypatch.setattr(inception, "random_weights", lambda _: weights)
-    monkeypatch.setattr(rejection, "DIMS", 1)
+    monkeypatch.setattr(inception, "FID_DIMS", 1)
     monkeypatch.setattr(InceptionNetwork, "__init__", lambda *_: None)
     monkeypatch.setattr(
         InceptionNetwork, "begin", lambda _, batch: lambda: np.array([[one.mean()] for one in batch], np.float32)
@@ -133,7 +133,7 @@ def means(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("means")
-def test_by_features_the_farthest_from_the_training_images_are_dropped(runs: dict[str, Path], tmp_path: Path) -> None:
+def test_the_images_farthest_from_the_training_images_are_dropped(runs: dict[str, Path], tmp_path: Path) -> None:
     sample.run(command(runs["plain"], tmp_path / "out", reject_by="random"))
     data = open_dataset(runs["plain"].parent / "data")
     real = data.pixels(data.select(split="train", label="normal")).mean(axis=(1, 2))
@@ -156,7 +156,7 @@ def stopping_after(calls: int, function: Callable[..., Any]) -> Callable[..., An
 
 
 @pytest.mark.parametrize("passes", [0, 1, 2, 3])
-def test_a_stopped_rejection_goes_on_to_the_same_bytes(
+def test_a_stopped_rejection_continues_to_the_same_bytes(
     runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passes: int
 ) -> None:
     every = Interval(images=1)
@@ -172,17 +172,17 @@ def test_a_stopped_rejection_goes_on_to_the_same_bytes(
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_what_cannot_tell_the_worst_is_one_line(runs: dict[str, Path], tmp_path: Path) -> None:
+def test_runs_and_options_without_a_score_are_refused(runs: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="neither inception nor random"):
         sample.run(command(runs["plain"], tmp_path / "out", reject_by="judgement"))
-    edit_manifest(runs["told"], lambda manifest: manifest["files"].pop("discriminator.safetensors"))
+    edit_manifest(runs["conditional"], lambda manifest: manifest["files"].pop("discriminator.safetensors"))
     with pytest.raises(ArtifactError, match="lists no file"):
-        sample.run(command(runs["told"], tmp_path / "other"))
+        sample.run(command(runs["conditional"], tmp_path / "other"))
     with pytest.raises(UsageError, match="--reject is 0"):
         command(runs["plain"], tmp_path / "out", reject=0.95)
 
 
-def test_an_unused_score_is_no_difference(runs: dict[str, Path], tmp_path: Path) -> None:
+def test_an_unused_score_does_not_change_the_artifact(runs: dict[str, Path], tmp_path: Path) -> None:
     made = command(runs["plain"], tmp_path / "out", reject=0.0)
     sample.run(made)
     assert builder.find_completed(replace(made, reject_by="random")) is not None

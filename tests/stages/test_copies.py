@@ -1,4 +1,4 @@
-"""A generator that replays its training set fails, however it dresses it; fresh images pass."""
+"""A generator that replays its training set fails, also if it changes the images a little; fresh images pass."""
 
 import csv
 from collections.abc import Callable
@@ -56,26 +56,26 @@ def weights() -> inception.InceptionWeights:
 def _quick(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, weights: inception.InceptionWeights
 ) -> None:
-    """The same weights in every test; and features that cost nothing, 8 x 8 means, unless a test asks for others."""
+    """Use the same weights in every test, and 8 x 8 means as features unless a test asks for the network's own."""
     monkeypatch.setattr(inception, "random_weights", lambda _: weights)
     if "real_features" not in request.fixturenames:
-        monkeypatch.setattr(InceptionNetwork, "features", means)
+        monkeypatch.setattr(InceptionNetwork, "begin", means)
 
 
 @pytest.fixture
 def real_features() -> None:
-    """Asked for by a test that takes the network's own."""
+    """Keep the network's own features in a test."""
 
 
-def means(_: InceptionNetwork, batch: list[Pixels]) -> FeatureArray:
+def means(_: InceptionNetwork, batch: list[Pixels]) -> Callable[[], FeatureArray]:
     block = SIZE // 8
-    found = np.stack(batch).reshape(-1, 8, block, 8, block).mean(axis=(2, 4))
-    return np.asarray(found.reshape(-1, 64), np.float32)
+    blocks = np.stack(batch).reshape(-1, 8, block, 8, block).mean(axis=(2, 4))
+    return lambda: np.asarray(blocks.reshape(-1, 64), np.float32)
 
 
 @pytest.fixture
 def screen(tmp_path: Path, real: Path) -> Screen:
-    """`screen(pixels, ...)`: what is said of synthetic images with these pixels."""
+    """Return a function that screens synthetic images with given pixels and returns the result."""
 
     def make(pixels: Pixels, **changes: Any) -> Result:
         synthetic = write_synthetic(tmp_path / "synthetic", pixels)
@@ -94,7 +94,7 @@ def options(synthetic: Path, learnt_from: Path, out: Path, **changes: Any) -> Co
     return Copies(**{**given, "device": "cpu", **changes})
 
 
-def dressed(change: str, training: Pixels) -> Pixels:
+def replay(change: str, training: Pixels) -> Pixels:
     """Replays of training images."""
     noise = np.random.default_rng(0).normal(0, 6, training.shape)
     found: Pixels = {
@@ -109,7 +109,7 @@ def dressed(change: str, training: Pixels) -> Pixels:
 
 @pytest.mark.parametrize("change", ["exact", "noisy", "darker", "moved", "mirrored"])
 def test_a_generator_that_replays_its_training_set_fails(screen: Screen, hands: Pixels, change: str) -> None:
-    found = screen(dressed(change, hands[:TRAINING]))
+    found = screen(replay(change, hands[:TRAINING]))
     assert found["verdict"] == "fail"
     assert len(found["quarantined"]) > 0.9 * TRAINING
     assert found["spaces"]["pixels"]["chance"] < 1e-6
@@ -138,7 +138,7 @@ def test_a_few_copies_among_fresh_images_are_the_ones_set_aside(
     screen: Screen, hands: Pixels, tmp_path: Path, real: Path
 ) -> None:
     mixed = hands[-FRESH:].copy()
-    mixed[[3, 11]] = dressed("moved", hands[[7, 9]])
+    mixed[[3, 11]] = replay("moved", hands[[7, 9]])
     found = screen(mixed)
     assert {3, 11} <= set(found["quarantined"])
     with (tmp_path / "copies" / "copies.csv").open() as text:
@@ -149,7 +149,7 @@ def test_a_few_copies_among_fresh_images_are_the_ones_set_aside(
     assert float(lines[3]["distance_in_pixels"]) < found["spaces"]["pixels"]["threshold"]
 
 
-def test_what_is_left(screen: Screen, hands: Pixels, tmp_path: Path, real: Path) -> None:
+def test_the_artifact_has_the_table_and_the_pairs(screen: Screen, hands: Pixels, tmp_path: Path, real: Path) -> None:
     found = screen(hands[-FRESH:])
     made = artifacts.open_artifact(tmp_path / "copies", "copies")
     assert made.result == found
@@ -159,7 +159,7 @@ def test_what_is_left(screen: Screen, hands: Pixels, tmp_path: Path, real: Path)
 
 
 def test_a_plan_computes_nothing(monkeypatch: pytest.MonkeyPatch, hands: Pixels, tmp_path: Path, real: Path) -> None:
-    monkeypatch.setattr(InceptionNetwork, "features", None)
+    monkeypatch.setattr(InceptionNetwork, "begin", None)
     synthetic = write_synthetic(tmp_path / "synthetic", hands[-3:])
     planned = copies.plan(options(synthetic, real, tmp_path / "copies"))
     assert (planned["judged"], planned["training"]) == (3, TRAINING)
@@ -178,13 +178,13 @@ def test_held_out_images_that_were_trained_on_are_no_reference(screen: Screen, h
     assert any("4 reference images are training images too" in line for line in found["warnings"])
 
 
-def test_too_few_reference_images_are_said(screen: Screen, hands: Pixels) -> None:
+def test_too_few_reference_images_are_a_warning(screen: Screen, hands: Pixels) -> None:
     found = screen(hands[-FRESH:], alpha=0.01)
     assert found["reference"].startswith(f"{TRAINING} training images")
     assert any("too few reference images" in line for line in found["warnings"])
 
 
-def test_another_real_set_than_the_generator_learnt_from_is_warned_of(
+def test_a_real_set_that_the_generator_was_not_trained_on_is_a_warning(
     hands: Pixels, tmp_path: Path, real: Path, without_held_out: Path
 ) -> None:
     build_artifact(TrainGan(data=real, out=tmp_path / "gan"), "gan-run", lambda _: {})
@@ -201,13 +201,13 @@ def test_another_real_set_than_the_generator_learnt_from_is_warned_of(
         assert any("was not learnt from" in line for line in found["warnings"]) == warned
 
 
-def test_what_cannot_be_screened_says_so(hands: Pixels, tmp_path: Path, real: Path) -> None:
+def test_datasets_that_cannot_be_screened_are_refused(hands: Pixels, tmp_path: Path, real: Path) -> None:
     synthetic = write_synthetic(tmp_path / "synthetic", hands[-3:])
-    with pytest.raises(DataError, match="holds no synthetic images"):
+    with pytest.raises(DataError, match="no synthetic images"):
         copies.run(options(real, real, tmp_path / "out"))
     with pytest.raises(DataError, match="fewer than two patients"):
         copies.run(options(synthetic, synthetic, tmp_path / "out"))
-    with pytest.raises(UsageError, match="neither inception nor random"):
+    with pytest.raises(UsageError, match="--features nowhere"):
         copies.run(options(synthetic, real, tmp_path / "out", features="nowhere"))
 
 
@@ -241,12 +241,12 @@ def test_an_arm_leaves_out_what_was_set_aside(screen: Screen, hands: Pixels, tmp
 def test_an_arm_refuses_a_screening_of_another_set(screen: Screen, hands: Pixels, tmp_path: Path, real: Path) -> None:
     screen(hands[-FRESH:])
     other = write_synthetic(tmp_path / "other", hands[-FRESH:][::-1])
-    with pytest.raises(DataError, match="is of another synthetic set"):
+    with pytest.raises(DataError, match="synthetic"):
         arm(tmp_path, real, "arm", synthetic=other, copies=tmp_path / "copies")
-    with pytest.raises(UsageError, match="--copies needs --synthetic"):
+    with pytest.raises(UsageError, match="--synthetic"):
         arm(tmp_path, real, "arm", synthetic=None, percent=0.0, copies=tmp_path / "copies")
-    with pytest.raises(UsageError, match="--keep-copies needs --copies"):
+    with pytest.raises(UsageError, match="--copies"):
         arm(tmp_path, real, "arm", keep_copies=True)
     edit_manifest(tmp_path / "copies", lambda manifest: manifest["result"].update(quarantined=["x"]))
-    with pytest.raises(ArtifactError, match="no image"):
+    with pytest.raises(ArtifactError, match="quarantined"):
         arm(tmp_path, real, "arm", copies=tmp_path / "copies")

@@ -64,7 +64,7 @@ def predictions_of(evaluation: Path) -> list[dict[str, str]]:
     return lines_of(evaluation / "predictions.csv")
 
 
-def test_it_writes_what_it_promises(evaluation: Path) -> None:
+def test_it_writes_its_files(evaluation: Path) -> None:
     made = artifacts.open_artifact(evaluation, "evaluation")
     assert sorted(made.manifest["files"]) == [
         "figure7.png", "figure7.svg", "intervals.csv", "metrics.json", "predictions.csv", "report.html", "table5.csv",
@@ -93,7 +93,7 @@ def test_scores_follow_from_the_predictions(evaluation: Path) -> None:
         )
 
 
-def test_runs_are_gathered_into_arms(evaluation: Path) -> None:
+def test_runs_are_grouped_into_arms(evaluation: Path) -> None:
     result = artifacts.open_artifact(evaluation).result
     assert [(arm["name"], arm["seeds"]) for arm in result["arms"]] == [("0", [0, 1]), ("10", [0, 1])]
     assert [arm["thesis_accuracy"] for arm in result["arms"]] == [0.831, 0.826]
@@ -104,7 +104,7 @@ def test_runs_are_gathered_into_arms(evaluation: Path) -> None:
     assert result["split_by"] == "patient"
 
 
-def test_table5_sets_the_thesis_apart(evaluation: Path) -> None:
+def test_table5_marks_the_values_of_the_thesis_as_reported(evaluation: Path) -> None:
     with (evaluation / "table5.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["level"], row["percent_added"]) for row in rows] == [
@@ -119,7 +119,7 @@ def test_table5_sets_the_thesis_apart(evaluation: Path) -> None:
     assert "| 10 | 1 | 2 |" in markdown
 
 
-def test_figure7_shows_both_and_says_which_is_whose(evaluation: Path) -> None:
+def test_figure7_labels_reported_and_measured_values(evaluation: Path) -> None:
     drawn = (evaluation / "figure7.svg").read_text()
     for text in ("Platin (reported)", "Accuracy", "normal images added", "16 test images"):
         assert text in drawn
@@ -142,7 +142,7 @@ def test_a_plan_writes_nothing(runs: list[Path], tmp_path: Path) -> None:
 
 def test_a_single_seed_is_warned_about(runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = evaluate.run(options(runs[:1], tmp_path / "out"))
-    assert "warning: arm 10 has one seed" in capsys.readouterr().err
+    assert "warning: arm 10 " in capsys.readouterr().err
     assert result["arms"][0]["image"]["accuracy"]["sd"] is None
     assert all("±" not in evaluate.tables(result)[level].rows[0][3] for level in (0, 1))
 
@@ -152,40 +152,40 @@ def test_an_image_level_split_is_warned_about(
 ) -> None:
     data = make_dataset(tmp_path / "data", result={"split_by": "image"})
     result = evaluate.run(options([train(data, tmp_path / "run", 0)], tmp_path / "out"))
-    assert "patients leak between train and validation" in capsys.readouterr().err
-    assert any("patients leak" in note for note in evaluate.tables(result)[0].notes)
+    assert "warning: split by image" in capsys.readouterr().err
+    assert any("split by image" in note for note in evaluate.tables(result)[0].notes)
 
 
-def test_no_test_images_is_one_line(make_dataset: MakeDataset, tmp_path: Path) -> None:
+def test_a_dataset_without_test_images_is_refused(make_dataset: MakeDataset, tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", splits=("train", "valid"))
     with pytest.raises(DataError, match="no test images") as caught:
         evaluate.run(options([train(data, tmp_path / "run", 0)], tmp_path / "out"))
-    assert "--test 0.2" in caught.value.hint
+    assert "--test" in caught.value.hint
 
 
 def test_other_test_images_are_refused(make_dataset: MakeDataset, runs: list[Path], tmp_path: Path) -> None:
     other = train(make_dataset(tmp_path / "data", studies=5), tmp_path / "other", 7)
-    with pytest.raises(DataError, match=r"other and .*arm10-1 have different test images"):
+    with pytest.raises(DataError, match=r"other .*arm10-1 .*test images"):
         evaluate.run(options([*runs, other], tmp_path / "out"))
 
 
 def test_a_run_twice_is_refused(runs: list[Path], tmp_path: Path) -> None:
     shutil.copytree(runs[0], runs[0].with_name("copy"))
-    with pytest.raises(DataError, match="same arm and seed 1"):
+    with pytest.raises(DataError, match="seed 1"):
         evaluate.run(options([*runs, runs[0].with_name("copy")], tmp_path / "out"))
 
 
 def test_an_arm_trained_in_two_ways_is_refused(runs: list[Path], tmp_path: Path) -> None:
     data = artifacts.open_artifact(runs[0]).input("data")
     other = train(data, tmp_path / "other", 5, epochs=99)
-    with pytest.raises(DataError, match="trained differently: epochs is 10 and 99"):
+    with pytest.raises(DataError, match="epochs is 10 and 99"):
         evaluate.run(options([*runs, other], tmp_path / "out"))
 
 
 def test_a_damaged_run_is_refused(runs: list[Path], tmp_path: Path) -> None:
     broken = shutil.copytree(runs[0], runs[0].with_name("broken"))
     (broken / "weights.safetensors").write_bytes(b"nothing")
-    with pytest.raises(ArtifactError, match="changed since it was made"):
+    with pytest.raises(ArtifactError, match=r"weights\.safetensors"):
         evaluate.run(options([broken], tmp_path / "out"))
 
 
@@ -194,8 +194,8 @@ def test_no_runs_at_all(tmp_path: Path) -> None:
         evaluate.run(options([], tmp_path / "out"))
 
 
-def test_arms_of_every_kind_have_their_line(make_dataset: MakeDataset, tmp_path: Path) -> None:
-    """Fewer real images, and abnormal images added: other arms, and no value of the thesis beside them."""
+def test_arms_of_every_kind_are_scored(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    """Arms with fewer real images or with abnormal images added have no value of the thesis beside them."""
     arms = {
         "all": arm_of(0.0, 0),
         "half": arm_of(0.0, 0, real_fraction=0.5),
@@ -214,12 +214,12 @@ def test_arms_of_every_kind_have_their_line(make_dataset: MakeDataset, tmp_path:
         ("10 abnormal", None),
     ]
     drawn = (tmp_path / "out" / "figure7.svg").read_text()
-    assert "abnormal images added:" in drawn
+    assert "abnormal images added" in drawn
     assert "normal images added to 50% of the real ones" in drawn
 
 
-def test_a_dose_that_came_to_nothing_is_an_arm_of_its_own(make_dataset: MakeDataset, tmp_path: Path) -> None:
-    """As of what a balanced set lacks, beside the same percent of normal images."""
+def test_a_dose_that_adds_no_image_is_an_arm_of_its_own(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    """A balanced set lacks no images to add; the same percent of normal images is another arm."""
     arms = {"none": arm_of(0.0, 0), "nothing": arm_of(50.0, 0), "half": arm_of(50.0, 1)}
     made = [
         train(make_dataset(tmp_path / name, synthetic=arm["added"], result={"arm": arm}), tmp_path / f"run-{name}", 0)
@@ -240,22 +240,22 @@ def test_a_dose_that_came_to_nothing_is_an_arm_of_its_own(make_dataset: MakeData
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"options": {"seed": "first"}}, "'options/seed' is missing or of another type"),
-        ({"options": {"size": 10**9}}, "'options/size' is 1000000000, must be from 1 to 4096"),
+        ({"options": {"seed": "first"}}, "'options/seed'"),
+        ({"options": {"size": 10**9}}, "'options/size' is 1000000000"),
         ({"options": {"size": -1}}, "'options/size' is -1"),
-        ({"options": {"arch": 7}}, "'options/arch' is missing or of another type"),
-        ({"result": {"arm": [1]}}, "'result/arm' is missing or of another type"),
-        ({"result": {"arm": {"percent": -3}}}, "'result/arm/added' is missing"),
+        ({"options": {"arch": 7}}, "'options/arch'"),
+        ({"result": {"arm": [1]}}, "'result/arm'"),
+        ({"result": {"arm": {"percent": -3}}}, "'result/arm/added'"),
     ],
     ids=str,
 )
-def test_an_absurd_run_is_refused(
+def test_a_run_with_invalid_settings_is_refused(
     runs: list[Path], tmp_path: Path, change: dict[str, dict[str, Any]], complaint: str
 ) -> None:
     home = tmp_path / "study"
     shutil.copytree(runs[0].parent, home)
-    ((where, values),) = change.items()
-    edit_manifest(home / runs[0].name, lambda manifest: manifest[where].update(values))
+    ((section, values),) = change.items()
+    edit_manifest(home / runs[0].name, lambda manifest: manifest[section].update(values))
     with pytest.raises(ArtifactError, match=complaint):
         evaluate.run(options([home / runs[0].name], tmp_path / "out"))
 
@@ -267,7 +267,7 @@ def test_a_run_that_names_a_larger_network_is_refused_before_that_is_built(
     shutil.copytree(runs[0].parent, home)
     edit_manifest(home / runs[0].name, lambda manifest: manifest["options"].update(arch="squeezenet1_0"))
     monkeypatch.setattr(pretrained, "load_state", None)
-    with pytest.raises(WeightsError, match="does not fit squeezenet1_0"):
+    with pytest.raises(WeightsError, match="squeezenet1_0"):
         evaluate.run(options([home / runs[0].name], tmp_path / "out"))
 
 
@@ -293,9 +293,9 @@ def test_thresholds_are_chosen_on_validation(evaluation: Path) -> None:
 def test_every_level_has_intervals_and_differences(evaluation: Path) -> None:
     none, ten = artifacts.open_artifact(evaluation).result["arms"]
     for level in ("image", "study", "patient"):
-        told = ten["intervals"][level]["half"]["accuracy"]
-        assert told["low"] <= told["value"] <= told["high"]
-        assert told["value"] == pytest.approx(ten[level]["accuracy"]["mean"])
+        interval = ten["intervals"][level]["half"]["accuracy"]
+        assert interval["low"] <= interval["value"] <= interval["high"]
+        assert interval["value"] == pytest.approx(ten[level]["accuracy"]["mean"])
         difference = ten["differences"][level]["half"]["accuracy"]["value"]
         assert difference == pytest.approx(ten[level]["accuracy"]["mean"] - none[level]["accuracy"]["mean"])
         assert none["differences"][level]["half"] is None
@@ -309,36 +309,36 @@ def test_the_verdict_is_a_file_of_its_own(evaluation: Path) -> None:
     (ten,) = found["arms"]
     assert (ten["arm"], ten["baseline"]) == ("10", "0")
     assert len(ten["pairs"]) == 2
-    assert ten["difference"]["sign_flip"]["smallest"] == 0.5
-    assert {check["name"]: check["holds"] for check in found["checks"]}["seeds"] is False
+    assert ten["difference"]["sign_flip"]["min_p"] == 0.5
+    assert {check["name"]: check["passed"] for check in found["checks"]}["seeds"] is False
     (line,) = lines_of(evaluation / "verdict.csv")
     assert (line["arm"], line["verdict"], line["reason"]) == ("10", ten["verdict"], ten["reason"])
 
 
-def test_the_verdict_is_shown_with_what_it_stands_on(evaluation: Path) -> None:
-    checks, said = evaluate.tables(artifacts.open_artifact(evaluation).result)[-2:]
+def test_the_verdict_is_shown_with_its_checks(evaluation: Path) -> None:
+    checks, verdict = evaluate.tables(artifacts.open_artifact(evaluation).result)[-2:]
     assert "generator" in {row[0] for row in checks.rows}
-    assert said.rows[0][0] == "10"
-    assert said.notes[0].startswith(f"10: {said.rows[0][1]}: ")
+    assert verdict.rows[0][0] == "10"
+    assert verdict.notes[0].startswith(f"10: {verdict.rows[0][1]}: ")
 
 
 def test_one_seed_cannot_tell(runs: list[Path], tmp_path: Path) -> None:
     result = evaluate.run(options(runs[::2], tmp_path / "out"))
     (ten,) = result["verdict"]["arms"]
     assert ten["verdict"] == "cannot-tell"
-    assert "one seed shows nothing" in ten["reason"]
+    assert "one seed" in ten["reason"]
 
 
-def test_another_verdict_than_demanded_is_an_error(runs: list[Path], tmp_path: Path) -> None:
+def test_a_verdict_other_than_fail_unless_is_an_error(runs: list[Path], tmp_path: Path) -> None:
     demanding = options(runs, tmp_path / "out", fail_unless="helps")
     result = evaluate.run(demanding)
-    with pytest.raises(VerdictError, match="no arm helps: 10: ") as caught:
+    with pytest.raises(VerdictError, match="'helps': 10: ") as caught:
         evaluate.demand(demanding, result)
     assert caught.value.exit_code == 1
     result["verdict"]["arms"][0]["verdict"] = "helps"
     evaluate.demand(demanding, result)
     result["verdict"]["arms"][0]["control"] = "duplicate"
-    with pytest.raises(VerdictError, match="there is none to judge"):
+    with pytest.raises(VerdictError, match="helps"):
         evaluate.demand(demanding, result)
 
 
@@ -361,11 +361,11 @@ def test_groups_of_a_column(runs: list[Path], tmp_path: Path) -> None:
     rows = lines_of(tmp_path / "out" / "subgroups.csv")
     assert {row["value"] for row in rows} == {"normal", "abnormal"}
     (table,) = (table for table in evaluate.tables(result) if "By label" in table.title)
-    assert table.notes[0].startswith("--: undefined, as where a group lacks a class")  # as both do
+    assert table.notes[0].startswith("--: ")  # both groups lack a class
 
 
-@pytest.mark.parametrize(("column", "complaint"), [("sex", "no column 'sex'"), ("file", "16 groups, more than 4")])
-def test_a_column_that_makes_no_groups(
+@pytest.mark.parametrize(("column", "complaint"), [("sex", "'sex'"), ("file", "--by file .*16 .* 4")])
+def test_a_column_that_makes_no_groups_is_refused(
     runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str, complaint: str
 ) -> None:
     monkeypatch.setattr(inputs, "MAX_GROUPS", 4)
@@ -404,16 +404,16 @@ def test_it_audits_arms_for_a_shortcut(make_dataset: MakeDataset, tmp_path: Path
     tamper(ten, "images.npy", brighten)
     made = [train(data, tmp_path / f"{data.name}-{seed}", seed) for data in (none, ten) for seed in (0, 1)]
     result = evaluate.run(options(made, tmp_path / "out"))
-    (audit,) = result["shortcuts"]
+    (audit,) = result["audits"]
     assert (audit["arm"], audit["labels"], audit["dims"]) == ("10", ["normal"], 512)
-    assert (audit["apart"]["real"], audit["apart"]["synthetic"]) == (40, 40)
-    assert audit["apart"]["low"] > 0.9
+    assert (audit["two_sample_test"]["real"], audit["two_sample_test"]["synthetic"]) == (40, 40)
+    assert audit["two_sample_test"]["low"] > 0.9
     checks = {check["name"]: check for check in result["verdict"]["checks"]}
-    assert checks["shortcut"]["holds"] is False
-    assert "a warning and no proof" in checks["shortcut"]["sentence"]
+    assert checks["shortcut"]["passed"] is False
+    assert "warning" in checks["shortcut"]["sentence"]
     assert "all synthetic ones normal" in checks["shortcut"]["sentence"]
     assert "10: " in checks["real normals"]["sentence"]
-    assert not checks["shortcut"]["grave"]
+    assert not checks["shortcut"]["critical"]
     without = evaluate.run(options(made, tmp_path / "without", audit_images=0))
-    assert without["shortcuts"] == []
+    assert without["audits"] == []
     assert "shortcut" not in {check["name"] for check in without["verdict"]["checks"]}

@@ -182,7 +182,7 @@ def test_the_demo_refuses_real_sets() -> None:
 
 
 @pytest.mark.parametrize("percents", [(-1.0,), (float("nan"),)])
-def test_a_dose_that_is_none_is_a_usage_error(percents: tuple[float, ...]) -> None:
+def test_an_invalid_dose_is_a_usage_error(percents: tuple[float, ...]) -> None:
     with pytest.raises(UsageError, match="--percent is"):
         experiment.plan(thesis(percents=percents))
 
@@ -260,7 +260,7 @@ def test_how_the_runs_are_judged_is_passed_on(parsed: list[Command]) -> None:
 
 
 @pytest.mark.parametrize("name", [*JUDGING, "fail_unless"])
-def test_what_is_passed_on_to_evaluate_is_as_there(name: str) -> None:
+def test_options_passed_on_to_evaluate_are_declared_as_there(name: str) -> None:
     ours, theirs = (
         next(field for field in fields(command) if field.name == name) for command in (Experiment, Evaluate)
     )
@@ -277,7 +277,7 @@ def test_a_study_ends_with_its_verdict_which_may_be_demanded(capsys: pytest.Capt
     assert "50: one seed shows nothing\n" in shown
     assert shown.endswith("look at: s/report.html\n")
     experiment.demand(demo(), result)
-    with pytest.raises(VerdictError, match="no arm helps: 50: cannot tell"):
+    with pytest.raises(VerdictError, match=r"helps.*50: cannot tell"):
         experiment.demand(demo(fail_unless="helps"), result)
     experiment.demand(demo(fail_unless="helps"), {"commands": []})
     arm["verdict"] = "helps"
@@ -300,19 +300,20 @@ def mura_of(out: Path, studies: int) -> Path:
     return out
 
 
-def test_a_plan_says_aside_what_the_study_could_see(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_prints_the_power_analysis_on_standard_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     planned = experiment.plan(thesis(mura=mura_of(tmp_path / "MURA-v1.1", studies=6)))
     found = planned["power"]
     assert (found["images"], found["studies"], found["patients"]) == (12, 6, 6)
     assert (found["seeds"], found["comparisons"]) == (5, 3)
-    assert "12 test images of 6 patients in 6 studies and 5 seeds" in " ".join(capsys.readouterr().err.split())
+    message = " ".join(capsys.readouterr().err.split())
+    assert all(part in message for part in ("12 test images", "6 patients", "6 studies", "5 seeds"))
 
 
-def test_a_plan_says_that_it_cannot_know_without_test_images(
+def test_a_plan_without_test_images_says_that_its_power_is_unknown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert experiment.plan(thesis(mura=tmp_path / "nowhere"))["power"] is None
-    assert "not known yet" in " ".join(capsys.readouterr().err.split())
+    assert "power: unknown" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_prepared_set_is_counted_without_the_raw_one(tmp_path: Path) -> None:
@@ -347,7 +348,9 @@ def test_failed_commands_are_listed_with_their_last_error(
     listed = [line for line in said.err.splitlines() if line.startswith("failed: ")]
     assert len(listed) == 1
     assert "mura has no patients (look at index.csv) (exit code 1); its log: " in listed[0]
-    assert "not run, as they read what is missing: arm-0, arm-50, classifier-0-seed-0" in said.err
+    assert any(
+        line.startswith("not run") and "arm-0, arm-50, classifier-0-seed-0" in line for line in said.err.splitlines()
+    )
     assert not (out / MANIFEST).exists()
 
 
@@ -368,7 +371,7 @@ def test_a_directory_with_logs_is_still_the_studys(tmp_path: Path, trace: Path) 
         ({"devices": ("cuda:0", "cuda:1"), "jobs": 4}, Resources(4, ("cuda:0", "cuda:1"))),
     ],
 )
-def test_how_many_run_at_a_time_and_where(
+def test_the_number_of_parallel_commands_and_their_devices(
     changes: dict[str, Any], resources: Resources, tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
@@ -405,7 +408,7 @@ def test_a_status_writes_nothing_and_says_what_is_known(tmp_path: Path, capsys: 
     console.show(experiment.tables(json.loads(json.dumps(found))))
     shown = capsys.readouterr().out
     assert "11 waiting" in shown
-    assert "how long augment, evaluate, phantom, prepare" in shown
+    assert "augment, evaluate, phantom, prepare, sample, train-classifier, train-gan is not known" in shown
 
 
 def test_a_status_counts_what_is_done_and_what_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -419,7 +422,7 @@ def test_a_status_counts_what_is_done_and_what_is_left(tmp_path: Path, capsys: p
     }  # fmt: skip
     assert found["remaining_seconds"] == 90  # the other phantoms
     console.show(experiment.tables(found))
-    assert "about 1:30 left, 1 at a time, at today's pace; how long" in capsys.readouterr().out
+    assert "about 1:30 left with 1 at a time; the duration of augment, " in capsys.readouterr().out
 
 
 def test_job_scripts_are_written_instead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

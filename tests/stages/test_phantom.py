@@ -98,6 +98,6 @@ def test_another_seed_draws_other_hands(made: dict[str, Phantom], tmp_path: Path
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_few_are_exactly_as_many_as_asked_for(layout: str, count: int, tmp_path: Path) -> None:
+def test_small_counts_are_exact(layout: str, count: int, tmp_path: Path) -> None:
     assert phantom.plan(command(layout, tmp_path / "out", count=count))["images"] == count
     assert list(tmp_path.iterdir()) == []

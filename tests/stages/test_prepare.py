@@ -45,7 +45,7 @@ TABLE_3 = {
 
 
 def picture(number: int, size: int = 8) -> Pixels:
-    """A picture like no other of another number."""
+    """Return an image that differs for every number."""
     return np.random.default_rng(number).integers(0, 256, (size, size)).astype(np.uint8)
 
 
@@ -63,7 +63,7 @@ def patients_of(split: str, label: str, studies: int) -> Iterator[tuple[int, int
 
 
 def write_mura_hands(root: Path) -> None:
-    """A MURA tree with as many images, studies and patients of several studies as the real one has of hands."""
+    """Write a MURA tree with the numbers of images, studies and patients that the real one has of hands."""
     number = 0
     for (split, label), (images, studies) in MURA_HANDS.items():
         least, more = divmod(images, studies)  # so many studies have one image more
@@ -273,7 +273,7 @@ def test_hidden_copies_of_another_system_are_not_there(tmp_path: Path) -> None:
 
 
 def listed(out: Path) -> dict[str, str]:
-    """What skipped.csv holds."""
+    """Return the content of skipped.csv."""
     with (out / "skipped.csv").open(newline="") as file:
         return {line["file"]: line["reason"] for line in csv.DictReader(file)}
 
@@ -290,7 +290,7 @@ def test_losses_are_counted_with_their_share(tmp_path: Path, capsys: pytest.Capt
 
 
 def write_table(root: Path, count: int, missing: int) -> Path:
-    """A list of so many images, of which the last are not there."""
+    """Write a list of images, the last of which do not exist."""
     lines = ["file,label"]
     for number in range(count):
         lines.append(f"{number}.png,{number % 2}")
@@ -325,7 +325,7 @@ def test_a_share_lost_while_decoding_is_refused_and_what_was_decoded_is_kept(
     raw = write_folder(tmp_path / "raw", 5)
     (raw / "normal" / "04.png").write_bytes(b"no picture")
     time.sleep(2 * files.TICK / 1e9)
-    with pytest.raises(InputError, match=r"1 of 10 images are lost \(10 %; unusable: 1\), such as normal/04\.png"):
+    with pytest.raises(InputError, match=r"1 of 10 images .*normal/04\.png"):
         prepare.run(command(raw, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
     made = prepare.run(command(raw, tmp_path / "out", max_lost=0.1))
@@ -383,7 +383,7 @@ def test_a_stopped_run_never_puts_a_picture_under_another_row(
 
 
 def write_with_copies(root: Path, file: str, copy: str) -> Path:
-    """A set with splits in which `copy` has the pixels of `file`."""
+    """Write a set with splits in which `copy` has the pixels of `file`."""
     for place, split in enumerate(("train", "valid", "test")):
         write_folder(root / split, 3, first=100 * place)
     write_png(root / file, picture(7777))
@@ -448,9 +448,9 @@ def test_options_of_tables_are_refused_elsewhere_and_say_that_there_is_one(tmp_p
     raw = tmp_path / "raw"
     for number in range(4):
         write_png(raw / ("normal", "abnormal")[number % 2] / f"{number}.png", picture(number))
-    with pytest.raises(UsageError, match="--patient-column is read by --source table alone, not by folder"):
+    with pytest.raises(UsageError, match=r"--patient-column .*--source table"):
         prepare.run(command(raw, tmp_path / "out", source="folder", patient_column="mrn"))
-    with pytest.raises(UsageError, match="--patient-pattern: a set of mura says itself"):
+    with pytest.raises(UsageError, match=r"--patient-pattern .* mura"):
         prepare.run(command(raw, tmp_path / "out", source="mura", patient_pattern="."))
     (raw / "list.csv").write_text("Scan,Finding\n" + "".join(f"{number},{number % 2}\n" for number in range(4)))
     with pytest.raises(InputError, match="looks like none of"):
@@ -460,7 +460,7 @@ def test_options_of_tables_are_refused_elsewhere_and_say_that_there_is_one(tmp_p
 
 
 def write_list(root: Path, lines: list[str], header: str = "file,label,patient,view,split") -> Path:
-    """A set of as many pictures as lines, img0.png and so on, and its list."""
+    """Write one image per line, img0.png and so on, and their list."""
     for number in range(len(lines)):
         write_png(root / f"img{number}.png", picture(number))
     (root / "list.csv").write_text("\n".join([header, *(f"img{n}.png,{line}" for n, line in enumerate(lines))]) + "\n")
@@ -608,7 +608,7 @@ def test_deep_pictures_are_the_same_whatever_the_workers_and_the_stops(
     assert open_artifact(stopped.out).result == open_artifact(whole.out).result
 
 
-def test_what_was_scaled_by_another_depth_before_a_stop_is_made_again(
+def test_images_scaled_by_another_depth_before_a_stop_are_decoded_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {f"normal/{number}.tif": 4095 for number in range(8)}

@@ -48,7 +48,7 @@ def arm(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) -> 
     return make_dataset(tmp_path_factory.mktemp("data") / "arm", synthetic=3, result={"arm": ARM})
 
 
-def test_a_run_says_what_it_learnt_from(arm: Path, tmp_path: Path) -> None:
+def test_a_run_records_its_training_data(arm: Path, tmp_path: Path) -> None:
     result = train_classifier.run(options(arm, tmp_path / "run", seed=3))
     assert result["train"] == {
         "real": {"normal": 8, "abnormal": 8},
@@ -88,14 +88,14 @@ def reloaded_loss(network: torch.nn.Module, arm: Path, weights: dict[str, float]
     return classifier.weighted_bce(logits, labels, weights["normal"], weights["abnormal"]).item()
 
 
-def test_it_learns_what_is_easy(make_dataset: MakeDataset, tmp_path: Path) -> None:
+def test_an_easy_task_is_learnt(make_dataset: MakeDataset, tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", studies=8)
     result = train_classifier.run(options(data, tmp_path / "run", arch="resnet18", epochs=3))
     assert result["valid_auroc"] == 1
     assert result["valid_accuracy"] > 0.9
 
 
-def test_same_seed_same_bytes_and_another_seed_others(arm: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(arm: Path, tmp_path: Path) -> None:
     torch.manual_seed(1)  # what the caller drew before must not matter
     train_classifier.run(options(arm, tmp_path / "one", seed=1))
     torch.manual_seed(2)
@@ -110,7 +110,7 @@ def test_same_seed_same_bytes_and_another_seed_others(arm: Path, tmp_path: Path)
     assert manifests[0]["result"] == manifests[1]["result"]
 
 
-def test_the_test_split_is_never_looked_at(arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_test_split_is_not_read(arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Row] = []
     read = Dataset.stack
 
@@ -125,7 +125,7 @@ def test_the_test_split_is_never_looked_at(arm: Path, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize("size", [32, 24])
-def test_held_and_streamed_pictures_train_to_the_same_bytes(
+def test_images_in_memory_and_streamed_train_to_the_same_bytes(
     arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     ways: dict[str, Callable[[Stack, torch.device], ImageLoader]] = {
@@ -221,7 +221,7 @@ def test_an_arm_and_its_controls_are_paired(
         assert {len(shown) for shown in watched.shown.values()} == {3 * 16}
 
 
-def test_what_is_added_again_is_counted_apart(arms: dict[str, Path], tmp_path: Path) -> None:
+def test_copies_are_counted_separately(arms: dict[str, Path], tmp_path: Path) -> None:
     result = train_classifier.plan(options(arms["classical"], tmp_path / "run"))
     assert result["train"] == {
         "real": {"normal": 8, "abnormal": 8},
@@ -245,14 +245,14 @@ def test_a_reweighted_control_has_the_class_counts_of_its_arm_in_the_loss(
     monkeypatch.setattr(classifier, "weighted_bce", watch)
     result = train_classifier.run(options(arms["normal"], tmp_path / "run", epochs=1))
     assert result["class_weights"] == pytest.approx({"normal": 1 / 3, "abnormal": 2 / 3})
-    assert result["emphasis"] == pytest.approx({"normal": 4 / 3, "abnormal": 2 / 3})
+    assert result["importance_weights"] == pytest.approx({"normal": 4 / 3, "abnormal": 2 / 3})
     assert result["train"]["real"] == {"normal": 8, "abnormal": 8}
     *training, judging = weights
     assert training == [pytest.approx((4 / 9, 4 / 9))] * 2, "as balanced as without the control"
     assert judging == pytest.approx((1 / 3, 2 / 3)), "as the arm is judged"
 
 
-def test_equal_steps(arms: dict[str, Path], tmp_path: Path) -> None:
+def test_a_budget_of_steps_is_equal_in_all_arms(arms: dict[str, Path], tmp_path: Path) -> None:
     """The arm takes the baseline's steps: two of 8 images an epoch, where a pass over its own takes three."""
     given = options(arms["arm"], tmp_path / "run", budget="steps", epochs=4)
     planned, result = train_classifier.plan(given), train_classifier.run(given)
@@ -262,7 +262,7 @@ def test_equal_steps(arms: dict[str, Path], tmp_path: Path) -> None:
     assert artifacts.open_artifact(tmp_path / "run").options["budget"] == "steps"
 
 
-def test_without_anything_added_equal_steps_are_equal_epochs(arms: dict[str, Path], tmp_path: Path) -> None:
+def test_without_added_images_budgets_of_steps_and_epochs_are_equal(arms: dict[str, Path], tmp_path: Path) -> None:
     for budget in ("epochs", "steps"):
         train_classifier.run(options(arms["baseline"], tmp_path / budget, budget=budget))
     (weights, log, *_), (other_weights, other_log, *_) = (finished(tmp_path / name) for name in ("epochs", "steps"))
@@ -271,7 +271,7 @@ def test_without_anything_added_equal_steps_are_equal_epochs(arms: dict[str, Pat
 
 
 @pytest.mark.parametrize("after", [1, 3, 4, 7])
-def test_equal_steps_go_on_after_a_stop(
+def test_a_budget_of_steps_continues_after_a_stop(
     arms: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     given: dict[str, Any] = {"budget": "steps", "epochs": 4, "checkpoint_every": Interval(images=10**9)}
@@ -291,7 +291,7 @@ def test_equal_steps_go_on_after_a_stop(
     assert next(steps) == 9  # none was taken twice
 
 
-def test_the_rate_falls_when_the_validation_loss_stands_still(
+def test_the_learning_rate_falls_on_a_plateau_of_the_validation_loss(
     arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flat = classifier_training.ValidationMetrics(1.0, 0.5, 0.5)
@@ -301,7 +301,7 @@ def test_the_rate_falls_when_the_validation_loss_stands_still(
     assert result["best_epoch"] == 1  # the first of equals
 
 
-def test_a_loss_that_is_no_number_stops_training(arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_nan_loss_stops_training(arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(logits: Tensor, *_: Any) -> Tensor:
         return logits.sum() * math.nan
 
@@ -311,20 +311,20 @@ def test_a_loss_that_is_no_number_stops_training(arm: Path, tmp_path: Path, monk
     assert not (tmp_path / "run").exists()
 
 
-def test_no_validation_images_is_one_line(make_dataset: MakeDataset, tmp_path: Path) -> None:
+def test_a_set_without_validation_images_is_refused(make_dataset: MakeDataset, tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", splits=("train", "test"))
     with pytest.raises(DataError, match="no validation images") as caught:
         train_classifier.run(options(data, tmp_path / "run"))
     assert "--holdout 0.1" in caught.value.hint
 
 
-def test_one_class_is_one_line(make_dataset: MakeDataset, tmp_path: Path) -> None:
+def test_a_set_of_one_class_is_refused(make_dataset: MakeDataset, tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", labels=("normal",))
     with pytest.raises(DataError, match="normal training images only"):
         train_classifier.run(options(data, tmp_path / "run"))
 
 
-def test_images_without_label_are_one_line(make_dataset: MakeDataset, tmp_path: Path) -> None:
+def test_images_without_label_are_refused(make_dataset: MakeDataset, tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", synthetic=2, synthetic_label="")
     with pytest.raises(DataError, match=r"2 training images .* no label"):
         train_classifier.run(options(data, tmp_path / "run"))
@@ -398,7 +398,7 @@ def plain_losses(arm: Path, given: TrainClassifier) -> list[float]:
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 0.1)])
-def test_training_is_that_of_a_plain_loop(arm: Path, tmp_path: Path, precision: str, tolerance: float) -> None:
+def test_training_equals_a_plain_loop(arm: Path, tmp_path: Path, precision: str, tolerance: float) -> None:
     given = options(arm, tmp_path / "run", epochs=1, arch="resnet18", batch_size=8, precision=precision)
     train_classifier.run(given)
     found = log_of(tmp_path / "run")[0]["train_loss"]
@@ -432,7 +432,7 @@ def together(arm: Path, home: Path, **changes: Any) -> TrainClassifier:
     return options(arm, home / "run-{seed}", seeds=3, **changes)
 
 
-def test_side_by_side_each_is_what_it_is_alone(arm: Path, tmp_path: Path, alone: dict[int, Path]) -> None:
+def test_interleaved_seeds_equal_single_runs(arm: Path, tmp_path: Path, alone: dict[int, Path]) -> None:
     result = train_classifier.run(together(arm, tmp_path))
     assert {seed: finished(tmp_path / f"run-{seed}") for seed in alone} == {
         s: finished(run) for s, run in alone.items()
@@ -443,7 +443,7 @@ def test_side_by_side_each_is_what_it_is_alone(arm: Path, tmp_path: Path, alone:
 
 
 @pytest.mark.parametrize("after", [2, 7])
-def test_side_by_side_they_stop_and_go_on(
+def test_interleaved_seeds_stop_and_continue(
     arm: Path, tmp_path: Path, alone: dict[int, Path], monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     steps = count()
@@ -467,7 +467,7 @@ def test_side_by_side_they_stop_and_go_on(
     assert next(steps) == 3 * 3 * 2  # none was taken twice
 
 
-def test_side_by_side_one_that_breaks_down_ends_alone(
+def test_a_failed_seed_does_not_stop_the_others(
     arm: Path,
     tmp_path: Path,
     alone: dict[int, Path],
@@ -487,7 +487,7 @@ def test_side_by_side_one_that_breaks_down_ends_alone(
     assert not (tmp_path / "run-1").exists()
 
 
-def test_side_by_side_what_is_complete_is_kept(arm: Path, tmp_path: Path, alone: dict[int, Path]) -> None:
+def test_complete_seeds_are_kept(arm: Path, tmp_path: Path, alone: dict[int, Path]) -> None:
     train_classifier.run(options(arm, tmp_path / "run-1", seed=1))
     before = (tmp_path / "run-1" / "manifest.json").stat().st_mtime_ns
     result = train_classifier.run(together(arm, tmp_path))
@@ -498,13 +498,13 @@ def test_side_by_side_what_is_complete_is_kept(arm: Path, tmp_path: Path, alone:
     }
 
 
-def test_side_by_side_nothing_begins_where_one_is_refused(arm: Path, tmp_path: Path) -> None:
+def test_no_seed_begins_if_one_is_refused(arm: Path, tmp_path: Path) -> None:
     train_classifier.run(options(arm, tmp_path / "run-2", seed=2, epochs=1))
     with pytest.raises(OutputError, match="epochs was 1, is now 2"):
         train_classifier.run(together(arm, tmp_path))
     assert [entry.name for entry in tmp_path.iterdir()] == ["run-2"]
 
 
-def test_side_by_side_each_needs_a_place(arm: Path, tmp_path: Path) -> None:
+def test_each_seed_needs_an_out(arm: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs an --out for each"):
         train_classifier.run(options(arm, tmp_path / "run", seeds=2))

@@ -60,7 +60,7 @@ def test_a_run_holds_weights_log_previews_and_reals(made: TrainGan) -> None:
     }
 
 
-def test_held_pictures_train_to_the_same_bytes(
+def test_images_in_memory_and_streamed_train_to_the_same_bytes(
     made: TrainGan, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -81,7 +81,7 @@ def test_the_log_has_a_line_per_epoch(made: TrainGan) -> None:
         assert min(line["d_loss"], line["g_loss"], line["seconds"], line["images_per_second"]) > 0
 
 
-def test_the_result_says_what_was_trained_on_what(made: TrainGan) -> None:
+def test_the_result_describes_networks_and_training_images(made: TrainGan) -> None:
     run = open_artifact(made.out, "gan-run")
     expected = {
         "arch": "dcgan",
@@ -136,7 +136,7 @@ def test_previews_change_nothing(made: TrainGan, tmp_path: Path) -> None:
     assert (tmp_path / "fewer" / name).read_bytes() == (made.out / name).read_bytes()
 
 
-def test_only_one_label_is_learnt_if_asked(data: Path, tmp_path: Path) -> None:
+def test_only_label_selects_the_training_images(data: Path, tmp_path: Path) -> None:
     result = train_gan.run(command(data, tmp_path / "gan", epochs=1, only_label="normal"))
     assert result["training_images"] == {"normal": 8}
     assert result["images_seen"] == 8
@@ -162,7 +162,7 @@ def test_nan_stops_the_training_and_leaves_no_run(data: Path, tmp_path: Path, lr
     assert not artifacts.is_artifact(tmp_path / "gan.partial")
 
 
-def test_weights_that_break_in_the_very_last_step_are_not_kept(
+def test_weights_that_become_nan_in_the_last_step_are_not_saved(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = GanModel.step
@@ -192,14 +192,14 @@ def test_nan_names_the_epoch_and_what_broke(data: Path, tmp_path: Path, monkeypa
     assert len((tmp_path / "gan.partial" / "log.jsonl").read_text().splitlines()) == 1
 
 
-def test_a_size_that_is_not_offered_is_explained(make_dataset: MakeDataset, tmp_path: Path) -> None:
+def test_an_unsupported_size_is_refused(make_dataset: MakeDataset, tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", studies=1, size=48)
     with pytest.raises(DataError, match="holds images of 48 px; dcgan makes 32, 64, 128, 256 px") as refusal:
         train_gan.run(command(data, tmp_path / "gan"))
     assert "--size" in refusal.value.hint
 
 
-def test_a_label_that_is_not_there_is_explained(make_dataset: MakeDataset, tmp_path: Path) -> None:
+def test_a_missing_label_is_refused(make_dataset: MakeDataset, tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", labels=["normal"])
     with pytest.raises(DataError, match="no abnormal images in its train split"):
         train_gan.run(command(data, tmp_path / "gan", only_label="abnormal"))
@@ -218,7 +218,7 @@ def test_a_label_that_is_not_there_is_explained(make_dataset: MakeDataset, tmp_p
         ({"arch": "cgan", "conditional": False}, "--no-conditional is not for cgan"),
     ],
 )
-def test_what_an_architecture_cannot_do_is_refused(
+def test_options_that_an_architecture_does_not_support_are_refused(
     data: Path, tmp_path: Path, changes: dict[str, Any], complaint: str
 ) -> None:
     for show in (train_gan.plan, train_gan.run):
@@ -227,7 +227,7 @@ def test_what_an_architecture_cannot_do_is_refused(
     assert not (tmp_path / "gan").exists()
 
 
-def test_what_the_user_says_goes_before_what_the_architecture_says(data: Path, tmp_path: Path) -> None:
+def test_options_override_the_recipe(data: Path, tmp_path: Path) -> None:
     own = gans.load("cgan").recipe(32)
     options = command(data, tmp_path / "gan", arch="cgan", beta2=0.9, r1=0.0)
     resolved = train_gan.plan(options)["recipe"]
@@ -280,7 +280,7 @@ def plain_losses(options: TrainGan, real: Tensor, zs: list[Tensor]) -> list[list
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 0.05)])
-def test_a_step_is_that_of_a_plain_loop(data: Path, tmp_path: Path, precision: str, tolerance: float) -> None:
+def test_a_step_equals_that_of_a_plain_loop(data: Path, tmp_path: Path, precision: str, tolerance: float) -> None:
     options = command(data, tmp_path / "gan", precision=precision)
     source = torch.Generator().manual_seed(1)
     real = torch.rand(8, 1, 32, 32, generator=source) * 2 - 1
@@ -293,7 +293,7 @@ def test_a_step_is_that_of_a_plain_loop(data: Path, tmp_path: Path, precision: s
     assert precision == "fp32" or found[-1] != pytest.approx(expected[-1], rel=1e-6)  # it was not in fp32
 
 
-def test_networks_in_bf16_give_images_and_judgements_in_fp32(data: Path, tmp_path: Path) -> None:
+def test_networks_in_bf16_give_images_and_logits_in_fp32(data: Path, tmp_path: Path) -> None:
     result = train_gan.run(command(data, tmp_path / "gan", precision="bf16"))
     assert all(torch.tensor(value).isfinite() for value in result["last_epoch"].values())
     kept = weights.read(tmp_path / "gan" / "generator.safetensors")
@@ -305,7 +305,7 @@ def test_networks_in_bf16_give_images_and_judgements_in_fp32(data: Path, tmp_pat
         assert (images.dtype, both.d(images).dtype) == (torch.float32, torch.float32)
 
 
-def test_a_trace_changes_nothing(made: TrainGan, tmp_path: Path) -> None:
+def test_a_trace_does_not_change_training(made: TrainGan, tmp_path: Path) -> None:
     train_gan.run(replace(made, out=tmp_path / "gan", profile=tmp_path / "trace.json"))
     name = "generator.safetensors"
     assert (tmp_path / "gan" / name).read_bytes() == (made.out / name).read_bytes()

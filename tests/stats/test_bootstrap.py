@@ -7,7 +7,7 @@ from peak import peak_of
 from xrayaug.stats import bootstrap, classification
 
 
-def test_names_are_numbered_and_the_nameless_stand_alone() -> None:
+def test_groups_are_numbered_and_empty_names_are_groups_of_their_own() -> None:
     assert bootstrap.encode_groups(["b", "", "a", "b", ""]).tolist() == [0, 1, 2, 0, 3]
     assert bootstrap.encode_groups([]).tolist() == []
 
@@ -36,7 +36,7 @@ def test_a_resample_scores_as_its_cases_repeated(seed: int) -> None:
             assert found[metric][place] == pytest.approx(np.nan if expected is None else expected, nan_ok=True), metric
 
 
-def test_a_class_that_a_resample_lacks_is_no_number() -> None:
+def test_a_resample_without_a_class_has_undefined_scores() -> None:
     found = bootstrap.resampled_scores(np.array([0, 1]), np.array([0.2, 0.9]), 0.5, np.array([[2.0, 0.0], [1.0, 1.0]]))
     assert np.isnan(found["auroc"]).tolist() == [True, False]
     assert found["accuracy"].tolist() == [1, 1]
@@ -72,7 +72,7 @@ def test_scores_are_to_the_bit_those_of_counts_in_double_precision() -> None:
     assert areas[0].tobytes() == areas[1].tobytes()
 
 
-def test_a_resample_takes_a_byte_a_case(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resamples_use_one_byte_per_case(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is drawn and scored at a time is bounded, whatever the number of resamples."""
     monkeypatch.setattr(bootstrap, "CHUNK_ENTRIES", 1 << 14)
     cases = 1000
@@ -87,7 +87,7 @@ def test_a_resample_takes_a_byte_a_case(monkeypatch: pytest.MonkeyPatch) -> None
         assert peak_of(partial(work, resamples)) < resamples * cases + 16 * 8 * bootstrap.CHUNK_ENTRIES
 
 
-def test_patients_of_the_class_that_has_fewest() -> None:
+def test_min_class_patients() -> None:
     labels, patients = np.array([0, 0, 0, 1, 1]), np.array([0, 1, 2, 3, 3])
     assert bootstrap.min_class_patients(labels, patients) == 1
     assert bootstrap.min_class_patients(labels[:3], patients[:3]) == 3  # a class that is not there is not few

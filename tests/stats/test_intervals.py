@@ -6,7 +6,7 @@ from xrayaug.stats import intervals
 from xrayaug.stats.intervals import Estimate
 
 
-def test_without_patients_it_is_the_t_interval_over_seeds() -> None:
+def test_without_patient_variance_it_is_the_t_interval_over_seeds() -> None:
     values = np.array([0.01, 0.03, 0.02, 0.05])
     found = intervals.estimate(values, np.tile(values, (50, 1)), 10**6, 10**6)
     assert found is not None
@@ -19,7 +19,7 @@ def test_without_patients_it_is_the_t_interval_over_seeds() -> None:
     assert found.p_equivalent(0.04) == pytest.approx(max(lower, upper))
 
 
-def test_with_seeds_that_agree_it_is_the_patients_interval() -> None:
+def test_without_seed_variance_it_is_the_interval_over_patients() -> None:
     random = np.random.default_rng(0)
     patient_variance = random.normal(0.02, 0.01, 4000)
     found = intervals.estimate(np.full(3, 0.02), np.tile(patient_variance[:, None], 3), 10**6, 10**6)
@@ -28,7 +28,7 @@ def test_with_seeds_that_agree_it_is_the_patients_interval() -> None:
     assert found.interval() == pytest.approx((0.02 - 1.96 * 0.01, 0.02 + 1.96 * 0.01), abs=0.001)
 
 
-def test_what_each_seed_makes_of_each_patient_counts_once() -> None:
+def test_the_seed_by_patient_interaction_counts_once() -> None:
     """Obuchowski and Rockette's variance against sums over all pairs, written out."""
     random = np.random.default_rng(1)
     values, resampled = random.normal(0, 1, 3), random.normal(0, 1, (200, 3)) + random.normal(0, 1, (200, 1))
@@ -66,21 +66,21 @@ def test_the_p_value_is_the_level_of_the_interval_that_ends_at_0(distance: float
     assert found.p_equivalent(distance + 0.01) == pytest.approx(Estimate(0.01, 3e-5, 5e-5, 3, 40).p_value() / 2)
 
 
-def test_one_patient_of_a_class_is_no_sample() -> None:
+def test_a_class_with_one_patient_has_no_estimate() -> None:
     assert intervals.estimate(np.array([0.1, 0.2]), np.zeros((100, 2)), 500, 1) is None
     two = intervals.estimate(np.array([0.1, 0.2]), np.random.default_rng(0).normal(0, 0.01, (100, 2)), 500, 2)
     assert two is not None
     assert two.patient_df == 1
 
 
-def test_networks_that_never_differ_are_not_known_to_be_equal() -> None:
+def test_networks_without_observed_differences_have_a_positive_variance() -> None:
     found = intervals.estimate(np.zeros(5), np.zeros((100, 5)), 60, 10**6)
     assert found is not None
     assert found.interval() == pytest.approx((-0.0447, 0.0447), abs=1e-3)  # about 3 / 60: the rule of three
     assert found.p_value() == 1
 
 
-def test_one_seed_has_the_interval_over_patients_alone() -> None:
+def test_one_seed_has_an_interval_over_patients_only() -> None:
     random = np.random.default_rng(0)
     resampled = random.normal(0, 0.01, (1000, 1))
     found = intervals.estimate(np.array([0.3]), resampled, 10**6, 10**6)
@@ -89,7 +89,7 @@ def test_one_seed_has_the_interval_over_patients_alone() -> None:
     assert found.error == pytest.approx(np.std(resampled, ddof=1))
 
 
-def test_what_is_undefined_has_no_interval() -> None:
+def test_undefined_values_have_no_estimate() -> None:
     assert intervals.estimate(np.array([np.nan, 0.1]), np.zeros((10, 2)), 5, 5) is None
     assert intervals.estimate(np.array([0.2, 0.1]), np.full((10, 2), np.nan), 5, 5) is None
 

@@ -101,7 +101,7 @@ def test_sign_flip_agrees_with_scipy(seed: int) -> None:
     assert smallest == 2 / 2**6
 
 
-def test_five_seeds_cannot_reach_one_in_twenty() -> None:
+def test_the_sign_flip_of_five_seeds_cannot_reach_5_percent() -> None:
     assert paired_tests.sign_flip(np.array([1.0, 2.0, 3.0, 4.0, 5.0])) == (0.0625, 0.0625)
     assert paired_tests.sign_flip(np.array([0.0]))[0] == 1
 
@@ -119,7 +119,7 @@ def test_holm_by_hand() -> None:
     assert paired_tests.holm({}) == {}
 
 
-def test_holm_holds_every_closed_test() -> None:
+def test_holm_agrees_with_the_closed_testing_procedure() -> None:
     """It is the closure of Bonferroni: rejected if every set that holds it has its smallest p below level / size."""
     random = np.random.default_rng(0)
     for _ in range(50):

@@ -28,19 +28,19 @@ def test_a_missing_file_is_found_when_opened(made: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", manifests.KINDS)
-def test_a_wrong_kind_is_explained_with_the_command_that_makes_one(made: Path, kind: str) -> None:
+def test_an_artifact_of_another_kind_is_refused_with_the_command_that_makes_the_kind(made: Path, kind: str) -> None:
     if kind == "raw":
         assert open_artifact(made, kind).kind == kind
         return
     with pytest.raises(ArtifactError) as refusal:
         open_artifact(made, kind)
-    assert refusal.value.message == f"{made} is a raw (made by phantom), expected a {kind}"
-    assert refusal.value.hint == f"make one with: {manifests.KINDS[kind]}"
+    assert all(fact in refusal.value.message for fact in (str(made), "raw", "phantom", kind))
+    assert manifests.KINDS[kind] in refusal.value.hint
 
 
 def test_another_format_is_refused(made: Path) -> None:
     edit_manifest(made, lambda manifest: manifest.update(format=99))
-    with pytest.raises(ArtifactError, match=f"format 99, this xrayaug reads format {manifests.FORMAT}"):
+    with pytest.raises(ArtifactError, match=f"format 99.* {manifests.FORMAT}$"):
         open_artifact(made, "raw")
 
 
@@ -52,17 +52,17 @@ def test_a_manifest_without_a_field_is_refused(made: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"a": 1}'])
-def test_a_manifest_that_is_none_is_refused(made: Path, text: str) -> None:
+def test_an_invalid_manifest_file_is_refused(made: Path, text: str) -> None:
     (made / MANIFEST).write_text(text)
     with pytest.raises(ArtifactError, match=r"manifest\.json is not"):
         open_artifact(made, "raw")
 
 
-def test_a_foreign_directory_is_explained(tmp_path: Path) -> None:
+def test_a_directory_of_other_files_is_refused_with_the_name_of_one(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
-    with pytest.raises(ArtifactError, match=r"no finished dataset: it holds holiday\.jpg") as refusal:
+    with pytest.raises(ArtifactError, match=r"holiday\.jpg") as refusal:
         open_artifact(tmp_path, "dataset")
-    assert refusal.value.hint == "make one with: xrayaug prepare, sample or augment"
+    assert "xrayaug prepare" in refusal.value.hint
 
 
 def test_inputs_are_found_after_the_whole_tree_moved(chain: tuple[Path, Path], tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_every_kind_has_a_command_that_makes_one() -> None:
         (dict, [], {}, "is missing or of another type"),
     ],
 )
-def test_what_a_manifest_says_is_held_to_its_bounds(
+def test_a_manifest_value_outside_its_type_or_bounds_is_refused(
     kind: Any, value: Any, bounds: dict[str, Any], complaint: str
 ) -> None:
     artifact = Artifact(Path("a"), {"result": {"size": value}})
@@ -119,7 +119,7 @@ def test_what_a_manifest_says_is_held_to_its_bounds(
         artifact.get(kind, "result", "size", **bounds)
 
 
-def test_what_a_manifest_says_within_its_bounds_is_given() -> None:
+def test_a_manifest_value_within_its_bounds_is_returned() -> None:
     artifact = Artifact(Path("a"), {"result": {"size": 8, "arch": "dcgan"}})
     assert artifact.get(int, "result", "size", minimum=8, maximum=8) == 8
     assert artifact.get(float, "result", "size") == 8

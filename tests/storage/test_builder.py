@@ -77,7 +77,7 @@ def test_two_runs_differ_in_nothing_but_the_environment(tmp_path: Path) -> None:
     assert manifests_read[0] == manifests_read[1]
 
 
-def test_what_breaks_never_looks_finished(tmp_path: Path) -> None:
+def test_a_failed_build_does_not_look_finished(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(RuntimeError, match="killed"):
         build_artifact(phantom(out), "raw", breaks)
@@ -115,7 +115,7 @@ def test_inputs_that_changed_came_or_went_are_named(tmp_path: Path) -> None:
     for seed, path in enumerate((real, other, synthetic)):
         build_artifact(phantom(path, seed=seed), "dataset", build)
     build_artifact(Augment(real=real, percent=0, out=out), "dataset", build)
-    with pytest.raises(OutputError, match="input real has another content; input synthetic is new"):
+    with pytest.raises(OutputError, match=r"input real .*; input synthetic "):
         build_artifact(Augment(real=other, synthetic=synthetic, percent=0, out=out), "dataset", never)
     build_artifact(Augment(real=real, synthetic=synthetic, percent=0, out=out, overwrite=True), "dataset", build)
     with pytest.raises(OutputError, match="input synthetic is no longer given"):

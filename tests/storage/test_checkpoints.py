@@ -1,4 +1,4 @@
-"""A checkpoint gives back what it was given, bit by bit; a damaged one is set aside; no code is in it."""
+"""A checkpoint restores the state bit by bit; a damaged one is set aside; it contains no code."""
 
 import json
 import math
@@ -37,7 +37,7 @@ def names(kept: Checkpoints) -> list[str]:
     return sorted(file.name for file in kept.directory.iterdir())
 
 
-def test_what_is_saved_comes_back(kept: Checkpoints) -> None:
+def test_a_saved_state_is_restored_exactly(kept: Checkpoints) -> None:
     kept.save_if_due(40, state)
     restored = Checkpoints(kept.directory, ALWAYS).restore()
     assert restored["plain"] == state()["plain"]
@@ -72,13 +72,13 @@ def test_an_optimiser_goes_on_as_if_it_had_never_stopped(kept: Checkpoints) -> N
         assert torch.equal(tensor, again.state_dict()[name])
 
 
-def test_nothing_is_nothing(kept: Checkpoints) -> None:
+def test_without_checkpoints_nothing_is_restored(kept: Checkpoints) -> None:
     assert kept.restore() is None
     assert kept.last_good() is None
     kept.clear()
 
 
-def test_two_are_kept(kept: Checkpoints) -> None:
+def test_two_checkpoints_are_kept(kept: Checkpoints) -> None:
     for seen in (1, 2, 3, 4):
         kept.save_if_due(seen, state)
     assert [name[:12] for name in names(kept)] == ["000000000003", "000000000004"]
@@ -110,7 +110,7 @@ def test_a_damaged_one_is_set_aside_and_the_one_before_is_used(
     assert kept.restore()["weight"].unique().tolist() == [2.0]
 
 
-def test_one_of_the_right_hash_and_another_content_is_damaged_too(kept: Checkpoints) -> None:
+def test_a_checkpoint_with_a_valid_hash_and_invalid_content_is_skipped(kept: Checkpoints) -> None:
     kept.save_if_due(1, lambda: state(1.0))
     for content in (b"", b"\xff" * 40, (9).to_bytes(8, "little") + b'{"a": 1}'):
         name = f"000000000002-{files.sha256_bytes(content)[:16]}.safetensors"
@@ -140,12 +140,12 @@ def test_nan_is_never_saved(kept: Checkpoints) -> None:
     assert [name[:12] for name in names(kept)] == ["000000000001"]
 
 
-def test_what_is_no_state_is_a_bug(kept: Checkpoints) -> None:
+def test_a_state_of_an_unsupported_type_raises_type_error(kept: Checkpoints) -> None:
     with pytest.raises(TypeError, match="cannot hold a set"):
         kept.save_if_due(1, lambda: {1, 2})
 
 
-def test_it_saves_when_it_is_time(tmp_path: Path) -> None:
+def test_a_checkpoint_is_saved_when_it_is_due(tmp_path: Path) -> None:
     kept = Checkpoints(tmp_path, Interval(images=100))
     for seen in (50, 99, 100, 150, 199, 210):
         kept.save_if_due(seen, state)

@@ -58,7 +58,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
         csvfile.read_sheet(write(tmp_path, b"id,ID\n1,2\n")).column(["id"])
 
 
-def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
+def test_missing_and_empty_csv_files_are_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         csvfile.read_sheet(tmp_path / "gone.csv")
     with pytest.raises(DataError, match="is empty"):
@@ -78,9 +78,7 @@ def test_nul_bytes_are_no_csv(tmp_path: Path, data: bytes) -> None:
         csvfile.read_lines(write(tmp_path, data))
 
 
-def test_what_is_no_list_of_images_is_refused_before_it_fills_the_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_csv_with_too_many_cells_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, b"a,b\n" * 10)
     monkeypatch.setattr(csvfile, "MAX_CELLS", 29)
     with pytest.raises(DataError, match="more than 29 cells"):
@@ -107,7 +105,7 @@ def test_numbers_are_written_as_they_are_and_text_is_guarded() -> None:
 
 
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=2, max_size=4), max_size=4))
-def test_what_is_dumped_is_read_back_by_pythons_own_reader(rows: list[list[str]]) -> None:
+def test_python_s_csv_reader_reads_what_dump_writes(rows: list[list[str]]) -> None:
     read = csv.reader(io.StringIO(csvfile.dump(rows), newline=""), strict=True)
     assert [[csvfile.unescape_formula(cell) for cell in cells] for cells in read] == rows
 
@@ -125,7 +123,7 @@ def test_what_is_dumped_is_read_back_by_pythons_own_reader(rows: list[list[str]]
         gzip.compress(b"file,label\na.png,1\n", mtime=0),
     ],
 )
-def test_what_spreadsheets_and_archives_add_is_taken_off(tmp_path: Path, data: bytes) -> None:
+def test_the_sep_line_and_the_byte_order_mark_are_removed(tmp_path: Path, data: bytes) -> None:
     path = write(tmp_path, data)
     assert csvfile.read_sheet(path).header == ("file", "label")
     assert [line.cells[:2] for line in csvfile.read_sheet(path).lines] == [("a.png", "1")]

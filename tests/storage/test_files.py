@@ -1,4 +1,4 @@
-"""Files are whole or not there, and a log goes on where it was."""
+"""Files are complete or absent, and a log continues after a stop."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ def test_a_file_is_on_disk_before_it_bears_its_name(tmp_path: Path, monkeypatch:
     assert (tmp_path / "new" / "file").read_bytes() == b"content"
 
 
-def test_what_killed_processes_were_writing_is_swept_away(tmp_path: Path) -> None:
+def test_temporary_files_of_killed_processes_are_deleted(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     for name in (".a.json.77.new", "deep/.b.png.78.new", "deep/kept.png", ".hidden"):
         (tmp_path / name).touch()

@@ -38,7 +38,9 @@ def end(process: "subprocess.Popen[str]") -> None:
     process.communicate()
 
 
-def test_the_second_is_told_who_the_first_is(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
+def test_a_second_lock_is_refused_with_the_process_of_the_first(
+    holder: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
     try:
         expected = f"process {holder.pid} on {socket.gethostname()} since 20"
         with pytest.raises(OutputError, match=expected), lock.hold(tmp_path / "out"):
@@ -63,7 +65,7 @@ def test_the_lock_is_released_when_the_work_fails(tmp_path: Path) -> None:
     assert not list((tmp_path / "deep").iterdir())
 
 
-def test_who_holds_it_can_be_seen_without_holding_it(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
+def test_find_holder_returns_the_process_that_holds_the_lock(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
     try:
         seen = lock.find_holder(tmp_path / "out")
         assert seen is not None
@@ -76,7 +78,7 @@ def test_who_holds_it_can_be_seen_without_holding_it(holder: "subprocess.Popen[s
     assert lock.find_holder(tmp_path / "never") is None
 
 
-def test_a_look_keeps_nobody_from_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looking_at_a_lock_does_not_block_a_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "out.lock"
     path.touch()
     looking = os.open(path, os.O_RDONLY)

@@ -29,7 +29,7 @@ def write(tmp_path: Path, content: bytes) -> Path:
     return tmp_path / MANIFEST
 
 
-def test_a_good_one_is_read(tmp_path: Path) -> None:
+def test_a_valid_manifest_is_read(tmp_path: Path) -> None:
     manifests.write(tmp_path, GOOD)
     manifest = read(tmp_path / MANIFEST)
     assert {name: manifest[name] for name in GOOD} == GOOD
@@ -98,7 +98,7 @@ def test_a_file_that_is_not_inside_is_refused(tmp_path: Path, name: str) -> None
         (b"'single'", "is not JSON"),
     ],
 )
-def test_what_is_not_sane_json_is_refused_in_one_line(tmp_path: Path, value: bytes, complaint: str) -> None:
+def test_invalid_json_values_are_refused_in_one_line(tmp_path: Path, value: bytes, complaint: str) -> None:
     content = json.dumps(GOOD).encode().replace(b'"size": 8', b'"size": ' + value)
     with pytest.raises(ArtifactError, match=complaint) as refusal:
         read(write(tmp_path, content))
@@ -106,12 +106,12 @@ def test_what_is_not_sane_json_is_refused_in_one_line(tmp_path: Path, value: byt
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"3", b"null", "{}".encode("utf-16")])
-def test_what_is_no_object_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_manifest_that_is_no_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ArtifactError, match=r"is not JSON|is no JSON object"):
         read(write(tmp_path, content))
 
 
-def test_what_is_too_large_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manifest_above_the_size_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifests, "MAX_BYTES", 100)
     with pytest.raises(ArtifactError, match="more than 100"):
         read(write(tmp_path, json.dumps(GOOD).encode()))
@@ -146,7 +146,7 @@ def test_an_artifact_may_be_reached_by_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["circle", "n" * 300])
-def test_what_cannot_be_looked_up_is_refused(tmp_path: Path, name: str) -> None:
+def test_files_that_cannot_be_looked_up_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "circle").symlink_to("circle")
     with pytest.raises(ArtifactError, match=r"cannot be read|is missing"):
         check_files(tmp_path, {name: {"bytes": 0, "sha256": HASH}})

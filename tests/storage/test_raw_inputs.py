@@ -181,7 +181,7 @@ def write_several(folder: Path) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("linked", ["folders", "files", "nothing"])
-def test_what_came_and_went_is_named_through_links_too(
+def test_added_and_removed_images_are_named_also_behind_links(
     tmp_path: Path, change: Callable[[Path], Any], said: str, linked: str
 ) -> None:
     pool, raw = tmp_path / "pool", tmp_path / "raw"
@@ -201,7 +201,7 @@ def test_what_came_and_went_is_named_through_links_too(
         prepare.run(command(raw, tmp_path / "out", source="folder"))
 
 
-def test_what_a_linked_file_leads_to_counts(raw: Path, tmp_path: Path) -> None:
+def test_a_changed_target_of_a_linked_file_is_found(raw: Path, tmp_path: Path) -> None:
     file = raw / "images" / "04.png"
     file.rename(tmp_path / "target.png")
     file.symlink_to(tmp_path / "target.png")
@@ -225,7 +225,7 @@ def test_an_unusable_picture_counts_as_such(raw: Path, tmp_path: Path, capsys: p
 def test_other_settings_are_named_without_decoding(raw: Path, tmp_path: Path) -> None:
     prepare.run(command(raw, tmp_path / "out"))
     (tmp_path / "out" / TIMES).unlink()
-    with pytest.raises(OutputError, match=r"another result: invert was False, is now True$"):
+    with pytest.raises(OutputError, match=r"invert was False, is now True$"):
         prepare.run(command(raw, tmp_path / "out", invert=True))
 
 
@@ -235,7 +235,7 @@ def test_overwrite_knows_the_times(raw: Path, tmp_path: Path) -> None:
 
 
 def test_the_list_of_a_drawn_set_counts_too(tmp_path: Path) -> None:
-    """A raw set that xrayaug drew has a manifest, which is not what prepare reads."""
+    """The manifest of a raw set drawn by xrayaug is not part of what prepare reads."""
     raw = tmp_path / "raw"
     for number in range(4):
         write_png(raw / f"{number}.png", picture(number))

@@ -103,7 +103,7 @@ def test_a_sketch_without_memory_tells_whether_weights_fit(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", [MemoryError, RecursionError, OverflowError, KeyError])
-def test_whatever_the_reader_raises_is_about_the_file(
+def test_any_exception_of_the_reader_is_an_error_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
     def broken(*_: Any, **__: Any) -> None:

@@ -49,7 +49,7 @@ def test_only_the_last_run_counts(log: Path) -> None:
 
 
 def test_the_end_of_a_long_log_is_enough(log: Path) -> None:
-    run(log, "a line of progress\n" * logs.READ_FROM_END + "error: late\n", 1)
+    run(log, "a line of progress\n" * logs.MAX_BYTES_READ + "error: late\n", 1)
     found = logs.last_run(log)
     assert found is not None
     assert (found.code, found.error) == (1, "late")

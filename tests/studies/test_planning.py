@@ -18,7 +18,7 @@ def graph(**changes: object) -> dict[str, set[str]]:
     return {name: {names[need] for need in needs} for name, needs in zip(names, study.needs(), strict=True)}
 
 
-def test_who_reads_whom() -> None:
+def test_the_dependencies_of_the_demo() -> None:
     found = graph(seeds=1, percents=(0.0, 50.0), screen=True)
     assert found["raw-rsna"] == set()
     assert found["rsna"] == {"raw-rsna"}
@@ -47,7 +47,7 @@ def test_sets_of_another_layout_are_read_as_such() -> None:
     assert "--only-label normal" in lines[2]
 
 
-def test_a_set_that_is_prepared_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_prepared_set_is_used_as_it_is(tmp_path: Path) -> None:
     rows = [row(patient=f"p{number}", split=split) for number, split in enumerate(("train", "train", "test", "test"))]
     data = write_dataset(tmp_path / "data", rows)
     given: dict[str, Any] = {"mura": data, "out": tmp_path / "s"}
@@ -60,7 +60,7 @@ def test_a_set_that_is_prepared_is_taken_as_it_is(tmp_path: Path) -> None:
     one = planning.plan(options)
     assert [command.name for command in one.commands[:2]] == ["prepare", "train-gan"]
     assert [fid.name for fid in one.distances] == ["fid-synthetic-rsna", "fid-rsna-mura"]
-    found = planning.estimate_power(one, planning.settings(options))
+    found = planning.estimate_power(one, planning.resolve_settings(options))
     assert found is not None
     for idle in ({"gan_size": 32}, {"test": 0.2}, {"split_by": "image"}):
         with pytest.raises(UsageError, match="prepared"):

@@ -52,7 +52,7 @@ def submit(directory: Path = Path("jobs")) -> "subprocess.CompletedProcess[str]"
     return subprocess.run(["bash", directory / slurm.SUBMIT], capture_output=True, text=True, check=False)
 
 
-def test_arrays_of_what_waits_for_the_same() -> None:
+def test_tasks_with_the_same_dependencies_are_one_array() -> None:
     demo = options(seeds=3)
     found = slurm.arrange_jobs(planning.plan(demo), demo)
     assert {kind: len(commands) for kind, commands in found.kinds.items()} == {
@@ -82,7 +82,7 @@ def test_more_tasks_than_an_array_may_have(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(found.submissions[-2].waits_for) == 7  # distances are 2, arms 3, cut twice more
 
 
-def test_what_a_job_asks_for(place: Path) -> None:
+def test_the_resources_that_a_job_requests(place: Path) -> None:
     asked = options(
         slurm_partition="gpu", slurm_time="1-00:00", slurm_memory="32G", slurm_cpus=8, slurm_gres="gpu:a100:1",
         slurm_options="--account=us --qos=low",
@@ -116,7 +116,9 @@ def test_further_options_stand_as_they_are_given(place: Path, given: str, writte
         ({"slurm_options": "--a\nrm -rf /"}, "--slurm-options"),
     ],
 )
-def test_what_no_script_can_hold_is_refused(place: Path, changes: dict[str, Any], name: str) -> None:
+def test_resources_that_cannot_be_written_to_a_script_are_refused(
+    place: Path, changes: dict[str, Any], name: str
+) -> None:
     asked = options(**changes)
     with pytest.raises(UsageError, match=name):
         slurm.write_scripts(Path("jobs"), planning.plan(asked), asked)
@@ -151,7 +153,7 @@ def test_submitted_they_make_the_study_in_order(place: Path, trace: Path) -> Non
     assert len(list(Path("jobs/logs").iterdir())) == 7
 
 
-def test_what_reads_a_failed_one_is_not_run_and_the_rest_is(place: Path, trace: Path) -> None:
+def test_dependents_of_a_failed_task_are_not_run_and_the_rest_is(place: Path, trace: Path) -> None:
     slurm.write_scripts(Path("jobs"), chains("bad", "good"), options())
     assert submit().returncode == 0
     assert said(trace, "begin") == ["bad", "good", "after-good"]
@@ -167,7 +169,7 @@ def test_written_again_they_leave_out_what_is_done(place: Path, trace: Path) -> 
     assert "'0%4'" in (Path("jobs") / slurm.SUBMIT).read_text()
 
 
-def test_what_sbatch_refuses_cancels_what_it_took(place: Path, trace: Path) -> None:
+def test_a_job_that_sbatch_refuses_cancels_those_before(place: Path, trace: Path) -> None:
     slurm.write_scripts(Path("jobs"), chains("a"), options())
     sbatch = place / "sbatch"
     sbatch.write_text('#!/bin/bash\n[[ "$*" != *prepare* ]] || exit 1\necho 7\n')
@@ -225,7 +227,7 @@ def test_only_what_was_stopped_is_queued_again(
     assert told(place, "all-requeued") == queued
 
 
-def test_a_task_that_is_none_says_so(place: Path, trace: Path) -> None:
+def test_an_unknown_task_number_is_an_error(place: Path, trace: Path) -> None:
     slurm.write_scripts(Path("jobs"), chains("a"), options())
     done = subprocess.run(["bash", "jobs/phantom.sbatch"], capture_output=True, text=True, check=False)
     assert done.returncode == 1

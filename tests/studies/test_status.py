@@ -1,4 +1,4 @@
-"""Where a study stands is told from what lies on disk: manifests, locks, logs; and the rest at today's pace."""
+"""The status of a study is read from manifests, locks and logs; the remaining time from the durations so far."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -92,9 +92,7 @@ def test_running_is_what_is_locked(pair: Study) -> None:
         (None, "killed with all that would have noted it", "stopped", ""),
     ],
 )
-def test_what_became_of_a_run_that_left_something(
-    pair: Study, code: int | None, said: str, state: State, note: str
-) -> None:
+def test_the_status_of_an_unfinished_run(pair: Study, code: int | None, said: str, state: State, note: str) -> None:
     (pair.out / "raw.partial").mkdir(parents=True)
     begin(pair, pair.commands[0], code, said)
     assert states(pair)[0] == (state, note)
@@ -126,7 +124,7 @@ def test_the_remaining_time() -> None:
     assert left([*raws, chain], [*took, ("waiting", None), ("waiting", None)], 2) == 40  # of prepare nothing is known
 
 
-def test_what_waits_for_another_begins_after_it() -> None:
+def test_a_dependent_command_starts_after_its_input() -> None:
     raw, other = first(Path("a")), first(Path("z"))
     data = [after(Path("a"), Path(name)) for name in "bcd"]
     known: list[tuple[State, float | None]] = [
@@ -135,7 +133,7 @@ def test_what_waits_for_another_begins_after_it() -> None:
     assert left([other, raw, after(Path("z"), Path("y")), *data[:2]], known, 4) == 108
 
 
-def test_of_what_nothing_is_known_is_named_and_stopped_runs_tell_nothing(pair: Study) -> None:
+def test_commands_of_unknown_duration_are_named_and_stopped_runs_are_not_timed(pair: Study) -> None:
     make(pair.commands[0], seconds=3, stops=2)
     found = status.find_statuses(pair)
     assert found[0].seconds is None
@@ -143,7 +141,7 @@ def test_of_what_nothing_is_known_is_named_and_stopped_runs_tell_nothing(pair: S
     assert status.count_states(found) == {"done": 1, "running": 0, "failed": 0, "stopped": 0, "waiting": 1}
 
 
-def test_what_is_left_for_a_person_leaves_out_what_failed_and_what_waits_for_it() -> None:
+def test_the_described_remaining_time_leaves_out_failed_commands_and_their_dependents() -> None:
     raws = [first(Path(name)) for name in "abc"]
     whole = study(Path("study"), *raws, after(Path("c"), Path("d")), after(Path("a"), Path("e")))
 
@@ -156,7 +154,7 @@ def test_what_is_left_for_a_person_leaves_out_what_failed_and_what_waits_for_it(
     failed: tuple[State, None] = ("failed", None)
     assert told(("done", 90), waiting, failed, waiting, ("done", 20)) == "about 1:30 left"
     assert told(("done", 90), waiting, waiting, waiting, waiting) == "at least 3:00 left"
-    assert told(waiting, waiting, waiting, waiting, waiting) == "how long the rest takes is not known yet"
+    assert told(waiting, waiting, waiting, waiting, waiting) == "the remaining time is not known yet"
     assert told(("done", 90), ("done", 90), failed, waiting, ("done", 20)) == ""
 
 

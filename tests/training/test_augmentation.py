@@ -33,14 +33,14 @@ def shifted(count: int) -> Tensor:
     return draws_of("translation", torch.rand(count, 2))
 
 
-def test_strength_0_is_the_identity_to_the_bit() -> None:
+def test_strength_0_changes_no_bit() -> None:
     given = images(16)
     assert torch.equal(augment(given, torch.rand(16, DRAWS_PER_IMAGE), 0.0), given)
     assert torch.equal(augment(given, torch.rand(16, DRAWS_PER_IMAGE), torch.zeros(())), given)
 
 
 @pytest.mark.parametrize("kind", DRAWS_PER_KIND)
-def test_each_kind_befalls_the_share_of_images_that_the_strength_says(kind: str) -> None:
+def test_each_kind_is_applied_with_the_probability_of_the_strength(kind: str) -> None:
     given = images(1).expand(2000, -1, -1, -1)
     draws = draws_of(kind, torch.rand(2000, DRAWS_PER_KIND[kind] - 1))
     first = int((draws[0] == ALWAYS).nonzero()[0])
@@ -49,13 +49,13 @@ def test_each_kind_befalls_the_share_of_images_that_the_strength_says(kind: str)
     assert changed.float().mean().item() == pytest.approx(0.3, abs=0.04)
 
 
-def test_strength_1_leaves_no_image_as_it_is() -> None:
+def test_strength_1_changes_every_image() -> None:
     given = images(200)
     assert (augment(given, torch.rand(200, DRAWS_PER_IMAGE), 1.0) != given).flatten(1).any(1).all()
 
 
-def test_below_strength_1_the_image_as_it_is_is_the_only_outcome_that_comes_again() -> None:
-    """Karras et al. section 2.2: so the distribution of images is still to be told from that of augmented ones."""
+def test_below_strength_1_only_the_unchanged_image_has_a_positive_probability() -> None:
+    """Karras et al. section 2.2: the distribution of images can be recovered from that of augmented ones."""
     torch.manual_seed(1)
     given = images(1).expand(1000, -1, -1, -1)
     outcomes, counts = torch.unique(
@@ -68,7 +68,7 @@ def test_below_strength_1_the_image_as_it_is_is_the_only_outcome_that_comes_agai
 
 
 @pytest.mark.parametrize("strength", [0.3, MAX_STRENGTH])
-def test_where_something_is_can_be_told_from_where_it_is_moved_to(strength: float) -> None:
+def test_positions_can_be_recovered_from_translated_images(strength: float) -> None:
     """The moved images' mean as a matrix times the images' mean: invertible up to the cap, and not at all at 1."""
     dots = torch.zeros(SIZE, 1, SIZE, SIZE)
     dots[torch.arange(SIZE), 0, :, torch.arange(SIZE)] = 1.0
@@ -103,7 +103,7 @@ def test_resampling_is_that_of_grid_sample() -> None:
     assert torch.allclose(augmentation._resample(given, x, y), expected, atol=1e-4)
 
 
-def test_it_is_differentiable_twice() -> None:
+def test_augmentation_is_twice_differentiable() -> None:
     given = images(4).requires_grad_()
     augmented = augment(given, torch.rand(4, DRAWS_PER_IMAGE), 1.0)
     (gradients,) = torch.autograd.grad(augmented.square().sum(), given, create_graph=True)
@@ -138,12 +138,12 @@ def test_translation_is_by_whole_pixels_which_do_not_blur() -> None:
         ("scale", 0.5, lambda given: given),
     ],
 )
-def test_what_a_draw_does(kind: str, how: float, expected: Callable[[Tensor], Tensor]) -> None:
+def test_a_draw_has_the_expected_effect(kind: str, how: float, expected: Callable[[Tensor], Tensor]) -> None:
     given = images(1)
     assert torch.allclose(augment(given, draws_of(kind, torch.tensor([[how]])), 0.9), expected(given), atol=1e-5)
 
 
-def test_a_cut_is_a_grey_square_of_half_the_size() -> None:
+def test_cutout_is_a_grey_square_of_half_the_size() -> None:
     given = images(1)
     cut = augment(given, draws_of("cutout", torch.tensor([[0.5, 0.5]])), 0.9)
     middle = slice(SIZE // 4, -SIZE // 4)
@@ -152,7 +152,7 @@ def test_a_cut_is_a_grey_square_of_half_the_size() -> None:
     assert torch.equal(cut, given)
 
 
-def test_a_turn_is_by_ten_degrees_at_most_and_never_mirrors() -> None:
+def test_rotation_is_at_most_ten_degrees_without_mirroring() -> None:
     line = torch.full((1, 1, 65, 65), -1.0)
     line[..., 32, 32:] = 1.0  # from the centre to the right
     for how in (0.0, 0.999):
@@ -162,12 +162,12 @@ def test_a_turn_is_by_ten_degrees_at_most_and_never_mirrors() -> None:
         assert turned[:, :25].max() < -0.5
 
 
-def test_what_comes_in_at_the_edges_is_no_black() -> None:
+def test_edges_are_reflected_and_not_black() -> None:
     bright = torch.full((20, 1, SIZE, SIZE), 0.5)
     assert torch.allclose(augment(bright, shifted(20), 0.9), bright, atol=1e-6)
 
 
-def test_it_works_in_lower_precision_around_it() -> None:
+def test_augmentation_works_under_autocast() -> None:
     given, draws = images(8), torch.rand(8, DRAWS_PER_IMAGE)
     with torch.autocast("cpu", torch.bfloat16):
         there = augment(given, draws, 1.0)
@@ -206,7 +206,7 @@ def test_ada_stays_below_the_cap() -> None:
     assert ada_after(torch.ones(100), 100).p.item() == pytest.approx(MAX_STRENGTH)
 
 
-def test_ada_goes_on_to_the_bit_from_its_state_in_its_place_in_memory() -> None:
+def test_ada_continues_from_its_state_with_the_same_bits_at_the_same_addresses() -> None:
     ada = ada_after(torch.ones(7), 6)
     other = Ada(torch.device("cpu"), speed=1000)
     place = other.p.data_ptr()

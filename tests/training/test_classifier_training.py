@@ -20,7 +20,7 @@ def test_steps_are_counted_without_making_batches(batch_size: int) -> None:
         assert classifier_training.count_batches(count, batch_size) == len(batches)
 
 
-def test_every_image_has_its_own_draws_whatever_follows() -> None:
+def test_the_draws_of_an_image_do_not_depend_on_later_images() -> None:
     few, many = (classifier_training._draw_augmentations(count, seed=0, number=1) for count in (5, 4000))
     assert torch.equal(few, many[:5])
     assert not torch.equal(few, classifier_training._draw_augmentations(5, seed=0, number=2))

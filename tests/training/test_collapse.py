@@ -1,4 +1,4 @@
-"""A collapse is told from the log: near zero for long, not once."""
+"""A collapse is detected in the log if values stay near zero, not by a single value."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -25,35 +25,35 @@ def test_spread_is_the_mean_distance_of_two_images() -> None:
 
 
 @pytest.mark.parametrize(("line", "what"), [(STRONG_D, "discriminator's loss"), (ONE_IMAGE, "generated images")])
-def test_near_zero_for_long_is_an_alarm(line: dict[str, Any], what: str) -> None:
+def test_a_lasting_value_near_zero_is_a_collapse(line: dict[str, Any], what: str) -> None:
     assert what in collapse.describe_collapse([HEALTHY, line, line, line], THOUSANDS, LOSS)
     assert "for 3 epochs" in collapse.describe_collapse([line] * 3, THOUSANDS, LOSS)
     assert collapse.is_suspect([HEALTHY, line], LOSS)
 
 
 @pytest.mark.parametrize("line", [STRONG_D, ONE_IMAGE])
-def test_a_moment_near_zero_is_none(line: dict[str, Any]) -> None:
+def test_a_single_value_near_zero_is_no_collapse(line: dict[str, Any]) -> None:
     for lines in ([], [line], [line, line], [line, HEALTHY, line, line], [line, line, line, HEALTHY]):
         assert collapse.describe_collapse(lines, THOUSANDS, LOSS) == ""
     assert not collapse.is_suspect([], LOSS)
     assert not collapse.is_suspect([line, HEALTHY], LOSS)
 
 
-def test_epochs_of_few_images_must_be_more() -> None:
+def test_small_epochs_must_last_longer() -> None:
     assert collapse.describe_collapse([STRONG_D] * 99, 100, LOSS) == ""
     assert "for 100 epochs" in collapse.describe_collapse([STRONG_D] * 100, 100, LOSS)
 
 
-def test_two_different_suspicions_do_not_add_up() -> None:
+def test_two_different_signs_do_not_add_up() -> None:
     assert collapse.describe_collapse([STRONG_D, ONE_IMAGE, STRONG_D], THOUSANDS, LOSS) == ""
 
 
-def test_both_are_named() -> None:
+def test_both_signs_are_named() -> None:
     both = STRONG_D | ONE_IMAGE | {"d_loss": 0.0}
     assert " and " in collapse.describe_collapse([both] * 3, THOUSANDS, LOSS)
 
 
-def test_a_loss_without_bound_says_nothing_of_the_discriminator() -> None:
+def test_an_unbounded_loss_near_zero_is_no_collapse() -> None:
     falling = HEALTHY | {"d_loss": -40.0}
     assert collapse.describe_collapse([falling] * 3, THOUSANDS, "wgan") == ""
     assert "generated images" in collapse.describe_collapse([ONE_IMAGE] * 3, THOUSANDS, "wgan")

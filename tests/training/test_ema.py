@@ -26,7 +26,7 @@ def of(average: Ema) -> Network:
 
 
 @pytest.mark.parametrize("batches", [[100] * 100, [64] * 156 + [16], [10_000]])
-def test_after_its_half_life_half_is_new(batches: list[int]) -> None:
+def test_half_of_the_average_is_new_after_the_half_life(batches: list[int]) -> None:
     network = Network()
     average = Ema(network)
     nn.init.ones_(network.weight)
@@ -39,13 +39,13 @@ def test_after_its_half_life_half_is_new(batches: list[int]) -> None:
     torch.testing.assert_close(of(average).norm.running_mean, torch.full((2,), 4.0), rtol=1e-4, atol=0)
 
 
-def test_early_on_it_forgets_sooner() -> None:
+def test_the_half_life_is_shorter_at_the_beginning() -> None:
     assert ema.update_rate(10_000, seen=100, images=100) > 0.999
     assert ema.update_rate(10_000, seen=2_000, images=100) == pytest.approx(0.5)  # a half-life of 100
     assert ema.update_rate(10_000, seen=200_000, images=100) == ema.update_rate(10_000, seen=10**9, images=100)
 
 
-def test_what_is_no_mean_is_copied() -> None:
+def test_other_buffers_are_copied() -> None:
     network = Network()
     average = Ema(network)
     network.stage.fill_(0.7)
@@ -56,7 +56,7 @@ def test_what_is_no_mean_is_copied() -> None:
     assert of(average).norm.num_batches_tracked == 5
 
 
-def test_it_never_touches_what_it_follows() -> None:
+def test_the_averaged_network_is_not_changed() -> None:
     network = Network()
     average = Ema(network)
     average.update(torch.tensor(1.0))

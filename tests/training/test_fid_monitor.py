@@ -16,7 +16,7 @@ def noise(count: int, brightest: int, seed: int = 0) -> Pixels:
     return np.random.default_rng(seed).integers(0, brightest, (count, 16, 16)).astype(np.uint8)
 
 
-def test_it_is_the_frechet_distance(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_distance_is_the_frechet_distance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fid_monitor, "BATCH_SIZE", 4)
     reals, fakes = noise(10, 200), noise(10, 100)
     asked: list[tuple[int, int]] = []
@@ -37,7 +37,7 @@ def test_it_is_the_frechet_distance(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(visits) == 9  # the real images are measured once
 
 
-def test_the_nearer_images_are_nearer() -> None:
+def test_more_similar_images_have_a_smaller_distance() -> None:
     yardstick = FidMonitor("random", noise(20, 200), CPU)
     near, far = (
         yardstick.distance(lambda start, count, side=side: side[start : start + count], lambda: None)  # type: ignore[misc]
@@ -46,6 +46,6 @@ def test_the_nearer_images_are_nearer() -> None:
     assert near < far / 10
 
 
-def test_many_images_are_measured_by_the_first_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_first_of_many_images_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fid_monitor, "MAX_IMAGES", 3)
     assert len(FidMonitor("random", noise(9, 200), CPU).reals) == 3

@@ -1,5 +1,6 @@
 """A step of both networks does what the recipe says."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from xrayaug.training.gan_model import (
 
 LATENT = 4
 CPU = torch.device("cpu")
+LOGIT_RECIPE = Recipe(loss="nonsaturating")  # for discriminators that return logits
 
 
 def build_model(recipe: Recipe, *, arch: str = "dcgan-plus", classes: int = 0) -> GanModel:
@@ -40,25 +42,28 @@ def metrics(found: Tensor) -> dict[str, float]:
     return dict(zip((*METRICS, *EXTRA_METRICS), found.tolist(), strict=True))
 
 
-def test_a_lazy_penalty_counts_as_often_as_it_is_left_out() -> None:
+def test_a_lazy_penalty_is_multiplied_by_its_interval() -> None:
     every, sixteenth = (
-        metrics(build_model(Recipe(r1=1.0, penalty_every=every)).step(*given(), penalised=True))["penalty"]
+        metrics(build_model(replace(LOGIT_RECIPE, r1=1.0, penalty_every=every)).step(*given(), penalised=True))[
+            "penalty"
+        ]
         for every in (1, 16)
     )
     assert sixteenth == pytest.approx(16 * every, rel=1e-5)
-    assert metrics(build_model(Recipe(r1=1.0)).step(*given()))["penalty"] == 0
+    assert metrics(build_model(replace(LOGIT_RECIPE, r1=1.0)).step(*given()))["penalty"] == 0
 
 
-def test_r1_and_r2_look_at_real_and_at_generated_images() -> None:
+def test_r1_is_of_real_and_r2_of_generated_images() -> None:
     real, z = given()
     found = [metrics(build_model(weights).step(real, z, penalised=True))["penalty"]
-             for weights in (Recipe(r1=1), Recipe(r2=1), Recipe(r1=1, r2=1))]  # fmt: skip
+             for weights in (replace(LOGIT_RECIPE, r1=1), replace(LOGIT_RECIPE, r2=1),
+                             replace(LOGIT_RECIPE, r1=1, r2=1))]  # fmt: skip
     assert found[2] == pytest.approx(found[0] + found[1], rel=1e-5)
     assert found[0] != pytest.approx(found[1], rel=1e-3)
 
 
 def test_a_penalty_makes_the_discriminator_flatter() -> None:
-    steep, flat = (build_model(Recipe(r1=weight)) for weight in (0.0, 100.0))
+    steep, flat = (build_model(replace(LOGIT_RECIPE, r1=weight)) for weight in (0.0, 100.0))
     for each in (steep, flat):
         for _ in range(20):
             each.step(*given(), penalised=True)
@@ -67,8 +72,8 @@ def test_a_penalty_makes_the_discriminator_flatter() -> None:
     assert slopes[1] < slopes[0] / 2
 
 
-def test_generated_images_are_to_have_the_labels_of_the_real_ones() -> None:
-    told: list[Tensor] = []
+def test_generated_images_get_the_labels_of_the_real_ones() -> None:
+    seen_labels: list[Tensor] = []
 
     class Listening(nn.Module):
         def __init__(self, network: nn.Module) -> None:
@@ -76,7 +81,7 @@ def test_generated_images_are_to_have_the_labels_of_the_real_ones() -> None:
             self.network = network
 
         def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-            told.append(labels)
+            seen_labels.append(labels)
             found: Tensor = self.network(x, labels)
             return found
 
@@ -84,18 +89,18 @@ def test_generated_images_are_to_have_the_labels_of_the_real_ones() -> None:
     made.g, made.d = Listening(made.g), Listening(made.d)
     labels = torch.tensor([0, 1, 1, 0])
     made.step(*given(), labels)
-    assert len(told) == 5  # G; D of real, of generated; G's step, beside real ones
-    assert all(torch.equal(each, labels) for each in told)
+    assert len(seen_labels) == 5  # G; D of real, of generated; G's step, beside real ones
+    assert all(torch.equal(each, labels) for each in seen_labels)
 
 
 def test_an_auxiliary_classifier_learns_from_real_and_generated_images() -> None:
-    made = build_model(Recipe(), arch="acgan", classes=2)
+    made = build_model(LOGIT_RECIPE, arch="acgan", classes=2)
     labels = torch.tensor([0, 1, 1, 0])
     found = [metrics(made.step(*given(), labels))["class_loss"] for _ in range(30)]
     assert found[-1] < found[0] / 2
 
 
-def test_each_view_of_a_step_is_augmented_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_view_of_a_step_is_augmented_independently(monkeypatch: pytest.MonkeyPatch) -> None:
     views: list[Tensor] = []
     augment = augmentation.augment
 
@@ -129,7 +134,7 @@ def test_penalties_are_computed_and_differentiated_in_fp32_where_steps_are_in_tf
 
     monkeypatch.setattr(torch.autograd, "backward", differentiated)
     monkeypatch.setattr(losses, "r1_penalty", penalised)
-    both = [build_model(Recipe(r1=1.0)), build_model(Recipe(r1=1.0))]
+    both = [build_model(replace(LOGIT_RECIPE, r1=1.0)), build_model(replace(LOGIT_RECIPE, r1=1.0))]
     both[1].uses_tf32 = True
     with devices.matmul_precision("tf32"):
         for each in both:

@@ -137,14 +137,14 @@ def test_the_best_snapshot_is_kept_beside_the_last(data: Path, tmp_path: Path, m
     assert files["best-generator.safetensors"] == open_artifact(two.out).manifest["files"]["generator.safetensors"]
 
 
-def test_it_is_measured_as_often_as_asked_and_at_the_end(data: Path, tmp_path: Path) -> None:
+def test_the_distance_is_measured_at_the_interval_and_at_the_end(data: Path, tmp_path: Path) -> None:
     options = command(data, tmp_path / "gan", **(MEASURED | {"fid_every": 2}))
     train_gan.run(options)
     lines = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines if "distance" in line] == [2, 3]
 
 
-def test_measuring_changes_nothing_else(data: Path, tmp_path: Path) -> None:
+def test_measuring_the_distance_does_not_change_training(data: Path, tmp_path: Path) -> None:
     for name, changes in (("measured", MEASURED), ("plain", {})):
         train_gan.run(command(data, tmp_path / name, **changes))
     name = "generator.safetensors"
@@ -177,7 +177,7 @@ class Growing(nn.Module):
         return bool(self.grown) != before
 
 
-def test_networks_grow_before_each_step_and_recorded_steps_are_then_forgotten(
+def test_networks_grow_before_each_step_and_recordings_are_then_dropped(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forgotten: list[int] = []
@@ -195,7 +195,7 @@ def test_networks_grow_before_each_step_and_recorded_steps_are_then_forgotten(
     assert forgotten == [16, 32]  # when they have grown, and at the end
 
 
-def test_mirroring_turns_about_half_of_the_images(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mirroring_flips_about_half_of_the_images(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Tensor] = []
     step = GanModel.step
 
@@ -218,7 +218,7 @@ class Recorded:
 
 
 @pytest.mark.parametrize("ends", [True, False])
-def test_recordings_are_gone_once_the_run_is_over_and_no_garbage_need_be_collected(
+def test_recordings_are_freed_at_the_end_of_the_run_without_garbage_collection(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool
 ) -> None:
     """A process group cannot be destroyed while a graph that sums over it is there."""

@@ -42,7 +42,7 @@ def test_a_trace_holds_the_steps_after_the_first_few(
     assert [file.name for file in (tmp_path / name).parent.iterdir()] == [Path(name).name]
 
 
-def test_no_trace_is_written_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_trace_is_written_by_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     work(Profile(None, CPU), SKIPPED_STEPS + TRACED_STEPS)
     assert not list(tmp_path.iterdir())
     assert not capsys.readouterr().err

@@ -25,15 +25,15 @@ def duplicate_rows(training: Sequence[Row], wanted: Mapping[str, int], seed: int
     Raises:
         DataError: there is no training image of a wanted label.
     """
-    found: list[Row] = []
+    duplicates: list[Row] = []
     for place, label in enumerate(LABELS):
         rows = [row for row in training if row.label == label]
         if wanted.get(label) and not rows:
             raise DataError(f"there is no {label} training image to take again", "see --label")
         order = np.random.default_rng((seed, DUPLICATE_STREAM, place)).permutation(len(rows)).tolist()
         turns = (divmod(number, len(order)) for number in range(wanted.get(label, 0)))
-        found += [replace(rows[order[which]], copy=before + 1) for before, which in turns]
-    return found
+        duplicates += [replace(rows[order[which]], copy=before + 1) for before, which in turns]
+    return duplicates
 
 
 def shuffle_labels(added: Sequence[Row], seed: int) -> list[Row]:
@@ -46,7 +46,7 @@ def shuffle_labels(added: Sequence[Row], seed: int) -> list[Row]:
     if len(set(labels)) < len(LABELS):
         raise DataError(
             f"--control shuffle needs synthetic images of both labels, and these are all {labels[0]}",
-            "sample a run that was told labels, such as of train-gan --arch cgan, and augment without --label",
+            "sample a run of a conditional GAN (train-gan --arch cgan), and augment without --label",
         )
     order = np.random.default_rng((seed, SHUFFLE_STREAM)).permutation(len(added)).tolist()
     return [replace(row, label=labels[place]) for row, place in zip(added, order, strict=True)]

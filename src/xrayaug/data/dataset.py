@@ -1,8 +1,8 @@
 """Read and write datasets: `index.csv`, which lists the images of `images.npy`, and the manifest.
 
-`index.csv` has one row per image; its column `image` names
-the array: `images.npy` for the dataset's own, `real/images.npy` for that of the input which the manifest calls `real`
-(an arm copies no pixels), `real/real/images.npy` for an arm made from an arm.
+`index.csv` has one row per image; its column `image` names the array: `images.npy` for the dataset's own,
+`real/images.npy` for that of the input which the manifest calls `real` (an arm copies no pixels),
+`real/real/images.npy` for an arm made from an arm.
 """
 
 import csv
@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -22,18 +22,14 @@ from xrayaug.data.images import local_cache
 from xrayaug.data.images.arrays import IMAGES, Pixels, map_images
 from xrayaug.data.images.stack import Stack
 from xrayaug.errors import ArtifactError, DataError
+from xrayaug.options import choices
 from xrayaug.storage import artifacts, csvfile, files
 from xrayaug.storage.artifacts import Artifact
 
 INDEX = "index.csv"
-SPLITS = ("train", "valid", "test")
-LABELS = ("normal", "abnormal")
-CONTROLS = (
-    "duplicate",
-    "classical",
-    "reweight",
-    "shuffle",
-)  # arms of the same size without the effect that is measured
+SPLITS: tuple[str, ...] = get_args(choices.Split)
+LABELS: tuple[str, ...] = choices.LABELS
+CONTROLS: tuple[str, ...] = get_args(choices.Control)  # arms of the same size without the effect that is measured
 REWEIGHT = "reweight"  # the control that adds no images
 MAX_PERCENT = 1e6  # largest dose of an arm
 MAX_IMAGES = 1 << 40  # of a class, a plausibility limit
@@ -181,15 +177,15 @@ def write_index(directory: Path, rows: Sequence[Row], *, split_by: str = "patien
 
 def _free_names(extras: Sequence[str]) -> list[str]:
     """Return the names of further columns, those of our own columns as `list_NAME`."""
-    taken = set(COLUMNS) | {name for name in extras if name.casefold() not in COLUMNS}
+    used = set(COLUMNS) | {name for name in extras if name.casefold() not in COLUMNS}
     names = []
     for name in extras:
         free = name
         if name.casefold() in COLUMNS:
             free = f"list_{name}"
-            while free in taken:
+            while free in used:
                 free += "_"
-            taken.add(free)
+            used.add(free)
         names.append(free)
     return names
 
@@ -217,8 +213,8 @@ def check_splits(rows: Iterable[Row], *, split_by: str) -> None:
     leaking: set[str] = set()
     for row in rows:
         if row.is_added and row.split != "train":
-            what = "synthetic image" if row.synthetic else "copy"
-            raise DataError(f"a {what} stands in '{row.split}'", "what is added may only be trained on")
+            kind = "synthetic image" if row.synthetic else "copy"
+            raise DataError(f"a {kind} is in the split '{row.split}'", "added images may only be in train")
         if not row.synthetic and row.label not in LABELS:
             raise DataError(f"the image {row.file or row.row} has no label", "labels are normal and abnormal")
         if row.patient and split_of.setdefault(row.patient, row.split) != row.split:
@@ -226,7 +222,7 @@ def check_splits(rows: Iterable[Row], *, split_by: str) -> None:
     if leaking and split_by == "patient":
         raise DataError(
             f"{len(leaking)} patients are in more than one split, {min(leaking)} the first",
-            "split by patient; or --split-by image, knowing that scores then flatter",
+            "split by patient; or --split-by image, knowing that scores are then too high",
         )
 
 
@@ -240,11 +236,15 @@ def count_leaking_patients(rows: Iterable[Row]) -> int:
 
 def count_images(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
     """Return the number of images by split and label: `{"train": {"normal": 3653, "abnormal": 1336}, ...}`."""
-    found = Counter((row.split, row.label or "unlabelled") for row in rows)
+    counts = Counter((row.split, row.label or "unlabelled") for row in rows)
     return {
-        split: {label: number for (where, label), number in sorted(found.items(), reverse=True) if where == split}
+        split: {
+            label: number
+            for (counted_split, label), number in sorted(counts.items(), reverse=True)
+            if counted_split == split
+        }
         for split in SPLITS
-        if any(where == split for where, _ in found)
+        if any(counted_split == split for counted_split, _ in counts)
     }
 
 
@@ -256,19 +256,19 @@ def read_arm(artifact: Artifact) -> dict[str, Any]:
     Raises:
         ArtifactError: it does not say so, or something absurd.
     """
-    where = ("result", "arm")
-    arm = artifact.get(dict, *where)
-    added = artifact.get(int, *where, "added", minimum=0)
-    named = arm.get("control") is not None
-    control = artifact.get(str, *where, "control", among=CONTROLS) if named else None
-    counted = (artifact.get(int, *where, "prior", label, minimum=1, maximum=MAX_IMAGES) for label in LABELS)
+    keys = ("result", "arm")
+    arm = artifact.get(dict, *keys)
+    added = artifact.get(int, *keys, "added", minimum=0)
+    is_control = arm.get("control") is not None
+    control = artifact.get(str, *keys, "control", among=CONTROLS) if is_control else None
+    prior_counts = (artifact.get(int, *keys, "prior", label, minimum=1, maximum=MAX_IMAGES) for label in LABELS)
     return arm | {
-        "percent": float(artifact.get(float, *where, "percent", minimum=0, maximum=MAX_PERCENT)),
-        "real_fraction": float(artifact.get(float, *where, "real_fraction", minimum=0, maximum=1)),
-        "label": artifact.get(str, *where, "label", among=(*LABELS, MIXED, BALANCE)) if added or named else None,
+        "percent": float(artifact.get(float, *keys, "percent", minimum=0, maximum=MAX_PERCENT)),
+        "real_fraction": float(artifact.get(float, *keys, "real_fraction", minimum=0, maximum=1)),
+        "label": artifact.get(str, *keys, "label", among=(*LABELS, MIXED, BALANCE)) if added or is_control else None,
         "added": added,
         "control": control,
-        **({"prior": dict(zip(LABELS, counted, strict=True))} if control == REWEIGHT else {}),
+        **({"prior": dict(zip(LABELS, prior_counts, strict=True))} if control == REWEIGHT else {}),
     }
 
 
@@ -316,24 +316,24 @@ def _check_header(header: Sequence[str], path: Path) -> None:
 
 
 def _parse_row(
-    header: Sequence[str], cells: Sequence[str], where: str, extras: Mapping[str, int], shared: dict[Any, Any]
+    header: Sequence[str], cells: Sequence[str], location: str, extras: Mapping[str, int], shared: dict[Any, Any]
 ) -> Row:
     """Parse a line; equal values of different rows are kept once, in `shared`."""
     if len(cells) != len(header):
-        raise ArtifactError(f"{where} has {len(cells)} cells, not {len(header)}")
-    given = dict(zip(header, cells, strict=True))
-    known = {name: given.pop(name, "") for name in COLUMNS}
+        raise ArtifactError(f"{location} has {len(cells)} cells, not {len(header)}")
+    cells_by_name = dict(zip(header, cells, strict=True))
+    known = {name: cells_by_name.pop(name, "") for name in COLUMNS}
     known["copy"] = known["copy"] or "0"
     if known["split"] not in SPLITS:
-        raise DataError(f"{where}: the split is '{known['split']}'", f"splits are {', '.join(SPLITS)}")
+        raise DataError(f"{location}: the split is '{known['split']}'", f"splits are {', '.join(SPLITS)}")
     if known["label"] not in (*LABELS, UNLABELLED):
-        raise DataError(f"{where}: the label is '{known['label']}'", f"labels are {' and '.join(LABELS)}")
+        raise DataError(f"{location}: the label is '{known['label']}'", f"labels are {' and '.join(LABELS)}")
     if not NUMBER_PATTERN.fullmatch(known["row"]) or known["synthetic"] not in ("0", "1"):
-        raise ArtifactError(f"{where}: row must be a number, synthetic 0 or 1")
+        raise ArtifactError(f"{location}: row must be a number, synthetic 0 or 1")
     if not NUMBER_PATTERN.fullmatch(known["copy"]):
-        raise ArtifactError(f"{where}: copy must be a number")
+        raise ArtifactError(f"{location}: copy must be a number")
     texts = {name: shared.setdefault(value, value) for name, value in known.items() if name in SHARED_COLUMNS}
-    values = tuple(given.values())
+    values = tuple(cells_by_name.values())
     row, copy, extra = int(known["row"]), int(known["copy"]), shared.setdefault(values, csvfile.Cells(extras, values))
     own = {"file": known["file"], "sha256": known["sha256"]}
     return Row(**texts, **own, row=row, copy=copy, synthetic=known["synthetic"] == "1", extra=extra)

@@ -17,7 +17,7 @@ def summarize(options: Prepare, source: str, rows: list[Row], patients_unknown: 
     """Return the counts of a dataset's images, studies and patients; warn of patients in several splits.
 
     Args:
-        options: of prepare.
+        options: the options of prepare.
         source: name of the layout that was read.
         rows: the dataset's index, with splits assigned.
         patients_unknown: number of images whose patient is not known.
@@ -27,12 +27,12 @@ def summarize(options: Prepare, source: str, rows: list[Row], patients_unknown: 
     """
     leaking = dataset.count_leaking_patients(rows)
     if leaking and options.split_by == "image":
-        console.warning(f"--split-by image: {leaking} patients are in more than one split, so scores will flatter")
+        console.warning(f"--split-by image: {leaking} patients are in more than one split, so scores will be too high")
     dataset.check_splits(rows, split_by=options.split_by)
     for split, share in (("test", options.test), ("valid", options.holdout)):
         if share and not any(row.split == split for row in rows):
             console.warning(
-                f"no image is in {split}, of which a share of {share:g} was asked: there are too few patients"
+                f"no image is in {split}, although a share of {share:g} was asked for: there are too few patients"
             )
     return {
         "source": source,

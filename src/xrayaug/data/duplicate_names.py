@@ -175,8 +175,8 @@ class _NameIndex:
         file = self.files[number]
         bases = [base for base in copy_name.bases if base != file.stem]
         for base in bases:
-            if (found := self.by_directory.get((file.directory, base))) is not None:
-                return (found,), True
+            if (source := self.by_directory.get((file.directory, base))) is not None:
+                return (source,), True
         elsewhere = [self.by_folder[file.folder, base] for base in bases if (file.folder, base) in self.by_folder]
         for places in elsewhere:
             if own := [place for place in places if self.files[place].split == file.split]:
@@ -210,8 +210,10 @@ class _NameIndex:
 
     def _names_sources(self, file: _ParsedName, prefix: str) -> bool:
         """Return whether the apparent random numbers after a prefix are all names of files, as in `aug_0_1405`."""
-        found = self.keras_names[file.directory, prefix]
-        return bool(PREFIX.fullmatch(f"{prefix}_1")) and all((file.folder, name) in self.by_folder for _, name in found)
+        numbered_names = self.keras_names[file.directory, prefix]
+        return bool(PREFIX.fullmatch(f"{prefix}_1")) and all(
+            (file.folder, name) in self.by_folder for _, name in numbered_names
+        )
 
     def _keras_copy_name(self, file: _ParsedName, prefix: str, index: str) -> _CopyName:
         """Parse a name of Keras's form; it is certain if the prefix says that it is a copy, and of which image.

@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from xrayaug.data import dataset
 from xrayaug.data.dataset import Dataset, Row
-from xrayaug.data.images import bit_depth, pixels
+from xrayaug.data.images import bit_depth, content_checks, greyscale, opening
 from xrayaug.data.images.formats import IMAGE_SUFFIXES
-from xrayaug.data.images.pixels import IntensityScale
+from xrayaug.data.images.intensity import IntensityScale
+from xrayaug.data.images.value_encoding import HIGH_BIT_DEPTH_MODES
 from xrayaug.data.parsing import directories, image_files, non_images
 from xrayaug.errors import DataError, InputError
 from xrayaug.runtime import console, parallel
@@ -80,16 +81,18 @@ def from_folder(folder: Path) -> ImageSet:
 
 def _warn_of_suspicious_files(folder: Path, names: Sequence[str]) -> None:
     """Warn of files that seem to be no radiographs, or that hold several images."""
-    seeming = sorted({*non_images.find_non_images(names), *non_images.find_suspicious(names)})
+    named_suspiciously = sorted({*non_images.find_non_images(names), *non_images.find_suspicious(names)})
     frames = [
-        name for name in names if Path(name).suffix.lower() in MULTI_FRAME_SUFFIXES and pixels.has_frames(folder / name)
+        name
+        for name in names
+        if Path(name).suffix.lower() in MULTI_FRAME_SUFFIXES and content_checks.file_has_frames(folder / name)
     ]
-    for found, what in (
-        (seeming, "seem to be masks, previews and the like by their names, and are used all the same"),
+    for suspects, description in (
+        (named_suspiciously, "seem to be masks, previews and the like by their names, and are used all the same"),
         (frames, "are of files with several pages or frames, of which the first alone is read"),
     ):
-        if found:
-            console.warning(f"{folder}: {len(found)} of {len(names)} images {what}, such as {found[0]}")
+        if suspects:
+            console.warning(f"{folder}: {len(suspects)} of {len(names)} images {description}, such as {suspects[0]}")
 
 
 def raw_input(side: ImageSet) -> RawInput:
@@ -122,11 +125,11 @@ def read_image(path: Path, scale: IntensityScale | None = None) -> ImagePixels:
         DataError: it cannot be read; the message names it.
     """
     try:
-        with pixels.open_image(path) as image:
-            if image.mode in pixels.HIGH_BIT_DEPTH_MODES:
-                return pixels.convert_to_grey(image, scale).grey
-            return _drop_equal_channels(pixels.convert_to_rgb(image, scale))
-    except pixels.UnusableImage as problem:
+        with opening.open_image(path) as image:
+            if image.mode in HIGH_BIT_DEPTH_MODES:
+                return greyscale.convert_to_grey(image, scale).grey
+            return _drop_equal_channels(greyscale.convert_to_rgb(image, scale))
+    except opening.UnusableImage as problem:
         raise DataError(f"{path} cannot be read: {problem}", "mend it or take it out") from None
 
 
@@ -138,20 +141,22 @@ def list_images(folder: Path) -> list[Path]:
         InputError: a folder cannot be read, or a file cannot be reached: the set would be another without it.
     """
     shown = sorted(folder / name for name in directories.walk_any_encoding(folder))
-    found = [path for path in shown if path.suffix.lower() in IMAGE_SUFFIXES]
-    for path in found:
-        if why := directories.missing_reason(path):
-            raise InputError(f"{path} cannot be read: {why}", "mend it or take it out")
-    if not found:
+    images = [path for path in shown if path.suffix.lower() in IMAGE_SUFFIXES]
+    for path in images:
+        if reason := directories.missing_reason(path):
+            raise InputError(f"{path} cannot be read: {reason}", "mend it or take it out")
+    if not images:
         others = ", ".join(suffix or "no suffix" for suffix, _ in Counter(p.suffix for p in shown).most_common(3))
-        there = f"it holds {len(shown)} other files ({others})" if shown else "it is empty"
-        raise DataError(f"{folder} holds no images: {there}", f"images end in {', '.join(sorted(IMAGE_SUFFIXES))}")
+        content = f"it holds {len(shown)} other files ({others})" if shown else "it is empty"
+        raise DataError(f"{folder} holds no images: {content}", f"images end in {', '.join(sorted(IMAGE_SUFFIXES))}")
     unread = [
         path for path in shown if path.suffix.lower() not in IMAGE_SUFFIXES and image_files.detect_file_format(path)
     ]
     if unread:
-        console.warning(f"{len(unread)} pictures under {folder} are not read for their suffix, such as {unread[0]}")
-    return found
+        console.warning(
+            f"{len(unread)} images under {folder} are not read because of their suffix, such as {unread[0]}"
+        )
+    return images
 
 
 @dataclass(frozen=True)
@@ -186,9 +191,9 @@ def hash_work(side: ImageSet, stretch: int) -> Work:
 
     def digests(starts: Sequence[int]) -> Stream:
         within = [range(side.count)[start : start + stretch] for start in starts]
-        found = parallel.map_in_threads(lambda index: _image_hash(side.read(index)), chain.from_iterable(within))
-        for each in within:
-            yield np.frombuffer(bytearray(b"".join(islice(found, len(each)))), np.uint8).reshape(len(each), -1)
+        hashes = parallel.map_in_threads(lambda index: _image_hash(side.read(index)), chain.from_iterable(within))
+        for indices in within:
+            yield np.frombuffer(bytearray(b"".join(islice(hashes, len(indices)))), np.uint8).reshape(len(indices), -1)
 
     return digests
 

@@ -55,41 +55,43 @@ def find(rows: Sequence[Row], pictures: Pixels, options: Prepare) -> NearDuplica
         console.info(f"--size {options.size} is too small to look for near copies; names alone tell which there are")
         return NearDuplicates(named.certain, unconfirmed=named.named_as_copies)
     with console.progress(len(rows), "near copies") as advance:
-        found = similarity.group_near_duplicates(pictures, advance)
+        sets = similarity.group_near_duplicates(pictures, advance)
     alike = [group for members in named.possible for group in _group_similar(members, pictures)]
-    return NearDuplicates(named.certain + alike, found.groups(), named.named_as_copies)
+    return NearDuplicates(named.certain + alike, sets.groups(), named.named_as_copies)
 
 
-def report(rows: Sequence[Row], found: NearDuplicates, options: Prepare) -> dict[str, Any]:
+def report(rows: Sequence[Row], duplicate_groups: NearDuplicates, options: Prepare) -> dict[str, Any]:
     """Count near duplicates and warn of them; across splits they are an error, unless the user chose otherwise.
 
     Raises:
         DataError: near duplicates are in two splits of the set itself.
     """
-    told = [_groups_of_different_pixels(rows, group) for group in (found.by_name, found.by_content)]
+    groups_by_evidence = [
+        _groups_of_different_pixels(rows, group) for group in (duplicate_groups.by_name, duplicate_groups.by_content)
+    ]
     for groups, how in zip(
-        told, ("names", "content, whatever their compression, size, brightness and turns"), strict=True
+        groups_by_evidence, ("names", "content, whatever their compression, size, brightness and turns"), strict=True
     ):
         _warn_of_groups(groups, how, drawn_whole=options.split_by == "patient")
     together = DisjointSets(len(rows))
-    for first, *others in found.groups:
+    for first, *others in duplicate_groups.groups:
         for other in others:
             together.join(first, other)
     groups = _groups_of_different_pixels(rows, together.groups())
     across = [group for group in groups if len({row.split for row in group}) > 1]
     contradicting = sum(len({row.label for row in group}) > 1 for group in groups)
     if contradicting:
-        console.warning(f"near copies of {contradicting} pictures bear both labels")
+        console.warning(f"near copies of {contradicting} pictures have both labels")
     _warn_of_unconfirmed(
-        rows, [pair for pair in found.unconfirmed if together.first[pair[0]] != together.first[pair[1]]]
+        rows, [pair for pair in duplicate_groups.unconfirmed if together.first[pair[0]] != together.first[pair[1]]]
     )
     if across:
         duplicates.check_across_splits(across, options, "is a near copy of")
     return {
         "pictures": len(groups),
         "images": sum(map(len, groups)),
-        "by_name": len(told[0]),
-        "by_content": len(told[1]),
+        "by_name": len(groups_by_evidence[0]),
+        "by_content": len(groups_by_evidence[1]),
         "across_splits": len(across),
         "with_both_labels": contradicting,
         "threshold": None if options.duplicates == "exact" else similarity.near_duplicate_threshold(options.size),
@@ -102,22 +104,22 @@ def _group_similar(members: Sequence[int], pictures: Pixels) -> list[list[int]]:
     places = range(len(members))
     pairs = np.array(list(combinations(places, 2) if few else product([0], places[1:])), np.intp)
     best_correlations = similarity.best_correlations(pictures, np.array(members, np.intp)[pairs])
-    found = DisjointSets(len(members))
+    sets = DisjointSets(len(members))
     for one, other in pairs[best_correlations >= MIN_NAME_CORRELATION].tolist():
-        found.join(one, other)
-    return [[members[place] for place in group] for group in found.groups()]
+        sets.join(one, other)
+    return [[members[place] for place in group] for group in sets.groups()]
 
 
 def _groups_of_different_pixels(rows: Sequence[Row], groups: list[list[int]]) -> list[list[Row]]:
     """Return the rows of the groups whose pixels are not all equal; `duplicates` reports the others."""
-    found = [[rows[place] for place in group] for group in groups]
-    return [group for group in found if len({row.sha256 for row in group}) > 1]
+    row_groups = [[rows[place] for place in group] for group in groups]
+    return [group for group in row_groups if len({row.sha256 for row in group}) > 1]
 
 
-def _warn_of_groups(groups: list[list[Row]], how: str, *, drawn_whole: bool) -> None:
+def _warn_of_groups(groups: list[list[Row]], evidence: str, *, drawn_whole: bool) -> None:
     if groups:
         first, second = groups[0][:2]
-        count = f"{sum(map(len, groups))} images are near copies of {len(groups)} pictures by their {how}"
+        count = f"{sum(map(len, groups))} images are near copies of {len(groups)} pictures by their {evidence}"
         whole = "a split that is drawn takes all of them or none" if drawn_whole else "--split-by image may part them"
         console.warning(f"{count}, such as {first.file} and {second.file}; {whole}")
 
@@ -128,6 +130,6 @@ def _warn_of_unconfirmed(rows: Sequence[Row], pairs: Sequence[tuple[int, int]]) 
     if parted:
         source, copy = parted[0]
         console.warning(
-            f"{len(parted)} images bear the names of copies of pictures in other splits, such as {copy.file} "
-            f"({copy.split}) of {source.file} ({source.split}); nothing else tells whether they are"
+            f"{len(parted)} images are named as copies of pictures in other splits, such as {copy.file} "
+            f"({copy.split}) of {source.file} ({source.split}); their pictures do not confirm it"
         )

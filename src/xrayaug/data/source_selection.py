@@ -52,7 +52,9 @@ def _select_source(options: Prepare) -> str:
     if table_flags and name != "table":
         raise UsageError(f"{table_flags[0]} is read by --source table alone, not by {name}", "leave it out")
     if options.patient_pattern is not None and name in SOURCES_WITH_PATIENTS:
-        raise UsageError(f"--patient-pattern: a set of {name} says itself whose an image is", "leave it out")
+        raise UsageError(
+            f"--patient-pattern does not apply to --source {name}, whose paths name the patients", "leave it out"
+        )
     return name
 
 

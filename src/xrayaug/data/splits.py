@@ -30,7 +30,7 @@ def assign(
     """Assign every row to a split: that of the set, or one drawn from the rest by `--test` and `--holdout`.
 
     Args:
-        rows: of a raw set, their `split` empty where it says none.
+        rows: the rows of a raw set; `split` is empty for an image without a split of its own.
         options: the shares, the seed, and whether patients stay together.
         blank: sha256 of pictures that are equal without being copies.
         near_copies: groups of rows, by their indices, that are near duplicates.
@@ -39,14 +39,14 @@ def assign(
         DataError: a share of a split is asked for that the set has already.
     """
     groups = _groups(rows, options.split_by, blank, near_copies)
-    given = {row.split for row in rows}
+    own_splits = {row.split for row in rows}
     for name, wanted in (("test", options.test), ("valid", options.holdout)):
-        if wanted and name in given:
+        if wanted and name in own_splits:
             flag = "--test" if name == "test" else "--holdout"
             raise DataError(f"the set has {name} images of its own; {flag} {wanted:g} would add to them", f"{flag} 0")
     holdout = options.holdout
     if holdout is None:
-        holdout = DEFAULT_HOLDOUT if len({row.label for row in rows}) > 1 and "valid" not in given else 0.0
+        holdout = DEFAULT_HOLDOUT if len({row.label for row in rows}) > 1 and "valid" not in own_splits else 0.0
     rows = [row if row.split else replace(row, split="train") for row in rows]
     rows = _move(rows, groups, "test", options.test, (options.seed, TEST))
     rows = _move(rows, groups, "valid", holdout, (options.seed, VALID))
@@ -72,8 +72,8 @@ def draw(groups: Sequence[Hashable], labels: Sequence[str], fraction: float, see
     Args:
         groups: the group of each image, `[N]`.
         labels: the label of each image, `[N]`.
-        fraction: in [0, 1].
-        seed: of the order.
+        fraction: share of the images to draw, in [0, 1].
+        seed: seed of the random order.
     """
     members: defaultdict[Hashable, list[int]] = defaultdict(list)
     for index, group in enumerate(groups):
@@ -92,12 +92,12 @@ def draw(groups: Sequence[Hashable], labels: Sequence[str], fraction: float, see
 
 def _prefix(groups: list[list[int]], wanted: int) -> list[int]:
     """Return the members of the first groups, so that their number is nearest to `wanted`."""
-    taken: list[int] = []
+    members: list[int] = []
     for group in groups:
-        if abs(len(taken) + len(group) - wanted) > abs(len(taken) - wanted) or len(taken) >= wanted:
+        if abs(len(members) + len(group) - wanted) > abs(len(members) - wanted) or len(members) >= wanted:
             break
-        taken += group
-    return taken
+        members += group
+    return members
 
 
 def _move(rows: list[Row], groups: list[Hashable], split: str, fraction: float, seed: tuple[int, int]) -> list[Row]:

@@ -1,7 +1,7 @@
-"""Checks of what makes a comparison fair: no leakage, equal training, and a generator that never saw the test images.
+"""Checks of a fair comparison: no leakage, equal training, and a generator that was not trained on test images.
 
-Pure functions from facts, which `gather.facts` collects, to checks. A check that fails and is critical forbids any
-verdict: a generator that learnt from the test images passes them on to the arms it feeds, and to no other.
+Pure functions from facts, which `gather.facts` collects, to checks. If a critical check fails there is no verdict:
+a generator that was trained on test images, for example, passes them on to the arms with its images.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from xrayaug.evaluation.results import Audit, Check
 from xrayaug.evaluation.verdict import MIN_PRIOR_SHIFT
 from xrayaug.stats import two_sample
 
-MIN_SEEDS = 3  # of an arm, for a spread to mean something
+MIN_SEEDS = 3  # of an arm, to estimate the variation between trainings
 MAX_STEP_RATIO = 1.05  # of optimiser steps between arms of equal budget
 DURATION_OPTIONS = ("epochs", "budget")  # checked as the budget, not as the recipe
 
@@ -49,7 +49,7 @@ class ScreeningFacts:
 
     datasets: int  # arms with synthetic images
     screened: int  # of these
-    kept: int  # synthetic images set aside as copies that an arm could use all the same, at most
+    kept: int  # maximum number of synthetic images flagged as copies that an arm could still use
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,16 @@ def check_audits(audits: Sequence[Audit]) -> list[Check]:
     """Return one check over the audits of all arms; none without audits."""
     if not audits:
         return []
-    offered = [each.apart.offered if each.apart else None for each in audits]
-    passed = False if True in offered else None if None in offered else True
+    shortcuts = [each.two_sample_test.has_shortcut if each.two_sample_test else None for each in audits]
+    passed = False if True in shortcuts else None if None in shortcuts else True
     described = "; ".join(_describe_audit(each) for each in audits)
     meaning = (
-        f": above {two_sample.SHORTCUT_AUROC:g} a network could learn what is synthetic instead of what is abnormal, "
-        "which is a warning and no proof that it did"
-        if True in offered
+        f". Above {two_sample.SHORTCUT_AUROC:g} a network could learn what is synthetic instead of what is abnormal; "
+        "this is a warning, not a proof that it did"
+        if True in shortcuts
         else ""
     )
-    sentence = f"real against synthetic training images of one label, by features: {described}{meaning}"
+    sentence = f"separability of real and synthetic training images with the same label: {described}{meaning}"
     return [Check("shortcut", passed, sentence)]
 
 
@@ -117,43 +117,45 @@ def find_critical_failure(checks: Sequence[Check]) -> Check | None:
 
 
 def _check_patients(facts: StudyFacts) -> Check:
-    """Check that no patient and no picture of the test set is in training or validation."""
+    """Check that no patient and no image of the test set is in training or validation."""
     images, patients = facts.leaked.images, facts.leaked.patients
     if images or patients:
-        sentence = f"{patients} test patients and {images} test images are in training or validation too"
+        sentence = f"{patients} test patients and {images} test images are also in training or validation"
         return Check("patients", False, sentence, critical=True)
     if not facts.patients_known:
-        sentence = "the dataset does not say which images are of one patient: each counts as one of its own"
+        sentence = "the dataset does not name patients, so each image counts as a patient of its own"
         return Check("patients", None, sentence)
     return Check("patients", True, "no test patient or test image is in training or validation")
 
 
 def _check_held_out(synthetic: int) -> Check:
     sentence = (
-        f"{synthetic} synthetic images are in validation or test" if synthetic else "validation and test are real"
+        f"{synthetic} synthetic images are in validation or test"
+        if synthetic
+        else "validation and test images are real"
     )
     return Check("synthetic in test", not synthetic, sentence, critical=True)
 
 
 def _check_test_classes(labels: Sequence[str]) -> Check:
-    """Check that both classes are tested: with one alone, a constant answer would be right."""
+    """Check that both classes are in the test set: with only one, a constant prediction would be right."""
     if len(labels) == 1:
-        sentence = f"all test images are {labels[0]}: whether the classes are told apart is not tested"
+        sentence = f"all test images are {labels[0]}, so how well the classes are discriminated cannot be measured"
         return Check("test classes", False, sentence, critical=True)
-    return Check("test classes", True, "test images are of both classes", critical=True)
+    return Check("test classes", True, "the test set has both classes", critical=True)
 
 
 def _check_generators(facts: GeneratorFacts) -> list[Check]:
-    """Check that no generator learnt from images or patients of the test or validation split."""
+    """Check that no generator was trained on images or patients of the test or validation split."""
     checks = []
     if facts.errors:
-        sentence = f"what the generator learnt from cannot be told: {facts.errors[0]}"
+        sentence = f"the training data of a generator are unknown: {facts.errors[0]}"
         checks.append(Check("generator", None, sentence))
     for split, overlap in facts.overlaps.items():
         images, patients = overlap.images, overlap.patients
-        known = "the generator" if not facts.errors else "as far as it can be told, the generator"
-        leaking = f"the generator learnt from {images} {split} images and {patients} {split} patients"
-        clean = f"{known} learnt from no {split} image or {split} patient"
+        generator = "the generator" if not facts.errors else "every generator whose training data are known"
+        leaking = f"the generator was trained on {images} {split} images and {patients} {split} patients"
+        clean = f"{generator} was trained without {split} images and {split} patients"
         is_clean = not (images or patients)
         sentence = clean if is_clean else leaking
         checks.append(Check(f"generator, {split}", is_clean, sentence, critical=split == "test"))
@@ -161,40 +163,41 @@ def _check_generators(facts: GeneratorFacts) -> list[Check]:
 
 
 def _check_recipe(settings: Sequence[Mapping[str, Any]]) -> Check:
-    """Check that all runs have the same settings but for their duration; an option that a run lacks is left open."""
+    """Check that all runs have the same settings except for their duration; an option that a run lacks is ignored."""
     names = dict.fromkeys(name for each in settings for name in each if name not in DURATION_OPTIONS)
     values = {name: list(dict.fromkeys(str(each[name]) for each in settings if name in each)) for name in names}
     differing = "; ".join(f"{name} is {' and '.join(each)}" for name, each in values.items() if len(each) > 1)
-    same = "every run was trained by the same settings"
-    sentence = f"runs were trained differently: {differing}" if differing else same
+    same = "all runs were trained with the same settings"
+    sentence = f"runs were trained with different settings: {differing}" if differing else same
     return Check("recipe", not differing, sentence, critical=True)
 
 
 def _check_real_images(differences: Sequence[RealImageDifference]) -> Check:
     """Check that arms with the same share of the real images have the same ones in training and validation."""
     if not differences:
-        return Check("real images", True, "arms have the same real images, for training and for validation", True)
-    pairs = [f"{each.arm} and {each.other} ({each.images:,} images are in one alone)" for each in differences]
-    sentence = "training and validation have other real images in arms " + "; ".join(pairs)
+        sentence = "all arms have the same real images for training and validation"
+        return Check("real images", True, sentence, critical=True)
+    pairs = [f"{each.arm} and {each.other} ({each.images:,} images are in only one of them)" for each in differences]
+    sentence = "real images for training or validation differ between arms " + "; ".join(pairs)
     return Check("real images", False, sentence, critical=True)
 
 
 def _check_copies(facts: ScreeningFacts) -> Check:
     if not facts.datasets:
-        return Check("copies", True, "no synthetic images, no copies")
+        return Check("copies", True, "there are no synthetic images")
     if facts.kept:
-        sentence = f"{facts.kept} synthetic images that screening set aside as copies were kept (augment --keep-copies)"
+        sentence = f"{facts.kept} synthetic images that screening flagged as copies were used (augment --keep-copies)"
         return Check("copies", False, sentence)
     if facts.screened == facts.datasets:
         return Check("copies", True, "synthetic images were screened for copies of training images")
-    return Check("copies", None, "not screened for copies")
+    return Check("copies", None, "synthetic images were not screened for copies of training images")
 
 
 def _check_prior(arms: Sequence[ArmFacts]) -> Check:
     shares = {arm.name: arm.share_normal for arm in arms}
-    has_moved = max(shares.values()) - min(shares.values()) >= MIN_PRIOR_SHIFT
+    has_shifted = max(shares.values()) - min(shares.values()) >= MIN_PRIOR_SHIFT
     listed = ", ".join(f"{name}: {share:.1%}" for name, share in shares.items())
-    return Check("label shift", not has_moved, f"normal training images, by arm: {listed}")
+    return Check("label shift", not has_shifted, f"normal training images, by arm: {listed}")
 
 
 def _check_budget(arms: Sequence[ArmFacts]) -> Check:
@@ -206,21 +209,23 @@ def _check_budget(arms: Sequence[ArmFacts]) -> Check:
 
 def _check_seeds(arms: Sequence[ArmFacts]) -> Check:
     fewest = min(len(arm.seeds) for arm in arms)
-    return Check("seeds", fewest >= MIN_SEEDS, f"at least {fewest} in every arm; {MIN_SEEDS} or more are needed")
+    return Check("seeds", fewest >= MIN_SEEDS, f"every arm has {fewest} seeds or more; {MIN_SEEDS} or more are needed")
 
 
 def _check_pairing(arms: Sequence[ArmFacts]) -> Check:
     is_paired = len({tuple(arm.seeds) for arm in arms}) == 1
-    unpaired = "arms have different seeds: only common ones compare"
-    return Check("pairing", is_paired, "every arm has the same seeds" if is_paired else unpaired)
+    sentence = (
+        "all arms have the same seeds" if is_paired else "arms have different seeds; only common ones are compared"
+    )
+    return Check("pairing", is_paired, sentence)
 
 
 def _describe_audit(audit: Audit) -> str:
-    if audit.apart is None:
-        return f"{audit.arm}: fewer than {two_sample.MIN_GROUPS} images or patients of either kind"
+    test = audit.two_sample_test
+    if test is None:
+        return f"{audit.arm}: not tested, fewer than {two_sample.MIN_GROUPS} real patients or synthetic images"
     one_label = f", all synthetic ones {audit.labels[0]}" if len(audit.labels) == 1 else ""
     return (
-        f"{audit.arm}: AUROC {audit.apart.auroc:.2f} ({audit.apart.low:.2f} to {audit.apart.high:.2f}; "
-        f"{audit.apart.real} and {audit.apart.synthetic} images, {audit.dims} features of the arm's classifier"
-        f"{one_label})"
+        f"{audit.arm}: AUROC {test.auroc:.2f} ({test.low:.2f} to {test.high:.2f}; {test.real} real and "
+        f"{test.synthetic} synthetic images, {audit.dims} features of the arm's classifier{one_label})"
     )

@@ -62,8 +62,8 @@ def estimate_difference(arm: Sequence[ScoredNetwork], other: Sequence[ScoredNetw
     pairs = pair_by_seed(arm, other)
     if not pairs:
         return None
-    of_seeds, resampled = seed_differences(pairs, metric), resampled_differences(pairs, metric)
-    return intervals.estimate(of_seeds, resampled, arm[0].cases, arm[0].patients)
+    differences, resampled = seed_differences(pairs, metric), resampled_differences(pairs, metric)
+    return intervals.estimate(differences, resampled, arm[0].cases, arm[0].patients)
 
 
 def estimate_call_rate_difference(arm: Sequence[ScoredNetwork], other: Sequence[ScoredNetwork]) -> Estimate | None:
@@ -76,17 +76,18 @@ def estimate_call_rate_difference(arm: Sequence[ScoredNetwork], other: Sequence[
     pairs = pair_by_seed(arm, other)
     if not pairs:
         return None
-    of_seeds = (seed_differences(pairs, "sensitivity") - seed_differences(pairs, "specificity")) / 2
+    differences = (seed_differences(pairs, "sensitivity") - seed_differences(pairs, "specificity")) / 2
     resampled = (resampled_differences(pairs, "sensitivity") - resampled_differences(pairs, "specificity")) / 2
-    return intervals.estimate(of_seeds, resampled, arm[0].cases, arm[0].patients)
+    return intervals.estimate(differences, resampled, arm[0].cases, arm[0].patients)
 
 
 def pair_by_seed(
     arm: Sequence[ScoredNetwork], other: Sequence[ScoredNetwork]
 ) -> list[tuple[ScoredNetwork, ScoredNetwork]]:
     """Return the pairs of networks with equal seeds, sorted by seed."""
-    of_seed = {each.seed: each for each in other}
-    return [(each, of_seed[each.seed]) for each in sorted(arm, key=lambda each: each.seed) if each.seed in of_seed]
+    by_seed = {network.seed: network for network in other}
+    ordered = sorted(arm, key=lambda network: network.seed)
+    return [(network, by_seed[network.seed]) for network in ordered if network.seed in by_seed]
 
 
 def seed_differences(pairs: Sequence[tuple[ScoredNetwork, ScoredNetwork]], metric: str) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Scored networks -> findings: intervals, differences to the baseline, the verdict on every arm."""
+"""Estimate intervals and differences to the baseline from scored networks, and conclude with a verdict on every arm."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from xrayaug.evaluation.results import (
     ArmVerdict,
     BootstrapInterval,
     Check,
+    ConfidenceInterval,
     ControlComparison,
     Difference,
     EvaluatedArm,
-    Interval,
-    Intervals,
+    MetricIntervals,
     PriorShift,
     Question,
     SignFlip,
@@ -31,18 +31,18 @@ from xrayaug.stats.intervals import Estimate
 
 RANGES = {"kappa": (-1.0, 1.0)}  # of scores that do not lie in [0, 1]
 
-Measurements = Mapping[tuple[str, str], Mapping[str, Sequence[ScoredNetwork]]]
+ScoredArms = Mapping[tuple[str, str], Mapping[str, Sequence[ScoredNetwork]]]
 """The networks of each arm sorted by seed, by level and threshold and then by the name of the arm."""
 
 
 def find_baseline(arm: EvaluatedArm, arms: Sequence[EvaluatedArm]) -> EvaluatedArm | None:
     """Return the arm of the same real images with nothing added; None if there is none."""
-    same = (each for each in arms if each.settings.real_fraction == arm.settings.real_fraction)
-    return next((each for each in same if each.settings.percent == 0 and each.settings.control is None), None)
+    same_images = (each for each in arms if each.settings.real_fraction == arm.settings.real_fraction)
+    return next((each for each in same_images if each.settings.percent == 0 and each.settings.control is None), None)
 
 
 def find_controls(arm: EvaluatedArm, arms: Sequence[EvaluatedArm]) -> list[EvaluatedArm]:
-    """Return the controls of the same size as an arm: alike but for what is to be judged."""
+    """Return the controls of an arm: they add equally many images, but not its synthetic ones."""
     own = arm.settings
     return [
         each
@@ -53,60 +53,67 @@ def find_controls(arm: EvaluatedArm, arms: Sequence[EvaluatedArm]) -> list[Evalu
     ]
 
 
-def estimate_scores(networks: Mapping[str, Sequence[ScoredNetwork]]) -> dict[str, Intervals]:
+def estimate_scores(networks: Mapping[str, Sequence[ScoredNetwork]]) -> dict[str, MetricIntervals]:
     """Return the mean of every score of every arm with its 95 % interval; None where it is undefined."""
     return {
         name: {
-            metric: Interval.from_estimate(comparison.estimate_score(of_arm, metric), *RANGES.get(metric, (0.0, 1.0)))
+            metric: ConfidenceInterval.from_estimate(
+                comparison.estimate_score(members, metric), *RANGES.get(metric, (0.0, 1.0))
+            )
             for metric in METRICS
         }
-        for name, of_arm in networks.items()
+        for name, members in networks.items()
     }
 
 
 def estimate_differences(
     arms: Sequence[EvaluatedArm], networks: Mapping[str, Sequence[ScoredNetwork]]
-) -> dict[str, Intervals]:
+) -> dict[str, MetricIntervals]:
     """Return the difference of every arm but the baselines to its baseline in every score, with its 95 % interval."""
-    found: dict[str, Intervals] = {}
+    differences: dict[str, MetricIntervals] = {}
     for arm in arms:
         baseline = find_baseline(arm, arms)
         if baseline is not None and baseline != arm:
             pair = networks[arm.name], networks[baseline.name]
-            found[arm.name] = {metric: _interval(comparison.estimate_difference(*pair, metric)) for metric in METRICS}
-    return found
+            differences[arm.name] = {
+                metric: _to_interval(comparison.estimate_difference(*pair, metric)) for metric in METRICS
+            }
+    return differences
 
 
 def conclude(
-    arms: Sequence[EvaluatedArm], measurements: Measurements, question: Question, found_checks: Sequence[Check]
+    arms: Sequence[EvaluatedArm], scored: ScoredArms, question: Question, study_checks: Sequence[Check]
 ) -> Verdict:
     """Return the verdict on every arm but the baselines, with the checks it rests on.
 
-    Controls are decided on apart from the arms, so that adding one does not make the others' correction harder.
+    Controls are corrected separately from the arms, so that adding a control costs the arms no power.
     """
-    study = _Study(arms, measurements, question)
+    study = _Study(arms, scored, question)
     judged = [arm for arm in arms if find_baseline(arm, arms) != arm]
     differences = {arm.name: study.difference(arm, question.metric) for arm in judged}
     decisions: dict[str, Decision] = {}
-    for group in (True, False):
-        of_group = {arm.name: differences[arm.name] for arm in judged if (arm.settings.control is None) == group}
-        decisions |= verdict.decide(of_group, question.margin)
-    failure = checks.find_critical_failure(found_checks)
+    for is_control in (False, True):
+        family = {arm.name: differences[arm.name] for arm in judged if (arm.settings.control is not None) == is_control}
+        decisions |= verdict.decide(family, question.margin)
+    failure = checks.find_critical_failure(study_checks)
     return Verdict(
         question,
         threshold=HALF,
         confidence=1 - intervals.ALPHA,
         valid=failure is None,
-        checks=found_checks,
+        checks=study_checks,
         arms=[study.judge_arm(arm, differences[arm.name], decisions[arm.name], failure) for arm in judged],
     )
 
 
-def check_specificity(arms: Sequence[EvaluatedArm], measurements: Measurements, question: Question) -> list[Check]:
-    """Check that no arm calls real normal test images abnormal more often than its baseline; none without such arms.
+def check_specificity(arms: Sequence[EvaluatedArm], scored: ScoredArms, question: Question) -> list[Check]:
+    """Check that no arm calls real normal test images abnormal more often than its baseline.
 
     Each 95 % interval is uncorrected, at 0.5 and at the thresholds chosen on validation. The result is unknown if no
-    interval shows a fall and one does not leave out a fall that matters.
+    specificity falls significantly and an interval includes a fall larger than the margin.
+
+    Returns:
+        One check; none if there is no arm to compare with a baseline.
     """
     described: list[str] = []
     estimates: list[Estimate | None] = []
@@ -115,14 +122,14 @@ def check_specificity(arms: Sequence[EvaluatedArm], measurements: Measurements, 
         if arm.settings.control is None and baseline is not None and baseline != arm:
             half, chosen = (
                 comparison.estimate_difference(networks[arm.name], networks[baseline.name], "specificity")
-                for networks in (measurements[question.level, HALF], measurements[question.level, CHOSEN])
+                for networks in (scored[question.level, HALF], scored[question.level, CHOSEN])
             )
             estimates += [half, chosen]
-            described.append(f"{arm.name}: {_format(half)} at 0.5, {_format(chosen)} at the one chosen")
-    fall = any(each is not None and verdict.is_significant(each) and each.value < 0 for each in estimates)
-    unseen = any(each is None or each.interval()[0] < -question.margin for each in estimates)
-    passed = False if fall else None if unseen else True
-    sentence = "specificity on real normal test images, difference to 0 by threshold: " + "; ".join(described)
+            described.append(f"{arm.name}: {_format(half)} at 0.5, {_format(chosen)} at the chosen threshold")
+    has_fallen = any(each is not None and verdict.is_significant(each) and each.value < 0 for each in estimates)
+    may_have_fallen = any(each is None or each.interval()[0] < -question.margin for each in estimates)
+    passed = False if has_fallen else None if may_have_fallen else True
+    sentence = "difference to the baseline in specificity on real normal test images: " + "; ".join(described)
     return [Check("real normals", passed, sentence)] if described else []
 
 
@@ -133,9 +140,9 @@ def demand(verdicts: Mapping[str, str], wanted: str | None) -> None:
         VerdictError: no arm has the verdict that is wanted.
     """
     if wanted is not None and wanted not in verdicts.values():
-        listed = ", ".join(f"{arm}: {verdict.DISPLAY_NAMES[found]}" for arm, found in verdicts.items())
+        listed = ", ".join(f"{arm}: {verdict.DISPLAY_NAMES[name]}" for arm, name in verdicts.items())
         raise VerdictError(
-            f"no arm {wanted}: {listed or 'there is none to judge'}", f"the reasons are in {VERDICT_FILE}"
+            f"no arm has the verdict '{wanted}': {listed or 'no arm was judged'}", f"the reasons are in {VERDICT_FILE}"
         )
 
 
@@ -144,7 +151,7 @@ class _Study:
     """All arms, their scored networks, and the question."""
 
     arms: Sequence[EvaluatedArm]
-    measurements: Measurements
+    scored: ScoredArms
     question: Question
 
     def difference(self, arm: EvaluatedArm, metric: str, threshold: str = HALF) -> Estimate | None:
@@ -152,7 +159,7 @@ class _Study:
         baseline = find_baseline(arm, self.arms)
         if baseline is None:
             return None
-        networks = self.measurements[self.question.level, threshold]
+        networks = self.scored[self.question.level, threshold]
         return comparison.estimate_difference(networks[arm.name], networks[baseline.name], metric)
 
     def judge_arm(
@@ -163,7 +170,7 @@ class _Study:
         shift = self._judge_prior_shift(arm)
         controls = self._compare_with_controls(arm, difference)
         metric = classification.display_name(self.question.metric)
-        reasons = [verdict.reason(decision, difference, metric, self.question.margin)]
+        reasons = [verdict.explain(decision, difference, metric, self.question.margin)]
         if decision.verdict in (verdict.HELPS, verdict.HURTS):
             reasons += [control.sentence for control in controls]
         return ArmVerdict(
@@ -181,24 +188,24 @@ class _Study:
     def _describe_difference(self, arm: EvaluatedArm, difference: Estimate, decision: Decision) -> Difference:
         """Return the difference that decides, with all p-values, the interval of the bootstrap and the sign flip."""
         pairs, metric = self._pairs(arm), self.question.metric
-        of_seeds = comparison.seed_differences(pairs, metric)
+        seed_differences = comparison.seed_differences(pairs, metric)
         low, high = intervals.percentile_interval(comparison.resampled_differences(pairs, metric), self.question.seed)
-        flipped, smallest = paired_tests.sign_flip(of_seeds)
+        sign_flip = SignFlip(*paired_tests.sign_flip(seed_differences))
         bounds = difference.interval()
         return Difference(
             difference.value,
             *bounds,
             seeds=difference.seeds,
             standard_error=difference.error,
-            variance_of_seeds=difference.seed_variance,
-            variance_of_patients=difference.patient_variance,
+            seed_variance=difference.seed_variance,
+            patient_variance=difference.patient_variance,
             p=difference.p_value(),
             p_holm=decision.p_different,
             p_equivalent=difference.p_equivalent(self.question.margin),
             p_equivalent_holm=decision.p_equivalent,
             bootstrap=BootstrapInterval("percentile", low, high),
-            sign_flip=SignFlip(flipped, smallest),
-            of_seeds={one.seed: float(each) for (one, _), each in zip(pairs, of_seeds, strict=True)},
+            sign_flip=sign_flip,
+            seed_differences={one.seed: float(value) for (one, _), value in zip(pairs, seed_differences, strict=True)},
         )
 
     def _judge_prior_shift(self, arm: EvaluatedArm) -> PriorShift:
@@ -211,14 +218,14 @@ class _Study:
         )
 
     def _call_rate_difference(self, arm: EvaluatedArm) -> Estimate | None:
-        baseline, networks = find_baseline(arm, self.arms), self.measurements[self.question.level, HALF]
+        baseline, networks = find_baseline(arm, self.arms), self.scored[self.question.level, HALF]
         if baseline is None:
             return None
         return comparison.estimate_call_rate_difference(networks[arm.name], networks[baseline.name])
 
     def _compare_with_controls(self, arm: EvaluatedArm, difference: Estimate | None) -> list[ControlComparison]:
         """Compare an arm with the controls of the same size; none for a control."""
-        networks, metric = self.measurements[self.question.level, HALF], self.question.metric
+        networks, metric = self.scored[self.question.level, HALF], self.question.metric
         if arm.settings.control is not None:
             return []
         return [
@@ -232,12 +239,12 @@ class _Study:
         ]
 
     def _pairs(self, arm: EvaluatedArm) -> list[tuple[ScoredNetwork, ScoredNetwork]]:
-        baseline, networks = find_baseline(arm, self.arms), self.measurements[self.question.level, HALF]
+        baseline, networks = find_baseline(arm, self.arms), self.scored[self.question.level, HALF]
         return comparison.pair_by_seed(networks[arm.name], networks[baseline.name]) if baseline else []
 
 
-def _interval(estimate: Estimate | None) -> Interval | None:
-    return Interval.from_estimate(estimate, -math.inf, math.inf)
+def _to_interval(estimate: Estimate | None) -> ConfidenceInterval | None:
+    return ConfidenceInterval.from_estimate(estimate, -math.inf, math.inf)
 
 
 def _format(estimate: Estimate | None) -> str:

@@ -1,8 +1,8 @@
-"""Predictions and facts -> the evaluation: scores of runs and arms, differences, checks, subgroups, verdict.
+"""Judge predictions and facts: scores of runs and arms, differences, checks, subgroups, verdict.
 
 A study's probability is the mean over its images, abnormal above 0.5 (Rajpurkar et al. 2018, section 3.1). Runs form
 arms: the same share of real images, dose, label and control; an arm's score is the mean over its seeds. Nothing is
-opened here: what is judged are cases and probabilities, whatever made them.
+opened here: what is judged are cases and probabilities, whichever model they come from.
 """
 
 import itertools
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from xrayaug.evaluation import checks, comparison, findings, predictions
 from xrayaug.evaluation.checks import StudyFacts
 from xrayaug.evaluation.comparison import ScoredNetwork
-from xrayaug.evaluation.findings import Measurements
+from xrayaug.evaluation.findings import ScoredArms
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.results import (
     CHOSEN,
@@ -38,7 +38,7 @@ from xrayaug.stats.classification import METRICS, Scores
 REPORTED = {0: 0.831, 10: 0.826, 50: 0.800, 100: 0.775}  # the thesis's Table 5: percent added -> accuracy
 REPORTED_NOTE = (
     "thesis (reported): Table 5 of Platin's thesis, means of 5 runs, not measured here; "
-    "whether per image or per study it does not say"
+    "the thesis does not say whether they are per image or per study"
 )
 
 
@@ -68,14 +68,14 @@ def judge(
     arms = list({each.run.arm_name: each.run.evaluated_arm for each in reversed(predicted)}.values())[::-1]
     question = Question(options.metric.replace("-", "_"), options.per, options.margin, options.seed)
     specificity = findings.check_specificity(arms, networks, question)
-    found_checks = [*checks.check_study(facts), *checks.check_audits(audits), *specificity]
+    study_checks = [*checks.check_study(facts), *checks.check_audits(audits), *specificity]
     return Evaluation(
         threshold=classification.THRESHOLD,
         test=test,
         split_by=split_by,
         arms=_summarize_arms(runs, networks, arms),
         runs=runs,
-        verdict=findings.conclude(arms, networks, question, found_checks),
+        verdict=findings.conclude(arms, networks, question, study_checks),
         audits=audits,
         subgroups=_score_subgroups(options, predicted, arms, groups, question) if options.by else None,
         thesis=ReportedResults(REPORTED, REPORTED_NOTE),
@@ -86,23 +86,23 @@ def _score_networks(
     options: Evaluate, predicted: Sequence[RunPredictions]
 ) -> dict[tuple[str, str], dict[str, list[ScoredNetwork]]]:
     """Score every run and its resamples, by level and threshold, then by arm."""
-    found: dict[tuple[str, str], dict[str, list[ScoredNetwork]]] = {}
+    networks: dict[tuple[str, str], dict[str, list[ScoredNetwork]]] = {}
     for level in LEVELS:
-        test = predictions.gather_cases(predicted[0].test_rows, level)
+        test = predictions.group_cases(predicted[0].test_rows, level)
         counts = bootstrap.draw_resamples(test.patients, options.resamples, options.seed)
         for each in predicted:
             probabilities = test.probabilities(each.test)
-            valid = predictions.gather_cases(each.valid_rows, level)
+            valid = predictions.group_cases(each.valid_rows, level)
             chosen = classification.find_threshold(valid.labels, valid.probabilities(each.valid))
             for name, threshold in ((HALF, classification.THRESHOLD), (CHOSEN, chosen)):
                 scored = comparison.score_network(
                     each.run.seed, test.labels, probabilities, threshold, counts, patients=test.patients
                 )
-                found.setdefault((level, name), {}).setdefault(each.run.arm_name, []).append(scored)
-    return found
+                networks.setdefault((level, name), {}).setdefault(each.run.arm_name, []).append(scored)
+    return networks
 
 
-def _score_run(predicted: RunPredictions, networks: Measurements) -> RunScores:
+def _score_run(predicted: RunPredictions, networks: ScoredArms) -> RunScores:
     run = predicted.run
     scored = {
         place: next(each for each in arms[run.arm_name] if each.seed == run.seed) for place, arms in networks.items()
@@ -121,21 +121,21 @@ def _score_run(predicted: RunPredictions, networks: Measurements) -> RunScores:
     )
 
 
-def _summarize_arms(runs: Sequence[RunScores], networks: Measurements, arms: Sequence[EvaluatedArm]) -> list[ArmResult]:
+def _summarize_arms(runs: Sequence[RunScores], networks: ScoredArms, arms: Sequence[EvaluatedArm]) -> list[ArmResult]:
     """Return mean, standard deviation and interval of every score of every arm, and its differences."""
-    intervals = {place: findings.estimate_scores(of_place) for place, of_place in networks.items()}
-    differences = {place: findings.estimate_differences(arms, of_place) for place, of_place in networks.items()}
-    found = []
+    intervals = {key: findings.estimate_scores(by_arm) for key, by_arm in networks.items()}
+    differences = {key: findings.estimate_differences(arms, by_arm) for key, by_arm in networks.items()}
+    results = []
     for name, members in itertools.groupby(runs, lambda each: each.arm_name):
-        of_arm = list(members)
-        settings = of_arm[0].arm
-        found.append(
+        arm_runs = list(members)
+        settings = arm_runs[0].arm
+        results.append(
             ArmResult(
                 name=name,
                 settings=settings,
-                seeds=[each.seed for each in of_arm],
-                scores={level: _summarize([each.scores[level] for each in of_arm]) for level in LEVELS},
-                chosen={level: _summarize([each.chosen[level].scores for each in of_arm]) for level in LEVELS},
+                seeds=[each.seed for each in arm_runs],
+                scores={level: _summarize([each.scores[level] for each in arm_runs]) for level in LEVELS},
+                chosen={level: _summarize([each.chosen[level].scores for each in arm_runs]) for level in LEVELS},
                 thesis_accuracy=_find_reported(settings),
                 intervals={
                     level: {threshold: intervals[level, threshold][name] for threshold in (HALF, CHOSEN)}
@@ -147,21 +147,21 @@ def _summarize_arms(runs: Sequence[RunScores], networks: Measurements, arms: Seq
                 },
             )
         )
-    return found
+    return results
 
 
 def _summarize(scores: Sequence[Scores]) -> dict[str, Summary]:
-    found = {}
+    summaries = {}
     for metric in METRICS:
         summary = classification.summarize(getattr(each, metric) for each in scores)
-        found[metric] = Summary(summary["mean"], summary["sd"], int(summary["n"] or 0))
-    return found
+        summaries[metric] = Summary(summary["mean"], summary["sd"], int(summary["n"] or 0))
+    return summaries
 
 
 def _find_reported(arm: ArmSettings) -> float | None:
     """Return the accuracy that the thesis reports for an arm; it added normal images to all real ones."""
-    of_thesis = "normal" if arm.percent else None
-    is_same_kind = arm.real_fraction == 1 and arm.label == of_thesis and arm.control is None
+    thesis_label = "normal" if arm.percent else None
+    is_same_kind = arm.real_fraction == 1 and arm.label == thesis_label and arm.control is None
     return REPORTED.get(int(arm.percent)) if is_same_kind and arm.percent == int(arm.percent) else None
 
 
@@ -173,9 +173,9 @@ def _score_subgroups(
     question: Question,
 ) -> Subgroups:
     """Score the arms within each group of test images at 0.5 per image; differences are uncorrected."""
-    found = []
+    subgroups = []
     for value, places in groups.items():
-        cases = predictions.gather_cases([predicted[0].test_rows[place] for place in places], "image")
+        cases = predictions.group_cases([predicted[0].test_rows[place] for place in places], "image")
         counts = bootstrap.draw_resamples(cases.patients, options.resamples, options.seed)
         networks: dict[str, list[ScoredNetwork]] = {}
         for each in predicted:
@@ -188,7 +188,7 @@ def _score_subgroups(
                 patients=cases.patients,
             )
             networks.setdefault(each.run.arm_name, []).append(scored)
-        found.append(
+        subgroups.append(
             Subgroup(
                 value,
                 len(places),
@@ -197,4 +197,4 @@ def _score_subgroups(
                 findings.estimate_differences(arms, networks),
             )
         )
-    return Subgroups(options.by or "", question.metric, found)
+    return Subgroups(options.by or "", question.metric, subgroups)

@@ -7,7 +7,7 @@ import torch
 
 from xrayaug.data.images.loaders import StreamingLoader
 from xrayaug.evaluation import audits, predictions
-from xrayaug.evaluation.gather.runs import Run
+from xrayaug.evaluation.classifier_run import ClassifierRun
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.results import Audit
 from xrayaug.networks import classifier
@@ -17,52 +17,56 @@ from xrayaug.storage.checkpoints import Checkpoints
 
 
 @dataclass(frozen=True)
-class Measurement:
+class MeasuredRuns:
     """The predictions of every run and the audits of every arm."""
 
     predictions: Sequence[RunPredictions]
     audits: Sequence[Audit]
 
 
-def measure(options: Evaluate, runs: Sequence[Run], device: torch.device, kept: Checkpoints) -> Measurement:
+def measure(
+    options: Evaluate, runs: Sequence[ClassifierRun], device: torch.device, checkpoints: Checkpoints
+) -> MeasuredRuns:
     """Predict with every run, calibrate if that is asked for, and audit the arms.
 
     Args:
         options: of the evaluation.
-        runs: sorted by arm and seed.
+        runs: sorted by arm and seed; weights and pixels of one run at a time are loaded through their methods.
         device: to compute on.
-        kept: predictions of a stopped evaluation, which are not made again.
+        checkpoints: predictions of a stopped evaluation, which are not made again.
     """
     with devices.translate_device_errors(options.batch_size, deterministic=options.deterministic):
-        predicted = _predict(runs, options.batch_size, device, kept)
+        predicted = _predict(runs, options.batch_size, device, checkpoints)
         audited = _audit(options, runs, device)
     if options.calibrate == "temperature":
         predicted = [predictions.calibrate(each) for each in predicted]
-    return Measurement(predicted, audited)
+    return MeasuredRuns(predicted, audited)
 
 
-def _predict(runs: Sequence[Run], batch_size: int, device: torch.device, kept: Checkpoints) -> list[RunPredictions]:
+def _predict(
+    runs: Sequence[ClassifierRun], batch_size: int, device: torch.device, checkpoints: Checkpoints
+) -> list[RunPredictions]:
     """Predict the test and validation images of each run's own dataset."""
-    done: list[dict[str, torch.Tensor]] = kept.restore() or []
+    done: list[dict[str, torch.Tensor]] = checkpoints.restore() or []
     images = [len(run.test) + len(run.valid) for run in runs]
     with console.progress(sum(images), "evaluate", done=sum(images[: len(done)])) as advance:
         for run in runs[len(done) :]:
-            network = classifier.restore(run.weights, run.arch, size=run.size).to(device)
+            network = run.load_network(device)
             probabilities = {}
             for split, rows in (("test", run.test), ("valid", run.valid)):
-                pixels = StreamingLoader(run.data.stack(rows, run.size), device)
+                pixels = StreamingLoader(run.stack(rows), device)
                 predicted = classifier.predict_probabilities(network, pixels, batch_size=batch_size, device=device)
                 probabilities[split] = torch.from_numpy(predicted)
-                advance(len(rows), run.name)
+                advance(len(rows), run.info.name)
             done.append(probabilities)
-            kept.save_if_due(sum(images[: len(done)]), lambda: done)
+            checkpoints.save_if_due(sum(images[: len(done)]), lambda: done)
     return [
         RunPredictions(run.info, run.test, run.valid, each["test"].numpy(), each["valid"].numpy())
         for run, each in zip(runs, done, strict=True)
     ]
 
 
-def _audit(options: Evaluate, runs: Sequence[Run], device: torch.device) -> list[Audit]:
+def _audit(options: Evaluate, runs: Sequence[ClassifierRun], device: torch.device) -> list[Audit]:
     if not options.audit_images:
         return []
     return audits.audit_arms(runs, options.audit_images, options.batch_size, device, options.seed)

@@ -52,12 +52,13 @@ class Cases:
     labels: Labels  # [M], 1 is abnormal
     patients: Labels  # [M], number of the patient
 
-    def probabilities(self, of_images: Probabilities) -> Probabilities:
+    def probabilities(self, image_probabilities: Probabilities) -> Probabilities:
         """Average the probabilities of images `[N]` over the images of each case, `[M]`."""
-        return classification.average_by_study(self.case_names, np.zeros(len(of_images), np.int64), of_images)[2]
+        no_labels = np.zeros(len(image_probabilities), np.int64)  # the labels of the cases are known
+        return classification.average_by_study(self.case_names, no_labels, image_probabilities)[2]
 
 
-def gather_cases(rows: Sequence[Row], level: str) -> Cases:
+def group_cases(rows: Sequence[Row], level: str) -> Cases:
     """Group images into cases. A case is abnormal if any of its images is; its patient is that of its first image."""
     case_names = {"image": [str(place) for place in range(len(rows))], "study": study_names(rows),
                    "patient": _patient_names(rows)}[level]  # fmt: skip
@@ -82,16 +83,16 @@ def calibrate(predicted: RunPredictions) -> RunPredictions:
 
 def format_csv(predicted: Sequence[RunPredictions], split: Literal["test", "valid"]) -> Iterator[str]:
     """Yield the lines of a CSV file with the probability of every image of a split by every run."""
-    of_runs = (_format_rows(each, split) for each in predicted)
-    return csvfile.format_lines(itertools.chain([COLUMNS], itertools.chain.from_iterable(of_runs)))
+    rows = itertools.chain.from_iterable(_format_rows(each, split) for each in predicted)
+    return csvfile.format_lines(itertools.chain([COLUMNS], rows))
 
 
 def _format_rows(predicted: RunPredictions, split: Literal["test", "valid"]) -> Iterator[tuple[object, ...]]:
     run, probabilities = predicted.run, (predicted.test if split == "test" else predicted.valid).tolist()
     rows = predicted.test_rows if split == "test" else predicted.valid_rows
     for row, probability in zip(rows, probabilities, strict=True):
-        known = (row.image, row.row, row.file, row.patient, row.study, row.label)
-        yield (run.name, run.arm_name, run.seed, *known, probability)
+        image = (row.image, row.row, row.file, row.patient, row.study, row.label)
+        yield (run.name, run.arm_name, run.seed, *image, probability)
 
 
 def study_names(rows: Sequence[Row]) -> list[str]:

@@ -17,8 +17,8 @@ METRICS_FILE = "metrics.json"
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A value with its 95 % interval, over seeds and patients."""
+class ConfidenceInterval:
+    """A value with its 95 % confidence interval, over seeds and patients."""
 
     value: float
     low: float
@@ -26,7 +26,7 @@ class Interval:
     seeds: int
 
     @classmethod
-    def from_estimate(cls, estimate: Estimate | None, lowest: float, highest: float) -> "Interval | None":
+    def from_estimate(cls, estimate: Estimate | None, lowest: float, highest: float) -> "ConfidenceInterval | None":
         """Return the interval of an estimate, clipped to the range of the score; None where there is no estimate."""
         if estimate is None:
             return None
@@ -34,7 +34,8 @@ class Interval:
         return cls(estimate.value, max(low, lowest), min(high, highest), estimate.seeds)
 
 
-Intervals = Mapping[str, Interval | None]  # by metric
+MetricIntervals = Mapping[str, ConfidenceInterval | None]
+"""Confidence intervals by the name of the metric; None where undefined."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class EvaluatedArm:
 
 @dataclass(frozen=True)
 class Question:
-    """The question asked of the arms: which score decides, over which cases, and which difference does not matter."""
+    """The question of an evaluation: the score that decides, the level of cases, and the equivalence margin."""
 
     metric: str
     level: str
@@ -107,8 +108,8 @@ class ArmResult:
     scores: Mapping[str, Mapping[str, Summary]] = field(metadata={"inline": True})
     chosen: Mapping[str, Mapping[str, Summary]]
     thesis_accuracy: float | None
-    intervals: Mapping[str, Mapping[str, Intervals]]  # by level and threshold
-    differences: Mapping[str, Mapping[str, Intervals | None]]  # None for a baseline
+    intervals: Mapping[str, Mapping[str, MetricIntervals]]  # by level and threshold
+    differences: Mapping[str, Mapping[str, MetricIntervals | None]]  # None for a baseline
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,9 @@ class Check:
     """A condition of a fair comparison: `passed` is None if unknown; a failed critical one forbids a verdict."""
 
     name: str
-    passed: bool | None = field(metadata={"key": "holds"})
+    passed: bool | None
     sentence: str
-    critical: bool = field(default=False, metadata={"key": "grave"})
+    critical: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,26 +133,26 @@ class BootstrapInterval:
 
 @dataclass(frozen=True)
 class SignFlip:
-    """The sign-flip test over seeds: its p-value and the smallest that so many seeds can give."""
+    """The sign-flip test over seeds: its p-value and the smallest p-value possible with this number of seeds."""
 
     p: float
-    smallest: float
+    min_p: float
 
 
 @dataclass(frozen=True)
-class Difference(Interval):
+class Difference(ConfidenceInterval):
     """The difference that decides, with its standard error, variances, tests and the value of each seed."""
 
     standard_error: float
-    variance_of_seeds: float
-    variance_of_patients: float
+    seed_variance: float
+    patient_variance: float
     p: float
     p_holm: float | None
     p_equivalent: float
     p_equivalent_holm: float | None
     bootstrap: BootstrapInterval
     sign_flip: SignFlip
-    of_seeds: Mapping[int, float]
+    seed_differences: Mapping[int, float]  # by seed
 
 
 @dataclass(frozen=True)
@@ -168,13 +169,13 @@ class PairTests:
 
 @dataclass(frozen=True)
 class PriorShift:
-    """A change of the class prior of training, and whether it alone explains the difference (`alone`)."""
+    """A shift of the class prior of the training set, and whether it alone can explain the difference."""
 
     share_normal: float
     share_normal_baseline: float
-    moved: bool
-    alone: bool
-    calls: Interval | None
+    shifted: bool
+    explains_difference: bool
+    call_rate_difference: ConfidenceInterval | None
     sentence: str
 
 
@@ -185,7 +186,7 @@ class ControlComparison:
     control: str
     relation: str
     sentence: str
-    difference: Interval | None
+    difference: ConfidenceInterval | None
 
 
 @dataclass(frozen=True)
@@ -217,13 +218,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Audit:
-    """A two-sample test between an arm's real and synthetic training images, as many of either per label."""
+    """A two-sample test between real and synthetic training images of an arm, equally many of each label."""
 
     arm: str
     features: str  # name of the network that made them
     dims: int
     labels: tuple[str, ...]  # of the synthetic images
-    apart: TwoSampleResult | None  # None where there are too few images
+    two_sample_test: TwoSampleResult | None  # None if there are too few images
 
 
 @dataclass(frozen=True)
@@ -233,8 +234,8 @@ class Subgroup:
     value: str
     images: int
     abnormal: int
-    intervals: Mapping[str, Intervals]
-    differences: Mapping[str, Intervals]
+    intervals: Mapping[str, MetricIntervals]
+    differences: Mapping[str, MetricIntervals]
 
 
 @dataclass(frozen=True)
@@ -266,7 +267,7 @@ class ReportedResults:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that an evaluation found."""
+    """All results of an evaluation."""
 
     threshold: float
     test: TestSet
@@ -274,6 +275,6 @@ class Evaluation:
     arms: Sequence[ArmResult]
     runs: Sequence[RunScores]
     verdict: Verdict
-    audits: Sequence[Audit] = field(metadata={"key": "shortcuts"})
+    audits: Sequence[Audit]
     subgroups: Subgroups | None = field(metadata={"optional": True})
     thesis: ReportedResults

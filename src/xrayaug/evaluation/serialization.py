@@ -1,7 +1,7 @@
 """Dataclasses <-> JSON objects: the only place where results become dictionaries, or are read back from them.
 
-A field may say otherwise by its metadata: `key` is its JSON key where that differs from the name; `inline` puts the
-keys of its value among those of the object; `optional` leaves the key out where the value is None.
+The JSON key of a field is its name. Two entries of a field's metadata change how it is written: `inline` puts the keys
+of its value among those of the object, and `optional` leaves the key out if the value is None.
 """
 
 import dataclasses
@@ -14,30 +14,30 @@ T = TypeVar("T")
 
 
 def to_dict(value: Any) -> dict[str, Any]:
-    """Return a dataclass as a JSON object, its keys in the order of the fields."""
-    found: dict[str, Any] = {}
+    """Return a dataclass as a JSON object with its keys in the order of the fields."""
+    data: dict[str, Any] = {}
     for field in dataclasses.fields(value):
         content = getattr(value, field.name)
         if field.metadata.get("inline"):
-            found |= _to_json(content)
+            data |= _to_json(content)
         elif content is not None or not field.metadata.get("optional"):
-            found[_key(field)] = _to_json(content)
-    return found
+            data[field.name] = _to_json(content)
+    return data
 
 
 def from_dict(cls: type[T], data: Mapping[str, Any]) -> T:
     """Return the dataclass that `to_dict` made `data` from.
 
     Raises:
-        KeyError: a field is missing.
+        KeyError: a key is missing.
     """
     hints, known = _hints(cast(Any, cls)), _keys(cast(Any, cls))
     values: dict[str, Any] = {}
     for field in dataclasses.fields(cast(Any, cls)):
         hint = hints[field.name]
         if not field.metadata.get("inline"):
-            is_absent = field.metadata.get("optional") and _key(field) not in data
-            values[field.name] = None if is_absent else _from_json(hint, data[_key(field)])
+            is_absent = field.metadata.get("optional") and field.name not in data
+            values[field.name] = None if is_absent else _from_json(hint, data[field.name])
         elif dataclasses.is_dataclass(hint):
             values[field.name] = _from_json(hint, data)
         else:
@@ -60,11 +60,11 @@ def _from_json(hint: Any, value: Any) -> Any:
         return from_dict(cast(type[Any], hint), value)
     origin, arguments = get_origin(hint) if value is not None else None, get_args(hint)
     if origin in (Union, types.UnionType):
-        (only,) = (each for each in arguments if each is not type(None))
-        return _from_json(only, value)
+        (non_none,) = (argument for argument in arguments if argument is not type(None))
+        return _from_json(non_none, value)
     if origin is Mapping:
-        of_key, of_item = arguments
-        return {of_key(key): _from_json(of_item, item) for key, item in value.items()}
+        key_type, item_type = arguments
+        return {key_type(key): _from_json(item_type, item) for key, item in value.items()}
     if origin is Sequence:
         return [_from_json(arguments[0], item) for item in value]
     if origin is tuple:
@@ -79,16 +79,12 @@ def _hints(cls: Any) -> dict[str, Any]:
 
 @cache
 def _keys(cls: Any) -> frozenset[str]:
-    """Return the JSON keys of a class that are known beforehand: all but those of inlined mappings."""
-    found: set[str] = set()
+    """Return the fixed JSON keys of a class: all but those of inlined mappings."""
+    keys: set[str] = set()
     for field in dataclasses.fields(cls):
         hint = _hints(cls)[field.name]
         if not field.metadata.get("inline"):
-            found.add(_key(field))
+            keys.add(field.name)
         elif dataclasses.is_dataclass(hint):
-            found |= _keys(cast(Any, hint))
-    return frozenset(found)
-
-
-def _key(field: "dataclasses.Field[Any]") -> str:
-    return str(field.metadata.get("key", field.name))
+            keys |= _keys(cast(Any, hint))
+    return frozenset(keys)

@@ -15,32 +15,31 @@ from xrayaug.evaluation.results import (
     METRICS_FILE,
     VERDICT_FILE,
     ArmResult,
+    ConfidenceInterval,
     Difference,
     Evaluation,
-    Interval,
     Summary,
     TestSet,
 )
-from xrayaug.runtime.console import Table
+from xrayaug.runtime.console import UNDEFINED, Table
 from xrayaug.stats import classification
 from xrayaug.storage import csvfile, files
 
-IN_TABLE5 = ("image", "study")
+TABLE5_LEVELS = ("image", "study")
 TITLES = {"accuracy": "Accuracy", "kappa": "Kappa", "auroc": "AUROC", "sensitivity": "Sensitivity",
           "specificity": "Specificity"}  # fmt: skip
-UNDEFINED = "--"
 INTERVALS_NOTE = (
-    "intervals: t, over seeds and patients; beside them in verdict.json the bootstrap's, by percentiles (not BCa)"
+    "intervals: t, over seeds and patients; verdict.json also has the percentile bootstrap intervals (not BCa)"
 )
-PASSED = {True: "yes", False: "no", None: "unknown"}
+PASSED_LABELS = {True: "yes", False: "no", None: "unknown"}
 
 Kind = tuple[float, str, str]  # key of a line of Figure 7: minus the share of real images, label, control
 
 
 def tables(evaluation: Evaluation) -> list[Table]:
-    """Return Table 5 per image and per study, the subgroups, the checks and the verdict."""
+    """Return Table 5 per image and per study, and the tables of subgroups, checks and verdicts."""
     return [
-        *(_spread_table(evaluation, level) for level in IN_TABLE5),
+        *(_spread_table(evaluation, level) for level in TABLE5_LEVELS),
         *subgroup_tables(evaluation),
         *verdict_tables(evaluation),
     ]
@@ -63,13 +62,13 @@ def write(directory: Path, evaluation: Evaluation) -> None:
     for name, content in sheets(evaluation).items():
         files.write_text(directory / name, content)
     files.write_text(
-        directory / "table5.md", "\n".join(_markdown(_spread_table(evaluation, level)) for level in IN_TABLE5)
+        directory / files.TABLE5_FILE, "\n".join(_markdown(_spread_table(evaluation, level)) for level in TABLE5_LEVELS)
     )
-    _draw_figure7(directory / "figure7", evaluation)
+    _save_figure7((directory / files.FIGURE7_FILE).with_suffix(""), evaluation)
 
 
 def subgroup_tables(evaluation: Evaluation) -> list[Table]:
-    """Return the table of subgroups: the score that decides and its difference; none without `--by`."""
+    """Return the table of the subgroups with the score that decides and its difference; no table without `--by`."""
     if evaluation.subgroups is None:
         return []
     column, metric = evaluation.subgroups.column, evaluation.subgroups.metric
@@ -78,9 +77,9 @@ def subgroup_tables(evaluation: Evaluation) -> list[Table]:
          format_interval(group.differences.get(arm, {}).get(metric), "+.3f"))
         for group in evaluation.subgroups.groups for arm, intervals in group.intervals.items()
     ]  # fmt: skip
-    columns = (column, "Images", "Percent added", _heading(metric), "Difference to 0")
+    columns = (column, "Images", "Percent added", _heading(metric), "Difference to baseline")
     has_undefined = any(cells[3] == UNDEFINED for cells in rows)
-    note = f"{UNDEFINED}: undefined, as where a group lacks a class or has one patient of it"
+    note = f"{UNDEFINED}: undefined, because the subgroup lacks a class or has only one patient of it"
     return [
         Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows, [note] if has_undefined else [])
     ]
@@ -118,22 +117,19 @@ def verdict_tables(evaluation: Evaluation) -> list[Table]:
 
 
 def checks_table(evaluation: Evaluation) -> Table:
-    """Return the table of the checks that the verdict rests on."""
-    rows = [(each.name, PASSED[each.passed], each.sentence) for each in evaluation.verdict.checks]
-    return Table("What the verdict stands on", ("Check", "Holds", "What was found"), rows)
+    """Return the table of the checks of the comparison."""
+    rows = [(each.name, PASSED_LABELS[each.passed], each.sentence) for each in evaluation.verdict.checks]
+    return Table("Checks of the comparison", ("Check", "Passed", "Finding"), rows)
 
 
 def difference_table(evaluation: Evaluation) -> Table:
     """Return the table of the verdict on every arm with its difference and p-values; the notes are the reasons."""
-    found = evaluation.verdict
-    question = found.question
+    arms, question = evaluation.verdict.arms, evaluation.verdict.question
     metric = classification.display_name(question.metric)
     title = f"Verdict by {metric} per {question.level}, margin {question.margin:g}"
-    words = [verdict.DISPLAY_NAMES[each.verdict] for each in found.arms]
-    cells = [_difference_cells(each.difference) for each in found.arms]
-    rows = [(each.arm, word, *numbers) for each, word, numbers in zip(found.arms, words, cells, strict=True)]
-    columns = ("Percent added", "Verdict", "Difference to 0 (95 %)", "p (Holm)", "p equivalent (Holm)")
-    notes = [f"{each.arm}: {word}: {each.reason}" for each, word in zip(found.arms, words, strict=True)]
+    rows = [(arm.arm, verdict.DISPLAY_NAMES[arm.verdict], *_difference_cells(arm.difference)) for arm in arms]
+    columns = ("Percent added", "Verdict", "Difference to baseline (95 %)", "p (Holm)", "Equivalence p (Holm)")
+    notes = [f"{arm.arm}: {verdict.DISPLAY_NAMES[arm.verdict]}: {arm.reason}" for arm in arms]
     notes.append(INTERVALS_NOTE)
     return Table(title, columns, rows, notes)
 
@@ -141,8 +137,8 @@ def difference_table(evaluation: Evaluation) -> Table:
 def _difference_cells(difference: Difference | None) -> tuple[str, str, str]:
     if difference is None:
         return UNDEFINED, UNDEFINED, UNDEFINED
-    different, equivalent = (format_p_cell(p) for p in (difference.p_holm, difference.p_equivalent_holm))
-    return format_interval(difference, "+.3f"), different, equivalent
+    p_holm, p_equivalent_holm = format_p_cell(difference.p_holm), format_p_cell(difference.p_equivalent_holm)
+    return format_interval(difference, "+.3f"), p_holm, p_equivalent_holm
 
 
 def format_p_cell(p_value: float | None) -> str:
@@ -150,7 +146,7 @@ def format_p_cell(p_value: float | None) -> str:
     return verdict.format_p(p_value).removeprefix("= ")
 
 
-def format_interval(interval: Interval | None, form: str) -> str:
+def format_interval(interval: ConfidenceInterval | None, form: str) -> str:
     """Format a value and its interval by a format specification, such as `.3f`: `0.831 (0.790 to 0.872)`."""
     if interval is None:
         return UNDEFINED
@@ -162,7 +158,7 @@ def _table5_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
     spread = [f"{metric}_{part}" for metric in TITLES for part in ("mean", "sd")]
     about = ("level", "percent_added", "real_fraction", "label", "images_added", "runs")
     lines: list[tuple[object, ...]] = [(*about, *spread, "thesis_accuracy_reported")]
-    for level, arm in itertools.product(IN_TABLE5, evaluation.arms):
+    for level, arm in itertools.product(TABLE5_LEVELS, evaluation.arms):
         summaries = [arm.scores[level][metric] for metric in TITLES]
         numbers = [number for each in summaries for number in (each.mean, each.sd)]
         settings = arm.settings
@@ -172,13 +168,13 @@ def _table5_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
 
 
 def _verdict_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
-    found = evaluation.verdict
+    arms, question = evaluation.verdict.arms, evaluation.verdict.question
     names = ("value", "low", "high", "seeds", "p", "p_holm", "p_equivalent", "p_equivalent_holm")
     lines: list[tuple[object, ...]] = [("arm", "control", "baseline", "verdict", "metric", "level", *names, "reason")]
-    for each in found.arms:
-        numbers = [each.difference and getattr(each.difference, name) for name in names]
-        known = (each.arm, each.control, each.baseline, each.verdict, found.question.metric, found.question.level)
-        lines.append((*known, *numbers, each.reason))
+    for arm in arms:
+        numbers = [arm.difference and getattr(arm.difference, name) for name in names]
+        leading = (arm.arm, arm.control, arm.baseline, arm.verdict, question.metric, question.level)
+        lines.append((*leading, *numbers, arm.reason))
     return lines
 
 
@@ -190,8 +186,8 @@ def _interval_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
             ("score", arm.intervals[level][threshold]),
             ("difference", arm.differences[level][threshold] or {}),
         ):
-            known = (level, threshold, arm.name, of)
-            lines += [(*known, metric, *_numbers(interval)) for metric, interval in by_metric.items()]
+            leading = (level, threshold, arm.name, of)
+            lines += [(*leading, metric, *_numbers(interval)) for metric, interval in by_metric.items()]
     return lines
 
 
@@ -204,12 +200,12 @@ def _subgroup_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
     for group in evaluation.subgroups.groups:
         for of, by_arm in (("score", group.intervals), ("difference", group.differences)):
             for arm, by_metric in by_arm.items():
-                known = (evaluation.subgroups.column, group.value, group.images, group.abnormal, arm, of)
-                lines += [(*known, metric, *_numbers(interval)) for metric, interval in by_metric.items()]
+                leading = (evaluation.subgroups.column, group.value, group.images, group.abnormal, arm, of)
+                lines += [(*leading, metric, *_numbers(interval)) for metric, interval in by_metric.items()]
     return lines
 
 
-def _numbers(interval: Interval | None) -> tuple[object, ...]:
+def _numbers(interval: ConfidenceInterval | None) -> tuple[object, ...]:
     if interval is None:
         return (None,) * 4
     return interval.value, interval.low, interval.high, interval.seeds
@@ -236,7 +232,7 @@ def describe_test_set(test: TestSet, split_by: str) -> list[str]:
     counted = f"test: {test.images:,} images of {test.studies:,} studies"
     lines = [f"{counted}; {test.normal:,} images normal, {test.abnormal:,} abnormal"]
     if split_by == "image":
-        lines.append("warning: split by image: patients leak between train and validation")
+        lines.append("warning: split by image, so patients may be in both training and validation")
     return lines
 
 
@@ -246,8 +242,8 @@ def _markdown(table: Table) -> str:
     return f"## {table.title}\n\n{body}\n\n" + "".join(f"- {note}\n" for note in table.notes)
 
 
-def reported(evaluation: Evaluation) -> dict[float, float]:
-    """Return the thesis's accuracy by percent added."""
+def reported_accuracies(evaluation: Evaluation) -> dict[float, float]:
+    """Return the accuracies that the thesis reports, by percent added."""
     return {float(percent): value for percent, value in evaluation.thesis.accuracy.items()}
 
 
@@ -257,15 +253,15 @@ def group_by_kind(arms: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
     return {_kind_name(kind): [arm for _, arm in members] for kind, members in lines}
 
 
-def _draw_figure7(stem: Path, evaluation: Evaluation) -> None:
+def _save_figure7(stem: Path, evaluation: Evaluation) -> None:
     kinds = group_by_kind(evaluation.arms).items()
-    series = [plots.Series(name, [_dose(evaluation, arm) for arm in arms]) for name, arms in kinds]
+    series = [plots.Series(name, [_make_dose(evaluation, arm) for arm in arms]) for name, arms in kinds]
     subtitle = f"per image, {evaluation.test.images:,} test images"
-    plots.save_figure7(stem, series, reported(evaluation), subtitle)
+    plots.save_figure7(stem, series, reported_accuracies(evaluation), subtitle)
 
 
 def _sort_into_lines(arms: Sequence[ArmResult]) -> list[tuple[Kind, ArmResult]]:
-    """Return every arm with its line; a baseline is in every line of its fraction of the real images."""
+    """Return every arm with the line it is on; a baseline is on every line of its fraction of the real images."""
     labels = sorted({arm.settings.label for arm in arms if arm.settings.label}) or ["normal"]
     placed = [
         ((-arm.settings.real_fraction, line, arm.settings.control or ""), arm)
@@ -277,12 +273,12 @@ def _sort_into_lines(arms: Sequence[ArmResult]) -> list[tuple[Kind, ArmResult]]:
 
 def _kind_name(kind: Kind) -> str:
     fraction, label, control = -kind[0], *kind[1:]
-    balancing = "images that even out the classes added (percent of what these differ by)"
+    balancing = "images added to balance the classes (percent of the difference in class size)"
     added = f"{control}, a control" if control else balancing if label == BALANCE else f"{label} images added"
     return added + (f" to {100 * fraction:g}% of the real ones" if fraction != 1 else "")
 
 
-def _dose(evaluation: Evaluation, arm: ArmResult) -> plots.Dose:
+def _make_dose(evaluation: Evaluation, arm: ArmResult) -> plots.Dose:
     run_accuracies = [run.scores["image"].accuracy for run in evaluation.runs if run.arm_name == arm.name]
     seed_accuracies = [value for value in run_accuracies if value is not None]  # None only without test images
     accuracy = arm.scores["image"]["accuracy"]

@@ -1,4 +1,4 @@
-"""Decide from the differences to the baseline whether each arm helps, hurts, is equivalent, or whether that is unclear.
+"""Decide from the differences to the baseline whether each arm helps, hurts, is equivalent, or cannot be judged.
 
 An arm helps or hurts if the difference is significant at 5 % after Holm's correction over the arms; it is equivalent if
 two one-sided tests, corrected in the same way, show that the difference lies within the margin. If both hold, the
@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from xrayaug.evaluation.results import ControlComparison, Interval, PriorShift
+from xrayaug.evaluation.results import ConfidenceInterval, ControlComparison, PriorShift
+from xrayaug.runtime.console import UNDEFINED
 from xrayaug.stats import paired_tests
 from xrayaug.stats.intervals import ALPHA, Estimate
 
@@ -22,12 +23,12 @@ DISPLAY_NAMES = {
     UNCLEAR: "cannot tell",
 }
 MIN_SEEDS = 2  # the variance between trainings cannot be estimated from one seed
-MIN_PRIOR_SHIFT = 0.01  # of the share of normal training images, to count as moved
+MIN_PRIOR_SHIFT = 0.01  # smallest change in the share of normal training images that counts as a shift
 CONTROL_SENTENCES = {
-    "duplicate": "repeating real images does the same",
-    "classical": "classically augmented copies do the same",
-    "reweight": "weighing the classes alike does the same",
-    "shuffle": "synthetic images with random labels do the same",
+    "duplicate": "adding duplicates of real images has the same effect",
+    "classical": "adding classically augmented copies of real images has the same effect",
+    "reweight": "reweighting the classes has the same effect",
+    "shuffle": "adding synthetic images with shuffled labels has the same effect",
 }
 
 
@@ -41,88 +42,103 @@ class Decision:
 
 
 def decide(differences: Mapping[str, Estimate | None], margin: float) -> dict[str, Decision]:
-    """Decide on every arm together, by name.
+    """Decide on all arms together, by name.
 
     Args:
         differences: to the baseline, in a score of which a higher value is better; None if there is none.
         margin: the largest difference that does not matter.
     """
-    usable = {name: found for name, found in differences.items() if found and found.seeds >= MIN_SEEDS}
-    different = paired_tests.holm({name: found.p_value() for name, found in usable.items()})
-    equivalent = paired_tests.holm({name: found.p_equivalent(margin) for name, found in usable.items()})
+    tested = {name: each for name, each in differences.items() if each and each.seeds >= MIN_SEEDS}
+    p_different = paired_tests.holm({name: each.p_value() for name, each in tested.items()})
+    p_equivalent = paired_tests.holm({name: each.p_equivalent(margin) for name, each in tested.items()})
     return {
-        name: Decision(_verdict(usable[name], different[name], equivalent[name]), different[name], equivalent[name])
-        if name in usable
+        name: Decision(
+            _choose_verdict(tested[name], p_different[name], p_equivalent[name]), p_different[name], p_equivalent[name]
+        )
+        if name in tested
         else Decision(UNCLEAR, None, None)
         for name in differences
     }
 
 
-def reason(decision: Decision, difference: Estimate | None, metric: str, margin: float) -> str:
+def explain(decision: Decision, difference: Estimate | None, metric: str, margin: float) -> str:
     """Return the reason for a decision in one sentence."""
     if difference is None:
-        return "there is no arm of 0 % with a seed in common, the score is undefined, or a class is of one patient"
+        return (
+            f"the difference in {metric} cannot be estimated: there is no baseline (an arm of 0 %) with a common seed, "
+            "the score is undefined, or one class has a single patient"
+        )
     level = 2 * ALPHA if decision.verdict == EQUIVALENT else ALPHA  # two one-sided tests are the 90 % interval
     low, high = difference.interval(level)
-    confidence = f"{100 * (1 - level):.0f} % interval"
-    measured = f"{metric} differs by {difference.value:+.3f} ({confidence} {low:+.3f} to {high:+.3f})"
+    interval = f"{100 * (1 - level):.0f} % interval {low:+.3f} to {high:+.3f}"
     if difference.seeds < MIN_SEEDS:
-        return f"{measured}, over patients alone: one seed shows nothing of what training leaves to chance"
-    return f"{measured} over {difference.seeds} seeds, {_explain(decision, difference, margin)}"
+        return (
+            f"the difference in {metric} cannot be tested with one seed, which shows no variation between trainings: "
+            f"{difference.value:+.3f} ({interval}, over patients only)"
+        )
+    conclusion = _describe_conclusion(decision, difference, margin)
+    return f"the difference in {metric} is {conclusion}: {difference.value:+.3f} ({interval}, {difference.seeds} seeds)"
 
 
 def judge_prior_shift(
     shares: tuple[float, float],
-    calls: Estimate | None,
+    call_rate: Estimate | None,
     accuracies: tuple[Estimate | None, Estimate | None],
     auroc: Estimate | None,
 ) -> PriorShift:
-    """Judge whether a moved class prior alone explains what an arm changes.
+    """Judge whether a shifted class prior alone can explain the difference of an arm.
 
-    It does if the prior moved, the rate at which the network calls images abnormal at 0.5 changed in the direction that
-    this prior implies, and neither the accuracy at a threshold chosen on validation nor the area under the ROC curve
-    differs significantly from the baseline's: the network ranks images as before and only decides at another point
-    (Saerens et al. 2002, Neural Computation 14:21). Each interval is of 95 %, uncorrected.
+    It can if the prior shifted, the rate at which the network calls images abnormal at 0.5 changed in the direction
+    that this prior implies, and neither the accuracy at a threshold chosen on validation nor the area under the ROC
+    curve differs significantly from the baseline's: the network ranks images as before and only decides at another
+    point (Saerens et al. 2002, Neural Computation 14:21). Each interval is of 95 %, uncorrected.
 
     Args:
         shares: of normal images in the arm's training set, and in the baseline's.
-        calls: difference in the rate of calling images abnormal at 0.5, `comparison.estimate_call_rate_difference`.
+        call_rate: difference in the rate of calling images abnormal at 0.5, `comparison.estimate_call_rate_difference`.
         accuracies: differences in accuracy, at 0.5 and at the thresholds chosen on validation.
         auroc: difference in the area under the ROC curve.
     """
-    share, of_baseline = shares
-    moved = abs(share - of_baseline) >= MIN_PRIOR_SHIFT
-    as_expected = calls is not None and is_significant(calls) and calls.value * (share - of_baseline) < 0
-    alone = moved and as_expected and not is_significant(accuracies[1]) and not is_significant(auroc)
-    sentence = _describe_prior_shift(shares, calls, accuracies[0]) if alone and calls else ""
-    interval = Interval.from_estimate(calls, -math.inf, math.inf)
-    return PriorShift(share, of_baseline, moved, alone, interval, sentence)
+    share, baseline_share = shares
+    shifted = abs(share - baseline_share) >= MIN_PRIOR_SHIFT
+    has_expected_sign = call_rate is not None and call_rate.value * (share - baseline_share) < 0
+    explains_difference = (
+        shifted
+        and has_expected_sign
+        and is_significant(call_rate)
+        and not is_significant(accuracies[1])
+        and not is_significant(auroc)
+    )
+    sentence = _describe_prior_shift(shares, call_rate, accuracies[0]) if explains_difference and call_rate else ""
+    interval = ConfidenceInterval.from_estimate(call_rate, -math.inf, math.inf)
+    return PriorShift(share, baseline_share, shifted, explains_difference, interval, sentence)
 
 
 def compare_with_control(
-    name: str, of_arm: Estimate | None, of_control: Estimate | None, apart: Estimate | None
+    name: str, arm_effect: Estimate | None, control_effect: Estimate | None, difference: Estimate | None
 ) -> ControlComparison:
-    """Judge whether a control of equal size explains what an arm does.
+    """Judge whether a control of equal size explains the effect of an arm.
 
     The relation is `explains` if both differences to the baseline have the same sign and intervals without 0, and arm
-    and control do not differ significantly; `apart` if they do, and the sentence says which of them scores higher; else
-    `cannot-tell`.
+    and control do not differ significantly; `differs` if they do, and the sentence says which of them scores higher;
+    else `cannot-tell`.
 
     Args:
         name: of the control, such as `duplicate`.
-        of_arm: the arm's difference to the baseline.
-        of_control: the control's difference to the baseline.
-        apart: the arm's difference to the control.
+        arm_effect: the arm's difference to the baseline.
+        control_effect: the control's difference to the baseline.
+        difference: the arm's difference to the control.
     """
-    same_way = of_arm is not None and of_control is not None and of_arm.value * of_control.value > 0
-    if apart is not None and is_significant(apart):
-        higher = "higher" if apart.value > 0 else "lower"
-        relation, sentence = "apart", f"it scores {higher} than the control '{name}'"
-    elif same_way and is_significant(of_arm) and is_significant(of_control):
-        relation, sentence = "explains", CONTROL_SENTENCES.get(name, f"the control '{name}' does the same")
+    same_sign = arm_effect is not None and control_effect is not None and arm_effect.value * control_effect.value > 0
+    if difference is not None and is_significant(difference):
+        higher = "higher" if difference.value > 0 else "lower"
+        relation, sentence = "differs", f"the arm scores significantly {higher} than the control '{name}'"
+    elif same_sign and is_significant(arm_effect) and is_significant(control_effect):
+        relation, sentence = "explains", CONTROL_SENTENCES.get(name, f"the control '{name}' has the same effect")
     else:
-        relation, sentence = "cannot-tell", f"it cannot be told from the control '{name}'"
-    return ControlComparison(name, relation, sentence, Interval.from_estimate(apart, -math.inf, math.inf))
+        relation, sentence = "cannot-tell", f"the arm does not differ significantly from the control '{name}'"
+    interval = ConfidenceInterval.from_estimate(difference, -math.inf, math.inf)
+    return ControlComparison(name, relation, sentence, interval)
 
 
 def is_significant(difference: Estimate | None) -> bool:
@@ -130,41 +146,41 @@ def is_significant(difference: Estimate | None) -> bool:
     return difference is not None and abs(difference.value) >= difference.half_width(ALPHA)
 
 
-def _describe_prior_shift(shares: tuple[float, float], calls: Estimate, at_half: Estimate | None) -> str:
-    low, high = calls.interval()
-    accuracy = f", which changes the accuracy there by {at_half.value:+.3f}" if at_half else ""
+def _describe_prior_shift(shares: tuple[float, float], call_rate: Estimate, accuracy: Estimate | None) -> str:
+    low, high = call_rate.interval()
+    changed = f", which changes the accuracy at 0.5 by {accuracy.value:+.3f}" if accuracy else ""
     return (
-        f"as a moved prior alone would have it, it calls {'fewer' if calls.value < 0 else 'more'} images abnormal at "
-        f"the threshold 0.5 ({calls.value:+.3f} of both classes alike, {low:+.3f} to {high:+.3f}){accuracy}, and "
-        "neither the accuracy at the threshold chosen on validation nor the AUROC is told from the baseline's: "
-        f"training had {shares[0]:.0%} normal images instead of {shares[1]:.0%}"
+        f"a shifted class prior alone can explain the difference: training had {shares[0]:.0%} normal images instead "
+        f"of {shares[1]:.0%}; at the threshold 0.5 the network calls {'fewer' if call_rate.value < 0 else 'more'} "
+        f"images abnormal ({call_rate.value:+.3f} with both classes weighted equally, 95 % interval {low:+.3f} to "
+        f"{high:+.3f}){changed}; neither the accuracy at the threshold chosen on validation nor the AUROC differs "
+        "significantly from the baseline"
     )
 
 
-def _verdict(difference: Estimate, different: float, equivalent: float) -> str:
-    if equivalent <= ALPHA:
+def _choose_verdict(difference: Estimate, p_different: float, p_equivalent: float) -> str:
+    if p_equivalent <= ALPHA:
         return EQUIVALENT
-    if different <= ALPHA:
+    if p_different <= ALPHA:
         return HELPS if difference.value > 0 else HURTS
     return UNCLEAR
 
 
-def _explain(decision: Decision, difference: Estimate, margin: float) -> str:
+def _describe_conclusion(decision: Decision, difference: Estimate, margin: float) -> str:
+    """Return what the tests show, to continue "the difference is"."""
+    p_different, p_equivalent = format_p(decision.p_different), format_p(decision.p_equivalent)
     if decision.verdict == EQUIVALENT:
-        real = decision.p_different is not None and decision.p_different <= ALPHA
-        return f"shown to lie within ±{margin:g} (p {format_p(decision.p_equivalent)})" + (
-            ": real, but too small to matter" if real else ""
-        )
+        has_effect = decision.p_different is not None and decision.p_different <= ALPHA
+        significant = "statistically significant, but " if has_effect else ""
+        return f"{significant}within ±{margin:g} and too small to matter (equivalence p {p_equivalent})"
     if decision.verdict == UNCLEAR:
         corrected = " after correction for several arms" if is_significant(difference) else ""
-        return (
-            f"neither told from 0{corrected} (p {format_p(decision.p_different)}) nor shown to lie within ±{margin:g}"
-        )
-    return f"told from 0 (p {format_p(decision.p_different)})"
+        return f"neither statistically significant{corrected} (p {p_different}) nor shown to be within ±{margin:g}"
+    return f"statistically significant (p {p_different})"
 
 
 def format_p(p_value: float | None) -> str:
     """Format a p-value with its relation sign: `= 0.012`, `< 0.001`."""
     if p_value is None:
-        return "--"
+        return UNDEFINED
     return "< 0.001" if p_value < 0.001 else f"= {p_value:.3f}"

@@ -1,4 +1,4 @@
-"""The two sides of a distance: their statistics and features, cached, and resumed after a stop.
+"""Statistics and features of the two sides of a distance, cached, and resumed after a stop.
 
 Statistics are cached by what they depend on (pixels, network, features, preprocessing) and never by path. The
 checkpoints of a stopped run lie in the same directory.
@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,9 +26,7 @@ from xrayaug.options import Fid
 from xrayaug.runtime import console, devices, stopping
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.leader_worker import Work
-from xrayaug.runtime.stopping import Interval
 from xrayaug.storage import artifacts
-from xrayaug.storage.artifacts import Result
 from xrayaug.storage.checkpoints import Checkpoints, State
 
 
@@ -50,7 +49,7 @@ FidInput = ImageSet | PrecomputedStatistics
 
 @dataclass(frozen=True)
 class ExtractedStatistics:
-    """A side's statistics, and where they come from."""
+    """A side's statistics and their source."""
 
     side: FidInput
     statistics: Statistics
@@ -63,8 +62,8 @@ class ExtractedStatistics:
         """SHA-256 of the side's pixels, None for a file of statistics."""
         return self.hashed.content if self.hashed else None
 
-    def summary(self) -> Result:
-        """Return the side's entry in the result."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the side as it is written to fid.json, and whether it came from the cache."""
         return {
             "path": str(self.side.path),
             "kind": self.side.kind,
@@ -75,12 +74,17 @@ class ExtractedStatistics:
 
 
 class StatisticsExtractor:
-    """Extractor of statistics, and of features where asked to; the network is loaded when it is first needed."""
+    """Extractor of a side's statistics; the network is loaded when it is first needed.
+
+    Args:
+        options: of the command.
+        with_features: whether to return the features too, for metrics that need more than statistics.
+    """
 
     def __init__(self, options: Fid, *, with_features: bool) -> None:
         self.options = options
         self.with_features = with_features
-        self._unfinished: list[Checkpoints] = []  # deleted by `finish`
+        self._feature_checkpoints: list[Checkpoints] = []  # deleted by `finish`
 
     @cached_property
     def network(self) -> FeatureExtractor:
@@ -89,10 +93,10 @@ class StatisticsExtractor:
         Raises:
             WeightsError: its weights cannot be loaded or downloaded.
         """
-        device = devices.resolve(self.options.device, deterministic=self.options.deterministic)
-        given = self.options
+        options = self.options
+        device = devices.resolve(options.device, deterministic=options.deterministic)
         return features.load_extractor(
-            given.features, device, dims=int(given.dims), weights=given.weights, seed=given.seed
+            options.features, device, dims=int(options.dims), weights=options.weights, seed=options.seed
         )
 
     @property
@@ -100,17 +104,22 @@ class StatisticsExtractor:
         """Number of features per image."""
         return self.network.dims if features.is_classifier_run(self.options.features) else int(self.options.dims)
 
-    def measured(self, side: FidInput) -> ExtractedStatistics:
-        """Return a side's statistics, from the cache if they are there."""
+    def extract(self, side: FidInput) -> ExtractedStatistics:
+        """Return a side's statistics, read from the cache if they are in it.
+
+        Raises:
+            DataError: an image cannot be read, or some features are not finite.
+            WeightsError: the network's weights cannot be loaded or downloaded.
+        """
         if isinstance(side, PrecomputedStatistics):
             return ExtractedStatistics(side, side.statistics, None, cached=False)
         origin = self.network.origin  # first, so that missing weights are reported before the images are read
         hashed = image_sets.pixel_hash(side, _work_name("hashes", side), self.options.batch_size)
         file = cache_directory(self.options.cache) / f"{_cache_key(hashed.content, origin)}.npz"
-        made = self._gathered(side, file, hashed.sequence) if self.with_features else None
-        found = _from_cache(file, origin, side.count)
-        statistics = found or self._computed(side, file, hashed.sequence, made)
-        return ExtractedStatistics(side, statistics, hashed, cached=found is not None, features=made)
+        extracted = self._extract_features(side, file, hashed.sequence) if self.with_features else None
+        cached = _read_cache(file, origin, side.count)
+        statistics = cached or self._compute_statistics(side, file, hashed.sequence, extracted)
+        return ExtractedStatistics(side, statistics, hashed, cached=cached is not None, features=extracted)
 
     def works(self, side: FidInput) -> dict[str, Work]:
         """Return the work on a side that other processes can share, by its name."""
@@ -123,67 +132,67 @@ class StatisticsExtractor:
         }
 
     def finish(self) -> None:
-        """Delete the checkpoints when all is measured."""
-        for kept in self._unfinished:
-            kept.clear()
+        """Delete the checkpoints, after the last metric has been computed."""
+        for checkpoints in self._feature_checkpoints:
+            checkpoints.clear()
 
-    def _gathered(self, side: ImageSet, file: Path, sequence: str) -> FeatureArray:
-        """Return a side's features, and keep them in a checkpoint until all is measured."""
-        kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence, "features")), self._every)
-        self._unfinished.append(kept)
-        state = kept.restore()
-        with self._naming_limits():
+    def _extract_features(self, side: ImageSet, file: Path, sequence: str) -> FeatureArray:
+        """Return a side's features, and keep them in a checkpoint until `finish` is called."""
+        checkpoints = self._checkpoints(file, sequence, "features")
+        self._feature_checkpoints.append(checkpoints)
+        state = checkpoints.restore()
+        with self._translate_device_errors():
             name = _work_name("features", side)
-            made = features.extract_features(
-                self.network, side, self.options.batch_size, state, partial(_keep, kept), name=name
+            extracted = features.extract_features(
+                self.network, side, self.options.batch_size, state, partial(_save_checkpoint, checkpoints), name=name
             )
         if state is None or state[0] < side.count:
-            _keep(kept, side.count, lambda: [side.count, torch.from_numpy(made)], now=True)
-        return made
+            _save_checkpoint(checkpoints, side.count, lambda: [side.count, torch.from_numpy(extracted)], now=True)
+        return extracted
 
-    def _computed(self, side: ImageSet, file: Path, sequence: str, made: FeatureArray | None) -> Statistics:
-        """Compute a side's statistics and cache them; the bytes are the same with or without precomputed features."""
-        kept = Checkpoints(file.with_name(self._unfinished_name(file, sequence)), self._every)
-        moments = self._passed(side, kept) if made is None else self._taken(made)
+    def _compute_statistics(
+        self, side: ImageSet, file: Path, sequence: str, extracted: FeatureArray | None
+    ) -> Statistics:
+        """Compute a side's statistics and cache them; the bytes are the same with or without extracted features."""
+        checkpoints = self._checkpoints(file, sequence)
+        moments = self._moments_of_images(side, checkpoints) if extracted is None else self._moments_of(extracted)
         statistics = moments.statistics(self.network.origin)
-        _into_cache(file, statistics)
-        kept.clear()
+        _write_cache(file, statistics)
+        checkpoints.clear()
         return statistics
 
-    def _taken(self, made: FeatureArray) -> RunningMoments:
-        """Return the moments of features, summed in the batches of a pass because rounding depends on the order."""
+    def _moments_of(self, extracted: FeatureArray) -> RunningMoments:
+        """Return the moments of features, added in the network's batches because rounding depends on them."""
         moments = RunningMoments(self.network.dims)
-        for start in range(0, len(made), self.options.batch_size):
-            moments.add(made[start : start + self.options.batch_size])
+        for start in range(0, len(extracted), self.options.batch_size):
+            moments.add(extracted[start : start + self.options.batch_size])
         return moments
 
-    def _passed(self, side: ImageSet, kept: Checkpoints) -> RunningMoments:
-        """Return the moments from a pass of the pictures through the network, with checkpoints on the way."""
-        moments = _moments(self.network.dims, kept.restore())
+    def _moments_of_images(self, side: ImageSet, checkpoints: Checkpoints) -> RunningMoments:
+        """Return the moments of the images' features, which are not kept; checkpoints are saved during the pass."""
+        moments = _restore_moments(self.network.dims, checkpoints.restore())
         work = features.extraction_work(lambda: self.network, side, self.options.batch_size)
         starts = range(moments.count, side.count, self.options.batch_size)
         with (
-            self._naming_limits(),
+            self._translate_device_errors(),
             stopping.deferred(),
             console.progress(side.count, f"features of {side.path.name}", done=moments.count) as advance,
         ):
-            for made in leader_worker.ordered_map(_work_name("features", side), work, starts):
-                moments.add(made)
-                advance(len(made))
-                _keep(kept, moments.count, partial(_state_of, moments))
+            for batch in leader_worker.ordered_map(_work_name("features", side), work, starts):
+                moments.add(batch)
+                advance(len(batch))
+                _save_checkpoint(checkpoints, moments.count, partial(_moments_state, moments))
         return moments
 
-    def _naming_limits(self) -> AbstractContextManager[None]:
+    def _translate_device_errors(self) -> AbstractContextManager[None]:
         return devices.translate_device_errors(self.options.batch_size, deterministic=self.options.deterministic)
 
-    @property
-    def _every(self) -> Interval:
-        return self.options.checkpoint_every
-
-    def _unfinished_name(self, file: Path, sequence: str, *what: str) -> str:
-        """Return the checkpoint's name, by all that rounding depends on: the pictures' order, batch size and device."""
-        depends = (file.name, sequence, str(self.options.batch_size), devices.describe_one(self.network.device), *what)
-        return hashlib.sha256("\n".join(depends).encode()).hexdigest() + ".partial"
+    def _checkpoints(self, file: Path, sequence: str, *content: str) -> Checkpoints:
+        """Return a side's checkpoints, named by all that rounding depends on: images' order, batch size and device."""
+        device = devices.describe_one(self.network.device)
+        name_parts = (file.name, sequence, str(self.options.batch_size), device, *content)
+        name = hashlib.sha256("\n".join(name_parts).encode()).hexdigest() + ".partial"
+        return Checkpoints(file.with_name(name), self.options.checkpoint_every)
 
 
 def open_fid_input(path: Path, split: str | None, label: str | None, cache: Path | None = None) -> FidInput:
@@ -205,15 +214,15 @@ def open_fid_input(path: Path, split: str | None, label: str | None, cache: Path
     return image_sets.from_folder(path)
 
 
-def _work_name(what: str, side: ImageSet) -> str:
+def _work_name(content: str, side: ImageSet) -> str:
     """Return the work's name, equal for equal paths, so that both sides share one work."""
-    return f"{what} of {side.path}"
+    return f"{content} of {side.path}"
 
 
-def cache_directory(given: Path | None) -> Path:
+def cache_directory(cache: Path | None) -> Path:
     """Return the directory of cached statistics: below `--cache`, else by the XDG base directory specification."""
-    if given is not None:
-        return given / "fid"
+    if cache is not None:
+        return cache / "fid"
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "xrayaug" / "fid"
 
@@ -223,22 +232,22 @@ def _cache_key(pixels_sha256: str, origin: dict[str, str]) -> str:
     return hashlib.sha256("\n".join((pixels_sha256, *origin.values())).encode()).hexdigest()
 
 
-def _from_cache(file: Path, origin: dict[str, str], count: int) -> Statistics | None:
+def _read_cache(file: Path, origin: dict[str, str], count: int) -> Statistics | None:
     """Return the cached statistics, or None if there are none or they do not match the file's name."""
     if not file.exists():
         return None
     try:
-        found = frechet.load(file)
+        statistics = frechet.load(file)
     except DataError as problem:
         console.warning(f"the cache is damaged and is made again: {problem.message}")
         return None
-    if (found.count, dict(found.origin), found.dims) != (count, origin, int(origin["dims"])):
+    if (statistics.count, dict(statistics.origin), statistics.dims) != (count, origin, int(origin["dims"])):
         console.warning(f"the cache is damaged and is made again: {file} holds other statistics than its name says")
         return None
-    return found
+    return statistics
 
 
-def _moments(dims: int, state: State | None) -> RunningMoments:
+def _restore_moments(dims: int, state: State | None) -> RunningMoments:
     """Return the moments of a stopped run's checkpoint, or empty ones."""
     moments = RunningMoments(dims)
     if state:
@@ -246,24 +255,24 @@ def _moments(dims: int, state: State | None) -> RunningMoments:
     return moments
 
 
-def _state_of(moments: RunningMoments) -> State:
+def _moments_state(moments: RunningMoments) -> State:
     return [moments.count, torch.from_numpy(moments.mean), torch.from_numpy(moments.scatter)]
 
 
-def _keep(kept: Checkpoints, seen: int, state: Callable[[], State], *, now: bool = False) -> None:
+def _save_checkpoint(checkpoints: Checkpoints, seen: int, state: Callable[[], State], *, now: bool = False) -> None:
     """Save a checkpoint if it is due, or in any case with `now`; the run may stop here."""
     try:
         if now:
-            kept.save(seen, state())
+            checkpoints.save(seen, state())
         else:
-            kept.save_if_due(seen, state)
+            checkpoints.save_if_due(seen, state)
     except OSError as problem:
-        console.warning(f"what is unfinished is not kept: {problem.strerror}: {kept.directory}")
-        kept.schedule.reset(seen)
+        console.warning(f"no checkpoint is saved: {problem.strerror}: {checkpoints.directory}")
+        checkpoints.schedule.reset(seen)
         stopping.check()
 
 
-def _into_cache(file: Path, statistics: Statistics) -> None:
+def _write_cache(file: Path, statistics: Statistics) -> None:
     try:
         frechet.save(file, statistics)
     except OSError as problem:

@@ -9,6 +9,7 @@ arXiv:2203.06026.)
 import hashlib
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,7 +31,7 @@ from xrayaug.runtime import console, devices, parallel, stopping
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.leader_worker import Stream, Work
 from xrayaug.storage import artifacts
-from xrayaug.storage.artifacts import Artifact, Result
+from xrayaug.storage.artifacts import Artifact
 from xrayaug.storage.checkpoints import State
 from xrayaug.storage.files import WEIGHTS_FILE
 
@@ -40,6 +41,19 @@ SaveCallback = Callable[[int, Callable[[], State]], None]
 INCEPTION_FEATURES = ("inception", "random")
 MAX_FEATURE_BYTES = 1 << 30  # of one side's features in memory: 131,072 images with 2048 features
 PREPROCESSING = "v1: 8-bit grey, bicubic (antialiased) to {size} x {size}, / 255, ImageNet's mean and deviation"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Training data of the classifier that extracts features."""
+
+    run: str  # path of the classifier run
+    data_sha256: str
+    synthetic: int  # synthetic images among the training images
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as they are written to a result's `learnt_from`."""
+        return asdict(self)
 
 
 class FeatureExtractor(Protocol):
@@ -54,8 +68,8 @@ class FeatureExtractor(Protocol):
         """The features' provenance, by `frechet.ORIGIN_KEYS`; only features of equal origin are comparable."""
 
     @property
-    def learnt_from(self) -> Result | None:
-        """The data that the network was trained on, for the result; None if it was not trained on radiographs."""
+    def learnt_from(self) -> TrainingData | None:
+        """The data that the network was trained on; None if it was not trained on radiographs."""
 
     @property
     def device(self) -> torch.device:
@@ -95,11 +109,11 @@ class InceptionFeatureExtractor:
         return InceptionNetwork(self.weights, self.dims, self.device)
 
     def features(self, pictures: Sequence[ImagePixels]) -> FeatureArray:
-        """Features `[N, D]`."""
+        """Return the features `[N, D]`."""
         return self.begin(pictures)()
 
     def begin(self, pictures: Sequence[ImagePixels]) -> Callable[[], FeatureArray]:
-        """Ask for features `[N, D]`."""
+        """Start computing the features `[N, D]`; return a function that waits for them."""
         return self.network.begin(pictures)
 
 
@@ -117,10 +131,11 @@ class ClassifierFeatureExtractor:
         self.size = run.get(int, "result", "size", minimum=1, maximum=MAX_SIDE)
         network = classifier.restore(run.file(WEIGHTS_FILE), self.arch, size=self.size)
         self.network = network.to(device).eval()
-        self.dims = _width(self.network)
+        self.dims = _feature_count(self.network)
         if self.dims > frechet.MAX_DIMS:
             raise UsageError(
-                f"{self.arch} has {self.dims} features per image, more than {frechet.MAX_DIMS}", "take another network"
+                f"{self.arch} has {self.dims} features per image, more than {frechet.MAX_DIMS}",
+                "choose another network",
             )
 
     @property
@@ -137,29 +152,29 @@ class ClassifierFeatureExtractor:
         }
 
     @property
-    def learnt_from(self) -> Result:
-        """The run, the sha256 of its training data, and the number of synthetic images among them."""
+    def learnt_from(self) -> TrainingData:
+        """The data that the run was trained on."""
         synthetic = self.run.get(dict, "result", "train", "synthetic")
-        return {
-            "run": str(self.run.path),
-            "data_sha256": str(self.run.manifest["inputs"].get("data", {}).get("sha256", "unknown")),
-            "synthetic": sum(number for number in synthetic.values() if isinstance(number, int)),
-        }
+        return TrainingData(
+            run=str(self.run.path),
+            data_sha256=str(self.run.manifest["inputs"].get("data", {}).get("sha256", "unknown")),
+            synthetic=sum(count for count in synthetic.values() if isinstance(count, int)),
+        )
 
     def features(self, pictures: Sequence[ImagePixels]) -> FeatureArray:
-        """Features `[N, D]`."""
+        """Return the features `[N, D]`."""
         return self.begin(pictures)()
 
     def begin(self, pictures: Sequence[ImagePixels]) -> Callable[[], FeatureArray]:
-        """Ask for features `[N, D]`."""
-        prepared = torch.from_numpy(np.stack([_prepared(picture, self.size) for picture in pictures]))
+        """Start computing the features `[N, D]`; return a function that waits for them."""
+        resized = torch.from_numpy(np.stack([_resize(picture, self.size) for picture in pictures]))
         with torch.inference_mode():
-            found = _before_output(self.network, classifier.to_input(prepared.to(self.device)))
-            return devices.copy_to_host(found.float())
+            features = _penultimate_features(self.network, classifier.to_input(resized.to(self.device)))
+            return devices.copy_to_host(features.float())
 
 
 def load_extractor(
-    name: str, device: torch.device, *, dims: int = max(inception.DIMS), weights: Path | None = None, seed: int = 0
+    name: str, device: torch.device, *, dims: int = inception.FID_DIMS, weights: Path | None = None, seed: int = 0
 ) -> FeatureExtractor:
     """Return the feature extractor of that name.
 
@@ -188,10 +203,10 @@ def extraction_work(network: Callable[[], FeatureExtractor], side: ImageSet, bat
     """Return work that yields the features `[N, D]` of `batch_size` pictures from each start index on."""
 
     def passes(starts: Sequence[int]) -> Stream:
-        within = [range(side.count)[start : start + batch_size] for start in starts]
-        pictures = parallel.map_in_threads(side.read, itertools.chain.from_iterable(within))
-        begun = (network().begin(list(itertools.islice(pictures, len(each)))) for each in within)
-        ahead = 1 if within and network().device.type == "cuda" else 0
+        batches = [range(side.count)[start : start + batch_size] for start in starts]
+        pictures = parallel.map_in_threads(side.read, itertools.chain.from_iterable(batches))
+        begun = (network().begin(list(itertools.islice(pictures, len(batch)))) for batch in batches)
+        ahead = 1 if batches and network().device.type == "cuda" else 0
         yield from (wait() for wait in parallel.prefetch(begun, ahead))
 
     return passes
@@ -223,22 +238,22 @@ def extract_features(
         raise DataError(
             f"{side.count:,} images of {side.path} with {network.dims} features are more than "
             f"{MAX_FEATURE_BYTES >> 30} GiB",
-            "choose a part of them, or --metrics fid alone, which keeps no features",
+            "select fewer images, or --metrics fid alone, which keeps no features in memory",
         )
-    found = np.empty((side.count, network.dims), np.float32)
+    extracted = np.empty((side.count, network.dims), np.float32)
     done = 0 if state is None else int(state[0])
     if state is not None:
-        found[:done] = state[1].numpy()
+        extracted[:done] = state[1].numpy()
     work = extraction_work(lambda: network, side, batch_size)
     with stopping.deferred(), console.progress(side.count, f"features of {side.path.name}", done=done) as advance:
-        for made in leader_worker.ordered_map(name, work, range(done, side.count, batch_size)):
-            found[done : done + len(made)] = made
-            done += len(made)
-            advance(len(made))
-            save_if_due(done, partial(_so_far, found, done))
-    if not np.isfinite(found).all():
+        for batch in leader_worker.ordered_map(name, work, range(done, side.count, batch_size)):
+            extracted[done : done + len(batch)] = batch
+            done += len(batch)
+            advance(len(batch))
+            save_if_due(done, partial(_checkpoint_state, extracted, done))
+    if not np.isfinite(extracted).all():
         raise DataError("some features are NaN or infinite", "the network's weights may be damaged")
-    return found
+    return extracted
 
 
 def is_classifier_run(name: str) -> bool:
@@ -255,40 +270,40 @@ def open_classifier_run(name: str) -> Artifact:
     """
     if not Path(name).exists():
         raise UsageError(
-            f"--features {name} is neither inception nor random, and no directory is there",
-            "a classifier run is what xrayaug train-classifier leaves",
+            f"--features {name} is neither inception nor random, and no such directory exists",
+            "give one of these names, or the directory of a run of xrayaug train-classifier",
         )
     return artifacts.open_artifact(Path(name), "classifier-run")
 
 
-def _so_far(found: FeatureArray, done: int) -> State:
-    return [done, torch.from_numpy(found[:done])]
+def _checkpoint_state(extracted: FeatureArray, done: int) -> State:
+    return [done, torch.from_numpy(extracted[:done])]
 
 
-def _before_output(network: Classifier, images: Tensor) -> Tensor:
+def _penultimate_features(network: Classifier, images: Tensor) -> Tensor:
     """Return the output layer's inputs `[N, D]` for images `[N, 1, S, S]`."""
-    given: list[Tensor] = []
+    inputs: list[Tensor] = []
 
-    def keep(_: nn.Module, arguments: Any) -> None:
-        given.append(arguments[0])
+    def record(_: nn.Module, arguments: Any) -> None:
+        inputs.append(arguments[0])
 
     output = network.network.get_submodule(classifier.output_layer(network.network))
-    watching = output.register_forward_pre_hook(keep)
+    hook = output.register_forward_pre_hook(record)
     try:
         network(images)
     finally:
-        watching.remove()
-    (features,) = given
+        hook.remove()
+    (features,) = inputs
     return features.mean(dim=(2, 3)) if features.ndim == 4 else features.flatten(1)
 
 
-def _width(network: Classifier) -> int:
+def _feature_count(network: Classifier) -> int:
     """Return the number of features per image, D: the weights of the output layer's one output."""
     output: Any = network.network.get_submodule(classifier.output_layer(network.network))
     return int(output.weight.shape[1])
 
 
-def _prepared(picture: ImagePixels, size: int) -> ImagePixels:
+def _resize(picture: ImagePixels, size: int) -> ImagePixels:
     """Return a picture in the size and mode of the classifier's training, uint8 `[S, S]`."""
     grey = Image.fromarray(picture).convert("L")
     return np.asarray(grey if grey.size == (size, size) else grey.resize((size, size), Image.Resampling.BICUBIC))

@@ -1,10 +1,10 @@
-"""Features -> mean and covariance -> Fréchet distance between the two normal distributions.
+"""Mean and covariance of features, and the Fréchet distance between the two normal distributions.
 
 The squared 2-Wasserstein distance of two normal distributions (Dowson and Landau, 1982; Heusel et al., 2017, eq. 6):
 
     d² = |m_a - m_b|² + Tr(C_a + C_b - 2 (C_a C_b)^½)
 
-Statistics lie on disk as .npz with pytorch-fid's keys `mu` and `sigma`, so that either program reads the other's.
+Statistics are written as .npz with pytorch-fid's keys `mu` and `sigma`, so that each program reads the other's files.
 """
 
 import io
@@ -104,10 +104,10 @@ def compute_statistics(features: npt.NDArray[np.floating[Any]], origin: Mapping[
     Raises:
         DataError: fewer than two images, or some features are not finite.
     """
-    gathered = RunningMoments(features.shape[1])
+    moments = RunningMoments(features.shape[1])
     for start in range(0, len(features), ROWS_AT_ONCE):
-        gathered.add(features[start : start + ROWS_AT_ONCE])
-    return gathered.statistics(origin)
+        moments.add(features[start : start + ROWS_AT_ONCE])
+    return moments.statistics(origin)
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,10 @@ def extrapolate(
     only if that quarter is at least twice the number of features: below, covariances are nearly singular and the bias
     is not linear.
     """
-    most = min(len(a), len(b))
-    if most < min_images_for_extrapolation(a.shape[1]):
+    max_count = min(len(a), len(b))
+    if max_count < min_images_for_extrapolation(a.shape[1]):
         return None
-    counts = [int(n) for n in np.linspace(most // 4, most, N_POINTS)]
+    counts = [int(n) for n in np.linspace(max_count // 4, max_count, N_POINTS)]
     distances = [
         distance(*(compute_statistics(side[random.permutation(len(side))[:n]]) for side in (a, b))) for n in counts
     ]
@@ -171,7 +171,7 @@ def check_comparable(a: Statistics, b: Statistics) -> None:
         if not (np.isfinite(side.mean).all() and np.isfinite(side.covariance).all()):
             raise DataError("the statistics hold NaN or infinite numbers", "make them again")
     if a.dims != b.dims:
-        raise DataError(f"one side has {a.dims} features, the other {b.dims}", "compare like with like: see --dims")
+        raise DataError(f"one side has {a.dims} features, the other {b.dims}", "give both sides the same --dims")
     for name in ORIGIN_KEYS:
         left, right = a.origin.get(name), b.origin.get(name)
         if left and right and left != right:
@@ -199,19 +199,19 @@ def load(path: Path) -> Statistics:
         DataError: it cannot be read, or is no mean and covariance.
     """
     try:
-        found = _read(path)
-        origin = {name: _text(found[name]) for name in ORIGIN_KEYS if name in found}
+        arrays = _read(path)
+        origin = {name: _text(arrays[name]) for name in ORIGIN_KEYS if name in arrays}
     except Exception as problem:  # NumPy's and zipfile's parsers raise many types of exceptions
         reason = " ".join(str(problem).split())[:200] or type(problem).__name__
         raise DataError(f"{path} cannot be read as statistics: {reason}", EXPECTED_FORMAT) from None
-    missing = [name for name in ("mu", "sigma") if name not in found]
+    missing = [name for name in ("mu", "sigma") if name not in arrays]
     if missing:
         raise DataError(f"{path} holds no {' and no '.join(missing)}", EXPECTED_FORMAT)
-    reason = _what_is_wrong(found["mu"], found["sigma"])
+    reason = _find_problem(arrays["mu"], arrays["sigma"])
     if reason:
         raise DataError(f"{path} holds no mean and covariance: {reason}", "make the statistics again")
-    mean, covariance = found["mu"].astype(np.float64), found["sigma"].astype(np.float64)
-    return Statistics(mean, covariance, _count(path, found.get("n")), origin)
+    mean, covariance = arrays["mu"].astype(np.float64), arrays["sigma"].astype(np.float64)
+    return Statistics(mean, covariance, _parse_count(path, arrays.get("n")), origin)
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -225,12 +225,12 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
     with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
         warnings.simplefilter("error")  # reject headers of Python 2, which NumPy would repair
-        wanted = [name for name in ("mu", "sigma", "n", *ORIGIN_KEYS) if f"{name}.npy" in archive.namelist()]
-        entries = {name: archive.getinfo(f"{name}.npy") for name in wanted}
+        names = [name for name in ("mu", "sigma", "n", *ORIGIN_KEYS) if f"{name}.npy" in archive.namelist()]
+        entries = {name: archive.getinfo(f"{name}.npy") for name in names}
         if sum(entry.file_size for entry in entries.values()) > MAX_BYTES:  # zipfile reads no more than it declares
-            raise ValueError(f"it would unfold to more than {MAX_BYTES:,} bytes")
+            raise ValueError(f"its arrays would have more than {MAX_BYTES:,} bytes")
         if any(entry.compress_type not in COMPRESSIONS for entry in entries.values()):
-            raise ValueError("it is compressed otherwise than NumPy does")
+            raise ValueError("it is compressed by a method that NumPy does not use")
         return {name: _array(archive.read(entry)) for name, entry in entries.items()}
 
 
@@ -244,7 +244,7 @@ def _array(content: bytes) -> npt.NDArray[Any]:
 
 def _text(array: npt.NDArray[Any]) -> str:
     if array.shape != () or array.dtype.kind != "U":
-        raise ValueError(f"a text is {array.dtype} {list(array.shape)}")
+        raise ValueError(f"a text is stored as {array.dtype} {list(array.shape)}")
     return one_line(str(array))
 
 
@@ -255,8 +255,8 @@ def _trace_of_root(a: FloatArray, b: FloatArray) -> float:
     lower of both ranks. Unlike a general matrix root this cannot fail or become complex when a covariance is
     singular; eigenvalues that rounding made negative count as zero.
     """
-    mixed = _factor(a).T @ _factor(b)
-    smaller = mixed if mixed.shape[0] <= mixed.shape[1] else mixed.T
+    product = _factor(a).T @ _factor(b)
+    smaller = product if product.shape[0] <= product.shape[1] else product.T
     return float(np.sqrt(np.clip(np.linalg.eigvalsh(smaller @ smaller.T), 0.0, None)).sum())
 
 
@@ -268,7 +268,7 @@ def _factor(a: FloatArray) -> FloatArray:
     return factor
 
 
-def _what_is_wrong(mean: npt.NDArray[Any], covariance: npt.NDArray[Any]) -> str:
+def _find_problem(mean: npt.NDArray[Any], covariance: npt.NDArray[Any]) -> str:
     """Return why these are no mean [D] and covariance [D, D]; empty if they are."""
     if mean.dtype.kind not in "fiu" or covariance.dtype.kind not in "fiu":
         return f"mu is of type {mean.dtype}, sigma of {covariance.dtype}"
@@ -278,10 +278,10 @@ def _what_is_wrong(mean: npt.NDArray[Any], covariance: npt.NDArray[Any]) -> str:
         return f"{len(mean)} features, more than {MAX_DIMS}"
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         return "some numbers are NaN or infinite"
-    return _what_is_wrong_with_numbers(mean.astype(np.float64), covariance.astype(np.float64))
+    return _find_problem_in_values(mean.astype(np.float64), covariance.astype(np.float64))
 
 
-def _what_is_wrong_with_numbers(mean: FloatArray, covariance: FloatArray) -> str:
+def _find_problem_in_values(mean: FloatArray, covariance: FloatArray) -> str:
     largest = max(np.abs(mean).max(), np.abs(covariance).max())
     if largest > MAX_VALUE:
         return f"some numbers are beyond {MAX_VALUE:g}"
@@ -290,9 +290,14 @@ def _what_is_wrong_with_numbers(mean: FloatArray, covariance: FloatArray) -> str
     return "sigma has a negative variance" if (np.diagonal(covariance) < 0).any() else ""
 
 
-def _count(path: Path, given: npt.NDArray[Any] | None) -> int | None:
-    if given is None:
+def _parse_count(path: Path, array: npt.NDArray[Any] | None) -> int | None:
+    """Return the number of images that statistics are of; None if the file has none.
+
+    Raises:
+        DataError: it is no integer, or less than two.
+    """
+    if array is None:
         return None
-    if given.dtype.kind not in "iu" or given.shape != () or int(given) < 2:
-        raise DataError(f"{path} holds a count of images that is none, or less than two", "make the statistics again")
-    return int(given)
+    if array.dtype.kind not in "iu" or array.shape != () or int(array) < 2:
+        raise DataError(f"{path}: n, the number of images, is no integer above 1", "make the statistics again")
+    return int(array)

@@ -48,9 +48,9 @@ def distance(a: Matrix, b: Matrix, random: np.random.Generator, subsets: int = N
     if n < MIN_IMAGES:
         raise DataError(f"{n} images are too few for a kernel distance", f"at least {MIN_IMAGES} are needed")
     m = min(MAX_SUBSET_SIZE, n // 2)
-    found = [squared_mmd(*(side[random.permutation(len(side))[:m]] for side in (a, b))) for _ in range(subsets)]
-    error = float(np.std(found, ddof=1)) * math.sqrt(m / (n - m))
-    return KernelDistance(float(np.mean(found)), error, subsets, m)
+    estimates = [squared_mmd(*(side[random.permutation(len(side))[:m]] for side in (a, b))) for _ in range(subsets)]
+    error = float(np.std(estimates, ddof=1)) * math.sqrt(m / (n - m))
+    return KernelDistance(float(np.mean(estimates)), error, subsets, m)
 
 
 def squared_mmd(x: Matrix, y: Matrix) -> float:

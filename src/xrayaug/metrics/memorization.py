@@ -1,4 +1,4 @@
-"""Screening for memorised images: generated images nearer to a training image than fresh real images are.
+"""Screening for memorised images: generated images that are nearer to a training image than fresh real images are.
 
 Pictures are compared at 30 x 30 (of 64 x 64, cropped and halved), normalised for brightness and contrast, up to
 mirroring and shifts by half a pixel and by one; features are compared as they are. The threshold comes from the
@@ -21,13 +21,13 @@ from xrayaug.data.images.arrays import Pixels
 from xrayaug.metrics import neighbours
 from xrayaug.metrics.neighbours import FloatArray, IndexArray, Matrix
 
-IMAGE_SIZE = 64  # width and height of the pictures given; they are compared at half resolution
+IMAGE_SIZE = 64  # width and height of the pictures; they are compared at half resolution
 MAX_SHIFT = 2  # pixels at that size, in each direction
 N_VARIANTS = 2 * (2 * MAX_SHIFT + 1) ** 2  # mirrorings times shifts
 # A smaller distance is a copy whatever the threshold: of unit vectors in pixels, relative to the spread in features.
 DUPLICATE_DISTANCE = 1e-4
 
-Nearest = tuple[IndexArray, FloatArray]
+Nearest = tuple[IndexArray, FloatArray]  # indices and distances of the nearest images
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Threshold:
         """Probability that a fresh real image lies below the threshold."""
         return self.k / (self.n + 1)
 
-    def chance(self, below: int, of: int) -> float:
-        """Return the probability that `below` or more of `of` fresh real images lie below the threshold."""
-        return float(betabinom.sf(below - 1, of, self.k, self.n + 1 - self.k))
+    def tail_probability(self, below: int, count: int) -> float:
+        """Return the probability that `below` or more of `count` fresh real images lie below the threshold."""
+        return float(betabinom.sf(below - 1, count, self.k, self.n + 1 - self.k))
 
 
 def find_threshold(reference: FloatArray, alpha: float) -> Threshold:
@@ -63,54 +63,62 @@ def min_reference_size(alpha: float) -> int:
 
 
 def nearest_images(
-    of: Pixels,
-    to: Pixels,
-    apart: tuple[IndexArray, IndexArray] | None = None,
+    queries: Pixels,
+    pictures: Pixels,
+    groups: tuple[IndexArray, IndexArray] | None = None,
     after_each: Callable[[], None] = lambda: None,
 ) -> Nearest:
-    """Find the nearest of pictures uint8 `[M, 64, 64]` to each of `[N, 64, 64]`, over mirroring and shifts.
+    """Find the nearest of pictures uint8 `[M, 64, 64]` to each query `[N, 64, 64]`, over mirroring and shifts.
 
-    The distance is √(2 (1 - r)), r the correlation of the pixels. `apart` is that of `neighbours.nearest`;
+    The distance is √(2 (1 - r)), r the correlation of the pixels. `groups` is that of `neighbours.nearest`;
     `after_each` is called for each of the `N_VARIANTS`.
+
+    Returns:
+        The nearest picture's index `[N]` and its distance `[N]`.
     """
-    there = _vectors(to, 0, 0)
-    places, found = np.zeros(len(of), np.int64), np.full(len(of), np.inf)
+    vectors = _unit_vectors(pictures, 0, 0)
+    indices, smallest = np.zeros(len(queries), np.int64), np.full(len(queries), np.inf)
     shifts = range(-MAX_SHIFT, MAX_SHIFT + 1)
-    for picture, down, right in itertools.product((of, of[:, :, ::-1]), shifts, shifts):
-        which, distances = _most_alike(_vectors(picture, down, right), there, apart)
-        nearer = distances < found
-        places[nearer], found[nearer] = which[nearer], distances[nearer]
+    for variant, down, right in itertools.product((queries, queries[:, :, ::-1]), shifts, shifts):
+        nearest, distances = _nearest_unit_vectors(_unit_vectors(variant, down, right), vectors, groups)
+        is_nearer = distances < smallest
+        indices[is_nearer], smallest[is_nearer] = nearest[is_nearer], distances[is_nearer]
         after_each()
-    return places, found
+    return indices, smallest
 
 
-def nearest_features(of: Matrix, to: Matrix, apart: tuple[IndexArray, IndexArray] | None = None) -> Nearest:
-    """Find the nearest of features `[M, D]` to each of `[N, D]`; distances in units of the `[M, D]` features' spread.
+def nearest_features(queries: Matrix, points: Matrix, groups: tuple[IndexArray, IndexArray] | None = None) -> Nearest:
+    """Find the nearest of features `[M, D]` to each query `[N, D]`; distances are in units of the points' spread.
 
-    The spread is the root mean squared distance from their mean.
+    The spread is the root mean squared distance from the points' mean. `groups` is that of `neighbours.nearest`.
+
+    Returns:
+        The nearest point's index `[N]` and its distance `[N]`.
     """
-    spread = math.sqrt(float(np.var(to, axis=0, dtype=np.float64).sum())) or 1.0
-    places, distances = neighbours.nearest(of, to, apart)
-    return places, distances / spread
+    spread = math.sqrt(float(np.var(points, axis=0, dtype=np.float64).sum())) or 1.0
+    indices, distances = neighbours.nearest(queries, points, groups)
+    return indices, distances / spread
 
 
-def _most_alike(of: FloatArray, to: FloatArray, apart: tuple[IndexArray, IndexArray] | None) -> Nearest:
-    """Find the nearest of unit vectors `[M, D]` to each of `[N, D]`, by the largest dot product.
+def _nearest_unit_vectors(
+    queries: FloatArray, vectors: FloatArray, groups: tuple[IndexArray, IndexArray] | None
+) -> Nearest:
+    """Find the nearest of unit vectors `[M, D]` to each query `[N, D]`, by the largest dot product.
 
     The search is in single precision, which takes a third of the time; the distances are in double precision.
     """
-    here, there = of.astype(np.float32), to.astype(np.float32)
-    places = np.empty(len(of), np.int64)
-    rows = max(1, neighbours.BLOCK_BYTES // (4 * len(to)))
-    for start in range(0, len(of), rows):
-        products = here[start : start + rows] @ there.T
-        if apart is not None:
-            products[apart[0][start : start + rows, None] == apart[1]] = -2  # below any dot product of unit vectors
-        places[start : start + rows] = products.argmax(axis=1)
-    return places, np.linalg.norm(of - to[places], axis=1)
+    single_queries, single_vectors = queries.astype(np.float32), vectors.astype(np.float32)
+    indices = np.empty(len(queries), np.int64)
+    rows = max(1, neighbours.BLOCK_BYTES // (4 * len(vectors)))
+    for start in range(0, len(queries), rows):
+        products = single_queries[start : start + rows] @ single_vectors.T
+        if groups is not None:
+            products[groups[0][start : start + rows, None] == groups[1]] = -2  # below any dot product of unit vectors
+        indices[start : start + rows] = products.argmax(axis=1)
+    return indices, np.linalg.norm(queries - vectors[indices], axis=1)
 
 
-def _vectors(pictures: Pixels, down: int, right: int) -> FloatArray:
+def _unit_vectors(pictures: Pixels, down: int, right: int) -> FloatArray:
     """Return each picture's shifted inner part at half size, with mean 0 and length 1, `[N, D]`; 0 if constant."""
     inner = IMAGE_SIZE - 2 * MAX_SHIFT
     top, left = MAX_SHIFT + down, MAX_SHIFT + right

@@ -13,55 +13,56 @@ BLOCK_BYTES = 1 << 26  # of one block of distances
 ROUNDING = 1e-12  # relative to |x|² + |y|²: smaller distances are rounding errors and count as 0
 
 
-def distance_blocks(of: Matrix, to: Matrix) -> Iterator[tuple[slice, FloatArray]]:
-    """Yield blocks of rows of `[N, D]`, each with its squared Euclidean distances `[n, M]` to rows `[M, D]`."""
-    centre = to.mean(axis=0, dtype=np.float64)  # centred, so that squares cancel less
-    there = to - centre
-    squares = np.einsum("nd,nd->n", there, there)
-    rows = max(1, BLOCK_BYTES // (8 * max(len(to), to.shape[1])))
-    for start in range(0, len(of), rows):
-        here = of[start : start + rows] - centre
-        sums = np.einsum("nd,nd->n", here, here)[:, None] + squares
-        distances = sums - 2 * (here @ there.T)
+def distance_blocks(queries: Matrix, points: Matrix) -> Iterator[tuple[slice, FloatArray]]:
+    """Yield blocks of rows of `queries` `[N, D]`, with their squared distances `[n, M]` to all `points` `[M, D]`."""
+    centre = points.mean(axis=0, dtype=np.float64)  # centred, so that squares cancel less
+    centred = points - centre
+    squares = np.einsum("nd,nd->n", centred, centred)
+    rows = max(1, BLOCK_BYTES // (8 * max(len(points), points.shape[1])))
+    for start in range(0, len(queries), rows):
+        block = queries[start : start + rows] - centre
+        sums = np.einsum("nd,nd->n", block, block)[:, None] + squares
+        distances = sums - 2 * (block @ centred.T)
         distances[distances < ROUNDING * sums] = 0.0
         yield slice(start, start + rows), distances
 
 
 def kth_squared_distances(points: Matrix, *ks: int) -> list[FloatArray]:
     """Return the squared distance of each of `[N, D]` to its k-th nearest other, `[N]` for each k, in one pass."""
-    found = [np.empty(len(points)) for _ in ks]
+    kth = [np.empty(len(points)) for _ in ks]
     for rows, distances in distance_blocks(points, points):
-        _leave_out_itself(distances, rows.start)
+        _exclude_self(distances, rows.start)
         ordered = np.partition(distances, [k - 1 for k in ks], axis=1)
-        for k, of_k in zip(ks, found, strict=True):
-            of_k[rows] = ordered[:, k - 1]
-    return found
+        for k, column in zip(ks, kth, strict=True):
+            column[rows] = ordered[:, k - 1]
+    return kth
 
 
-def kth_distances(of: Matrix, to: Matrix, k: int) -> FloatArray:
-    """Return the Euclidean distance of each of `[N, D]` to its k-th nearest of `[M, D]`, `[N]`."""
-    found = np.empty(len(of))
-    for rows, distances in distance_blocks(of, to):
-        found[rows] = np.partition(distances, k - 1, axis=1)[:, k - 1]
-    return np.sqrt(found)
+def kth_distances(queries: Matrix, points: Matrix, k: int) -> FloatArray:
+    """Return the Euclidean distance of each query `[N, D]` to its k-th nearest point of `[M, D]`, `[N]`."""
+    squared = np.empty(len(queries))
+    for rows, distances in distance_blocks(queries, points):
+        squared[rows] = np.partition(distances, k - 1, axis=1)[:, k - 1]
+    return np.sqrt(squared)
 
 
 def nearest(
-    of: Matrix, to: Matrix, apart: tuple[IndexArray, IndexArray] | None = None
+    queries: Matrix, points: Matrix, groups: tuple[IndexArray, IndexArray] | None = None
 ) -> tuple[IndexArray, FloatArray]:
-    """Find the nearest of `[M, D]` to each of `[N, D]`: its index `[N]` and Euclidean distance `[N]`.
+    """Find the nearest point of `[M, D]` to each query `[N, D]`: its index `[N]` and Euclidean distance `[N]`.
 
-    `apart` gives the group numbers of the first, `[N]`, and of the second, `[M]`: pairs of one group are left out.
+    `groups` holds the group numbers of the queries, `[N]`, and of the points, `[M]`: pairs within a group are excluded.
     """
-    places, found = np.empty(len(of), np.int64), np.empty(len(of))
-    for rows, distances in distance_blocks(of, to):
-        if apart is not None:
-            distances[apart[0][rows, None] == apart[1]] = np.inf
-        places[rows] = distances.argmin(axis=1)
-        found[rows] = distances.min(axis=1)
-    return places, np.sqrt(found)
+    indices, squared = np.empty(len(queries), np.int64), np.empty(len(queries))
+    for rows, distances in distance_blocks(queries, points):
+        if groups is not None:
+            distances[groups[0][rows, None] == groups[1]] = np.inf
+        indices[rows] = distances.argmin(axis=1)
+        squared[rows] = distances.min(axis=1)
+    return indices, np.sqrt(squared)
 
 
-def _leave_out_itself(distances: FloatArray, start: int) -> None:
-    within = np.arange(len(distances))
-    distances[within, start + within] = np.inf
+def _exclude_self(distances: FloatArray, start: int) -> None:
+    """Set each row's distance to itself to infinity, in a block that begins at row `start`."""
+    rows = np.arange(len(distances))
+    distances[rows, start + rows] = np.inf

@@ -8,7 +8,7 @@ The manifold of a set is the union of balls around its features, each with the k
   coverage: share of the real images whose ball holds a generated one (Naeem et al., 2020, arXiv:2002.09797).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,10 +29,6 @@ class PrecisionRecall:
     density: float
     coverage: float
 
-    def named(self) -> dict[str, float]:
-        """Return the measures by name."""
-        return asdict(self)
-
 
 def compute_prdc(
     generated: Matrix, real: Matrix, k_precision: int = K_PRECISION, k_density: int = K_DENSITY
@@ -42,24 +38,25 @@ def compute_prdc(
     Raises:
         DataError: a side has too few images for its k-th neighbour.
     """
-    least = max(k_precision, k_density) + 1
-    if min(len(generated), len(real)) < least:
+    min_images = max(k_precision, k_density) + 1
+    if min(len(generated), len(real)) < min_images:
         raise DataError(
             f"{min(len(generated), len(real))} images are too few for precision and recall",
-            f"at least {least} are needed",
+            f"at least {min_images} are needed",
         )
-    real_radii, wide_radii = neighbours.kth_squared_distances(real, k_precision, k_density)
+    real_radii, density_radii = neighbours.kth_squared_distances(real, k_precision, k_density)
     (generated_radii,) = neighbours.kth_squared_distances(generated, k_precision)
-    within, recalled, inside, covered = 0, np.zeros(len(real), bool), 0, np.zeros(len(real), bool)
+    precise, density_sum = 0, 0
+    recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
     for rows, distances in neighbours.distance_blocks(generated, real):  # [n, M]
-        within += int((distances <= real_radii).any(axis=1).sum())
+        precise += int((distances <= real_radii).any(axis=1).sum())
         recalled |= (distances <= generated_radii[rows, None]).any(axis=0)
-        balls = distances <= wide_radii
-        inside += int(balls.sum())
-        covered |= balls.any(axis=0)
+        is_inside = distances <= density_radii  # [n, M]
+        density_sum += int(is_inside.sum())
+        covered |= is_inside.any(axis=0)
     return PrecisionRecall(
-        precision=within / len(generated),
+        precision=precise / len(generated),
         recall=float(recalled.mean()),
-        density=inside / (k_density * len(generated)),
+        density=density_sum / (k_density * len(generated)),
         coverage=float(covered.mean()),
     )

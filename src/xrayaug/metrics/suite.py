@@ -7,7 +7,7 @@ reported with its floor: their difference is the excess, their quotient the rati
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,9 @@ import numpy as np
 from xrayaug.errors import UsageError
 from xrayaug.metrics import frechet, kid, prdc
 from xrayaug.metrics.features import FeatureArray
+from xrayaug.metrics.frechet import ExtrapolatedDistance
+from xrayaug.metrics.kid import KernelDistance
+from xrayaug.metrics.prdc import PrecisionRecall
 
 NAMES = ("fid", "kid", "prdc", "fid-infinity")
 N_SPLITS = 10  # of the reference into halves
@@ -24,7 +27,59 @@ STABLE_FLOOR_IMAGES = 50  # with fewer, the splits vary much, and the result has
 FLOOR_SUBSETS = 20  # subsets of the kernel distance, for each split
 FOR_SUBSETS, FOR_EQUAL_SIDES, FOR_LINE, FOR_HALVES = range(4)  # numbers of the random streams
 
-Result = dict[str, Any]
+
+@dataclass(frozen=True)
+class Metrics:
+    """The metrics of `--metrics`, except the Fréchet distance, over all images; None if not computed."""
+
+    names: tuple[str, ...]  # as `parse_metrics` returns them
+    count_a: int  # images of side A
+    count_b: int  # images of side B
+    kid: KernelDistance | None = None
+    prdc: PrecisionRecall | None = None
+    fid_infinity: ExtrapolatedDistance | None = None  # None also if there are too few images
+
+    @property
+    def prdc_count(self) -> int:
+        """Images per side that precision, recall, density and coverage are computed from."""
+        return min(self.count_a, self.count_b)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the metrics as they are written to fid.json, by name."""
+        written: dict[str, Any] = {}
+        if self.kid is not None:
+            written["kid"] = asdict(self.kid) | {"n": {"a": self.count_a, "b": self.count_b}}
+        if self.prdc is not None:
+            neighbours = {"precision": prdc.K_PRECISION, "density": prdc.K_DENSITY}
+            written["prdc"] = asdict(self.prdc) | {"n": self.prdc_count, "k": neighbours}
+        if "fid-infinity" in self.names:
+            written["fid-infinity"] = None if self.fid_infinity is None else asdict(self.fid_infinity)
+        return written
+
+
+@dataclass(frozen=True)
+class FloorComparison:
+    """A measure of side A beside its floor: means over the splits."""
+
+    floor: float
+    floor_sd: float  # standard deviation over the splits
+    value: float
+    excess: float  # value - floor
+    ratio: float | None  # value / floor; None for KID, whose expected floor is 0, and if the floor is not positive
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The floor of each measure, from halves of side B, and side A's value at the same n."""
+
+    n: int  # images per half
+    measures: dict[str, FloorComparison]
+    splits: int = N_SPLITS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the floor as it is written to fid.json."""
+        measures = {name: asdict(comparison) for name, comparison in self.measures.items()}
+        return {"reference": "b", "n": self.n, "splits": self.splits, "measures": measures}
 
 
 def parse_metrics(text: str) -> tuple[str, ...]:
@@ -33,40 +88,33 @@ def parse_metrics(text: str) -> tuple[str, ...]:
     Raises:
         UsageError: a name is none of `NAMES`.
     """
-    given = {part.strip() for part in text.split(",")}
-    unknown = sorted(given - set(NAMES))
+    requested = {part.strip() for part in text.split(",")}
+    unknown = sorted(requested - set(NAMES))
     if unknown:
         raise UsageError(f"--metrics knows no '{unknown[0]}'", f"choose from {', '.join(NAMES)}, separated by commas")
-    return tuple(name for name in NAMES if name in given | {"fid"})
+    return tuple(name for name in NAMES if name in requested | {"fid"})
 
 
-def compute_metrics(names: tuple[str, ...], a: FeatureArray, b: FeatureArray, seed: int) -> Result:
-    """Return the metrics of `names`, except the Fréchet distance, of features `[N, D]` against `[M, D]`, with their n.
+def compute_metrics(names: tuple[str, ...], a: FeatureArray, b: FeatureArray, seed: int) -> Metrics:
+    """Return the metrics of `names`, except the Fréchet distance, of features `[N, D]` against `[M, D]`.
 
     Precision, recall, density and coverage depend on n, so both sides are subsampled to the smaller one's size.
     """
-    found: Result = {}
-    if "kid" in names:
-        found["kid"] = asdict(kid.distance(a, b, _random(seed, FOR_SUBSETS))) | {"n": {"a": len(a), "b": len(b)}}
+    kernel_distance = kid.distance(a, b, _random(seed, FOR_SUBSETS)) if "kid" in names else None
+    precision_recall = None
     if "prdc" in names:
-        n = min(len(a), len(b))
-        random = _random(seed, FOR_EQUAL_SIDES)
-        equal = prdc.compute_prdc(_drawn(a, n, random), _drawn(b, n, random))
-        found["prdc"] = equal.named() | {"n": n, "k": {"precision": prdc.K_PRECISION, "density": prdc.K_DENSITY}}
-    if "fid-infinity" in names:
-        line = frechet.extrapolate(a, b, _random(seed, FOR_LINE))
-        found["fid-infinity"] = None if line is None else asdict(line)
-    return found
+        n, random = min(len(a), len(b)), _random(seed, FOR_EQUAL_SIDES)
+        precision_recall = prdc.compute_prdc(_subsample(a, n, random), _subsample(b, n, random))
+    extrapolated = frechet.extrapolate(a, b, _random(seed, FOR_LINE)) if "fid-infinity" in names else None
+    return Metrics(names, len(a), len(b), kernel_distance, precision_recall, extrapolated)
 
 
 def compute_floor(
     names: tuple[str, ...], a: FeatureArray, b: FeatureArray, seed: int, after_each: Callable[[], None] = lambda: None
-) -> Result | None:
+) -> Floor | None:
     """Measure halves of side B against each other, and side A against one of them, at the same n.
 
-    Returns:
-        `n`, `splits`, and for each measure `floor` and `value` (means over the splits), `floor_sd`, `excess` and
-        `ratio`, None for KID and if the floor is 0; or None if there are fewer than `MIN_FLOOR_IMAGES` images.
+    `after_each` is called after each split. Returns None if there are fewer than `MIN_FLOOR_IMAGES` images.
     """
     n = min(len(a), len(b) // 2)
     if n < MIN_FLOOR_IMAGES:
@@ -76,39 +124,39 @@ def compute_floor(
     for split in range(N_SPLITS):
         random = _random(seed, FOR_HALVES, split)
         order = random.permutation(len(b))
-        judged, reference = b[order[:n]], b[order[len(b) - n :]]
-        at_n = partial(_at_n, names, seed=(seed, FOR_HALVES, split, 1))
-        floors.append(at_n(judged, reference))
-        values.append(at_n(_drawn(a, n, random), reference))
+        other_half, reference = b[order[:n]], b[order[len(b) - n :]]
+        compute = partial(_compute_measures, names, seed=(seed, FOR_HALVES, split, 1))
+        floors.append(compute(other_half, reference))
+        values.append(compute(_subsample(a, n, random), reference))
         after_each()
-    compared = {name: _compared([one[name] for one in floors], [one[name] for one in values]) for name in floors[0]}
-    if "kid" in compared:
-        compared["kid"]["ratio"] = None  # its expected floor is 0
-    return {"reference": "b", "n": n, "splits": N_SPLITS, "measures": compared}
-
-
-def _at_n(names: tuple[str, ...], a: FeatureArray, b: FeatureArray, *, seed: tuple[int, ...]) -> dict[str, float]:
-    """Return the measures that have a floor, of two sets of one size; the unbiased extrapolated distance has none."""
-    found = {"fid": frechet.distance(frechet.compute_statistics(a), frechet.compute_statistics(b))}
-    if "kid" in names:
-        found["kid"] = kid.distance(a, b, np.random.default_rng(seed), FLOOR_SUBSETS).value
-    if "prdc" in names:
-        found |= prdc.compute_prdc(a, b).named()
-    return found
-
-
-def _compared(floors: list[float], values: list[float]) -> dict[str, float | None]:
-    lowest, value = float(np.mean(floors)), float(np.mean(values))
-    return {
-        "floor": lowest,
-        "floor_sd": float(np.std(floors, ddof=1)),
-        "value": value,
-        "excess": value - lowest,
-        "ratio": value / lowest if lowest > 0 else None,
+    measures = {
+        name: _compare_with_floor([split[name] for split in floors], [split[name] for split in values], name != "kid")
+        for name in floors[0]
     }
+    return Floor(n, measures)
 
 
-def _drawn(features: FeatureArray, n: int, random: np.random.Generator) -> FeatureArray:
+def _compute_measures(
+    names: tuple[str, ...], a: FeatureArray, b: FeatureArray, *, seed: tuple[int, ...]
+) -> dict[str, float]:
+    """Return the measures that have a floor, of two sets of one size; the unbiased extrapolated distance has none."""
+    measures = {"fid": frechet.distance(frechet.compute_statistics(a), frechet.compute_statistics(b))}
+    if "kid" in names:
+        measures["kid"] = kid.distance(a, b, np.random.default_rng(seed), FLOOR_SUBSETS).value
+    if "prdc" in names:
+        measures |= asdict(prdc.compute_prdc(a, b))
+    return measures
+
+
+def _compare_with_floor(floors: list[float], values: list[float], has_ratio: bool) -> FloorComparison:
+    """Return a measure's comparison with its floor, from the values of all splits."""
+    floor, value = float(np.mean(floors)), float(np.mean(values))
+    ratio = value / floor if has_ratio and floor > 0 else None
+    return FloorComparison(floor, float(np.std(floors, ddof=1)), value, value - floor, ratio)
+
+
+def _subsample(features: FeatureArray, n: int, random: np.random.Generator) -> FeatureArray:
+    """Return `n` random rows of `features` `[N, D]`; if n is N, all rows in their order."""
     return features if len(features) == n else features[random.permutation(len(features))[:n]]
 
 

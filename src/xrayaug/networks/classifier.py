@@ -118,13 +118,13 @@ def summarize_layers(arch: str, *, size: int) -> list[dict[str, Any]]:
     Raises:
         UsageError: as `build_on_meta`.
     """
-    found: list[dict[str, Any]] = [{"layer": "input", "kind": "Grey", "output": [1, size, size], "parameters": 0}]
+    layers: list[dict[str, Any]] = [{"layer": "input", "kind": "Grey", "output": [1, size, size], "parameters": 0}]
     sketch = build_on_meta(arch, size=size)
 
     def watch(name: str, block: nn.Module) -> None:
         def record(block: nn.Module, _: Any, output: Tensor) -> None:
             shape = list(output.shape)[1:]
-            found.append(
+            layers.append(
                 {"layer": name, "kind": type(block).__name__, "output": shape, "parameters": count_parameters(block)}
             )
 
@@ -134,7 +134,7 @@ def summarize_layers(arch: str, *, size: int) -> list[dict[str, Any]]:
         watch(name, block)
     with torch.inference_mode():
         sketch(torch.empty(1, 1, size, size, device="meta"))
-    return found
+    return layers
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -204,16 +204,16 @@ def predict_logits(
     `after_each` is called after each batch. Several processes take batches in turn, and all get all logits.
     """
     classifier.eval()
-    found = torch.zeros(len(pixels), device=device)
+    logits = torch.zeros(len(pixels), device=device)
     rank = ranks.current_rank()
     for begin in range(0, len(pixels), batch_size * rank.count):
         start = begin + batch_size * rank.number
         if start < len(pixels):
             with torch.inference_mode():
                 part = pixels[start : start + batch_size].to(device)
-                found[start : start + batch_size] = classifier(to_input(part))
+                logits[start : start + batch_size] = classifier(to_input(part))
         after_each()
-    return process_group.all_reduce_sum(found.cpu().double())  # each logit is 0 in all processes but one
+    return process_group.all_reduce_sum(logits.cpu().double())  # each logit is 0 in all processes but one
 
 
 def to_probabilities(logits: Tensor) -> Probabilities:
@@ -229,10 +229,10 @@ def predict_probabilities(
     Raises:
         WeightsError: the network gives NaN.
     """
-    found = to_probabilities(predict_logits(classifier, pixels, batch_size=batch_size, device=device))
-    if np.isnan(found).any():
+    probabilities = to_probabilities(predict_logits(classifier, pixels, batch_size=batch_size, device=device))
+    if np.isnan(probabilities).any():
         raise WeightsError("the network gives NaN as probability", "train it again")
-    return found
+    return probabilities
 
 
 def class_weights(normal: int, abnormal: int) -> tuple[float, float]:
@@ -268,8 +268,8 @@ def _settings(arch: str, size: int) -> dict[str, Any]:
 
 
 def _better_size(arch: str, size: int) -> str:
-    least = max(models.get_model_weights(arch).DEFAULT.meta.get("min_size", (1, 1)))
-    return f"try --size {least if least > size else 224}"
+    min_size = max(models.get_model_weights(arch).DEFAULT.meta.get("min_size", (1, 1)))
+    return f"try --size {min_size if min_size > size else 224}"
 
 
 def _blocks(network: nn.Module) -> list[tuple[str, nn.Module]]:

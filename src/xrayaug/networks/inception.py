@@ -37,10 +37,7 @@ WEIGHTS_URL = str(FID_WEIGHTS_URL)
 FILE_NAME = WEIGHTS_URL.rsplit("/", 1)[-1]
 HASH_PREFIX = "6726825d"  # first digits of the file's sha256, also in its name by torch.hub's convention
 CONNECT_TIMEOUT = 30.0  # seconds; a firewall that drops packets would block forever
-UNUSED_TENSORS = (
-    "fc.",
-    "num_batches_tracked",
-)  # tensors that no feature depends on: the last layer, a training counter
+UNUSED_TENSORS = ("fc.", "num_batches_tracked")  # no feature depends on the last layer or the training counters
 
 LAYERS_BY_DIMS = {  # by the number of features at the end of each, as pytorch-fid's blocks
     64: ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1"),
@@ -49,6 +46,7 @@ LAYERS_BY_DIMS = {  # by the number of features at the end of each, as pytorch-f
     2048: ("Mixed_7a", "Mixed_7b", "Mixed_7c"),
 }
 DIMS = tuple(LAYERS_BY_DIMS)
+FID_DIMS = max(DIMS)  # the features that FID is defined on
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class InceptionNetwork:
     def begin(self, pictures: Sequence[Pixels]) -> Callable[[], npt.NDArray[np.float32]]:
         """Start computing the features [N, D] of pictures of any size; return a function that waits for them."""
         with torch.inference_mode():
-            activations = self.layers(_prepared(pictures, self.device))  # [N, D, h, w]
+            activations = self.layers(_to_input(pictures, self.device))  # [N, D, h, w]
             return devices.copy_to_host(F.adaptive_avg_pool2d(activations, (1, 1)).flatten(1))
 
 
@@ -99,7 +97,7 @@ def load_weights(file: Path | None) -> InceptionWeights:
         if not file.exists():
             _download(file)
         check_hash(file)
-    kept = _fitting(weights.read(file), file)
+    kept = _select_tensors(weights.read(file), file)
     sha256 = weights.file_hash(file)
     if sha256.startswith(HASH_PREFIX):
         return InceptionWeights("inception", "Inception", kept, _identity(kept), file)
@@ -109,7 +107,7 @@ def load_weights(file: Path | None) -> InceptionWeights:
 def random_weights(seed: int) -> InceptionWeights:
     """Return random weights that depend on `seed` alone, scaled to keep activations' size (He et al., 2015)."""
     source = devices.seeded_generator(seed)
-    state = {name: _drawn(name, tensor.shape, source) for name, tensor in _expected().items()}
+    state = {name: _draw_weights(name, tensor.shape, source) for name, tensor in _expected_tensors().items()}
     return InceptionWeights("random", f"random weights, seed {seed}", state, _identity(state))
 
 
@@ -135,7 +133,7 @@ def _download(file: Path) -> None:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with _impatient():
+        with _connect_timeout():
             torch.hub.download_url_to_file(WEIGHTS_URL, os.fspath(file), hash_prefix=HASH_PREFIX, progress=False)
     except (OSError, RuntimeError) as problem:  # URLError is an OSError
         reason = " ".join(str(getattr(problem, "reason", problem)).split()) or type(problem).__name__
@@ -147,7 +145,7 @@ def _download(file: Path) -> None:
 
 
 @contextmanager
-def _impatient() -> Iterator[None]:
+def _connect_timeout() -> Iterator[None]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(CONNECT_TIMEOUT)
     try:
@@ -171,14 +169,16 @@ def _build_on_meta() -> Inception3:
         network.Mixed_6d = FIDInceptionC(768, channels_7x7=160)
         network.Mixed_6e = FIDInceptionC(768, channels_7x7=192)
         network.Mixed_7b = FIDInceptionE_1(1280)
-        network.Mixed_7c = FIDInceptionE_2(2048)
+        network.Mixed_7c = FIDInceptionE_2(FID_DIMS)
     return network
 
 
 def _layers(weights: InceptionWeights, dims: int) -> nn.Sequential:
     """Return the network up to the layer of `dims` features, with its weights, for inference."""
     network = _build_on_meta()
-    network.load_state_dict(weights.state, strict=False, assign=True)  # `_fitting` has checked that all are there
+    network.load_state_dict(
+        weights.state, strict=False, assign=True
+    )  # `_select_tensors` has checked that all are there
     names = [name for end, layers in LAYERS_BY_DIMS.items() if end <= dims for name in layers]
     layers = nn.Sequential(*(getattr(network, name) for name in names)).eval()
     for block in layers.modules():
@@ -193,22 +193,22 @@ def _fold(block: BasicConv2d) -> None:
     block.conv, block.bn = fused.float(), nn.Identity()
 
 
-def _expected() -> dict[str, Tensor]:
+def _expected_tensors() -> dict[str, Tensor]:
     """Return the tensors that features depend on, by name, on the meta device."""
-    return {name: tensor for name, tensor in _build_on_meta().state_dict().items() if not _is_idle(name)}
+    return {name: tensor for name, tensor in _build_on_meta().state_dict().items() if not _is_unused(name)}
 
 
-def _is_idle(name: str) -> bool:
+def _is_unused(name: str) -> bool:
     return name.startswith(UNUSED_TENSORS) or name.endswith(UNUSED_TENSORS)
 
 
-def _fitting(state: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
+def _select_tensors(state: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
     """Return the tensors of `state` that features depend on.
 
     Raises:
         WeightsError: some are missing, of another shape or not finite.
     """
-    expected = _expected()
+    expected = _expected_tensors()
     differing = [name for name, blank in expected.items() if name not in state or state[name].shape != blank.shape]
     if differing:
         raise WeightsError(
@@ -230,23 +230,23 @@ def _identity(state: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _drawn(name: str, shape: torch.Size, source: torch.Generator) -> Tensor:
+def _draw_weights(name: str, shape: torch.Size, source: torch.Generator) -> Tensor:
     """Return a tensor of random weights: N(0, 2 / fan-in) for a convolution, the identity for a normalisation."""
     if len(shape) == 4:
         return torch.randn(shape, generator=source) * math.sqrt(2 / math.prod(shape[1:]))
     return torch.ones(shape) if name.endswith(("bn.weight", "running_var")) else torch.zeros(shape)
 
 
-def _prepared(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
+def _to_input(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
     """Return the network's input of the pictures: [N, 3, 299, 299] in [-1, 1], channels last.
 
     Consecutive pictures of one shape are uploaded and resized together; a grey picture is resized as one channel.
     """
-    parts = [_resized(list(alike), device) for _, alike in itertools.groupby(pictures, key=np.shape)]
+    parts = [_resize(list(alike), device) for _, alike in itertools.groupby(pictures, key=np.shape)]
     return torch.cat([part.expand(-1, 3, -1, -1) for part in parts]).contiguous(memory_format=torch.channels_last)
 
 
-def _resized(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
+def _resize(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
     """Return pictures of one shape resized to [N, 1 or 3, 299, 299], in [-1, 1]."""
     stacked = torch.from_numpy(np.stack(pictures)).to(device)
     unit = (stacked[:, None] if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)).float() / 255

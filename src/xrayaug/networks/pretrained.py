@@ -93,7 +93,7 @@ def check_fit(state: Mapping[str, Tensor], network: nn.Module, file: Path, wante
     for name in [*own, *(name for name in state if name not in own)]:
         problem = _misfit(name, own.get(name), state.get(name))
         if problem:
-            raise WeightsError(f"{file} does not fit {wanted}: {problem}", "give weights of that very network")
+            raise WeightsError(f"{file} does not fit {wanted}: {problem}", "give weights of that network")
 
 
 def _current_name(name: str) -> str:
@@ -102,14 +102,14 @@ def _current_name(name: str) -> str:
     return name
 
 
-def _misfit(name: str, own: Tensor | None, given: Tensor | None) -> str:
+def _misfit(name: str, own: Tensor | None, loaded: Tensor | None) -> str:
     """Return why the tensor of that name does not fit; empty if it does."""
-    if given is None:
+    if loaded is None:
         # A counter that files older than 2018 lack and that is not used here.
         return "" if name.endswith(".num_batches_tracked") else f"'{name}' is missing"
     if own is None:
-        return f"'{name}' is not of it"
-    return "" if own.shape == given.shape else f"'{name}' is {list(given.shape)}, should be {list(own.shape)}"
+        return f"'{name}' is not part of it"
+    return "" if own.shape == loaded.shape else f"'{name}' is {list(loaded.shape)}, should be {list(own.shape)}"
 
 
 def _download(url: str, file: Path, prefix: str) -> None:
@@ -119,6 +119,6 @@ def _download(url: str, file: Path, prefix: str) -> None:
         torch.hub.download_url_to_file(url, str(file), prefix or None, progress=False)
     except (OSError, RuntimeError) as problem:  # no connection, no disk space, or another hash
         raise WeightsError(
-            f"the ImageNet weights cannot be had: {str(problem).partition(chr(10))[0]}",
+            f"the ImageNet weights cannot be downloaded: {str(problem).partition(chr(10))[0]}",
             f"download {url} elsewhere and save it as {file}; or give --weights FILE; or --weights none",
         ) from None

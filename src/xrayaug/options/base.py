@@ -58,7 +58,6 @@ def option(
     metavar: str | None = None,
     parse: Callable[[str], Any] | None = None,
     default_text: str | None = None,
-    after: str | None = None,
 ) -> Any:
     """Declare one option of a command, which is a field of its dataclass.
 
@@ -75,8 +74,6 @@ def option(
         metavar: the placeholder for the value in `--help`.
         parse: converts the text of the command line to the value.
         default_text: the default as `--help` shows it, if `default` is None and stands for another value.
-        after: the name of a shared option. In manifests and command lines, this option and those declared after it
-            follow that one; see `Command.option_fields`.
     """
     if panel is None:
         panel = Panel.EXECUTION if role is Role.EXECUTION else Panel.COMMON
@@ -92,9 +89,22 @@ def option(
         "metavar": metavar,
         "parse": parse,
         "default_text": default_text,
-        "after": after,
     }
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def redeclare(owner: type, name: str, default: Any = dataclasses.MISSING, **changes: Any) -> Any:
+    """Declare an option that another class has, with another default or other settings.
+
+    Args:
+        owner: a command or a mixin.
+        name: the field of it.
+        default: the default; without one, that of the other option.
+        changes: arguments of `option` that differ.
+    """
+    declared = owner.__dataclass_fields__[name]  # type: ignore[attr-defined] # every dataclass has it
+    metadata = dict(declared.metadata) | changes
+    return dataclasses.field(default=declared.default if default is dataclasses.MISSING else default, metadata=metadata)
 
 
 def parse_numbers(text: str) -> tuple[float, ...]:
@@ -201,32 +211,16 @@ class Command:
         """Return every field in the order of manifests and command lines.
 
         The order is: positional arguments, the command's own options, those of its mixins in the order of its bases,
-        those of all commands, `--out`. An own option with `after` follows the option it names, together with the own
-        options declared after it. Manifests and scripts rely on this order.
+        those of all commands, `--out`.
         """
         by_name = {field.name: field for field in fields(cls)}
         blocks: list[list[str]] = []
         known: set[str] = set()
-        for base in reversed(cls.__mro__):
-            if dataclasses.is_dataclass(base):
-                block = [field.name for field in fields(base) if field.name not in known]
-                known |= set(block)
-                blocks.insert(0, block)
-        *blocks, common = blocks  # Command is the first dataclass of the reversed order
-        order: list[str] = []
-        moved: list[tuple[str, list[str]]] = []
-        for block in blocks:
-            run = order
-            for name in block:
-                if by_name[name].metadata["after"]:
-                    run = []
-                    moved.append((by_name[name].metadata["after"], run))
-                run.append(name)
-        for anchor, run in moved:
-            place = order.index(anchor) + 1
-            order[place:place] = run
-        order += [*(name for name in common if name != "out"), "out"]
-        return sorted((by_name[name] for name in order), key=lambda field: not field.metadata["positional"])
+        for base in filter(dataclasses.is_dataclass, reversed(cls.__mro__)):  # `Command` first
+            blocks.insert(0, [field.name for field in fields(base) if field.name not in known])
+            known.update(blocks[0])
+        names = [*(name for block in blocks for name in block if name != "out"), "out"]
+        return sorted((by_name[name] for name in names), key=lambda field: not field.metadata["positional"])
 
     @classmethod
     def dependent_defaults(cls, words: Sequence[str]) -> dict[str, str]:

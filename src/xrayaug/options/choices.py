@@ -1,6 +1,6 @@
 """The words that options of several commands may take."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from xrayaug.runtime import plugins
 
@@ -9,9 +9,12 @@ ARCHITECTURES = plugins.names("networks.gans")
 
 Part = Literal["elbow", "finger", "forearm", "hand", "humerus", "shoulder", "wrist", "all"]
 Label = Literal["normal", "abnormal"]
+LABELS: tuple[Label, ...] = get_args(Label)  # an integer label is an index into this tuple
 Control = Literal["duplicate", "classical", "reweight", "shuffle"]
 Split = Literal["train", "valid", "test"]
 Metric = Literal["auroc", "accuracy", "balanced-accuracy", "kappa", "average-precision", "f1"]
+SplitBy = Literal["patient", "image"]
+Budget = Literal["epochs", "steps"]
 Case = Literal["image", "study", "patient"]
 Loss = Literal["bce", "nonsaturating", "hinge", "wgan", "relativistic"]
 Augmentation = Literal["none", "diffaugment", "ada"]

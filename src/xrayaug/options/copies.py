@@ -23,7 +23,6 @@ class Copies(FeatureOptions, CheckpointOptions, CacheOptions, DeviceOptions, Com
         panel=Panel.EVALUATION,
         above=0,
         maximum=0.5,
-        after="weights",
     )
     level: float = option(
         0.01,

@@ -5,27 +5,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xrayaug.options.base import Command, Panel, Role, option, parse_paths
-from xrayaug.options.mixins import CacheOptions, DeviceOptions, EvaluationOptions
+from xrayaug.options.base import Command, Panel, Role, option, parse_paths, redeclare
+from xrayaug.options.mixins import CacheOptions, DeviceOptions, EvaluationOptions, InferenceOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(EvaluationOptions, CacheOptions, DeviceOptions, Command):
+class Evaluate(EvaluationOptions, InferenceOptions, CacheOptions, DeviceOptions, Command):
     """Score classifier runs on the test split, compare the arms, and report whether the added images help."""
 
     name = "evaluate"
     example = "xrayaug evaluate runs/000-0 runs/000-1 runs/010-0 runs/010-1 --out evaluation"
 
-    runs: tuple[Path, ...] = option(help="Classifier runs to evaluate.", role=Role.INPUT, positional=True)
+    runs: tuple[Path, ...] = option(
+        help="Classifier runs to evaluate.", role=Role.INPUT, positional=True, metavar="RUN..."
+    )
     fid: tuple[Path, ...] | None = option(
         None,
         help="Results of xrayaug fid to show in the report, separated by commas.",
         role=Role.INPUT,
         panel=Panel.OUTPUT,
-        metavar="DIR,...",
+        metavar="PATH,...",
         parse=parse_paths,
         default_text="none",
-        after="audit_images",
     )
     copies: Path | None = option(
         None,
@@ -42,11 +43,8 @@ class Evaluate(EvaluationOptions, CacheOptions, DeviceOptions, Command):
         metavar="FILE,...",
         parse=parse_paths,
         default_text="none",
-        after="reader_reals",
     )
-    batch_size: int = option(
-        32, help="Images per pass through the network.", role=Role.EXECUTION, minimum=1, after="fail_unless"
-    )
+    batch_size: int = redeclare(InferenceOptions, "batch_size", 32)
 
     def is_met_by(self, result: Mapping[str, Any]) -> bool:
         """Return whether a finished result has the reader study that these options ask for."""

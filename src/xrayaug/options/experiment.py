@@ -14,22 +14,28 @@ from xrayaug.options.base import (
     option,
     parse_numbers,
     parse_words,
+    redeclare,
 )
-from xrayaug.options.choices import ARCHITECTURES, SOURCES, Control
+from xrayaug.options.choices import ARCHITECTURES, SOURCES, Budget, Control, Label, SplitBy
 from xrayaug.options.mixins import (
     CacheOptions,
     CheckpointOptions,
     CollapseOptions,
     DeviceOptions,
-    DuplicatesOptions,
     EvaluationOptions,
+    FeatureOptions,
+    LabelOptions,
     PrecisionOptions,
     SlurmOptions,
+    SplitOptions,
     WorkersOptions,
 )
+from xrayaug.options.train_classifier import TrainClassifier
+
+StudyFeatures = Literal["inception", "random", "none"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Preset:
     """The values of the options of a study that the user does not give."""
 
@@ -39,8 +45,8 @@ class Preset:
     gan_epochs: int
     gan_batch_size: int | None  # None: the one in the recipe of the architecture
     samples: int
-    features: Literal["inception", "random", "none"]
-    split_by: Literal["patient", "image"]
+    features: StudyFeatures
+    split_by: SplitBy
     classifier_arch: str
     classifier_weights: str
     classifier_size: int
@@ -87,16 +93,19 @@ def _format_preset_value(preset: str, name: str) -> str:
     return "that of --gan-arch" if value is None else format_value(value)
 
 
+def _preset_default(name: str) -> str:
+    """Return the values of an option in all presets, as `--help` shows them."""
+    return "; ".join(f"{preset}: {_format_preset_value(preset, name)}" for preset in PRESETS)
+
+
 def _preset_option(name: str, help: str, panel: Panel, **settings: Any) -> Any:
     """Declare an option whose default is in the preset."""
-    values = {preset: _format_preset_value(preset, name) for preset in PRESETS}
-    default_text = "; ".join(f"{preset}: {value}" for preset, value in values.items())
-    return option(None, help=help, panel=panel, default_text=default_text, **settings)
+    return option(None, help=help, panel=panel, default_text=_preset_default(name), **settings)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment(
-    DuplicatesOptions,
+    SplitOptions,
     EvaluationOptions,
     WorkersOptions,
     CollapseOptions,
@@ -121,13 +130,13 @@ class Experiment(
         None,
         help="Images to train the GAN on: raw RSNA images, another raw set (see --rsna-source), or a dataset.",
         role=Role.INPUT,
-        default_text="required, except for --preset demo",
+        default_text="phantoms with --preset demo, else required",
     )
     mura: Path | None = option(
         None,
         help="Images to train the classifiers on: raw MURA, another raw set (see --mura-source), or a dataset.",
         role=Role.INPUT,
-        default_text="required, except for --preset demo",
+        default_text="phantoms with --preset demo, else required",
     )
     rsna_source: str = option(
         "rsna", choices=SOURCES, help="Layout of the set of --rsna; see prepare --source.", panel=Panel.DATA
@@ -135,25 +144,18 @@ class Experiment(
     mura_source: str = option(
         "mura", choices=SOURCES, help="Layout of the set of --mura; see prepare --source.", panel=Panel.DATA
     )
-    test: float = option(
-        0.0,
-        help="Share of the images to hold out for testing, for sets that have no test split of their own.",
-        panel=Panel.DATA,
-        minimum=0.0,
-        maximum=0.9,
-    )
     percents: tuple[float, ...] | None = _preset_option(
         "percents",
         "Doses of synthetic images, in percent of the normal real training images, separated by commas.",
         Panel.COMMON,
-        metavar="NUMBER,...",
+        metavar="FLOAT,...",
         parse=parse_numbers,
     )
     real_fractions: tuple[float, ...] | None = option(
         None,
         help="Shares of the real training patients to keep, separated by commas. Each is combined with every dose.",
         panel=Panel.DATA,
-        metavar="NUMBER,...",
+        metavar="FLOAT,...",
         parse=parse_numbers,
         default_text="1",
     )
@@ -178,17 +180,12 @@ class Experiment(
         default_text="none",
     )
     seeds: int | None = _preset_option("seeds", "Classifiers to train for each arm.", Panel.COMMON, minimum=1)
-    budget: Literal["epochs", "steps"] = option(
-        "epochs",
-        help="What is equal in all arms, epochs or optimiser steps; see train-classifier --budget.",
-        panel=Panel.TRAINING,
-    )
+    budget: Budget = redeclare(TrainClassifier, "budget")
     gan_arch: str = option("dcgan", choices=ARCHITECTURES, help="Architecture of the GAN.", panel=Panel.MODEL)
-    gan_label: Literal["normal", "abnormal"] | None = option(
-        None,
+    gan_label: Label | None = redeclare(
+        LabelOptions,
+        "only_label",
         help="Train the GAN on the images of this label alone. A conditional architecture does not need it.",
-        panel=Panel.DATA,
-        default_text="both",
     )
     gan_size: int | None = _preset_option(
         "gan_size", "Width and height of the images of the GAN, in pixels.", Panel.MODEL, minimum=8
@@ -196,7 +193,7 @@ class Experiment(
     gan_epochs: int | None = _preset_option("gan_epochs", "Epochs of the GAN.", Panel.TRAINING, minimum=1)
     gan_batch_size: int | None = _preset_option("gan_batch_size", "Batch size of the GAN.", Panel.TRAINING, minimum=1)
     samples: int | None = _preset_option("samples", "Synthetic images to draw.", Panel.SAMPLING, minimum=1)
-    features: Literal["inception", "random", "none"] | None = _preset_option(
+    features: StudyFeatures | None = _preset_option(
         "features", "Features for the distances between sets; none measures no distances.", Panel.EVALUATION
     )
     screen: bool = option(
@@ -204,22 +201,15 @@ class Experiment(
         help="Run xrayaug copies on the synthetic images and leave out those that it flags.",
         panel=Panel.SAMPLING,
     )
-    fid_weights: Path | None = option(
-        None,
-        help="File of the Inception weights of pytorch-fid.",
-        role=Role.INPUT,
-        panel=Panel.EVALUATION,
-        default_text="the one in $TORCH_HOME, else it is downloaded",
-    )
-    split_by: Literal["patient", "image"] | None = _preset_option(
-        "split_by", "Hold out whole patients or single images for validation.", Panel.DATA
+    fid_weights: Path | None = redeclare(FeatureOptions, "weights", panel=Panel.EVALUATION)
+    split_by: SplitBy | None = redeclare(  # type: ignore[assignment] # None stands for the value of the preset
+        SplitOptions, "split_by", None, default_text=_preset_default("split_by")
     )
     classifier_arch: str | None = _preset_option(
         "classifier_arch",
         "Classification network of torchvision.",
         Panel.MODEL,
         metavar="NAME",
-        after="duplicates",
     )
     classifier_weights: str | None = _preset_option(
         "classifier_weights",
@@ -243,7 +233,6 @@ class Experiment(
         False,
         help="Train the classifiers of one arm together on one device, which needs memory for all of them.",
         role=Role.EXECUTION,
-        after="on_collapse",
     )
     jobs: int | None = option(
         None,
@@ -252,7 +241,6 @@ class Experiment(
         minimum=1,
         maximum=1024,
         default_text="the number of --devices, else 1; with --slurm no limit",
-        after="deterministic",
     )
     devices: tuple[str, ...] | None = option(
         None,

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xrayaug.options.base import Command, Panel, Role, option
-from xrayaug.options.choices import Label, Split
-from xrayaug.options.mixins import CheckpointOptions, DeviceOptions, FeatureOptions
+from xrayaug.options.choices import Split
+from xrayaug.options.mixins import CheckpointOptions, DeviceOptions, FeatureOptions, LabelOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fid(FeatureOptions, CheckpointOptions, DeviceOptions, Command):
+class Fid(FeatureOptions, LabelOptions, CheckpointOptions, DeviceOptions, Command):
     """Measure the Fréchet inception distance between two sets of images."""
 
     name = "fid"
@@ -43,19 +43,14 @@ class Fid(FeatureOptions, CheckpointOptions, DeviceOptions, Command):
         "than fid always include it.",
         panel=Panel.EVALUATION,
     )
-    split: Split | None = option(
-        None, help="Use only this split of a dataset.", panel=Panel.DATA, default_text="all", after="weights"
-    )
-    only_label: Label | None = option(
-        None, help="Use only the images of a dataset with this label.", panel=Panel.DATA, default_text="both"
-    )
+    split: Split | None = option(None, help="Use only this split of a dataset.", panel=Panel.DATA, default_text="all")
     save_stats: Path | None = option(
         None,
         help="Write the statistics of set A to this .npz file, which can be compared with later.",
         role=Role.EXECUTION,
         panel=Panel.OUTPUT,
+        metavar="FILE",
         default_text="none",
-        after="batch_size",
     )
     cache: Path | None = option(
         None,

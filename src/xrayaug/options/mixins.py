@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xrayaug.options.base import Command, Panel, Role, option
-from xrayaug.options.choices import Case, Duplicates, Metric
+from xrayaug.options.choices import Case, Duplicates, Label, Metric, SplitBy
 from xrayaug.runtime.stopping import Interval, parse_interval
 
 
@@ -107,6 +107,7 @@ class StepOptions:
         None,
         help="Trace some steps to this file (.json or .json.gz) for ui.perfetto.dev, and print where their time went.",
         role=Role.EXECUTION,
+        metavar="FILE",
         default_text="none",
     )
 
@@ -125,9 +126,22 @@ class CollapseOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DuplicatesOptions:
+class SplitOptions:
     """For commands that split images."""
 
+    test: float = option(
+        0.0,
+        help="Share of all images to hold out for testing, if the raw set has no test split of its own.",
+        panel=Panel.DATA,
+        minimum=0,
+        maximum=0.9,
+    )
+    split_by: SplitBy = option(
+        "patient",
+        help="Hold out whole patients, or single images as the thesis did (images of one patient may then lie in "
+        "different splits).",
+        panel=Panel.DATA,
+    )
     duplicates: Duplicates = option(
         "error",
         help="What to do about duplicates and near-duplicates that lie in different splits: error refuses them, warn "
@@ -138,7 +152,23 @@ class DuplicatesOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeatureOptions(Command):
+class LabelOptions:
+    """For commands that use the images of a dataset, or those of one label alone."""
+
+    only_label: Label | None = option(
+        None, help="Use only the images of a dataset with this label.", panel=Panel.DATA, default_text="both"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceOptions:
+    """For commands that pass images through a network that is not trained."""
+
+    batch_size: int = option(50, help="Images per pass through the network.", role=Role.EXECUTION, minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureOptions(InferenceOptions, Command):
     """For commands that compare features of images.
 
     If `--features` names a classifier run, the content of the run decides the result, and the run decides `dims`.
@@ -159,9 +189,9 @@ class FeatureOptions(Command):
         help="File of the Inception weights of pytorch-fid.",
         role=Role.INPUT,
         panel=Panel.MODEL,
+        metavar="FILE",
         default_text="the one in $TORCH_HOME, else it is downloaded",
     )
-    batch_size: int = option(50, help="Images per pass through the network.", role=Role.EXECUTION, minimum=1)
 
     def identity(self) -> dict[str, Any]:
         """Return the settings, without the path of a classifier run."""

@@ -6,11 +6,11 @@ from typing import Literal
 
 from xrayaug.options.base import Command, Panel, Role, option, parse_words
 from xrayaug.options.choices import SOURCES, Label, Part
-from xrayaug.options.mixins import CheckpointOptions, DuplicatesOptions, WorkersOptions
+from xrayaug.options.mixins import CheckpointOptions, SplitOptions, WorkersOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepare(DuplicatesOptions, WorkersOptions, CheckpointOptions, Command):
+class Prepare(SplitOptions, WorkersOptions, CheckpointOptions, Command):
     """Read raw radiographs and labels into a checked dataset of grey images of one size with fixed splits."""
 
     name = "prepare"
@@ -31,6 +31,7 @@ class Prepare(DuplicatesOptions, WorkersOptions, CheckpointOptions, Command):
         help="CSV file of --source table, relative to the working directory or to --input, the directory of images.",
         role=Role.INPUT,
         panel=Panel.DATA,
+        metavar="FILE",
         default_text="the CSV file in --input that lists images",
     )
     encoding: str | None = option(
@@ -43,24 +44,28 @@ class Prepare(DuplicatesOptions, WorkersOptions, CheckpointOptions, Command):
         None,
         help="Column of --source table with the path of the image.",
         panel=Panel.DATA,
+        metavar="COLUMN",
         default_text="recognised by its name",
     )
     label_column: str | None = option(
         None,
         help="Column of --source table with the label.",
         panel=Panel.DATA,
+        metavar="COLUMN",
         default_text="recognised by its name",
     )
     patient_column: str | None = option(
         None,
         help="Column of --source table that identifies the patient; none if there is no such column.",
         panel=Panel.DATA,
+        metavar="COLUMN",
         default_text="recognised by its name",
     )
     study_column: str | None = option(
         None,
         help="Column of --source table that identifies the study; none if there is no such column.",
         panel=Panel.DATA,
+        metavar="COLUMN",
         default_text="recognised by its name",
     )
     patient_pattern: str | None = option(
@@ -75,6 +80,7 @@ class Prepare(DuplicatesOptions, WorkersOptions, CheckpointOptions, Command):
         None,
         help="Column of --source table that says train, valid or test; none if there is no such column.",
         panel=Panel.DATA,
+        metavar="COLUMN",
         default_text="recognised by its name",
     )
     keep_columns: tuple[str, ...] | None = option(
@@ -99,6 +105,7 @@ class Prepare(DuplicatesOptions, WorkersOptions, CheckpointOptions, Command):
         help="Names of the classes that count as abnormal, separated by commas. All other classes are then normal, "
         "unless --normal-class is given too.",
         panel=Panel.DATA,
+        metavar="NAME,...",
         default_text="recognised by their names",
     )
     normal_class: str | None = option(
@@ -106,6 +113,7 @@ class Prepare(DuplicatesOptions, WorkersOptions, CheckpointOptions, Command):
         help="Names of the classes that count as normal, separated by commas. All other classes are then abnormal, "
         "unless --abnormal-class is given too; with both, any other class is an error.",
         panel=Panel.DATA,
+        metavar="NAME,...",
         default_text="recognised by their names",
     )
     empty_label: Label | None = option(
@@ -141,6 +149,7 @@ class Prepare(DuplicatesOptions, WorkersOptions, CheckpointOptions, Command):
         "auto",
         help="Bit depth of files of more than 8 bits. auto takes the smallest that holds every value of the set.",
         panel=Panel.DATA,
+        metavar="BITS",
     )
     invert: bool = option(
         False, help="Invert grey values, for sets that show bone dark (as in MONOCHROME1).", panel=Panel.DATA
@@ -153,24 +162,10 @@ class Prepare(DuplicatesOptions, WorkersOptions, CheckpointOptions, Command):
         maximum=0.9,
         default_text="0.1, or 0 if the set has only one class",
     )
-    test: float = option(
-        0.0,
-        help="Share of all images to hold out for testing, if the raw set has no test split of its own.",
-        panel=Panel.DATA,
-        minimum=0,
-        maximum=0.9,
-    )
-    split_by: Literal["patient", "image"] = option(
-        "patient",
-        help="Hold out whole patients, or single images as the thesis did (images of one patient may then lie in "
-        "different splits).",
-        panel=Panel.DATA,
-    )
     strict: bool = option(
         False,
         help="Treat the first unusable file as an error instead of listing it in skipped.csv.",
         panel=Panel.DATA,
-        after="duplicates",
     )
     max_lost: float = option(
         0.05,
@@ -179,7 +174,6 @@ class Prepare(DuplicatesOptions, WorkersOptions, CheckpointOptions, Command):
         panel=Panel.DATA,
         minimum=0,
         maximum=1,
-        metavar="FRACTION",
     )
 
     def inputs(self) -> dict[str, Path]:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from xrayaug.errors import UsageError
 from xrayaug.options.base import Command, Panel, Role, option
+from xrayaug.options.choices import Budget
 from xrayaug.options.mixins import CacheOptions, CheckpointOptions, DeviceOptions, StepOptions, TrainingOptions
 
 SEED = "{seed}"  # the placeholder for the seed in the --out of several
@@ -36,7 +37,7 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOp
         maximum=4096,
     )
     epochs: int = option(10, help="Passes over the training images (but see --budget).", minimum=1)
-    budget: Literal["epochs", "steps"] = option(
+    budget: Budget = option(
         "epochs",
         help="What is equal in all arms: epochs over their own images, or optimiser steps, as many as the real images "
         "alone take.",

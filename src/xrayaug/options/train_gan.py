@@ -6,45 +6,39 @@ from pathlib import Path
 from typing import Any
 
 from xrayaug.options.base import Command, Panel, Role, find_value, format_value, option
-from xrayaug.options.choices import ARCHITECTURES, Augmentation, Label, Loss
+from xrayaug.options.choices import ARCHITECTURES, Augmentation, Loss
 from xrayaug.options.mixins import (
     CacheOptions,
     CheckpointOptions,
     CollapseOptions,
     DeviceOptions,
+    LabelOptions,
     StepOptions,
     TrainingOptions,
     run_input,
 )
 from xrayaug.options.prepare import Prepare
+from xrayaug.options.recipes import Recipe
 from xrayaug.runtime import plugins
-
-# The recipe of the default architecture, for `--help` without torch; a test compares it with `dcgan.recipe`.
-DCGAN_RECIPE: dict[str, Any] = {
-    "batch_size": 100,
-    "lr": 3.4e-4,
-    "beta1": 0.5,
-    "beta2": 0.999,
-    "latent": 100,
-    "loss": "bce",
-    "r1": 0.0,
-    "r2": 0.0,
-    "gradient_penalty": 0.0,
-    "path_length": 0.0,
-    "penalty_every": 1,
-    "ema": 0,
-    "d_augment": "none",
-}
 
 
 def _recipe_option(name: str, help: str, panel: Panel = Panel.TRAINING, **bounds: Any) -> Any:
     """Declare an option whose default is in the recipe of the architecture."""
-    default_text = f"{format_value(DCGAN_RECIPE[name])} for dcgan; see --arch"
+    default_text = f"{format_value(getattr(Recipe, name))} for dcgan; see --arch"
     return option(None, help=help, panel=panel, default_text=default_text, **bounds)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainGan(TrainingOptions, CollapseOptions, CheckpointOptions, CacheOptions, DeviceOptions, StepOptions, Command):
+class TrainGan(
+    LabelOptions,
+    TrainingOptions,
+    CollapseOptions,
+    CheckpointOptions,
+    CacheOptions,
+    DeviceOptions,
+    StepOptions,
+    Command,
+):
     """Train a generative adversarial network (GAN) on the training images of a dataset."""
 
     name = "train-gan"
@@ -56,9 +50,6 @@ class TrainGan(TrainingOptions, CollapseOptions, CheckpointOptions, CacheOptions
         "dcgan",
         choices=ARCHITECTURES,
         help="Architecture. Its recipe gives the defaults of many options; --arch NAME --help shows them.",
-    )
-    only_label: Label | None = option(
-        None, help="Train on the images of this label alone.", panel=Panel.DATA, default_text="both"
     )
     epochs: int = option(100, help="Passes over the training images.", minimum=1)
     batch_size: int | None = _recipe_option("batch_size", "Images per optimiser step.", minimum=1)
@@ -122,7 +113,6 @@ class TrainGan(TrainingOptions, CollapseOptions, CheckpointOptions, CacheOptions
         help="Epochs between previews, grids of images from fixed noise; 0 draws only the last one.",
         panel=Panel.OUTPUT,
         minimum=0,
-        after="precision",
     )
     fid_every: int = option(
         0,

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -17,7 +17,10 @@ from xrayaug.errors import XrayaugError
 from xrayaug.runtime.distributed import ranks
 
 PROGRESS_SECONDS = 10.0  # between lines of progress, if stderr is no terminal
+UNDEFINED = "--"  # a cell of a table that has no value
 PLAIN_WIDTH = 160  # characters of a line, if stdout is no terminal
+MAX_HELP_WIDTH = 100  # columns; longer lines are hard to read
+MAX_TERM_WIDTH = 34  # columns of flags and placeholders in help; leaves 40 for the text on a terminal of 80
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,16 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True)
+class HelpEntry:
+    """An option, an argument or a command in `--help`."""
+
+    term: str  # flags, or the name of an argument or a command
+    metavar: str  # placeholder for the value; empty if there is none
+    text: str
+    note: str = ""  # default or "required"
 
 
 class Stream(io.TextIOWrapper):
@@ -134,6 +147,38 @@ def error(problem: XrayaugError) -> None:
     """Print an error and its hint in one line on stderr."""
     line = f"error: {problem.message}" + (f" ({problem.hint})" if problem.hint else "")
     print(line, file=sys.stderr, flush=True)
+
+
+def show_help(usage: str, paragraphs: Sequence[str], panels: Mapping[str, Sequence[HelpEntry]], epilog: str) -> None:
+    """Print the help of a command, as wide as the terminal but at most `MAX_HELP_WIDTH`.
+
+    Args:
+        usage: the command line, without "Usage:".
+        paragraphs: the description.
+        panels: the entries by the title of their panel, in order; their terms are aligned within a panel.
+        epilog: a last paragraph; may be empty.
+    """
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.panel import Panel
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    rich_console = Console(file=sys.stdout, highlight=False)
+    rich_console.width = min(rich_console.width, MAX_HELP_WIDTH)
+    for paragraph in (f"Usage: {usage}", *paragraphs):
+        rich_console.print(Padding(Text(paragraph), (1, 1, 0, 1)))
+    rich_console.print()
+    for title, entries in panels.items():
+        grid = RichTable.grid(padding=(0, 2, 0, 0), expand=True)
+        grid.add_column(no_wrap=True, max_width=MAX_TERM_WIDTH)
+        grid.add_column(ratio=1)
+        for entry in entries:
+            term = Text.assemble((entry.term, "bold cyan"), " " if entry.metavar else "", (entry.metavar, "yellow"))
+            grid.add_row(term, Text.assemble(entry.text, " " if entry.note else "", (entry.note, "dim")))
+        rich_console.print(Panel(grid, title=title, title_align="left", border_style="dim"))
+    if epilog:
+        rich_console.print(Padding(Text(epilog), 1))
 
 
 @contextmanager

@@ -219,7 +219,7 @@ def translate_device_errors(batch_size: int | None = None, *, deterministic: boo
 
     Args:
         batch_size: `--batch-size`; None if the command has none, or memory does not depend on it.
-        deterministic: whether `--deterministic` was given.
+        deterministic: True if `--deterministic` was given.
 
     Raises:
         ResourceError: memory ran out.

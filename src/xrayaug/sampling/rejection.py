@@ -23,8 +23,7 @@ from xrayaug.storage import csvfile, files
 from xrayaug.storage.checkpoints import Checkpoints
 
 K_NEAREST = 3  # nearest real features; the farthest counts, as one alone may be an outlier
-DIMS = 2048  # of Inception's layers
-DISCRIMINATOR = "discriminator"  # score other than features
+DISCRIMINATOR = "discriminator"  # the score that needs no features
 COLUMNS = ("candidate", "label", "score", "reason")
 
 
@@ -32,31 +31,31 @@ COLUMNS = ("candidate", "label", "score", "reason")
 class RejectionResult:
     """Scores and labels of all candidates, and the candidates that are kept."""
 
-    by: str
-    share: float
+    score_name: str
+    share: float  # of the candidates that is rejected
     scores: Sequence[float]
     labels: Sequence[str]
-    wanted: Sequence[str]  # the labels of the images to keep
+    target_labels: Sequence[str]  # the labels of the images to keep
 
     @cached_property
     def kept(self) -> list[int]:
         """Numbers of the kept candidates, the best of each label, in the order in which they were drawn."""
         best = sorted(range(len(self.scores)), key=lambda number: (-self.scores[number], number))
-        left, found = Counter(self.wanted), []
+        remaining, kept = Counter(self.target_labels), []
         for number in best:
-            if left[self.labels[number]]:
-                left[self.labels[number]] -= 1
-                found.append(number)
-        return sorted(found)
+            if remaining[self.labels[number]]:
+                remaining[self.labels[number]] -= 1
+                kept.append(number)
+        return sorted(kept)
 
     def index_columns(self) -> list[dict[str, str]]:
         """Return the extra index columns of each kept image: its candidate number and score."""
-        return [{"candidate": str(number), "score": _text(self.scores[number])} for number in self.kept]
+        return [{"candidate": str(number), "score": _format_score(self.scores[number])} for number in self.kept]
 
     def summary(self) -> dict[str, Any]:
         """Return the rejection's entry in the result."""
         return {
-            "rejected_by": self.by,
+            "rejected_by": self.score_name,
             "share": self.share,
             "candidates": len(self.scores),
             "lowest_kept": min(self.scores[number] for number in self.kept),
@@ -65,9 +64,11 @@ class RejectionResult:
 
     def write(self, directory: Path) -> None:
         """Write `rejected.csv`: each candidate that is not kept, its score, and why."""
-        reason = f"among the lowest {self.share:g} of its label by {self.by}"
+        reason = f"among the lowest {self.share:g} of its label by {self.score_name}"
         lines: list[list[object]] = [list(COLUMNS)]
-        lines += [[number, self.labels[number], _text(self.scores[number]), reason] for number in self._rejected]
+        lines += [
+            [number, self.labels[number], _format_score(self.scores[number]), reason] for number in self._rejected
+        ]
         files.write_text(directory / "rejected.csv", csvfile.dump(lines))
 
     @cached_property
@@ -81,27 +82,32 @@ def count_candidates(count: int, share: float) -> int:
 
 
 def score_candidates(
-    starts: range, scored: Callable[[range], Iterator[Iterable[float]]], kept: Checkpoints
+    starts: range, score_passes: Callable[[range], Iterator[Iterable[float]]], checkpoints: Checkpoints
 ) -> list[float]:
-    """Return the scores of all passes; `scored` yields those of the passes with the given start numbers.
+    """Return the scores of all passes, with checkpoints for a run that is stopped.
+
+    Args:
+        starts: the first index of each pass.
+        score_passes: yields the scores of each of the passes with given first indices.
+        checkpoints: of the scores.
 
     Raises:
         DataError: a score is NaN or infinite.
     """
-    found: list[float] = kept.restore() or []
-    done = len(found) // starts.step
+    scores: list[float] = checkpoints.restore() or []
+    done = len(scores) // starts.step
     with (
         stopping.deferred(),
         console.progress(len(starts), "score", "passes", done=done) as advance,
     ):
-        for some in scored(starts[done:]):
-            found += some
+        for batch in score_passes(starts[done:]):
+            scores += batch
             advance(1)
-            kept.save_if_due(len(found), partial(list, found))
-    kept.save(len(found), list(found))
-    if not all(math.isfinite(one) for one in found):
+            checkpoints.save_if_due(len(scores), partial(list, scores))
+    checkpoints.save(len(scores), list(scores))
+    if not all(math.isfinite(score) for score in scores):
         raise DataError("some scores are NaN or infinite", "the run's weights may be damaged; train it again")
-    return found
+    return scores
 
 
 def realism_scores(features: Matrix, real: Matrix) -> list[float]:
@@ -109,11 +115,11 @@ def realism_scores(features: Matrix, real: Matrix) -> list[float]:
     return [-float(distance) for distance in neighbours.kth_distances(features, real, min(K_NEAREST, len(real)))]
 
 
-def group_by_batch(numbers: Sequence[int], length: int) -> Iterator[tuple[int, list[int]]]:
-    """Group rising numbers by pass: yield each pass's start and the numbers' offsets in it."""
-    for start, within in itertools.groupby(numbers, lambda number: number - number % length):
-        yield start, [number - start for number in within]
+def group_by_pass(indices: Sequence[int], pass_size: int) -> Iterator[tuple[int, list[int]]]:
+    """Group ascending image indices by pass: yield the first index of each pass and the images' offsets in it."""
+    for start, group in itertools.groupby(indices, lambda index: index - index % pass_size):
+        yield start, [index - start for index in group]
 
 
-def _text(score: float) -> str:
+def _format_score(score: float) -> str:
     return f"{score:.6g}"

@@ -1,4 +1,4 @@
-"""Image sampling from a trained generator: each image depends on its number alone, in passes of one size."""
+"""Image sampling from a trained generator: each image depends on its index alone, in passes of one size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from xrayaug.data.images import tensors
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError
 from xrayaug.networks import gans
-from xrayaug.networks.gans import CLASSES, Architecture, Shape
+from xrayaug.networks.gans import Architecture, Shape
+from xrayaug.options.choices import LABELS
 from xrayaug.runtime import devices
 from xrayaug.runtime.distributed.leader_worker import Stream
 from xrayaug.storage import weights
@@ -28,7 +29,7 @@ BALANCED = "balanced"
 
 @dataclass(frozen=True)
 class TrainedGan:
-    """Networks of a GAN run, by its manifest."""
+    """A GAN run and the networks that its manifest describes."""
 
     run: Artifact
 
@@ -47,7 +48,7 @@ class TrainedGan:
     def shape(self) -> Shape:
         """The sizes of the networks."""
         get, arch = self.run.get, self.arch
-        classes = get(int, "result", "classes", among=(0, len(CLASSES)))
+        classes = get(int, "result", "classes", among=(0, len(LABELS)))
         if bool(classes) not in {"never": (False,), "always": (True,), "optional": (False, True)}[arch.CONDITIONAL]:
             name, kind = self.run.result["arch"], "conditional" if classes else "not conditional"
             raise ArtifactError(f"{self.run.path}: {name} cannot be {kind}", f"make {self.run.path} again")
@@ -77,7 +78,7 @@ class TrainedGan:
 
 @dataclass(frozen=True)
 class ImageSampler:
-    """Sampler of a generator's images; each depends on its number alone."""
+    """Sampler of a generator's images; each depends on its index alone."""
 
     g: nn.Module
     shape: Shape
@@ -88,17 +89,17 @@ class ImageSampler:
 
     def images(self, z: Tensor, labels: Sequence[int] | None) -> Pixels:
         """Generate uint8 images `[BATCH_SIZE, H, W]` from latents `[BATCH_SIZE, latent]` and as many labels."""
-        told = torch.tensor(labels, device=self.device) if labels is not None else None
-        given = z.to(self.device)
+        classes = torch.tensor(labels, device=self.device) if labels is not None else None
+        z = z.to(self.device)
         if self.psi is None:
-            return tensors.from_unit(self.g(given, told))
-        return tensors.from_unit(self.g.truncated(given, told, self.psi))  # type: ignore[operator] # stages.sample checks it
+            return tensors.from_unit(self.g(z, classes))
+        return tensors.from_unit(self.g.truncated(z, classes, self.psi))  # type: ignore[operator] # stages.sample checks it
 
     def labels(self, indices: Sequence[int]) -> list[int] | None:
         """Return the class indices of those images; None if the network takes no labels."""
         if not self.shape.classes:
             return None
-        return [CLASSES.index(label_of(index, self.label)) for index in indices]
+        return [LABELS.index(label_of(index, self.label)) for index in indices]
 
     def draw(self, start: int) -> Pixels:
         """Generate one pass of images from index `start` on, uint8 `[BATCH_SIZE, H, W]`."""
@@ -106,17 +107,17 @@ class ImageSampler:
         with torch.inference_mode():
             return self.images(latents(self.seed, indices, self.shape.latent), self.labels(indices))
 
-    def some(self, passes: Sequence[tuple[int, list[int]]]) -> Stream:
-        """Yield the images at the given offsets of each pass, which is given by its start."""
-        for start, within in passes:
-            yield self.draw(start)[within]
+    def draw_selected(self, passes: Sequence[tuple[int, list[int]]]) -> Stream:
+        """Yield the selected images of each pass, which is given by its first index and the images' offsets in it."""
+        for start, offsets in passes:
+            yield self.draw(start)[offsets]
 
-    def way(self, ends: tuple[int, int]) -> Pixels:
+    def interpolate(self, ends: tuple[int, int]) -> Pixels:
         """Interpolate between two images, one row for each label: uint8 `[8 or 16, H, W]`."""
         z = slerp(*(latents(self.seed, range(end, end + 1), self.shape.latent)[0] for end in ends))
-        drawn = CLASSES if self.label == BALANCED else (self.label,)
-        told = [[CLASSES.index(label)] * BATCH_SIZE for label in drawn] if self.shape.classes else [None]
-        return np.concatenate([self.images(z, each)[::INTERPOLATION_STRIDE] for each in told])
+        names = LABELS if self.label == BALANCED else (self.label,)
+        rows = [[LABELS.index(label)] * BATCH_SIZE for label in names] if self.shape.classes else [None]
+        return np.concatenate([self.images(z, labels)[::INTERPOLATION_STRIDE] for labels in rows])
 
 
 def latents(seed: int, indices: range, length: int) -> Tensor:
@@ -139,4 +140,4 @@ def slerp(first: Tensor, last: Tensor) -> Tensor:
 
 def label_of(index: int, label: str) -> str:
     """Return the label of image `index`: `label`, or alternating classes for `BALANCED`."""
-    return CLASSES[index % len(CLASSES)] if label == BALANCED else label
+    return LABELS[index % len(LABELS)] if label == BALANCED else label

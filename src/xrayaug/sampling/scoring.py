@@ -14,39 +14,39 @@ from xrayaug.data.images import tensors
 from xrayaug.errors import ArtifactError
 from xrayaug.metrics import features
 from xrayaug.metrics.features import FeatureExtractor
+from xrayaug.networks import inception
 from xrayaug.options import Sample
 from xrayaug.runtime.distributed.leader_worker import Array, Stream, Work
-from xrayaug.sampling import rejection
 from xrayaug.sampling.sampler import BATCH_SIZE, ImageSampler, TrainedGan
 from xrayaug.storage import builder, weights
 from xrayaug.storage.checkpoints import Checkpoints
 
 DISCRIMINATOR_FILE = "discriminator.safetensors"
-REAL_FEATURES = "learnt"  # name of the work that several processes share
+REAL_FEATURES = "real features"  # name of the work that several processes share
 
 
-def discriminator_work(source: TrainedGan, drawing: ImageSampler) -> Work:
+def discriminator_work(gan: TrainedGan, sampler: ImageSampler) -> Work:
     """Return work that yields the discriminator's probability or logit for each image of a pass, `[BATCH_SIZE]`."""
-    file = source.run.file(DISCRIMINATOR_FILE)
+    file = gan.run.file(DISCRIMINATOR_FILE)
     state = weights.read(file)
     weights.check_finite(state, file)
     with torch.device("meta"):
-        weights.check_shapes(state, source.arch.discriminator(source.shape), file)
-    d = source.arch.discriminator(source.shape)
+        weights.check_shapes(state, gan.arch.discriminator(gan.shape), file)
+    d = gan.arch.discriminator(gan.shape)
     weights.assign(state, d, file)
-    d = d.to(drawing.device).to(memory_format=torch.channels_last).eval()
+    d = d.to(sampler.device).to(memory_format=torch.channels_last).eval()
 
-    def judged(start: int) -> Array:
-        labels = drawing.labels(range(start, start + BATCH_SIZE))
-        told = torch.tensor(labels, device=drawing.device) if labels is not None else None
+    def score(start: int) -> Array:
+        labels = sampler.labels(range(start, start + BATCH_SIZE))
+        classes = torch.tensor(labels, device=sampler.device) if labels is not None else None
         with torch.inference_mode():
-            images = tensors.to_unit(torch.from_numpy(drawing.draw(start)).to(drawing.device))
-            found: Array = d(images, told).reshape(BATCH_SIZE, -1)[:, 0].double().cpu().numpy()
-        return found
+            images = tensors.to_unit(torch.from_numpy(sampler.draw(start)).to(sampler.device))
+            scores: Array = d(images, classes).reshape(BATCH_SIZE, -1)[:, 0].double().cpu().numpy()
+        return scores
 
     def stream(starts: Sequence[int]) -> Stream:
         for start in starts:
-            yield judged(start)
+            yield score(start)
 
     return stream
 
@@ -56,45 +56,47 @@ class RealismScorer:
     """Features of candidates and of the run's training images, for `rejection.realism_scores`."""
 
     options: Sample
-    source: TrainedGan
-    drawing: ImageSampler
+    gan: TrainedGan
+    sampler: ImageSampler
 
     @cached_property
     def network(self) -> FeatureExtractor:
         """The feature extractor."""
-        given = self.options
-        return features.load_extractor(given.reject_by, self.drawing.device, dims=rejection.DIMS, seed=given.seed)
+        options = self.options
+        return features.load_extractor(
+            options.reject_by, self.sampler.device, dims=inception.FID_DIMS, seed=options.seed
+        )
 
     @cached_property
-    def learnt(self) -> ImageSet:
+    def training_images(self) -> ImageSet:
         """The run's training images.
 
         Raises:
             ArtifactError: there is none.
         """
-        run = self.source.run
+        run = self.gan.run
         cache = self.options.local_cache
         data = Dataset(run.open_input("data", "dataset", hash_later=cached_files(cache)), cache)
         rows = data.select(split="train", label=run.options.get("only_label"))
         if not rows:
-            raise ArtifactError(f"{run.path} learnt no image of {data.path}", "train it again")
+            raise ArtifactError(f"no image of {data.path} is a training image of {run.path}", "train it again")
         return image_sets.from_rows(data, rows)
 
-    def learning(self, starts: Sequence[int]) -> Stream:
+    def stream_real_features(self, starts: Sequence[int]) -> Stream:
         """Yield the features of the training images, `[n, D]` per pass."""
-        return features.extraction_work(lambda: self.network, self.learnt, BATCH_SIZE)(starts)
+        return features.extraction_work(lambda: self.network, self.training_images, BATCH_SIZE)(starts)
 
-    def looking(self, starts: Sequence[int]) -> Stream:
+    def stream_candidate_features(self, starts: Sequence[int]) -> Stream:
         """Yield the features of candidates, `[BATCH_SIZE, D]` per pass."""
         for start in starts:
-            yield self.network.features(list(self.drawing.draw(start)))
+            yield self.network.features(list(self.sampler.draw(start)))
 
-    def gathered(self, directory: Path) -> Array:
-        """Return the features of all training images, `[N, D]`, with checkpoints for a run that stops."""
-        kept = Checkpoints(directory / builder.RESUME / "real-features", self.options.checkpoint_every)
-        state = kept.restore()
+    def extract_real_features(self, directory: Path) -> Array:
+        """Return the features of all training images, `[N, D]`, with checkpoints for a run that is stopped."""
+        checkpoints = Checkpoints(directory / builder.RESUME / "real-features", self.options.checkpoint_every)
+        state = checkpoints.restore()
         real = features.extract_features(
-            self.network, self.learnt, BATCH_SIZE, state, kept.save_if_due, name=REAL_FEATURES
+            self.network, self.training_images, BATCH_SIZE, state, checkpoints.save_if_due, name=REAL_FEATURES
         )
-        kept.save(len(real), [len(real), torch.from_numpy(real)])
+        checkpoints.save(len(real), [len(real), torch.from_numpy(real)])
         return real

@@ -19,6 +19,7 @@ from xrayaug.runtime import console
 from xrayaug.runtime.console import Table
 from xrayaug.storage import artifacts, builder
 from xrayaug.storage.artifacts import Result
+from xrayaug.storage.files import NEAREST_PAIRS_FILE
 
 CONTROLS_FROM_REAL_IMAGES = ("duplicate", "classical", REWEIGHT)  # controls that need no synthetic images
 
@@ -58,8 +59,10 @@ def tables(result: Result) -> list[Table]:
     if "prior" in arm:
         notes.append(f"class counts in the loss: {_format_counts(arm['prior'])}")
     if "copies" in result:
-        found = result["copies"]
-        notes.append(f"set aside by copies: {found['quarantined']:,} synthetic images; left out: {found['left_out']:,}")
+        screening = result["copies"]
+        notes.append(
+            f"set aside by copies: {screening['quarantined']:,} synthetic images; left out: {screening['left_out']:,}"
+        )
     return [Table("Arm (Table 4)", columns, [row], notes)]
 
 
@@ -126,7 +129,7 @@ def _select_added(drawn: list[Row], options: Augment, training: Sequence[Row]) -
         return drawn, []
     if not drawn:
         raise UsageError(
-            f"--control {options.control} is of the size of a dose, and --percent {options.percent:g} adds nothing",
+            f"--control {options.control} needs a dose to match, but --percent {options.percent:g} adds no images",
             "the arm of 0 percent is the baseline itself",
         )
     if options.control == "shuffle":
@@ -159,18 +162,22 @@ def _read_quarantined(options: Augment) -> set[int]:
         return set()
     if options.synthetic is None:
         raise UsageError("--copies needs --synthetic", "the set that was screened")
-    found = artifacts.open_artifact(options.copies, "copies")
-    screened = found.manifest["inputs"].get("synthetic", {}).get("sha256")
+    screening = artifacts.open_artifact(options.copies, "copies")
+    screened = screening.manifest["inputs"].get("synthetic", {}).get("sha256")
     if screened != artifacts.digest(options.synthetic):
         raise DataError(
             f"{options.copies} is of another synthetic set than {options.synthetic}",
             f"xrayaug copies {options.synthetic} --real ...",
         )
-    if found.get(str, "result", "verdict", among=("pass", "fail")) == "fail":
-        console.warning(f"{options.synthetic} failed the screening for copies: see {options.copies / 'nearest.png'}")
-    images = found.get(list, "result", "quarantined")
+    if screening.get(str, "result", "verdict", among=("pass", "fail")) == "fail":
+        pairs = options.copies / NEAREST_PAIRS_FILE
+        console.warning(f"{options.synthetic} failed the screening for copies: see {pairs}")
+    images = screening.get(list, "result", "quarantined")
     if not all(isinstance(image, int) for image in images):
-        raise ArtifactError(f"{options.copies} sets aside what is no image", f"make {options.copies} again")
+        raise ArtifactError(
+            f"{options.copies}: result.quarantined of its manifest holds a value that is not an image number",
+            f"delete {options.copies} and run xrayaug copies again",
+        )
     return set(images)
 
 
@@ -200,10 +207,11 @@ def _draw_images(options: Augment, training: Sequence[Row], left_out: set[int]) 
         UsageError: there is no synthetic set to draw from.
         DataError: it has too few images, or they have no label.
     """
-    of = Counter(row.label for row in training)
-    label = min(LABELS, key=lambda each: of[each]) if options.label == BALANCE else options.label
+    class_counts = Counter(row.label for row in training)
+    label = min(LABELS, key=lambda name: class_counts[name]) if options.label == BALANCE else options.label
     wanted = round_dose(
-        options.percent, abs(of["normal"] - of["abnormal"]) if options.label == BALANCE else of["normal"]
+        options.percent,
+        abs(class_counts["normal"] - class_counts["abnormal"]) if options.label == BALANCE else class_counts["normal"],
     )
     if wanted == 0:
         return []

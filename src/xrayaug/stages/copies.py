@@ -23,6 +23,7 @@ from xrayaug.metrics import features, memorization
 from xrayaug.metrics.features import FeatureArray, FeatureExtractor
 from xrayaug.metrics.memorization import Nearest, Threshold
 from xrayaug.metrics.neighbours import FloatArray, IndexArray
+from xrayaug.networks import inception
 from xrayaug.options import Copies
 from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
@@ -31,67 +32,66 @@ from xrayaug.runtime.distributed.leader_worker import Work
 from xrayaug.storage import artifacts, builder, csvfile, files
 from xrayaug.storage.artifacts import Artifact, Result
 from xrayaug.storage.checkpoints import Checkpoints
+from xrayaug.storage.files import NEAREST_PAIRS_FILE
 
 Flags = npt.NDArray[np.bool_]
 
 SPACES = ("pixels", "features")
-PAIRS = 10  # in nearest.png
+PAIRS = 10  # on the sheet of nearest pairs
 PAIR_SIZE = 128  # pixels
 COLUMNS = ("image", "quarantined", "nearest_in_pixels", "distance_in_pixels",
            "nearest_in_features", "distance_in_features")  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Sets:
+class ScreenedSets:
     """The sets of images that are compared."""
 
     synthetic: Dataset
     real: Dataset
-    judged: list[Row]
-    training: list[Row]
-    reference: list[Row]
-    held_out: bool  # else the reference is the training images, each without its own patient's
+    judged: list[Row]  # synthetic images
+    training: list[Row]  # real images that may have been copied
+    reference: list[Row]  # real images that the threshold is computed from
+    is_held_out: bool  # False if the reference is the training images, each compared with those of other patients
 
-    @property
-    def looked_at(self) -> list[tuple[str, Dataset, list[Row]]]:
-        """The distinct sets of images, with their names."""
-        once = [("judged", self.synthetic, self.judged), ("training", self.real, self.training)]
-        return [*once, ("reference", self.real, self.reference)] if self.held_out else once
+    def distinct(self) -> list[tuple[str, Dataset, list[Row]]]:
+        """Return the distinct sets of images, with their names."""
+        sets = [("judged", self.synthetic, self.judged), ("training", self.real, self.training)]
+        return [*sets, ("reference", self.real, self.reference)] if self.is_held_out else sets
 
-    @property
-    def apart(self) -> tuple[IndexArray, IndexArray]:
-        """Patient numbers of the reference and of the training images; images of one patient are not compared."""
+    def patient_numbers(self) -> tuple[IndexArray, IndexArray]:
+        """Return patient numbers of the reference and of the training images; images of one are not compared."""
         numbers: dict[str, int] = {}
-        found = []
+        groups = []
         for rows in (self.reference, self.training):
-            names = [row.patient or f"\0{row.image} {row.row}" for row in rows]  # unknown patients are distinct
-            found.append(np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64))
-        return found[0], found[1]
+            patients = [row.patient or f"\0{row.image} {row.row}" for row in rows]  # unknown patients are distinct
+            groups.append(np.array([numbers.setdefault(name, len(numbers)) for name in patients], np.int64))
+        return groups[0], groups[1]
 
 
 @dataclass(frozen=True)
-class Found:
-    """One comparison: distances of the judged images and of the reference to the training images."""
+class SpaceComparison:
+    """Distances of the judged images and of the reference to the training images, in pixels or in features."""
 
-    places: IndexArray  # the nearest training image of each judged one
+    indices: IndexArray  # the nearest training image of each judged one
     distances: FloatArray
     threshold: Threshold
     reference: FloatArray
     identical: int  # reference images that equal a training image, and are left out
 
     @property
-    def below(self) -> Flags:
-        """Mask of the judged images that are set aside; duplicates always are."""
+    def is_set_aside(self) -> Flags:
+        """True for each judged image that is set aside; duplicates always are."""
         return (self.distances < self.threshold.value) | (self.distances < memorization.DUPLICATE_DISTANCE)
 
-    def summary(self) -> Result:
+    def to_dict(self) -> Result:
         """Return the comparison's entry in the result."""
-        below = int(self.below.sum())
+        set_aside = int(self.is_set_aside.sum())
         return {
-            "set_aside": below,
+            "set_aside": set_aside,
             "threshold": self.threshold.value,
             "rate": self.threshold.rate,
-            "chance": self.threshold.chance(below, len(self.distances)),
+            "chance": self.threshold.tail_probability(set_aside, len(self.distances)),
             "reference": self.threshold.n,
             "reference_identical": self.identical,
             "smallest": float(self.distances.min()),
@@ -101,7 +101,7 @@ class Found:
 
 
 def run(options: Copies) -> Result:
-    """Screen for copies; writes `copies.csv` and `nearest.png`."""
+    """Screen for copies; write `copies.csv` and the sheet of nearest pairs."""
     _check_features(options)
     device = devices.resolve(options.device, deterministic=options.deterministic)
     screen, device_name = partial(_screen, options, device), devices.describe_one(device)
@@ -121,36 +121,36 @@ def tables(result: Result) -> list[Table]:
     counts = [(name, str(result[name])) for name in ("judged", "training", "reference", "features")]
     if "verdict" not in result:
         return [Table("Would screen", ("", "value"), counts)]
-    columns = ("", "set aside", "fresh real ones: at most", "chance of so many", "threshold", "nearest", "median",
-               "median of the reference")  # fmt: skip
+    columns = ("", "set aside", "expected of real images at most", "probability of as many", "threshold", "smallest",
+               "median", "median of the reference")  # fmt: skip
     rows = [_space_row(name, result["spaces"][name], result["judged"]) for name in SPACES]
     verdict = f"{result['verdict']}: {len(result['quarantined']):,} of {result['judged']:,} images are set aside"
     notes = [verdict, result["rule"], *(f"warning: {line}" for line in result["warnings"])]
-    return [Table("Screened", ("", "value"), counts), Table("Nearest training images", columns, rows, notes)]
+    return [Table("Compared images", ("", "value"), counts), Table("Nearest training images", columns, rows, notes)]
 
 
-def _space_row(name: str, of: Result, judged: int) -> tuple[str, ...]:
-    numbers = (f"{of[key]:.4g}" for key in ("chance", "threshold", "smallest", "median", "reference_median"))
-    return (name, f"{of['set_aside']:,}", f"{of['rate']:.2%}, so {of['rate'] * judged:.1f}", *numbers)
+def _space_row(name: str, space: Result, judged: int) -> tuple[str, ...]:
+    numbers = (f"{space[key]:.4g}" for key in ("chance", "threshold", "smallest", "median", "reference_median"))
+    return (name, f"{space['set_aside']:,}", f"{space['rate']:.2%}, {space['rate'] * judged:.1f} images", *numbers)
 
 
 def _screen(options: Copies, device: torch.device, directory: Path) -> Result:
     sets = _open_sets(options)
-    network = _network(options, device)
-    found = {
+    network = _load_extractor(options, device)
+    comparisons = {
         "features": _compare_features(sets, network, options, directory),
         "pixels": _compare_pixels(sets, options),
     }
-    set_aside = found["pixels"].below | found["features"].below
-    _write_csv(directory / "copies.csv", sets, found, set_aside)
-    contact_sheets.save_png(directory / "nearest.png", _nearest_pairs(sets, found))
-    result = _result(options, sets, network, found, [int(place) for place in np.flatnonzero(set_aside)])
+    set_aside = comparisons["pixels"].is_set_aside | comparisons["features"].is_set_aside
+    _write_csv(directory / "copies.csv", sets, comparisons, set_aside)
+    contact_sheets.save_png(directory / NEAREST_PAIRS_FILE, _nearest_pairs(sets, comparisons))
+    result = _result(options, sets, network, comparisons, [int(index) for index in np.flatnonzero(set_aside)])
     if result["verdict"] == "fail":
-        console.warning(f"{options.synthetic} fails the screening for copies: see {options.out / 'nearest.png'}")
+        console.warning(f"{options.synthetic} fails the screening for copies: see {options.out / NEAREST_PAIRS_FILE}")
     return result
 
 
-def _network(options: Copies, device: torch.device) -> FeatureExtractor:
+def _load_extractor(options: Copies, device: torch.device) -> FeatureExtractor:
     return features.load_extractor(
         options.features, device, dims=int(options.dims), weights=options.weights, seed=options.seed
     )
@@ -159,14 +159,14 @@ def _network(options: Copies, device: torch.device) -> FeatureExtractor:
 def _works(options: Copies, device: torch.device) -> dict[str, Work]:
     """Return the work that other processes can share: the features of each set of images."""
     sets = _open_sets(options)
-    network = cache(partial(_network, options, device))
+    network = cache(partial(_load_extractor, options, device))
     return {
         name: features.extraction_work(network, image_sets.from_rows(data, rows), options.batch_size)
-        for name, data, rows in sets.looked_at
+        for name, data, rows in sets.distinct()
     }
 
 
-def _open_sets(options: Copies) -> Sets:
+def _open_sets(options: Copies) -> ScreenedSets:
     """Open the images that are judged, the training images, and the reference.
 
     Held-out images are the reference if there are enough for `alpha`; else training images, each against those of
@@ -179,22 +179,25 @@ def _open_sets(options: Copies) -> Sets:
     judged = synthetic.select(synthetic=True)
     training = real.select(split="train", synthetic=False)
     if not judged:
-        raise DataError(f"{options.synthetic} holds no synthetic images", "give what xrayaug sample wrote")
+        raise DataError(f"{options.synthetic} holds no synthetic images", "give a dataset that xrayaug sample wrote")
     if len({row.patient or str(place) for place, row in enumerate(training)}) < 2:
         raise DataError(f"{options.real} has training images of fewer than two patients", "give the real dataset")
     held_out = [row for row in real.rows if row.split != "train"]
     has_enough = len(held_out) >= memorization.min_reference_size(options.alpha)
-    return Sets(synthetic, real, judged, training, held_out if has_enough else training, has_enough)
+    return ScreenedSets(synthetic, real, judged, training, held_out if has_enough else training, has_enough)
 
 
 def _check_features(options: Copies) -> None:
     if features.is_classifier_run(options.features):
         features.open_classifier_run(options.features)
-        if options.dims != "2048":
-            raise UsageError("--dims chooses one of Inception's layers, a run has its own", "leave it out")
+        if options.dims != str(inception.FID_DIMS):
+            raise UsageError(
+                f"--dims chooses a layer of Inception, and --features {options.features} is a classifier run",
+                "leave --dims out",
+            )
 
 
-def _compare_pixels(sets: Sets, options: Copies) -> Found:
+def _compare_pixels(sets: ScreenedSets, options: Copies) -> SpaceComparison:
     judged, training, reference = (
         data.pixels(rows, memorization.IMAGE_SIZE)
         for data, rows in (
@@ -205,40 +208,52 @@ def _compare_pixels(sets: Sets, options: Copies) -> Found:
     )
     with console.progress(2 * memorization.N_VARIANTS, "nearest in pixels", "comparisons") as advance:
         nearest = memorization.nearest_images(judged, training, after_each=lambda: advance(1))
-        _, fresh = memorization.nearest_images(reference, training, sets.apart, after_each=lambda: advance(1))
-    return _found(nearest, fresh, options.alpha)
+        _, fresh = memorization.nearest_images(
+            reference, training, sets.patient_numbers(), after_each=lambda: advance(1)
+        )
+    return _compare_space(nearest, fresh, options.alpha)
 
 
-def _compare_features(sets: Sets, network: FeatureExtractor, options: Copies, directory: Path) -> Found:
-    def gathered(name: str, data: Dataset, rows: list[Row]) -> FeatureArray:
-        kept = Checkpoints(directory / builder.RESUME / name, options.checkpoint_every)
+def _compare_features(
+    sets: ScreenedSets, network: FeatureExtractor, options: Copies, directory: Path
+) -> SpaceComparison:
+    def extract(name: str, data: Dataset, rows: list[Row]) -> FeatureArray:
+        checkpoints = Checkpoints(directory / builder.RESUME / name, options.checkpoint_every)
         side = image_sets.from_rows(data, rows)
-        state = kept.restore()
-        made = features.extract_features(network, side, options.batch_size, state, kept.save_if_due, name=name)
-        kept.save(side.count, [side.count, torch.from_numpy(made)])
-        return made
+        state = checkpoints.restore()
+        extracted = features.extract_features(
+            network, side, options.batch_size, state, checkpoints.save_if_due, name=name
+        )
+        checkpoints.save(side.count, [side.count, torch.from_numpy(extracted)])
+        return extracted
 
-    made = {name: gathered(name, data, rows) for name, data, rows in sets.looked_at}
-    _, fresh = memorization.nearest_features(made.get("reference", made["training"]), made["training"], sets.apart)
-    return _found(memorization.nearest_features(made["judged"], made["training"]), fresh, options.alpha)
+    extracted = {name: extract(name, data, rows) for name, data, rows in sets.distinct()}
+    training = extracted["training"]
+    reference = extracted.get("reference", training)
+    _, fresh = memorization.nearest_features(reference, training, sets.patient_numbers())
+    return _compare_space(memorization.nearest_features(extracted["judged"], training), fresh, options.alpha)
 
 
-def _found(nearest: Nearest, fresh: FloatArray, alpha: float) -> Found:
-    """Return a comparison with its threshold.
+def _compare_space(nearest: Nearest, fresh: FloatArray, alpha: float) -> SpaceComparison:
+    """Return the comparison of the judged images' nearest training images with a threshold from the reference's.
 
     Raises:
         DataError: every reference image is a training image.
     """
-    kept = fresh[fresh >= memorization.DUPLICATE_DISTANCE]
-    if not len(kept):
-        raise DataError("every held-out image is a training image too", "prepare the real set anew")
-    return Found(*nearest, memorization.find_threshold(kept, alpha), kept, len(fresh) - len(kept))
+    distinct = fresh[fresh >= memorization.DUPLICATE_DISTANCE]
+    if not len(distinct):
+        raise DataError("every held-out image is a training image too", "prepare the real dataset again")
+    return SpaceComparison(*nearest, memorization.find_threshold(distinct, alpha), distinct, len(fresh) - len(distinct))
 
 
 def _result(
-    options: Copies, sets: Sets, network: FeatureExtractor, found: dict[str, Found], set_aside: list[int]
+    options: Copies,
+    sets: ScreenedSets,
+    network: FeatureExtractor,
+    comparisons: dict[str, SpaceComparison],
+    set_aside: list[int],
 ) -> Result:
-    spaces = {name: found[name].summary() for name in SPACES}
+    spaces = {name: comparisons[name].to_dict() for name in SPACES}
     fails = any(space["chance"] < options.level / len(SPACES) for space in spaces.values())
     return {
         **_counts(sets),
@@ -249,8 +264,8 @@ def _result(
         "features": network.origin["features"],
         "network": network.origin["network_name"],
         "network_sha256": network.origin["network"],
-        **({"learnt_from": network.learnt_from} if network.learnt_from else {}),
-        "warnings": _warnings(options, sets, found),
+        **({"learnt_from": network.learnt_from.to_dict()} if network.learnt_from else {}),
+        "warnings": _warnings(options, sets, comparisons),
     }
 
 
@@ -263,8 +278,8 @@ def _rule(options: Copies) -> str:
     )
 
 
-def _counts(sets: Sets) -> Result:
-    kind = "held-out images" if sets.held_out else "training images, each against those of other patients"
+def _counts(sets: ScreenedSets) -> Result:
+    kind = "held-out images" if sets.is_held_out else "training images, each against those of other patients"
     return {
         "judged": len(sets.judged),
         "training": len(sets.training),
@@ -272,15 +287,15 @@ def _counts(sets: Sets) -> Result:
     }
 
 
-def _warnings(options: Copies, sets: Sets, found: dict[str, Found]) -> list[str]:
+def _warnings(options: Copies, sets: ScreenedSets, comparisons: dict[str, SpaceComparison]) -> list[str]:
     lines = []
-    few = [name for name in SPACES if found[name].threshold.rate > options.alpha]
+    few = [name for name in SPACES if comparisons[name].threshold.rate > options.alpha]
     if few:
         lines.append(
             f"too few reference images for --alpha {options.alpha:g}: their smallest distance is the threshold, below "
-            f"which {found[few[0]].threshold.rate:.2%} of fresh real images lie"
+            f"which {comparisons[few[0]].threshold.rate:.2%} of fresh real images lie"
         )
-    identical = max(each.identical for each in found.values())
+    identical = max(comparison.identical for comparison in comparisons.values())
     if identical:
         lines.append(f"{identical:,} reference images are training images too, and are left out of the reference")
     if _was_learnt_elsewhere(sets.synthetic.artifact, options.real):
@@ -297,23 +312,23 @@ def _was_learnt_elsewhere(synthetic: Artifact, real: Path) -> bool:
     return bool(recorded != artifacts.digest(real))
 
 
-def _write_csv(path: Path, sets: Sets, found: dict[str, Found], set_aside: Flags) -> None:
+def _write_csv(path: Path, sets: ScreenedSets, comparisons: dict[str, SpaceComparison], set_aside: Flags) -> None:
     lines: list[list[object]] = [list(COLUMNS)]
     for image in range(len(sets.judged)):
         cells: list[object] = [image, int(set_aside[image])]
         for name in SPACES:
-            nearest = sets.training[found[name].places[image]]
-            cells += [nearest.file or f"{nearest.image} {nearest.row}", f"{found[name].distances[image]:.6g}"]
+            nearest = sets.training[comparisons[name].indices[image]]
+            cells += [nearest.file or f"{nearest.image} {nearest.row}", f"{comparisons[name].distances[image]:.6g}"]
         lines.append(cells)
     files.write_text(path, csvfile.dump(lines))
 
 
-def _nearest_pairs(sets: Sets, found: dict[str, Found]) -> Pixels:
+def _nearest_pairs(sets: ScreenedSets, comparisons: dict[str, SpaceComparison]) -> Pixels:
     """Return pairs of the images farthest below a threshold (or nearest to it) and their nearest training images."""
-    depth = np.stack([found[name].distances / found[name].threshold.value for name in SPACES])
-    order = np.argsort(depth.min(axis=0), kind="stable")[:PAIRS]
+    relative = np.stack([comparisons[name].distances / comparisons[name].threshold.value for name in SPACES])
+    order = np.argsort(relative.min(axis=0), kind="stable")[:PAIRS]
     shown = []
     for image in order:
-        place = found[SPACES[int(depth[:, image].argmin())]].places[image]
-        shown += [(sets.synthetic, sets.judged[image]), (sets.real, sets.training[place])]
+        index = comparisons[SPACES[int(relative[:, image].argmin())]].indices[image]
+        shown += [(sets.synthetic, sets.judged[image]), (sets.real, sets.training[index])]
     return contact_sheets.make_grid(np.concatenate([data.pixels([row], PAIR_SIZE) for data, row in shown]), columns=4)

@@ -1,8 +1,10 @@
 """classifier runs -> scores, verdict, tables, figure, report: judge every run on the test split, every arm by its runs.
 
 Four steps, one after the other: gather (open everything), measure (run the networks), judge (decide), render (write).
+A reader study, and the scores of its readers, are added to a finished evaluation in the same way, without networks.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,42 +12,48 @@ import torch
 
 from xrayaug.evaluation import findings, predictions, serialization
 from xrayaug.evaluation import tables as score_tables
-from xrayaug.evaluation.gather import evidence, inputs, reader_files
-from xrayaug.evaluation.gather.runs import open_runs, split_by
+from xrayaug.evaluation.evidence import Evidence
+from xrayaug.evaluation.gather import inputs, reader_files, reader_images, report_sources
+from xrayaug.evaluation.gather.reader_files import ReaderInputs
+from xrayaug.evaluation.gather.runs import Run, open_runs, split_by
 from xrayaug.evaluation.judge import judge
-from xrayaug.evaluation.measure import Measurement, measure
-from xrayaug.evaluation.reader_study import extension
+from xrayaug.evaluation.measure import MeasuredRuns, measure
+from xrayaug.evaluation.reader_study import scoring, study
+from xrayaug.evaluation.reader_study import tables as reader_tables
+from xrayaug.evaluation.reader_study.answers import ReaderAnswers
+from xrayaug.evaluation.reader_study.results import SCORES_FIELD, SCORES_FILE, StudyScores
+from xrayaug.evaluation.reader_study.study import STUDY_FIELD, StudySummary
 from xrayaug.evaluation.report import page
-from xrayaug.evaluation.report.evidence import Evidence
 from xrayaug.evaluation.results import Evaluation, TestSet
 from xrayaug.options import Evaluate
-from xrayaug.runtime import devices
+from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 from xrayaug.runtime.stopping import Interval
 from xrayaug.storage import builder, files
-from xrayaug.storage.artifacts import Result
+from xrayaug.storage.artifacts import Artifact, Result
 from xrayaug.storage.checkpoints import Checkpoints
 
-EVERY_RUN = Interval(images=1)  # predictions are kept after each run
-REPORT_FILE = "report.html"
+EVERY_RUN = Interval(images=1)  # predictions are saved after each run
+
+Addition = tuple[Mapping[str, str], Result]  # to a finished evaluation: texts by file name, and numbers
 
 
 def run(options: Evaluate) -> Result:
     """Judge the runs; write predictions, metrics, verdict, Table 5, Figure 7 and the report to `--out`."""
     device = devices.resolve(options.device, deterministic=options.deterministic)
-    readers, replaced = reader_files.read_answers(options), reader_files.find_replaced_study(options)
+    readers = reader_files.gather_readers(options)  # first, so that a wrong file is known before anything is judged
     build = partial(_evaluate, options, device)
     result = builder.build_artifact(options, "evaluation", build, device_name=devices.describe(device))
-    return extension.add(options, readers, result, replaced)
+    return extend(options, readers, result)
 
 
 def plan(options: Evaluate) -> Result:
     """List the runs arm by arm, and the test set that they would be judged on."""
     runs = open_runs(options.runs, options.local_cache)
-    evidence.open_given(options)
-    planned = [{"arm": each.arm_name, "seed": each.seed, "run": each.name} for each in runs]
+    report_sources.open_requested(options)
+    planned = [{"arm": run.arm_name, "seed": run.seed, "run": run.name} for run in runs]
     test = serialization.to_dict(inputs.count_test_set(runs[0].test))
-    return {"test": test, "split_by": split_by(runs), "planned": planned} | extension.planned(options, runs)
+    return {"test": test, "split_by": split_by(runs), "planned": planned} | plan_reader_study(options, runs)
 
 
 def tables(result: Result) -> list[Table]:
@@ -53,9 +61,59 @@ def tables(result: Result) -> list[Table]:
     if "planned" in result:
         rows = [(each["arm"], str(each["seed"]), each["run"]) for each in result["planned"]]
         notes = score_tables.describe_test_set(serialization.from_dict(TestSet, result["test"]), result["split_by"])
-        return [Table("Runs to judge", ("Percent added", "Seed", "Run"), rows, notes), *extension.tables(result)]
+        return [Table("Runs to judge", ("Percent added", "Seed", "Run"), rows, notes), *list_reader_tables(result)]
     evaluation = serialization.from_dict(Evaluation, result)
-    return [*score_tables.tables(evaluation), *extension.tables(result)]
+    return [*score_tables.tables(evaluation), *list_reader_tables(result)]
+
+
+def extend(options: Evaluate, readers: ReaderInputs, result: Result) -> Result:
+    """Add the reader study that is asked for and the scores of the readers to the finished evaluation.
+
+    Nothing is judged again.
+
+    Args:
+        options: of the evaluation.
+        readers: answers to score, and the study that was replaced; a warning is given if that is lost.
+        result: the numbers of the evaluation.
+
+    Returns:
+        The numbers with the added ones.
+
+    Raises:
+        DataError: there are too few images, or the answers are of another study.
+        OutputError: the evaluation has another reader study.
+    """
+    if options.reader_study is not None:
+        result = builder.extend(options, partial(_add_reader_study, options, options.reader_study))
+        console.info(f"{options.out / study.PAGE_FILE} is for readers; {options.out / study.KEY_FILE} is not")
+    if readers.replaced_study is not None and readers.replaced_study != study.find_name(result):
+        console.warning(
+            f"{options.out} was made anew without the reader study {readers.replaced_study} that it held: to score "
+            "answers to that, make it again, in another --out, of the runs that it was of"
+        )
+    if readers.answers:
+        result = builder.extend(options, partial(_add_reader_scores, options, readers.answers))
+        console.info(f"scored {len(readers.answers)} readers into {options.out / SCORES_FILE}")
+    return result
+
+
+def plan_reader_study(options: Evaluate, runs: Sequence[Run]) -> Result:
+    """Return the numbers of images of the reader study that is asked for; empty if none is asked for."""
+    if options.reader_study is None:
+        return {}
+    pools = reader_images.gather_pools(runs, options.reader_reals)
+    drawn = study.draw(pools, options.reader_study, options.seed)
+    return {STUDY_FIELD: study.summarize(drawn, options.reader_reals).to_dict()}
+
+
+def list_reader_tables(result: Result) -> list[Table]:
+    """Return the table of the reader study and the tables of its readers' scores, where the result has them."""
+    found: list[Table] = []
+    if STUDY_FIELD in result:
+        found.append(reader_tables.study_table(StudySummary.from_dict(result[STUDY_FIELD])))
+    if SCORES_FIELD in result:
+        found += reader_tables.score_tables(StudyScores.from_dict(result[SCORES_FIELD]))
+    return found
 
 
 def demand(options: Evaluate, result: Result) -> None:
@@ -72,8 +130,8 @@ def demand(options: Evaluate, result: Result) -> None:
 def _evaluate(options: Evaluate, device: torch.device, directory: Path) -> Result:
     """Gather, measure, judge, render."""
     gathered = inputs.gather(options, builder.describe_environment(devices.describe(device)))
-    kept = Checkpoints(directory / builder.RESUME / "predictions", EVERY_RUN)
-    measured = measure(options, gathered.runs, device, kept)
+    checkpoints = Checkpoints(directory / builder.RESUME / "predictions", EVERY_RUN)
+    measured = measure(options, gathered.runs, device, checkpoints)
     evaluation = judge(
         options,
         measured.predictions,
@@ -87,9 +145,34 @@ def _evaluate(options: Evaluate, device: torch.device, directory: Path) -> Resul
     return serialization.to_dict(evaluation)
 
 
-def _render(directory: Path, evaluation: Evaluation, measured: Measurement, shown: Evidence) -> None:
+def _render(directory: Path, evaluation: Evaluation, measured: MeasuredRuns, shown: Evidence) -> None:
     """Write every file of the evaluation."""
     files.write_lines(directory / "predictions.csv", predictions.format_csv(measured.predictions, "test"))
     files.write_lines(directory / "validation.csv", predictions.format_csv(measured.predictions, "valid"))
     score_tables.write(directory, evaluation)
-    files.write_text(directory / REPORT_FILE, page.render(evaluation, measured.predictions, shown))
+    files.write_text(directory / files.REPORT_FILE, page.render(evaluation, measured.predictions, shown))
+
+
+def _add_reader_study(options: Evaluate, count: int, evaluation: Artifact) -> Addition:
+    """Gather the images, draw the study and render it; add nothing if the evaluation has this study already."""
+    existing = reader_files.read_study(evaluation)
+    if existing is not None:
+        study.check_same(existing, count, options.reader_reals)
+        return {}, {}
+    pools = reader_images.open_pools(options)
+    made = study.make(study.draw(pools, count, options.seed), options.reader_reals)
+    return made.files(), {STUDY_FIELD: made.key.summary.to_dict()}
+
+
+def _add_reader_scores(options: Evaluate, answers: Sequence[ReaderAnswers], evaluation: Artifact) -> Addition:
+    """Gather the key, score the readers and render their scores; warn of readers whose scores are lost."""
+    key, scores_before = reader_files.read_key(evaluation), reader_files.read_scores(evaluation)
+    scores = scoring.score(key, answers, options.seed)
+    readers = {reader.reader for reader in scores.readers}
+    for reader in scores_before.readers if scores_before else ():
+        if reader.reader not in readers:
+            console.warning(
+                f"{reader.reader} ({reader.file}) was scored before and is not given now: name all files at once"
+            )
+    result = scores.to_dict()
+    return {SCORES_FILE: files.format_json(result)}, {SCORES_FIELD: result}

@@ -1,7 +1,7 @@
-"""raw sets -> the whole study: runs the other commands in order, as a user would from a shell.
+"""Run a whole study: the other commands in order, as a user would run them from a shell.
 
-Nothing happens here that the printed command lines would not do: `--dry-run` prints them, and each part keeps to its
-own contract (complete parts are skipped, changed ones refuse).
+`--dry-run` prints the command lines, which make the same study. Each command works as if it were run alone: it skips a
+complete result and refuses to replace one that was made with other options.
 """
 
 import json
@@ -17,7 +17,6 @@ from xrayaug.evaluation import findings, verdict
 from xrayaug.options import Experiment
 from xrayaug.runtime import console
 from xrayaug.runtime.console import Table
-from xrayaug.stats import power
 from xrayaug.storage import artifacts, builder, files, lock, manifests
 from xrayaug.storage.artifacts import Result
 from xrayaug.studies import logs, planning, scheduler, slurm, status
@@ -27,8 +26,8 @@ from xrayaug.studies.scheduler import Outcome, Resources
 COMMANDS_FILE = "commands.sh"
 SHOWN_SCORES = ("accuracy", "kappa", "auroc")
 NO_POWER_NOTE = (
-    "power: what this study could see is not known yet, for there are no test images to count, or no arm to compare; "
-    "with --mura there, or prepared, --dry-run says it"
+    "power: unknown, because there are no test images to count yet or no arm to compare; give --mura, raw or prepared, "
+    "and at least one dose above 0"
 )
 
 
@@ -73,7 +72,7 @@ def _find_resources(options: Experiment) -> Resources:
     if options.slurm and (options.status or devices):
         raise UsageError(
             f"--slurm and --{'status' if options.status else 'devices'} are both given",
-            "jobs get their devices from SLURM, and --status alone says how far they are",
+            "jobs get their devices from SLURM, and --status alone reports their progress",
         )
     return Resources(options.jobs or max(1, len(devices)), devices)
 
@@ -91,26 +90,27 @@ def _make_failure_error(study: Study, outcome: Outcome) -> XrayaugError:
     for failure in outcome.failed:
         console.info(f"failed: {failure}; its log: {logs.log_path(study.out, failure.command)}")
     if outcome.not_run:
-        console.info(f"not run, as they read what is missing: {', '.join(each.out.name for each in outcome.not_run)}")
+        console.info(
+            f"not run, because their inputs are missing: {', '.join(command.out.name for command in outcome.not_run)}"
+        )
     total, failed, waiting = len(study.commands), len(outcome.failed), len(outcome.not_run)
     return XrayaugError(
         f"the study is not complete: {total - failed - waiting} of {total} commands are done, {failed} failed at "
         f"'{outcome.failed[0].command.name}'" + (" first" if failed > 1 else ""),
-        "mend that and run the same command again: what is complete is kept",
+        "fix the cause and run the same command again: complete results are kept",
     )
 
 
 def _status(study: Study, resources: Resources) -> Result:
-    found = status.find_statuses(study)
-    counts = status.count_states(found)
+    statuses = status.find_statuses(study)
+    counts = status.count_states(statuses)
+    at_a_time = max(resources.jobs, counts["running"])
     return {
-        "status": status.as_json(found),
+        "status": status.as_json(statuses),
         "counts": counts,
-        "remaining_seconds": round(
-            status.estimate_remaining_seconds(study, found, max(resources.jobs, counts["running"])), 1
-        ),
-        "at_a_time": max(resources.jobs, counts["running"]),
-        "unknown": status.unknown_durations(found),
+        "remaining_seconds": round(status.estimate_remaining_seconds(study, statuses, at_a_time), 1),
+        "at_a_time": at_a_time,
+        "unknown": status.unknown_durations(statuses),
     }
 
 
@@ -130,9 +130,10 @@ def _write_scripts(options: Experiment, directory: Path, study: Study) -> Result
 def plan(options: Experiment) -> Result:
     """Return the command lines and the power analysis, which is printed to stderr, as the lines are to be pasted."""
     study, _ = planning.plan(options), _find_resources(options)
-    expected = planning.estimate_power(study, planning.settings(options))
-    console.info(power.describe(expected) if expected else NO_POWER_NOTE)
-    return {"commands": [command.command_line() for command in study.commands], "power": expected}
+    analysis = planning.estimate_power(study, planning.resolve_settings(options))
+    console.info(analysis.describe() if analysis else NO_POWER_NOTE)
+    commands = [command.command_line() for command in study.commands]
+    return {"commands": commands, "power": analysis and analysis.to_dict()}
 
 
 def tables(result: Result) -> list[Table | str]:
@@ -148,8 +149,10 @@ def tables(result: Result) -> list[Table | str]:
         (arm["name"], str(len(arm["seeds"])), *(_mean(arm["image"][name]) for name in SHOWN_SCORES))
         for arm in result["arms"]
     ]
-    distances = [(name, f"{found['measure']}, n {found['n']}", f"{found['value']:.3f}")
-                 for name, found in result["distances"].items()]  # fmt: skip
+    distances = [
+        (name, f"{distance['measure']}, n {distance['n']}", f"{distance['value']:.3f}")
+        for name, distance in result["distances"].items()
+    ]
     return [
         Table("Distances", ("between", "measure", "value"), distances),
         Table("Results per image", ("Percent added", "Runs", "Accuracy", "Kappa", "AUROC"), arms),
@@ -159,33 +162,33 @@ def tables(result: Result) -> list[Table | str]:
 
 def _verdict_table(result: Result) -> Table:
     """Return the table of the verdicts, with the reasons and the files to look at."""
-    judged = result["verdict"]["arms"]
-    rows = [(each["arm"], verdict.DISPLAY_NAMES[each["verdict"]]) for each in judged]
-    reasons = [f"{each['arm']}: {each['reason']}" for each in judged]
-    looks = [f"look at: {path}" for path in result["look_at"]]
-    return Table("Verdict", ("Percent added", "Verdict"), rows, [*reasons, *looks])
+    arms = result["verdict"]["arms"]
+    rows = [(arm["arm"], verdict.DISPLAY_NAMES[arm["verdict"]]) for arm in arms]
+    reasons = [f"{arm['arm']}: {arm['reason']}" for arm in arms]
+    paths = [f"look at: {path}" for path in result["look_at"]]
+    return Table("Verdict", ("Percent added", "Verdict"), rows, [*reasons, *paths])
 
 
 def demand(options: Experiment, result: Result) -> None:
     """Check the verdict of the study against `--fail-unless`.
 
     Raises:
-        VerdictError: no arm does what it says.
+        VerdictError: no arm has that verdict.
     """
     if "verdict" in result:
-        verdicts = {each["arm"]: each["verdict"] for each in result["verdict"]["arms"] if each["control"] is None}
+        verdicts = {arm["arm"]: arm["verdict"] for arm in result["verdict"]["arms"] if arm["control"] is None}
         findings.demand(verdicts, options.fail_unless)
 
 
 def _status_table(result: Result) -> Table:
     rows = [
         (
-            each["out"],
-            each["state"],
-            "" if each["seconds"] is None else console.format_duration(each["seconds"]),
-            each["note"],
+            part["out"],
+            part["state"],
+            "" if part["seconds"] is None else console.format_duration(part["seconds"]),
+            part["note"],
         )
-        for each in result["status"]
+        for part in result["status"]
     ]
     counted = ", ".join(f"{count} {state}" for state, count in result["counts"].items() if count)
     return Table("The study", ("part", "state", "time", "note"), rows, [counted, _describe_remaining_time(result)])
@@ -194,11 +197,11 @@ def _status_table(result: Result) -> Table:
 def _describe_remaining_time(result: Result) -> str:
     """Return the remaining time, in words."""
     duration = console.format_duration(result["remaining_seconds"])
-    pace = f"about {duration} left, {result['at_a_time']} at a time, at today's pace"
+    estimate = f"about {duration} left with {result['at_a_time']} at a time"
     if not result["unknown"]:
-        return pace
-    unknown = f"how long {', '.join(result['unknown'])} takes is not known yet"
-    return f"{pace}; {unknown}" if result["remaining_seconds"] else unknown
+        return estimate
+    unknown = f"the duration of {', '.join(result['unknown'])} is not known yet"
+    return f"{estimate}; {unknown}" if result["remaining_seconds"] else unknown
 
 
 def _check_output_directory(options: Experiment, study: Study) -> None:
@@ -237,20 +240,25 @@ def _result(study: Study) -> Result:
     evaluation = artifacts.open_artifact(study.evaluation, "evaluation")
     distances = {}
     for path in study.distances:
-        found = artifacts.open_artifact(path, "fid")
-        counts = " and ".join(str(found.get(dict, "result", side).get("n")) for side in ("a", "b"))
+        fid = artifacts.open_artifact(path, "fid")
+        counts = " and ".join(str(fid.get(dict, "result", side).get("n")) for side in ("a", "b"))
         distances[path.name.removeprefix("fid-").replace("-", " to ", 1)] = {
-            "measure": found.get(str, "result", "description"),
-            "value": found.get(float, "result", "value"),
+            "measure": fid.get(str, "result", "description"),
+            "value": fid.get(float, "result", "value"),
             "n": counts,
         }
     out = study.evaluation.parent
+    gan, synthetic, evaluated = out / "gan", out / "synthetic", study.evaluation
     look_at = [
-        study.evaluation / "report.html", *study.evaluation.glob("reader.html"),
-        out / "gan" / "reals.png", *sorted((out / "gan" / "previews").glob("*.png"))[-1:],
-        out / "synthetic" / "contact-sheet.png", *(out / "copies").glob("nearest.png"),
-        study.evaluation / "table5.md", study.evaluation / "figure7.png",
-    ]  # fmt: skip
+        evaluated / files.REPORT_FILE,
+        *evaluated.glob(files.READER_PAGE_FILE),
+        gan / files.REAL_IMAGES_FILE,
+        *sorted((gan / files.PREVIEWS_DIRECTORY).glob("*.png"))[-1:],
+        synthetic / files.CONTACT_SHEET_FILE,
+        *(out / "copies").glob(files.NEAREST_PAIRS_FILE),
+        evaluated / files.TABLE5_FILE,
+        evaluated / files.FIGURE7_FILE,
+    ]
     return {
         "arms": evaluation.get(list, "result", "arms"),
         "verdict": evaluation.get(dict, "result", "verdict"),
@@ -268,7 +276,7 @@ def _write_manifest(options: Experiment, study: Study, result: Result, environme
         "kind": "experiment",
         "stage": options.name,
         "version": __version__,
-        "options": json.loads(json.dumps(asdict(planning.settings(options)), default=str)),
+        "options": json.loads(json.dumps(asdict(planning.resolve_settings(options)), default=str)),
         "inputs": {part.name: {"path": part.name, "sha256": artifacts.digest(part)} for part in parts},
         "files": {},
         "result": result,
@@ -280,5 +288,5 @@ def _write_manifest(options: Experiment, study: Study, result: Result, environme
 def _mean(summary: dict[str, Any]) -> str:
     mean, deviation = summary["mean"], summary["sd"]
     if mean is None:
-        return "--"
+        return console.UNDEFINED
     return f"{mean:.3f}" + (f" ± {deviation:.3f}" if deviation is not None else "")

@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,11 +19,11 @@ from xrayaug.runtime.console import Table
 from xrayaug.storage import builder, csvfile, files
 from xrayaug.storage.artifacts import Result
 
-ASPECT = 0.8  # width by height, as most hand radiographs
+ASPECT_RATIO = 0.8  # width by height, as of most hand radiographs
 LAYOUT, DRAWING = range(2)  # purposes of random streams
 
 RSNA_FIRST_ID = 1377
-MURA_TEST_SHARE = 0.2  # of the studies; MURA's own 0.08 would leave a small set hardly any
+MURA_TEST_SHARE = 0.2  # of the studies; with MURA's own 0.08, a small set would have very few
 MURA_ABNORMAL_SHARE = 0.3  # of the studies, as among MURA's hands
 MURA_VIEWS = ((1, 0.1), (2, 0.2), (3, 0.6), (4, 0.1))  # images per study, and how often
 
@@ -65,31 +64,37 @@ def _draw_set(options: Phantom, directory: Path) -> Result:
     return _summary(options, images)
 
 
-def _draw_image(options: Phantom, directory: Path, numbered: tuple[int, PlannedImage]) -> None:
+def _draw_image(options: Phantom, directory: Path, numbered_image: tuple[int, PlannedImage]) -> None:
     """Draw one image from the random stream of its number."""
-    index, image = numbered
+    index, image = numbered_image
     random = np.random.default_rng((options.seed, DRAWING, index))
-    width = round(options.height * ASPECT)
-    kind: dict[str, Any] = {"abnormal": image.abnormal, "left": image.left, "finding_size": options.finding_size}
-    picture = draw_hand(random, options.height, width, **kind)
+    width = round(options.height * ASPECT_RATIO)
+    picture = draw_hand(
+        random,
+        options.height,
+        width,
+        abnormal=image.abnormal,
+        left=image.left,
+        finding_size=options.finding_size,
+    )
     contact_sheets.save_png(directory / image.file, picture)
 
 
 def _plan_images(options: Phantom) -> list[PlannedImage]:
     random = np.random.default_rng((options.seed, LAYOUT))
-    lay_out = {"rsna": _plan_rsna, "mura": _plan_mura}[options.layout]
-    return list(lay_out(options.count, random))
+    plan_layout = {"rsna": _plan_rsna, "mura": _plan_mura}[options.layout]
+    return list(plan_layout(options.count, random))
 
 
 def _plan_rsna(count: int, random: np.random.Generator) -> Iterator[PlannedImage]:
-    """Normal left hands; ids rise from RSNA's first with gaps, in the doubled directory of the Kaggle copy."""
+    """Yield normal left hands; ids rise from RSNA's first with gaps, in the doubled directory of the Kaggle copy."""
     folder = "boneage-training-dataset/boneage-training-dataset"
     for number in RSNA_FIRST_ID + np.cumsum(random.integers(1, 3, count)):
         yield PlannedImage(f"{folder}/{number}.png", abnormal=False, left=True)
 
 
 def _plan_mura(count: int, random: np.random.Generator) -> Iterator[PlannedImage]:
-    """Studies of one to four views, either hand, one patient each."""
+    """Yield the images of studies of one to four views, of either hand, each of a patient of its own."""
     views, shares = zip(*MURA_VIEWS, strict=True)
     studies: Counter[str] = Counter()
     drawn = 0
@@ -118,7 +123,7 @@ def _write_rsna_lists(directory: Path, images: list[PlannedImage], random: np.ra
 
 
 def _write_mura_lists(directory: Path, images: list[PlannedImage], _: np.random.Generator) -> None:
-    """MURA's four lists: no header, studies with a trailing slash."""
+    """Write MURA's four CSV files: no header, studies with a trailing slash."""
     for split in ("train", "valid"):
         chosen = [image for image in images if image.file.startswith(f"MURA-v1.1/{split}/")]
         studies = {f"{Path(image.file).parent.as_posix()}/": int(image.abnormal) for image in chosen}
@@ -135,5 +140,5 @@ def _summary(options: Phantom, images: list[PlannedImage]) -> Result:
         "normal": sum(not image.abnormal for image in images),
         "abnormal": sum(image.abnormal for image in images),
         "height": options.height,
-        "width": round(options.height * ASPECT),
+        "width": round(options.height * ASPECT_RATIO),
     }

@@ -13,9 +13,10 @@ from typing import Any
 
 from xrayaug.data import dataset, dataset_summary, duplicates, near_duplicates, source_selection, splits
 from xrayaug.data.dataset import Row
-from xrayaug.data.images import arrays, bit_depth, decoding, pixels
+from xrayaug.data.images import arrays, bit_depth, content_checks, decoding
 from xrayaug.data.images.decoding import DecodeOptions, ImageMetadata
-from xrayaug.data.images.pixels import IntensityScale
+from xrayaug.data.images.intensity import IntensityScale
+from xrayaug.data.images.value_ranges import ABOVE_BIT_DEPTH
 from xrayaug.data.parsing.skip_reasons import AMBIGUOUS, BROKEN_LINK, MISSING, UNREAD_SUFFIX
 from xrayaug.data.sources import Listing, Record
 from xrayaug.errors import DataError, InputError
@@ -233,7 +234,7 @@ def _decode_images(options: Prepare, source: str, listing: Listing, directory: P
     if not reading.rows:
         file, reason = reading.skipped[0]
         hint = "check --input and --source"
-        if options.bits != "auto" and pixels.ABOVE_BIT_DEPTH in reason:
+        if options.bits != "auto" and ABOVE_BIT_DEPTH in reason:
             hint = f"--bits {options.bits} is too few; --bits auto finds how many there are"
         raise InputError(f"no usable image under {listing.root}; the first: {file}: {reason}", hint)
     _check_lost(options, reading.lost, total)
@@ -251,12 +252,14 @@ def _count_suspects(reading: DecodingSummary) -> dict[str, int]:
     small = [
         row.file for row, area in zip(reading.rows, reading.areas, strict=True) if area * SMALL_IMAGE_FACTOR < median
     ]
-    suspects = {"small": small, **{name: reading.suspects[name] for name in pixels.SUSPECT_TRAITS}}
+    suspects = {"small": small, **{name: reading.suspects[name] for name in content_checks.SUSPECT_TRAITS}}
     descriptions = {
         "small": f"have less than 1/{SMALL_IMAGE_FACTOR} of the median's pixels, as icons and previews do",
-        pixels.FEW_GREYS: f"have {pixels.MAX_FEW_GREYS} grey levels or fewer, or nearly two alone, as masks do",
-        pixels.COLOURED: "are coloured, as overlays, photographs and logos are",
-        pixels.FRAMES: "are of files with several pages or frames, of which the first alone is read",
+        content_checks.FEW_GREYS: (
+            f"have {content_checks.MAX_FEW_GREYS} grey levels or fewer, or nearly two alone, as masks do"
+        ),
+        content_checks.COLOURED: "are coloured, as overlays, photographs and logos are",
+        content_checks.FRAMES: "are of files with several pages or frames, of which the first alone is read",
     }
     for name, names in suspects.items():
         if names:

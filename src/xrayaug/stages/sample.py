@@ -28,24 +28,22 @@ from xrayaug.sampling.sampler import (
     TrainedGan,
     label_of,
 )
-from xrayaug.storage import artifacts, builder
+from xrayaug.storage import artifacts, builder, files
 from xrayaug.storage.artifacts import Result
 from xrayaug.storage.checkpoints import Checkpoints
 
 CONTACT_SHEET = 100  # images on the contact sheet
-MOST_PNGS = 200_000  # limit of the number of files in a manifest
+MAX_PNGS = 200_000  # limit of the number of files in a manifest
 
 DRAWN, SCORED = "drawn", "scored"  # names of the work that several processes share
 
-Scored = Callable[[range], Iterator[list[float]]]  # start numbers of passes -> the scores of each pass
+ScoreFunction = Callable[[range], Iterator[list[float]]]  # first indices of passes -> the scores of each pass
 
 
 def run(options: Sample) -> Result:
-    """Sample images; writes a dataset whose rows are all synthetic and in train."""
-    if options.png and options.count > MOST_PNGS:
-        raise UsageError(
-            f"--png with --count {options.count} makes too many files", f"at most {MOST_PNGS}, or no --png"
-        )
+    """Draw images; write a dataset whose rows are all synthetic and in train."""
+    if options.png and options.count > MAX_PNGS:
+        raise UsageError(f"--png with --count {options.count} makes too many files", f"at most {MAX_PNGS}, or no --png")
     if options.reject and options.reject_by != rejection.DISCRIMINATOR:
         _check_features(options.reject_by)
     device = devices.resolve(options.device, deterministic=options.deterministic)
@@ -57,9 +55,9 @@ def run(options: Sample) -> Result:
 
 def plan(options: Sample) -> Result:
     """Return what would be drawn."""
-    more = rejection.count_candidates(options.count, options.reject)
+    candidates = rejection.count_candidates(options.count, options.reject)
     planned = _summary(options, TrainedGan(artifacts.open_artifact(options.run, "gan-run")))
-    return planned | ({"candidates": more, "rejected_by": options.reject_by} if options.reject else {})
+    return planned | ({"candidates": candidates, "rejected_by": options.reject_by} if options.reject else {})
 
 
 def tables(result: Result) -> list[Table]:
@@ -69,83 +67,84 @@ def tables(result: Result) -> list[Table]:
 
 
 def _sample(options: Sample, device: torch.device, directory: Path) -> Result:
-    source = TrainedGan(artifacts.open_artifact(options.run, "gan-run"))
-    summary = _summary(options, source)
-    drawing = _drawing(options, source, device)
-    verdict = _judged(options, source, drawing, summary["label"], directory) if options.reject else None
-    kept = range(options.count) if verdict is None else verdict.kept
+    gan = TrainedGan(artifacts.open_artifact(options.run, "gan-run"))
+    summary = _summary(options, gan)
+    sampler = _make_sampler(options, gan, device)
+    rejected = _reject(options, gan, sampler, summary["label"], directory) if options.reject else None
+    kept = range(options.count) if rejected is None else rejected.kept
     with (
-        arrays.writing_images(directory, source.shape.size, options.checkpoint_every) as writer,
+        arrays.writing_images(directory, gan.shape.size, options.checkpoint_every) as writer,
         console.progress(options.count, "sample", done=writer.count) as advance,
     ):
-        for drawn in leader_worker.ordered_map(
-            DRAWN, drawing.some, list(rejection.group_by_batch(kept[writer.count :], BATCH_SIZE))
-        ):
-            writer.write(drawn)
-            advance(len(drawn))
+        passes = list(rejection.group_by_pass(kept[writer.count :], BATCH_SIZE))
+        for batch in leader_worker.ordered_map(DRAWN, sampler.draw_selected, passes):
+            writer.write(batch)
+            advance(len(batch))
     images = np.load(directory / arrays.IMAGES, mmap_mode="r")
     if options.png:
         _write_pngs(directory / "png", images)
-    contact_sheets.save_png(directory / "contact-sheet.png", contact_sheets.make_grid(images[:CONTACT_SHEET]))
+    contact_sheets.save_png(directory / files.CONTACT_SHEET_FILE, contact_sheets.make_grid(images[:CONTACT_SHEET]))
     if options.interpolate is not None:
         with torch.inference_mode():
-            way = drawing.way(options.interpolate)
-        contact_sheets.save_png(
-            directory / "interpolation.png", contact_sheets.make_grid(way, -(-BATCH_SIZE // INTERPOLATION_STRIDE))
-        )
-    if verdict is not None:
-        verdict.write(directory)
-        summary["rejection"] = verdict.summary()
-    told = verdict.index_columns() if verdict else [{}] * options.count
-    rows = [_row(row, number, summary, extra) for row, (number, extra) in enumerate(zip(kept, told, strict=True))]
+            interpolated = sampler.interpolate(options.interpolate)
+        grid = contact_sheets.make_grid(interpolated, -(-BATCH_SIZE // INTERPOLATION_STRIDE))
+        contact_sheets.save_png(directory / "interpolation.png", grid)
+    if rejected is not None:
+        rejected.write(directory)
+        summary["rejection"] = rejected.summary()
+    columns = rejected.index_columns() if rejected else [{}] * options.count
+    rows = [_row(row, index, summary, extra) for row, (index, extra) in enumerate(zip(kept, columns, strict=True))]
     dataset.write_index(directory, rows)
     return summary
 
 
-def _drawing(options: Sample, source: TrainedGan, device: torch.device) -> ImageSampler:
-    g = source.generator(options.snapshot).to(device).to(memory_format=torch.channels_last).eval()
-    return ImageSampler(g, source.shape, options.seed, device, options.label or BALANCED, options.truncation)
+def _make_sampler(options: Sample, gan: TrainedGan, device: torch.device) -> ImageSampler:
+    g = gan.generator(options.snapshot).to(device).to(memory_format=torch.channels_last).eval()
+    return ImageSampler(g, gan.shape, options.seed, device, options.label or BALANCED, options.truncation)
 
 
 def _works(options: Sample, device: torch.device) -> dict[str, Work]:
     """Return the work that other processes can share, by its name."""
-    source = TrainedGan(artifacts.open_artifact(options.run, "gan-run"))
-    _check_able(options, source)
-    drawing = _drawing(options, source, device)
+    gan = TrainedGan(artifacts.open_artifact(options.run, "gan-run"))
+    _check_supported(options, gan)
+    sampler = _make_sampler(options, gan, device)
     if not options.reject:
-        return {DRAWN: drawing.some}
+        return {DRAWN: sampler.draw_selected}
     from xrayaug.sampling import scoring
 
     if options.reject_by == rejection.DISCRIMINATOR:
-        return {DRAWN: drawing.some, SCORED: scoring.discriminator_work(source, drawing)}
-    nearness = scoring.RealismScorer(options, source, drawing)
-    return {DRAWN: drawing.some, scoring.REAL_FEATURES: nearness.learning, SCORED: nearness.looking}
+        return {DRAWN: sampler.draw_selected, SCORED: scoring.discriminator_work(gan, sampler)}
+    scorer = scoring.RealismScorer(options, gan, sampler)
+    return {
+        DRAWN: sampler.draw_selected,
+        scoring.REAL_FEATURES: scorer.stream_real_features,
+        SCORED: scorer.stream_candidate_features,
+    }
 
 
-def _judged(options: Sample, source: TrainedGan, drawing: ImageSampler, label: str, directory: Path) -> RejectionResult:
+def _reject(options: Sample, gan: TrainedGan, sampler: ImageSampler, label: str, directory: Path) -> RejectionResult:
     """Score all candidates and select those that are kept."""
     count = rejection.count_candidates(options.count, options.reject)
-    scored = _scored(options, source, drawing, directory)
-    kept = Checkpoints(directory / builder.RESUME / "scores", options.checkpoint_every)
-    scores = rejection.score_candidates(range(0, count, BATCH_SIZE), scored, kept)[:count]
+    score_passes = _make_score_function(options, gan, sampler, directory)
+    checkpoints = Checkpoints(directory / builder.RESUME / "scores", options.checkpoint_every)
+    scores = rejection.score_candidates(range(0, count, BATCH_SIZE), score_passes, checkpoints)[:count]
     labels = [label_of(index, label) for index in range(count)]
-    by = options.identity()["reject_by"]
-    return RejectionResult(
-        "classifier features" if by == "run" else by, options.reject, scores, labels, labels[: options.count]
-    )
+    reject_by = options.identity()["reject_by"]
+    score_name = "classifier features" if reject_by == "run" else reject_by
+    return RejectionResult(score_name, options.reject, scores, labels, labels[: options.count])
 
 
-def _scored(options: Sample, source: TrainedGan, drawing: ImageSampler, directory: Path) -> Scored:
-    """Return a function that yields the scores of the passes with given start numbers."""
+def _make_score_function(options: Sample, gan: TrainedGan, sampler: ImageSampler, directory: Path) -> ScoreFunction:
+    """Return a function that yields the scores of the passes with given first indices."""
     from xrayaug.sampling import scoring
 
     if options.reject_by == rejection.DISCRIMINATOR:
-        work = scoring.discriminator_work(source, drawing)
-        return lambda starts: (made.tolist() for made in leader_worker.ordered_map(SCORED, work, starts))
-    nearness = scoring.RealismScorer(options, source, drawing)
-    real = nearness.gathered(directory)
-    looked = partial(leader_worker.ordered_map, SCORED, nearness.looking)
-    return lambda starts: (rejection.realism_scores(made, real) for made in looked(starts))
+        work = scoring.discriminator_work(gan, sampler)
+        return lambda starts: (scores.tolist() for scores in leader_worker.ordered_map(SCORED, work, starts))
+    scorer = scoring.RealismScorer(options, gan, sampler)
+    real = scorer.extract_real_features(directory)
+    extract = partial(leader_worker.ordered_map, SCORED, scorer.stream_candidate_features)
+    return lambda starts: (rejection.realism_scores(features, real) for features in extract(starts))
 
 
 def _check_features(name: str) -> None:
@@ -169,37 +168,43 @@ def _row(row: int, index: int, summary: Result, extra: dict[str, str]) -> Row:
     )
 
 
-def _summary(options: Sample, source: TrainedGan) -> Result:
-    run, shape = source.run, source.shape
-    _check_able(options, source)
-    learnt = list(run.get(dict, "result", "training_images"))
-    if not set(learnt) <= {*LABELS, UNLABELLED}:
-        raise ArtifactError(f"{run.path} learnt images labelled {', '.join(learnt)}", f"make {run.path} again")
-    alone = learnt[0] if len(learnt) == 1 else UNLABELLED
+def _summary(options: Sample, gan: TrainedGan) -> Result:
+    run, shape = gan.run, gan.shape
+    _check_supported(options, gan)
+    labels = list(run.get(dict, "result", "training_images"))
+    if not set(labels) <= {*LABELS, UNLABELLED}:
+        raise ArtifactError(
+            f"{run.path} was trained on images labelled {', '.join(labels)}, which are no labels of this program",
+            f"make {run.path} again",
+        )
+    common_label = labels[0] if len(labels) == 1 else UNLABELLED
     return {
         "images": options.count,
         "size": shape.size,
         "arch": run.get(str, "result", "arch"),
-        "label": (options.label or BALANCED) if shape.classes else alone,
+        "label": (options.label or BALANCED) if shape.classes else common_label,
         "split_by": "patient",
     }
 
 
-def _check_able(options: Sample, source: TrainedGan) -> None:
+def _check_supported(options: Sample, gan: TrainedGan) -> None:
     """Check that the run can draw what the options ask for.
 
     Raises:
         UsageError: a label for an unconditional run, truncation for a generator without it, or a snapshot that was
             not kept.
     """
-    run = source.run
+    run = gan.run
     arch = run.get(str, "result", "arch")
-    if options.label is not None and not source.shape.classes:
-        raise UsageError(f"--label {options.label}: {run.path} was told no labels", "train a conditional --arch")
-    if options.truncation is not None and not hasattr(source.sketch, "truncated"):
-        raise UsageError(f"--truncation is not for {arch}, which has no mean to draw towards", "leave it out")
+    if options.label is not None and not gan.shape.classes:
+        raise UsageError(
+            f"--label {options.label} needs a conditional GAN, and {run.path} is not conditional",
+            "train a conditional --arch, or leave --label out",
+        )
+    if options.truncation is not None and not hasattr(gan.sketch, "truncated"):
+        raise UsageError(f"--truncation needs a generator with styles, which {arch} is not", "leave it out")
     if options.snapshot != "last" and SNAPSHOTS[options.snapshot] not in run.manifest["files"]:
-        raise UsageError(f"{run.path} kept no best snapshot", "train-gan --fid-every keeps one; or --snapshot last")
+        raise UsageError(f"{run.path} has no best snapshot", "train-gan --fid-every saves one; or use --snapshot last")
 
 
 def _write_pngs(directory: Path, images: Pixels) -> None:

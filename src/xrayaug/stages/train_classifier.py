@@ -262,7 +262,7 @@ def _summary(
         "size": options.size,
         "parameters": classifier.count_parameters(network),
         "class_weights": {"normal": w0, "abnormal": w1},
-        **({"emphasis": {"normal": e0, "abnormal": e1}} if "prior" in arm else {}),
+        **({"importance_weights": {"normal": e0, "abnormal": e1}} if "prior" in arm else {}),
         "train": _count_by_origin(train),
         "valid": {"real": _count_labels(valid)},
         "epochs": options.epochs,
@@ -317,7 +317,7 @@ def _format_value(value: Any) -> str:
         return ", ".join(f"{name.replace('_', ' ')} {_format_value(inner)}" for name, inner in value.items())
     if isinstance(value, float):
         return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else "--" if value is None else str(value)
+    return f"{value:,}" if isinstance(value, int) else console.UNDEFINED if value is None else str(value)
 
 
 def _split_notes(result: Result) -> list[str]:

@@ -13,12 +13,14 @@ from xrayaug.data.dataset import Dataset, Row, open_dataset
 from xrayaug.data.images import loaders
 from xrayaug.errors import DataError, UsageError
 from xrayaug.networks import gans
-from xrayaug.networks.gans import CLASSES, Architecture, Shape
+from xrayaug.networks.gans import Architecture, Shape
 from xrayaug.options import TrainGan
+from xrayaug.options.choices import LABELS
 from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks
+from xrayaug.sampling.sampler import SNAPSHOTS
 from xrayaug.storage import builder, weights
 from xrayaug.storage.artifacts import Result
 from xrayaug.training import gan_model
@@ -71,7 +73,7 @@ def make_config(options: TrainGan, size: int) -> GanConfig:
             f"prepare them with --size {min(arch.SIZES, key=lambda possible: abs(possible - size))}",
         )
     recipe = gan_model.resolve_recipe(options, arch, size)
-    shape = Shape(size, recipe.latent, len(CLASSES) if _is_conditional(options, arch) else 0, options.width)
+    shape = Shape(size, recipe.latent, len(LABELS) if _is_conditional(options, arch) else 0, options.width)
     with torch.device("meta"):
         g, d = arch.generator(shape), arch.discriminator(shape)
         scores = d(torch.empty(2, 1, size, size), _no_labels(shape, 2))
@@ -135,7 +137,7 @@ def _save(training: GanTrainer, directory: Path) -> None:
     for name, network in networks.items():
         weights.save(directory / f"{name}.safetensors", weights.cpu_state_dict(network))
     if training.best.epoch:
-        weights.save(directory / "best-generator.safetensors", training.best.weights)
+        weights.save(directory / SNAPSHOTS["best"], training.best.weights)
 
 
 def _training_rows(options: TrainGan) -> tuple[Dataset, list[Row]]:
@@ -166,24 +168,24 @@ def _is_conditional(options: TrainGan, arch: Architecture) -> bool:
 
 
 def _class_indices(options: TrainGan, shape: Shape, rows: list[Row]) -> list[int] | None:
-    """Return each row's index in `CLASSES`; None if the networks are not conditional.
+    """Return each row's index in `LABELS`; None if the networks are not conditional.
 
     Raises:
         DataError: no row has one of the labels, or a row has no label.
     """
     if not shape.classes:
         return None
-    missing = [label for label in CLASSES if not any(row.label == label for row in rows)]
+    missing = [label for label in LABELS if not any(row.label == label for row in rows)]
     if missing:
         selection = f" with --only-label {options.only_label}" if options.only_label else ""
         raise DataError(
             f"{options.arch} needs both labels: {options.data}{selection} has no {missing[0]} training images",
             "give it images of both labels, or choose an --arch that takes no labels",
         )
-    unknown = next((row for row in rows if row.label not in CLASSES), None)
+    unknown = next((row for row in rows if row.label not in LABELS), None)
     if unknown:
         raise DataError(f"an image of {options.data} has no label: row {unknown.row} of {unknown.image}")
-    return [CLASSES.index(row.label) for row in rows]
+    return [LABELS.index(row.label) for row in rows]
 
 
 def _no_labels(shape: Shape, count: int) -> Tensor | None:
@@ -214,8 +216,14 @@ def _summary(options: TrainGan, rows: list[Row], config: GanConfig) -> Result:
 
 
 def _network_table(name: str, layers: list[dict[str, Any]]) -> Table:
-    rows = [(layer["layer"], str(layer["output"]), f"{layer['parameters']:,}" if layer["parameters"] else "--")
-            for layer in layers]  # fmt: skip
+    rows = [
+        (
+            layer["layer"],
+            str(layer["output"]),
+            f"{layer['parameters']:,}" if layer["parameters"] else console.UNDEFINED,
+        )
+        for layer in layers
+    ]
     total = sum(layer["parameters"] for layer in layers)
     return Table(name.capitalize(), ("Layer", "Output shape", "Parameters"), [*rows, ("Total", "", f"{total:,}")])
 

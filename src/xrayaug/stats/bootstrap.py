@@ -42,7 +42,7 @@ def draw_resamples(patients: Labels, resamples: int, seed: int) -> npt.NDArray[n
     number = int(patients.max()) + 1 if len(patients) else 0
     random = np.random.default_rng([seed, number])
     counts = np.empty((resamples, len(patients)), np.uint8, order="F")  # sums' rounding depends on this order
-    for part in _parts(counts):
+    for part in _iterate_chunks(counts):
         drawn = random.multinomial(number, np.full(number, 1 / max(number, 1)), size=len(part))
         part.T[:] = drawn.astype(np.uint8).T.copy()[patients]
     return counts
@@ -64,7 +64,9 @@ def resampled_scores(
         threshold: a case is called abnormal above it.
         counts: `[B, N]`, from `draw_resamples`.
     """
-    parts = [_scores_of(labels, probabilities, threshold, part.astype(np.float64)) for part in _parts(counts)]
+    parts = [
+        _score_chunk(labels, probabilities, threshold, part.astype(np.float64)) for part in _iterate_chunks(counts)
+    ]
     return {metric: np.concatenate([part[metric] for part in parts]) for metric in METRICS}
 
 
@@ -73,62 +75,66 @@ def auroc(labels: Labels, probabilities: Probabilities, counts: Counts) -> Float
     truth = labels == 1
     normal, abnormal = probabilities[~truth], counts[:, truth]
     order = np.argsort(normal, kind="stable")
-    up_to = _cumulated(counts[:, ~truth][:, order])
+    up_to = _cumulative_counts(counts[:, ~truth][:, order])
     below, not_above = (np.searchsorted(normal[order], probabilities[truth], side) for side in SEARCH_SIDES)
     won = np.sum(abnormal * (up_to[:, below] + up_to[:, not_above]), axis=1) / 2
-    return _divided(won, abnormal.sum(axis=1) * up_to[:, -1])
+    return _divide(won, abnormal.sum(axis=1) * up_to[:, -1])
 
 
 def average_precision(labels: Labels, probabilities: Probabilities, counts: FloatArray) -> FloatArray:
     """Return `classification.average_precision` of every resample, `[B]`."""
-    order, ends = _by_value(-probabilities)
-    tp = _cumulated((counts * labels)[:, order])[:, ends]
-    called = _cumulated(counts[:, order])[:, ends[1:]]
+    order, ends = _sort_by_value(-probabilities)
+    tp = _cumulative_counts((counts * labels)[:, order])[:, ends]
+    called = _cumulative_counts(counts[:, order])[:, ends[1:]]
     precision = np.divide(tp[:, 1:], called, out=np.zeros_like(called), where=called > 0)
-    return _divided(np.sum(np.diff(tp, axis=1) * precision, axis=1), tp[:, -1])
+    return _divide(np.sum(np.diff(tp, axis=1) * precision, axis=1), tp[:, -1])
 
 
-def _parts(counts: Counts) -> Iterator[Counts]:
+def _iterate_chunks(counts: Counts) -> Iterator[Counts]:
     """Return an iterator over views of some rows of `[B, N]` at a time."""
     step = max(1, CHUNK_ENTRIES // max(counts.shape[1], 1))
     return (counts[start : start + step] for start in range(0, len(counts), step))
 
 
-def _scores_of(labels: Labels, given: Probabilities, threshold: float, counts: FloatArray) -> dict[str, FloatArray]:
-    called, truth = given > threshold, labels == 1
+def _score_chunk(
+    labels: Labels, probabilities: Probabilities, threshold: float, counts: FloatArray
+) -> dict[str, FloatArray]:
+    called, truth = probabilities > threshold, labels == 1
     tp, fp = counts @ (called & truth), counts @ (called & ~truth)
     fn, tn = counts @ (~called & truth), counts @ (~called & ~truth)
     cases = tp + fp + fn + tn
     by_chance = (tp + fp) * (tp + fn) + (tn + fn) * (tn + fp)
-    sensitivity, specificity = _divided(tp, tp + fn), _divided(tn, tn + fp)
-    gaps = counts @ ((given - labels)[:, None] * (bin_indices(given)[:, None] == np.arange(N_BINS)))  # [B, BINS]
+    sensitivity, specificity = _divide(tp, tp + fn), _divide(tn, tn + fp)
+    gaps = counts @ (
+        (probabilities - labels)[:, None] * (bin_indices(probabilities)[:, None] == np.arange(N_BINS))
+    )  # [B, BINS]
     return {
-        "accuracy": _divided(tp + tn, cases),
+        "accuracy": _divide(tp + tn, cases),
         "balanced_accuracy": (sensitivity + specificity) / 2,
-        "kappa": _divided(cases * (tp + tn) - by_chance, cases**2 - by_chance),
-        "auroc": auroc(labels, given, counts),
-        "average_precision": average_precision(labels, given, counts),
+        "kappa": _divide(cases * (tp + tn) - by_chance, cases**2 - by_chance),
+        "auroc": auroc(labels, probabilities, counts),
+        "average_precision": average_precision(labels, probabilities, counts),
         "sensitivity": sensitivity,
         "specificity": specificity,
-        "f1": _divided(2 * tp, 2 * tp + fp + fn),
-        "brier": _divided(counts @ (given - labels) ** 2, cases),
-        "calibration_error": _divided(np.abs(gaps).sum(axis=1), cases),
+        "f1": _divide(2 * tp, 2 * tp + fp + fn),
+        "brier": _divide(counts @ (probabilities - labels) ** 2, cases),
+        "calibration_error": _divide(np.abs(gaps).sum(axis=1), cases),
     }
 
 
-def _by_value(values: Probabilities) -> tuple[Labels, Labels]:
+def _sort_by_value(values: Probabilities) -> tuple[Labels, Labels]:
     """Return the order of rising values `[N]`, and the ends of runs of equal values after a 0, `[M + 1]`."""
     order = np.argsort(values, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(values[order]) != 0, True)) + 1
     return order, np.concatenate([[0], ends]) if len(values) else np.zeros(1, np.int64)
 
 
-def _cumulated(counts: Counts) -> FloatArray:
+def _cumulative_counts(counts: Counts) -> FloatArray:
     """Return the sums of the first 0, 1, ... N columns, `[B, N + 1]`."""
     sums = np.zeros((len(counts), counts.shape[1] + 1))
     np.cumsum(counts, axis=1, out=sums[:, 1:])
     return sums
 
 
-def _divided(part: FloatArray, whole: FloatArray) -> FloatArray:
+def _divide(part: FloatArray, whole: FloatArray) -> FloatArray:
     return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole != 0)

@@ -64,8 +64,8 @@ def score(labels: npt.ArrayLike, probabilities: npt.ArrayLike, threshold: float 
     Raises:
         ValueError: the lengths differ, a label is neither 0 nor 1, or a probability is NaN or outside [0, 1].
     """
-    truth, given = _checked(labels, probabilities)
-    called = given > threshold
+    truth, predicted = _check_inputs(labels, probabilities)
+    called = predicted > threshold
     tp, fp = int(np.sum(called & (truth == 1))), int(np.sum(called & (truth == 0)))
     tn, fn = int(np.sum(~called & (truth == 0))), int(np.sum(~called & (truth == 1)))
     return Scores(
@@ -76,14 +76,14 @@ def score(labels: npt.ArrayLike, probabilities: npt.ArrayLike, threshold: float 
         fn=fn,
         accuracy=_ratio(tp + tn, len(truth)),
         kappa=kappa(tp, fp, tn, fn),
-        auroc=auroc(truth, given),
+        auroc=auroc(truth, predicted),
         sensitivity=_ratio(tp, tp + fn),
         specificity=_ratio(tn, tn + fp),
-        balanced_accuracy=_balanced(_ratio(tp, tp + fn), _ratio(tn, tn + fp)),
-        average_precision=average_precision(truth, given),
+        balanced_accuracy=_mean_of_rates(_ratio(tp, tp + fn), _ratio(tn, tn + fp)),
+        average_precision=average_precision(truth, predicted),
         f1=_ratio(2 * tp, 2 * tp + fp + fn),
-        brier=_ratio(float(np.sum((given - truth) ** 2)), len(truth)),
-        calibration_error=calibration_error(truth, given),
+        brier=_ratio(float(np.sum((predicted - truth) ** 2)), len(truth)),
+        calibration_error=calibration_error(truth, predicted),
     )
 
 
@@ -104,10 +104,10 @@ def auroc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float | None:
     """
     from scipy.stats import rankdata
 
-    truth, given = _checked(labels, probabilities)
+    truth, predicted = _check_inputs(labels, probabilities)
     abnormal = int(truth.sum())
     normal = len(truth) - abnormal
-    rank_sum = float(rankdata(given)[truth == 1].sum())
+    rank_sum = float(rankdata(predicted)[truth == 1].sum())
     return _ratio(rank_sum - abnormal * (abnormal + 1) / 2, abnormal * normal)
 
 
@@ -116,11 +116,11 @@ def average_precision(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> fl
 
     Without interpolation: Su et al. 2015, ICTIR, eq. 1. None where no case is abnormal.
     """
-    truth, given = _checked(labels, probabilities)
-    order = np.argsort(-given, kind="stable")
-    last_of_equals = np.diff(given[order], append=-1) != 0
+    truth, predicted = _check_inputs(labels, probabilities)
+    order = np.argsort(-predicted, kind="stable")
+    last_of_equals = np.diff(predicted[order], append=-1) != 0
     tp = np.cumsum(truth[order])[last_of_equals]
-    called = (np.arange(len(given)) + 1)[last_of_equals]
+    called = (np.arange(len(predicted)) + 1)[last_of_equals]
     return _ratio(float(np.sum(np.diff(tp, prepend=0) * tp / called)), int(truth.sum()))
 
 
@@ -130,8 +130,8 @@ def calibration_error(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> fl
     sum of n_b / N |share abnormal - mean probability|: Naeini et al. 2015, AAAI, of the probability of being abnormal.
     The probability 1 belongs to the last bin. None without cases.
     """
-    truth, given = _checked(labels, probabilities)
-    gaps = np.bincount(bin_indices(given), given - truth, N_BINS)
+    truth, predicted = _check_inputs(labels, probabilities)
+    gaps = np.bincount(bin_indices(predicted), predicted - truth, N_BINS)
     return _ratio(float(np.sum(np.abs(gaps))), len(truth))
 
 
@@ -145,24 +145,24 @@ def roc_curve(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Prob
 
     None where a class is absent. Its area by the trapezoidal rule is `auroc`.
     """
-    truth, given = _checked(labels, probabilities)
+    truth, predicted = _check_inputs(labels, probabilities)
     abnormal = int(truth.sum())
     normal = len(truth) - abnormal
     if not abnormal or not normal:
         return None
-    order = np.argsort(-given, kind="stable")
-    last_of_equals = np.diff(given[order], append=-1) != 0
+    order = np.argsort(-predicted, kind="stable")
+    last_of_equals = np.diff(predicted[order], append=-1) != 0
     tp, fp = (np.cumsum(truth[order] == label)[last_of_equals] for label in (1, 0))
     return np.append(0.0, fp / normal), np.append(0.0, tp / abnormal)
 
 
 def reliability_curve(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Probabilities, Probabilities]:
     """Mean probability and share of abnormal cases in each of the calibration error's bins that holds a case."""
-    truth, given = _checked(labels, probabilities)
-    places = bin_indices(given)
-    cases = np.bincount(places, minlength=N_BINS)
-    held = cases > 0
-    mean, share = (np.bincount(places, of, N_BINS)[held] / cases[held] for of in (given, truth))
+    truth, predicted = _check_inputs(labels, probabilities)
+    bins = bin_indices(predicted)
+    cases = np.bincount(bins, minlength=N_BINS)
+    nonempty = cases > 0
+    mean, share = (np.bincount(bins, values, N_BINS)[nonempty] / cases[nonempty] for values in (predicted, truth))
     return mean, share
 
 
@@ -172,18 +172,18 @@ def find_threshold(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float
     It lies midway between two probabilities; among ties the nearest to one half is taken. If a class is absent no
     threshold is better than another, and it is `THRESHOLD`.
     """
-    truth, given = _checked(labels, probabilities)
+    truth, predicted = _check_inputs(labels, probabilities)
     abnormal = int(truth.sum())
     normal = len(truth) - abnormal
     if not abnormal or not normal:
         return THRESHOLD
-    values, place = np.unique(given, return_inverse=True)
-    gained = np.bincount(place, np.where(truth == 1, -1 / abnormal, 1 / normal))
-    youden = np.cumsum(gained)  # J of calling cases above each value abnormal
+    values, indices = np.unique(predicted, return_inverse=True)
+    steps = np.bincount(indices, np.where(truth == 1, -1 / abnormal, 1 / normal))
+    youden = np.cumsum(steps)  # J of calling cases above each value abnormal
     midway = (values[:-1] + values[1:]) / 2
     between = np.append(np.where(midway < values[1:], midway, values[:-1]), values[-1])  # of adjacent floats the lower
-    equals = between[youden >= youden.max() - 1e-12]  # a tolerance for rounding
-    return float(equals[np.argmin(np.abs(equals - THRESHOLD))])
+    tied = between[youden >= youden.max() - 1e-12]  # a tolerance for rounding
+    return float(tied[np.argmin(np.abs(tied - THRESHOLD))])
 
 
 def fit_temperature(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
@@ -193,8 +193,8 @@ def fit_temperature(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> floa
     """
     from scipy.optimize import minimize_scalar
 
-    truth, given = _checked(labels, probabilities)
-    signed = (2 * truth - 1) * _logits(given)
+    truth, predicted = _check_inputs(labels, probabilities)
+    signed = (2 * truth - 1) * _logits(predicted)
     bound = np.log(MAX_TEMPERATURE)
     if not len(truth):
         return 1.0
@@ -220,13 +220,13 @@ def average_by_study(
     Returns:
         The studies in the order in which they first appear, their labels and their probabilities, `[M]` each.
     """
-    truth, given = _checked(labels, probabilities)
+    truth, predicted = _check_inputs(labels, probabilities)
     names = list(dict.fromkeys(studies))
-    place = {name: number for number, name in enumerate(names)}
-    member = np.array([place[study] for study in studies], np.int64)
+    indices = {name: number for number, name in enumerate(names)}
+    member = np.array([indices[study] for study in studies], np.int64)
     images = np.bincount(member, minlength=len(names))
     abnormal = np.bincount(member, truth, len(names))
-    return names, (abnormal > 0).astype(np.int64), np.bincount(member, given, len(names)) / images
+    return names, (abnormal > 0).astype(np.int64), np.bincount(member, predicted, len(names)) / images
 
 
 def summarize(values: Iterable[float | None]) -> dict[str, float | int | None]:
@@ -252,7 +252,7 @@ def _logits(probabilities: Probabilities) -> Probabilities:
     return np.asarray(logit(np.clip(probabilities, LOGIT_EPSILON, 1 - LOGIT_EPSILON)), np.float64)
 
 
-def _balanced(sensitivity: float | None, specificity: float | None) -> float | None:
+def _mean_of_rates(sensitivity: float | None, specificity: float | None) -> float | None:
     return None if sensitivity is None or specificity is None else (sensitivity + specificity) / 2
 
 
@@ -260,12 +260,12 @@ def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def _checked(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Labels, Probabilities]:
-    truth, given = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
-    if truth.ndim != 1 or truth.shape != given.shape:
-        raise ValueError(f"labels {truth.shape} and probabilities {given.shape} must be of one length")
+def _check_inputs(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Labels, Probabilities]:
+    truth, predicted = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
+    if truth.ndim != 1 or truth.shape != predicted.shape:
+        raise ValueError(f"labels {truth.shape} and probabilities {predicted.shape} must have the same length")
     if not np.isin(truth, (0, 1)).all():
         raise ValueError("labels must be 0 or 1")
-    if not ((given >= 0) & (given <= 1)).all():
+    if not ((predicted >= 0) & (predicted <= 1)).all():
         raise ValueError("probabilities must be in [0, 1]")
-    return truth, given
+    return truth, predicted

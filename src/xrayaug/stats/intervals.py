@@ -48,8 +48,8 @@ class Estimate:
 
     def interval(self, level: float = ALPHA) -> tuple[float, float]:
         """Return the interval that misses the true value with probability at most `level`, half on either side."""
-        half = self.half_width(level)
-        return self.value - half, self.value + half
+        half_width = self.half_width(level)
+        return self.value - half_width, self.value + half_width
 
     def p_value(self) -> float:
         """Return the two-sided p-value of the true value being 0: the level of the interval that ends at 0."""
@@ -60,9 +60,9 @@ class Estimate:
 
         Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15:657.
         """
-        nearest = margin - abs(self.value)
-        beyond = self._two_sided(abs(nearest)) / 2
-        return beyond if nearest > 0 else 1 - beyond
+        distance = margin - abs(self.value)
+        one_sided = self._two_sided(abs(distance)) / 2
+        return one_sided if distance > 0 else 1 - one_sided
 
     def _two_sided(self, distance: float) -> float:
         """Return the level at which the half-width is `distance`."""
@@ -70,8 +70,8 @@ class Estimate:
             return 1.0
         if self.half_width(MIN_P_VALUE) <= distance:
             return MIN_P_VALUE
-        found = brentq(lambda log_level: self.half_width(math.exp(log_level)) - distance, math.log(MIN_P_VALUE), 0.0)
-        return float(math.exp(found))
+        log_p = brentq(lambda log_level: self.half_width(math.exp(log_level)) - distance, math.log(MIN_P_VALUE), 0.0)
+        return float(math.exp(log_p))
 
 
 def estimate(values: FloatArray, resampled: FloatArray, cases: int, patients: int) -> Estimate | None:
@@ -100,20 +100,21 @@ def estimate(values: FloatArray, resampled: FloatArray, cases: int, patients: in
         return None
     seeds = len(values)
     seed_variance = float(np.var(values, ddof=1)) / seeds if seeds > 1 else 0.0
-    patient_variance = _shared(usable) * patients / (patients - 1)
-    least = 2 / (cases + 2) ** 2
-    freedom = min(len(usable), patients) - 1
-    return Estimate(float(np.mean(values)), seed_variance, max(patient_variance, least - seed_variance), seeds, freedom)
+    patient_variance = _shared_variance(usable) * patients / (patients - 1)
+    min_variance = 2 / (cases + 2) ** 2
+    patient_variance = max(patient_variance, min_variance - seed_variance)
+    patient_df = min(len(usable), patients) - 1
+    return Estimate(float(np.mean(values)), seed_variance, patient_variance, seeds, patient_df)
 
 
-def _shared(resampled: FloatArray) -> float:
+def _shared_variance(resampled: FloatArray) -> float:
     """Return the mean covariance of two seeds of `[B, S]`, at least 0; with one seed its variance."""
     seeds = resampled.shape[1]
     covariance = np.atleast_2d(np.cov(resampled, rowvar=False))
-    alone = float(np.trace(covariance))
+    trace = float(np.trace(covariance))
     if seeds == 1:
-        return alone
-    return float(max((float(covariance.sum()) - alone) / (seeds * (seeds - 1)), 0.0))
+        return trace
+    return float(max((float(covariance.sum()) - trace) / (seeds * (seeds - 1)), 0.0))
 
 
 def percentile_interval(resampled: FloatArray, seed: int) -> tuple[float, float]:

@@ -40,10 +40,12 @@ def delong(labels: Labels, first: Probabilities, second: Probabilities) -> tuple
     truth = labels == 1
     if truth.sum() < 2 or (~truth).sum() < 2:
         return None
-    placed = [_placements(truth, given) for given in (first, second)]
-    of_abnormal, of_normal = placed[0][0] - placed[1][0], placed[0][1] - placed[1][1]
-    difference = float(np.mean(of_abnormal))
-    variance = np.var(of_abnormal, ddof=1) / len(of_abnormal) + np.var(of_normal, ddof=1) / len(of_normal)
+    placements = [_placement_values(truth, scores) for scores in (first, second)]
+    abnormal_values, normal_values = placements[0][0] - placements[1][0], placements[0][1] - placements[1][1]
+    difference = float(np.mean(abnormal_values))
+    variance = np.var(abnormal_values, ddof=1) / len(abnormal_values) + np.var(normal_values, ddof=1) / len(
+        normal_values
+    )
     error = float(np.sqrt(variance))
     return difference, error, float(2 * norm.sf(abs(difference) / error)) if error else 1.0
 
@@ -81,10 +83,10 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def _placements(truth: npt.NDArray[np.bool_], given: Probabilities) -> tuple[FloatArray, FloatArray]:
+def _placement_values(truth: npt.NDArray[np.bool_], scores: Probabilities) -> tuple[FloatArray, FloatArray]:
     """Return each abnormal case's share of normal ones below it, and each normal one's share of abnormal ones above."""
-    abnormal, normal = given[truth], given[~truth]
+    abnormal, normal = scores[truth], scores[~truth]
     among_all = rankdata(np.concatenate([abnormal, normal]))
-    of_abnormal = (among_all[: len(abnormal)] - rankdata(abnormal)) / len(normal)
-    of_normal = 1 - (among_all[len(abnormal) :] - rankdata(normal)) / len(abnormal)
-    return of_abnormal, of_normal
+    abnormal_values = (among_all[: len(abnormal)] - rankdata(abnormal)) / len(normal)
+    normal_values = 1 - (among_all[len(abnormal) :] - rankdata(normal)) / len(abnormal)
+    return abnormal_values, normal_values

@@ -1,6 +1,6 @@
 """Classifier two-sample test: how well a small classifier separates features of real and synthetic images.
 
-If it can, a network may learn that being synthetic goes with a label, instead of what the label means: a shortcut
+If it can, a network may learn that synthetic images have one label, instead of what the label means: a shortcut
 (Geirhos et al. 2020, Nature Machine Intelligence 2:665). Features that allow a shortcut are no proof that the
 network uses it. A classifier two-sample test (Lopez-Paz and Oquab 2017, ICLR), by the area under the ROC curve.
 """
@@ -37,7 +37,7 @@ class TwoSampleResult:
     synthetic: int
 
     @property
-    def offered(self) -> bool | None:
+    def has_shortcut(self) -> bool | None:
         """True if the features allow a shortcut, None if the interval includes `SHORTCUT_AUROC`."""
         if self.low > SHORTCUT_AUROC:
             return True
@@ -61,59 +61,59 @@ def c2st(real: FeatureArray, synthetic: FeatureArray, groups: Sequence[str], see
     Returns:
         The result; None if there are fewer than `MIN_GROUPS` synthetic images or groups of real ones.
     """
-    whose = np.concatenate([bootstrap.encode_groups(groups), len(real) + np.arange(len(synthetic))])
+    group_ids = np.concatenate([bootstrap.encode_groups(groups), len(real) + np.arange(len(synthetic))])
     labels = np.repeat([0, 1], [len(real), len(synthetic)])
-    if min(len(np.unique(whose[: len(real)])), len(synthetic)) < MIN_GROUPS:
+    if min(len(np.unique(group_ids[: len(real)])), len(synthetic)) < MIN_GROUPS:
         return None
-    fold = _folds(whose, labels, seed)
-    scored = _out_of_fold(np.concatenate([real, synthetic]).astype(np.float64), labels, fold)
-    patients = np.unique(whose, return_inverse=True)[1]
+    fold = _assign_folds(group_ids, labels, seed)
+    scores = _cross_validate(np.concatenate([real, synthetic]).astype(np.float64), labels, fold)
+    patients = np.unique(group_ids, return_inverse=True)[1]
     counts = bootstrap.draw_resamples(patients, RESAMPLES, seed)
-    drawn = _area(labels, scored, fold, counts)
+    drawn = _mean_auroc(labels, scores, fold, counts)
     low, high = np.nanquantile(drawn, (ALPHA / 2, 1 - ALPHA / 2))
-    value = _area(labels, scored, fold, np.ones((1, len(labels))))[0]
+    value = _mean_auroc(labels, scores, fold, np.ones((1, len(labels))))[0]
     return TwoSampleResult(float(value), float(low), float(high), len(real), len(synthetic))
 
 
-def _folds(groups: Labels, labels: Labels, seed: int) -> Labels:
-    """Return each image's fold `[N]`: each side's groups are dealt out in a seeded order, the largest first."""
+def _assign_folds(groups: Labels, labels: Labels, seed: int) -> Labels:
+    """Return each image's fold `[N]`: the groups of each kind are assigned in a seeded order, the largest first."""
     random = np.random.default_rng([seed, FOLD_STREAM])
     fold = np.empty(len(groups), np.int64)
     for label in (0, 1):
         names, sizes = np.unique(groups[labels == label], return_counts=True)
         order = random.permutation(len(names))
-        held = np.zeros(FOLDS, np.int64)
+        fold_sizes = np.zeros(FOLDS, np.int64)
         for place in order[np.argsort(-sizes[order], kind="stable")]:
-            smallest = int(np.argmin(held))
+            smallest = int(np.argmin(fold_sizes))
             fold[groups == names[place]] = smallest
-            held[smallest] += sizes[place]
+            fold_sizes[smallest] += sizes[place]
     return fold
 
 
-def _out_of_fold(features: FloatArray, labels: Labels, fold: Labels) -> FloatArray:
+def _cross_validate(features: FloatArray, labels: Labels, fold: Labels) -> FloatArray:
     """Return each image's score `[N]` by a fit to the other folds."""
-    scored = np.empty(len(labels))
+    scores = np.empty(len(labels))
     for each in range(FOLDS):
         out = fold == each
-        scored[out] = _fitted(features[~out], labels[~out], features[out])
-    return scored
+        scores[out] = _fit_and_predict(features[~out], labels[~out], features[out])
+    return scores
 
 
-def _fitted(known: FloatArray, labels: Labels, asked: FloatArray) -> FloatArray:
-    """Return ridge regression's scores of `asked` `[M, D]`, solved in the dual form (Saunders et al. 1998)."""
-    mean, spread = known.mean(axis=0), known.std(axis=0)
+def _fit_and_predict(train_features: FloatArray, labels: Labels, test_features: FloatArray) -> FloatArray:
+    """Return ridge regression's scores of `test_features` `[M, D]`, solved in the dual form (Saunders et al. 1998)."""
+    mean, spread = train_features.mean(axis=0), train_features.std(axis=0)
     spread = np.where(spread > 0, spread, 1.0)
-    here, there = (known - mean) / spread, (asked - mean) / spread
-    kernel = here @ here.T / here.shape[1]
+    train, test = (train_features - mean) / spread, (test_features - mean) / spread
+    kernel = train @ train.T / train.shape[1]
     target = labels - labels.mean()
     weights = np.linalg.solve(kernel + RIDGE * np.eye(len(kernel)), target)
-    scored: FloatArray = there @ (here.T @ weights)
-    return scored
+    scores: FloatArray = test @ (train.T @ weights)
+    return scores
 
 
-def _area(labels: Labels, scored: FloatArray, fold: Labels, counts: Counts) -> FloatArray:
+def _mean_auroc(labels: Labels, scores: FloatArray, fold: Labels, counts: Counts) -> FloatArray:
     """Return the mean over folds of the area under the ROC curve, of each resample `[B]`."""
     members = [fold == each for each in range(FOLDS)]
-    areas = np.stack([bootstrap.auroc(labels[of], scored[of], counts[:, of]) for of in members])
+    areas = np.stack([bootstrap.auroc(labels[member], scores[member], counts[:, member]) for member in members])
     mean: FloatArray = areas.mean(axis=0)
     return mean

@@ -204,17 +204,17 @@ def _command_differences(manifest: Manifest, options: Command, raw_names: Collec
     if manifest["stage"] != options.name:
         return [f"it was made by {manifest['stage']}, not {options.name}"]
     differences = option_differences(manifest, options)
-    recorded, given = manifest["inputs"], options.inputs()
-    for name in sorted(recorded.keys() | given.keys()):
-        if name not in given:
+    recorded, current = manifest["inputs"], options.inputs()
+    for name in sorted(recorded.keys() | current.keys()):
+        if name not in current:
             differences.append(f"input {name} is no longer given")
         elif name not in recorded:
             differences.append(f"input {name} is new")
-        elif name in raw_names and not is_artifact(given[name]):
+        elif name in raw_names and not is_artifact(current[name]):
             continue
-        elif recorded[name]["sha256"] != digest(given[name]):
-            is_file = given[name].is_file()
-            differences.append(f"{given[name].name} changed" if is_file else f"input {name} has another content")
+        elif recorded[name]["sha256"] != digest(current[name]):
+            is_file = current[name].is_file()
+            differences.append(f"{current[name].name} changed" if is_file else f"input {name} has another content")
     return differences
 
 
@@ -273,7 +273,7 @@ def check_output_path(out: Path, *, is_renamed: bool = True) -> None:
 
     Args:
         out: the path.
-        is_renamed: whether the result is built in a neighbouring directory and then renamed to `out`. A mount point
+        is_renamed: True if the result is built in a neighbouring directory and then renamed to `out`. A mount point
             and the working directory cannot be replaced in this way.
 
     Raises:

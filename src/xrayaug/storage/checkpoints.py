@@ -62,7 +62,7 @@ class Checkpoints:
         Args:
             seen: number of images that the run has seen.
             state: function that returns the state from which the run can be resumed, the same in every process.
-            suspect: whether training may have collapsed; the newest checkpoint that is not suspect is then kept too.
+            suspect: True if training may have collapsed; the newest checkpoint that is not suspect is then kept too.
 
         Raises:
             Stopped: a stop was requested.

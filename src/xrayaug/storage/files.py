@@ -12,6 +12,11 @@ from xrayaug.runtime.distributed import ranks
 
 LOG_FILE = "log.jsonl"  # of a training run
 WEIGHTS_FILE = "weights.safetensors"  # of a classifier run
+NEAREST_PAIRS_FILE = "nearest.png"  # of a screening for copies
+REAL_IMAGES_FILE, PREVIEWS_DIRECTORY = "reals.png", "previews"  # of a GAN run
+CONTACT_SHEET_FILE = "contact-sheet.png"  # of synthetic images
+REPORT_FILE, READER_PAGE_FILE = "report.html", "reader.html"  # of an evaluation
+TABLE5_FILE, FIGURE7_FILE = "table5.md", "figure7.png"  # of an evaluation
 NEW = ".new"  # suffix of a file that is being written
 
 # Nanoseconds within which a file may change again with its times unchanged; the second if times are in whole seconds.
@@ -68,7 +73,7 @@ def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True
     Args:
         path: the file; its directory is made if it does not exist.
         content: the whole content.
-        durable: whether to flush to disk before renaming. Not needed in an artifact that is being built, since
+        durable: flush to disk before renaming. Not needed in an artifact that is being built, since
             `builder.build_artifact` flushes all its files in the end.
 
     Raises:

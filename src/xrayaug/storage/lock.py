@@ -54,7 +54,7 @@ def wait_for(path: Path, description: str) -> Iterator[bool]:
 
     Args:
         path: the lock file.
-        description: what is waited for, printed if another process holds the lock.
+        description: name of the resource, printed if another process holds the lock.
 
     Yields:
         True if the lock is held; False if the file system has no locks.

@@ -102,7 +102,7 @@ def find_differences(directory: Path, name: str, raw: RawInput, *, decode: bool)
         directory: directory of the artifact.
         name: name of the input.
         raw: the present files of the input.
-        decode: whether to decode pictures whose times changed, if no other difference is found.
+        decode: decode pictures whose times changed, if no other difference is found.
 
     Raises:
         ArtifactError: the record cannot be read.

@@ -16,17 +16,17 @@ DIRECTORY = "logs"  # of a study
 BEGAN = "== began"
 ENDED = "== ended with exit code"
 ENDING = re.compile(rf"{ENDED} (-?\d{{1,4}})")
-NO_MESSAGE = "its log does not say why"  # of a run whose error is empty: on a terminal it draws and says all by itself
-READ_FROM_END = 64 << 10  # bytes: a traceback at its longest, and more
+NO_MESSAGE = "its log does not say why"  # if the log has no error, as of a run that printed to the terminal itself
+MAX_BYTES_READ = 64 << 10  # from the end of a log; more than the longest traceback
 
 
 @dataclass(frozen=True)
 class LastRun:
     """The last run in a log."""
 
-    code: int | None  # None: it goes on, or was killed with whoever would have said how it ended
-    error: str  # its last error line, or else the last line it said; empty where it said nothing
-    last_line: str  # the last line it said
+    code: int | None  # exit code; None if it is running, or was killed together with the process that records it
+    error: str  # last error in the log, or else the last line; empty if there is no line
+    last_line: str  # last line in the log
 
 
 def log_path(study: Path, command: Command) -> Path:
@@ -53,19 +53,19 @@ def last_run(log: Path) -> LastRun | None:
     """Return the last run in a log; None if there is no log."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - READ_FROM_END))
+            file.seek(max(0, log.stat().st_size - MAX_BYTES_READ))
             lines = file.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
         return None
-    begun = max((number for number, line in enumerate(lines) if line.startswith(BEGAN)), default=-1)
-    said, code = [], None
-    for line in filter(str.strip, lines[begun + 1 :]):
+    start = max((number for number, line in enumerate(lines) if line.startswith(BEGAN)), default=-1)
+    messages, code = [], None
+    for line in filter(str.strip, lines[start + 1 :]):
         if ending := ENDING.fullmatch(line):
             code = int(ending[1])
         else:
-            said.append(one_line(line))
-    errors = [line for line in said if line.startswith("error: ")]
-    last = said[-1] if said else ""
+            messages.append(one_line(line))
+    errors = [line for line in messages if line.startswith("error: ")]
+    last = messages[-1] if messages else ""
     return LastRun(code, errors[-1].removeprefix("error: ") if errors else last, last)
 
 

@@ -23,13 +23,13 @@ from xrayaug.studies import logs, status
 from xrayaug.studies.planning import Study
 from xrayaug.studies.status import CommandStatus
 
-POLL_SECONDS = 0.05  # between looks at what runs
+POLL_SECONDS = 0.05  # between checks of the running processes
 THREADS = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True)
 class Resources:
-    """The number of commands to run in parallel, and their devices; without any, each command has its own option."""
+    """The number of commands to run in parallel, and their devices; without any, each command keeps its `--device`."""
 
     jobs: int = 1
     devices: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class _Running:
     log: Path
     read: int
     device: str | None
-    since: float  # by the clock
+    since: float  # start, by time.monotonic
     warnings: int = 0
 
     @property
@@ -86,7 +86,7 @@ class Scheduler:
         self.done: set[int] = set()
         self.failed: list[Failure] = []
         self.is_parallel = resources.jobs > 1
-        self.statuses = [_reset_failed(each) for each in status.find_statuses(study)] if self.is_parallel else []
+        self.statuses = [_reset_failed(known) for known in status.find_statuses(study)] if self.is_parallel else []
         # A progress bar needs a terminal, and nothing else may be printed meanwhile.
         self.shows_progress_bar = resources.jobs == 1 and sys.stderr.isatty()
 
@@ -97,7 +97,7 @@ class Scheduler:
             Stopped: the study was asked to stop, or a command alone was; all that ran have saved what they had.
         """
         if self.is_parallel:
-            console.info(f"what they say goes to {self.study.out / logs.DIRECTORY}")
+            console.info(f"the output of the commands goes to {self.study.out / logs.DIRECTORY}")
         with self._stop_all_on_error():
             while self._start() or self.running:
                 time.sleep(POLL_SECONDS)
@@ -121,19 +121,19 @@ class Scheduler:
 
     def _start_command(self, number: int, command: Command) -> None:
         """Start a command, unless it is complete."""
-        where = f"[{number + 1}/{len(self.study.commands)}]"
+        position = f"[{number + 1}/{len(self.study.commands)}]"
         if is_complete(command):
-            console.info(f"{where} complete: {command.out}")
+            console.info(f"{position} complete: {command.out}")
             self.done.add(number)
             return
         device = self._least_busy_device() if hasattr(command, "device") else None
         command = _assign_resources(command, device, self.resources.jobs)
-        console.info(f"{where} {_describe_command(command, device) if self.is_parallel else command.command_line()}")
+        console.info(f"{position} {_describe_command(command, device) if self.is_parallel else command.command_line()}")
         log = logs.log_path(self.study.out, command)
         with stopping.deferred():  # a process that runs but is not in the list would not be stopped
-            begun = logs.record_start(log, command.command_line())
+            log_size = logs.record_start(log, command.command_line())
             process = self._process(command, log)
-            self.running.append(_Running(number, command, process, log, begun, device, time.monotonic()))
+            self.running.append(_Running(number, command, process, log, log_size, device, time.monotonic()))
 
     def _process(self, command: Command, log: Path) -> "subprocess.Popen[bytes]":
         environment = os.environ | {stopping.PARENT: str(os.getpid())}  # a killed study leaves nothing running
@@ -173,32 +173,34 @@ class Scheduler:
     def _record_success(self, running: _Running) -> None:
         self.done.add(running.number)
         if self.is_parallel:
-            so_far = self._describe_progress(running, "done")
-            warned = f", warnings: {running.warnings}, see {running.log}" if running.warnings else ""
+            progress = self._describe_progress(running, "done")
+            warnings = f", warnings: {running.warnings}, see {running.log}" if running.warnings else ""
             took = console.format_duration(running.seconds)
-            console.info(f"done: {_describe_command(running.command)} in {took}{warned}; {so_far}")
+            console.info(f"done: {_describe_command(running.command)} in {took}{warnings}; {progress}")
 
     def _record_failure(self, running: _Running, code: int) -> None:
         last = logs.last_run(running.log)
         failure = Failure(running.command, code, last.error if last else "")
         self.failed.append(failure)
-        goes_on = "what does not read it goes on"
+        goes_on = "commands that do not need its result go on"
         if self.is_parallel:
-            so_far = self._describe_progress(running, "failed")
+            progress = self._describe_progress(running, "failed")
             after = f"after {console.format_duration(running.seconds)}; its log: {running.log}"
-            console.warning(f"failed: {failure} {after}; {goes_on}; {so_far}")
+            console.warning(f"failed: {failure} {after}; {goes_on}; {progress}")
         else:
             console.warning(f"failed: {failure}; {goes_on}")
 
     def _describe_progress(self, ended: _Running, state: status.State) -> str:
         """Return how many commands are done and how long the rest takes, after a command has ended."""
-        went_on = self.statuses[ended.number].state == "stopped"  # of such a one only the end was seen
-        self.statuses[ended.number] = CommandStatus(ended.command, state, seconds=None if went_on else ended.seconds)
+        was_resumed = self.statuses[ended.number].state == "stopped"  # then only its last run was timed
+        self.statuses[ended.number] = CommandStatus(
+            ended.command, state, seconds=None if was_resumed else ended.seconds
+        )
         running = {each.number: CommandStatus(each.command, "running", seconds=each.seconds) for each in self.running}
-        now = [running.get(number, known) for number, known in enumerate(self.statuses)]
+        statuses = [running.get(number, known) for number, known in enumerate(self.statuses)]
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        left = status.describe_remaining(self.study, now, self.resources.jobs)
-        return f"{len(self.done)} of {len(now)} done{failed}" + (f", {left}" if left else "")
+        left = status.describe_remaining(self.study, statuses, self.resources.jobs)
+        return f"{len(self.done)} of {len(statuses)} done{failed}" + (f", {left}" if left else "")
 
     def _read(self, running: _Running) -> None:
         """Read the new complete lines of a log: count the warnings, and show the lines if one command runs at once."""
@@ -219,7 +221,9 @@ class Scheduler:
         except BaseException:
             with stopping.deferred():
                 for running in self.running:
-                    running.process.send_signal(signal.SIGTERM)  # after Ctrl-C on a terminal they know already
+                    running.process.send_signal(
+                        signal.SIGTERM
+                    )  # after Ctrl-C on a terminal they have had a signal already
                 for running in self.running:
                     code = running.process.wait()
                     self._read(running)
@@ -238,7 +242,7 @@ def is_complete(command: Command) -> bool:
         return all((made := builder.find_completed(part)) is not None and part.is_met_by(made.result)
                    for part in command.parts())  # fmt: skip
     except XrayaugError:
-        return False  # the command itself says what is wrong
+        return False  # the command itself reports the error
 
 
 def _reset_failed(before: CommandStatus) -> CommandStatus:

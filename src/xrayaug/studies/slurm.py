@@ -33,7 +33,7 @@ MAX_ARRAY_SIZE = 1000  # tasks; clusters allow 1001 by default (MaxArraySize)
 
 @dataclass(frozen=True)
 class Task:
-    """A command, its place in the script of its kind, and the places in the list of tasks of what it waits for."""
+    """A command, its number in the script of its kind, and the places of its dependencies in the list of tasks."""
 
     command: Command
     kind: str
@@ -53,7 +53,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class Scripts:
-    """All that is submitted, and with it the commands of each kind in the order of their task numbers."""
+    """The submissions, and the commands of each kind in the order of their task numbers."""
 
     kinds: dict[str, list[Command]]
     submissions: list[Submission]
@@ -79,8 +79,8 @@ def _tasks(study: Study, options: Experiment) -> list[Task]:
         seen[command.name] += 1
         kind = f"{command.name}-{page + 1}" if page else command.name
         tasks.append(Task(command, kind, task, frozenset(place[need] for need in needs[number] if need in place)))
-    sealing = _final_command(options)
-    return [*tasks, Task(sealing, sealing.name, 0, frozenset(range(len(tasks))))]
+    final = _final_command(options)
+    return [*tasks, Task(final, final.name, 0, frozenset(range(len(tasks))))]
 
 
 def write_scripts(directory: Path, study: Study, options: Experiment) -> Scripts:
@@ -102,9 +102,9 @@ def write_scripts(directory: Path, study: Study, options: Experiment) -> Scripts
 
 def _final_command(options: Experiment) -> Experiment:
     """Return the study as a command that finds every part complete and writes the final manifest."""
-    elsewhere: dict[str, Any] = {f"slurm_{name}": None for name in (*RESOURCES, "options")}
-    elsewhere |= dict.fromkeys(("slurm", "jobs", "devices", "max_minutes"))
-    return replace(options, json=False, **elsewhere)
+    unset: dict[str, Any] = {f"slurm_{name}": None for name in (*RESOURCES, "options")}
+    unset |= dict.fromkeys(("slurm", "jobs", "devices", "max_minutes"))
+    return replace(options, json=False, **unset)
 
 
 def _submissions(tasks: list[Task]) -> list[Submission]:
@@ -112,22 +112,22 @@ def _submissions(tasks: list[Task]) -> list[Submission]:
     groups: dict[tuple[str, frozenset[int]], list[int]] = {}
     for place, task in enumerate(tasks):
         groups.setdefault((task.kind, task.waits_for), []).append(place)
-    found: list[Submission] = []
-    of: dict[int, tuple[str, int, int]] = {}  # place -> variable, number, how many tasks the submission has
+    submissions: list[Submission] = []
+    location: dict[int, tuple[str, int, int]] = {}  # place -> variable, number, number of tasks of the submission
     for (kind, waits_for), places in groups.items():
-        variable = f"{kind.replace('-', '_')}_{len(found)}"
+        variable = f"{kind.replace('-', '_')}_{len(submissions)}"
         numbers = tuple(tasks[place].number for place in places)
-        found.append(Submission(variable, kind, numbers, tuple(_job_ids(waits_for, of))))
-        of |= {place: (variable, tasks[place].number, len(places)) for place in places}
-    return found
+        submissions.append(Submission(variable, kind, numbers, tuple(_job_ids(waits_for, location))))
+        location |= {place: (variable, tasks[place].number, len(places)) for place in places}
+    return submissions
 
 
-def _job_ids(needed: Iterable[int], of: dict[int, tuple[str, int, int]]) -> Iterator[str]:
+def _job_ids(needed: Iterable[int], location: dict[int, tuple[str, int, int]]) -> Iterator[str]:
     """Return the job ids of the tasks that are needed; for a whole array, that of the array."""
     by_variable: dict[str, list[int]] = {}
     sizes = {}
     for number in sorted(needed):
-        variable, task, sizes[variable] = of[number]
+        variable, task, sizes[variable] = location[number]
         by_variable.setdefault(variable, []).append(task)
     for variable, tasks in by_variable.items():
         whole = len(tasks) == sizes[variable]
@@ -151,15 +151,15 @@ def _clear(directory: Path) -> None:
     if directory.is_file():
         raise OutputError(f"--slurm {directory} is a file", "choose another directory")
     own = re.compile(rf"{SUBMIT}|{logs.DIRECTORY}|({'|'.join(COMMANDS)})(-\d+)?{SCRIPT}|\..*{files.NEW}")
-    there = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
-    foreign = [name for name in there if not own.fullmatch(name)]
+    names = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
+    foreign = [name for name in names if not own.fullmatch(name)]
     if foreign:
         raise OutputError(f"--slurm {directory} holds something else: {foreign[0]}", "choose another directory")
     (directory / SUBMIT).unlink(missing_ok=True)
-    for name in there:
+    for name in names:
         if name.endswith(SCRIPT):
             (directory / name).unlink()
-    if there:
+    if names:
         files.delete_leftovers(directory, deep=False)
 
 
@@ -172,7 +172,7 @@ def _script(kind: str, commands: list[Command], options: Experiment) -> str:
     return "\n".join([
         "#!/bin/bash",
         f"#SBATCH --job-name={re.sub(r'[^A-Za-z0-9_.-]', '_', options.out.resolve().name)}-{kind}",
-        *(f"#SBATCH {said}" for said in _sbatch_options(commands[0], options)),
+        *(f"#SBATCH {option}" for option in _sbatch_options(commands[0], options)),
         f"# {kind}, a command of the study for each task of the array; written by xrayaug {__version__}.",
         f"cd -- {shlex.quote(str(Path.cwd()))} || exit 1",
         f"xrayaug=({shlex.quote(sys.executable)} -m xrayaug)",
@@ -188,7 +188,7 @@ def _script(kind: str, commands: list[Command], options: Experiment) -> str:
 def _sbatch_options(command: Command, options: Experiment) -> Iterator[str]:
     """Return the sbatch options of a job; those of the user come last and override the others."""
     yield from ("--nodes=1", "--ntasks=1", "--requeue", "--open-mode=append", f"--signal=B:USR1@{SIGNAL_SECONDS}")
-    computes = hasattr(command, "device") and not isinstance(command, Experiment)  # which only seals what is there
+    computes = hasattr(command, "device") and not isinstance(command, Experiment)  # which only writes the manifest
     for name in RESOURCES:
         given = getattr(options, f"slurm_{name}")
         if given is not None and (name != "gres" or computes):

@@ -21,7 +21,12 @@ from xrayaug.studies.planning import Study
 
 State = Literal["done", "running", "failed", "stopped", "waiting"]
 STATES: tuple[State, ...] = get_args(State)
-STOPPED = (stopping.STOPPED_EARLY, stopping.INTERRUPTED, -signal.SIGTERM, -signal.SIGUSR1)  # while it was starting
+STOPPED = (
+    stopping.STOPPED_EARLY,
+    stopping.INTERRUPTED,
+    -signal.SIGTERM,
+    -signal.SIGUSR1,
+)  # the signals: while it was starting
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,8 @@ class CommandStatus:
 
     command: Command
     state: State
-    note: str = ""  # what it last said, or why it failed
-    seconds: float | None = None  # that it took, or, where it runs, has run; None where that is not known
+    note: str = ""  # its last line, or why it failed
+    seconds: float | None = None  # duration, so far if it is running; None if unknown
 
 
 def find_statuses(study: Study) -> list[CommandStatus]:
@@ -57,14 +62,14 @@ def estimate_remaining_seconds(study: Study, statuses: list[CommandStatus], at_a
     pace, needs = _mean_durations(statuses), study.needs()
     ends = {number: 0.0 for number, command_status in enumerate(statuses) if command_status.state == "done"}
     left = sorted(set(range(len(statuses))) - ends.keys(), key=lambda number: statuses[number].state != "running")
-    free = [0.0] * at_a_time  # a heap: when there is room again
+    free = [0.0] * at_a_time  # a heap of the times at which a slot is free
     while left:
-        room = heapq.heappop(free)
+        slot = heapq.heappop(free)
         ready = {number: max((ends[need] for need in needs[number]), default=0.0)
                  for number in left if needs[number] <= ends.keys()}  # fmt: skip
-        number = min(ready, key=lambda number: max(ready[number], room))  # the first of those that can begin soonest
+        number = min(ready, key=lambda number: max(ready[number], slot))  # the first of those that can start soonest
         left.remove(number)
-        ends[number] = max(ready[number], room) + _expected_seconds(statuses[number], pace)
+        ends[number] = max(ready[number], slot) + _expected_seconds(statuses[number], pace)
         heapq.heappush(free, ends[number])
     return max(ends.values(), default=0.0)
 
@@ -74,18 +79,19 @@ def describe_remaining(study: Study, statuses: list[CommandStatus], at_a_time: i
 
     Failed commands and those that wait for them are left out: they are not run again in this run of the study.
     """
-    lost: set[int] = set()
+    blocked: set[int] = set()
     for number, needs in enumerate(study.needs()):
-        if statuses[number].state == "failed" or needs & lost:
-            lost.add(number)
-    kept = [number for number in range(len(statuses)) if number not in lost]
-    rest, found = replace(study, commands=[study.commands[each] for each in kept]), [statuses[each] for each in kept]
-    if all(each.state == "done" for each in found):
+        if statuses[number].state == "failed" or needs & blocked:
+            blocked.add(number)
+    kept = [number for number in range(len(statuses)) if number not in blocked]
+    rest = replace(study, commands=[study.commands[number] for number in kept])
+    rest_statuses = [statuses[number] for number in kept]
+    if all(known.state == "done" for known in rest_statuses):
         return ""
-    seconds = estimate_remaining_seconds(rest, found, at_a_time)
+    seconds = estimate_remaining_seconds(rest, rest_statuses, at_a_time)
     if round(seconds) == 0:
-        return "how long the rest takes is not known yet"
-    return f"{'at least' if unknown_durations(found) else 'about'} {console.format_duration(seconds)} left"
+        return "the remaining time is not known yet"
+    return f"{'at least' if unknown_durations(rest_statuses) else 'about'} {console.format_duration(seconds)} left"
 
 
 def _expected_seconds(command_status: CommandStatus, pace: dict[str, float]) -> float:
@@ -97,13 +103,14 @@ def _expected_seconds(command_status: CommandStatus, pace: dict[str, float]) -> 
 def unknown_durations(statuses: list[CommandStatus]) -> list[str]:
     """Return the names of unfinished commands of which none has finished, so that their duration is unknown."""
     pace = _mean_durations(statuses)
-    return sorted({each.command.name for each in statuses if each.state != "done"} - pace.keys())
+    unfinished = {command_status.command.name for command_status in statuses if command_status.state != "done"}
+    return sorted(unfinished - pace.keys())
 
 
 def count_states(statuses: list[CommandStatus]) -> dict[str, int]:
     """Return the number of commands in each state."""
-    found = Counter(command_status.state for command_status in statuses)
-    return {state: found[state] for state in STATES}
+    counts = Counter(command_status.state for command_status in statuses)
+    return {state: counts[state] for state in STATES}
 
 
 def _find_status(study: Study, command: Command) -> CommandStatus:
@@ -130,8 +137,8 @@ def _unfinished(study: Study, command: Command) -> CommandStatus:
         return CommandStatus(
             command, "failed", f"{last.error or logs.NO_MESSAGE} ({logs.describe_exit_code(last.code)})"
         )
-    begun = any(artifacts.partial_path(part.out).exists() for part in command.parts())
-    return CommandStatus(command, "stopped" if begun else "waiting")
+    has_started = any(artifacts.partial_path(part.out).exists() for part in command.parts())
+    return CommandStatus(command, "stopped" if has_started else "waiting")
 
 
 def _read_manifest(command: Command) -> Manifest | None:
@@ -153,7 +160,7 @@ def _find_differences(made: Manifest, command: Command) -> list[str]:
         for name in sorted(given.keys() & made["inputs"].keys())
         if artifacts.is_artifact(given[name]) and artifacts.digest(given[name]) != made["inputs"][name]["sha256"]
     ]
-    added = [] if command.is_met_by(made["result"]) else ["it lacks what is to be added to it"]
+    added = [] if command.is_met_by(made["result"]) else ["it lacks a part that the options ask for"]
     return [*builder.option_differences(made, command), *named, *changed, *added]
 
 

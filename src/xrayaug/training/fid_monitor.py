@@ -13,7 +13,7 @@ from xrayaug.runtime.distributed import ranks
 
 MAX_IMAGES = 5000  # real and generated ones each; more images hardly change which snapshot is the best
 BATCH_SIZE = 50
-FEATURE_DIMS = {"inception": 2048, "random": 64}  # a classifier's features have the classifier's own dimension
+RANDOM_DIMS = 64  # random features need not be those of FID
 
 Draw = Callable[[int, int], Pixels]  # (start, count) -> images uint8 [count, H, W]
 Visit = Callable[[], None]
@@ -34,9 +34,12 @@ class FidMonitor:
 
     def __init__(self, name: str, reals: Pixels, device: torch.device) -> None:
         from xrayaug.metrics import features
+        from xrayaug.networks import inception
 
         self.reals = reals[:MAX_IMAGES]
-        self.network = features.load_extractor(name, device, dims=FEATURE_DIMS.get(name, FEATURE_DIMS["inception"]))
+        self.network = features.load_extractor(
+            name, device, dims=RANDOM_DIMS if name == "random" else inception.FID_DIMS
+        )
         self._real_statistics: Statistics | None = None  # computed when first needed
 
     def distance(self, draw: Draw, after_each: Visit) -> float:

@@ -20,13 +20,13 @@ from xrayaug.data.images import contact_sheets, tensors
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.data.images.loaders import ImageLoader
 from xrayaug.errors import TrainingError
-from xrayaug.networks.gans import CLASSES
 from xrayaug.options import TrainGan
+from xrayaug.options.choices import LABELS
 from xrayaug.runtime import console, devices, stopping
 from xrayaug.runtime.distributed import ranks, sharing
 from xrayaug.runtime.distributed.sharing import BatchShard
 from xrayaug.runtime.stopping import SaveSchedule
-from xrayaug.storage import builder, weights
+from xrayaug.storage import builder, files, weights
 from xrayaug.storage.checkpoints import Checkpoints, State
 from xrayaug.storage.files import LOG_FILE, Log
 from xrayaug.training import collapse, ema, fid_monitor, gan_model
@@ -120,7 +120,7 @@ class GanTrainer:
         """Train to the end and return the last epoch's log entry."""
         if ranks.is_first():
             contact_sheets.save_png(
-                self.directory / "reals.png", contact_sheets.make_grid(self.reals[:PREVIEWS].cpu().numpy())
+                self.directory / files.REAL_IMAGES_FILE, contact_sheets.make_grid(self.reals[:PREVIEWS].cpu().numpy())
             )
         try:
             self._run_epochs()
@@ -244,7 +244,7 @@ class GanTrainer:
 
     def _save_preview(self, generated: Tensor) -> None:
         if ranks.is_first():
-            preview = self.directory / "previews" / f"epoch-{self.progress.epoch:04}.png"
+            preview = self.directory / files.PREVIEWS_DIRECTORY / f"epoch-{self.progress.epoch:04}.png"
             contact_sheets.save_png(preview, contact_sheets.make_grid(tensors.from_unit(generated)), durable=True)
 
     def _epoch_means(self) -> dict[str, float]:
@@ -328,7 +328,7 @@ def _spread_by_label(images: Tensor | ImageLoader, labels: Tensor | None) -> lis
     if labels is None:
         groups = [images[: collapse.SPREAD_IMAGES]]
     else:
-        indices = [torch.nonzero(labels == label)[: collapse.SPREAD_IMAGES, 0] for label in range(len(CLASSES))]
+        indices = [torch.nonzero(labels == label)[: collapse.SPREAD_IMAGES, 0] for label in range(len(LABELS))]
         groups = [images[group] for group in indices]
     return [collapse.spread(tensors.to_unit(group) if group.dtype == torch.uint8 else group) for group in groups]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xrayaug.data.images import bit_depth, decoding, pixels
-from xrayaug.data.images.pixels import IntensityScale, ValueRange
+from xrayaug.data.images import bit_depth, decoding, value_ranges
+from xrayaug.data.images.intensity import IntensityScale, ValueRange
 
 UNIT = np.float32(0.5)
 
@@ -23,13 +23,13 @@ def write(root: Path, *pictures: Any) -> list[str]:
 def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are decoded from now on."""
     asked: list[str] = []
-    read_value_range = pixels.read_value_range
+    read_value_range = value_ranges.read_value_range
 
     def noting(path: Path) -> ValueRange | None:
         asked.append(path.name)
         return read_value_range(path)
 
-    monkeypatch.setattr(pixels, "read_value_range", noting)
+    monkeypatch.setattr(value_ranges, "read_value_range", noting)
     return asked
 
 
@@ -96,7 +96,7 @@ def test_a_file_that_is_gone_is_no_reason_for_another_depth(tmp_path: Path) -> N
         bit_depth.find_scale(tmp_path, ["gone.png"])
 
 
-def test_a_mixture_is_told_with_counts() -> None:
+def test_a_mixture_of_depths_is_reported_with_counts() -> None:
     assert bit_depth.describe_mixture({"8-bit": 9, "1-bit": 1}, None) == ""
     assert bit_depth.describe_mixture({"12-bit in 16": 9}, IntensityScale(12)) == ""
     assert bit_depth.describe_mixture({"16-bit": 9, "16-bit colour": 2}, IntensityScale(16)) == ""

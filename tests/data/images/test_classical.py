@@ -13,7 +13,7 @@ from xrayaug.options import TrainClassifier
 
 
 def picture(size: int = 64) -> Pixels:
-    """A smooth one that tells left from right and top from bottom."""
+    """Return a smooth image that is symmetric in no axis."""
     across, down = np.meshgrid(np.linspace(0, 3, size), np.linspace(0, 2, size))
     return (120 + 60 * np.sin(across) * np.cos(down) + 20 * across).astype(np.uint8)
 

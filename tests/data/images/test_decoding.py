@@ -1,5 +1,6 @@
-"""Files are decoded side by side, and come in the order given, with what is to be known of each."""
+"""Files are decoded side by side, and come in the order given, each with its metadata."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 from builders import write_png
 
-from xrayaug.data.images import decoding, pixels
+from xrayaug.data.images import decoding, greyscale
 from xrayaug.data.images.decoding import DecodeOptions, ImageMetadata
+from xrayaug.data.images.opening import UnusableImage
 
 SIZE = 8
 
@@ -30,12 +32,12 @@ def test_pictures_come_in_the_order_given(tmp_path: Path, workers: int) -> None:
     assert [each.square.tolist() for each in found] == [np.full((1, SIZE, SIZE), 20 * n).tolist() for n in range(12)]
 
 
-def test_what_is_known_of_a_picture(tmp_path: Path) -> None:
+def test_decoding_returns_hash_depth_blankness_and_stamp(tmp_path: Path) -> None:
     grey = np.arange(36, dtype=np.uint8).reshape(6, 6)
     write_png(tmp_path / "a.png", grey)
     write_png(tmp_path / "b.png", np.full((6, 6), 7, np.uint8))
     first, second = (each.note for each in decode(tmp_path, ["a.png", "b.png"]))
-    assert first == ImageMetadata(pixels.pixel_sha256(grey), "8-bit")
+    assert first == ImageMetadata(decoding.pixel_sha256(grey), "8-bit")
     assert second.blank
 
 
@@ -48,7 +50,7 @@ def test_a_file_that_is_none_is_said_and_gives_no_square(tmp_path: Path) -> None
 
 
 def test_a_file_that_is_gone_ends_it(tmp_path: Path) -> None:
-    """What the storage hides now it may show later: left out, this would be another dataset."""
+    """A file that the storage hides now may be readable later; without it the dataset would be another one."""
     write_png(tmp_path / "a.png", np.zeros((6, 6), np.uint8))
     with pytest.raises(OSError, match="No such file") as caught:
         decode(tmp_path, ["a.png", "gone.png"])
@@ -56,13 +58,13 @@ def test_a_file_that_is_gone_ends_it(tmp_path: Path) -> None:
 
 
 def test_memory_that_runs_out_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def exhausted(*_: Any, **__: Any) -> pixels.Decoded:
+    def exhausted(*_: Any, **__: Any) -> greyscale.Decoded:
         try:
             raise MemoryError
         except MemoryError:
-            raise pixels.UnusableImage("it takes too much memory") from None
+            raise UnusableImage("it takes too much memory") from None
 
-    monkeypatch.setattr(pixels, "decode", exhausted)
+    monkeypatch.setattr(greyscale, "decode", exhausted)
     with pytest.raises(MemoryError, match=r"decoding .*a\.png"):
         decode(tmp_path, ["a.png"])
 
@@ -84,3 +86,10 @@ def test_a_file_that_is_gone_ends_processes_too(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(FileNotFoundError) as caught:
         decode(tmp_path, ["gone.png", "gone too.png"], 2)
     assert caught.value.filename == str(tmp_path / "gone.png")
+
+
+def test_pixel_sha256_depends_on_shape_and_pixels() -> None:
+    picture = (np.arange(24, dtype=np.uint8) * 10).reshape(4, 6)
+    assert decoding.pixel_sha256(picture) == hashlib.sha256(b"4x6\n" + bytes(range(0, 240, 10))).hexdigest()
+    assert decoding.pixel_sha256(picture) == decoding.pixel_sha256(np.asfortranarray(picture))
+    assert decoding.pixel_sha256(picture) != decoding.pixel_sha256(picture.reshape(6, 4))

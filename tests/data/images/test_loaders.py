@@ -55,7 +55,7 @@ def test_a_cpu_reads_what_lies_in_the_wanted_size_and_holds_what_it_resized(
     assert isinstance(make_loader(stack, CPU), StreamingLoader)
 
 
-def test_what_is_held_is_loaded_piece_by_piece(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_loaded_to_the_device_in_chunks(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loaders, "LOAD_CHUNK_BYTES", 2 * stack.shape[1] ** 2)
     assert torch.equal(loaders._load_to_device(stack, CPU), torch.from_numpy(stack.read(slice(None))))
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from xrayaug.data.images import pixels, png
+from xrayaug.data.images import greyscale, png
+from xrayaug.data.images.opening import open_image
 
 PLENTY = 1 << 20
 RANDOM = np.random.default_rng(0)
@@ -52,9 +53,9 @@ def test_it_reads_what_pillow_reads(tmp_path: Path, picture: png.PixelArray, lev
 @pytest.mark.parametrize("invert", [False, True])
 def test_both_ways_give_the_same_picture(tmp_path: Path, picture: png.PixelArray, invert: bool) -> None:
     (tmp_path / "a.png").write_bytes(png_of(picture))
-    quick = pixels.decode(tmp_path / "a.png", invert=invert)
-    with pixels.open_image(tmp_path / "a.png") as image:
-        slow = pixels.convert_to_grey(image, invert=invert)
+    quick = greyscale.decode(tmp_path / "a.png", invert=invert)
+    with open_image(tmp_path / "a.png") as image:
+        slow = greyscale.convert_to_grey(image, invert=invert)
     np.testing.assert_array_equal(quick.grey, slow.grey)
     assert (quick.depth, quick.mode) == (slow.depth, slow.mode)
 
@@ -89,12 +90,12 @@ def unusual() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", unusual())
-def test_what_is_out_of_the_ordinary_is_left_to_pillow(tmp_path: Path, name: str) -> None:
+def test_unusual_png_files_are_left_to_pillow(tmp_path: Path, name: str) -> None:
     assert read(tmp_path, unusual()[name]) is None
 
 
 @pytest.mark.parametrize("cut", [20, 40, 200, 1])
-def test_what_is_cut_short_is_left_to_pillow(tmp_path: Path, cut: int) -> None:
+def test_truncated_png_files_are_left_to_pillow(tmp_path: Path, cut: int) -> None:
     assert read(tmp_path, png_of(GREY)[:-cut]) is None
 
 

@@ -25,7 +25,7 @@ def half(grey: Pixels) -> Pixels:
 
 
 def smooth(seed: int, size: int = SIZE) -> Pixels:
-    """A picture of large and small structures, like no other of another seed."""
+    """Return an image of large and small structures, unlike those of other seeds."""
     random = np.random.default_rng(seed)
     layers = [
         np.asarray(Image.fromarray(random.normal(0, edge**-0.5, (edge, edge)).astype(np.float32)).resize((size, size)))
@@ -50,7 +50,7 @@ CHANGES: dict[str, Callable[[Pixels], Pixels]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_what_was_done_to_a_copy_does_not_hide_it(change: Callable[[Pixels], Pixels]) -> None:
+def test_near_duplicates_are_found_after_each_change(change: Callable[[Pixels], Pixels]) -> None:
     originals = [smooth(seed) for seed in range(5)]
     stacked = np.stack([*originals, change(originals[3])])
     assert similarity.group_near_duplicates(stacked).groups() == [[3, 5]]
@@ -70,7 +70,7 @@ def test_blank_and_nearly_blank_pictures_are_no_copies() -> None:
     assert similarity.group_near_duplicates(blank).groups() == []
 
 
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_block_size_does_not_change_the_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     originals = np.stack([smooth(seed) for seed in range(20)])
     stacked = np.concatenate([originals, originals[[4, 17, 4]][:, ::-1], originals[:1]])
     told: list[int] = []

@@ -43,13 +43,13 @@ def test_arrays_of_several_sizes_are_resized_as_pillow_does(tmp_path: Path) -> N
 
 
 def resident_file_kib() -> int:
-    """What of mapped files counts as this process's memory."""
+    """Return the memory of mapped files that counts as this process's own."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux says what is mapped")
-def test_what_is_mapped_does_not_stay_the_processs_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mapped_pages_are_released_after_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "RELEASE_BYTES", 1 << 20)
     pictures = np.zeros((256, 512, 512), np.uint8)  # 64 MiB
     found = Stack([mapped(tmp_path / "a.npy", pictures)], np.zeros(256, np.int32), np.arange(256), (512, 512))

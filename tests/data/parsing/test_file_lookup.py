@@ -26,7 +26,7 @@ def lookup(root: Path, *files: str) -> FileLookup:
         ("1.2.840.7", "b/1.2.840.7.png", Spelling.EXACT),
     ],
 )
-def test_a_file_is_found_and_how_it_differs_is_told(tmp_path: Path, path: str, file: str, spelling: Spelling) -> None:
+def test_a_lookup_reports_how_the_name_differs(tmp_path: Path, path: str, file: str, spelling: Spelling) -> None:
     found = lookup(tmp_path, "a/one.png", "a/two.jpg", "b/1.2.840.7.png").find(PurePosixPath(path))
     assert found == Match((file,), spelling)
 
@@ -36,7 +36,7 @@ def test_unicode_forms_are_one_name(tmp_path: Path) -> None:
     assert lookup(tmp_path, there).find(PurePosixPath(listed)) == Match((there,), Spelling.UNICODE)
 
 
-def test_several_files_are_all_told_and_none_is_none(tmp_path: Path) -> None:
+def test_a_lookup_returns_all_matching_files(tmp_path: Path) -> None:
     found = lookup(tmp_path, "a/x.png", "b/x.png")
     assert found.find(PurePosixPath("x.png")).files == ("a/x.png", "b/x.png")
     assert found.find(PurePosixPath("c/x.png")) == Match(())

@@ -42,6 +42,6 @@ def test_identifiers_that_lost_digits_are_refused_with_examples(cells: list[str]
     assert cells[0].removesuffix(".0") in problem.value.message
 
 
-def test_what_only_looks_like_it_is_kept() -> None:
+def test_identifiers_that_only_look_converted_are_kept() -> None:
     cells = ["3E10", "12345678901234567", "12345678901234568", "0012", "0013"]
     assert identifiers.unify(cells, "who") == ({cell: cell for cell in cells}, [])

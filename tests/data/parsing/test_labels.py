@@ -73,7 +73,7 @@ def test_numbers_parted_by_a_comma_are_refused(cell: str) -> None:
         DEFAULT_RULES.read(cell)
 
 
-def test_what_no_one_names_is_refused() -> None:
+def test_words_that_are_no_labels_are_refused() -> None:
     with pytest.raises(DataError, match="'grey'"):
         DEFAULT_RULES.read("grey")
     with pytest.raises(DataError, match="'2'"):

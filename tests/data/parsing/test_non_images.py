@@ -30,7 +30,7 @@ from xrayaug.data.parsing import non_images
         ("normal/7.png", ["normal/_groundtruth_(1)_normal_7.png_0d1a2b3c-1111-2222-3333-0123456789ab.png"]),
     ],
 )
-def test_what_is_no_radiograph_is_known_by_its_name_and_counterpart(radiograph: str, others: list[str]) -> None:
+def test_non_radiographs_are_found_by_name_and_counterpart(radiograph: str, others: list[str]) -> None:
     found = non_images.find_non_images([*others, radiograph])
     assert list(found) == others
     assert all(why.startswith(non_images.NO_RADIOGRAPH) for why in found.values())

@@ -21,7 +21,7 @@ FINDINGS = ("Mass", "Nodule", "Hernia", "Edema")
 
 @dataclass(frozen=True)
 class Coding:
-    """How a list says normal and abnormal: the title of the column, words of either kind, and what must be told."""
+    """One form of a list's labels: the title of the column, words of either kind, and the expected messages."""
 
     title: str
     normal: tuple[str, ...]
@@ -56,7 +56,7 @@ EXTRA = {"view": ("AP", "PA", "a, b", 'say "no"', "1;2"), "Site": ("Zürich", "K
 
 @dataclass
 class Case:
-    """A list on disk, the options to read it by, and what must come of it."""
+    """A list on disk, the options to read it with, and the expected result."""
 
     root: Path
     options: dict[str, Any]

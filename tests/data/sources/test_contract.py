@@ -1,4 +1,4 @@
-"""What every module in `sources/` must keep; it is found by listing, and needs a tiny tree here."""
+"""Contract tests of every module in `sources/`, found by listing; each needs a small tree here."""
 
 import os
 import shutil
@@ -132,7 +132,7 @@ def test_a_folder_that_may_not_be_read_is_an_error_that_names_it(
 
 
 @every_source
-def test_the_lists_that_were_read_are_told(name: str, tmp_path: Path) -> None:
+def test_the_lists_that_were_read_are_reported(name: str, tmp_path: Path) -> None:
     TREES[name](tmp_path)
     if name == "mura":
         (tmp_path / "train_image_paths.csv").write_text(

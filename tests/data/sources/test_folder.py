@@ -78,7 +78,7 @@ def test_a_label_for_all_keeps_the_splits(tmp_path: Path) -> None:
 
 def test_a_label_against_the_classes_is_refused(tmp_path: Path) -> None:
     tree(tmp_path, "normal/a.png", "abnormal/b.png")
-    with pytest.raises(DataError, match="--label is normal, but the images lie in classes: abnormal, normal"):
+    with pytest.raises(DataError, match=r"--label is normal.* abnormal, normal"):
         read(tmp_path, label="normal")
 
 
@@ -204,7 +204,7 @@ def test_pictures_with_a_suffix_that_is_not_read_are_lost_and_others_of_jpeg_rea
     ]  # fmt: skip
 
 
-def test_what_no_radiograph_stands_beside_is_read(tmp_path: Path) -> None:
+def test_masks_without_a_radiograph_beside_them_are_read(tmp_path: Path) -> None:
     files = {"Normal/masks/1.png", "Normal/GT_1/2.png", "Normal/hand_seg1.png"}
     assert set(told(read(tree(tmp_path, *sorted(files), "Normal/notes.txt")))) == files
     with pytest.raises(InputError, match="1 of them seem to be masks"):

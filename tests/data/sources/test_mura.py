@@ -66,7 +66,7 @@ def test_labels_splits_patients_and_studies(tmp_path: Path) -> None:
     assert listing.notes == []
 
 
-def test_what_images_have_in_common_is_in_memory_once(tmp_path: Path) -> None:
+def test_records_share_equal_strings(tmp_path: Path) -> None:
     lists(tree(tmp_path))
     one, other, third = read(tmp_path).records[:3]
     assert one.study is other.study and one.patient is other.patient is third.patient
@@ -168,7 +168,7 @@ def test_without_lists_the_tree_is_walked(tmp_path: Path) -> None:
     assert [note.split(":")[0] for note in listing.notes] == ["no train_image_paths.csv", "no valid_image_paths.csv"]
 
 
-def test_listed_but_missing_and_there_but_unlisted_are_told(tmp_path: Path) -> None:
+def test_missing_and_unlisted_images_are_reported(tmp_path: Path) -> None:
     lists(tree(tmp_path))
     (tmp_path / HAND[0]).unlink()
     touch(tmp_path / "train/XR_HAND/patient00009/study1_negative/image1.png")
@@ -196,20 +196,18 @@ def test_none_of_the_listed_images_on_disk_is_an_error(tmp_path: Path) -> None:
     lists(tree(tmp_path))
     for file in HAND:
         (tmp_path / file).unlink()
-    with pytest.raises(
-        InputError, match=r"none of the 6 listed images is under .*looked for train/XR_HAND/patient00001"
-    ):
+    with pytest.raises(InputError, match=r"none of the 6 .*train/XR_HAND/patient00001"):
         read(tmp_path)
 
 
 def test_paths_that_climb_are_refused(tmp_path: Path) -> None:
     lists(tree(tmp_path))
     (tmp_path / "train_image_paths.csv").write_text("MURA-v1.1/train/XR_HAND/../../../secret.png\n")
-    with pytest.raises(DataError, match=r"train_image_paths\.csv line 1 leads out of the tree"):
+    with pytest.raises(DataError, match=r"train_image_paths\.csv line 1"):
         read(tmp_path)
 
 
-def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_part_tree_or_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no XR_SHOULDER; there are XR_HAND, XR_WRIST"):
         read(tree(tmp_path), part="shoulder")
     with pytest.raises(InputError, match="holds no MURA tree"):

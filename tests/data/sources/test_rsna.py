@@ -67,7 +67,7 @@ def test_ids_come_in_several_forms(tmp_path: Path, written: str) -> None:
     assert (record.patient, record.extra) == ("1377", {"boneage_months": "24", "male": "0"})
 
 
-def test_what_the_csv_and_the_disk_do_not_share_is_skipped(tmp_path: Path) -> None:
+def test_images_only_on_disk_or_only_in_the_csv_are_skipped(tmp_path: Path) -> None:
     kaggle(tmp_path)
     images(tmp_path / TRAINING / TRAINING, 9999, "cover")
     path = tmp_path / f"{TRAINING}.csv"
@@ -130,7 +130,7 @@ def test_without_a_csv_the_images_are_read_alone(tmp_path: Path) -> None:
     assert [(r.patient, r.split) for r in alone.records] == [("4360", "test")]
 
 
-def test_what_is_no_such_set_is_refused(tmp_path: Path) -> None:
+def test_a_directory_without_an_rsna_csv_is_refused(tmp_path: Path) -> None:
     images(tmp_path / "normal", 1)
     (tmp_path / "a.csv").write_text("file,label\nnormal/1.png,0\n")
     assert not rsna.detect(tmp_path)

@@ -36,7 +36,7 @@ def told(listing: Listing) -> dict[str, str]:
     return {record.file: record.label for record in listing.records}
 
 
-def test_every_column(root: Path) -> None:
+def test_all_columns_of_a_list_are_read(root: Path) -> None:
     text = "Image,Label,Patient,Study,Split,Age\na.png,0,p1,s1,train,9\nx/b.png,1,p2,s1,val,8\nx/c.jpg,1,p2,s2,,7\n"
     assert plain(read(root / "t.csv", text)) == [
         Record("a.png", "normal", "p1", "p1/s1", "train"),
@@ -45,7 +45,7 @@ def test_every_column(root: Path) -> None:
     ]
 
 
-def test_what_is_unknown_is_the_image_s_own(root: Path) -> None:
+def test_unknown_patients_and_studies_are_unique_to_the_image(root: Path) -> None:
     listing = read(root / "t.csv", "file,class,patient\na.png,normal,p1\nx/b.png,abnormal,\n")
     assert [(r.patient, r.study) for r in listing.records] == [("p1", "a"), ("x/b", "x/b")]
     assert listing.notes == [
@@ -89,7 +89,7 @@ def test_a_table_apart_from_the_images(root: Path, tmp_path_factory: pytest.Temp
     apart.write_text("path,label\nb.png,0\n")
     listing = read(root / "x", table=apart)
     assert (listing.root, told(listing)) == (root / "x", {"b.png": "normal"})
-    with pytest.raises(InputError, match=r"gone\.csv does not exist, neither here nor in"):
+    with pytest.raises(InputError, match=r"gone\.csv does not exist"):
         read(root / "x", table=Path("gone.csv"))
     with pytest.raises(UsageError, match="and --table another"):
         read(apart, table=root / "t.csv")
@@ -122,11 +122,11 @@ def test_usual_words_for_labels(root: Path, no: str, yes: str) -> None:
 
 
 def test_labels_and_splits_that_say_nothing_are_errors_with_a_line(root: Path) -> None:
-    with pytest.raises(DataError, match="line 3: 'grey' is neither normal nor abnormal"):
+    with pytest.raises(DataError, match="line 3: 'grey'"):
         read(root / "t.csv", "image,label\na.png,0\nx/b.png,grey\n")
     with pytest.raises(DataError, match="line 2: 'A' is no split"):
         read(root / "t.csv", "image,label,split\na.png,0,A\n")
-    with pytest.raises(DataError, match="no class is called 'ill'; there are sick, well"):
+    with pytest.raises(DataError, match=r"'ill'.* sick, well"):
         read(root / "t.csv", "image,label\na.png,sick\nx/b.png,well\n", abnormal_class="ill")
 
 
@@ -148,7 +148,7 @@ def test_lines_without_use_are_skipped_with_the_reason(root: Path) -> None:
 
 
 def test_none_of_the_listed_images_on_disk_is_an_error(root: Path) -> None:
-    with pytest.raises(InputError, match=r"none of the 1 images .* is usable: gone\.png: listed but not on disk"):
+    with pytest.raises(InputError, match=r"none of the 1 images .*gone\.png"):
         read(root / "t.csv", "image,label\ngone.png,0\n")
     with pytest.raises(InputError, match="only a header"):
         read(root / "t.csv", "image,label\n")
@@ -212,7 +212,7 @@ def test_several_classes_and_an_empty_cell_can_be_named(root: Path) -> None:
         read(root / "t.csv", normal_class="No Finding", abnormal_class="Nodule")
     with pytest.raises(DataError, match="'mass' is named as normal and as abnormal"):
         read(root / "t.csv", normal_class="MASS", abnormal_class="Mass")
-    with pytest.raises(DataError, match=r"no class is called 'Hernia'; there are Mass, Mass\|Nodule, No Finding"):
+    with pytest.raises(DataError, match=r"'Hernia'.* Mass, Mass\|Nodule, No Finding"):
         read(root / "t.csv", normal_class="No Finding,Hernia")
 
 
@@ -231,7 +231,7 @@ def test_only_some_lines_can_be_read(root: Path) -> None:
     assert told(read(root / "t.csv", only=("hand=1", "view = ap"))) == {"x/b.png": "abnormal"}
     with pytest.raises(DataError, match=r"no line of .*t\.csv has view=LL"):
         read(root / "t.csv", only=("view=LL",))
-    with pytest.raises(DataError, match="no column 'foot'; there are image, label, hand, view"):
+    with pytest.raises(DataError, match=r"'foot'.* image, label, hand, view"):
         read(root / "t.csv", only=("foot=1",))
     with pytest.raises(UsageError, match="--only hand is no condition"):
         read(root / "t.csv", only=("hand",))
@@ -281,7 +281,7 @@ def test_a_column_whose_name_means_normal_is_not_turned_round(root: Path) -> Non
         on_three(root, "Non-displaced fracture", "1", "0", "0", label_column="Non-displaced fracture")
 
 
-def test_words_and_columns_are_told(root: Path) -> None:
+def test_words_and_columns_are_reported(root: Path) -> None:
     listing = on_three(root, "Finding,Patient ID", "Mass,1", "none,2", "Efusion,2.0", abnormal_class="Mass")
     assert [each.to_dict() for each in listing.words] == [
         {"word": "Efusion", "count": 1, "label": "normal"},

@@ -11,7 +11,7 @@ NUMBERS = itertools.count()
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory that the runs lie in."""
+    """The directory of the runs."""
     directory = tmp_path_factory.mktemp("readers")
     write_runs(directory)
     return directory

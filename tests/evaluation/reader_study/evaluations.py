@@ -18,15 +18,15 @@ from xrayaug.stages import augment
 from xrayaug.storage import builder
 
 SYNTHETIC, LEARNT, REAL = 10, 12, 10  # images; 100 percent adds all that are synthetic
-BRIGHT, DARK, GREY = 200, 20, 100  # what they are: synthetic, learnt from, the arm's own
+BRIGHT, DARK, GREY = 200, 20, 100  # brightness of the synthetic ones, those learnt from, the arm's own
 
 
 def write_runs(home: Path) -> None:
-    """Runs on the arms of 0, 50 and 100 percent, called so."""
+    """Runs named 0, 50 and 100 on the arms of these percents."""
     learnt = [row(patient=f"l{number}", file=f"l{number}.png") for number in range(LEARNT)]
     write_dataset(home / "learnt", learnt, pixels=noise(LEARNT, DARK, 8))
     builder.build_artifact(TrainGan(data=home / "learnt", out=home / "gan"), "gan-run", lambda _: {})
-    builder.build_artifact(Sample(run=home / "gan", out=home / "synthetic"), "dataset", _sampled)
+    builder.build_artifact(Sample(run=home / "gan", out=home / "synthetic"), "dataset", _write_samples)
     real = [row(patient=f"r{number}", file=f"r{number}.png") for number in range(REAL)]
     others = [row(patient=split, split=split, label=label, file=f"{split}-{label}.png")
               for split in ("valid", "test") for label in dataset.LABELS]  # fmt: skip
@@ -36,18 +36,18 @@ def write_runs(home: Path) -> None:
     for percent in (0, 50, 100):
         arm = Augment(real=home / "real", synthetic=home / "synthetic", percent=percent, out=home / f"arm-{percent}")
         augment.run(arm)
-        told = dataset.open_dataset(arm.out).artifact.result["arm"]
+        settings = dataset.open_dataset(arm.out).artifact.result["arm"]
         run = TrainClassifier(data=arm.out, out=home / f"{percent}", weights="none")
-        builder.build_artifact(run, "classifier-run", partial(_said, {"arm": told}))
+        builder.build_artifact(run, "classifier-run", partial(_write_result, {"arm": settings}))
 
 
 def write_evaluation(out: Path) -> Path:
-    """An evaluation of the runs beside it, which says nothing."""
-    builder.build_artifact(asked(out), "evaluation", partial(_said, {"arms": []}))
+    """An evaluation of the runs beside it, without any score."""
+    builder.build_artifact(evaluate_options(out), "evaluation", partial(_write_result, {"arms": []}))
     return out
 
 
-def asked(out: Path, **changes: Any) -> Evaluate:
+def evaluate_options(out: Path, **changes: Any) -> Evaluate:
     """The command of that evaluation."""
     runs = tuple(out.parent / name for name in ("0", "50", "100"))
     return Evaluate(runs=runs, out=out, device="cpu", **changes)
@@ -58,7 +58,7 @@ def noise(count: int, brightness: int, size: int) -> Pixels:
     return (brightness + np.random.default_rng(brightness).integers(-9, 10, (count, size, size))).astype(np.uint8)
 
 
-def _sampled(directory: Path) -> dict[str, Any]:
+def _write_samples(directory: Path) -> dict[str, Any]:
     rows: list[Row] = [row(synthetic=True, patient="", study="", source="dcgan") for _ in range(SYNTHETIC)]
     with arrays.writing_images(directory, 8) as writer:
         writer.write(noise(SYNTHETIC, BRIGHT, 8))
@@ -66,20 +66,20 @@ def _sampled(directory: Path) -> dict[str, Any]:
     return {}
 
 
-def _said(result: dict[str, Any], directory: Path) -> dict[str, Any]:
+def _write_result(result: dict[str, Any], directory: Path) -> dict[str, Any]:
     (directory / "nothing.txt").write_text("nothing\n", encoding="utf-8")
     return result
 
 
-def answer(said: Any, **changes: Any) -> dict[str, Any]:
-    """An answer as the page saves it, but for the image it is of."""
-    return {"answer": said, "confidence": None, "seconds": 1.5, "defects": [], "comment": ""} | changes
+def answer(word: Any, **changes: Any) -> dict[str, Any]:
+    """An answer as the page saves it, without the name of the image."""
+    return {"answer": word, "confidence": None, "seconds": 1.5, "defects": [], "comment": ""} | changes
 
 
-def saved(given: dict[str, dict[str, Any]], study: str = "5" * 16, reader: str = "AB") -> dict[str, Any]:
-    """What the page saves."""
-    told = [{"image": name} | each for name, each in given.items()]
-    return {"format": 1, "kind": "xrayaug-reader-results", "study": study, "reader": reader, "answers": told}
+def saved(answers: dict[str, dict[str, Any]], study: str = "5" * 16, reader: str = "AB") -> dict[str, Any]:
+    """The content of the file that the page saves."""
+    entries = [{"image": name} | each for name, each in answers.items()]
+    return {"format": 1, "kind": "xrayaug-reader-results", "study": study, "reader": reader, "answers": entries}
 
 
 def write_answers(path: Path, content: Any) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from browser import Browser, skip_or_fail
-from evaluation.reader_study.evaluations import asked
+from evaluation.reader_study.evaluations import evaluate_options
 
 from xrayaug.evaluation.gather import reader_files
 from xrayaug.evaluation.reader_study import study
@@ -33,7 +33,7 @@ def driver(browser: Browser) -> Any:
 @pytest.fixture
 def opened(browser: Browser, evaluation: Path) -> Path:
     """An evaluation whose page stands in the browser, begun by reader AB."""
-    evaluate.run(asked(evaluation, reader_study=COUNT))
+    evaluate.run(evaluate_options(evaluation, reader_study=COUNT))
     browser.open(evaluation / study.PAGE_FILE)
     browser.run("localStorage.clear()")
     begin(browser.driver, "A <b>/B")
@@ -65,7 +65,7 @@ def wait_for(found: Callable[[], list[Path]]) -> Path:
 
 def test_a_reader_answers_by_keyboard_leaves_and_saves(browser: Browser, driver: Any, opened: Path) -> None:
     key = reader_files.read_key(artifacts.open_artifact(opened))
-    truths = [told["synthetic"] for told in key["answers"].values()]
+    truths = [entry.synthetic for entry in key.truth.values()]
     assert place(driver) == f"Image 1 of {COUNT}"
     for number, synthetic in enumerate(truths[:3]):
         press(driver, "s" if synthetic else "R", str(number + 1), Keys.ARROW_RIGHT)
@@ -78,7 +78,7 @@ def test_a_reader_answers_by_keyboard_leaves_and_saves(browser: Browser, driver:
     assert place(driver).startswith(f"Image 2 of {COUNT}, answered: ")
 
     driver.refresh()
-    assert "3 answers of A <b>/B are kept" in driver.find_element(By.ID, "kept-text").text
+    assert "3 answers of A <b>/B are kept" in driver.find_element(By.ID, "stored-text").text
     press(driver, Keys.ENTER)
     assert place(driver).startswith(f"Image 2 of {COUNT}, answered: {'real' if truths[1] else 'synthetic'}")
     assert driver.find_element(By.ID, "comment").get_property("value") == "six fingers, R and s </script>"
@@ -91,16 +91,16 @@ def test_a_reader_answers_by_keyboard_leaves_and_saves(browser: Browser, driver:
     assert [each.text for each in driver.find_elements(By.CSS_SELECTOR, "#missing-list button")] == ["6"]
     driver.find_element(By.ID, "save").click()
     file = wait_for(lambda: list(browser.downloads.glob("reader-*.json")))
-    assert file.name == f"reader-A-b-B-{key['study'][:8]}.json"
+    assert file.name == f"reader-A-b-B-{key.name[:8]}.json"
 
-    result = evaluate.run(asked(opened, reader_results=(file,)))["readers"]
-    (told,) = result["readers"]
-    assert (told["reader"], told["answered"], told["accuracy"]["right"]) == ("A <b>/B", 5, 4)
+    result = evaluate.run(evaluate_options(opened, reader_results=(file,)))["readers"]
+    (reader,) = result["readers"]
+    assert (reader["reader"], reader["answered"], reader["accuracy"]["correct"]) == ("A <b>/B", 5, 4)
     assert result["comments"][0]["comment"] == "six fingers, R and s </script>"
     assert result["defects"]["digit"] == {"synthetic": int(truths[1]), "real": int(not truths[1])}
-    given = json.loads(file.read_text(encoding="utf-8"))["answers"]
-    assert [each["confidence"] for each in given] == [1, 2, 3, None, None, None]
-    assert all(each["seconds"] > 0 for each in given[:5])
+    answers = json.loads(file.read_text(encoding="utf-8"))["answers"]
+    assert [each["confidence"] for each in answers] == [1, 2, 3, None, None, None]
+    assert all(each["seconds"] > 0 for each in answers[:5])
     assert browser.complaints() == []
     assert set(browser.requests()) == {(opened / study.PAGE_FILE).as_uri()}
 
@@ -108,7 +108,7 @@ def test_a_reader_answers_by_keyboard_leaves_and_saves(browser: Browser, driver:
 def test_the_pictures_are_shown_and_the_buttons_do_what_the_keys_do(driver: Any, opened: Path) -> None:
     assert driver.execute_script("return document.getElementById('image').naturalWidth") == 8
     driver.find_element(By.CSS_SELECTOR, "[data-answer=synthetic]").click()
-    driver.find_element(By.CSS_SELECTOR, "[data-sure='4']").click()
+    driver.find_element(By.CSS_SELECTOR, "[data-confidence='4']").click()
     assert place(driver) == f"Image 1 of {COUNT}, answered: synthetic"
     pressed = driver.find_elements(By.CSS_SELECTOR, "[aria-pressed=true]")
     assert [each.text.split()[-1] for each in pressed] == ["Synthetic", "4"]
@@ -124,7 +124,7 @@ def test_readers_who_share_a_browser_have_answers_of_their_own(driver: Any, open
     assert place(driver) == f"Image 1 of {COUNT}"
     press(driver, "r")
     driver.refresh()
-    assert "1 answers of CD are kept" in driver.find_element(By.ID, "kept-text").text
+    assert "1 answers of CD are kept" in driver.find_element(By.ID, "stored-text").text
     begin(driver, "A <b>/B")
     assert place(driver) == f"Image 2 of {COUNT}, answered: synthetic"
 
@@ -132,9 +132,9 @@ def test_readers_who_share_a_browser_have_answers_of_their_own(driver: Any, open
 def test_answers_that_are_discarded_are_gone(driver: Any, opened: Path) -> None:
     press(driver, "s")
     driver.refresh()
-    driver.find_element(By.ID, "anew").click()
+    driver.find_element(By.ID, "discard").click()
     driver.switch_to.alert.accept()
-    assert not driver.find_element(By.ID, "kept").is_displayed()
+    assert not driver.find_element(By.ID, "stored").is_displayed()
     begin(driver, "A <b>/B")
     assert place(driver) == f"Image 1 of {COUNT}"
 
@@ -142,11 +142,11 @@ def test_answers_that_are_discarded_are_gone(driver: Any, opened: Path) -> None:
 DAMAGED = ["{", "null", "7", '{"answers": null}', '{"answers": 7, "place": 99}']
 
 
-def test_what_was_kept_may_be_damaged(browser: Browser, driver: Any, opened: Path) -> None:
-    name = reader_files.read_key(artifacts.open_artifact(opened))["study"]
-    for kept in DAMAGED:
+def test_damaged_storage_counts_as_none(browser: Browser, driver: Any, opened: Path) -> None:
+    name = reader_files.read_key(artifacts.open_artifact(opened)).name
+    for content in DAMAGED:
         driver.get((opened / study.PAGE_FILE).as_uri())
-        driver.execute_script("localStorage.setItem(arguments[0], arguments[1])", f"xrayaug-reader-{name}-X", kept)
+        driver.execute_script("localStorage.setItem(arguments[0], arguments[1])", f"xrayaug-reader-{name}-X", content)
         begin(driver, "X")
         assert place(driver) == f"Image 1 of {COUNT}"
     assert browser.complaints() == []

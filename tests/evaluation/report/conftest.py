@@ -1,4 +1,4 @@
-"""A study as small as can be, from GAN to runs, whose report every test here reads."""
+"""A minimal study, from GAN to runs, whose report all tests here share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ FLOOR = {"value": 9.0, "floor": 2.0, "floor_sd": 0.5, "excess": 7.0, "ratio": 4.
 
 @dataclass(frozen=True)
 class Study:
-    """Where its parts lie; the runs' directories have hostile names, and so has the source of the test images."""
+    """The paths of a study; the runs' directories and the source of the test images have hostile names."""
 
     home: Path
     runs: list[Path]
@@ -53,7 +53,7 @@ def study(make_dataset: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="session")
 def evaluation(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The evaluation with everything that can be given."""
+    """The evaluation with all optional inputs."""
     out = tmp_path_factory.mktemp("evaluation") / "out"
     evaluate.run(study.options(out, fid=(study.distance,), copies=study.copies, by="source"))
     return out

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from xrayaug.networks import gans
-from xrayaug.networks.gans import CLASSES, Recipe, Shape
+from xrayaug.networks.gans import Recipe, Shape
+from xrayaug.options.choices import LABELS
 from xrayaug.training import augmentation
 from xrayaug.training.gan_model import AUGMENTATION_COLUMN, AUGMENTED_VIEWS, GanModel, StepRandomness, realness_score
 from xrayaug.training.losses import check_loss
@@ -21,8 +22,8 @@ WIDTH = 0.25  # of the usual channels, where only shapes and rules are looked at
 
 
 def kinds(name: str) -> list[int]:
-    """How many labels its networks may be told."""
-    return {"never": [0], "optional": [0, len(CLASSES)], "always": [len(CLASSES)]}[gans.load(name).CONDITIONAL]
+    """Return the possible numbers of classes of its networks."""
+    return {"never": [0], "optional": [0, len(LABELS)], "always": [len(LABELS)]}[gans.load(name).CONDITIONAL]
 
 
 BUILDS = [(name, size, classes) for name in gans.names() for size in gans.load(name).SIZES for classes in kinds(name)]
@@ -54,7 +55,7 @@ def test_it_has_a_name_fit_for_the_command_line(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", gans.names())
-def test_its_recipe_is_one_that_it_can_be_trained_by(name: str) -> None:
+def test_its_recipe_can_be_trained(name: str) -> None:
     arch = gans.load(name)
     for size in arch.SIZES:
         recipe = arch.recipe(size)
@@ -88,9 +89,7 @@ def test_the_width_is_a_factor_of_the_channels(name: str, size: int, classes: in
 
 
 @pytest.mark.parametrize(("name", "size", "classes"), SMALL)
-def test_images_are_in_range_or_near_and_judgements_what_they_are_said_to_be(
-    name: str, size: int, classes: int
-) -> None:
+def test_images_are_near_their_range_and_outputs_have_their_kind(name: str, size: int, classes: int) -> None:
     torch.manual_seed(0)
     g, d = networks(name, size, classes)
     images = g(torch.randn(BATCH, LATENT), labels(classes))
@@ -114,13 +113,13 @@ def test_initial_weights_follow_the_seed(name: str, size: int, classes: int) -> 
 
 
 @pytest.mark.parametrize(("name", "size", "classes"), SMALL)
-def test_an_image_when_sampling_depends_on_no_other(name: str, size: int, classes: int) -> None:
+def test_a_sampled_image_does_not_depend_on_its_batch(name: str, size: int, classes: int) -> None:
     torch.manual_seed(0)
     g = networks(name, size, classes)[0].eval()
-    z, told = torch.randn(4, LATENT), labels(classes, 4)
+    z, y = torch.randn(4, LATENT), labels(classes, 4)
     swapped = torch.cat([z[:2], torch.randn(2, LATENT)])
     with torch.inference_mode():
-        first, second = g(z, told), g(swapped, told)
+        first, second = g(z, y), g(swapped, y)
     torch.testing.assert_close(first[:2], second[:2])
     assert not torch.allclose(first[2:], second[2:])
 
@@ -129,11 +128,11 @@ def test_an_image_when_sampling_depends_on_no_other(name: str, size: int, classe
 def test_a_label_makes_a_difference(name: str, size: int, classes: int) -> None:
     torch.manual_seed(0)
     g, d = (network.eval() for network in networks(name, size, classes))
-    z, told = torch.randn(BATCH, LATENT), torch.zeros(BATCH, dtype=torch.int64)
-    images = g(z, told)
-    assert not torch.equal(images, g(z, told + 1))
-    judged = d(images, told)
-    assert judged.ndim == 2 or not torch.equal(judged, d(images, told + 1))
+    z, y = torch.randn(BATCH, LATENT), torch.zeros(BATCH, dtype=torch.int64)
+    images = g(z, y)
+    assert not torch.equal(images, g(z, y + 1))
+    judged = d(images, y)
+    assert judged.ndim == 2 or not torch.equal(judged, d(images, y + 1))
 
 
 @pytest.mark.parametrize(("name", "size", "classes"), SMALL)

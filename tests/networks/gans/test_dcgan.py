@@ -78,7 +78,7 @@ def test_parameters_in_total() -> None:
 
 
 @pytest.mark.parametrize("size", dcgan.SIZES)
-def test_the_recipe_is_the_thesiss_and_holds_nothing_else(size: int) -> None:
+def test_the_recipe_is_the_thesiss(size: int) -> None:
     assert dcgan.recipe(size) == Recipe(
         latent=100, batch_size=100, lr=3.4e-4, beta1=0.5, beta2=0.999, loss="bce",
         r1=0, r2=0, gradient_penalty=0, path_length=0, penalty_every=1, ema=0, d_augment="none",
@@ -138,7 +138,7 @@ def test_the_generators_loss_does_not_saturate() -> None:
     assert loss.item() == pytest.approx(-(math.log(0.2) + math.log(0.75)) / 2, rel=1e-6)
 
 
-def test_a_discriminator_that_knows_nothing_loses_two_bits() -> None:
+def test_an_uninformed_discriminator_has_a_loss_of_two_bits() -> None:
     half = torch.full((4,), 0.5)
     assert discriminator_loss("bce", half, half).item() == pytest.approx(2 * math.log(2))
 

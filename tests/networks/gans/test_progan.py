@@ -65,7 +65,7 @@ def test_it_never_shrinks() -> None:
     assert sizes == sorted(sizes)
 
 
-def test_growing_says_when_the_layers_in_use_have_changed() -> None:
+def test_grow_returns_whether_layers_have_changed() -> None:
     g, _ = networks()
     changes = [step for step in range(101) if g.grow(step / 100)]
     borders = [0, *(-(-100 * PHASE * phase // 1) for phase in range(1, 2 * DOUBLINGS + 1))]
@@ -73,7 +73,7 @@ def test_growing_says_when_the_layers_in_use_have_changed() -> None:
 
 
 @pytest.mark.parametrize("border", range(1, 2 * DOUBLINGS + 1))
-def test_nothing_jumps_where_phases_meet(border: int) -> None:
+def test_outputs_are_continuous_between_phases(border: int) -> None:
     g, d = networks()
     z, images = torch.randn(4, 12), torch.rand(4, 1, 32, 32)
     seen, stages = [], []
@@ -118,7 +118,7 @@ def test_each_weight_is_in_use_at_some_time_and_those_not_in_use_have_no_gradien
     assert used_d == {name for name, _ in d.named_parameters()}
 
 
-def test_what_is_loaded_is_as_grown_as_what_was_saved() -> None:
+def test_loading_restores_the_level() -> None:
     g, d = grown(FADES[1][0] + 0.3 * PHASE)
     z, images = torch.randn(4, 12), torch.rand(4, 1, 32, 32)
     fresh = progan.Generator(SMALL), progan.Discriminator(SMALL)
@@ -130,7 +130,7 @@ def test_what_is_loaded_is_as_grown_as_what_was_saved() -> None:
     assert fresh[0].growth.stage() == (2, True)
 
 
-def test_going_on_finds_the_layers_of_before() -> None:
+def test_growing_continues_after_loading() -> None:
     g, _ = grown(FADES[1][0] + 0.3 * PHASE)
     other = progan.Generator(SMALL)
     weights.assign(weights.cpu_state_dict(g), other, "here")
@@ -139,7 +139,7 @@ def test_going_on_finds_the_layers_of_before() -> None:
     assert torch.equal(other(z), g(z))
 
 
-def test_a_doubling_convolution_is_one_of_doubled_pixels() -> None:
+def test_an_upsampling_convolution_equals_one_of_doubled_pixels() -> None:
     torch.manual_seed(0)
     layer, x = progan.DoublingConv2d(3, 5), torch.randn(2, 3, 6, 6)
     kernel = layer.weight.transpose(0, 1).flip(2, 3) * layer.scale  # transposed convolution turns it round
@@ -147,7 +147,7 @@ def test_a_doubling_convolution_is_one_of_doubled_pixels() -> None:
     assert torch.allclose(layer(x), expected, atol=1e-5)
 
 
-def test_a_halving_convolution_is_one_of_which_means_are_taken() -> None:
+def test_a_downsampling_convolution_equals_a_convolution_and_means() -> None:
     torch.manual_seed(0)
     layer, x = progan.HalvingConv2d(3, 5), torch.randn(2, 3, 6, 6)
     expected = F.avg_pool2d(F.conv2d(x, layer.weight * layer.scale, padding=1), 2)
@@ -160,7 +160,7 @@ def test_features_are_normalised_at_every_pixel() -> None:
     assert torch.allclose(hidden.square().mean(dim=1), torch.ones(3, 8, 8), atol=1e-3)
 
 
-def test_labels_change_images_and_judgements() -> None:
+def test_labels_change_images_and_logits() -> None:
     torch.manual_seed(0)
     g, d = networks(Shape(32, 12, 2, 1 / 64))
     z, normal = torch.randn(4, 12), torch.zeros(4, dtype=torch.int64)
@@ -182,12 +182,12 @@ def test_parameters_at_full_width() -> None:
     assert sum(p.numel() for p in d.parameters()) == 4 * 2 * c + 2 * top + halvings + last
 
 
-def test_the_dry_run_shows_the_networks_grown_up() -> None:
+def test_the_dry_run_shows_the_fully_grown_networks() -> None:
     shown = summarize_layers(progan.generator, SMALL, (4, 12))
     assert shown[-1]["output"] == [4, 1, 32, 32]
 
 
-def test_lower_precision_around_it_changes_little() -> None:
+def test_autocast_changes_little() -> None:
     g, d = networks()
     z = torch.randn(8, 12)
     images = g(z)
@@ -206,7 +206,7 @@ def blobs(source: torch.Generator) -> Iterator[Tensor]:
         yield 2 * torch.exp(-((places - x) ** 2 + (places[:, None] - y) ** 2) / 0.1) - 1
 
 
-def test_it_learns_while_it_grows() -> None:
+def test_the_networks_learn_while_they_grow() -> None:
     """WGAN-GP through all its phases: the mean image comes nearer to that of the real images at each look."""
     g, d = networks(Shape(32, 12, 0, 1 / 32))
     reals = blobs(torch.Generator().manual_seed(0))

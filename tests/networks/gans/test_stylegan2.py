@@ -42,7 +42,7 @@ def weights_of_its_own(weight: Tensor, style: Tensor) -> Tensor:
     return modulated / (modulated.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
 
 
-def test_modulation_is_that_of_weights_of_each_images_own() -> None:
+def test_modulation_equals_separate_weights_for_each_image() -> None:
     torch.manual_seed(0)
     layer, x, styles = stylegan2.ModulatedConv2d(5, 7), torch.randn(4, 5, 8, 8), torch.randn(4, 5)
     expected = [
@@ -52,7 +52,7 @@ def test_modulation_is_that_of_weights_of_each_images_own() -> None:
     assert torch.allclose(layer(x, styles), 2**0.5 * torch.cat(expected), atol=1e-5)
 
 
-def test_modulation_on_the_way_up_is_so_too() -> None:
+def test_upsampling_modulation_equals_separate_weights_for_each_image() -> None:
     torch.manual_seed(0)
     layer, x, styles = stylegan2.ModulatedConv2d(5, 7, up=True), torch.randn(4, 5, 8, 8), torch.randn(4, 5)
     expected = [
@@ -73,7 +73,7 @@ def test_zeros_between_pixels_and_smoothing_is_bilinear_interpolation() -> None:
     assert torch.allclose(smoothed[inner], F.interpolate(x, scale_factor=2, mode="bilinear")[inner], atol=1e-5)
 
 
-def test_smoothing_keeps_what_is_even() -> None:
+def test_smoothing_keeps_constant_images() -> None:
     halved = stylegan2.Smooth(padding=1, stride=2)(torch.ones(1, 2, 16, 16))
     assert halved.shape == (1, 2, 8, 8)
     assert torch.allclose(halved[..., 1:-1, 1:-1], torch.ones(1, 2, 6, 6))
@@ -117,25 +117,25 @@ def test_truncation_keeps_the_class() -> None:
     g = generator(TOLD)
     g(torch.randn(64, 12), torch.arange(64) % 2)
     g.eval()
-    z, told = torch.randn(4, 12), torch.tensor([0, 1, 0, 1])
-    images = g.truncated(z, told, 0.0)
+    z, y = torch.randn(4, 12), torch.tensor([0, 1, 0, 1])
+    images = g.truncated(z, y, 0.0)
     assert torch.allclose(images[:2], images[2:], atol=1e-6)
     assert not torch.allclose(images[0], images[1])
 
 
 def test_the_average_style_follows_in_training_only_and_by_class() -> None:
     g = generator(TOLD)
-    z, told = torch.randn(8, 12), torch.ones(8, dtype=torch.int64)
+    z, y = torch.randn(8, 12), torch.ones(8, dtype=torch.int64)
     for part in (z[:4], z[4:]):
-        g(part, told[:4])
-    assert torch.allclose(g.average[1], g.mapping(z, told).mean(dim=0), atol=1e-5)
+        g(part, y[:4])
+    assert torch.allclose(g.average[1], g.mapping(z, y).mean(dim=0), atol=1e-5)
     assert not g.average[0].any()
     before = g.average.clone()
-    g.eval()(z, 0 * told)
+    g.eval()(z, 0 * y)
     assert torch.equal(g.average, before)
 
 
-def test_the_average_style_forgets_what_is_long_ago() -> None:
+def test_the_average_style_forgets_early_styles() -> None:
     g = generator()
     with torch.no_grad():
         for step in range(1500):
@@ -143,7 +143,7 @@ def test_the_average_style_forgets_what_is_long_ago() -> None:
     assert g.average.mean().item() == pytest.approx(1 - stylegan2.AVERAGING**500, abs=1e-3)
 
 
-def test_noise_is_new_in_training_and_the_seeds() -> None:
+def test_noise_is_redrawn_in_training_by_seed() -> None:
     g, z = generator(), torch.randn(2, 12)
 
     def uniforms(seed: int) -> Tensor:
@@ -155,7 +155,7 @@ def test_noise_is_new_in_training_and_the_seeds() -> None:
     assert not torch.allclose(uniforms(1), uniforms(2), atol=1e-3)
 
 
-def test_noise_stands_still_in_evaluation_whoever_the_neighbours() -> None:
+def test_noise_is_fixed_in_evaluation_for_any_batch() -> None:
     g, z = generator().eval(), torch.randn(5, 12)
     together = g(z)
     assert torch.equal(g(z), together)
@@ -190,7 +190,7 @@ def test_path_lengths_are_those_of_the_jacobian() -> None:
     assert mean_square == pytest.approx(expected, rel=0.15)
 
 
-def test_labels_change_images_and_judgements() -> None:
+def test_labels_change_images_and_logits() -> None:
     g, d = generator(TOLD).eval(), discriminator(TOLD)
     z, normal = torch.randn(4, 12), torch.zeros(4, dtype=torch.int64)
     images = g(z, normal)
@@ -232,7 +232,7 @@ def test_the_recipe_is_that_of_the_papers(size: int) -> None:
     assert isinstance(recipe, Recipe)
 
 
-def test_lower_precision_around_it_changes_little() -> None:
+def test_autocast_changes_little() -> None:
     g, d, z = generator().eval(), discriminator(), torch.randn(8, 12)
     images = g(z)
     with torch.autocast("cpu", torch.bfloat16):
@@ -253,7 +253,7 @@ def blobs(count: int, source: torch.Generator) -> Tensor:
     return 2 * torch.exp(-(x**2 + y**2) / 0.05).sum(dim=1, keepdim=True).clamp(max=1) - 1
 
 
-def test_it_learns() -> None:
+def test_the_networks_learn() -> None:
     """Non-saturating loss and lazy R1: the mean image comes nearer to that of the real images."""
     g, d = generator(Shape(32, 12, 0, 1 / 32)), discriminator(Shape(32, 12, 0, 1 / 32))
     source = torch.Generator().manual_seed(0)
@@ -302,7 +302,7 @@ class Convolutions(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
-def test_a_penalised_filter_is_a_handful_of_convolutions_whatever_the_channels() -> None:
+def test_the_gradient_of_a_filter_takes_few_convolutions_for_any_channels() -> None:
     """PyTorch differentiates the gradient of a convolution in groups group by group."""
     x = torch.randn(2, 32, 8, 8, requires_grad=True)
     with Convolutions() as counted:

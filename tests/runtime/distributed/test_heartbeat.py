@@ -73,7 +73,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], tuple[S
         beating.stop()
 
 
-def test_all_alive_is_no_news(started: Callable[[int], tuple[Store, list[Heartbeat]]]) -> None:
+def test_all_processes_with_heartbeats_are_alive(started: Callable[[int], tuple[Store, list[Heartbeat]]]) -> None:
     _, (first, second) = started(2)
     time.sleep(2 * heartbeat.MAX_MISSED_BEATS * heartbeat.INTERVAL)
     assert first.first_end is None and second.first_end is None

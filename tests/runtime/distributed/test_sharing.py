@@ -94,7 +94,7 @@ def test_a_batch_too_small_for_its_processes_is_refused(monkeypatch: pytest.Monk
     sharing.check_batch_size(1, 2)  # a single process
     monkeypatch.setattr(ranks, "current_rank", lambda: ranks.Rank(0, 4, 0, 4))
     sharing.check_batch_size(8, 2)
-    with pytest.raises(UsageError, match="--batch-size 4 for 4 processes: batch norm needs two") as problem:
+    with pytest.raises(UsageError, match="--batch-size 4 for 4 processes") as problem:
         sharing.check_batch_size(4, 2)
     assert "--batch-size 8" in problem.value.hint and "--sync-bn" in problem.value.hint
     with pytest.raises(UsageError, match="each needs an image"):

@@ -5,7 +5,14 @@ from contextlib import closing
 from pathlib import Path
 
 from xrayaug.data.images import decoding
-from xrayaug.data.images.pixels import BIT_DEPTHS, LOW_BIT_DEPTHS, MAX_BIT_DEPTH, IntensityScale, ValueRange, fit_scale
+from xrayaug.data.images.intensity import (
+    BIT_DEPTHS,
+    LOW_BIT_DEPTHS,
+    MAX_BIT_DEPTH,
+    IntensityScale,
+    ValueRange,
+    fit_scale,
+)
 from xrayaug.runtime import console
 
 FULL_RANGES = {  # by kind of value, the range after which no other file can change the scale
@@ -53,19 +60,19 @@ def _collect_ranges(
     root: Path, files: Sequence[str], workers: int, full_range: ValueRange, advance: Callable[[int], None]
 ) -> list[ValueRange]:
     """Return value ranges of the files, until even a file of `full_range` would not change the scale."""
-    found: list[ValueRange] = []
+    extending: list[ValueRange] = []
     with closing(decoding.read_value_ranges(root, files, workers)) as value_ranges:
         for value_range in value_ranges:
             advance(1)
-            if value_range is not None and value_range.is_usable and _extends_range(value_range, found):
-                found.append(value_range)  # ranges within others change nothing
-                if fit_scale(found) == fit_scale([*found, full_range]):
+            if value_range is not None and value_range.is_usable and _extends_range(value_range, extending):
+                extending.append(value_range)  # ranges within others change nothing
+                if fit_scale(extending) == fit_scale([*extending, full_range]):
                     break
-    return found
+    return extending
 
 
-def _extends_range(value_range: ValueRange, found: Sequence[ValueRange]) -> bool:
-    return not any(other.lowest <= value_range.lowest and value_range.highest <= other.highest for other in found)
+def _extends_range(value_range: ValueRange, ranges: Sequence[ValueRange]) -> bool:
+    return not any(other.lowest <= value_range.lowest and value_range.highest <= other.highest for other in ranges)
 
 
 def describe(scale: IntensityScale) -> str:
@@ -81,7 +88,7 @@ def describe_mixture(counts: dict[str, int], scale: IntensityScale | None) -> st
     """Return a warning about a set that mixes bit depths; "" for any other set.
 
     Args:
-        counts: number of images by `pixels.Decoded.depth`.
+        counts: number of images by `greyscale.Decoded.depth`.
         scale: scale of the images of more than 8 bits.
     """
     high_depth = {name: count for name, count in counts.items() if name not in LOW_BIT_DEPTHS}

@@ -4,6 +4,7 @@ The worker processes import this module, so it has few imports.
 """
 
 import errno
+import hashlib
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import astuple, dataclass, field
 from functools import partial
@@ -13,8 +14,11 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from xrayaug.data.images import pixels
-from xrayaug.data.images.pixels import IntensityScale, ValueRange
+from xrayaug.data.images import content_checks, greyscale, value_ranges
+from xrayaug.data.images.colour import Grey
+from xrayaug.data.images.intensity import LOW_BIT_DEPTHS, IntensityScale, ValueRange
+from xrayaug.data.images.opening import UnusableImage
+from xrayaug.data.images.resizing import resize_square
 from xrayaug.runtime import parallel
 from xrayaug.storage.files import try_stamp
 
@@ -31,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """Options of `pixels.decode` and `pixels.resize_square`, which describe them."""
+    """Options of `greyscale.decode` and `resizing.resize_square`, which describe them."""
 
     scale: IntensityScale | None
     invert: bool
@@ -51,7 +55,7 @@ class ImageMetadata:
     file: str = field(default="", compare=False)  # the file, relative to the root of the set
     stamp: tuple[int, ...] = field(default=(), compare=False)  # size and times of the file when it was opened
     area: int = field(default=0, compare=False)  # number of pixels before resizing
-    seems: Sequence[str] = field(default=(), compare=False)  # `pixels.Decoded.seems`
+    seems: Sequence[str] = field(default=(), compare=False)  # `greyscale.Decoded.suspect_traits`
     scale: tuple[int, ...] = field(default=(), compare=False)  # fields of the `IntensityScale` that was applied
 
 
@@ -94,6 +98,14 @@ def read_value_ranges(root: Path, files: Sequence[str], workers: int = 0) -> Gen
     return _map_files(partial(_read_value_range, root), files, workers)
 
 
+def pixel_sha256(grey: Grey) -> str:
+    """Return the sha256 of the shape and the pixels of an image, which identifies it."""
+    height, width = grey.shape
+    digest = hashlib.sha256(f"{height}x{width}\n".encode())
+    digest.update(np.ascontiguousarray(grey).data)
+    return digest.hexdigest()
+
+
 def _map_files(function: Callable[[str], T], files: Sequence[str], workers: int) -> Generator[T]:
     """Map `function` over the files in order, in `workers` threads or processes, whichever is faster."""
     workers = workers or parallel.available_cpus()
@@ -106,7 +118,7 @@ def _map_files(function: Callable[[str], T], files: Sequence[str], workers: int)
 
 def _read_value_kind(file: Path) -> str:
     try:
-        return pixels.read_value_kind(file)
+        return value_ranges.read_value_kind(file)
     except OSError as problem:
         if problem.errno in STORAGE_ERRORS:
             raise OSError(problem.errno, problem.strerror, str(file)) from None
@@ -115,8 +127,8 @@ def _read_value_kind(file: Path) -> str:
 
 def _read_value_range(root: Path, file: str) -> ValueRange | None:
     try:
-        return pixels.read_value_range(root / file)
-    except pixels.UnusableImage as reason:
+        return value_ranges.read_value_range(root / file)
+    except UnusableImage as reason:
         _raise_storage_error(reason, root / file)
         return None
 
@@ -125,27 +137,27 @@ def _decode(root: Path, options: DecodeOptions, file: str) -> PreparedImage:
     stamp = try_stamp(root / file) or ()  # taken before reading, so that later changes are detected
     scale = () if options.scale is None else astuple(options.scale)
     try:
-        decoded = pixels.decode(root / file, scale=options.scale, invert=options.invert)
-    except pixels.UnusableImage as reason:
+        decoded = greyscale.decode(root / file, scale=options.scale, invert=options.invert)
+    except UnusableImage as reason:
         _raise_storage_error(reason, root / file)
         note = ImageMetadata(unusable=str(reason), file=file, stamp=stamp, scale=scale)
         return PreparedImage(np.empty((0, options.size, options.size), np.uint8), note)
-    square = pixels.resize_square(decoded.grey, options.size, fit=options.fit, resample=options.resample)
-    scale = () if decoded.depth in pixels.LOW_BIT_DEPTHS else scale
+    square = resize_square(decoded.grey, options.size, fit=options.fit, resample=options.resample)
+    scale = () if decoded.depth in LOW_BIT_DEPTHS else scale
     note = ImageMetadata(
-        pixels.pixel_sha256(decoded.grey),
+        pixel_sha256(decoded.grey),
         decoded.depth,
-        pixels.is_blank(decoded.grey),
+        content_checks.is_blank(decoded.grey),
         file=file,
         stamp=stamp,
         scale=scale,
         area=decoded.grey.size,
-        seems=decoded.seems,
+        seems=decoded.suspect_traits,
     )
     return PreparedImage(square[None], note)
 
 
-def _raise_storage_error(reason: pixels.UnusableImage, file: Path) -> None:
+def _raise_storage_error(reason: UnusableImage, file: Path) -> None:
     """Raise the error if storage or memory failed: without the lost images the dataset would be another one.
 
     Raises:

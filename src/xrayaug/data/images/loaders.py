@@ -35,7 +35,7 @@ class ImageLoader(Protocol):
     def iter_batches(self, batches: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
         """Yield the arguments of `gather` for each batch of indices; `batches` are on the CPU."""
 
-    def gather(self, places: Tensor, *given: Tensor) -> Tensor:
+    def gather(self, places: Tensor, *inputs: Tensor) -> Tensor:
         """Return the images of a batch, from what `iter_batches` yielded; called within a training step."""
 
 
@@ -60,7 +60,7 @@ class InMemoryLoader:
         """Yield the indices alone, on the device."""
         return ((batch,) for batch in _move_batches(batches, self.device))
 
-    def gather(self, places: Tensor, *given: Tensor) -> Tensor:
+    def gather(self, places: Tensor, *inputs: Tensor) -> Tensor:
         """Return the images at these indices."""
         return self.pixels.index_select(0, places)  # much faster than indexing on a CPU
 
@@ -94,14 +94,14 @@ class StreamingLoader:
             read = (self._read(batches[number]) for number in numbers)
         return zip(_move_batches(batches, self.device), read, strict=True)
 
-    def gather(self, places: Tensor, *given: Tensor) -> Tensor:
+    def gather(self, places: Tensor, *inputs: Tensor) -> Tensor:
         """Return the images that `iter_batches` read."""
-        (pictures,) = given
+        (pictures,) = inputs
         return pictures
 
     def _read(self, places: slice | Tensor) -> Tensor:
-        found = torch.from_numpy(self.stack.read(places if isinstance(places, slice) else places.cpu().numpy()))
-        return found.pin_memory() if self.device.type == "cuda" else found
+        images = torch.from_numpy(self.stack.read(places if isinstance(places, slice) else places.cpu().numpy()))
+        return images.pin_memory() if self.device.type == "cuda" else images
 
 
 def make_loader(stack: Stack, device: torch.device) -> ImageLoader:

@@ -62,17 +62,17 @@ def group_near_duplicates(pictures: Pixels, advance: Callable[[int], None] = lam
     same = near_duplicate_threshold(pictures.shape[1])
     if same is None:
         raise ValueError(f"pictures of {pictures.shape[1]} pixels are too small to compare")
-    found = DisjointSets(len(pictures))
+    sets = DisjointSets(len(pictures))
     coarse = _coarse_vectors(pictures)
     for start in range(0, len(pictures), BLOCK):
         block = slice(start, start + BLOCK)
         for before in range(0, start + 1, BLOCK):
             is_candidate = _find_candidates(coarse[before : before + BLOCK], coarse[block])
-            is_candidate &= found.first[before : before + BLOCK, None] != found.first[block]
+            is_candidate &= sets.first[before : before + BLOCK, None] != sets.first[block]
             pairs = np.argwhere(np.triu(is_candidate, 1) if before == start else is_candidate)
-            _join_near_duplicates(found, pictures, same, np.add(pairs, (before, start), dtype=np.intp))
+            _join_near_duplicates(sets, pictures, same, np.add(pairs, (before, start), dtype=np.intp))
         advance(len(coarse[block]))
-    return found
+    return sets
 
 
 def best_correlations(pictures: Pixels, pairs: Indices) -> Floats:
@@ -91,14 +91,14 @@ def best_correlations(pictures: Pixels, pairs: Indices) -> Floats:
     return best
 
 
-def _join_near_duplicates(found: DisjointSets, pictures: Pixels, same: float, candidates: Indices) -> None:
+def _join_near_duplicates(sets: DisjointSets, pictures: Pixels, same: float, candidates: Indices) -> None:
     """Join the groups of the candidate pairs that are near duplicates; pairs within a group are skipped."""
     for start in range(0, len(candidates), PAIRS):
         pairs = candidates[start : start + PAIRS]
-        pairs = pairs[found.first[pairs[:, 0]] != found.first[pairs[:, 1]]]
+        pairs = pairs[sets.first[pairs[:, 0]] != sets.first[pairs[:, 1]]]
         if len(pairs):
             for one, other in pairs[best_correlations(pictures, pairs) >= same].tolist():
-                found.join(one, other)
+                sets.join(one, other)
 
 
 def _find_candidates(left: Vectors, right: Vectors) -> npt.NDArray[np.bool_]:

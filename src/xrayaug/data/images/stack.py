@@ -53,17 +53,17 @@ class Stack:
     def read(self, places: "Numbers | Sequence[int] | slice") -> Pixels:
         """Return the images at these indices, uint8 `[B, H, W]`."""
         which, rows = self._which[places], self._rows[places]
-        found = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        images = np.empty((len(rows), *self.shape[1:]), np.uint8)
         if len(self._arrays) == 1 and not self.has_resizing:
             np.take(
-                self._arrays[0], rows, axis=0, out=found, mode="clip"
+                self._arrays[0], rows, axis=0, out=images, mode="clip"
             )  # all indices exist; mode "raise" would copy twice
         else:
             for place, (array, row) in enumerate(zip(which.tolist(), rows.tolist(), strict=True)):
                 picture = self._arrays[array][row]
-                found[place] = picture if picture.shape == self.shape[1:] else resize_bicubic(picture, self.shape[1:])
-        self._release_mapped_pages(found.nbytes)
-        return found
+                images[place] = picture if picture.shape == self.shape[1:] else resize_bicubic(picture, self.shape[1:])
+        self._release_mapped_pages(images.nbytes)
+        return images
 
     def picture(self, place: int) -> Pixels:
         """Return one image without resizing, uint8 `[H, W]`."""

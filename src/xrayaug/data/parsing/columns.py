@@ -70,12 +70,12 @@ def unused(sheet: Sheet, used: Mapping[str, int | None], declined: Sequence[str]
         used: role -> index of its column.
         declined: roles for which the user chose a column or `none`.
     """
-    found = []
+    unused_columns = []
     for index, title in enumerate(sheet.header):
         role = "" if index in used.values() else _looks_like(title)
         if role and role not in declined:
-            found.append((title, role))
-    return found
+            unused_columns.append((title, role))
+    return unused_columns
 
 
 def _looks_like(title: str) -> str:

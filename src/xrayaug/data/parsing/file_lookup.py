@@ -58,7 +58,7 @@ class FileLookup:
     """The files under a root, by path and by name.
 
     Args:
-        root: where paths of lists begin.
+        root: the directory that the paths of lists are relative to.
         walk: returns all image files under the root, relative to it; called once, if a path does not exist as written.
     """
 

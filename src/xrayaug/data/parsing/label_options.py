@@ -16,7 +16,7 @@ def rules_from_options(options: Prepare, words: Iterable[str], *, inverted: bool
     Args:
         options: options of prepare.
         words: the words that occur.
-        inverted: whether yes means normal.
+        inverted: True if yes means normal.
 
     Raises:
         DataError: a named class does not occur, or is named as both: a typing error would make all images normal.

@@ -11,12 +11,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from xrayaug.errors import DataError
-
-Label = Literal["normal", "abnormal"]
-LABELS: tuple[Label, Label] = ("normal", "abnormal")
+from xrayaug.options.choices import Label
 
 NORMAL_NAMES = frozenset(
     {"normal", "negative", "neg", "healthy", "unremarkable", "no", "n", "false", "0", "not fractured",
@@ -289,7 +286,7 @@ def check_minus_one(words: Iterable[str], rules: LabelRules, *, decided: bool) -
     Args:
         words: the words of the column.
         rules: rules for labels, from the options.
-        decided: whether the options give the label of uncertain images.
+        decided: True if the options give the label of uncertain images.
 
     Raises:
         DataError: the meaning of `-1` is not clear.

@@ -116,8 +116,8 @@ def _is_suspicious(folder: str) -> bool:
 
 
 def _reason(suspect: _Suspect) -> str:
-    where = f"'{suspect.word}'" if suspect.depth < 0 else f"in the directory '{suspect.word}'"
-    return f"{NO_RADIOGRAPH}: {where}"
+    location = f"'{suspect.word}'" if suspect.depth < 0 else f"in the directory '{suspect.word}'"
+    return f"{NO_RADIOGRAPH}: {location}"
 
 
 def _find_in_mask_folders(suspects: Sequence[_Suspect], others: Sequence[PurePosixPath]) -> Iterator[_Suspect]:
@@ -135,15 +135,15 @@ def _find_in_mask_folders(suspects: Sequence[_Suspect], others: Sequence[PurePos
 def _find_in_vague_folders(suspects: Sequence[_Suspect], others: Sequence[PurePosixPath]) -> Iterator[_Suspect]:
     """Yield suspects in folders such as `gt` with exactly one counterpart beside that folder, in equal subfolders."""
     is_vague = {suspect.word: _is_vague(_plain(suspect.word)) for suspect in suspects}
-    found = [suspect for suspect in suspects if suspect.depth >= 0 and is_vague[suspect.word]]
-    above = {PurePosixPath(suspect.file).parts[: suspect.depth] for suspect in found}
+    vague = [suspect for suspect in suspects if suspect.depth >= 0 and is_vague[suspect.word]]
+    above = {PurePosixPath(suspect.file).parts[: suspect.depth] for suspect in vague}
     count: Counter[tuple[tuple[str, ...], tuple[str, ...]]] = Counter()
-    for path in others if found else ():
+    for path in others if vague else ():
         for depth in range(len(path.parts)):
             if path.parts[:depth] in above:
                 for start in range(depth, len(path.parts)):
                     count.update((path.parts[:depth], (*path.parts[start:-1], stem)) for stem in _stems(path))
-    for suspect in found:
+    for suspect in vague:
         parts = PurePosixPath(suspect.file).parts
         below = parts[suspect.depth + 1 : -1]
         if any(count[parts[: suspect.depth], (*below, stem)] == 1 for stem in suspect.stems):

@@ -25,20 +25,24 @@ def patient_finder(options: Prepare) -> Callable[[str], str] | None:
     Raises:
         UsageError: the pattern is not a regular expression, or has several groups.
     """
-    given = options.patient_pattern
-    if given is None:
+    given_pattern = options.patient_pattern
+    if given_pattern is None:
         return None
     try:
-        pattern = re.compile(given)
+        pattern = re.compile(given_pattern)
     except re.error as problem:
-        raise UsageError(f"--patient-pattern {given} is no regular expression: {problem}") from None
+        raise UsageError(f"--patient-pattern {given_pattern} is no regular expression: {problem}") from None
     if pattern.groups > 1:
-        raise UsageError(f"--patient-pattern {given} has {pattern.groups} groups", "write (?:...) for all but one")
+        raise UsageError(
+            f"--patient-pattern {given_pattern} has {pattern.groups} groups", "write (?:...) for all but one"
+        )
 
     def find_patient(file: str) -> str:
         match = pattern.search(file)
         if not (match and match[pattern.groups]):
-            raise DataError(f"--patient-pattern {given} finds no patient in {file}", "mind that it must in every path")
+            raise DataError(
+                f"--patient-pattern {given_pattern} finds no patient in {file}", "the pattern must match every path"
+            )
         return match[pattern.groups]
 
     return find_patient

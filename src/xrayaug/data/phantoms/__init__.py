@@ -1,8 +1,8 @@
 """Phantom hand radiographs: drawn stand-ins for patient images, to try the pipeline without data.
 
-A hand grows in the plane (`anatomy`), is perhaps injured (`injuries`) and projected (`projection`): every structure
-adds its thickness to an optical depth map, the map attenuates a beam, and the beam is shown as a detector would show
-it, dense bright.
+A random hand is laid out in the plane (`anatomy`), may be injured (`injuries`), and is projected (`projection`): every
+structure adds its optical depth to a map, and the grey value of a pixel follows from the beam that passes through it;
+dense structures are bright.
 """
 
 import math
@@ -10,22 +10,22 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from xrayaug.data.phantoms.anatomy import CARPALS, SHAPES, grow_hand
+from xrayaug.data.phantoms.anatomy import CARPALS, SHAPES, sample_hand
 from xrayaug.data.phantoms.injuries import Rod, injure
 from xrayaug.data.phantoms.projection import (
     Floats,
     Frame,
-    profile_at,
     project_bone,
     project_carpal,
     project_rod,
     project_soft_tissue,
+    tabulate_profile,
     trabeculae,
 )
 
 SCATTER = 0.04  # scattered share of the beam, which limits the contrast of dense parts
 PHOTONS = 9000.0  # per pixel
-COLLIMATED = 0.10  # share of images with a shuttered margin
+COLLIMATED = 0.10  # share of images with a collimated margin
 WORKING_SIZE = 256  # smaller images are drawn at least this large (pixels) and averaged down
 
 MARKER_STROKES: dict[str, tuple[tuple[complex, complex], ...]] = {
@@ -36,7 +36,7 @@ MARKER_STROKES: dict[str, tuple[tuple[complex, complex], ...]] = {
 
 
 def _choose_frame(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Place the hand so that its fingers fit and its forearm leaves through the lower edge."""
+    """Return a frame in which the fingers fit and the forearm leaves through the lower edge."""
     turn = complex(np.exp(1j * math.radians(np.clip(rng.normal(0, 5), -12, 12))))
     scale = min(0.76 * height, 0.98 * width) * rng.uniform(0.86, 1.0)
     middle = complex(0.5 * width, 0.06 * height + 0.5 * scale + 0.4 * max(height - 1.3 * scale, 0))
@@ -46,7 +46,7 @@ def _choose_frame(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def _mark_side(rng: np.random.Generator, depth: Floats, letter: str) -> None:
-    """Lay a lead letter, on its plastic plate, into a corner away from the hand."""
+    """Add a lead letter on its plastic plate to a corner away from the hand."""
     height, width = depth.shape
     size = min(height, width) * rng.uniform(0.07, 0.10)
     thumb_side = rng.random() < 0.3
@@ -61,7 +61,7 @@ def _mark_side(rng: np.random.Generator, depth: Floats, letter: str) -> None:
 
 
 def _blur(image: Floats) -> Floats:
-    """Blur slightly, by (1 2 1) / 4 along rows and columns."""
+    """Return the image blurred slightly, by (1 2 1) / 4 along rows and columns."""
     for axis in (0, 1):
         pad = [(1, 1) if axis == k else (0, 0) for k in (0, 1)]
         wide = np.pad(image, pad, mode="edge")
@@ -70,7 +70,7 @@ def _blur(image: Floats) -> Floats:
 
 
 def _expose(rng: np.random.Generator, depth: Floats) -> npt.NDArray[np.uint8]:
-    """Turn an optical depth map into the grey image of a detector with random settings."""
+    """Return the grey image of an optical depth map, by a detector with random settings."""
     photons = np.float32(PHOTONS * rng.uniform(0.4, 2.0))
     beam = np.exp(-_blur(depth)) + np.float32(SCATTER)
     beam += rng.standard_normal(depth.shape, dtype=np.float32) * np.sqrt(beam / photons)
@@ -88,7 +88,7 @@ def _expose(rng: np.random.Generator, depth: Floats) -> npt.NDArray[np.uint8]:
 
 
 def _collimate(rng: np.random.Generator, shown: Floats) -> Floats:
-    """Leave a grey margin where the beam was shuttered off."""
+    """Return the image with a uniform grey margin where a collimator blocks the beam."""
     top, side = (int(size * rng.uniform(0.02, 0.06)) for size in shown.shape)
     framed = np.full_like(shown, rng.uniform(0.2, 0.45))
     inside = (slice(top, shown.shape[0] - top), slice(side, shown.shape[1] - side))
@@ -99,20 +99,24 @@ def _collimate(rng: np.random.Generator, shown: Floats) -> Floats:
 def draw_hand(
     rng: np.random.Generator, height: int, width: int, *, abnormal: bool, left: bool = True, finding_size: float = 1.0
 ) -> npt.NDArray[np.uint8]:
-    """One phantom radiograph [height, width], uint8 grey, bones bright on a dark ground.
+    """Return a phantom radiograph [height, width], uint8: bones are bright on a dark background.
 
-    `abnormal` breaks a bone visibly or fixes metal to one; the same generator state draws the same hand
-    with and without it. `finding_size` is a factor of how large that is, 1 as in life. `left` tells which hand it is:
-    a left hand has its thumb on the right.
+    Args:
+        rng: decides everything; the same state draws the same hand, with and without an injury.
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+        abnormal: True to break a bone visibly, or to fix metal to one.
+        left: True for a left hand, which has its thumb on the right.
+        finding_size: factor of the size of an injury; 1 as in life.
     """
     fine = max(1, round(WORKING_SIZE / max(height, width)))  # working pixels per pixel and axis
-    hand = grow_hand(rng)
+    hand = sample_hand(rng)
     frame = _choose_frame(rng, height * fine, width * fine)
     injury_rng, marker_rng = (np.random.default_rng(rng.integers(2**63)) for _ in range(2))
     hand, metal = injure(injury_rng, hand, finding_size) if abnormal else (hand, [])
 
     bony = np.zeros((frame.height, frame.width), np.float32)
-    profiles = {name: profile_at(shape, hand.age) for name, shape in SHAPES.items()}
+    profiles = {name: tabulate_profile(shape, hand.age) for name, shape in SHAPES.items()}
     for bone in hand.bones:
         project_bone(bony, frame, bone, profiles[bone.shape])
     for name in CARPALS:

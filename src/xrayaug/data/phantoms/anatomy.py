@@ -1,4 +1,4 @@
-"""The bones of a hand, and how they grow into one of some age, build and pose.
+"""The bones of a hand, and random hands of different age, build and pose.
 
 Geometry is in hand lengths (wrist crease to middle fingertip, about 18 cm in an adult) on complex numbers: the real
 axis points to the thumb side (radial), the imaginary axis to the fingertips (distal), the origin is the middle of the
@@ -62,8 +62,8 @@ CARPALS_GROWN = 13.0  # years
 
 
 @dataclass(frozen=True)
-class Shape:
-    """Profile of a tubular bone, from t = 0 at its start to t = 1 at its end."""
+class BoneShape:
+    """Shape of a tubular bone at any age, as a function of t: 0 at its start, 1 at its end."""
 
     half_widths: tuple[tuple[float, float], ...]  # (t, half-width relative to the bone's own)
     caps: tuple[float, float]  # lengths in t over which each end rounds off
@@ -82,13 +82,13 @@ _TUFTED = ((0, 1), (0.10, 1), (0.36, 0.52), (0.66, 0.38), (0.84, 0.58), (0.94, 0
 _RADIUS = ((0, 0.97), (0.02, 1), (0.04, 0.95), (0.085, 0.62), (0.14, 0.49), (0.22, 0.45), (1, 0.5))
 _ULNA = ((0, 0.9), (0.015, 1), (0.04, 0.95), (0.09, 0.73), (0.25, 0.72), (1, 0.9))
 SHAPES = {
-    "metacarpal": Shape(_METACARPAL, (0.03, 0.10), 0.21, 0.86, 16),
-    "first metacarpal": Shape(_METACARPAL, (0.06, 0.12), 0.21, 0.13, 16),
-    "proximal phalanx": Shape(_PHALANX, (0.04, 0.06), 0.19, 0.10, 16),
-    "middle phalanx": Shape(_PHALANX, (0.06, 0.08), 0.19, 0.12, 16),
-    "distal phalanx": Shape(_TUFTED, (0.08, 0.12), 0.20, 0.15, 15.5),
-    "radius": Shape(_RADIUS, (0.012, 0.01), 0.15, 0.033, 18, hollow=0.007, tilt=-0.009),
-    "ulna": Shape(_ULNA, (0.014, 0.01), 0.20, 0.027, 17.5, hollow=-0.004, tilt=0.004, ossifies=6),
+    "metacarpal": BoneShape(_METACARPAL, (0.03, 0.10), 0.21, 0.86, 16),
+    "first metacarpal": BoneShape(_METACARPAL, (0.06, 0.12), 0.21, 0.13, 16),
+    "proximal phalanx": BoneShape(_PHALANX, (0.04, 0.06), 0.19, 0.10, 16),
+    "middle phalanx": BoneShape(_PHALANX, (0.06, 0.08), 0.19, 0.12, 16),
+    "distal phalanx": BoneShape(_TUFTED, (0.08, 0.12), 0.20, 0.15, 15.5),
+    "radius": BoneShape(_RADIUS, (0.012, 0.01), 0.15, 0.033, 18, hollow=0.007, tilt=-0.009),
+    "ulna": BoneShape(_ULNA, (0.014, 0.01), 0.20, 0.027, 17.5, hollow=-0.004, tilt=0.004, ossifies=6),
 }
 
 # Soft tissue around each bone of a ray: radius at its start and end, half its depth along the beam.
@@ -111,7 +111,7 @@ class Bone:
     slant: float = 0.0  # obliquity of the fracture lines, t per hand length
 
     def at(self, t: float) -> complex:
-        """Point on the straight axis."""
+        """Return the point at `t` on the straight axis."""
         return self.start + (self.end - self.start) * t
 
 
@@ -126,24 +126,24 @@ class Hand:
 
 
 def _direction(degrees: float) -> complex:
-    """Unit vector `degrees` from distal towards the thumb."""
+    """Return the unit vector that points `degrees` from distal towards the thumb."""
     return 1j * complex(np.exp(-1j * math.radians(degrees)))
 
 
-def grow_hand(rng: np.random.Generator) -> Hand:
-    """A hand of random age, build and pose."""
+def sample_hand(rng: np.random.Generator) -> Hand:
+    """Return a hand of random age, build and pose."""
     age = float(rng.choice([rng.uniform(3.0, 17.0), rng.uniform(18.0, 60.0)], p=[0.6, 0.4]))
     youth = float(np.clip((18.0 - age) / 14.0, 0.0, 1.0))
     spread = float(rng.uniform(0.1, 1.1))
     build = float(rng.uniform(0.90, 1.10))
-    bones = [bone for digit in RAYS for bone in _grow_ray(rng, digit, youth, spread, build)]
-    bones += _grow_forearm(rng, youth, build)
+    bones = [bone for digit in RAYS for bone in _sample_ray(rng, digit, youth, spread, build)]
+    bones += _sample_forearm(rng, youth, build)
     shift = complex(rng.normal(0, 0.003), rng.normal(0, 0.003))
     return Hand(age, tuple(bones), shift, plumpness=float(rng.uniform(0.94, 1.08)) + 0.12 * youth)
 
 
-def _grow_ray(rng: np.random.Generator, digit: int, youth: float, spread: float, build: float) -> Iterator[Bone]:
-    """Metacarpal and phalanges of one digit, each starting a joint space beyond the last."""
+def _sample_ray(rng: np.random.Generator, digit: int, youth: float, spread: float, build: float) -> Iterator[Bone]:
+    """Yield the metacarpal and the phalanges of one digit, proximal first, with joint spaces between them."""
     ray = RAYS[digit]
     joint_space = 0.008 + 0.010 * youth
     point = ray.base - 0.004j * (1 - youth)
@@ -161,8 +161,8 @@ def _grow_ray(rng: np.random.Generator, digit: int, youth: float, spread: float,
         point = end + joint_space * _direction(angle)
 
 
-def _grow_forearm(rng: np.random.Generator, youth: float, build: float) -> Iterator[Bone]:
-    """Radius and ulna, starting at the wrist."""
+def _sample_forearm(rng: np.random.Generator, youth: float, build: float) -> Iterator[Bone]:
+    """Yield the radius and the ulna, which start at the wrist."""
     deviation = rng.normal(0, 5.0)  # degrees between hand and forearm
     gap = 0.004 + 0.008 * youth
     for order, (shape, base, angle, half_width) in enumerate(

@@ -23,9 +23,15 @@ class Rod:
 
 
 def injure(rng: np.random.Generator, hand: Hand, size: float = 1.0) -> tuple[Hand, list[Rod]]:
-    """Either break a bone or fix metal to one.
+    """Break a bone of a hand, or fix metal to one; both are equally likely.
 
-    `size` is a factor of how far fragments shift and angulate and of how thick metal is, 1 as in life.
+    Args:
+        rng: decides everything.
+        hand: the normal hand.
+        size: factor of the shift and angulation of fragments and of the thickness of metal; 1 as in life.
+
+    Returns:
+        The hand with the broken bone, or unchanged, and the pieces of metal.
     """
     if rng.random() < 0.5:
         return _fracture(rng, hand, size), []
@@ -33,15 +39,15 @@ def injure(rng: np.random.Generator, hand: Hand, size: float = 1.0) -> tuple[Han
     return hand, [replace(rod, radius=size * rod.radius) for rod in metal]
 
 
-def _pick(rng: np.random.Generator, hand: Hand) -> Bone:
-    """A random bone large enough to injure."""
+def _choose_bone(rng: np.random.Generator, hand: Hand) -> Bone:
+    """Return a random bone that is large enough to injure."""
     candidates = [bone for bone in hand.bones if bone.order < MIDDLE_PHALANX]
     return candidates[int(rng.integers(len(candidates)))]
 
 
 def _fracture(rng: np.random.Generator, hand: Hand, size: float) -> Hand:
-    """Cut a bone obliquely; what lies beyond the cut shifts and angulates with the rest of its digit."""
-    broken = _pick(rng, hand)
+    """Return the hand with one bone cut obliquely; the part beyond the cut shifts and angulates with its digit."""
+    broken = _choose_bone(rng, hand)
     t = float(rng.uniform(0.05, 0.11) if broken.digit == FOREARM else rng.uniform(0.35, 0.65))
     axis = broken.end - broken.start
     along = axis / abs(axis)
@@ -58,7 +64,7 @@ def _fracture(rng: np.random.Generator, hand: Hand, size: float) -> Hand:
     def move(point: complex) -> complex:
         return hinge + shift + (point - hinge) * swing
 
-    def settle(bone: Bone) -> Iterator[Bone]:
+    def fragments(bone: Bone) -> Iterator[Bone]:
         gap = 0.004 / abs(axis)
         if bone is broken:
             yield replace(bone, span=(-1.0, t - gap), slant=slant)
@@ -68,12 +74,12 @@ def _fracture(rng: np.random.Generator, hand: Hand, size: float) -> Hand:
         else:
             yield bone
 
-    return replace(hand, bones=tuple(part for bone in hand.bones for part in settle(bone)))
+    return replace(hand, bones=tuple(part for bone in hand.bones for part in fragments(bone)))
 
 
 def _plate(rng: np.random.Generator, hand: Hand) -> list[Rod]:
-    """A plate along a shaft, held by screws through the bone."""
-    bone = _pick(rng, hand)
+    """Return a plate along a shaft and the screws through the bone that hold it."""
+    bone = _choose_bone(rng, hand)
     low, high = (0.03, 0.24) if bone.digit == FOREARM else (0.14, 0.86)
     axis = bone.end - bone.start
     across = 1j * axis / abs(axis) * float(rng.choice([-1.0, 1.0]))
@@ -89,8 +95,8 @@ def _plate(rng: np.random.Generator, hand: Hand) -> list[Rod]:
 
 
 def _wire(rng: np.random.Generator, hand: Hand) -> list[Rod]:
-    """One or two stout wires driven obliquely along a bone."""
-    bone = _pick(rng, hand)
+    """Return one or two thick wires that run obliquely along a bone."""
+    bone = _choose_bone(rng, hand)
     low, high = (-0.02, 0.18) if bone.digit == FOREARM else (-0.15, 0.95)
     axis = bone.end - bone.start
     across = 1j * axis / abs(axis)

@@ -23,8 +23,8 @@ from xrayaug.data.phantoms.anatomy import (
     SKIN_SMOOTHING,
     THUMB,
     Bone,
+    BoneShape,
     Hand,
-    Shape,
 )
 from xrayaug.data.phantoms.injuries import Rod
 
@@ -50,11 +50,11 @@ class Frame:
     origin: complex  # column + row * i of the wrist
 
     def pixel(self, point: complex) -> complex:
-        """Column + row * i of a point of the hand."""
+        """Return column + row * i of a point of the hand, in pixels."""
         return self.origin + (point * self.turn).conjugate() * self.scale
 
     def window(self, start: complex, end: complex, reach: float) -> Window:
-        """Rows and columns within `reach` of a segment; may be empty."""
+        """Return the rows and columns within `reach`, in hand lengths, of a segment; they may be empty."""
         a, b, margin = self.pixel(start), self.pixel(end), reach * self.scale + 2
 
         def span(p: float, q: float, size: int) -> slice:
@@ -64,7 +64,7 @@ class Frame:
         return span(a.imag, b.imag, self.height), span(a.real, b.real, self.width)
 
     def local(self, window: Window, start: complex, end: complex) -> tuple[Floats, Floats]:
-        """Coordinates of a window's pixels along start-to-end and to the right of it, from `start`."""
+        """Return the coordinates of a window's pixels along the axis from `start` to `end`, and to the right of it."""
         corner = self.pixel(start)
         rows = np.arange(window[0].start, window[0].stop, dtype=np.float32)[:, None] - np.float32(corner.imag)
         cols = np.arange(window[1].start, window[1].stop, dtype=np.float32)[None, :] - np.float32(corner.real)
@@ -74,9 +74,9 @@ class Frame:
 
 
 def project_soft_tissue(frame: Frame, hand: Hand) -> Floats:
-    """Optical depth [height, width] of skin, fat and muscle, a smooth union of tapered capsules.
+    """Return the optical depth [height, width] of skin, fat and muscle, a smooth union of tapered capsules.
 
-    The outline is smooth, so it is found on a coarse grid as a signed distance and then enlarged.
+    The outline is smooth, so it is computed on a coarse grid as a signed distance and then enlarged.
     """
     step = max(1.0, max(frame.height, frame.width) / 112)
     rows, cols = math.ceil(frame.height / step), math.ceil(frame.width / step)
@@ -85,7 +85,7 @@ def project_soft_tissue(frame: Frame, hand: Hand) -> Floats:
     x = ((np.arange(cols, dtype=np.float32) + 0.5) * shrink_x - 0.5)[None, :]
     weight = np.full((rows, cols), 1e-30, np.float32)
     weighted = np.zeros((rows, cols), np.float32)
-    for start, end, radius_start, radius_end, depth in _flesh(hand):
+    for start, end, radius_start, radius_end, depth in _tissue_capsules(hand):
         a, b = frame.pixel(start), frame.pixel(end)
         step_x, step_y = np.float32(b.real - a.real), np.float32(b.imag - a.imag)
         px, py = x - np.float32(a.real), y - np.float32(a.imag)
@@ -105,8 +105,8 @@ def project_soft_tissue(frame: Frame, hand: Hand) -> Floats:
     return MU_SOFT * thickness
 
 
-def _flesh(hand: Hand) -> Iterator[tuple[complex, complex, float, float, float]]:
-    """Capsules of soft tissue: start, end, radius at each, half depth along the beam."""
+def _tissue_capsules(hand: Hand) -> Iterator[tuple[complex, complex, float, float, float]]:
+    """Yield the capsules of soft tissue: start, end, radius at each, half the depth along the beam."""
     for bone in hand.bones:
         if bone.digit == FOREARM:
             continue
@@ -132,16 +132,16 @@ def _flesh(hand: Hand) -> Iterator[tuple[complex, complex, float, float, float]]
 
 
 @dataclass(frozen=True)
-class Profile:
-    """A shape at a given age, tabulated over t: relative half-widths and density."""
+class BoneProfile:
+    """Profile of a bone at a given age, tabulated over t: relative half-widths and density."""
 
     outer: npt.NDArray[np.float64]
     marrow: npt.NDArray[np.float64]
     density: npt.NDArray[np.float64]
 
 
-def profile_at(shape: Shape, age: float) -> Profile:
-    """Tabulate a shape, with its growth plate as open as the age has it."""
+def tabulate_profile(shape: BoneShape, age: float) -> BoneProfile:
+    """Return the profile of a bone at an age, which decides how far its growth plate has closed."""
     knots, widths = np.array(shape.half_widths).T
     outer = np.interp(_T, knots, widths)
     outer = np.convolve(np.pad(outer, 12, mode="edge"), np.full(25, 1 / 25), mode="valid")
@@ -164,10 +164,10 @@ def profile_at(shape: Shape, age: float) -> Profile:
     marrow[np.abs(_T - 0.5) > 0.5 - shell] = 0  # subchondral bone closes both ends
     if age < shape.ossifies:
         density[beyond] = 0
-    return Profile(outer, marrow, density)
+    return BoneProfile(outer, marrow, density)
 
 
-def project_bone(depth: Floats, frame: Frame, bone: Bone, profile: Profile) -> None:
+def project_bone(depth: Floats, frame: Frame, bone: Bone, profile: BoneProfile) -> None:
     """Add a tubular bone, a dense shell around spongy marrow, to an optical depth map."""
     window = frame.window(bone.start, bone.end, 1.4 * bone.half_width + abs(bone.bend))
     along, across = frame.local(window, bone.start, bone.end)
@@ -194,7 +194,7 @@ def project_bone(depth: Floats, frame: Frame, bone: Bone, profile: Profile) -> N
 
 
 def project_carpal(depth: Floats, frame: Frame, name: str, age: float, shift: complex) -> None:
-    """Add one carpal bone, as large as the age has it."""
+    """Add one carpal bone, whose size depends on the age, to an optical depth map."""
     onset, outline = CARPALS[name]
     size = 1.06 * min(0.3 + 0.7 * (age - onset) / (CARPALS_GROWN - onset), 1.0)
     if age < onset:
@@ -220,14 +220,14 @@ def project_carpal(depth: Floats, frame: Frame, name: str, age: float, shift: co
 
 
 def trabeculae(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Relative density [height, width] of spongy bone: fine streaks along the hand."""
+    """Return the relative density [height, width] of spongy bone: fine streaks along the hand."""
     noise = rng.standard_normal((shape[0] + 4, shape[1]), dtype=np.float32)
     streaks: Floats = sum((noise[k : k + shape[0]] for k in range(1, 5)), start=noise[: shape[0]])
     return 1 + np.float32(TRABECULAR_CONTRAST / math.sqrt(5)) * streaks
 
 
 def project_rod(depth: Floats, frame: Frame, rod: Rod) -> None:
-    """Lay a flat-shaded rod over an optical depth map; overlapping rods do not add up."""
+    """Add a rod of uniform depth to an optical depth map; overlapping rods do not add up."""
     window = frame.window(rod.start, rod.end, rod.radius)
     along, across = frame.local(window, rod.start, rod.end)
     if along.size == 0:

@@ -64,17 +64,19 @@ def read(options: Prepare) -> Listing:
     root = _find_root(options.input)
     on_disk = _files_of_part(root, options.part)
     lists = _list_directories(options.input, root)
-    found = _MuraFiles(mask_reasons=non_images.find_non_images(filter(image_files.has_image_suffix, on_disk)))
+    collected = _MuraFiles(mask_reasons=non_images.find_non_images(filter(image_files.has_image_suffix, on_disk)))
     for split in SPLITS:
         files = [file for file in on_disk if file.startswith(f"{split}/")]
-        _add_split(split, files, lists, options.part, found)
-    if not found.records:
-        raise InputError(_describe_no_images(root, options.part, found), "unpack the images beside their lists")
-    words = labels.count_words((_label_word(file) for file in found.records), labels.DEFAULT_RULES)
-    return Listing(root, list(found.records.values()), found.skipped, found.notes, lists=found.lists, words=words)
+        _add_split(split, files, lists, options.part, collected)
+    if not collected.records:
+        raise InputError(_describe_no_images(root, options.part, collected), "unpack the images beside their lists")
+    words = labels.count_words((_label_word(file) for file in collected.records), labels.DEFAULT_RULES)
+    return Listing(
+        root, list(collected.records.values()), collected.skipped, collected.notes, lists=collected.lists, words=words
+    )
 
 
-def _add_split(split: str, files: list[str], lists: list[Path], part: str, found: _MuraFiles) -> None:
+def _add_split(split: str, files: list[str], lists: list[Path], part: str, collected: _MuraFiles) -> None:
     """Add the images of MURA's `train` or `valid`.
 
     Args:
@@ -82,21 +84,21 @@ def _add_split(split: str, files: list[str], lists: list[Path], part: str, found
         files: files of that split on disk.
         lists: directories to search for lists.
         part: body part to read, or `all`.
-        found: what is added to.
+        collected: the images so far, to which those of the split are added.
     """
-    _check_labels(_read_list(lists, f"{split}_labeled_studies.csv", found, part))
-    entries = _read_list(lists, f"{split}_image_paths.csv", found, part)
+    _check_labels(_read_list(lists, f"{split}_labeled_studies.csv", collected, part))
+    entries = _read_list(lists, f"{split}_image_paths.csv", collected, part)
     if entries is None:
-        entries = _read_list(lists, f"{split}.csv", found, part)
+        entries = _read_list(lists, f"{split}.csv", collected, part)
         _check_labels(entries)
     if entries is not None:
-        _add_listed(entries, files, found)
+        _add_listed(entries, files, collected)
     elif files:
-        found.notes.append(f"no {split}_image_paths.csv: every image under {split}/ is read")
+        collected.notes.append(f"no {split}_image_paths.csv: every image under {split}/ is read")
         for file in files:
-            _add_file(file, found)
+            _add_file(file, collected)
     else:
-        found.notes.append(f"neither images nor a list of MURA's {split}: there is no {SPLITS[split]} split")
+        collected.notes.append(f"neither images nor a list of MURA's {split}: there is no {SPLITS[split]} split")
 
 
 def _find_root(path: Path) -> Path:
@@ -151,7 +153,7 @@ def _list_directories(input_path: Path, root: Path) -> list[Path]:
     return [root, *above, root.parent]
 
 
-def _read_list(directories: Iterable[Path], name: str, found: _MuraFiles, part: str) -> list[_Entry] | None:
+def _read_list(directories: Iterable[Path], name: str, collected: _MuraFiles, part: str) -> list[_Entry] | None:
     """Return the entries of the wanted part in the first list of that name; None where there is no such list.
 
     Raises:
@@ -160,14 +162,14 @@ def _read_list(directories: Iterable[Path], name: str, found: _MuraFiles, part: 
     path = next((directory / name for directory in directories if (directory / name).is_file()), None)
     if path is None:
         return None
-    found.lists.append(path)
+    collected.lists.append(path)
     entries: list[_Entry] = []
     for place, line in enumerate(csvfile.read_lines(path)):
         entry = _parse_entry(line, name)
         if entry is not None and _is_wanted(entry.path.split("/")[1], part):
             entries.append(entry)
         elif entry is None and place > 0:  # the first may be a header
-            found.skipped.append((line.cell(0), f"{name} line {line.number} is not a MURA path"))
+            collected.skipped.append((line.cell(0), f"{name} line {line.number} is not a MURA path"))
     return entries
 
 
@@ -215,7 +217,7 @@ def _label_word(path: str) -> str:
     return match[1].lower() if match else ""
 
 
-def _add_listed(entries: Iterable[_Entry], files: list[str], found: _MuraFiles) -> None:
+def _add_listed(entries: Iterable[_Entry], files: list[str], collected: _MuraFiles) -> None:
     """Add the images or whole studies that a list names; note images that are not in it."""
     studies: defaultdict[str, list[str]] = defaultdict(list)
     for file in files:
@@ -226,37 +228,37 @@ def _add_listed(entries: Iterable[_Entry], files: list[str], found: _MuraFiles) 
     for entry in entries:
         named = [entry.path] if entry.path in on_disk else studies.get(entry.path, [])
         if not named:
-            found.skipped.append((entry.path, skip_reasons.MISSING))
+            collected.skipped.append((entry.path, skip_reasons.MISSING))
         repeated += any(file in listed for file in named)
         for file in named:
             if file not in listed:
-                _add_file(file, found)
+                _add_file(file, collected)
         listed.update(named)
     unlisted = sum(image_files.has_image_suffix(file) and file not in listed for file in files)
     if unlisted:
-        found.notes.append(f"{unlisted} images are on disk but not in the list, and are not read")
+        collected.notes.append(f"{unlisted} images are on disk but not in the list, and are not read")
     if repeated:
-        found.notes.append(f"{repeated} lines of the list name an image for the second time")
+        collected.notes.append(f"{repeated} lines of the list name an image for the second time")
 
 
-def _add_file(file: str, found: _MuraFiles) -> None:
+def _add_file(file: str, collected: _MuraFiles) -> None:
     """Add the record of one file, or skip it with a reason."""
     split, folder, *rest = file.split("/")
     label = _read_label(file)
     if not image_files.has_image_suffix(file):
-        found.skipped.append((file, "not an image"))
-    elif reason := found.mask_reasons.get(file):
-        found.skipped.append((file, reason))
+        collected.skipped.append((file, "not an image"))
+    elif reason := collected.mask_reasons.get(file):
+        collected.skipped.append((file, reason))
     elif len(rest) < 3:
-        found.skipped.append((file, "not in a study's directory"))
+        collected.skipped.append((file, "not in a study's directory"))
     elif not label:
-        found.skipped.append((file, f"'{rest[1]}' ends in neither _positive nor _negative"))
+        collected.skipped.append((file, f"'{rest[1]}' ends in neither _positive nor _negative"))
     else:
         patient, study = (
             sys.intern(rest[0]),
             sys.intern(f"{folder}/{rest[0]}/{rest[1]}"),
         )  # one string for all their images
-        found.records[file] = Record(file, label, patient, study, SPLITS[split], _part(folder))
+        collected.records[file] = Record(file, label, patient, study, SPLITS[split], _part(folder))
 
 
 @cache
@@ -264,8 +266,8 @@ def _part(folder: str) -> Mapping[str, str]:
     return {"part": folder[len(PART_PREFIX) :].lower()}
 
 
-def _describe_no_images(root: Path, part: str, found: _MuraFiles) -> str:
-    missing = [file for file, reason in found.skipped if reason == skip_reasons.MISSING]
+def _describe_no_images(root: Path, part: str, collected: _MuraFiles) -> str:
+    missing = [file for file, reason in collected.skipped if reason == skip_reasons.MISSING]
     if missing:
         return f"none of the {len(missing)} listed images is under {root}: looked for {missing[0]} and so on"
     return f"no labelled image under {root} in {PART_PREFIX}{part.upper()}"

@@ -74,7 +74,7 @@ def read(options: Prepare) -> Listing:
     """
     root = options.input
     directories.check_directory(root)
-    found = _RsnaFiles()
+    collected = _RsnaFiles()
     files = [file for file in directories.walk(root) if image_files.has_image_suffix(file)]
     sheets = [
         (subset, csvfile.read_sheet(file))
@@ -83,26 +83,28 @@ def read(options: Prepare) -> Listing:
         if (subset := _find_subset(csvfile.read_header(file)))
     ]
     if sheets:
-        _add_listed(sheets, files, found)
+        _add_listed(sheets, files, collected)
     elif any(_is_named_after_set(directory) for directory in directories.search_directories(root)):
         mask_reasons = non_images.find_non_images(files)
-        found.skipped.update(mask_reasons)
-        _add_all([file for file in files if file not in mask_reasons], root.absolute().name, found)
-        found.notes.append("no CSV of ages: every image is read, and age and sex are unknown")
+        collected.skipped.update(mask_reasons)
+        _add_all([file for file in files if file not in mask_reasons], root.absolute().name, collected)
+        collected.notes.append("no CSV of ages: every image is read, and age and sex are unknown")
     else:
         raise InputError(
             f"{root} is no RSNA bone age set: no CSV with the columns id and boneage, "
             f"{directories.SEARCH_DEPTH} levels deep",
             "point --input at the directory that holds boneage-training-dataset.csv",
         )
-    if not found.records:
+    if not collected.records:
         names = ", ".join(sheet.path.name for _, sheet in sheets) or "no CSV"
         raise InputError(
             f"none of the images that {names} lists is under {root}: looked for <id>.png in {len(files)} images",
             "unpack the images beside the CSV",
         )
     lists = [sheet.path for _, sheet in sheets]
-    return Listing(root, list(found.records.values()), list(found.skipped.items()), found.notes, lists=lists)
+    return Listing(
+        root, list(collected.records.values()), list(collected.skipped.items()), collected.notes, lists=lists
+    )
 
 
 def _is_named_after_set(directory: Path) -> bool:
@@ -118,25 +120,25 @@ def _find_subset(header: Iterable[str]) -> _Subset | None:
     return next((subset for subset in SUBSETS if {subset.id, subset.age or subset.sex} <= columns), None)
 
 
-def _add_listed(sheets: list[tuple[_Subset, Sheet]], files: list[str], found: _RsnaFiles) -> None:
+def _add_listed(sheets: list[tuple[_Subset, Sheet]], files: list[str], collected: _RsnaFiles) -> None:
     """Add the images that the CSV files name, and skip all others."""
     rows: dict[str, Rows] = defaultdict(dict)
     for subset, sheet in sheets:
-        _add_rows(subset, sheet, rows[subset.name], found)
+        _add_rows(subset, sheet, rows[subset.name], collected)
     by_id: defaultdict[str, list[str]] = defaultdict(list)
     for file in files:
         by_id[_parse_id(Path(file).name)].append(file)
     for subset in SUBSETS:
         others = rows.keys() - {subset.name}
         for number, extra in rows.get(subset.name, {}).items():
-            _add_id(subset, number, extra, _candidates(subset, by_id[number], others), found)
+            _add_id(subset, number, extra, _candidates(subset, by_id[number], others), collected)
     for file in files:
-        if file not in found.records:
-            found.skipped.setdefault(file, "not in the CSV")
-    _note_copies(found)
+        if file not in collected.records:
+            collected.skipped.setdefault(file, "not in the CSV")
+    _note_copies(collected)
 
 
-def _add_rows(subset: _Subset, sheet: Sheet, rows: Rows, found: _RsnaFiles) -> None:
+def _add_rows(subset: _Subset, sheet: Sheet, rows: Rows, collected: _RsnaFiles) -> None:
     """Add the rows of one CSV file to `rows`.
 
     Raises:
@@ -147,7 +149,7 @@ def _add_rows(subset: _Subset, sheet: Sheet, rows: Rows, found: _RsnaFiles) -> N
     for line in sheet.lines:
         number = _parse_id(line.cell(columns[0]))
         if not number:
-            found.skipped[f"{sheet.path.name} line {line.number}"] = "names no image"
+            collected.skipped[f"{sheet.path.name} line {line.number}"] = "names no image"
             continue
         extra = _parse_extra(line, age=columns[1], sex=columns[2])
         if rows.get(number, extra) != extra:
@@ -158,7 +160,7 @@ def _add_rows(subset: _Subset, sheet: Sheet, rows: Rows, found: _RsnaFiles) -> N
         repeated += number in rows
         rows[number] = extra
     if repeated:
-        found.notes.append(f"{sheet.path.name}: {repeated} lines repeat an id, with the same values")
+        collected.notes.append(f"{sheet.path.name}: {repeated} lines repeat an id, with the same values")
 
 
 def _parse_extra(line: Line, *, age: int | None, sex: int | None) -> dict[str, str]:
@@ -183,23 +185,23 @@ def _candidates(subset: _Subset, files: Iterable[str], others: Collection[str]) 
     return sorted(mine, key=lambda file: (_subset_in_path(file) != subset.name, file.count("/")))
 
 
-def _add_id(subset: _Subset, number: str, extra: Mapping[str, str], files: list[str], found: _RsnaFiles) -> None:
+def _add_id(subset: _Subset, number: str, extra: Mapping[str, str], files: list[str], collected: _RsnaFiles) -> None:
     """Add the first file of an id, and skip its other files.
 
     Raises:
         DataError: the file already belongs to another subset.
     """
     if not files:
-        found.skipped[f"{number}.png"] = skip_reasons.MISSING
+        collected.skipped[f"{number}.png"] = skip_reasons.MISSING
         return
     file, *copies = files
-    if file in found.records:
+    if file in collected.records:
         raise DataError(
             f"the id {number} is in the CSV files of two sets, and {file} is its only image", "delete one of the lines"
         )
-    found.records[file] = Record(file, "normal", number, number, subset.split, extra)
+    collected.records[file] = Record(file, "normal", number, number, subset.split, extra)
     for copy in copies:
-        found.skipped[copy] = f"{COPY}: {file}"
+        collected.skipped[copy] = f"{COPY}: {file}"
 
 
 def _subset_in_path(file: str) -> str:
@@ -208,22 +210,22 @@ def _subset_in_path(file: str) -> str:
     return next((SPLIT_NAMES[word] for word in reversed(words) if word in SPLIT_NAMES), "")
 
 
-def _add_all(files: Iterable[str], root_name: str, found: _RsnaFiles) -> None:
+def _add_all(files: Iterable[str], root_name: str, collected: _RsnaFiles) -> None:
     """Add one file of each id, preferably in a directory named after a subset, which decides the split."""
     split_of = {subset.name: subset.split for subset in SUBSETS}
     first_files: dict[str, str] = {}
     for file in sorted(files, key=lambda file: (not _subset_in_path(file), file)):
         number = _parse_id(Path(file).name)
         if number in first_files:
-            found.skipped[file] = f"{COPY}: {first_files[number]}"
+            collected.skipped[file] = f"{COPY}: {first_files[number]}"
             continue
         first_files[number] = file
         split = split_of.get(_subset_in_path(f"{root_name}/{file}"), "")
-        found.records[file] = Record(file, "normal", number, number, split)
-    _note_copies(found)
+        collected.records[file] = Record(file, "normal", number, number, split)
+    _note_copies(collected)
 
 
-def _note_copies(found: _RsnaFiles) -> None:
-    copies = sum(reason.startswith(COPY) for reason in found.skipped.values())
+def _note_copies(collected: _RsnaFiles) -> None:
+    copies = sum(reason.startswith(COPY) for reason in collected.skipped.values())
     if copies:
-        found.notes.append(f"{copies} images are further files of an id; that in the set's own directory is read")
+        collected.notes.append(f"{copies} images are further files of an id; that in the set's own directory is read")

@@ -80,23 +80,23 @@ def read(options: Prepare) -> Listing:
 
 def _read(sheet: Sheet, options: Prepare) -> Listing:
     image_list = open_list(sheet, options)
-    found = _ListedImages()
+    collected = _ListedImages()
     for line, named, match in list_paths.match_paths(image_list):
-        _add_line(line, named, match, image_list, found)
-    if not found.records:
+        _add_line(line, named, match, image_list, collected)
+    if not collected.records:
         raise InputError(
             f"none of the {len(image_list.lines)} images that {image_list.sheet.path} lists is usable: "
-            f"{_describe_first_skipped(found)}",
+            f"{_describe_first_skipped(collected)}",
             f"paths are relative to {image_list.root}",
         )
-    records, unified = patients.unify_patients(list(found.records.values()), options.patient_pattern)
+    records, unified = patients.unify_patients(list(collected.records.values()), options.patient_pattern)
     label_checks.check_labels_agree(records, image_list)
     titles = {role: image_list.sheet.header[index] for role, index in image_list.columns.items() if index is not None}
     return Listing(
         image_list.root,
         records,
-        found.skipped,
-        notes=[*image_list.notes, *unified, *_notes(image_list, found)],
+        collected.skipped,
+        notes=[*image_list.notes, *unified, *_notes(image_list, collected)],
         warnings=[
             *image_list.warnings,
             *label_options.label_warnings(image_list.words, image_list.rules),
@@ -109,46 +109,46 @@ def _read(sheet: Sheet, options: Prepare) -> Listing:
     )
 
 
-def _add_line(line: Line, named: str, match: Match, image_list: ImageList, found: _ListedImages) -> None:
+def _add_line(line: Line, named: str, match: Match, image_list: ImageList, collected: _ListedImages) -> None:
     """Add the image of one line, or skip it with a reason.
 
     Raises:
         DataError: the line contradicts an earlier one on the same image.
     """
     if not named:
-        found.skipped.append((f"line {line.number}", skip_reasons.NO_NAME))
+        collected.skipped.append((f"line {line.number}", skip_reasons.NO_NAME))
         return
     reading = image_list.readings.get(image_list.cell(line, "label"), labels.LabelReading(None))
     label = image_list.label or reading.label
     if label is None:
         file = match.files[0] if len(match.files) == 1 else named
-        if file in found.records:
+        if file in collected.records:
             raise _contradiction(line, file, image_list)
-        found.skipped.append((file, reading.reason))
-        found.excluded.add(file)
+        collected.skipped.append((file, reading.reason))
+        collected.excluded.add(file)
         return
     if len(match.files) != 1:
-        found.skipped.append((named, _missing_reason(named, match, image_list)))
+        collected.skipped.append((named, _missing_reason(named, match, image_list)))
         return
     (file,) = match.files
-    if file in found.excluded:
+    if file in collected.excluded:
         raise _contradiction(line, file, image_list)
     record = _make_record(file, line, label, image_list)
-    before = found.records.get(file)
+    before = collected.records.get(file)
     if before is None:
-        found.records[file] = record
-        found.words[file] = image_list.cell(line, "label")
+        collected.records[file] = record
+        collected.words[file] = image_list.cell(line, "label")
         return
     if before.label != record.label:
-        first_word, word = found.words[file], image_list.cell(line, "label")
+        first_word, word = collected.words[file], image_list.cell(line, "label")
         if not image_list.rules.names_other_finding(first_word if before.label == "normal" else word):
             raise _contradiction(line, file, image_list)
         before, record = (replace(version, label="abnormal") for version in (before, record))
-        found.joined += 1
+        collected.joined += 1
     if replace(before, extra={}) != replace(record, extra={}):
         raise _contradiction(line, file, image_list)
-    found.repeated += 1
-    found.records[file] = replace(before, extra=_merge_extra(before.extra, record.extra, found))
+    collected.repeated += 1
+    collected.records[file] = replace(before, extra=_merge_extra(before.extra, record.extra, collected))
 
 
 def _contradiction(line: Line, file: str, image_list: ImageList) -> DataError:
@@ -164,7 +164,7 @@ def _missing_reason(named: str, match: Match, image_list: ImageList) -> str:
     return directories.missing_reason(image_list.root / named) or skip_reasons.MISSING
 
 
-def _merge_extra(before: Mapping[str, str], extra: Mapping[str, str], found: _ListedImages) -> Mapping[str, str]:
+def _merge_extra(before: Mapping[str, str], extra: Mapping[str, str], collected: _ListedImages) -> Mapping[str, str]:
     """Return the kept cells of two lines of an image, values that differ joined by `|`."""
     if before == extra:
         return before
@@ -172,7 +172,7 @@ def _merge_extra(before: Mapping[str, str], extra: Mapping[str, str], found: _Li
     for name, value in extra.items():
         if value not in joined[name].split("|"):
             joined[name] = f"{joined[name]}|{value}"
-            found.differing[name] += 1
+            collected.differing[name] += 1
     return joined
 
 
@@ -231,29 +231,29 @@ def _parse_split(line: Line, image_list: ImageList) -> str:
     return split
 
 
-def _describe_first_skipped(found: _ListedImages) -> str:
-    return "; ".join(f"{file}: {reason}" for file, reason in found.skipped[:2]) or "it has only a header"
+def _describe_first_skipped(collected: _ListedImages) -> str:
+    return "; ".join(f"{file}: {reason}" for file, reason in collected.skipped[:2]) or "it has only a header"
 
 
-def _notes(image_list: ImageList, found: _ListedImages) -> list[str]:
+def _notes(image_list: ImageList, collected: _ListedImages) -> list[str]:
     notes = []
     if image_list.label and image_list.columns["label"] is not None:
         title = image_list.sheet.header[image_list.columns["label"]]
         notes.append(f"--label is given: the column '{title}' is not read")
     if len(image_list.lines) < len(image_list.sheet.lines):
         notes.append(f"--only: {len(image_list.lines)} of {len(image_list.sheet.lines)} lines are read")
-    unknown = sum(not record.patient_known for record in found.records.values())
+    unknown = sum(not record.patient_known for record in collected.records.values())
     if unknown:
         rest = ", but images of a study stay together" if image_list.study_ids else ""
         notes.append(f"the patient of {unknown} images is unknown: each counts as a patient of its own{rest}")
     without = sum(not image_list.study_ids.get(image_list.cell(line, "study"), "") for line in image_list.lines)
     if without:
         notes.append(f"the study of {without} lines is unknown: each image counts as a study of its own")
-    if found.repeated:
-        notes.append(f"{found.repeated} lines repeat an image, with the same label, patient, study and split")
-    if found.joined:
-        notes.append(f"{found.joined} of them name another finding: an image is abnormal if any of its lines is")
-    if found.differing:
-        names = ", ".join(sorted(found.differing))
+    if collected.repeated:
+        notes.append(f"{collected.repeated} lines repeat an image, with the same label, patient, study and split")
+    if collected.joined:
+        notes.append(f"{collected.joined} of them name another finding: an image is abnormal if any of its lines is")
+    if collected.differing:
+        names = ", ".join(sorted(collected.differing))
         notes.append(f"lines of one image differ in {names}: all their values are kept, joined by |")
     return notes

@@ -1,1 +1,1 @@
-"""The inputs of an evaluation, opened once: runs, the facts of checks, the evidence of the report."""
+"""Open the inputs of an evaluation, once: runs, facts for the checks, evidence for the report, files of readers."""

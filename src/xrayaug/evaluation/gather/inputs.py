@@ -9,9 +9,9 @@ from xrayaug.data.dataset import COLUMNS, LABELS, Row
 from xrayaug.errors import DataError
 from xrayaug.evaluation import predictions
 from xrayaug.evaluation.checks import StudyFacts
-from xrayaug.evaluation.gather import evidence, facts
+from xrayaug.evaluation.evidence import Evidence
+from xrayaug.evaluation.gather import facts, report_sources
 from xrayaug.evaluation.gather.runs import Run, open_runs, split_by
-from xrayaug.evaluation.report.evidence import Evidence
 from xrayaug.evaluation.results import TestSet
 from xrayaug.options import Evaluate
 from xrayaug.runtime import console
@@ -43,7 +43,7 @@ def gather(options: Evaluate, environment: Mapping[str, Any]) -> Inputs:
         DataError: `--by` names no column that makes groups.
     """
     runs = open_runs(options.runs, options.local_cache)
-    given = evidence.open_given(options)
+    requested = report_sources.open_requested(options)
     _warn(runs)
     groups = _group_images(runs[0].test, options.by)
     return Inputs(
@@ -52,7 +52,7 @@ def gather(options: Evaluate, environment: Mapping[str, Any]) -> Inputs:
         split_by=split_by(runs),
         groups=groups,
         facts=facts.gather_facts(runs),
-        evidence=evidence.gather_evidence(options, runs, given, environment),
+        evidence=report_sources.gather_evidence(options, runs, requested, environment),
     )
 
 

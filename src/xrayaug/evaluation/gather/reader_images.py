@@ -1,4 +1,7 @@
-"""Collect the images that a reader study can be drawn from: synthetic and real training images, each once."""
+"""Collect the images that a reader study can be drawn from: synthetic and real training images, each once.
+
+Their pixels are not read: a `StudyImage` reads them from its dataset when the page is made.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -62,8 +65,8 @@ def _drop_repeated(images: Iterable[tuple[Dataset, Row]]) -> list[StudyImage]:
 
 def _identify(data: Dataset, row: Row) -> tuple[str, str, int]:
     """Return what tells pictures apart: the artifact that holds the array, the array and the place in it."""
-    borrowed_from, _, rest = row.image.rpartition("/")
-    if not borrowed_from:
-        return artifacts.digest(data.path), rest, row.row
-    first, _, further = borrowed_from.partition("/")
-    return str(data.artifact.manifest["inputs"][first]["sha256"]), f"{further}/{rest}", row.row
+    inputs, _, array = row.image.rpartition("/")  # names of inputs, one inside the other
+    if not inputs:
+        return artifacts.digest(data.path), array, row.row
+    first, _, others = inputs.partition("/")
+    return str(data.artifact.manifest["inputs"][first]["sha256"]), f"{others}/{array}", row.row

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from xrayaug.data.dataset import Dataset, Row, cached_files, read_arm
 from xrayaug.data.images.arrays import MAX_SIDE
+from xrayaug.data.images.stack import Stack
 from xrayaug.errors import DataError, UsageError
 from xrayaug.evaluation.predictions import RunInfo
 from xrayaug.evaluation.results import ArmSettings
+from xrayaug.metrics.features import ClassifierFeatureExtractor
+from xrayaug.networks import classifier
+from xrayaug.networks.classifier import Classifier
 from xrayaug.runtime import console
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Artifact
@@ -22,7 +28,10 @@ ArmKey = tuple[float, float, str, str]  # share of real images, percent added, l
 
 @dataclass(frozen=True)
 class Run:
-    """One trained classifier and the data it was trained with."""
+    """One trained classifier and the data it was trained with: a `ClassifierRun`, whose methods load what they return.
+
+    The manifests and the index are read and checked; weights and pixels are read when a method asks for them.
+    """
 
     name: str  # the path, as it was given
     artifact: Artifact
@@ -43,7 +52,7 @@ class Run:
 
     @property
     def info(self) -> RunInfo:
-        """Return what is written beside the run's predictions."""
+        """Name, arm and seed of the run, as they are written beside its predictions."""
         return RunInfo(self.name, self.arm, self.arm_name, self.seed, self.share_normal)
 
     @property
@@ -55,11 +64,6 @@ class Run:
     def size(self) -> int:
         """Size of the images that the network reads, in pixels."""
         return self.artifact.get(int, "options", "size", minimum=1, maximum=MAX_SIDE)
-
-    @property
-    def weights(self) -> Path:
-        """File with the trained weights."""
-        return self.artifact.file(WEIGHTS_FILE)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -90,6 +94,11 @@ class Run:
         return f"{arm.percent:g}{label}{control}{kept}"
 
     @property
+    def rows(self) -> Sequence[Row]:
+        """All images of its dataset."""
+        return self.data.rows
+
+    @property
     def valid(self) -> list[Row]:
         """Validation images, on which thresholds are chosen."""
         return self.data.select(split="valid")
@@ -111,6 +120,26 @@ class Run:
         epochs = self.artifact.get(int, "options", "epochs", minimum=1)
         batch_size = self.artifact.get(int, "options", "batch_size", minimum=1)
         return epochs * math.ceil(len(self.data.select(split="train")) / batch_size)
+
+    def stack(self, rows: Sequence[Row]) -> Stack:
+        """Return images of the dataset at the size of the network, read on demand."""
+        return self.data.stack(rows, self.size)
+
+    def load_network(self, device: torch.device) -> Classifier:
+        """Load the trained network onto a device.
+
+        Raises:
+            WeightsError: the weights do not fit the network that the manifest names.
+        """
+        return classifier.restore(self.artifact.file(WEIGHTS_FILE), self.arch, size=self.size).to(device)
+
+    def load_feature_extractor(self, device: torch.device) -> ClassifierFeatureExtractor:
+        """Load the trained network without its output layer onto a device.
+
+        Raises:
+            WeightsError: the weights do not fit the network that the manifest names.
+        """
+        return ClassifierFeatureExtractor(self.artifact, device)
 
 
 def open_runs(paths: Sequence[Path], cache: Path | None = None) -> list[Run]:

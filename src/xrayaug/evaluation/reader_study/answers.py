@@ -9,7 +9,7 @@ from typing import Any
 from xrayaug.errors import DataError
 
 KIND = "xrayaug-reader-results"
-FORMAT = 1
+FORMAT = 1  # of the files of a reader study: the key and the answers of each reader
 DEFECTS = {
     "digit": "Extra, missing or fused digit",
     "outline": "Broken or doubled bone outline",
@@ -23,7 +23,7 @@ MAX_CONFIDENCE = 5
 MAX_COMMENT_LENGTH = 1000  # characters
 MAX_NAME_LENGTH = 80
 
-HINT = "take the file as the reader's page saved it"
+HINT = "use the file exactly as the reader's page saved it"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def parse(content: Any, path: Path, sha256: str) -> ReaderAnswers:
     reader = _get_text(content, "reader", path, MAX_NAME_LENGTH).strip()
     answers = content.get("answers")
     if not reader or not isinstance(answers, list):
-        raise DataError(f"{path} lacks {'its answers' if reader else 'the name of its reader'}", HINT)
+        raise DataError(f"{path} has no {'list of answers' if reader else 'name of the reader'}", HINT)
     study = _get_text(content, "study", path, MAX_NAME_LENGTH)
     return ReaderAnswers(path, sha256, reader, study, _parse_answers(answers, path))
 
@@ -76,10 +76,10 @@ def _parse_answers(entries: Sequence[Any], path: Path) -> dict[str, Answer]:
     for number, entry in enumerate(entries, start=1):
         location = f"{path}, answer {number}"
         if not isinstance(entry, dict):
-            raise DataError(f"{location} is no answer", HINT)
+            raise DataError(f"{location} is not a JSON object", HINT)
         image = _get_text(entry, "image", location, MAX_NAME_LENGTH)
         if image in answers:
-            raise DataError(f"{location} is the second one of image {image}", HINT)
+            raise DataError(f"{location} is a second answer for image {image}", HINT)
         answers[image] = _parse_answer(entry, location)
     return answers
 
@@ -87,11 +87,11 @@ def _parse_answers(entries: Sequence[Any], path: Path) -> dict[str, Answer]:
 def _parse_answer(entry: Mapping[str, Any], location: str) -> Answer:
     word, confidence, seconds = entry.get("answer"), entry.get("confidence"), entry.get("seconds")
     if not (word is None or isinstance(word, str)) or word not in SYNTHETIC:
-        raise DataError(f"{location} is '{word}', neither real nor synthetic", HINT)
+        raise DataError(f"{location} is '{word}', must be 'real' or 'synthetic'", HINT)
     if confidence is not None and (type(confidence) is not int or not 1 <= confidence <= MAX_CONFIDENCE):
-        raise DataError(f"{location} has confidence {confidence}, which is none of 1 to {MAX_CONFIDENCE}", HINT)
+        raise DataError(f"{location} has confidence {confidence}, must be an integer from 1 to {MAX_CONFIDENCE}", HINT)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-        raise DataError(f"{location} took {seconds} seconds", HINT)
+        raise DataError(f"{location} has seconds {seconds}, must be a number from 0", HINT)
     names = entry.get("defects")
     if not isinstance(names, list) or not all(isinstance(name, str) and name in DEFECTS for name in names):
         raise DataError(f"{location} names an unknown defect", HINT)
@@ -103,5 +103,5 @@ def _parse_answer(entry: Mapping[str, Any], location: str) -> Answer:
 def _get_text(entry: Mapping[str, Any], name: str, location: Path | str, max_length: int) -> str:
     text = entry.get(name)
     if not isinstance(text, str) or len(text) > max_length:
-        raise DataError(f"{location}: '{name}' is no text of at most {max_length} characters", HINT)
+        raise DataError(f"{location}: '{name}' must be a text of at most {max_length} characters", HINT)
     return text

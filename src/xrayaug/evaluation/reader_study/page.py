@@ -31,9 +31,9 @@ def render(study: str, images: Sequence[PageImage]) -> str:
         "POLICY": f"default-src 'none'; img-src data:; style-src {_csp_hash(style)}; script-src {_csp_hash(script)}",
         "COUNT": str(len(images)),
         "STUDY": html.escape(study),
-        "DIGITS": "".join(_render_confidence_button(number) for number in range(1, MAX_CONFIDENCE + 1)),
-        "DEFECTS": "".join(_render_defect_checkbox(name, text) for name, text in DEFECTS.items()),
-        "MAX_COMMENT": str(MAX_COMMENT_LENGTH),
+        "CONFIDENCE_BUTTONS": "".join(_render_confidence_button(number) for number in range(1, MAX_CONFIDENCE + 1)),
+        "DEFECT_BOXES": "".join(_render_defect_checkbox(name, text) for name, text in DEFECTS.items()),
+        "MAX_COMMENT_LENGTH": str(MAX_COMMENT_LENGTH),
         "STYLE": style,
         "SCRIPT": script,
         "DATA": _embed_data(study, images),
@@ -54,7 +54,7 @@ def _csp_hash(text: str) -> str:
 
 
 def _render_confidence_button(number: int) -> str:
-    return f'<button type="button" data-sure="{number}" aria-pressed="false">{number}</button>'
+    return f'<button type="button" data-confidence="{number}" aria-pressed="false">{number}</button>'
 
 
 def _render_defect_checkbox(name: str, text: str) -> str:
@@ -67,7 +67,7 @@ def _embed_data(study: str, images: Sequence[PageImage]) -> str:
         "format": FORMAT,
         "kind": KIND,
         "study": study,
-        "longest": MAX_COMMENT_LENGTH,
+        "max_comment_length": MAX_COMMENT_LENGTH,
         "defects": list(DEFECTS),
         "images": [{"id": image.name, "png": base64.b64encode(image.png).decode()} for image in images],
     }

@@ -6,7 +6,7 @@ pixels, the same resampling, the same PNG encoder, and random names.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,20 +16,20 @@ from xrayaug.data.dataset import LABELS, Row
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import DataError, OutputError
+from xrayaug.evaluation import serialization
 from xrayaug.evaluation.reader_study import page
+from xrayaug.evaluation.reader_study.answers import FORMAT
 from xrayaug.evaluation.reader_study.page import PageImage
 from xrayaug.storage import files
 
-Result = dict[str, Any]  # JSON
-PAGE_FILE, KEY_FILE = "reader.html", "reader-key.json"
-STUDY_FIELD = "reader_study"  # of the result
-FORMAT = 1
+PAGE_FILE, KEY_FILE = files.READER_PAGE_FILE, "reader-key.json"
+STUDY_FIELD = "reader_study"  # of the result of an evaluation
 STREAM = 7  # of random numbers, beside the seed, that only the draws of a reader study use
 STUDY_DIGITS = 16  # hexadecimal digits of a sha256, which are the name of a study
 
 
 class ImageSource(Protocol):
-    """The part of an opened dataset that a study needs."""
+    """The part of an opened dataset that a study needs: its pixels stay on disk until they are asked for here."""
 
     @property
     def path(self) -> Path:
@@ -66,6 +66,67 @@ class StudyPools:
     reals: str
 
 
+@dataclass(frozen=True)
+class StudySummary:
+    """The numbers of images of a study, for the result of the evaluation."""
+
+    study: str | None = field(metadata={"optional": True})  # name of the study; None before its images are encoded
+    images: int
+    synthetic: int
+    real: int
+    labels: Mapping[str, int]  # number of images by label
+    size: int  # at which all are shown, in pixels
+    reals: str  # origin of the real images: `generator` or `arm`
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as a JSON object."""
+        return serialization.to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "StudySummary":
+        """Return the summary that `to_dict` made `data` from."""
+        return serialization.from_dict(cls, data)
+
+
+@dataclass(frozen=True)
+class KeyEntry:
+    """The truth about an image, and the place where it is found again."""
+
+    synthetic: bool
+    label: str
+    source: str
+    file: str
+    data: str  # name of the dataset
+    image: str  # array of the dataset
+    row: int  # in the array
+
+
+@dataclass(frozen=True)
+class StudyKey:
+    """The key of a study: the truth about each image by its name on the page."""
+
+    format: int
+    summary: StudySummary = field(metadata={"inline": True})
+    truth: Mapping[str, KeyEntry]
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return str(self.summary.study)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that is ready to be written: the page for readers and its key."""
+
+    page: str  # HTML
+    key: StudyKey
+
+    def files(self) -> dict[str, str]:
+        """Return the text of each file of the study by its name."""
+        return {PAGE_FILE: self.page, KEY_FILE: files.format_json(serialization.to_dict(self.key))}
+
+
 def draw(pools: StudyPools, count: int, seed: int) -> list[StudyImage]:
     """Draw the images of a study in the order in which they are shown: half of them synthetic, rounded down.
 
@@ -89,46 +150,40 @@ def draw(pools: StudyPools, count: int, seed: int) -> list[StudyImage]:
     return [replace(shown[place], name=f"{name:08x}") for place, name in zip(order, names, strict=True)]
 
 
-def count_images(drawn: Sequence[StudyImage], reals: str) -> Result:
-    """Count the images of a study, for the result."""
-    return {
-        "images": len(drawn),
-        "synthetic": sum(each.row.synthetic for each in drawn),
-        "real": sum(not each.row.synthetic for each in drawn),
-        "labels": {label: sum(each.row.label == label for each in drawn) for label in LABELS},
-        "size": _size(drawn),
-        "reals": reals,
-    }
+def summarize(drawn: Sequence[StudyImage], reals: str) -> StudySummary:
+    """Count the images of a study that has no name yet."""
+    return StudySummary(
+        study=None,
+        images=len(drawn),
+        synthetic=sum(each.row.synthetic for each in drawn),
+        real=sum(not each.row.synthetic for each in drawn),
+        labels={label: sum(each.row.label == label for each in drawn) for label in LABELS},
+        size=_size(drawn),
+        reals=reals,
+    )
 
 
-def make(drawn: Sequence[StudyImage], reals: str) -> tuple[dict[str, str], Result]:
-    """Make the page and its key, as files by name, and the entry of the result."""
+def make(drawn: Sequence[StudyImage], reals: str) -> Study:
+    """Make the page that shows the images in this order, and its key; the pixels are read here."""
     size = _size(drawn)
     shown = [
         PageImage(image.name, contact_sheets.encode_png(image.data.pixels([image.row], size)[0])) for image in drawn
     ]
     lines = [f"{image.name} {files.sha256_bytes(image.png)}" for image in shown]
-    study = files.sha256_bytes("\n".join(lines).encode())[:STUDY_DIGITS]
-    key = {
-        "format": FORMAT,
-        "study": study,
-        **count_images(drawn, reals),
-        "answers": {image.name: _describe_image(image) for image in drawn},
-    }
-    texts = {PAGE_FILE: page.render(study, shown), KEY_FILE: files.format_json(key)}
-    return texts, {"study": study, **count_images(drawn, reals)}
+    name = files.sha256_bytes("\n".join(lines).encode())[:STUDY_DIGITS]
+    summary = replace(summarize(drawn, reals), study=name)
+    key = StudyKey(FORMAT, summary, {image.name: _describe_image(image) for image in drawn})
+    return Study(page.render(name, shown), key)
 
 
-def check_same(existing: Mapping[str, Any], count: int, reals: str) -> None:
+def check_same(existing: StudySummary, count: int, reals: str) -> None:
     """Check that the existing study, which readers may be answering, is the one that is asked for.
 
     Raises:
         OutputError: it has another number of images or other real ones.
     """
-    asked = {"images": count, "reals": reals}
-    differing = [
-        f"{name} was {existing.get(name)}, is now {now}" for name, now in asked.items() if existing.get(name) != now
-    ]
+    changes = (("images", existing.images, count), ("reals", existing.reals, reals))
+    differing = [f"{name} was {before}, is now {now}" for name, before, now in changes if before != now]
     if differing:
         raise OutputError(
             f"there is another reader study already, which readers may be answering: {'; '.join(differing)}",
@@ -179,8 +234,6 @@ def _size(drawn: Sequence[StudyImage]) -> int:
     return min(image.side for image in drawn)
 
 
-def _describe_image(image: StudyImage) -> dict[str, Any]:
-    """Return the entry of an image in the key."""
+def _describe_image(image: StudyImage) -> KeyEntry:
     row = image.row
-    truth = {"synthetic": row.synthetic, "label": row.label, "source": row.source, "file": row.file}
-    return truth | {"data": image.data.path.name, "image": row.image, "row": row.row}
+    return KeyEntry(row.synthetic, row.label, row.source, row.file, image.data.path.name, row.image, row.row)

@@ -1,4 +1,4 @@
-"""Draw the figures of an evaluation, each an `svg` element with a title and a description in words."""
+"""Draw the figures of an evaluation, each an `svg` element with an accessible title and description."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ import numpy as np
 
 from xrayaug import plots
 from xrayaug.evaluation import predictions, tables
+from xrayaug.evaluation.evidence import GanLog, LogRecord
 from xrayaug.evaluation.predictions import RunPredictions
-from xrayaug.evaluation.report.evidence import GanLog, Line
-from xrayaug.evaluation.results import HALF, ArmVerdict, Difference, Evaluation, Interval
-from xrayaug.plots import Curve, IntervalPoint, Panel
+from xrayaug.evaluation.results import HALF, ArmVerdict, ConfidenceInterval, Difference, Evaluation
+from xrayaug.plots import Curve, IntervalPoint, Subplot
 from xrayaug.stats import classification
 from xrayaug.stats.classification import Labels, Probabilities
 
-MAX_PANELS = 24
+MAX_SUBPLOTS = 24
 MAX_POINTS = 200  # of one curve
-LOSSES = {"train_loss": ("training", True), "valid_loss": ("validation", False)}  # log field: name, dashed or not
+LOSSES = {"train_loss": ("training", True), "valid_loss": ("validation", False)}  # by log field: name, is dashed
 
 CurveFunction = Callable[[Labels, Probabilities], tuple[Probabilities, Probabilities] | None]
 
@@ -41,60 +41,61 @@ def accuracy(evaluation: Evaluation) -> Figure:
                           for arm in evaluation.arms)  # fmt: skip
     title = "Accuracy by dose of synthetic images"
     svg = plots.inline_svg(
-        lambda: plots.draw_doses(series, tables.reported(evaluation), "Accuracy at 0.5, per image"),
+        lambda: plots.draw_doses(series, tables.reported_accuracies(evaluation), "Accuracy at 0.5, per image"),
         "figure7", title, described,
     )  # fmt: skip
-    return Figure(svg, f"{title}, per image, on {evaluation.test.images:,} test images.")
+    caption = (
+        f"{title}, per image, on {evaluation.test.images:,} test images: mean with 95 % interval; each dot is one seed."
+    )
+    return Figure(svg, caption)
 
 
 def differences(evaluation: Evaluation) -> Figure | None:
     """Draw the differences of the verdict as a forest plot; None if no arm has a baseline."""
-    found = evaluation.verdict
-    rows = [_make_difference(each, each.difference) for each in found.arms if each.difference]
+    arms, question = evaluation.verdict.arms, evaluation.verdict.question
+    rows = [_make_difference(arm, arm.difference) for arm in arms if arm.difference]
     if not rows:
         return None
-    score = classification.display_name(found.question.metric)
+    score = classification.display_name(question.metric)
     described = "; ".join(f"{row.name}: {row.value:+.3f}, from {row.low:+.3f} to {row.high:+.3f}" for row in rows)
     svg = plots.inline_svg(
-        lambda: plots.draw_forest(rows, found.question.margin, score),
+        lambda: plots.draw_forest(rows, question.margin, score),
         "differences",
         f"Differences in {score}",
         described,
     )
     return Figure(
-        svg, f"Difference in {score} per {found.question.level} to the arm of 0 %, with 95 % intervals, uncorrected."
+        svg, f"Difference in {score} per {question.level}, arm minus baseline, with uncorrected 95 % intervals."
     )
 
 
 def roc(predicted: Sequence[RunPredictions], level: str) -> Figure | None:
-    """Draw the ROC curve of every seed, with one panel for each arm; None if no curve is defined."""
-    described = "Curves from bottom left to top right, one for each seed; the areas are in the table of scores."
-    return _multiples(
-        _panels(predicted, level, classification.roc_curve), "roc", "ROC curves by arm", described,
-        ("1 - specificity", "Sensitivity"), diagonal=True,
-    )  # fmt: skip
+    """Draw the ROC curve of every seed, with one subplot for each arm; None if no curve is defined."""
+    described = "One curve for each seed; the areas under the curves are in the table of scores."
+    subplots = _make_subplots(predicted, level, classification.roc_curve)
+    axes = ("False positive rate (1 - specificity)", "True positive rate (sensitivity)")
+    return _multiples(subplots, "roc", "ROC curves by arm", described, axes, diagonal=True)
 
 
 def calibration(predicted: Sequence[RunPredictions], level: str) -> Figure | None:
-    """Draw the reliability curve of every seed, with one panel for each arm; None if no curve is defined."""
-    described = "On the diagonal, as many cases are abnormal as the probability says; below it, fewer."
-    return _multiples(
-        _panels(predicted, level, classification.reliability_curve), "calibration", "Calibration by arm", described,
-        ("Mean probability of a bin", "Share abnormal"), diagonal=True,
-    )  # fmt: skip
+    """Draw the reliability curve of every seed, with one subplot for each arm; None if no curve is defined."""
+    described = "A calibrated network is on the diagonal; below it, probabilities are too high."
+    subplots = _make_subplots(predicted, level, classification.reliability_curve)
+    axes = ("Mean predicted probability", "Fraction abnormal")
+    return _multiples(subplots, "calibration", "Calibration by arm", described, axes, diagonal=True)
 
 
-def losses(logs: Mapping[str, Sequence[tuple[int, Sequence[Line]]]]) -> Figure | None:
-    """Draw the losses of every classifier over epochs, with one panel for each arm; None without logs."""
-    panels = [
-        Panel(
+def losses(logs: Mapping[str, Sequence[tuple[int, Sequence[LogRecord]]]]) -> Figure | None:
+    """Draw the losses of every classifier over epochs, with one subplot for each arm; None without logs."""
+    subplots = [
+        Subplot(
             arm,
             [_loss_curve(seed, lines, key, place) for key in LOSSES for place, (seed, lines) in enumerate(seeds)],
         )
         for arm, seeds in logs.items()
     ]
-    described = "Each seed's loss on training (dashed) and on validation images, epoch by epoch."
-    return _multiples(panels, "losses", "Learning curves of the classifiers by arm", described, ("Epoch", "Loss"))
+    described = "Loss on training images (dashed) and on validation images by epoch, for each seed."
+    return _multiples(subplots, "losses", "Learning curves of the classifiers by arm", described, ("Epoch", "Loss"))
 
 
 def gan(training: GanLog, number: int) -> Figure | None:
@@ -102,12 +103,12 @@ def gan(training: GanLog, number: int) -> Figure | None:
 
     Args:
         training: architecture and log of the GAN.
-        number: that tells the figures of one page apart.
+        number: distinguishes the figures of a page.
     """
     if not training.log:
         return None
     title = f"Learning curves of the generator, {training.name}"
-    described = "Losses of both networks, what the discriminator says of real and generated images, and the variety."
+    described = "Losses of both networks, discriminator outputs on real and generated images, and diversity."
     return Figure(
         plots.inline_svg(
             lambda: plots.draw_learning_curves(training.log, training.name),
@@ -124,7 +125,7 @@ def _seed_accuracies(evaluation: Evaluation, arm: str) -> list[float | None]:
 
 
 def _make_point(
-    name: str, percent: float, interval: Interval | None, seed_values: Sequence[float | None]
+    name: str, percent: float, interval: ConfidenceInterval | None, seed_values: Sequence[float | None]
 ) -> IntervalPoint:
     seeds = [value for value in seed_values if value is not None]
     if interval is None:
@@ -133,20 +134,20 @@ def _make_point(
 
 
 def _make_difference(arm: ArmVerdict, difference: Difference) -> IntervalPoint:
-    return _make_point(arm.arm, 0.0, difference, list(difference.of_seeds.values()))
+    return _make_point(arm.arm, 0.0, difference, list(difference.seed_differences.values()))
 
 
-def _panels(predicted: Sequence[RunPredictions], level: str, curve_of: CurveFunction) -> list[Panel]:
-    cases = predictions.gather_cases(predicted[0].test_rows, level)
+def _make_subplots(predicted: Sequence[RunPredictions], level: str, curve: CurveFunction) -> list[Subplot]:
+    cases = predictions.group_cases(predicted[0].test_rows, level)
     curves: dict[str, list[Curve]] = {}
-    for predictions_of_run in predicted:
-        points = curve_of(cases.labels, cases.probabilities(predictions_of_run.test))
+    for run_predictions in predicted:
+        points = curve(cases.labels, cases.probabilities(run_predictions.test))
         if points is not None:
             x, y = (_thin_out(values) for values in points)
-            run = predictions_of_run.run
-            seeds = curves.setdefault(run.arm_name, [])
-            seeds.append(Curve(f"seed {run.seed}", x, y, style_index=len(seeds)))
-    return [Panel(arm, seeds) for arm, seeds in curves.items()]
+            run = run_predictions.run
+            arm_curves = curves.setdefault(run.arm_name, [])
+            arm_curves.append(Curve(f"seed {run.seed}", x, y, style_index=len(arm_curves)))
+    return [Subplot(arm, arm_curves) for arm, arm_curves in curves.items()]
 
 
 def _thin_out(values: Probabilities) -> list[float]:
@@ -156,9 +157,8 @@ def _thin_out(values: Probabilities) -> list[float]:
     return [float(value) for value in values]
 
 
-def _loss_curve(seed: int, lines: Sequence[Line], key: str, place: int) -> Curve:
-    points = [(line.get("epoch", place), line[key]) for place, line in enumerate(lines, start=1)
-              if isinstance(line.get(key), int | float)]  # fmt: skip
+def _loss_curve(seed: int, lines: Sequence[LogRecord], key: str, place: int) -> Curve:
+    points = [(line.get("epoch", number), line[key]) for number, line in enumerate(lines, start=1) if key in line]
     name, dashed = LOSSES[key]
     return Curve(
         f"{name}, seed {seed}", [x for x, _ in points], [y for _, y in points], style_index=place, dashed=dashed
@@ -166,11 +166,11 @@ def _loss_curve(seed: int, lines: Sequence[Line], key: str, place: int) -> Curve
 
 
 def _multiples(
-    panels: Sequence[Panel], name: str, title: str, described: str, axes: tuple[str, str], *, diagonal: bool = False
+    subplots: Sequence[Subplot], name: str, title: str, described: str, axes: tuple[str, str], *, diagonal: bool = False
 ) -> Figure | None:
-    if not panels:
+    if not subplots:
         return None
-    shown = panels[:MAX_PANELS]
+    shown = subplots[:MAX_SUBPLOTS]
     svg = plots.inline_svg(lambda: plots.draw_small_multiples(shown, *axes, diagonal=diagonal), name, title, described)
-    left_out = f" The first {len(shown)} of {len(panels)} arms." if len(shown) < len(panels) else ""
-    return Figure(svg, f"{title}. {described}{left_out}")
+    truncated = f" Only the first {len(shown)} of {len(subplots)} arms." if len(shown) < len(subplots) else ""
+    return Figure(svg, f"{title}. {described}{truncated}")

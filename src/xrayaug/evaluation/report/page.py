@@ -1,14 +1,13 @@
-"""All of it on one page, `report.html`: nothing is loaded from anywhere. The only importer of jinja2.
+"""Render an evaluation as one self-contained page, `report.html`. The only importer of jinja2.
 
-The template escapes whatever it is given, since names of files and labels are other people's text; only drawings, made
-by `figures` from escaped text, go in as they are.
+The dataclasses here are the view models of the template. The template escapes all text, since names of files and labels
+are untrusted; only figures, which `figures` makes from escaped text, are inserted as markup.
 """
 
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -17,21 +16,21 @@ from xrayaug.data.dataset import BALANCE
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.evaluation import predictions, tables, verdict
+from xrayaug.evaluation.evidence import DistanceEvidence, Evidence, Floor, ImageGrid, ScreeningEvidence
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.report import figures
-from xrayaug.evaluation.report.evidence import DistanceEvidence, Evidence, Floor, ScreeningEvidence
 from xrayaug.evaluation.report.figures import Figure
-from xrayaug.evaluation.results import ArmVerdict, Evaluation, Verdict
-from xrayaug.runtime.console import Table
+from xrayaug.evaluation.results import ArmVerdict, ControlComparison, Evaluation, Verdict
+from xrayaug.runtime.console import UNDEFINED, Table
 from xrayaug.stats import classification
 
-MAX_CSV_BYTES = 1 << 20  # of a file that can be taken from the page
+MAX_CSV_BYTES = 1 << 20  # of a file that is embedded for download
 SIGNS = {verdict.HELPS: "▲", verdict.HURTS: "▼", verdict.EQUIVALENT: "=", verdict.UNCLEAR: "?"}
 
 
 @dataclass(frozen=True)
 class Download:
-    """A file that can be taken from the page; None for one that is too large for that."""
+    """A file that can be saved from the page; without an address if it is too large for that."""
 
     name: str
     address: str | None
@@ -40,39 +39,114 @@ class Download:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with what is said of it for who does not see it."""
+    """A picture and its alternative text."""
 
     address: str
     alt: str
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A figure as markup that is not escaped again."""
+
+    svg: Markup
+    caption: str
+
+
+@dataclass(frozen=True)
+class ArmView:
+    """The verdict on an arm, as text."""
+
+    arm: str
+    verdict: str  # CSS class
+    sign: str
+    verdict_text: str
+    description: str
+    reason: str
+    controls: Sequence[ControlComparison]
+
+
+@dataclass(frozen=True)
+class TableViews:
+    """The tables of the page."""
+
+    checks: Table
+    scores: Sequence[Table]
+    notes: Sequence[str]  # under the tables of scores
+    differences: Table
+    pairs: Table
+    confusion: Table
+    subgroups: Sequence[Table]
+
+
+@dataclass(frozen=True)
+class FigureViews:
+    """The figures of the page; None where there is nothing to draw."""
+
+    accuracy: Drawing | None
+    differences: Drawing | None
+    roc: Drawing | None
+    calibration: Drawing | None
+    losses: Drawing | None
+    gans: Sequence[Drawing]
+
+
+@dataclass(frozen=True)
+class GridView:
+    """Pictures of real and synthetic training images of one label."""
+
+    label: str
+    arm: str
+    real: Picture | None
+    synthetic: Picture | None
+
+
+@dataclass(frozen=True)
+class DistanceView:
+    """A distance between two sets of images as text, and the table of its floor."""
+
+    name: str
+    value: str
+    counts: str
+    floor: Table | None
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ScreeningView:
+    """A screening for copies as text, and the picture of the nearest pairs."""
+
+    summary: str
+    rule: str
+    picture: Picture | None
+
+
 def render(evaluation: Evaluation, predicted: Sequence[RunPredictions], evidence: Evidence) -> str:
-    """Return the page.
+    """Return the page as HTML.
 
     Args:
         evaluation: the numbers and the verdict.
         predicted: the predictions they come from, for curves and downloads.
-        evidence: what is shown beside them.
+        evidence: images, logs, distances, screenings and provenance to show with them.
     """
-    found = evaluation.verdict
+    verdicts = evaluation.verdict
     return _template().render(
         test=evaluation.test,
         split_by=evaluation.split_by,
-        question=found.question,
-        metric=classification.display_name(found.question.metric),
-        answer=_answer(found),
-        arms=[_describe_arm(arm, evaluation) for arm in found.arms],
-        tables=_tables(evaluation),
-        figures=_figures(evaluation, predicted, evidence),
-        scores_of_runs=_confusion(evaluation),
-        grids=_grids(evidence),
-        distances=[_describe_distance(each) for each in evidence.distances],
-        copies=[_describe_screening(each) for each in evidence.screenings],
-        missing={**evidence.missing, "made": evidence.provenance.missing},
+        question=verdicts.question,
+        metric=classification.display_name(verdicts.question.metric),
+        answer=_answer(verdicts),
+        arms=[_view_arm(arm, evaluation) for arm in verdicts.arms],
+        tables=_view_tables(evaluation),
+        figures=_view_figures(evaluation, predicted, evidence),
+        grids=[_view_grid(grid) for grid in evidence.grids],
+        distances=[_view_distance(distance) for distance in evidence.distances],
+        screenings=[_view_screening(screening) for screening in evidence.screenings],
+        missing={**evidence.missing, "provenance": evidence.provenance.missing},
         commands=evidence.provenance.commands,
         environments=evidence.provenance.environments,
         downloads=_downloads(evaluation, predicted),
-        most_csv=_size(MAX_CSV_BYTES),
+        max_csv_size=_format_size(MAX_CSV_BYTES),
     )
 
 
@@ -84,123 +158,118 @@ def _template() -> Template:
     return environment.get_template("page.html.j2")
 
 
-def _answer(found: Verdict) -> str:
-    """Return one line that answers the question in the title."""
-    if not found.valid:
-        return "It cannot be told: a check that the comparison rests on does not hold."
+def _answer(verdicts: Verdict) -> str:
+    """Return the answer to the question in the title, in one line."""
+    if not verdicts.valid:
+        return "Unknown: a critical check of the comparison failed."
     by_verdict: dict[str, list[str]] = {}
-    for arm in found.arms:
+    for arm in verdicts.arms:
         if arm.control is None:
-            by_verdict.setdefault(arm.verdict, []).append(arm.arm)
+            by_verdict.setdefault(arm.verdict, []).append(f"arm {arm.arm}")
     if not by_verdict:
-        return "There is nothing to compare: no arm with images added stands beside one without."
-    order = [each for each in SIGNS if each in by_verdict]
-    return "; ".join(
-        f"{verdict.DISPLAY_NAMES[each]}: {', '.join(f'arm {name}' for name in by_verdict[each])}" for each in order
+        return "Unknown: there is no arm with added images and a baseline to compare it with."
+    order = [name for name in SIGNS if name in by_verdict]
+    return "; ".join(f"{verdict.DISPLAY_NAMES[name]}: {', '.join(by_verdict[name])}" for name in order)
+
+
+def _view_arm(arm: ArmVerdict, evaluation: Evaluation) -> ArmView:
+    settings = next(each.settings for each in evaluation.arms if each.name == arm.arm)
+    whole = "the difference in class size" if settings.label == BALANCE else "the real normal images"
+    dose = f"{settings.percent:g} % of {whole}: {settings.added:,} images added"
+    return ArmView(
+        arm=arm.arm,
+        verdict=arm.verdict,
+        sign=SIGNS[arm.verdict],
+        verdict_text=verdict.DISPLAY_NAMES[arm.verdict],
+        description=f"control ({arm.control}), {dose}" if arm.control else dose,
+        reason=arm.reason,
+        controls=arm.controls,
     )
 
 
-def _describe_arm(arm: ArmVerdict, evaluation: Evaluation) -> dict[str, Any]:
-    """Return the verdict on an arm with the words of the page."""
-    settings = next(each.settings for each in evaluation.arms if each.name == arm.arm)
-    of = "what the classes differ by" if settings.label == BALANCE else "the real normal images"
-    dose = f"{settings.percent:g} % of {of}: {settings.added:,} images added"
-    return {
-        "arm": arm.arm,
-        "verdict": arm.verdict,
-        "reason": arm.reason,
-        "controls": arm.controls,
-        "sign": SIGNS[arm.verdict],
-        "said": verdict.DISPLAY_NAMES[arm.verdict],
-        "about": f"a control ({arm.control}), {dose}" if arm.control else dose,
-    }
-
-
-def _tables(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "checks": replace(tables.checks_table(evaluation), title="Checks"),
-        "scores": [replace(tables.interval_table(evaluation, level), notes=()) for level in tables.IN_TABLE5],
-        "notes": [*tables.notes(evaluation), *_note_single_runs(evaluation)],
-        "differences": replace(tables.difference_table(evaluation), notes=()),  # they stand at the top
-        "pairs": _pairs(evaluation.verdict),
-        "subgroups": tables.subgroup_tables(evaluation),
-    }
+def _view_tables(evaluation: Evaluation) -> TableViews:
+    return TableViews(
+        checks=replace(tables.checks_table(evaluation), title="Checks"),
+        scores=[replace(tables.interval_table(evaluation, level), notes=()) for level in tables.TABLE5_LEVELS],
+        notes=[*tables.notes(evaluation), *_note_single_runs(evaluation)],
+        differences=replace(tables.difference_table(evaluation), notes=()),  # the reasons are at the top of the page
+        pairs=_pairs_table(evaluation.verdict),
+        confusion=_confusion_table(evaluation),
+        subgroups=tables.subgroup_tables(evaluation),
+    )
 
 
 def _note_single_runs(evaluation: Evaluation) -> list[str]:
-    """Return a note on what the intervals of arms with one run lack."""
-    alone = [f"arm {arm.name}" for arm in evaluation.arms if len(arm.seeds) == 1]
-    return [f"one run alone: {', '.join(alone)}; the interval is over patients, not over seeds"] if alone else []
+    """Return a note on the intervals of arms with one run, which leave out the variation between seeds."""
+    names = [f"arm {arm.name}" for arm in evaluation.arms if len(arm.seeds) == 1]
+    return [f"single run: {', '.join(names)}; the interval is over patients, not over seeds"] if names else []
 
 
-def _pairs(found: Verdict) -> Table:
-    """Return the table of the tests of two networks of one seed."""
+def _pairs_table(verdicts: Verdict) -> Table:
+    """Return the table of the paired tests of two networks with the same seed."""
     rows = [
         (arm.arm, str(pair.seed), str(pair.only_arm_right), str(pair.only_baseline_right),
-         tables.format_p_cell(pair.mcnemar_p), _number(pair.auroc_difference, "+.3f"),
+         tables.format_p_cell(pair.mcnemar_p), _format_number(pair.auroc_difference, "+.3f"),
          tables.format_p_cell(pair.delong_p))
-        for arm in found.arms for pair in arm.pairs
+        for arm in verdicts.arms for pair in arm.pairs
     ]  # fmt: skip
-    columns = ("Percent added", "Seed", "Only arm right", "Only 0 right", "p, McNemar", "AUROC difference", "p, DeLong")
-    return Table("Seed by seed: exact McNemar and DeLong, of these two networks alone", columns, rows)
+    columns = ("Percent added", "Seed", "Only arm correct", "Only baseline correct", "McNemar p", "AUROC difference",
+               "DeLong p")  # fmt: skip
+    return Table("Paired tests by seed, each of two networks: exact McNemar test and DeLong test", columns, rows)
 
 
-def _confusion(evaluation: Evaluation) -> Table:
+def _confusion_table(evaluation: Evaluation) -> Table:
     """Return the table of the confusion matrix of every run."""
     level = evaluation.verdict.question.level
-    parts = ("tp", "fp", "tn", "fn")
-    rows = [
-        (run.arm_name, str(run.seed), *(f"{getattr(run.scores[level], part):,}" for part in parts),
-         *(_number(getattr(run.scores[level], name)) for name in ("auroc", "brier", "calibration_error")))
-        for run in evaluation.runs
-    ]  # fmt: skip
-    columns = ("Percent added", "Seed", "Abnormal, called so", "Normal, called abnormal", "Normal, called so",
-               "Abnormal, called normal", "AUROC", "Brier score", "Calibration error")  # fmt: skip
-    return Table(f"Confusion of every run, per {level}, at {evaluation.threshold:g}", columns, rows)
+    rows = []
+    for run in evaluation.runs:
+        scores = run.scores[level]
+        counts = (f"{count:,}" for count in (scores.tp, scores.fp, scores.tn, scores.fn))
+        others = (_format_number(value) for value in (scores.auroc, scores.brier, scores.calibration_error))
+        rows.append((run.arm_name, str(run.seed), *counts, *others))
+    columns = ("Percent added", "Seed", "True positives", "False positives", "True negatives", "False negatives",
+               "AUROC", "Brier score", "Calibration error")  # fmt: skip
+    title = (
+        f"Confusion matrix of every run, per {level}, at the threshold {evaluation.threshold:g}; positive is abnormal"
+    )
+    return Table(title, columns, rows)
 
 
-def _figures(evaluation: Evaluation, predicted: Sequence[RunPredictions], behind: Evidence) -> dict[str, Any]:
+def _view_figures(evaluation: Evaluation, predicted: Sequence[RunPredictions], evidence: Evidence) -> FigureViews:
     level = evaluation.verdict.question.level
-    gans = [figures.gan(each, place) for place, each in enumerate(behind.gans)]
-    return {
-        "accuracy": _drawn(figures.accuracy(evaluation)),
-        "differences": _drawn(figures.differences(evaluation)),
-        "roc": _drawn(figures.roc(predicted, level)),
-        "calibration": _drawn(figures.calibration(predicted, level)),
-        "losses": _drawn(figures.losses(behind.logs)),
-        "gans": [_drawn(each) for each in gans if each],
-    }
+    gans = [_view_figure(figures.gan(log, number)) for number, log in enumerate(evidence.gans)]
+    return FigureViews(
+        accuracy=_view_figure(figures.accuracy(evaluation)),
+        differences=_view_figure(figures.differences(evaluation)),
+        roc=_view_figure(figures.roc(predicted, level)),
+        calibration=_view_figure(figures.calibration(predicted, level)),
+        losses=_view_figure(figures.losses(evidence.logs)),
+        gans=[drawing for drawing in gans if drawing],
+    )
 
 
-def _drawn(figure: Figure | None) -> dict[str, Any] | None:
-    return None if figure is None else {"svg": Markup(figure.svg), "caption": figure.caption}
+def _view_figure(figure: Figure | None) -> Drawing | None:
+    return None if figure is None else Drawing(Markup(figure.svg), figure.caption)
 
 
-def _grids(behind: Evidence) -> list[dict[str, Any]]:
-    return [
-        {
-            "label": grid.label,
-            "arm": grid.arm,
-            "real": _grid(grid.real, f"Real {grid.label} training images"),
-            "synthetic": _grid(grid.synthetic, f"Synthetic images trained on as {grid.label}"),
-        }
-        for grid in behind.grids
-    ]
+def _view_grid(grid: ImageGrid) -> GridView:
+    real = _encode_pixels(grid.real, f"Real {grid.label} training images")
+    synthetic = _encode_pixels(grid.synthetic, f"Synthetic images trained on as {grid.label}")
+    return GridView(grid.label, grid.arm, real, synthetic)
 
 
-def _grid(pixels: Pixels | None, alt: str) -> Picture | None:
-    return None if pixels is None else Picture(_address("image/png", contact_sheets.encode_png(pixels)), alt)
+def _encode_pixels(pixels: Pixels | None, alt: str) -> Picture | None:
+    return None if pixels is None else Picture(_data_url("image/png", contact_sheets.encode_png(pixels)), alt)
 
 
-def _describe_distance(distance: DistanceEvidence) -> dict[str, Any]:
-    """Return the numbers of a distance as text, and the table of its floor."""
-    return {
-        "name": distance.name,
-        "value": f"{distance.description}: {distance.value:.6g}",
-        "counts": " and ".join(distance.counts),
-        "table": _floor_table(distance.floor),
-        "warnings": distance.warnings,
-    }
+def _view_distance(distance: DistanceEvidence) -> DistanceView:
+    return DistanceView(
+        name=distance.name,
+        value=f"{distance.description}: {distance.value:.6g}",
+        counts=" and ".join(distance.counts),
+        floor=_floor_table(distance.floor),
+        warnings=distance.warnings,
+    )
 
 
 def _floor_table(floor: Floor | None) -> Table | None:
@@ -209,23 +278,23 @@ def _floor_table(floor: Floor | None) -> Table | None:
     rows = [
         (
             each.name,
-            *(_number(part, ".4g") for part in (each.value, each.floor, each.floor_sd, each.excess, each.ratio)),
+            *(_format_number(part, ".4g") for part in (each.value, each.floor, each.floor_sd, each.excess, each.ratio)),
         )
         for each in floor.measures
     ]
-    columns = ("Measure", "Value", "Floor", "Deviation of the floor", "Excess", "Ratio")
-    title = f"Beside the floor, what real images score against real ones, at {floor.n} images"
+    columns = ("Measure", "Value", "Floor", "SD of the floor", "Excess", "Ratio")
+    title = f"Compared with the floor, the value between real images and other real images, at {floor.n} images"
     return Table(title, columns, rows)
 
 
-def _describe_screening(screening: ScreeningEvidence) -> dict[str, Any]:
+def _view_screening(screening: ScreeningEvidence) -> ScreeningView:
     alt = "The ten synthetic images nearest to a training image, each with that image at its right, four to a row"
-    counts = f"{screening.quarantined:,} of {screening.judged:,} synthetic images are set aside."
-    return {
-        "said": f"{screening.verdict.capitalize()}: {counts}",
-        "rule": screening.rule,
-        "picture": None if screening.picture is None else Picture(_address("image/png", screening.picture), alt),
-    }
+    counts = f"{screening.quarantined:,} of {screening.judged:,} synthetic images are flagged as possible copies."
+    return ScreeningView(
+        summary=f"{screening.verdict.capitalize()}: {counts}",
+        rule=screening.rule,
+        picture=None if screening.picture is None else Picture(_data_url("image/png", screening.picture), alt),
+    )
 
 
 def _downloads(evaluation: Evaluation, predicted: Sequence[RunPredictions]) -> list[Download]:
@@ -235,7 +304,7 @@ def _downloads(evaluation: Evaluation, predicted: Sequence[RunPredictions]) -> l
 
 
 def _download(name: str, lines: Iterable[str]) -> Download:
-    """Encode a file for download; a file too large for the page is only counted, without keeping its content."""
+    """Encode a file for download; of a file too large for the page, only count the bytes."""
     content, size = bytearray(), 0
     for line in lines:
         encoded = line.encode()
@@ -243,16 +312,16 @@ def _download(name: str, lines: Iterable[str]) -> Download:
         if size <= MAX_CSV_BYTES:
             content += encoded
     fits = size <= MAX_CSV_BYTES
-    return Download(name, _address("text/csv;charset=utf-8", content) if fits else None, _size(size))
+    return Download(name, _data_url("text/csv;charset=utf-8", content) if fits else None, _format_size(size))
 
 
-def _address(kind: str, content: bytes | bytearray) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+def _data_url(media_type: str, content: bytes | bytearray) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
-def _size(count: int) -> str:
+def _format_size(count: int) -> str:
     return f"{count / 1024:,.0f} KB" if count >= 1024 else f"{count} bytes"
 
 
-def _number(value: Any, form: str = ".3f") -> str:
-    return f"{value:{form}}" if isinstance(value, int | float) else tables.UNDEFINED
+def _format_number(value: float | None, form: str = ".3f") -> str:
+    return UNDEFINED if value is None else f"{value:{form}}"

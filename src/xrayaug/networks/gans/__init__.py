@@ -7,13 +7,11 @@ Nothing else needs to change: the flag, the manifest and the contract tests read
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
-from xrayaug.options import Augmentation, Loss
+from xrayaug.options.recipes import Recipe as Recipe  # re-exported for the architectures
 from xrayaug.runtime import plugins
 
 if TYPE_CHECKING:
     from torch import nn
-
-CLASSES = ("normal", "abnormal")  # class names; an integer label is an index into this tuple
 
 
 @dataclass(frozen=True)
@@ -26,29 +24,10 @@ class Shape:
     width: float = 1.0  # multiplier of the default number of channels
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Default hyperparameters of an architecture's training: every field is an option of `train-gan`."""
-
-    latent: int = 100
-    batch_size: int = 100
-    lr: float = 3.4e-4
-    beta1: float = 0.5
-    beta2: float = 0.999
-    loss: Loss = "nonsaturating"
-    r1: float = 0.0  # gamma of the R1 gradient penalty on real images; 0 disables it
-    r2: float = 0.0  # gamma of the R2 gradient penalty on generated images; 0 disables it
-    gradient_penalty: float = 0.0  # lambda of WGAN-GP's gradient penalty
-    path_length: float = 0.0  # weight of the generator's own `penalty`
-    penalty_every: int = 1  # steps between penalties; each is multiplied by this number
-    ema: int = 0  # half-life, in images, of the averaged generator's weights; 0 disables averaging
-    d_augment: Augmentation = "none"
-
-
 class Architecture(Protocol):
     """Interface of the modules in this folder.
 
-    Images are `[N, 1, size, size]` in [-1, 1], latent vectors `[N, latent]`, labels int64 `[N]` indices into `CLASSES`.
+    Images are `[N, 1, size, size]` in [-1, 1], latent vectors `[N, latent]`, labels int64 `[N]` indices into `LABELS`.
     """
 
     PAPER: str

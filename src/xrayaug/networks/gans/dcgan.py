@@ -85,7 +85,7 @@ class Discriminator(nn.Module):
 
 def recipe(size: int) -> Recipe:
     """Return the thesis's hyperparameters, the same at every size."""
-    return Recipe(latent=100, batch_size=100, lr=3.4e-4, beta1=0.5, beta2=0.999, loss="bce")
+    return Recipe()
 
 
 def generator(shape: Shape) -> nn.Module:

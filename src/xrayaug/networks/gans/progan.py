@@ -27,8 +27,8 @@ CONDITIONAL = "optional"
 OUTPUT = "logit"
 
 FIRST = 4  # pixels that both networks begin with
-BUDGET = 16384  # channels times side length in pixels, for sizes with fewer than `MOST_CHANNELS`
-MOST_CHANNELS = 512
+BUDGET = 16384  # channels times side length in pixels, for sizes with fewer than `MAX_CHANNELS`
+MAX_CHANNELS = 512
 GROWING = 0.5  # share of the training until full size is faded in
 
 
@@ -258,4 +258,4 @@ def _reduced(images: Tensor, factor: int) -> Tensor:
 def _channels(shape: Shape) -> list[int]:
     """Return the number of channels at 4 pixels, at 8, and so on up to the image's size."""
     sizes = [FIRST * 2**doublings for doublings in range((shape.size // FIRST).bit_length())]
-    return [max(1, round(shape.width * min(BUDGET / size, MOST_CHANNELS))) for size in sizes]
+    return [max(1, round(shape.width * min(BUDGET / size, MAX_CHANNELS))) for size in sizes]

@@ -35,8 +35,8 @@ CONDITIONAL = "optional"
 OUTPUT = "logit"
 
 FIRST = 4  # pixels that the generator starts from and the discriminator ends at
-BUDGET = 16384  # channels times side length in pixels, for sizes with fewer than `MOST_CHANNELS`
-MOST_CHANNELS = 512
+BUDGET = 16384  # channels times side length in pixels, for sizes with fewer than `MAX_CHANNELS`
+MAX_CHANNELS = 512
 MAPPING_RATE = 0.01  # factor of the mapping network's learning rate
 MAPPING_DEPTH = 2
 AVERAGING = 0.998  # decay per step of the average style, after the first 500 steps
@@ -408,5 +408,5 @@ def _resolutions(size: int) -> list[int]:
 
 
 def _channels(pixels: int, width: float) -> int:
-    """Return the number of channels at that resolution: `BUDGET` over it, and at most `MOST_CHANNELS`."""
-    return max(1, round(width * min(BUDGET / pixels, MOST_CHANNELS)))
+    """Return the number of channels at that resolution: `BUDGET` over it, and at most `MAX_CHANNELS`."""
+    return max(1, round(width * min(BUDGET / pixels, MAX_CHANNELS)))

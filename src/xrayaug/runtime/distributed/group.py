@@ -107,7 +107,7 @@ class DistributedGroup:
         """Send an array and an integer to a rank; wait until they are received, so that no messages pile up.
 
         Args:
-            array: of one of `DTYPES`, with at most `MAX_AXES` axes.
+            array: an array of one of `DTYPES`, with at most `MAX_AXES` axes.
             to: the receiving rank.
             note: the integer.
         """
@@ -254,7 +254,7 @@ def _connect_store(rank: Rank) -> Any:
 
 
 def _describe_end(problem: BaseException) -> tuple[str, int]:
-    """Return the reason that the other processes are told, and the exit code."""
+    """Return the reason sent to the other processes, and the exit code."""
     code = int(getattr(problem, "exit_code", 1))
     if isinstance(problem, Stopped):
         return f"was stopped ({problem.cause})", code

@@ -1,4 +1,4 @@
-"""Collect what the report shows from the artifacts behind the runs; what cannot be read is listed as missing."""
+"""Collect the evidence of the report from the artifacts that the runs depend on; what cannot be read is listed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,23 +12,23 @@ from xrayaug.data.dataset import LABELS, Dataset
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import InputError
-from xrayaug.evaluation.gather import lineage
-from xrayaug.evaluation.gather.runs import Run
-from xrayaug.evaluation.report.evidence import (
+from xrayaug.evaluation.evidence import (
     DistanceEvidence,
     Evidence,
     Floor,
     FloorMeasure,
     GanLog,
     ImageGrid,
-    Line,
+    LogRecord,
     Provenance,
     ScreeningEvidence,
 )
+from xrayaug.evaluation.gather import lineage
+from xrayaug.evaluation.gather.runs import Run
 from xrayaug.options import Evaluate
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Artifact
-from xrayaug.storage.files import LOG_FILE
+from xrayaug.storage.files import LOG_FILE, NEAREST_PAIRS_FILE
 
 GRID_IMAGES = 12
 GRID_COLUMNS = 6
@@ -38,40 +38,40 @@ MAX_PICTURE_BYTES = 2 << 20
 
 
 @dataclass(frozen=True)
-class GivenArtifacts:
-    """The distances and screenings that the user wants shown."""
+class RequestedArtifacts:
+    """The distances and screenings that the user asks to show."""
 
     distances: Sequence[Artifact] = ()
     screenings: Sequence[Artifact] = ()
 
 
-def open_given(options: Evaluate) -> GivenArtifacts:
+def open_requested(options: Evaluate) -> RequestedArtifacts:
     """Open the artifacts of `--fid` and `--copies`.
 
     Raises:
         ArtifactError: one is of another kind.
     """
     screenings = [artifacts.open_artifact(options.copies, "copies")] if options.copies else []
-    return GivenArtifacts([artifacts.open_artifact(path, "fid") for path in options.fid or ()], screenings)
+    return RequestedArtifacts([artifacts.open_artifact(path, "fid") for path in options.fid or ()], screenings)
 
 
 def gather_evidence(
-    options: Evaluate, runs: Sequence[Run], given: GivenArtifacts, environment: Mapping[str, Any]
+    options: Evaluate, runs: Sequence[Run], requested: RequestedArtifacts, environment: Mapping[str, Any]
 ) -> Evidence:
-    """Collect everything behind `runs`, and what was given; without a given screening, those the arms were made with.
+    """Collect the evidence of the report; without a requested screening, show those that the arms were made with.
 
     Raises:
         ArtifactError: a distance or a screening lacks a number.
     """
     missing: dict[str, list[str]] = {"learning": [], "copies": []}
     arms = {run.arm_name: run.data for run in reversed(runs)}
-    screenings = given.screenings or _open_screenings(arms, missing["copies"])
-    roots = [*(run.artifact for run in runs), *given.distances, *screenings]
+    screenings = requested.screenings or _open_screenings(arms, missing["copies"])
+    roots = [*(run.artifact for run in runs), *requested.distances, *screenings]
     return Evidence(
         grids=_make_grids(arms),
         logs=_read_logs(runs, missing["learning"]),
         gans=_read_gans(arms, missing["learning"]),
-        distances=[_read_distance(each) for each in given.distances],
+        distances=[_read_distance(each) for each in requested.distances],
         screenings=[_read_screening(each) for each in screenings],
         provenance=_trace(options, runs, roots, environment),
         missing=missing,
@@ -88,19 +88,18 @@ def _trace(
 
 
 def _make_grids(arms: Mapping[str, Dataset]) -> list[ImageGrid]:
-    """Show for each label images of the arm that adds most of it: real and synthetic ones were trained on together."""
+    """Make a grid for each label, from the arm that adds most images of it."""
     grids = []
     for label in LABELS:
         counts = {name: len(data.select(split="train", label=label, synthetic=True)) for name, data in arms.items()}
-        fullest = max(sorted(counts), key=lambda name: counts[name])
-        data = arms[fullest]
-        real, synthetic = (_make_grid(data, label, synthetic=made) for made in (False, True))
-        grids.append(ImageGrid(label, fullest, real, synthetic))
+        arm = max(sorted(counts), key=lambda name: counts[name])
+        real, synthetic = (_make_grid(arms[arm], label, synthetic=kind) for kind in (False, True))
+        grids.append(ImageGrid(label, arm, real, synthetic))
     return grids
 
 
 def _make_grid(data: Dataset, label: str, *, synthetic: bool) -> Pixels | None:
-    """Return some training images of the arm, drawn at random."""
+    """Return a grid of randomly drawn training images of an arm; None if there are none."""
     rows = [row for row in data.select(split="train", label=label, synthetic=synthetic) if not row.copy]
     if not rows:
         return None
@@ -109,20 +108,20 @@ def _make_grid(data: Dataset, label: str, *, synthetic: bool) -> Pixels | None:
     return contact_sheets.make_grid(data.pixels(drawn, min(MAX_IMAGE_SIZE, data.size)), columns=GRID_COLUMNS)
 
 
-def _read_logs(runs: Sequence[Run], missing: list[str]) -> dict[str, list[tuple[int, list[Line]]]]:
-    found: dict[str, list[tuple[int, list[Line]]]] = {}
+def _read_logs(runs: Sequence[Run], missing: list[str]) -> dict[str, list[tuple[int, list[LogRecord]]]]:
+    logs: dict[str, list[tuple[int, list[LogRecord]]]] = {}
     for run in runs:
         lines = _read_log(run.artifact)
         if lines:
-            found.setdefault(run.arm_name, []).append((run.seed, lines))
+            logs.setdefault(run.arm_name, []).append((run.seed, lines))
         else:
             missing.append(f"{run.name} has no log that can be read")
-    return found
+    return logs
 
 
 def _read_gans(arms: Mapping[str, Dataset], missing: list[str]) -> list[GanLog]:
-    """Return the GAN runs that can be reached from the arms, each once."""
-    found: dict[Path, GanLog] = {}
+    """Return the logs of the GAN runs that the arms depend on, each once."""
+    logs: dict[Path, GanLog] = {}
     for name, data in arms.items():
         if not any(row.synthetic for row in data.rows):
             continue
@@ -131,13 +130,13 @@ def _read_gans(arms: Mapping[str, Dataset], missing: list[str]) -> list[GanLog]:
         except InputError as problem:
             missing.append(f"the GAN behind arm {name} cannot be reached: {problem.message}")
             continue
-        found[run.path.resolve()] = GanLog(str(run.options.get("arch", "GAN")), _read_log(run))
-    return list(found.values())
+        logs[run.path.resolve()] = GanLog(str(run.options.get("arch", "GAN")), _read_log(run))
+    return list(logs.values())
 
 
 def _open_screenings(arms: Mapping[str, Dataset], missing: list[str]) -> list[Artifact]:
     """Open the screenings for copies that the arms were made with, each once."""
-    found: dict[Path, Artifact] = {}
+    screenings: dict[Path, Artifact] = {}
     for name, data in arms.items():
         if "copies" not in data.artifact.manifest["inputs"]:
             continue
@@ -146,11 +145,11 @@ def _open_screenings(arms: Mapping[str, Dataset], missing: list[str]) -> list[Ar
         except InputError as problem:
             missing.append(f"the screening that arm {name} was made with cannot be reached: {problem.message}")
             continue
-        found[screening.path.resolve()] = screening
-    return list(found.values())
+        screenings[screening.path.resolve()] = screening
+    return list(screenings.values())
 
 
-def _read_log(run: Artifact) -> list[Line]:
+def _read_log(run: Artifact) -> list[LogRecord]:
     """Return the lines of a run's log; none if there is no readable log."""
     if LOG_FILE not in run.manifest["files"] or run.manifest["files"][LOG_FILE]["bytes"] > MAX_LOG_BYTES:
         return []
@@ -158,14 +157,18 @@ def _read_log(run: Artifact) -> list[Line]:
         lines = [json.loads(line) for line in run.file(LOG_FILE).read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError, RecursionError):
         return []
-    return [line for line in lines if isinstance(line, dict) and _is_number(line.get("images"))]
+    return [_select_numbers(line) for line in lines if isinstance(line, dict) and _is_number(line.get("images"))]
+
+
+def _select_numbers(line: Mapping[str, Any]) -> LogRecord:
+    return {name: value for name, value in line.items() if _is_number(value)}
 
 
 def _read_distance(artifact: Artifact) -> DistanceEvidence:
-    sides = [Path(artifact.get(str, "result", side, "path")).name for side in ("a", "b")]
+    names = [Path(artifact.get(str, "result", side, "path")).name for side in ("a", "b")]
     first, second = (str(artifact.get(dict, "result", side).get("n")) for side in ("a", "b"))
     return DistanceEvidence(
-        name=f"{sides[0]} to {sides[1]}",
+        name=f"{names[0]} to {names[1]}",
         description=artifact.get(str, "result", "description"),
         value=artifact.get(float, "result", "value"),
         counts=(first, second),
@@ -181,22 +184,22 @@ def _read_floor(artifact: Artifact) -> Floor | None:
     names = {"fid": "FID" if "fid" in artifact.result else "Fréchet distance", "kid": "Kernel distance (KID)"}
     parts = ("value", "floor", "floor_sd", "excess", "ratio")
     measures = [
-        FloorMeasure(names.get(name, name.capitalize()), *(_number(of.get(part)) for part in parts))
-        for name, of in floor["measures"].items()
+        FloorMeasure(names.get(name, name.capitalize()), *(_to_number(values.get(part)) for part in parts))
+        for name, values in floor["measures"].items()
     ]
-    return Floor(floor["n"], measures)
+    return Floor(artifact.get(int, "result", "floor", "n"), measures)
 
 
 def _read_screening(artifact: Artifact) -> ScreeningEvidence:
     verdict = artifact.get(str, "result", "verdict", among=("pass", "fail"))
-    judged, aside = artifact.get(int, "result", "judged"), artifact.get(list, "result", "quarantined")
-    picture = artifact.file("nearest.png").read_bytes()
+    judged, quarantined = artifact.get(int, "result", "judged"), artifact.get(list, "result", "quarantined")
+    picture = artifact.file(NEAREST_PAIRS_FILE).read_bytes()
     is_small = len(picture) <= MAX_PICTURE_BYTES
     rule = artifact.get(str, "result", "rule")
-    return ScreeningEvidence(verdict, judged, len(aside), rule, picture if is_small else None)
+    return ScreeningEvidence(verdict, judged, len(quarantined), rule, picture if is_small else None)
 
 
-def _number(value: Any) -> float | None:
+def _to_number(value: Any) -> float | None:
     return value if isinstance(value, int | float) else None
 
 

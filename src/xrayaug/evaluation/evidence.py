@@ -1,15 +1,15 @@
-"""Evidence that the report shows beside the evaluation: images, training logs, distances, screenings, provenance.
+"""Evidence that the report shows with an evaluation: images, training logs, distances, screenings, provenance.
 
-`gather.evidence` fills these types from the artifacts behind the runs.
+`gather.report_sources` fills these types from the artifacts that the runs depend on.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from xrayaug.data.images.arrays import Pixels
 
-Line = dict[str, Any]  # of a training log
+LogRecord = Mapping[str, float]
+"""The numbers of one line of a training log, by field."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class GanLog:
     """The log of a GAN run that synthetic images of the arms came from."""
 
     name: str
-    log: Sequence[Line]
+    log: Sequence[LogRecord]
 
 
 @dataclass(frozen=True)
 class FloorMeasure:
-    """A measure beside its floor: what it is between real images."""
+    """A measure and its floor, which is its value between real images and other real images."""
 
     name: str
     value: float | None
@@ -44,9 +44,9 @@ class FloorMeasure:
 
 @dataclass(frozen=True)
 class Floor:
-    """Table of every measure beside its floor, at `n` images."""
+    """Every measure with its floor, at `n` images."""
 
-    n: Any
+    n: int
     measures: Sequence[FloorMeasure]
 
 
@@ -84,10 +84,10 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that the report shows beside the evaluation."""
+    """Everything that the report shows in addition to the evaluation."""
 
     grids: Sequence[ImageGrid]
-    logs: Mapping[str, Sequence[tuple[int, Sequence[Line]]]]  # by arm: seed and log of each run
+    logs: Mapping[str, Sequence[tuple[int, Sequence[LogRecord]]]]  # by arm: seed and log of each run
     gans: Sequence[GanLog]
     distances: Sequence[DistanceEvidence]
     screenings: Sequence[ScreeningEvidence]

@@ -1,0 +1,53 @@
+"""The classifier runs that are measured, as `measure` and `audits` see them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+
+from xrayaug.data.dataset import Row
+from xrayaug.data.images.stack import Stack
+from xrayaug.evaluation.predictions import RunInfo
+from xrayaug.metrics.features import FeatureExtractor
+from xrayaug.networks.classifier import Classifier
+
+
+class ClassifierRun(Protocol):
+    """A trained classifier with the images of its dataset.
+
+    `gather` opens and checks the run. Its weights and pixels stay on disk until a method here asks for them, because
+    those of all runs need not fit in memory; these methods are the only ones that read anything after `gather`.
+    """
+
+    @property
+    def info(self) -> RunInfo:
+        """Name, arm and seed of the run."""
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """All images of its dataset."""
+
+    @property
+    def valid(self) -> Sequence[Row]:
+        """Validation images."""
+
+    @property
+    def test(self) -> Sequence[Row]:
+        """Test images."""
+
+    def stack(self, rows: Sequence[Row]) -> Stack:
+        """Return images of the run's dataset at the size of its network, read on demand."""
+
+    def load_network(self, device: torch.device) -> Classifier:
+        """Load the trained network onto a device.
+
+        Raises:
+            WeightsError: the weights do not fit the network that the run names.
+        """
+
+    def load_feature_extractor(self, device: torch.device) -> FeatureExtractor:
+        """Load the trained network without its output layer onto a device.
+
+        Raises:
+            WeightsError: the weights do not fit the network that the run names.
+        """
