@@ -1,47 +1,52 @@
-"""The abnormality classifier: any classification network of torchvision, with one output and grey input.
+"""The abnormality classifier: a classification network with one output and grey input.
 
 The thesis and Rajpurkar et al. 2018 (MURA, arXiv:1712.06957, section 3.1) use DenseNet-169 pretrained on ImageNet,
 its last layer replaced by one output, and a loss weighted by class.
 """
 
-import difflib
 import math
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from scipy.special import expit
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torchvision import models
 
 from xrayaug.data.images.loaders import ImageLoader
 from xrayaug.errors import UsageError, WeightsError
-from xrayaug.networks import pretrained
+from xrayaug.networks import architectures, pretrained
+from xrayaug.networks.architectures import Normalization
 from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks
 from xrayaug.stats.classification import Probabilities
 from xrayaug.storage import weights as weights_files
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of red, green and blue in [0, 1]
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 
 class Classifier(nn.Module):
     """Grey images -> logits of being abnormal.
 
-    `network` is torchvision's own, so its weights have torchvision's names.
+    `network` is the library's own, so its weights have the library's names.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, normalization: Normalization) -> None:
         super().__init__()
         self.network = network
+        self.frozen: list[nn.Module] = []  # blocks that are not trained, and always in evaluation mode
         self.mean: Tensor
         self.std: Tensor
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(normalization.std).view(1, 3, 1, 1), persistent=False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all blocks but the frozen ones."""
+        super().train(mode)
+        for block in self.frozen:
+            block.eval()
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits `[N]` of images `[N, 1, S, S]` in [0, 1]; the grey channel is repeated to three."""
@@ -63,32 +68,26 @@ class _WithoutMemory(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def list_architectures() -> list[str]:
-    """Return the names of all classification networks of torchvision."""
-    return list(models.list_models(module=models))
-
-
 def build(arch: str, *, size: int, weights: str = "none", seed: int = 0) -> Classifier:
     """Build a network for grey images of `size` pixels, with a fresh output layer.
 
     Args:
-        arch: one of `list_architectures()`.
+        arch: a name of `architectures`.
         size: width and height of the images.
-        weights: `none`, `imagenet` (torchvision's, from `$TORCH_HOME` or downloaded), or a weights file.
+        weights: `none`, `imagenet` (see `pretrained.read_imagenet`), or a weights file.
         seed: seed of the initial weights; the output layer keeps them whatever `weights` is.
 
     Raises:
         UsageError: no such network, or it cannot take images of that size.
         WeightsError: the weights are missing, damaged, or of another network.
     """
-    build_on_meta(arch, size=size)
+    _check_size(arch, size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _construct(arch, size)
+        network = architectures.construct(arch, size)
     if weights != "none":
-        file = pretrained.imagenet_file(arch) if weights == "imagenet" else Path(weights)
-        pretrained.load_pretrained(network, file, f"{arch} at {size} pixels", output_layer(network))
-    return Classifier(network).to(memory_format=torch.channels_last)
+        pretrained.load_pretrained(network, arch, size, None if weights == "imagenet" else Path(weights))
+    return _wrap(network, arch)
 
 
 def build_on_meta(arch: str, *, size: int) -> Classifier:
@@ -97,18 +96,18 @@ def build_on_meta(arch: str, *, size: int) -> Classifier:
     Raises:
         UsageError: no such network, or it cannot take images of that size.
     """
-    if arch not in list_architectures():
-        close = difflib.get_close_matches(arch, list_architectures(), n=4, cutoff=0.4)
-        raise UsageError(f"--arch {arch} is no network of torchvision", f"near it: {', '.join(close) or 'none'}")
+    architectures.check(arch)
     try:
         with _WithoutMemory():
-            network = _construct(arch, size).to("meta")
-        sketch = Classifier(network).to("meta").eval()
+            network = architectures.construct(arch, size).to("meta")
+        sketch = _wrap(network, arch).to("meta").eval()
         with torch.inference_mode():
             sketch(torch.empty(2, 1, size, size, device="meta"))
     except (RuntimeError, ValueError, AssertionError) as problem:
         reason = str(problem).partition("\n")[0].rstrip(".")
-        raise UsageError(f"{arch} cannot take images of {size} pixels: {reason}", _better_size(arch, size)) from None
+        raise UsageError(
+            f"{arch} cannot take images of {size} pixels: {reason}", architectures.better_size(arch, size)
+        ) from None
     return sketch
 
 
@@ -130,7 +129,7 @@ def summarize_layers(arch: str, *, size: int) -> list[dict[str, Any]]:
 
         block.register_forward_hook(record)
 
-    for name, block in _blocks(sketch.network):
+    for name, block in architectures.blocks(sketch.network):
         watch(name, block)
     with torch.inference_mode():
         sketch(torch.empty(1, 1, size, size, device="meta"))
@@ -159,9 +158,66 @@ def restore(path: Path, arch: str, *, size: int) -> Classifier:
     state, wanted = pretrained.read_weights(path), f"{arch} at {size} pixels"
     pretrained.check_fit(state, build_on_meta(arch, size=size).network, path, wanted)
     with torch.random.fork_rng(devices=[]):
-        network = _construct(arch, size)
+        network = architectures.construct(arch, size)
     pretrained.load_state(state, network, path, wanted)
-    return Classifier(network).to(memory_format=torch.channels_last)
+    return _wrap(network, arch)
+
+
+def freeze_all_but_last(classifier: Classifier, count: int) -> None:
+    """Freeze all blocks with weights but the last `count`; the network's blocks are those of `summarize_layers`.
+
+    Frozen weights get no gradients, and frozen batch norms use the statistics that they have.
+
+    Raises:
+        UsageError: the network has fewer blocks.
+    """
+    weighted = [block for _, block in architectures.blocks(classifier.network) if count_parameters(block)]
+    if count > len(weighted):
+        raise UsageError(
+            f"--train last-{count} is more than the network's {len(weighted)} blocks",
+            f"--train last-N with N up to {len(weighted)}, or --train all",
+        )
+    classifier.frozen = weighted[:-count]
+    for block in classifier.frozen:
+        block.requires_grad_(requires_grad=False)
+
+
+def output_layer(classifier: Classifier) -> nn.Module:
+    """Return the output layer."""
+    return classifier.network.get_submodule(architectures.output_layer(classifier.network))
+
+
+def count_features(classifier: Classifier) -> int:
+    """Return the number of inputs of the output layer, D."""
+    weight = output_layer(classifier).weight
+    assert isinstance(weight, Tensor)  # of a linear or convolutional layer
+    return int(weight.shape[1])
+
+
+def penultimate_features(classifier: Classifier, images: Tensor) -> Tensor:
+    """Return the inputs of the output layer `[N, D]` for images `[N, 1, S, S]` in [0, 1].
+
+    A feature map is averaged over the image. Only SqueezeNet has one: its output layer is a 1 x 1 convolution, and its
+    logit is the mean of the outputs. So the logit depends on that average alone, as on the features of other networks.
+    """
+    inputs: list[Tensor] = []
+
+    def keep(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        inputs.append(arguments[0])
+
+    hook = output_layer(classifier).register_forward_pre_hook(keep)
+    try:
+        classifier(images)
+    finally:
+        hook.remove()
+    (features,) = inputs
+    return features.mean(dim=(2, 3)) if features.ndim == 4 else features.flatten(1)
+
+
+def head_logits(output_layer: nn.Module, features: Tensor) -> Tensor:
+    """Return the logits `[N]` that an output layer with one output gives features `[N, D]`."""
+    logits: Tensor = output_layer(features[:, :, None, None] if isinstance(output_layer, nn.Conv2d) else features)
+    return logits.flatten()
 
 
 def random_affine(draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
@@ -178,6 +234,12 @@ def random_affine(draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
     nothing = torch.zeros_like(angle)
     rows = (mirror * angle.cos(), -angle.sin(), nothing, mirror * angle.sin(), angle.cos(), nothing)
     return torch.stack(rows, dim=1).view(-1, 2, 3).float()
+
+
+def fixed_affine(*, mirrored: bool, angle: float) -> Tensor:
+    """Return the mirroring and rotation by an angle in degrees for `apply_affine`: float32 `[1, 2, 3]`."""
+    draws = torch.tensor([[0.0 if mirrored else 1.0, 1.0 if angle > 0 else 0.0]], dtype=torch.float64)
+    return random_affine(draws, flip=True, rotation=abs(angle))
 
 
 def apply_affine(images: Tensor, theta: Tensor) -> Tensor:
@@ -249,39 +311,11 @@ def weighted_bce(logits: Tensor, labels: Tensor, w0: float, w1: float) -> Tensor
     return nn.functional.binary_cross_entropy_with_logits(logits, labels, weight)
 
 
-def _construct(arch: str, size: int) -> nn.Module:
-    """Return torchvision's network with one output, freshly initialised."""
-    network: nn.Module = models.get_model(arch, weights=None, num_classes=1, **_settings(arch, size))
-    if arch.startswith("squeezenet"):
-        network.get_submodule("classifier").register_module("2", nn.Identity())  # its ReLU forbids logits below 0
-    return network
+@cache
+def _check_size(arch: str, size: int) -> None:
+    """Check once that the network takes images of that size; raises as `build_on_meta`."""
+    build_on_meta(arch, size=size)
 
 
-def _settings(arch: str, size: int) -> dict[str, Any]:
-    """Return the keyword arguments that some networks need."""
-    if arch in ("googlenet", "inception_v3"):
-        # Their ImageNet weights expect inputs in [-1, 1]; transform_input converts the usual normalisation to that.
-        return {"aux_logits": False, "init_weights": True, "transform_input": True}
-    if arch.startswith("vit_"):
-        return {"image_size": size}
-    return {"input_size": (size, size)} if arch.startswith("maxvit_") else {}
-
-
-def _better_size(arch: str, size: int) -> str:
-    min_size = max(models.get_model_weights(arch).DEFAULT.meta.get("min_size", (1, 1)))
-    return f"try --size {min_size if min_size > size else 224}"
-
-
-def _blocks(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Return the network's children by name; an `nn.Sequential` is replaced by its children, one level deep."""
-    blocks: list[tuple[str, nn.Module]] = []
-    for name, part in network.named_children():
-        inner = list(part.named_children()) if isinstance(part, nn.Sequential) else []
-        blocks += [(f"{name}.{place}", block) for place, block in inner] or [(name, part)]
-    return blocks
-
-
-def output_layer(network: nn.Module) -> str:
-    """Return the output layer's name: the last linear or convolutional layer (in SqueezeNet a convolution)."""
-    weighted: list[str] = [name for name, part in network.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)]
-    return weighted[-1]
+def _wrap(network: nn.Module, arch: str) -> Classifier:
+    return Classifier(network, architectures.normalization(arch, network)).to(memory_format=torch.channels_last)

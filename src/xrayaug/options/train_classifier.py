@@ -1,5 +1,6 @@
 """The options of `xrayaug train-classifier`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,19 @@ from xrayaug.options.base import Command, Panel, Role, option
 from xrayaug.options.choices import Budget
 from xrayaug.options.mixins import CacheOptions, CheckpointOptions, DeviceOptions, StepOptions, TrainingOptions
 
+LR, HEAD_LR = 1e-4, 1e-3  # default learning rates: of whole networks as in the thesis, and of an output layer
 SEED = "{seed}"  # the placeholder for the seed in the --out of several
+
+
+def _parse_train(word: str) -> str:
+    """Return the value of `--train`.
+
+    Raises:
+        ValueError: it is none of `all`, `head` and `last-N`.
+    """
+    if word not in ("all", "head") and not re.fullmatch(r"last-[1-9]\d{0,3}", word):
+        raise ValueError("all, head or last-N with a number N of blocks, such as last-2")
+    return word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +49,21 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOp
         minimum=16,
         maximum=4096,
     )
+    train: str = option(
+        "all",
+        help="Layers to train: all; last-N, the last N blocks (--dry-run lists them); or head, the output layer "
+        "alone, on features that are computed once for each image and view, and cached.",
+        panel=Panel.MODEL,
+        metavar="all|head|last-N",
+        parse=_parse_train,
+    )
+    views: int = option(
+        4,
+        help="With --train head, the fixed augmented views of each image, which stand for --flip and --rotation.",
+        panel=Panel.TRAINING,
+        minimum=1,
+        maximum=64,
+    )
     epochs: int = option(10, help="Passes over the training images (but see --budget).", minimum=1)
     budget: Budget = option(
         "epochs",
@@ -46,7 +74,13 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOp
     batch_size: int = option(
         8, help="Images per optimiser step; batch norm needs at least two.", panel=Panel.TRAINING, minimum=2
     )
-    lr: float = option(1e-4, help="Initial learning rate of Adam.", panel=Panel.TRAINING, above=0)
+    lr: float | None = option(
+        None,
+        help="Initial learning rate of Adam.",
+        panel=Panel.TRAINING,
+        above=0,
+        default_text="0.0001; with --train head 0.001",
+    )
     patience: int = option(
         1,
         help="Epochs without a better validation loss after which the learning rate is divided by ten.",
@@ -70,6 +104,16 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOp
         default_text="one network, with --seed",
     )
 
+    @property
+    def rate(self) -> float:
+        """Initial learning rate."""
+        return self.lr or (HEAD_LR if self.train == "head" else LR)
+
+    @property
+    def trained_blocks(self) -> int | None:
+        """Number of blocks that are trained; None for all, or for the output layer alone."""
+        return int(self.train.removeprefix("last-")) if self.train.startswith("last-") else None
+
     def parts(self) -> "Sequence[TrainClassifier]":
         """Return one command for each seed, as if it were trained alone.
 
@@ -85,8 +129,14 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOp
 
     def identity(self) -> dict[str, Any]:
         """Return the settings; those of a weights file are replaced by "file", as its content is an input."""
-        weights = {"weights": "file"} if self.weights not in ("imagenet", "none") else {}
-        return super().identity() | weights
+        settings = super().identity() | {"lr": self.rate}
+        if self.weights not in ("imagenet", "none"):
+            settings["weights"] = "file"
+        if self.train != "head":
+            del settings["views"]
+        if self.train == "all":
+            del settings["train"]
+        return settings
 
     def inputs(self) -> dict[str, Path]:
         """Return the dataset, and the weights if they are a file."""

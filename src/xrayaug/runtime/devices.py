@@ -251,6 +251,18 @@ def _out_of_memory(batch_size: int | None, reason: str) -> ResourceError:
     )
 
 
+def seed_default_generators(device: torch.device, seed: int) -> None:
+    """Seed torch's default generators of the CPU and of one device.
+
+    `torch.manual_seed` takes a millisecond for kinds of devices that are not in use: it keeps a stack trace for each.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
 def seeded_generator(*seeds: int) -> torch.Generator:
     """Return a CPU random generator that depends on all `seeds` and their number."""
     entropy = (len(seeds), *seeds)  # with the number, because NumPy treats (1,) and (1, 0) alike

@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from xrayaug.data.dataset import LABELS, Dataset, Row, open_dataset, read_arm
 from xrayaug.data.images import loaders
-from xrayaug.errors import DataError, TrainingError
-from xrayaug.networks import classifier
+from xrayaug.data.images.loaders import InMemoryLoader
+from xrayaug.errors import DataError, TrainingError, UsageError
+from xrayaug.metrics.backbone_features import IDENTITY, BackboneFeatures, list_views
+from xrayaug.networks import architectures, classifier
 from xrayaug.networks.classifier import Classifier
 from xrayaug.options import TrainClassifier
 from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks
-from xrayaug.storage import builder, weights
+from xrayaug.storage import builder, cache, weights
 from xrayaug.storage.artifacts import Result
 from xrayaug.storage.files import WEIGHTS_FILE
 from xrayaug.training.classifier_training import (
@@ -28,6 +31,7 @@ from xrayaug.training.classifier_training import (
     count_batches,
     train_interleaved,
 )
+from xrayaug.training.head_training import HeadTrainer
 from xrayaug.training.profiling import Profile
 
 # Arm of a dataset that `augment` did not make.
@@ -106,7 +110,10 @@ class SeedGroup:
     def training_data(self) -> ClassifierTrainingData:
         """Training data on the device, shared by all runs."""
         data, *splits = self.rows
-        train, valid = (_load_images(data, rows, self.options.size, self.device) for rows in splits)
+        if self.options.train == "head":
+            train, valid = self._extract_features()
+        else:
+            train, valid = (_load_images(data, rows, self.options.size, self.device) for rows in splits)
         arm = _read_arm(data)
         return ClassifierTrainingData(
             train,
@@ -115,6 +122,39 @@ class SeedGroup:
             _count_real(splits[0]),
             importance_weights=_importance_weights(splits[0], arm),
         )
+
+    @cached_property
+    def outline(self) -> Classifier:
+        """The network on the meta device."""
+        return classifier.build_on_meta(self.options.arch, size=self.options.size)
+
+    @cached_property
+    def backbone(self) -> BackboneFeatures:
+        """The frozen network of `--train head`, the same for all seeds.
+
+        Raises:
+            UsageError: it would have random weights, which differ between seeds.
+        """
+        options = self.options
+        if options.weights == "none":
+            raise UsageError("--train head needs a pretrained network", "--weights imagenet, or a weights file")
+        network = classifier.build(options.arch, size=options.size, weights=options.weights).to(self.device).eval()
+        return BackboneFeatures(network, self.device, cache.directory("features", options.cache))
+
+    def _extract_features(self) -> list[LabelledImages]:
+        """Return the features of the training images, under each view, and of the validation images."""
+        options, (data, train, valid) = self.options, self.rows
+        views = list_views(options.views, flip=options.flip, rotation=options.rotation)
+        jobs = [(train, views), (valid, [IDENTITY])]
+        with console.progress(sum(len(rows) * len(views) for rows, views in jobs), "features") as advance:
+            extracted = [
+                self.backbone.extract(data.stack(rows, options.size), views, advance).to(self.device)
+                for rows, views in jobs
+            ]
+        return [
+            LabelledImages(InMemoryLoader(features), _labels(rows).to(self.device))
+            for (rows, _), features in zip(jobs, extracted, strict=True)
+        ]
 
     def build_runs(
         self, remaining: Sequence[TrainClassifier], trainings: Sequence[ClassifierTrainer] = ()
@@ -141,7 +181,8 @@ class SeedGroup:
 
         def build(directory: Path) -> Result:
             nonlocal have_others_begun
-            training = ClassifierTrainer(options, self.device, directory, self.training_data)
+            trainer = HeadTrainer if options.train == "head" else ClassifierTrainer
+            training = trainer(options, self.device, directory, self.training_data)
             have_others_begun = True
             try:
                 results.extend(self.build_runs(rest, [*trainings, training]))
@@ -174,9 +215,23 @@ class SeedGroup:
             raise training.problem
         best = training.best
         if ranks.is_first():
-            weights.save(training.directory / WEIGHTS_FILE, best.weights)
+            weights.save(training.directory / WEIGHTS_FILE, self._full_state(best.weights))
         metrics = {f"valid_{name}": getattr(best, name) for name in ("loss", "accuracy", "auroc")}
-        return _summary(training.options, *self.rows, training.network) | {"best_epoch": best.epoch} | metrics
+        return (
+            _summary(training.options, *self.rows, self.outline)
+            | ({"backbone_sha256": self.backbone.identity} if self.options.train == "head" else {})
+            | {"best_epoch": best.epoch}
+            | metrics
+        )
+
+    def _full_state(self, trained: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights of the whole network; those of `--train head` are joined with the backbone's."""
+        if self.options.train != "head":
+            return trained
+        network = self.backbone.network.network
+        output = architectures.output_layer(network)
+        head = {f"{output}.{name}": tensor for name, tensor in trained.items()}
+        return weights.cpu_state_dict(network) | head
 
 
 def _load_rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]:
@@ -206,8 +261,23 @@ def _load_rows(options: TrainClassifier) -> tuple[Dataset, list[Row], list[Row]]
 
 
 def _load_images(data: Dataset, rows: list[Row], size: int, device: torch.device) -> LabelledImages:
-    labels = torch.tensor([float(row.label == "abnormal") for row in rows])
-    return LabelledImages(loaders.make_loader(data.stack(rows, size), device), labels.to(device))
+    return LabelledImages(loaders.make_loader(data.stack(rows, size), device), _labels(rows).to(device))
+
+
+def _count_parameters(options: TrainClassifier, network: Classifier) -> dict[str, Any]:
+    """Return how many parameters the network has and, if not all, how many are trained."""
+    counts = {"parameters": classifier.count_parameters(network)}
+    if options.train == "all":
+        return counts
+    if options.trained_blocks:
+        classifier.freeze_all_but_last(network, options.trained_blocks)
+    part = classifier.output_layer(network) if options.train == "head" else network
+    trained = sum(parameter.numel() for parameter in part.parameters() if parameter.requires_grad)
+    return counts | {"trained": options.train, "trained_parameters": trained}
+
+
+def _labels(rows: list[Row]) -> Tensor:
+    return torch.tensor([float(row.label == "abnormal") for row in rows])
 
 
 def _read_arm(data: Dataset) -> dict[str, Any]:
@@ -251,7 +321,7 @@ def _isolate_random_state(device: torch.device) -> Any:
 
 
 def _summary(
-    options: TrainClassifier, data: Dataset, train: list[Row], valid: list[Row], network: Classifier
+    options: TrainClassifier, data: Dataset, train: list[Row], valid: list[Row], outline: Classifier
 ) -> Result:
     arm = _read_arm(data)
     w0, w1 = _class_weights(train, arm)
@@ -260,7 +330,7 @@ def _summary(
         "arch": options.arch,
         "weights": options.identity()["weights"],
         "size": options.size,
-        "parameters": classifier.count_parameters(network),
+        **_count_parameters(options, outline),
         "class_weights": {"normal": w0, "abnormal": w1},
         **({"importance_weights": {"normal": e0, "abnormal": e1}} if "prior" in arm else {}),
         "train": _count_by_origin(train),

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from xrayaug.data.images.loaders import ImageLoader
 from xrayaug.errors import TrainingError
 from xrayaug.networks import classifier
+from xrayaug.networks.classifier import Classifier
 from xrayaug.options import TrainClassifier
 from xrayaug.runtime import console, devices, stopping
 from xrayaug.runtime.distributed import ranks, sharing
@@ -106,13 +107,14 @@ class ClassifierTrainer:
         self.training_data = training_data
         seed = devices.seeded_generator(options.seed, INITIAL).initial_seed()
         with ranks.local_rank_zero_first():
-            network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed)
+            self.network = self._build(seed)
         if options.sync_bn:
-            sharing.convert_sync_batchnorm(network)
-        self.min_shard = sharing.min_shard_size([network])
+            sharing.convert_sync_batchnorm(self.network)
+        self.min_shard = sharing.min_shard_size([self.network])
         sharing.check_batch_size(options.batch_size, self.min_shard)
-        self.network = network.to(device)
-        self.optimiser = steps.adam(self.network.parameters(), device, lr=options.lr, betas=BETAS)
+        self.network.to(device)
+        trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        self.optimiser = steps.adam(trained, device, lr=options.rate, betas=BETAS)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimiser, factor=PLATEAU_FACTOR, patience=options.patience
         )
@@ -173,6 +175,20 @@ class ClassifierTrainer:
         """Save a checkpoint if it is time to, and stop if asked to; see `Checkpoints.save_if_due`."""
         self.checkpoints.save_if_due(self.seen, self._state)
 
+    @property
+    def _stored_part(self) -> nn.Module:
+        """The module whose best weights are kept."""
+        assert isinstance(self.network, Classifier)
+        return self.network.network
+
+    def _build(self, seed: int) -> nn.Module:
+        """Return the module that the steps compute, with its initial weights."""
+        options = self.options
+        network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed)
+        if options.trained_blocks:
+            classifier.freeze_all_but_last(network, options.trained_blocks)
+        return network
+
     def _count_images(self, steps: int) -> int:
         """Return the number of images in the first `steps` batches; only the last batch of a pass has another size."""
         passes, batches = divmod(steps, count_batches(self.image_count, self.options.batch_size))
@@ -192,7 +208,7 @@ class ClassifierTrainer:
         """Run pass `number` over the training images from batch `first` on, to its end or that of the epoch."""
         progress, options, device = self.progress, self.options, self.training_data.train.labels.device
         draws = _draw_augmentations(self.image_count, options.seed, number)
-        theta = classifier.random_affine(draws[:, 1:], flip=options.flip, rotation=options.rotation).to(device)
+        augmentations = self._augmentations(draws[:, 1:]).to(device)
         order = draws[:, 0].argsort(stable=True)
         left = split_batches(order, options.batch_size)[first : first + self.steps_per_epoch - progress.batches]
         shards, own = sharing.shard_batches(left, self.min_shard)
@@ -200,7 +216,7 @@ class ClassifierTrainer:
         for whole, shard, (batch, *inputs) in zip(
             left, shards, self.training_data.train.pixels.iter_batches(own), strict=True
         ):
-            self.losses.append((self._run_step(shard, batch, theta[batch], *inputs), len(whole)))
+            self.losses.append((self._run_step(shard, batch, augmentations[batch], *inputs), len(whole)))
             progress.batches += 1
             progress.images += len(whole)
             if ranks.all_reduce_max(self.sync_schedule.is_due(0))[0]:
@@ -219,20 +235,39 @@ class ClassifierTrainer:
         with sharing.use_shard(shard):
             return self.recorder.run(self._step, *inputs, seed=masks.initial_seed(), key=shard)
 
-    def _step(self, batch: Tensor, theta: Tensor, *inputs: Tensor) -> Tensor:
+    def _augmentations(self, draws: Tensor) -> Tensor:
+        """Return the affine transforms `[N, 2, 3]` of the images of a pass, for uniform draws `[N, 2]`."""
+        return classifier.random_affine(draws, flip=self.options.flip, rotation=self.options.rotation)
+
+    def _training_logits(self, batch: Tensor, augmentations: Tensor, *inputs: Tensor) -> Tensor:
+        """Return the logits of a batch of augmented training images; the arguments are those of `_step`."""
+        images = classifier.to_input(self.training_data.train.pixels.gather(batch, *inputs))
+        if self.options.flip or self.options.rotation:
+            images = classifier.apply_affine(images, augmentations)
+        with devices.autocast(images.device, self.options.precision):
+            logits: Tensor = self.network(images)
+        return logits
+
+    def _validation_logits(self) -> Tensor:
+        """Return the logits of the validation images, float64 `[N]`, on the CPU; the run may stop after each batch."""
+        return classifier.predict_logits(
+            self.network,
+            self.training_data.valid.pixels,
+            batch_size=VALIDATION_BATCH_SIZE,
+            device=self.training_data.valid.labels.device,
+            after_each=self.save_if_due,
+        )
+
+    def _step(self, batch: Tensor, augmentations: Tensor, *inputs: Tensor) -> Tensor:
         """Take an optimiser step and return the whole batch's loss before it.
 
         Args:
             batch: indices of this process's training images.
-            theta: affine transforms that augment them, `[N, 2, 3]`.
+            augmentations: their rows of `_augmentations`.
             inputs: what the image loader needs to look them up.
         """
         train = self.training_data.train
-        images = classifier.to_input(train.pixels.gather(batch, *inputs))
-        if self.options.flip or self.options.rotation:
-            images = classifier.apply_affine(images, theta)
-        with devices.autocast(images.device, self.options.precision):
-            logits = self.network(images)
+        logits = self._training_logits(batch, augmentations, *inputs)
         e0, e1 = self.training_data.importance_weights
         loss = classifier.weighted_bce(
             logits, train.labels[batch], e0 * self.training_data.w0, e1 * self.training_data.w1
@@ -263,15 +298,8 @@ class ClassifierTrainer:
         Raises:
             TrainingError: the loss became NaN or infinite.
         """
-        valid = self.training_data.valid
-        logits = classifier.predict_logits(
-            self.network,
-            valid.pixels,
-            batch_size=VALIDATION_BATCH_SIZE,
-            device=valid.labels.device,
-            after_each=self.save_if_due,
-        )
-        labels = valid.labels.cpu().double()
+        logits = self._validation_logits()
+        labels = self.training_data.valid.labels.cpu().double()
         loss = classifier.weighted_bce(logits, labels, self.training_data.w0, self.training_data.w1).item()
         _stop_on_nan(loss, f"the validation loss became {loss}", self.progress.epoch)
         scores = classification.score(labels.numpy(), classifier.to_probabilities(logits))
@@ -282,7 +310,9 @@ class ClassifierTrainer:
         self.log.append(ranks.broadcast(self._log_entry(metrics)))
         rate = self.optimiser.param_groups[0]["lr"]
         if metrics.loss < self.best.loss:
-            self.best = BestEpoch(self.progress.epoch, **asdict(metrics), weights=classifier.state_of(self.network))
+            self.best = BestEpoch(
+                self.progress.epoch, **asdict(metrics), weights=weights.cpu_state_dict(self._stored_part)
+            )
         self.plateau.step(metrics.loss)
         if self.optimiser.param_groups[0]["lr"] != rate:
             self.recorder.reset()  # recorded steps hold the old rate

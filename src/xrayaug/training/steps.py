@@ -113,14 +113,14 @@ class CudaGraphRecorder:
     def _use_generator(self, seed: int) -> Iterator[None]:
         """Seed torch's global generators; if steps are recorded, CUDA's uses the recorder's state in this context."""
         if self._generator is None:
-            torch.manual_seed(seed)
+            devices.seed_default_generators(self.device, seed)
             yield
             return
         default_generator = torch.cuda.default_generators[self.device.index]
         before = default_generator.graphsafe_get_state()
         default_generator.graphsafe_set_state(self._generator)
         try:
-            torch.manual_seed(seed)
+            devices.seed_default_generators(self.device, seed)
             yield
         finally:
             default_generator.graphsafe_set_state(before)
