@@ -21,7 +21,7 @@ from torchvision import datasets, models, transforms
 
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.networks import classifier
-from xrayaug.networks.classifier import IMAGENET_MEAN, IMAGENET_STD
+from xrayaug.networks.architectures import IMAGENET_MEAN, IMAGENET_STD
 from xrayaug.runtime import devices
 
 W0, W1 = 0.3, 0.7

@@ -18,12 +18,12 @@ from xrayaug.metrics.feature_statistics import (
     ExtractedStatistics,
     PrecomputedStatistics,
     StatisticsExtractor,
-    cache_directory,
     open_fid_input,
 )
 from xrayaug.metrics.features import FeatureArray
 from xrayaug.options import Augment, Fid, Prepare
 from xrayaug.storage import builder
+from xrayaug.storage.cache import directory
 
 COUNT, SIZE = 12, 48
 
@@ -118,7 +118,7 @@ def test_a_damaged_cache_is_made_again(
 ) -> None:
     sides = (folder, write_folder(tmp_path / "other", noise(2)))
     first = [extract(side, cache) for side in sides]
-    files = sorted(cache_directory(cache).iterdir())
+    files = sorted(directory("fid", cache).iterdir())
     assert len(files) == 2
     files[0].write_bytes(b"half a fi")
     files[1].write_bytes(b"")
@@ -134,9 +134,9 @@ def test_statistics_under_anothers_name_are_made_again(
     tmp_path: Path, cache: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     extract(folder, cache)
-    (file,) = cache_directory(cache).iterdir()
+    (file,) = directory("fid", cache).iterdir()
     extract(folder, tmp_path / "elsewhere", seed=1)
-    (other,) = cache_directory(tmp_path / "elsewhere").iterdir()
+    (other,) = directory("fid", tmp_path / "elsewhere").iterdir()
     file.write_bytes(other.read_bytes())
     assert not extract(folder, cache).cached
     assert "holds other statistics than its name says" in capsys.readouterr().err
@@ -154,10 +154,10 @@ def test_the_cache_lies_in_the_users_cache_directory_or_in_the_one_given(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_directory(None) == tmp_path / "xrayaug" / "fid"
-    assert cache_directory(tmp_path / "own") == tmp_path / "own" / "fid"
+    assert directory("fid", None) == tmp_path / "xrayaug" / "fid"
+    assert directory("fid", tmp_path / "own") == tmp_path / "own" / "fid"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_directory(None) == Path.home() / ".cache" / "xrayaug" / "fid"
+    assert directory("fid", None) == Path.home() / ".cache" / "xrayaug" / "fid"
 
 
 def test_extracted_features_give_the_same_statistics_and_are_kept_until_finish(
@@ -169,9 +169,9 @@ def test_extracted_features_give_the_same_statistics_and_are_kept_until_finish(
     assert found.features is not None
     assert found.features.shape == (COUNT, Quarters.dims)
     assert found.statistics.covariance.tobytes() == plain.statistics.covariance.tobytes()
-    assert len(list(cache_directory(cache).glob("*.partial"))) == 1
+    assert len(list(directory("fid", cache).glob("*.partial"))) == 1
     extractor.finish()
-    assert list(cache_directory(cache).glob("*.partial")) == []
+    assert list(directory("fid", cache).glob("*.partial")) == []
 
 
 def test_nested_folders_are_read_and_hidden_and_other_files_are_not(tmp_path: Path, cache: Path, folder: Path) -> None:

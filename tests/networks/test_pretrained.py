@@ -13,7 +13,7 @@ from torch import Tensor
 from torchvision import models
 
 from xrayaug.errors import WeightsError
-from xrayaug.networks import classifier, pretrained
+from xrayaug.networks import architectures, classifier, pretrained
 from xrayaug.storage.weights import file_hash
 
 
@@ -58,7 +58,7 @@ def test_a_file_gives_all_but_the_output_layer(arch: str, settings: dict[str, An
     assert arch != "googlenet" or any(name.startswith("aux1.") for name in state)
     save_file(state, tmp_path / "seven.safetensors")
     loaded = classifier.build(arch, size=64, weights=str(tmp_path / "seven.safetensors"))
-    output = classifier.output_layer(loaded.network)
+    output = architectures.output_layer(loaded.network)
     for name, tensor in loaded.network.state_dict().items():
         if name.startswith(f"{output}."):
             assert tensor.shape[0] == 1
@@ -72,7 +72,7 @@ def test_vit_from_a_file_with_the_old_names(tmp_path: Path) -> None:
     old = {name.replace(".mlp.0.", ".mlp.linear_1.").replace(".mlp.3.", ".mlp.linear_2."): tensor + 1
            for name, tensor in network.state_dict().items()}  # fmt: skip
     torch.save(old, tmp_path / "vit.pth")
-    pretrained.load_pretrained(network, tmp_path / "vit.pth", "vit", classifier.output_layer(network))
+    pretrained.load_pretrained(network, "vit_b_32", 32, tmp_path / "vit.pth")
     block = network.state_dict()["encoder.layers.encoder_layer_0.mlp.3.weight"]
     assert torch.equal(block, old["encoder.layers.encoder_layer_0.mlp.linear_2.weight"])
 
@@ -154,7 +154,7 @@ def test_a_download_is_checked_by_the_hash_in_its_name(tmp_path: Path, monkeypat
 
 
 def test_hash_names_follow_torch_hub() -> None:
-    for arch in classifier.list_architectures():
+    for arch in models.list_models(module=models):
         for offered in models.get_model_weights(arch):
             assert pretrained.HASH_IN_NAME.search(offered.url.rpartition("/")[2]), offered.url
     assert file_hash(Path(__file__)) == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()

@@ -60,7 +60,7 @@ def train_plainly(arm: Path, given: TrainClassifier) -> torch.Tensor:
         for batch in classifier_training.split_batches(draws[:, 0].argsort(stable=True), given.batch_size):
             logits = network(classifier.apply_affine(pixels[batch], theta[batch]))
             optimiser.zero_grad()
-            classifier.weighted_bce(logits, labels[batch], w0, w1).backward()
+            torch.autograd.backward(classifier.weighted_bce(logits, labels[batch], w0, w1))
             optimiser.step()
     return torch.cat([weight.detach().flatten() for weight in head.parameters()])
 

@@ -1,36 +1,30 @@
 """Audit arms for a shortcut: test whether features of their own classifier tell synthetic from real images."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from xrayaug.data.dataset import LABELS, Row
-from xrayaug.data.images.stack import Stack
 from xrayaug.evaluation.classifier_run import ClassifierRun
+from xrayaug.evaluation.inference import Inference
 from xrayaug.evaluation.results import Audit
-from xrayaug.metrics.features import FeatureExtractor
 from xrayaug.runtime import console
 from xrayaug.stats import two_sample
-from xrayaug.stats.two_sample import FeatureArray
 
 
-def audit_arms(
-    runs: Sequence[ClassifierRun], max_images: int, batch_size: int, device: torch.device, seed: int
-) -> list[Audit]:
+def audit_arms(runs: Sequence[ClassifierRun], max_images: int, inference: Inference, seed: int) -> list[Audit]:
     """Audit every arm but controls, by the features of its first network.
 
     Args:
         runs: sorted by arm and seed.
         max_images: of either kind, per arm.
-        batch_size: images a pass.
-        device: to compute on.
+        inference: of the runs' networks.
         seed: of which images, folds and resamples.
     """
     first_runs = [next(members) for _, members in itertools.groupby(runs, lambda run: run.info.arm_name)]
     audited = [run for run in first_runs if run.info.arm.control is None and any(row.synthetic for row in run.rows)]
-    return [_audit(run, max_images, batch_size, device, seed) for run in audited]
+    return [_audit(run, max_images, inference, seed) for run in audited]
 
 
 def sample_rows(rows: Sequence[Row], max_images: int, seed: int) -> tuple[list[Row], list[Row]]:
@@ -47,26 +41,11 @@ def sample_rows(rows: Sequence[Row], max_images: int, seed: int) -> tuple[list[R
     return sampled
 
 
-def _audit(run: ClassifierRun, max_images: int, batch_size: int, device: torch.device, seed: int) -> Audit:
+def _audit(run: ClassifierRun, max_images: int, inference: Inference, seed: int) -> Audit:
     real, synthetic = sample_rows(run.rows, max_images, seed)
-    extractor = run.load_feature_extractor(device)
     with console.progress(len(real) + len(synthetic), f"features of {run.info.name}") as advance:
-        real_features, synthetic_features = (
-            _extract_features(extractor, run.stack(rows), batch_size, advance) for rows in (real, synthetic)
-        )
+        real_features, synthetic_features = (inference.features(run, rows, advance) for rows in (real, synthetic))
     patients = [row.patient and f"{row.source} {row.patient}" for row in real]
     labels = tuple(sorted({row.label for row in synthetic}))
     separability = two_sample.c2st(real_features, synthetic_features, patients, seed)
-    return Audit(run.info.arm_name, f"classifier {run.info.name}", extractor.dims, labels, separability)
-
-
-def _extract_features(
-    extractor: FeatureExtractor, images: Stack, batch_size: int, advance: Callable[..., None]
-) -> FeatureArray:
-    """Return the features of images, `[N, D]`."""
-    features = np.empty((len(images), extractor.dims), np.float32)
-    for start in range(0, len(images), batch_size):
-        pixels = images.read(slice(start, start + batch_size))
-        features[start : start + len(pixels)] = extractor.features(list(pixels))
-        advance(len(pixels))
-    return features
+    return Audit(run.info.arm_name, f"classifier {run.info.name}", real_features.shape[1], labels, separability)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
+from torch import nn
 
 from xrayaug.data.dataset import Row
 from xrayaug.data.images.stack import Stack
 from xrayaug.evaluation.predictions import RunInfo
-from xrayaug.metrics.features import FeatureExtractor
 from xrayaug.networks.classifier import Classifier
 
 
@@ -45,8 +45,12 @@ class ClassifierRun(Protocol):
             WeightsError: the weights do not fit the network that the run names.
         """
 
-    def load_feature_extractor(self, device: torch.device) -> FeatureExtractor:
-        """Load the trained network without its output layer onto a device.
+    @property
+    def backbone(self) -> str | None:
+        """The sha256 of the frozen weights; None if more than the output layer was trained."""
+
+    def load_output_layer(self) -> nn.Module:
+        """Load the output layer alone, onto the CPU.
 
         Raises:
             WeightsError: the weights do not fit the network that the run names.

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import torch
 
-from xrayaug.data.images.loaders import StreamingLoader
-from xrayaug.evaluation import audits, predictions
+from xrayaug.evaluation import predictions
+from xrayaug.evaluation.audits import audit_arms
 from xrayaug.evaluation.classifier_run import ClassifierRun
+from xrayaug.evaluation.inference import Inference
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.results import Audit
-from xrayaug.networks import classifier
 from xrayaug.options import Evaluate
 from xrayaug.runtime import console, devices
+from xrayaug.storage import cache
 from xrayaug.storage.checkpoints import Checkpoints
 
 
@@ -36,37 +37,25 @@ def measure(
         checkpoints: predictions of a stopped evaluation, which are not made again.
     """
     with devices.translate_device_errors(options.batch_size, deterministic=options.deterministic):
-        predicted = _predict(runs, options.batch_size, device, checkpoints)
-        audited = _audit(options, runs, device)
+        inference = Inference(device, options.batch_size, cache.directory("features", options.cache))
+        predicted = _predict(runs, inference, checkpoints)
+        audited = audit_arms(runs, options.audit_images, inference, options.seed) if options.audit_images else []
     if options.calibrate == "temperature":
         predicted = [predictions.calibrate(each) for each in predicted]
     return MeasuredRuns(predicted, audited)
 
 
-def _predict(
-    runs: Sequence[ClassifierRun], batch_size: int, device: torch.device, checkpoints: Checkpoints
-) -> list[RunPredictions]:
+def _predict(runs: Sequence[ClassifierRun], inference: Inference, checkpoints: Checkpoints) -> list[RunPredictions]:
     """Predict the test and validation images of each run's own dataset."""
     done: list[dict[str, torch.Tensor]] = checkpoints.restore() or []
     images = [len(run.test) + len(run.valid) for run in runs]
     with console.progress(sum(images), "evaluate", done=sum(images[: len(done)])) as advance:
         for run in runs[len(done) :]:
-            network = run.load_network(device)
-            probabilities = {}
-            for split, rows in (("test", run.test), ("valid", run.valid)):
-                pixels = StreamingLoader(run.stack(rows), device)
-                predicted = classifier.predict_probabilities(network, pixels, batch_size=batch_size, device=device)
-                probabilities[split] = torch.from_numpy(predicted)
-                advance(len(rows), run.info.name)
-            done.append(probabilities)
+            test, valid = inference.probabilities(run, run.test, run.valid)
+            advance(len(test) + len(valid), run.info.name)
+            done.append({"test": torch.from_numpy(test), "valid": torch.from_numpy(valid)})
             checkpoints.save_if_due(sum(images[: len(done)]), lambda: done)
     return [
         RunPredictions(run.info, run.test, run.valid, each["test"].numpy(), each["valid"].numpy())
         for run, each in zip(runs, done, strict=True)
     ]
-
-
-def _audit(options: Evaluate, runs: Sequence[ClassifierRun], device: torch.device) -> list[Audit]:
-    if not options.audit_images:
-        return []
-    return audits.audit_arms(runs, options.audit_images, options.batch_size, device, options.seed)

@@ -6,7 +6,7 @@ time may share a cache, because a shard is written as a whole and never changed.
 """
 
 import hashlib
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,13 +67,17 @@ class BackboneFeatures:
         network: the classifier, in evaluation mode, on `device`; its output layer is not used.
         device: the device to compute on.
         directory: of the cache, None for no cache.
+        keep: whether to keep in memory too what was extracted, D numbers for each image and view.
     """
 
-    def __init__(self, network: Classifier, device: torch.device, directory: Path | None) -> None:
+    def __init__(
+        self, network: Classifier, device: torch.device, directory: Path | None, *, keep: bool = False
+    ) -> None:
         self.network = network
         self.identity = backbone_identity(network)
         self.device = device
         self.directory = directory
+        self._kept: dict[tuple[View, int], dict[str, FeatureRow]] | None = {} if keep else None
         self.dims = classifier.count_features(network)
 
     def extract(
@@ -94,7 +98,8 @@ class BackboneFeatures:
         size = images.shape[1]
         hashes = [_hash_pixels(images.read([place])[0]) for place in range(len(images))]
         for number, view in enumerate(views):
-            known = self._load(view, size, set(hashes))
+            known = {} if self._kept is None else self._kept.setdefault((view, size), {})
+            known |= self._load(view, size, set(hashes) - known.keys())
             missing = [place for place, key in enumerate(hashes) if key not in known]
             advance(len(images) - len(missing))
             for start in range(0, len(missing), SHARD_SIZE):
@@ -131,11 +136,11 @@ class BackboneFeatures:
         depends = (FORMAT, self.identity, size, view, PASS_SIZE, devices.describe_one(self.device))
         return self.directory / hashlib.sha256("\n".join(map(str, depends)).encode()).hexdigest()
 
-    def _load(self, view: View, size: int, wanted: Container[str]) -> dict[str, FeatureRow]:
+    def _load(self, view: View, size: int, wanted: Collection[str]) -> dict[str, FeatureRow]:
         """Return the cached features `[D]` of those of the wanted images that are there, by the hash of the pixels."""
         directory = self._directory_of(view, size)
         known: dict[str, FeatureRow] = {}
-        for file in sorted(directory.glob(f"*{SHARD_SUFFIX}")) if directory else []:
+        for file in sorted(directory.glob(f"*{SHARD_SUFFIX}")) if directory and wanted else []:
             try:
                 keys, features = _read_shard(file, self.dims)
             except (OSError, ValueError, KeyError, SafetensorError) as problem:

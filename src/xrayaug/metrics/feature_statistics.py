@@ -5,7 +5,6 @@ checkpoints of a stopped run lie in the same directory.
 """
 
 import hashlib
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from xrayaug.options import Fid
 from xrayaug.runtime import console, devices, stopping
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.leader_worker import Work
-from xrayaug.storage import artifacts
+from xrayaug.storage import artifacts, cache
 from xrayaug.storage.checkpoints import Checkpoints, State
 
 
@@ -115,7 +114,7 @@ class StatisticsExtractor:
             return ExtractedStatistics(side, side.statistics, None, cached=False)
         origin = self.network.origin  # first, so that missing weights are reported before the images are read
         hashed = image_sets.pixel_hash(side, _work_name("hashes", side), self.options.batch_size)
-        file = cache_directory(self.options.cache) / f"{_cache_key(hashed.content, origin)}.npz"
+        file = cache.directory("fid", self.options.cache) / f"{_cache_key(hashed.content, origin)}.npz"
         extracted = self._extract_features(side, file, hashed.sequence) if self.with_features else None
         cached = _read_cache(file, origin, side.count)
         statistics = cached or self._compute_statistics(side, file, hashed.sequence, extracted)
@@ -217,14 +216,6 @@ def open_fid_input(path: Path, split: str | None, label: str | None, cache: Path
 def _work_name(content: str, side: ImageSet) -> str:
     """Return the work's name, equal for equal paths, so that both sides share one work."""
     return f"{content} of {side.path}"
-
-
-def cache_directory(cache: Path | None) -> Path:
-    """Return the directory of cached statistics: below `--cache`, else by the XDG base directory specification."""
-    if cache is not None:
-        return cache / "fid"
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "xrayaug" / "fid"
 
 
 def _cache_key(pixels_sha256: str, origin: dict[str, str]) -> str:

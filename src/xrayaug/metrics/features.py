@@ -18,14 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch import Tensor, nn
 
 from xrayaug.data.image_sets import ImagePixels, ImageSet
 from xrayaug.data.images.arrays import MAX_SIDE
 from xrayaug.errors import DataError, UsageError
 from xrayaug.metrics import frechet
 from xrayaug.networks import classifier, inception
-from xrayaug.networks.classifier import Classifier
 from xrayaug.networks.inception import InceptionNetwork, InceptionWeights
 from xrayaug.runtime import console, devices, parallel, stopping
 from xrayaug.runtime.distributed import leader_worker
@@ -131,7 +129,7 @@ class ClassifierFeatureExtractor:
         self.size = run.get(int, "result", "size", minimum=1, maximum=MAX_SIDE)
         network = classifier.restore(run.file(WEIGHTS_FILE), self.arch, size=self.size)
         self.network = network.to(device).eval()
-        self.dims = _feature_count(self.network)
+        self.dims = classifier.count_features(self.network)
         if self.dims > frechet.MAX_DIMS:
             raise UsageError(
                 f"{self.arch} has {self.dims} features per image, more than {frechet.MAX_DIMS}",
@@ -169,7 +167,7 @@ class ClassifierFeatureExtractor:
         """Start computing the features `[N, D]`; return a function that waits for them."""
         resized = torch.from_numpy(np.stack([_resize(picture, self.size) for picture in pictures]))
         with torch.inference_mode():
-            features = _penultimate_features(self.network, classifier.to_input(resized.to(self.device)))
+            features = classifier.penultimate_features(self.network, classifier.to_input(resized.to(self.device)))
             return devices.copy_to_host(features.float())
 
 
@@ -278,29 +276,6 @@ def open_classifier_run(name: str) -> Artifact:
 
 def _checkpoint_state(extracted: FeatureArray, done: int) -> State:
     return [done, torch.from_numpy(extracted[:done])]
-
-
-def _penultimate_features(network: Classifier, images: Tensor) -> Tensor:
-    """Return the output layer's inputs `[N, D]` for images `[N, 1, S, S]`."""
-    inputs: list[Tensor] = []
-
-    def record(_: nn.Module, arguments: Any) -> None:
-        inputs.append(arguments[0])
-
-    output = network.network.get_submodule(classifier.output_layer(network.network))
-    hook = output.register_forward_pre_hook(record)
-    try:
-        network(images)
-    finally:
-        hook.remove()
-    (features,) = inputs
-    return features.mean(dim=(2, 3)) if features.ndim == 4 else features.flatten(1)
-
-
-def _feature_count(network: Classifier) -> int:
-    """Return the number of features per image, D: the weights of the output layer's one output."""
-    output: Any = network.network.get_submodule(classifier.output_layer(network.network))
-    return int(output.weight.shape[1])
 
 
 def _resize(picture: ImagePixels, size: int) -> ImagePixels:

@@ -4,6 +4,7 @@ The thesis and Rajpurkar et al. 2018 (MURA, arXiv:1712.06957, section 3.1) use D
 its last layer replaced by one output, and a loss weighted by class.
 """
 
+import copy
 import math
 from collections.abc import Callable
 from functools import cache
@@ -81,7 +82,7 @@ def build(arch: str, *, size: int, weights: str = "none", seed: int = 0) -> Clas
         UsageError: no such network, or it cannot take images of that size.
         WeightsError: the weights are missing, damaged, or of another network.
     """
-    _check_size(arch, size)
+    _outline(arch, size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = architectures.construct(arch, size)
@@ -220,6 +221,23 @@ def head_logits(output_layer: nn.Module, features: Tensor) -> Tensor:
     return logits.flatten()
 
 
+def restore_output_layer(path: Path, arch: str, *, size: int) -> nn.Module:
+    """Load the output layer of the network whose weights were saved to `path`, onto the CPU.
+
+    Raises:
+        UsageError: as `build_on_meta`.
+        WeightsError: as `restore`.
+    """
+    state, outline = pretrained.read_weights(path), _outline(arch, size)
+    pretrained.check_fit(state, outline.network, path, f"{arch} at {size} pixels")
+    prefix = f"{architectures.output_layer(outline.network)}."
+    layer = copy.deepcopy(output_layer(outline)).to_empty(device="cpu")
+    weights_files.assign(
+        {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}, layer, path
+    )
+    return layer
+
+
 def random_affine(draws: Tensor, *, flip: bool, rotation: float) -> Tensor:
     """Return random mirrorings and rotations, one per image, for `apply_affine`: float32 `[N, 2, 3]`.
 
@@ -312,9 +330,9 @@ def weighted_bce(logits: Tensor, labels: Tensor, w0: float, w1: float) -> Tensor
 
 
 @cache
-def _check_size(arch: str, size: int) -> None:
-    """Check once that the network takes images of that size; raises as `build_on_meta`."""
-    build_on_meta(arch, size=size)
+def _outline(arch: str, size: int) -> Classifier:
+    """Return the network on the meta device, which is not to be changed; raises as `build_on_meta`."""
+    return build_on_meta(arch, size=size)
 
 
 def _wrap(network: nn.Module, arch: str) -> Classifier:

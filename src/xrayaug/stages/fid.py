@@ -23,7 +23,6 @@ from xrayaug.metrics.feature_statistics import (
     FidInput,
     PrecomputedStatistics,
     StatisticsExtractor,
-    cache_directory,
     open_fid_input,
 )
 from xrayaug.metrics.features import TrainingData
@@ -35,7 +34,7 @@ from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import UNDEFINED, Table
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.leader_worker import Work
-from xrayaug.storage import artifacts, builder, files, raw_inputs, weights
+from xrayaug.storage import artifacts, builder, cache, files, raw_inputs, weights
 from xrayaug.storage.artifacts import Result
 from xrayaug.storage.raw_inputs import RawInputs
 
@@ -199,7 +198,7 @@ def plan(options: Fid) -> Result:
         **({"metrics": ", ".join(computation.metrics), "floor": True} if computation.needs_features else {}),
         "weights": "not needed" if _are_stored(sides) else _planned_weights(options),
         **{name: _planned_side(side) for name, side in zip(("a", "b"), sides, strict=True)},
-        "cache": str(cache_directory(options.cache)),
+        "cache": str(cache.directory("fid", options.cache)),
         "save_stats": str(options.save_stats) if options.save_stats else None,
         "out": str(options.out) if options.out else None,
         "complete": complete,

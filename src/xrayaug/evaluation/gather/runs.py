@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from xrayaug.data.dataset import Dataset, Row, cached_files, read_arm
 from xrayaug.data.images.arrays import MAX_SIDE
@@ -15,7 +16,6 @@ from xrayaug.data.images.stack import Stack
 from xrayaug.errors import DataError, UsageError
 from xrayaug.evaluation.predictions import RunInfo
 from xrayaug.evaluation.results import ArmSettings
-from xrayaug.metrics.features import ClassifierFeatureExtractor
 from xrayaug.networks import classifier
 from xrayaug.networks.classifier import Classifier
 from xrayaug.runtime import console
@@ -133,13 +133,20 @@ class Run:
         """
         return classifier.restore(self.artifact.file(WEIGHTS_FILE), self.arch, size=self.size).to(device)
 
-    def load_feature_extractor(self, device: torch.device) -> ClassifierFeatureExtractor:
-        """Load the trained network without its output layer onto a device.
+    @property
+    def backbone(self) -> str | None:
+        """The sha256 of the frozen weights; None if more than the output layer was trained."""
+        if self.artifact.result.get("backbone_sha256") is None:
+            return None
+        return self.artifact.get(str, "result", "backbone_sha256")
+
+    def load_output_layer(self) -> nn.Module:
+        """Load the output layer alone, onto the CPU.
 
         Raises:
             WeightsError: the weights do not fit the network that the manifest names.
         """
-        return ClassifierFeatureExtractor(self.artifact, device)
+        return classifier.restore_output_layer(self.artifact.file(WEIGHTS_FILE), self.arch, size=self.size)
 
 
 def open_runs(paths: Sequence[Path], cache: Path | None = None) -> list[Run]:

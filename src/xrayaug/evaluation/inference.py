@@ -1,0 +1,80 @@
+"""Probabilities and features of images by the runs' networks.
+
+Runs that trained the output layer alone (`train-classifier --train head`) often share their backbone. Its features are
+then computed once for all of them, and cached as in training.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from xrayaug.data.dataset import Row
+from xrayaug.data.images.loaders import StreamingLoader
+from xrayaug.evaluation.classifier_run import ClassifierRun
+from xrayaug.metrics.backbone_features import IDENTITY, BackboneFeatures
+from xrayaug.networks import classifier
+from xrayaug.stats.classification import Probabilities
+
+FeatureArray = npt.NDArray[np.float32]  # [N, D]
+
+
+class Inference:
+    """Networks of classifier runs, loaded one at a time.
+
+    Args:
+        device: to compute on.
+        batch_size: images a pass.
+        cache: directory of cached features; None for no cache.
+    """
+
+    def __init__(self, device: torch.device, batch_size: int, cache: Path | None) -> None:
+        self.device = device
+        self.batch_size = batch_size
+        self.cache = cache
+        self._backbones: dict[str, BackboneFeatures] = {}
+
+    def probabilities(self, run: ClassifierRun, *parts: Sequence[Row]) -> list[Probabilities]:
+        """Return the probabilities of being abnormal, float64 `[N]`, of each part of the run's images.
+
+        Raises:
+            WeightsError: the weights do not fit the network that the run names, or give NaN.
+        """
+        if run.backbone is None:
+            network = run.load_network(self.device)
+            loaders = [StreamingLoader(run.stack(rows), self.device) for rows in parts]
+            return [
+                classifier.predict_probabilities(network, pixels, batch_size=self.batch_size, device=self.device)
+                for pixels in loaders
+            ]
+        features = [torch.from_numpy(self.features(run, rows)) for rows in parts]
+        head = run.load_output_layer()
+        with torch.inference_mode():
+            logits = [classifier.head_logits(head, part).double() for part in features]
+        return [classifier.to_probabilities(part) for part in logits]
+
+    def features(
+        self, run: ClassifierRun, rows: Sequence[Row], advance: Callable[[int], object] = lambda _: None
+    ) -> FeatureArray:
+        """Return the inputs of the run's output layer, `[N, D]`; `advance` is called with the images that are done.
+
+        Raises:
+            WeightsError: the weights do not fit the network that the run names.
+        """
+        images = run.stack(rows)
+        if run.backbone is not None:
+            if run.backbone not in self._backbones:
+                network = run.load_network(self.device).eval()
+                self._backbones[run.backbone] = BackboneFeatures(network, self.device, self.cache, keep=True)
+            return self._backbones[run.backbone].extract(images, [IDENTITY], advance)[:, 0].numpy()
+        network = run.load_network(self.device).eval()
+        features = np.empty((len(images), classifier.count_features(network)), np.float32)
+        for start in range(0, len(images), self.batch_size):
+            pixels = torch.from_numpy(images.read(slice(start, start + self.batch_size))).to(self.device)
+            with torch.inference_mode():
+                part = classifier.penultimate_features(network, classifier.to_input(pixels))
+            features[start : start + len(part)] = part.float().cpu().numpy()
+            advance(len(part))
+        return features
