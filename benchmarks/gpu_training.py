@@ -26,7 +26,7 @@ from xrayaug.data.images.loaders import ImageLoader, InMemoryLoader, StreamingLo
 from xrayaug.data.images.stack import Stack
 from xrayaug.errors import CaptureError
 from xrayaug.networks import gans
-from xrayaug.networks.classifier import IMAGENET_MEAN, IMAGENET_STD
+from xrayaug.networks.architectures import IMAGENET_MEAN, IMAGENET_STD
 from xrayaug.networks.gans import Shape
 from xrayaug.options import TrainClassifier, TrainGan
 from xrayaug.runtime import devices

@@ -12,18 +12,8 @@ from xrayaug.options.choices import Budget
 from xrayaug.options.mixins import CacheOptions, CheckpointOptions, DeviceOptions, StepOptions, TrainingOptions
 
 LR, HEAD_LR = 1e-4, 1e-3  # default learning rates: of whole networks as in the thesis, and of an output layer
+LAST_BLOCKS = re.compile(r"last-([1-9]\d{0,3})")
 SEED = "{seed}"  # the placeholder for the seed in the --out of several
-
-
-def _parse_train(word: str) -> str:
-    """Return the value of `--train`.
-
-    Raises:
-        ValueError: it is none of `all`, `head` and `last-N`.
-    """
-    if word not in ("all", "head") and not re.fullmatch(r"last-[1-9]\d{0,3}", word):
-        raise ValueError("all, head or last-N with a number N of blocks, such as last-2")
-    return word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +45,6 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOp
         "alone, on features that are computed once for each image and view, and cached.",
         panel=Panel.MODEL,
         metavar="all|head|last-N",
-        parse=_parse_train,
     )
     views: int = option(
         4,
@@ -111,8 +100,17 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOp
 
     @property
     def trained_blocks(self) -> int | None:
-        """Number of blocks that are trained; None for all, or for the output layer alone."""
-        return int(self.train.removeprefix("last-")) if self.train.startswith("last-") else None
+        """Number N of `--train last-N`; None for all layers, or for the output layer alone.
+
+        Raises:
+            UsageError: the value of `--train` is unknown.
+        """
+        if self.train in ("all", "head"):
+            return None
+        match = LAST_BLOCKS.fullmatch(self.train)
+        if match is None:
+            raise UsageError(f"--train is {self.train}", "it must be all, head, or last-N with a number N of blocks")
+        return int(match[1])
 
     def parts(self) -> "Sequence[TrainClassifier]":
         """Return one command for each seed, as if it were trained alone.
