@@ -101,7 +101,7 @@ class StatisticsExtractor:
     @property
     def dims(self) -> int:
         """Number of features per image."""
-        return self.network.dims if features.is_classifier_run(self.options.features) else int(self.options.dims)
+        return int(self.options.dims) if features.has_layers(self.options.features) else self.network.dims
 
     def extract(self, side: FidInput) -> ExtractedStatistics:
         """Return a side's statistics, read from the cache if they are in it.

@@ -22,9 +22,11 @@ from PIL import Image
 from xrayaug.data.image_sets import ImagePixels, ImageSet
 from xrayaug.data.images.arrays import MAX_SIDE
 from xrayaug.errors import DataError, UsageError
-from xrayaug.metrics import frechet
+from xrayaug.metrics import extractors, frechet
 from xrayaug.networks import classifier, inception
+from xrayaug.networks.classifier import Classifier
 from xrayaug.networks.inception import InceptionNetwork, InceptionWeights
+from xrayaug.options.choices import LAYERED_FEATURES
 from xrayaug.runtime import console, devices, parallel, stopping
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.leader_worker import Stream, Work
@@ -36,7 +38,6 @@ from xrayaug.storage.files import WEIGHTS_FILE
 FeatureArray = npt.NDArray[np.float32]  # [N, D]
 SaveCallback = Callable[[int, Callable[[], State]], None]
 
-INCEPTION_FEATURES = ("inception", "random")
 MAX_FEATURE_BYTES = 1 << 30  # of one side's features in memory: 131,072 images with 2048 features
 PREPROCESSING = "v1: 8-bit grey, bicubic (antialiased) to {size} x {size}, / 255, ImageNet's mean and deviation"
 
@@ -115,49 +116,42 @@ class InceptionFeatureExtractor:
         return self.network.begin(pictures)
 
 
-class ClassifierFeatureExtractor:
-    """Inputs of a trained classifier's output layer, averaged over the picture if they are a feature map.
+class NetworkFeatureExtractor:
+    """Inputs of a classification network's output layer; see `classifier.penultimate_features`.
 
-    Only SqueezeNet's are: its output layer is a 1 x 1 convolution, and its logit is the mean of the outputs. So the
-    logit depends on that average alone, as it does on the features of any other network.
+    Args:
+        network: the network.
+        arch: its name in `architectures`.
+        size: width and height of the images that it takes, in pixels.
+        device: the device to compute on.
+        kind: kind of features, the origin's `features`.
+        name: the network in words, the origin's `network_name`.
+        weights: the sha256 of the weights.
     """
 
-    def __init__(self, run: Artifact, device: torch.device) -> None:
-        self.run = run
+    def __init__(
+        self, network: Classifier, arch: str, size: int, device: torch.device, *, kind: str, name: str, weights: str
+    ) -> None:
+        self.size = size
         self.device = device
-        self.arch = run.get(str, "result", "arch")
-        self.size = run.get(int, "result", "size", minimum=1, maximum=MAX_SIDE)
-        network = classifier.restore(run.file(WEIGHTS_FILE), self.arch, size=self.size)
         self.network = network.to(device).eval()
         self.dims = classifier.count_features(self.network)
         if self.dims > frechet.MAX_DIMS:
             raise UsageError(
-                f"{self.arch} has {self.dims} features per image, more than {frechet.MAX_DIMS}",
-                "choose another network",
+                f"{arch} has {self.dims} features per image, more than {frechet.MAX_DIMS}", "choose another network"
             )
-
-    @property
-    def origin(self) -> dict[str, str]:
-        """The network by its weights' hash: the run's path does not matter."""
-        weights = self.run.manifest["files"][WEIGHTS_FILE]["sha256"]
-        identity = hashlib.sha256(f"{self.arch} {self.size} {weights}".encode()).hexdigest()
-        return {
-            "features": "classifier",
-            "network_name": f"{self.arch} at {self.size} pixels, trained on radiographs, sha256 {weights}",
-            "network": identity,
+        self.origin = {
+            "features": kind,
+            "network_name": f"{name}, sha256 {weights}",
+            "network": hashlib.sha256(f"{arch} {size} {weights}".encode()).hexdigest(),
             "dims": str(self.dims),
-            "preprocessing": PREPROCESSING.format(size=self.size),
+            "preprocessing": PREPROCESSING.format(size=size),
         }
 
     @property
-    def learnt_from(self) -> TrainingData:
-        """The data that the run was trained on."""
-        synthetic = self.run.get(dict, "result", "train", "synthetic")
-        return TrainingData(
-            run=str(self.run.path),
-            data_sha256=str(self.run.manifest["inputs"].get("data", {}).get("sha256", "unknown")),
-            synthetic=sum(count for count in synthetic.values() if isinstance(count, int)),
-        )
+    def learnt_from(self) -> TrainingData | None:
+        """None: the network was not trained on radiographs."""
+        return None
 
     def features(self, pictures: Sequence[ImagePixels]) -> FeatureArray:
         """Return the features `[N, D]`."""
@@ -171,16 +165,38 @@ class ClassifierFeatureExtractor:
             return devices.copy_to_host(features.float())
 
 
+class ClassifierFeatureExtractor(NetworkFeatureExtractor):
+    """Features of a trained classifier; the path of its run does not matter."""
+
+    def __init__(self, run: Artifact, device: torch.device) -> None:
+        self.run = run
+        arch, size = run.get(str, "result", "arch"), run.get(int, "result", "size", minimum=1, maximum=MAX_SIDE)
+        network = classifier.restore(run.file(WEIGHTS_FILE), arch, size=size)
+        name = f"{arch} at {size} pixels, trained on radiographs"
+        weights = run.manifest["files"][WEIGHTS_FILE]["sha256"]
+        super().__init__(network, arch, size, device, kind="classifier", name=name, weights=weights)
+
+    @property
+    def learnt_from(self) -> TrainingData:
+        """The data that the run was trained on."""
+        synthetic = self.run.get(dict, "result", "train", "synthetic")
+        return TrainingData(
+            run=str(self.run.path),
+            data_sha256=str(self.run.manifest["inputs"].get("data", {}).get("sha256", "unknown")),
+            synthetic=sum(count for count in synthetic.values() if isinstance(count, int)),
+        )
+
+
 def load_extractor(
     name: str, device: torch.device, *, dims: int = inception.FID_DIMS, weights: Path | None = None, seed: int = 0
 ) -> FeatureExtractor:
     """Return the feature extractor of that name.
 
     Args:
-        name: `inception`, `random`, or the directory of a classifier run.
+        name: one of `extractors.names()`, or the directory of a classifier run.
         device: the device to compute on.
-        dims: number of features of Inception's layer, with trained or random weights.
-        weights: for `inception`, a file with its weights.
+        dims: number of features, where `--dims` selects a layer.
+        weights: a weights file, for those that take one.
         seed: for `random`, the seed of the weights.
 
     Raises:
@@ -188,13 +204,41 @@ def load_extractor(
         ArtifactError: the run is damaged.
         WeightsError: the weights cannot be loaded or downloaded, or are damaged.
     """
-    if name != "inception" and weights is not None:
+    check_weights_option(name, weights)
+    if is_classifier_run(name):
+        return ClassifierFeatureExtractor(open_classifier_run(name), device)
+    return extractors.load(name).load(device, dims, weights, seed)
+
+
+def check_weights_option(name: str, weights: Path | None) -> None:
+    """Check that the features take a weights file if one is given.
+
+    Raises:
+        UsageError: they take none.
+    """
+    if weights is not None and (is_classifier_run(name) or not extractors.load(name).HAS_WEIGHTS_FILE):
         raise UsageError(f"--weights and --features {name} exclude each other", "drop one of them")
-    if name == "random":
-        return InceptionFeatureExtractor(inception.random_weights(seed), dims, device)
-    if name == "inception":
-        return InceptionFeatureExtractor(inception.load_weights(weights), dims, device)
-    return ClassifierFeatureExtractor(open_classifier_run(name), device)
+
+
+def has_layers(name: str) -> bool:
+    """Return whether `--dims` selects a layer of these features."""
+    return name in LAYERED_FEATURES
+
+
+def check_features_options(name: str, dims: int) -> None:
+    """Check the name of the features, opening the classifier run if it is one, and that it takes the value of `--dims`.
+
+    Raises:
+        UsageError: there are no such features, or `--dims` selects nothing.
+        ArtifactError: the run is damaged.
+    """
+    if is_classifier_run(name):
+        open_classifier_run(name)
+    if dims != inception.FID_DIMS and not has_layers(name):
+        raise UsageError(
+            f"--dims selects a layer of Inception, and --features is {name}",
+            "leave --dims out",
+        )
 
 
 def extraction_work(network: Callable[[], FeatureExtractor], side: ImageSet, batch_size: int) -> Work:
@@ -256,7 +300,7 @@ def extract_features(
 
 def is_classifier_run(name: str) -> bool:
     """Return whether the value of `--features` is a classifier run's directory."""
-    return name not in INCEPTION_FEATURES
+    return name not in extractors.names()
 
 
 def open_classifier_run(name: str) -> Artifact:

@@ -140,7 +140,7 @@ def _download(file: Path) -> None:
         raise WeightsError(
             f"Inception's weights are not at {file} and cannot be downloaded from {WEIGHTS_URL}: {reason}",
             "download that file elsewhere, then put it there or give it as --weights FILE; "
-            "or --features random for a number that is not FID",
+            "or --features imagenet, whose weights are installed, for a distance that is not FID",
         ) from None
 
 

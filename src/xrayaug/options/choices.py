@@ -6,6 +6,8 @@ from xrayaug.runtime import plugins
 
 SOURCES = plugins.names("data.sources")
 ARCHITECTURES = plugins.names("networks.gans")
+FEATURES = plugins.names("metrics.extractors")
+LAYERED_FEATURES = ("inception", "random")  # those of which --dims selects a layer
 
 Part = Literal["elbow", "finger", "forearm", "hand", "humerus", "shoulder", "wrist", "all"]
 Label = Literal["normal", "abnormal"]

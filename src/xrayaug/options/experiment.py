@@ -49,6 +49,7 @@ class Preset:
     split_by: SplitBy
     classifier_arch: str
     classifier_weights: str
+    classifier_train: str
     classifier_size: int
     classifier_epochs: int
     classifier_batch_size: int
@@ -66,6 +67,7 @@ PRESETS = {
         split_by="image",
         classifier_arch="densenet169",
         classifier_weights="imagenet",
+        classifier_train="all",
         classifier_size=224,
         classifier_epochs=10,
         classifier_batch_size=8,
@@ -81,6 +83,7 @@ PRESETS = {
         split_by="patient",
         classifier_arch="resnet18",
         classifier_weights="none",
+        classifier_train="all",
         classifier_size=64,
         classifier_epochs=5,
         classifier_batch_size=16,
@@ -216,6 +219,12 @@ class Experiment(
         "Initial weights of the classifiers: imagenet, none (random), or a file.",
         Panel.MODEL,
         metavar="NAME|FILE",
+    )
+    classifier_train: str | None = _preset_option(
+        "classifier_train",
+        "Layers of the classifiers to train: all, head or last-N; see train-classifier --train.",
+        Panel.MODEL,
+        metavar="LAYERS",
     )
     classifier_size: int | None = _preset_option(
         "classifier_size",

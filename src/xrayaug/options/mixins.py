@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xrayaug.options.base import Command, Panel, Role, option
-from xrayaug.options.choices import Case, Duplicates, Label, Metric, SplitBy
+from xrayaug.options.choices import FEATURES, LAYERED_FEATURES, Case, Duplicates, Label, Metric, SplitBy
 from xrayaug.runtime.stopping import Interval, parse_interval
 
 
@@ -171,13 +171,14 @@ class InferenceOptions:
 class FeatureOptions(InferenceOptions, Command):
     """For commands that compare features of images.
 
-    If `--features` names a classifier run, the content of the run decides the result, and the run decides `dims`.
+    If `--features` names a classifier run, the content of the run decides the result. Only some features have `dims`.
     """
 
     features: str = option(
         "inception",
-        help="Network that computes the features: inception (trained on ImageNet, as in FID), random (the same "
-        "network with seeded random weights), or the directory of a classifier run.",
+        help="Network that computes the features: inception (as in FID), imagenet (EfficientNet-Lite0, whose weights "
+        "are installed), random (Inception with seeded random weights), dinov2 (needs timm), or the directory of a "
+        "classifier run.",
         panel=Panel.MODEL,
         metavar="NAME|RUN",
     )
@@ -186,7 +187,7 @@ class FeatureOptions(InferenceOptions, Command):
     )
     weights: Path | None = option(
         None,
-        help="File of the Inception weights of pytorch-fid.",
+        help="Weights file of the features: of pytorch-fid for inception, or of timm for dinov2.",
         role=Role.INPUT,
         panel=Panel.MODEL,
         metavar="FILE",
@@ -195,7 +196,8 @@ class FeatureOptions(InferenceOptions, Command):
 
     def identity(self) -> dict[str, Any]:
         """Return the settings, without the path of a classifier run."""
-        return super().identity() | ({"features": "run", "dims": None} if run_input(self.features) else {})
+        settings = super().identity() | ({"features": "run"} if run_input(self.features) else {})
+        return settings | ({} if self.features in LAYERED_FEATURES else {"dims": None})
 
     def inputs(self) -> dict[str, Path]:
         """Return the paths that are read, with that of a classifier run."""
@@ -204,7 +206,7 @@ class FeatureOptions(InferenceOptions, Command):
 
 def run_input(features: str) -> dict[str, Path]:
     """Return the classifier run that an option for features names, as an input; empty if it names no run."""
-    return {} if features in ("inception", "random") else {"features": Path(features)}
+    return {} if features in FEATURES else {"features": Path(features)}
 
 
 @dataclass(frozen=True, kw_only=True)

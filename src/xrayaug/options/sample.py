@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xrayaug.options.base import Command, Panel, Role, option, parse_pair
+from xrayaug.options.choices import FEATURES
 from xrayaug.options.mixins import CacheOptions, CheckpointOptions, DeviceOptions, run_input
 
 
@@ -58,7 +59,7 @@ class Sample(CheckpointOptions, CacheOptions, DeviceOptions, Command):
     reject_by: str = option(
         "discriminator",
         help="How --reject ranks images: by the score of the discriminator, or by the distance to the nearest real "
-        "image in the features of inception, of a random network, or of a classifier run (its directory).",
+        "image in features: inception, imagenet, random, dinov2, or the directory of a classifier run.",
         panel=Panel.SAMPLING,
         metavar="NAME|RUN",
     )
@@ -66,7 +67,7 @@ class Sample(CheckpointOptions, CacheOptions, DeviceOptions, Command):
 
     def identity(self) -> dict[str, Any]:
         """Return the settings, without the path of a classifier run; `reject_by` is None if no image is rejected."""
-        by = self.reject_by if self.reject_by in ("discriminator", "inception", "random") else "run"
+        by = self.reject_by if self.reject_by in ("discriminator", *FEATURES) else "run"
         return super().identity() | {"reject_by": by if self.reject else None}
 
     def inputs(self) -> dict[str, Path]:

@@ -44,7 +44,7 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOp
         help="Layers to train: all; last-N, the last N blocks (--dry-run lists them); or head, the output layer "
         "alone, on features that are computed once for each image and view, and cached.",
         panel=Panel.MODEL,
-        metavar="all|head|last-N",
+        metavar="LAYERS",
     )
     views: int = option(
         4,

@@ -123,8 +123,8 @@ class TrainGan(
     )
     fid_features: str = option(
         "inception",
-        help="Features for --fid-every: inception (trained on ImageNet), random (the same network with seeded random "
-        "weights), or the directory of a classifier run.",
+        help="Features for --fid-every: inception, imagenet (EfficientNet-Lite0), random (Inception with seeded random "
+        "weights), dinov2, or the directory of a classifier run.",
         panel=Panel.EVALUATION,
         metavar="NAME|RUN",
     )

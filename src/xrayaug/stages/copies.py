@@ -18,12 +18,11 @@ from xrayaug.data import image_sets
 from xrayaug.data.dataset import Dataset, Row, open_dataset
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
-from xrayaug.errors import ArtifactError, DataError, UsageError
+from xrayaug.errors import ArtifactError, DataError
 from xrayaug.metrics import features, memorization
 from xrayaug.metrics.features import FeatureArray, FeatureExtractor
 from xrayaug.metrics.memorization import Nearest, Threshold
 from xrayaug.metrics.neighbours import FloatArray, IndexArray
-from xrayaug.networks import inception
 from xrayaug.options import Copies
 from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
@@ -102,7 +101,7 @@ class SpaceComparison:
 
 def run(options: Copies) -> Result:
     """Screen for copies; write `copies.csv` and the sheet of nearest pairs."""
-    _check_features(options)
+    features.check_features_options(options.features, int(options.dims))
     device = devices.resolve(options.device, deterministic=options.deterministic)
     screen, device_name = partial(_screen, options, device), devices.describe_one(device)
     lead = partial(builder.build_artifact, options, "copies", screen, device_name=device_name)
@@ -112,7 +111,7 @@ def run(options: Copies) -> Result:
 
 def plan(options: Copies) -> Result:
     """Return what would be compared."""
-    _check_features(options)
+    features.check_features_options(options.features, int(options.dims))
     return _counts(_open_sets(options)) | {"features": options.features}
 
 
@@ -185,16 +184,6 @@ def _open_sets(options: Copies) -> ScreenedSets:
     held_out = [row for row in real.rows if row.split != "train"]
     has_enough = len(held_out) >= memorization.min_reference_size(options.alpha)
     return ScreenedSets(synthetic, real, judged, training, held_out if has_enough else training, has_enough)
-
-
-def _check_features(options: Copies) -> None:
-    if features.is_classifier_run(options.features):
-        features.open_classifier_run(options.features)
-        if options.dims != str(inception.FID_DIMS):
-            raise UsageError(
-                f"--dims chooses a layer of Inception, and --features {options.features} is a classifier run",
-                "leave --dims out",
-            )
 
 
 def _compare_pixels(sets: ScreenedSets, options: Copies) -> SpaceComparison:

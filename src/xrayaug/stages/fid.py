@@ -17,7 +17,7 @@ import torch
 from xrayaug.data import image_sets
 from xrayaug.data.image_sets import ImageSet
 from xrayaug.errors import DataError, OutputError, UsageError
-from xrayaug.metrics import features, frechet, suite
+from xrayaug.metrics import extractors, features, frechet, suite
 from xrayaug.metrics.feature_statistics import (
     ExtractedStatistics,
     FidInput,
@@ -34,7 +34,7 @@ from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import UNDEFINED, Table
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.leader_worker import Work
-from xrayaug.storage import artifacts, builder, cache, files, raw_inputs, weights
+from xrayaug.storage import artifacts, builder, cache, files, raw_inputs
 from xrayaug.storage.artifacts import Result
 from xrayaug.storage.raw_inputs import RawInputs
 
@@ -221,15 +221,8 @@ def tables(result: Result) -> list[Table]:
 
 
 def _check_options(options: Fid) -> None:
-    if options.features != "inception" and options.weights is not None:
-        raise UsageError(f"--weights and --features {options.features} exclude each other", "drop one of them")
-    if features.is_classifier_run(options.features):
-        features.open_classifier_run(options.features)
-        if options.dims != str(inception.FID_DIMS):
-            raise UsageError(
-                f"--dims chooses a layer of Inception, and --features {options.features} is a classifier run",
-                "leave --dims out",
-            )
+    features.check_weights_option(options.features, options.weights)
+    features.check_features_options(options.features, int(options.dims))
     if options.save_stats is not None and options.save_stats.suffix != ".npz":
         raise UsageError(f"--save-stats {options.save_stats} does not end in .npz", "choose a name that does")
 
@@ -381,18 +374,9 @@ def _planned_side(side: FidInput) -> Result:
 
 
 def _planned_weights(options: Fid) -> str:
-    if options.features == "random":
-        return f"random weights, seed {options.seed} (not FID)"
     if features.is_classifier_run(options.features):
         return f"classifier run {options.features} (not FID)"
-    file = options.weights or inception.cached_weights_path()
-    if options.weights is None:
-        if not file.exists():
-            return f"would be downloaded from {inception.WEIGHTS_URL} to {file}"
-        inception.check_hash(file)
-    sha256 = weights.file_hash(file)
-    kind = "Inception" if sha256.startswith(inception.HASH_PREFIX) else "custom weights (not FID)"
-    return f"{kind}, {file}, sha256 {sha256}"
+    return extractors.load(options.features).describe(options.weights, options.seed)
 
 
 def _side_text(side: dict[str, Any]) -> str:

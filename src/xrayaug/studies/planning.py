@@ -204,6 +204,7 @@ def _classifiers(
             data=arm.out,
             arch=settings.classifier_arch,
             weights=settings.classifier_weights,
+            train=settings.classifier_train,
             size=settings.classifier_size,
             epochs=settings.classifier_epochs,
             budget=settings.budget,
@@ -212,7 +213,9 @@ def _classifiers(
             out=options.out / f"{arm.out.name.replace('arm', 'classifier', 1)}-seed-{SEED}",
             **training,
         )
-        yield from (together,) if options.side_by_side else together.parts()
+        # Output layers take little memory, and share the features that one command computes.
+        is_one_command = options.side_by_side or settings.classifier_train == "head"
+        yield from (together,) if is_one_command else together.parts()
 
 
 def _prepares(options: Experiment, settings: Settings) -> list[Prepare]:
@@ -285,6 +288,8 @@ def _features(options: Experiment, settings: Settings) -> dict[str, Any]:
     values = _shared_values(options, DeviceOptions, CheckpointOptions, CacheOptions)
     if settings.features == "inception":
         return values | {"weights": options.fid_weights}
+    if settings.features == "imagenet":
+        return values | {"features": "imagenet"}
     return values | {"features": "random", "dims": RANDOM_DIMS}
 
 
