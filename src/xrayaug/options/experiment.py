@@ -32,7 +32,7 @@ from xrayaug.options.mixins import (
 )
 from xrayaug.options.train_classifier import TrainClassifier
 
-StudyFeatures = Literal["inception", "random", "none"]
+StudyFeatures = Literal["inception", "imagenet", "random", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
