@@ -27,7 +27,9 @@ ORDER = (  # every entry of the top level; each imports only from those before i
     "errors", "stats", "runtime", "options", "storage", "cli", "data", "plots", "networks", "studies", "metrics",
     "sampling", "training", "evaluation", "stages",
 )  # fmt: skip
-HOLD_CODE = {f"xrayaug.{name}" for name in ("options", "networks.gans", "data.phantoms", "data.sources")} | {"xrayaug"}
+HOLD_CODE = {
+    f"xrayaug.{name}" for name in ("options", "networks.gans", "data.phantoms", "data.sources", "metrics.extractors")
+} | {"xrayaug"}
 PACKAGES = {name for name, file in FILES.items() if file.name == "__init__.py"} - HOLD_CODE
 
 
