@@ -100,7 +100,7 @@ def _measured(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _side_by_side() -> int:
-    """How many sections the machine bears at a time."""
+    """Return how many sections fit on the machine at a time."""
     memory = torch.cuda.get_device_properties(0).total_memory >> 30 if torch.cuda.is_available() else sys.maxsize
     return max(1, min((os.cpu_count() or 1) // CORES, memory // GIBIBYTES))
 

@@ -273,7 +273,7 @@ def _plain_dcgan(bench: Bench, precision: str, size: int) -> tuple[float, int]:
 
 
 def _plain_step(g: nn.Module, d: nn.Module, optimisers: Sequence[torch.optim.Adam], real: Tensor, name: str) -> None:
-    """As the example has it: D on real and on generated images, then G; losses are read after each."""
+    """Train as the example does: D on real and on generated images, then G; losses are read after each."""
     ones, zeros = torch.ones(len(real), device=real.device), torch.zeros(len(real), device=real.device)
 
     def judged(images: Tensor, target: Tensor) -> Tensor:
@@ -458,9 +458,9 @@ def dropout(bench: Bench) -> Iterator[Row]:
         return found
 
     for each in range(2):
-        (alone,), company = losses(1), losses(3)
-        apart = difference([company[0]], [alone])
-        others = difference([company[1]], [company[0]])
+        (alone,), together = losses(1), losses(3)
+        apart = difference([together[0]], [alone])
+        others = difference([together[1]], [together[0]])
         note = f"difference {apart:.1e}, allowed 1e-4; to another seed {others:.1e}"
         yield Row(f"alexnet, three seeds, round {each + 1}", apart <= 1e-4 < others, note=note)
 
@@ -473,12 +473,12 @@ def streaming(bench: Bench) -> Iterator[Row]:
     device = devices.resolve(bench.name, deterministic=True)
     pixels = pictures(70, 32)
     stack = Stack([pixels], np.zeros(70, np.int32), np.arange(70), (32, 32))
-    feeds: dict[str, ImageLoader] = {
-        "held": InMemoryLoader(torch.from_numpy(pixels).to(device)),
+    loaders: dict[str, ImageLoader] = {
+        "in memory": InMemoryLoader(torch.from_numpy(pixels).to(device)),
         "streamed": StreamingLoader(stack, device, 4),
     }
     logs = {}
-    for name, loader in feeds.items():
+    for name, loader in loaders.items():
         out = bench.scratch / name
         out.mkdir()
         options = TrainGan(
@@ -498,7 +498,9 @@ def streaming(bench: Bench) -> Iterator[Row]:
         lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         logs[name] = [[line[metric] for metric in ("d_loss", "g_loss", "d_real", "d_fake")] for line in lines]
         yield Row(f"{name}, with a smaller last batch", None, note=f"{seconds:.1f} s")
-    yield Row("streamed as held", logs["held"] == logs["streamed"], note=f"last losses {logs['streamed'][-1]}")
+    yield Row(
+        "streamed as in memory", logs["in memory"] == logs["streamed"], note=f"last losses {logs['streamed'][-1]}"
+    )
     yield _failed_capture(bench)
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from xrayaug.data.images import greyscale, resizing, similarity
-from xrayaug.data.images.colour import Grey
+from xrayaug.data.images.colour import GreyImage
 
 THRESHOLDS = (0.7, 0.8, 0.9, 0.95, similarity.NEAR_DUPLICATE_CORRELATION)
 Change = Callable[[Image.Image], Image.Image]
@@ -79,7 +79,7 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def square(image: Image.Image, size: int) -> Grey:
+def square(image: Image.Image, size: int) -> GreyImage:
     return resizing.resize_square(np.asarray(image.convert("L")), size, fit="squash", resample="bicubic")
 
 

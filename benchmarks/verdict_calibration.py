@@ -35,6 +35,7 @@ from xrayaug.evaluation import comparison, verdict
 from xrayaug.evaluation.comparison import ScoredNetwork
 from xrayaug.stats import bootstrap, classification, intervals, paired_tests
 from xrayaug.stats.bootstrap import Counts
+from xrayaug.stats.classification import Scores
 
 IMAGES_PER_PATIENT = (1, 2, 3, 4)  # equally often
 ABNORMAL = 0.41  # of the test patients: 189 of the thesis's 460 images
@@ -126,13 +127,30 @@ class _Cases:
         """Return only the scores that are used here; `comparison.score_network` spends most of its time on others."""
         called, truth = given > threshold, self.labels == 1
         groups = np.stack([called & truth, truth, ~called & ~truth, ~truth], axis=1).astype(np.float64)
-        found = _rates(groups.sum(axis=0, keepdims=True))
+        rates = {name: float(each[0]) for name, each in _rates(groups.sum(axis=0, keepdims=True)).items()}
         resampled = _rates(self.counts @ groups)
-        values: dict[str, float] = {name: float(each[0]) for name, each in found.items()}
         if areas:
-            values["auroc"] = classification.auroc(self.labels, given) or math.nan
+            rates["auroc"] = classification.auroc(self.labels, given) or math.nan
             resampled["auroc"] = bootstrap.auroc(self.labels, given, self.counts)
-        return ScoredNetwork(seed, self.labels, given, threshold, self.patients, values, resampled)
+        tp, abnormal, tn, normal = (int(total) for total in groups.sum(axis=0))
+        scores = Scores(
+            cases=len(given),
+            tp=tp,
+            fp=normal - tn,
+            tn=tn,
+            fn=abnormal - tp,
+            accuracy=rates["accuracy"],
+            kappa=None,
+            auroc=rates.get("auroc"),
+            sensitivity=rates["sensitivity"],
+            specificity=rates["specificity"],
+            balanced_accuracy=None,
+            average_precision=None,
+            f1=None,
+            brier=None,
+            calibration_error=None,
+        )
+        return ScoredNetwork(seed, self.labels, given, threshold, self.patients, scores, resampled)
 
 
 def _rates(sums: Arrays) -> dict[str, Arrays]:

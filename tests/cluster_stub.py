@@ -39,7 +39,7 @@ echo "$*" >"$CLUSTER_STUB/cancelled"
 
 
 def install(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Have it found before any other; the directory in which it notes what it was told."""
+    """Put the stub first on the PATH; returns the directory of its logs."""
     place = directory / "cluster"
     place.mkdir()
     for name, text in (("sbatch", SBATCH), ("scontrol", SCONTROL), ("scancel", SCANCEL)):
@@ -52,6 +52,6 @@ def install(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def told(place: Path, name: str = "submitted") -> list[str]:
-    """Return the lines of its log."""
+def read_log(place: Path, name: str = "submitted") -> list[str]:
+    """Return the lines of a log of the stub."""
     return (place / name).read_text().splitlines()

@@ -31,7 +31,7 @@ echo "end $name" >>"$TRACE"
 
 
 def install(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Have processes of xrayaug be the stand-in; the file that they leave their trace in."""
+    """Replace processes of xrayaug by the stand-in; returns the file that they leave their trace in."""
     program, trace = directory / "stand-in", directory / "trace"
     program.write_text(PROGRAM)
     program.chmod(0o755)

@@ -48,7 +48,7 @@ def words(name: str, folder: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command line gave."""
+    """Exit code and output of a command line."""
 
     exit_code: int
     stdout: str
@@ -68,7 +68,7 @@ def study(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def answers(study: Path) -> dict[str, Answer]:
-    """What each command of the study answered, run in order with --json."""
+    """The answer of each command of the study, run in order with --json."""
     return {name: run(*words(name, study), "--json") for name in RUN}
 
 
@@ -216,6 +216,8 @@ def test_help_names_every_default_and_every_choice(name: str) -> None:
             default = field.metadata["default_text"] if field.default is None else format_value(field.default)
             default = "on" if field.default is True else default
             assert row.endswith(f"[default: {default}]")
+        if field.metadata["maximum"] is not None:
+            assert f"{field.metadata['maximum']:g}]" in row
         assert all(choice in row for choice in option_help.choices(field, hints[field.name]))
 
 
@@ -258,6 +260,9 @@ def test_an_unknown_command_is_wrong_usage() -> None:
         ("train-gan", "--device", "cuda:99"),
         ("sample", "--device", "gpu"),
         ("experiment", "--percents", "0;10"),
+        ("train-gan", "--epochs", "many"),
+        ("train-gan", "--arch", "hand-drawn"),
+        ("fid", "--dims", "65"),
     ],
 )
 def test_a_bad_value_is_one_line(answers: dict[str, Answer], study: Path, name: str, flag: str, value: str) -> None:
@@ -266,7 +271,7 @@ def test_a_bad_value_is_one_line(answers: dict[str, Answer], study: Path, name: 
     assert answer.exit_code == 2
     assert answer.stdout == ""
     (line,) = answer.stderr.splitlines()
-    assert line.startswith("error: ")
+    assert line.startswith(f"error: {flag}")
     assert value in line
 
 
@@ -274,7 +279,7 @@ def test_a_bad_value_is_one_line(answers: dict[str, Answer], study: Path, name: 
 def test_a_value_of_another_type_is_wrong_usage(tmp_path: Path, flag: str, value: str) -> None:
     answer = run("prepare", "--input", str(tmp_path), "--out", str(tmp_path / "out"), flag, value)
     assert answer.exit_code == 2
-    assert flag in answer.stderr
+    assert f"{flag} is {value} (it must be" in answer.stderr
 
 
 INPUTS = {

@@ -29,7 +29,7 @@ def test_the_files_are_what_the_generator_writes(generator: ModuleType, shell: s
 
 
 def complete_in_bash(*words: str) -> list[str]:
-    """What bash offers for the last of `words`, through the script that a user sources."""
+    """Return the words that bash offers for the last of `words`, through the script that a user sources."""
     script = (
         f"source '{COMPLETIONS / 'xrayaug.bash'}'; COMP_WORDS=({' '.join(words)}); "
         f"COMP_CWORD={len(words) - 1}; _xrayaug_completion xrayaug; printf '%s\\n' \"${{COMPREPLY[@]}}\""

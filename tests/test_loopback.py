@@ -52,7 +52,7 @@ def epochs_trained() -> int:
 
 
 def runs_of_the_gan() -> list[str]:
-    """How every run of it ended, so far."""
+    """Return the exit codes of its runs so far."""
     lines = (Path("study") / logs.DIRECTORY / "gan.log").read_text().splitlines()
     return [line.removeprefix(logs.ENDED).strip() for line in lines if line.startswith(logs.ENDED)]
 
@@ -69,7 +69,7 @@ def test_from_submission_to_a_verdict_with_two_stops_on_the_way(here: Path) -> N
     experiment.run(study())
     submitted = subprocess.run(["bash", f"jobs/{slurm.SUBMIT}"], capture_output=True, text=True, check=False)
     assert submitted.returncode == 0, submitted.stderr
-    stop_the_gan("scancel", "--batch", "--signal=USR1", before=0)  # as before the time is up: the script alone is told
+    stop_the_gan("scancel", "--batch", "--signal=USR1", before=0)  # as before the time is up: the script alone gets it
     stop_the_gan("scontrol", "requeue", before=1)  # as by a preemption
     wait_until(lambda: not ask("squeue", "--noheader"), SECONDS)
     assert runs_of_the_gan() == ["75", "75", "0"]

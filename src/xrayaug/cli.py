@@ -10,7 +10,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_type_hints
@@ -22,7 +22,7 @@ from xrayaug import __version__
 from xrayaug.errors import InputError, OutputError, ResourceError, UsageError, XrayaugError
 from xrayaug.options import COMMANDS
 from xrayaug.options import help as option_help
-from xrayaug.options.base import Command, Panel, flag_name
+from xrayaug.options.base import Command, Panel, describe_bounds, find_value, flag_name
 from xrayaug.runtime import console, stopping
 from xrayaug.runtime.distributed import ranks
 
@@ -77,9 +77,20 @@ class HelpCommand(TyperCommand):
     words: tuple[str, ...] = ()
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Keep the words for `format_help`, and parse them."""
+        """Keep the words for `format_help`, and parse them.
+
+        Raises:
+            typer.Exit: the value of an option is not valid.
+        """
         self.words = tuple(args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as problem:
+            error = _describe_bad_value(COMMANDS[str(self.name)], getattr(problem.param, "name", None), self.words)
+            if error is None:
+                raise
+            console.error(error)
+            raise typer.Exit(error.exit_code) from None
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words after the name of the command in its usage line."""
@@ -96,6 +107,16 @@ class HelpCommand(TyperCommand):
         console.show_help(usage, paragraphs, _help_panels(command, command.dependent_defaults(self.words)), "")
 
 
+def _describe_bad_value(command: type[Command], name: str | None, words: Sequence[str]) -> UsageError | None:
+    """Return the error of a value that Typer could not parse; None if the option has no value among the words."""
+    field = next((field for field in command.option_fields() if field.name == name), None)
+    value = None if field is None else find_value(words, field.name)
+    if field is None or value is None:
+        return None
+    allowed = option_help.describe_allowed(field, get_type_hints(command)[field.name])
+    return UsageError(f"{flag_name(field.name)} is {value}", f"it must be {allowed}")
+
+
 def _help_panels(command: type[Command], defaults: Mapping[str, str]) -> dict[str, list[console.HelpEntry]]:
     """Return the entries of a command's help by panel; `defaults` replaces declared defaults, by name of the field."""
     hints = get_type_hints(command)
@@ -110,7 +131,9 @@ def _help_panels(command: type[Command], defaults: Mapping[str, str]) -> dict[st
 def _help_entry(field: "Field[Any]", hint: Any, default: str | None) -> console.HelpEntry:
     metavar, text = option_help.metavar(field, hint), option_help.help_text(field, hint)
     default = default or option_help.default_text(field)
-    note = "[required]" if field.default is MISSING else f"[default: {default}]" if default else ""
+    bounds = f"[{describe_bounds(field)}]" if field.metadata["maximum"] is not None else ""
+    requirement = "[required]" if field.default is MISSING else f"[default: {default}]" if default else ""
+    note = " ".join(filter(None, (bounds, requirement)))
     if field.metadata["positional"]:
         return console.HelpEntry(metavar, "", text, note)
     return console.HelpEntry(" / ".join(option_help.flags(field)), metavar, text, note)
@@ -281,9 +304,16 @@ def _make_parameter(field: "Field[Any]", hint: Any) -> inspect.Parameter:
 
 
 def _convert(field: "Field[Any]", value: Any) -> Any:
-    """Return what Typer parsed as a value of the field."""
+    """Return what Typer parsed as a value of the field.
+
+    Raises:
+        UsageError: the text is no value of the option.
+    """
     if field.metadata["parse"] and value is not None:
-        return field.metadata["parse"](value)
+        try:
+            return field.metadata["parse"](value)
+        except UsageError as problem:
+            raise UsageError(f"{flag_name(field.name)}: {problem.message}", problem.hint) from None
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -10,7 +10,7 @@ import pytest
 from builders import edit_index, edit_manifest, grey, row, tamper, write_dataset
 
 from xrayaug.data import dataset
-from xrayaug.data.dataset import INDEX, Row, open_dataset, reference_row
+from xrayaug.data.dataset import INDEX, ArmSettings, Row, open_dataset, reference_row
 from xrayaug.data.images.arrays import IMAGES
 from xrayaug.errors import ArtifactError, DataError
 from xrayaug.options import Augment
@@ -290,8 +290,10 @@ def artifact_saying(**arm: object) -> Artifact:
 
 
 def test_read_arm_returns_all_fields_of_an_arm() -> None:
-    assert dataset.read_arm(artifact_saying()) == {**ARM, "percent": 50.0, "control": None}
-    assert dataset.read_arm(artifact_saying(added=0, label="whatever"))["label"] is None
+    arm = dataset.read_arm(artifact_saying())
+    assert arm.settings == ArmSettings(1.0, 50.0, "normal", 3, None)
+    assert (arm.record, arm.prior) == ({**ARM, "percent": 50.0, "control": None}, None)
+    assert dataset.read_arm(artifact_saying(added=0, label="whatever")).settings.label is None
 
 
 @pytest.mark.parametrize(
@@ -307,8 +309,9 @@ def test_an_absurd_arm_is_refused(wrong: dict[str, object]) -> None:
 
 def test_read_arm_returns_all_fields_of_a_control() -> None:
     said = {"control": "reweight", "added": 0, "prior": {"normal": 5, "abnormal": 2}}
-    assert dataset.read_arm(artifact_saying(**said)) == {**ARM, **said}
-    assert dataset.read_arm(artifact_saying(control="shuffle", label="mixed"))["label"] == "mixed"
+    arm = dataset.read_arm(artifact_saying(**said))
+    assert (arm.record, arm.prior) == ({**ARM, **said}, said["prior"])
+    assert dataset.read_arm(artifact_saying(control="shuffle", label="mixed")).settings.label == "mixed"
 
 
 @pytest.mark.parametrize("prior", [None, {"normal": 1}, {"normal": 0, "abnormal": 1}, {"normal": 1, "abnormal": "2"}])

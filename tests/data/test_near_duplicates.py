@@ -1,4 +1,4 @@
-"""Near copies stay in one split, are told with their number, and are refused where the set itself parts them."""
+"""Near copies stay in one split, are counted, and are refused if the splits of the set itself separate them."""
 
 from pathlib import Path
 from typing import Any

@@ -90,7 +90,7 @@ def command(**given: Any) -> Prepare:
 
 
 def rows_of(count: int, patients: int, pictures: int, split: str = "") -> list[Row]:
-    """So many images, of patients and of pictures in turn; every other one abnormal."""
+    """Return rows of patients and of pictures in turn; every other one is abnormal."""
     return [
         Row("images.npy", place, split, ("abnormal", "normal")[place % 2], f"p{place % patients}", "", "folder", False,
             f"{place}.png", f"picture {place % pictures}")
@@ -115,7 +115,7 @@ def test_patients_stay_together() -> None:
 
 
 def test_patients_who_share_a_picture_are_held_out_together() -> None:
-    """So that a random split never tears copies apart, but for blank pictures, which are none."""
+    """A random split never separates copies; blank pictures are no copies."""
     given = rows_of(40, patients=40, pictures=20)
     rows = assign(given, command(holdout=0.5))
     assert all(len(splits) == 1 for splits in split_of(rows, "sha256").values())

@@ -14,8 +14,9 @@ from xrayaug.evaluation import checks as study_checks
 from xrayaug.evaluation.gather import facts
 from xrayaug.evaluation.gather.runs import Run
 from xrayaug.evaluation.results import Check
-from xrayaug.options import Augment, Sample, TrainClassifier, TrainGan
+from xrayaug.options import Augment, Copies, Sample, TrainClassifier, TrainGan
 from xrayaug.storage import artifacts, builder
+from xrayaug.storage.artifacts import Artifact
 
 
 def real_rows(*, first: int = 0) -> list[Row]:
@@ -28,8 +29,10 @@ def real_rows(*, first: int = 0) -> list[Row]:
     ]
 
 
-def run_on(data: Path, out: Path, *, seed: int = 0, epochs: int = 1, lr: float = 1e-4, **arm: Any) -> Run:
-    options = TrainClassifier(data=data, out=out, epochs=epochs, seed=seed, lr=lr, batch_size=2)
+def run_on(
+    data: Path, out: Path, *, seed: int = 0, epochs: int = 1, lr: float = 1e-4, train: str = "all", **arm: Any
+) -> Run:
+    options = TrainClassifier(data=data, out=out, epochs=epochs, seed=seed, lr=lr, batch_size=2, train=train)
     settings = {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0, **arm}
     settings["label"] = "normal" if settings["added"] else None
     builder.build_artifact(options, "classifier-run", lambda _: {"arm": settings})
@@ -60,8 +63,8 @@ def make_arm(home: Path, gan_data: Path, real: Path, **result: Any) -> Path:
     return home / "arm"
 
 
-def check_runs(runs: list[Run]) -> dict[str, Check]:
-    return {check.name: check for check in study_checks.check_study(facts.gather_facts(runs))}
+def check_runs(runs: list[Run], *screenings: Artifact) -> dict[str, Check]:
+    return {check.name: check for check in study_checks.check_study(facts.gather_facts(runs, screenings))}
 
 
 def noise(count: int) -> Pixels:
@@ -93,16 +96,26 @@ def test_different_training_settings_are_critical(real: Path, tmp_path: Path) ->
     checks = check_runs(runs)
     assert "lr is 0.0001 and 0.5" in checks["recipe"].sentence
     assert study_checks.find_critical_failure(list(checks.values())) == checks["recipe"]
-    edit_manifest(tmp_path / "b", lambda manifest: manifest["options"].pop("lr"))  # an option that a run lacks
-    runs[1] = replace(runs[1], artifact=artifacts.open_artifact(tmp_path / "b"))
-    assert check_runs(runs)["recipe"].passed is True
     longer = [run_on(real, tmp_path / "c"), run_on(real, tmp_path / "d", percent=10.0, added=1, epochs=2)]
     assert check_runs(longer)["recipe"].passed is True  # the duration is another check
     assert check_runs(longer)["budget"].passed is False
 
 
+def test_an_option_left_out_of_a_manifest_has_its_default(real: Path, tmp_path: Path) -> None:
+    """`train` and `views` are left out at their defaults: a run of the output layer differs from one without them."""
+    whole = run_on(real, tmp_path / "a")
+    head = run_on(real, tmp_path / "b", train="head", percent=10.0, added=1)
+    assert "train" not in whole.artifact.options
+    check = check_runs([whole, head])["recipe"]
+    assert check.passed is False
+    assert "train is all and head" in check.sentence
+    edit_manifest(tmp_path / "a", lambda manifest: manifest["options"].update(train="all", views=4))
+    written = replace(whole, artifact=artifacts.open_artifact(tmp_path / "a"))
+    assert check_runs([whole, written])["recipe"].passed is True
+
+
 def test_different_real_images_are_critical(real: Path, tmp_path: Path) -> None:
-    """As if one arm came from a set that was prepared with another seed; the test images are the same."""
+    """Two images of one arm have swapped splits, as after another seed of `prepare`; the test images are the same."""
     rows = real_rows()
     swapped = [replace(rows[0], split="valid"), rows[1], replace(rows[2], split="train"), *rows[3:]]
     other = write_dataset(tmp_path / "other", swapped, pixels=noise(6))
@@ -184,6 +197,36 @@ def test_flagged_copies_that_were_kept_fail_the_check(real: Path, tmp_path: Path
     assert check.passed is passed
     assert ("3 synthetic images" in check.sentence) == (not passed)
     assert ("--keep-copies" in check.sentence) == (not passed)
+
+
+@pytest.mark.parametrize(("flagged", "passed"), [([], True), ([0], False)])
+def test_a_screening_that_evaluate_is_given_counts(
+    real: Path, tmp_path: Path, flagged: list[int], passed: bool
+) -> None:
+    gan_data = write_dataset(tmp_path / "gan-data", [row(patient="other", study="")])
+    run = run_on(make_arm(tmp_path, gan_data, real), tmp_path / "run", percent=10.0, added=1)
+    screening = screen(tmp_path / "synthetic", real, tmp_path / "copies", flagged)
+    check = check_runs([run], screening)["copies"]
+    assert check.passed is passed
+    assert ("1 synthetic images" in check.sentence) == (not passed)
+    assert ("--copies" in check.sentence) == (not passed)
+
+
+def test_a_screening_of_other_images_does_not_count(real: Path, tmp_path: Path) -> None:
+    gan_data = write_dataset(tmp_path / "gan-data", [row(patient="other", study="")])
+    run = run_on(make_arm(tmp_path, gan_data, real), tmp_path / "run", percent=10.0, added=1)
+    other = write_dataset(tmp_path / "other", [row(patient="", study="", synthetic=True)], pixels=noise(1))
+    assert check_runs([run], screen(other, real, tmp_path / "copies", []))["copies"].passed is None
+    same = screen(tmp_path / "synthetic", real, tmp_path / "copies-of-these", [])
+    (tmp_path / "synthetic").rename(tmp_path / "moved")
+    assert check_runs([run], same)["copies"].passed is None
+
+
+def screen(synthetic: Path, real: Path, out: Path, flagged: list[int]) -> Artifact:
+    """Make a screening that flagged these images."""
+    options = Copies(synthetic=synthetic, real=real, out=out)
+    builder.build_artifact(options, "copies", lambda _: {"quarantined": flagged})
+    return artifacts.open_artifact(out, "copies")
 
 
 def by_file(names: list[str], **changes: Any) -> list[Row]:

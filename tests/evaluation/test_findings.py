@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from xrayaug.data.dataset import ArmSettings
 from xrayaug.evaluation import comparison, findings
 from xrayaug.evaluation.comparison import ScoredNetwork
-from xrayaug.evaluation.results import CHOSEN, HALF, ArmSettings, EvaluatedArm, Question
+from xrayaug.evaluation.results import CHOSEN, HALF, EvaluatedArm, Question
 from xrayaug.stats import bootstrap
 from xrayaug.stats.classification import Labels
 

@@ -9,11 +9,12 @@ import pytest
 from builders import row
 from sklearn import metrics
 
+from xrayaug.data.dataset import ArmSettings
 from xrayaug.evaluation import results, verdict
 from xrayaug.evaluation.checks import ArmFacts, GeneratorFacts, Overlap, ScreeningFacts, StudyFacts
 from xrayaug.evaluation.judge import judge
 from xrayaug.evaluation.predictions import RunInfo, RunPredictions
-from xrayaug.evaluation.results import HALF, ArmSettings, Evaluation
+from xrayaug.evaluation.results import HALF, Evaluation
 from xrayaug.options import Evaluate
 from xrayaug.stats.classification import Labels, Probabilities
 
@@ -33,7 +34,7 @@ FACTS = StudyFacts(
     synthetic_held_out=0,
     test_labels=("abnormal", "normal"),
     generators=GeneratorFacts(1, (), {"test": Overlap(0, 0)}),
-    settings=[{"lr": 1e-4}],
+    settings=[{"lr": "0.0001"}],
     real_image_differences=(),
     screening=ScreeningFacts(1, 1, 0),
     arms=[ArmFacts(name, 0.5, 100, SEEDS) for name in ARMS],

@@ -104,7 +104,7 @@ def _in_time() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert time.monotonic() - started < SECONDS  # a bell that rings inside of C code is heard too late
+    assert time.monotonic() - started < SECONDS  # an alarm within C code is handled too late
 
 
 def _peak() -> int:

@@ -206,7 +206,7 @@ class Program:
     def _message(self, patience: float) -> dict[str, int]:
         assert self.server.stdout is not None
         ready, _, _ = select.select([self.server.stdout], [], [], patience)
-        assert ready, f"nothing was heard for {patience} s"
+        assert ready, f"no output for {patience} s"
         line = self.server.stdout.readline()
         assert line, "the server is gone"
         message: dict[str, int] = json.loads(line)

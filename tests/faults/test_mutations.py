@@ -127,7 +127,7 @@ def classifier_run(root: Path) -> Reader:
 
     def build(directory: Path) -> dict[str, Any]:
         weights.save(directory / "weights.safetensors", {"w": torch.ones(1)})
-        return {"arm": dataset.read_arm(artifacts.open_artifact(arm))}
+        return {"arm": dataset.read_arm(artifacts.open_artifact(arm)).record}
 
     build_artifact(TrainClassifier(data=arm, out=root / "run"), "classifier-run", build)
     options = Evaluate(runs=(root / "run",), out=root / "out")

@@ -1,6 +1,6 @@
 """Several processes share a command's work: the same bytes as one; one of them is killed; one goes on alone.
 
-The processes are told of each other as torchrun tells them; one test lets torchrun itself do it.
+The processes learn of each other from the variables that torchrun sets; one test lets torchrun itself do it.
 """
 
 import json

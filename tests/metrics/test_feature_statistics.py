@@ -20,8 +20,8 @@ from xrayaug.metrics.feature_statistics import (
     StatisticsExtractor,
     open_fid_input,
 )
-from xrayaug.metrics.features import FeatureArray
 from xrayaug.options import Augment, Fid, Prepare
+from xrayaug.stats.array_types import FeatureArray
 from xrayaug.storage import builder
 from xrayaug.storage.cache import directory
 
@@ -233,7 +233,7 @@ def test_paths_that_are_no_images_are_refused(tmp_path: Path, folder: Path) -> N
         "hostile.npz": (DataError, "cannot be read as statistics"),
         "missing": (InputError, "does not exist"),
         "text/x.dcm": (InputError, "is a file"),
-        "gan": (ArtifactError, "is a gan-run"),
+        "gan": (ArtifactError, "gan-run"),
     }
     for name, (error, message) in expected.items():
         with pytest.raises(error, match=message):

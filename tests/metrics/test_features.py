@@ -80,7 +80,7 @@ def test_options_for_another_network_and_damaged_runs_are_refused(data: Path, tm
         features.load_extractor("randon", CPU)
     with pytest.raises(UsageError, match="exclude each other"):
         features.load_extractor(str(run), CPU, weights=Path("x.pth"))
-    with pytest.raises(ArtifactError, match="is a dataset"):
+    with pytest.raises(ArtifactError, match="'dataset'"):
         features.load_extractor(str(data), CPU)
     edit_manifest(run, lambda manifest: manifest["result"].update(arch="resnet34"))
     with pytest.raises(WeightsError, match="does not fit"):

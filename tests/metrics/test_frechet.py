@@ -11,7 +11,8 @@ import scipy.linalg
 
 from xrayaug.errors import DataError
 from xrayaug.metrics import frechet
-from xrayaug.metrics.frechet import FloatArray, RunningMoments, Statistics, distance, load, save
+from xrayaug.metrics.frechet import RunningMoments, Statistics, distance, load, save
+from xrayaug.stats.array_types import FloatArray
 
 D = 24
 

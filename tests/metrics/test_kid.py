@@ -7,7 +7,7 @@ import pytest
 
 from xrayaug.errors import DataError
 from xrayaug.metrics import kid
-from xrayaug.metrics.kid import FloatArray
+from xrayaug.stats.array_types import FloatArray
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How near is too near: the threshold keeps its promise, and copies are found however they are dressed."""
+"""The threshold keeps its error rate, and shifted, flipped or brightened copies are found."""
 
 import numpy as np
 import pytest

@@ -4,21 +4,22 @@ import numpy as np
 import pytest
 
 from xrayaug.metrics import neighbours
+from xrayaug.stats.array_types import FloatArray
 
 
 @pytest.fixture(params=[1, 1 << 26])
-def points(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[neighbours.FloatArray, ...]:
+def points(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[FloatArray, ...]:
     """Two sets far from zero, compared one row at a time or all at once."""
     monkeypatch.setattr(neighbours, "BLOCK_BYTES", request.param)
     random = np.random.default_rng(0)
     return 100 + random.normal(size=(13, 4)), 100 + random.normal(size=(17, 4))
 
 
-def all_distances(of: neighbours.FloatArray, to: neighbours.FloatArray) -> neighbours.FloatArray:
+def all_distances(of: FloatArray, to: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.norm(of[:, None] - to, axis=2))
 
 
-def test_nearest_kth_and_radii(points: tuple[neighbours.FloatArray, ...]) -> None:
+def test_nearest_kth_and_radii(points: tuple[FloatArray, ...]) -> None:
     a, b = points
     expected = all_distances(a, b)
     places, distances = neighbours.nearest(a, b)
@@ -30,7 +31,7 @@ def test_nearest_kth_and_radii(points: tuple[neighbours.FloatArray, ...]) -> Non
         np.testing.assert_allclose(np.sqrt(found), own[:, k], rtol=1e-6)
 
 
-def test_a_copy_is_at_exactly_zero(points: tuple[neighbours.FloatArray, ...]) -> None:
+def test_a_copy_is_at_exactly_zero(points: tuple[FloatArray, ...]) -> None:
     a, b = points
     places, distances = neighbours.nearest(b[[3, 5]].astype(np.float32), b.astype(np.float32))
     assert (places.tolist(), distances.tolist()) == ([3, 5], [0, 0])

@@ -7,8 +7,8 @@ import pytest
 
 from xrayaug.errors import DataError
 from xrayaug.metrics import prdc
-from xrayaug.metrics.neighbours import FloatArray
 from xrayaug.metrics.prdc import PrecisionRecall
+from xrayaug.stats.array_types import FloatArray
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from xrayaug.errors import UsageError
 from xrayaug.metrics import frechet, suite
-from xrayaug.metrics.features import FeatureArray
+from xrayaug.stats.array_types import FeatureArray
 
 
 def draw_features(seed: int, n: int, shift: float = 0.0) -> FeatureArray:

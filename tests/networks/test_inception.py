@@ -1,4 +1,4 @@
-"""Features held to pytorch-fid's own network, and weights that are refused or named."""
+"""Features equal those of pytorch-fid's own network; weights are checked and named."""
 
 import urllib.error
 from collections.abc import Iterator
@@ -9,9 +9,10 @@ import pytest
 import torch
 from pytorch_fid.inception import InceptionV3
 
+from xrayaug.data.image_sets import ImagePixels
 from xrayaug.errors import WeightsError
 from xrayaug.networks import inception
-from xrayaug.networks.inception import DIMS, InceptionNetwork, InceptionWeights, Pixels
+from xrayaug.networks.inception import DIMS, InceptionNetwork, InceptionWeights
 from xrayaug.storage.weights import file_hash
 
 CPU = torch.device("cpu")
@@ -34,20 +35,20 @@ def torch_home(tmp_path_factory: pytest.TempPathFactory, weights: InceptionWeigh
 
 
 @pytest.fixture
-def pictures() -> list[Pixels]:
+def pictures() -> list[ImagePixels]:
     random = np.random.default_rng(0)
     shapes = [(48, 48), (31, 57), (320, 200, 3), (299, 299)]
     return [random.integers(0, 256, shape, dtype=np.uint8) for shape in shapes]
 
 
-def theirs(picture: Pixels) -> torch.Tensor:
-    """As pytorch-fid's data loader hands it over: [1, 3, H, W] in [0, 1]."""
+def theirs(picture: ImagePixels) -> torch.Tensor:
+    """Return the image as pytorch-fid's data loader does: [1, 3, H, W] in [0, 1]."""
     coloured = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
     return torch.from_numpy(coloured).permute(2, 0, 1)[None].float().div(255)
 
 
 def test_features_are_pytorch_fids(
-    monkeypatch: pytest.MonkeyPatch, torch_home: Path, weights: InceptionWeights, pictures: list[Pixels]
+    monkeypatch: pytest.MonkeyPatch, torch_home: Path, weights: InceptionWeights, pictures: list[ImagePixels]
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(torch_home))
     reference = InceptionV3([0, 1, 2, 3]).eval()
@@ -61,7 +62,7 @@ def test_features_are_pytorch_fids(
 
 
 def test_random_weights_depend_on_the_seed_alone_and_keep_activations_alive(
-    weights: InceptionWeights, pictures: list[Pixels]
+    weights: InceptionWeights, pictures: list[ImagePixels]
 ) -> None:
     torch.manual_seed(1)
     state = torch.get_rng_state()

@@ -296,7 +296,7 @@ def test_a_word_that_is_not_a_choice_is_a_usage_error() -> None:
 
 
 def _given(command: type[Command], name: str) -> dict[str, Any]:
-    """What a command must be given, with text for every path."""
+    """Return values for the required options of a command, with text for every path."""
     needed = [field.name for field in dataclasses.fields(command) if field.default is dataclasses.MISSING]
     others = {"percent": 1, "count": 1, "layout": "rsna"}
     return {each: others.get(each, "a/b") for each in needed} | {name: "c/d"}

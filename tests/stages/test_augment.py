@@ -185,7 +185,7 @@ def test_without_label_images_of_both_labels_are_drawn(arm: Callable[..., Datase
     opened = arm(10, synthetic=both)
     assert synthetic_of(opened) == synthetic_of(arm(10))
     assert [each.label for each in opened.select(synthetic=True)] == [LABELS[row % 2] for row in synthetic_of(opened)]
-    assert dataset.read_arm(opened.artifact)["label"] == dataset.MIXED
+    assert dataset.read_arm(opened.artifact).settings.label == dataset.MIXED
 
 
 def test_a_dose_above_the_number_of_images_of_a_label_is_an_error(arm: Callable[..., Dataset], both: Path) -> None:
@@ -212,7 +212,7 @@ def test_balance_makes_the_class_counts_equal(
     opened = arm(percent, **small, label="balance")
     assert opened.artifact.result["counts"]["train"] == {"normal": 40, "abnormal": 15 + added}
     assert {each.row % 2 for each in opened.select(synthetic=True)} == {1}, "drawn as abnormal"
-    assert dataset.read_arm(opened.artifact)["label"] == dataset.BALANCE
+    assert dataset.read_arm(opened.artifact).settings.label == dataset.BALANCE
 
 
 def test_balance_draws_only_images_of_the_rarer_label(arm: Callable[..., Dataset], small: dict[str, Path]) -> None:
@@ -244,7 +244,7 @@ def test_a_control_has_the_size_and_class_counts_of_its_arm(
             arm(50, control=control, **given)
         return
     opened = arm(50, control=control, **given)
-    said, expected = (dataset.read_arm(each.artifact) for each in (opened, of))
+    said, expected = (dataset.read_arm(each.artifact).record for each in (opened, of))
     assert {name: said[name] for name in ("percent", "label", "real", "control")} == {
         name: expected[name] for name in ("percent", "label", "real")
     } | {"control": control}

@@ -13,11 +13,11 @@ from xrayaug.data import phantoms
 from xrayaug.data.dataset import open_dataset
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError, DataError, UsageError
-from xrayaug.metrics.features import FeatureArray
 from xrayaug.networks import inception
 from xrayaug.networks.inception import InceptionNetwork
 from xrayaug.options import Augment, Copies, Sample, TrainGan
 from xrayaug.stages import augment, copies
+from xrayaug.stats.array_types import FeatureArray
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Result
 from xrayaug.storage.builder import build_artifact

@@ -15,6 +15,8 @@ from builders import build, edit_manifest, row, write_dataset
 
 from xrayaug import cli
 from xrayaug.errors import OutputError, UsageError, VerdictError, XrayaugError
+from xrayaug.evaluation import serialization
+from xrayaug.evaluation.results import ArmVerdict, PriorShift, Question, Verdict
 from xrayaug.networks.gans import Recipe
 from xrayaug.options import (
     Augment,
@@ -269,9 +271,16 @@ def test_options_passed_on_to_evaluate_are_declared_as_there(name: str) -> None:
 
 
 def test_a_study_ends_with_its_verdict_which_may_be_demanded(capsys: pytest.CaptureFixture[str]) -> None:
-    arm = {"arm": "50", "control": None, "verdict": "cannot-tell", "reason": "one seed shows nothing"}
-    control = arm | {"arm": "50 duplicate", "control": "duplicate", "verdict": "helps"}
-    result = {"arms": [], "distances": {}, "look_at": ["s/report.html"], "verdict": {"arms": [arm, control]}}
+    shift = PriorShift(0.5, 0.5, False, False, None, "")
+    arm = ArmVerdict("50", None, "0", "cannot-tell", "one seed shows nothing", None, [], shift, [])
+    control = replace(arm, arm="50 duplicate", control="duplicate", verdict="helps")
+    verdict = Verdict(Question("auroc", "image", 0.02, 0), "half", 0.95, True, [], [arm, control])
+    result = {
+        "arms": [],
+        "distances": {},
+        "look_at": ["s/report.html"],
+        "verdict": serialization.to_dict(verdict),
+    }
     console.show(experiment.tables(result))
     shown = capsys.readouterr().out
     assert "50: one seed shows nothing\n" in shown
@@ -280,8 +289,8 @@ def test_a_study_ends_with_its_verdict_which_may_be_demanded(capsys: pytest.Capt
     with pytest.raises(VerdictError, match=r"helps.*50: cannot tell"):
         experiment.demand(demo(fail_unless="helps"), result)
     experiment.demand(demo(fail_unless="helps"), {"commands": []})
-    arm["verdict"] = "helps"
-    experiment.demand(demo(fail_unless="helps"), result)
+    helping = replace(verdict, arms=[replace(arm, verdict="helps")])
+    experiment.demand(demo(fail_unless="helps"), result | {"verdict": serialization.to_dict(helping)})
 
 
 def test_one_label_cannot_be_shuffled() -> None:

@@ -115,7 +115,7 @@ def test_the_manifest_chains_to_the_run(runs: dict[str, Path], tmp_path: Path) -
 
 def test_a_dataset_is_refused_as_a_run(make_dataset: MakeDataset, tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", studies=1)
-    with pytest.raises(ArtifactError, match=r"is a dataset .* expected a gan-run") as refusal:
+    with pytest.raises(ArtifactError, match=r"'dataset' .* expected gan-run") as refusal:
         sample.run(command(data, tmp_path / "out"))
     assert "xrayaug train-gan" in refusal.value.hint
     assert not (tmp_path / "out").exists()

@@ -145,7 +145,7 @@ Shown = list[tuple[bytes, bytes]]  # pictures and what they were mirrored and ro
 
 @dataclass
 class Watched:
-    """What trainings start from and are shown, by the run directory's name."""
+    """Initial weights and images of trainings, by the name of the run directory."""
 
     shown: defaultdict[str, Shown] = field(default_factory=lambda: defaultdict(list))
     started: dict[str, Tensor] = field(default_factory=dict)
@@ -178,7 +178,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
 
 
 def test_arms_are_paired(make_dataset: MakeDataset, tmp_path: Path, watched: Watched) -> None:
-    """The same weights at the start; the real images in the same relative order, with the same draws."""
+    """Networks start from the same weights and see the real images in the same relative order, with the same draws."""
     for dose, synthetic in (("0", 0), ("100", 8)):
         data = make_dataset(tmp_path / f"data{dose}", synthetic=synthetic, splits=("train", "valid"))
         watched.train(data, tmp_path / dose)
@@ -376,7 +376,7 @@ def test_it_starts_from_a_weights_file(arm: Path, tmp_path: Path) -> None:
 
 
 def plain_losses(arm: Path, given: TrainClassifier) -> list[float]:
-    """Those of a plain loop over the same batches: what ours is held to."""
+    """Return the losses of a plain loop over the same batches, as the reference."""
     training_data = train_classifier.SeedGroup(given, torch.device("cpu")).training_data
     training = classifier_training.ClassifierTrainer(given, torch.device("cpu"), arm.parent / "plain", training_data)
     network = training.network.to(memory_format=torch.contiguous_format).train()

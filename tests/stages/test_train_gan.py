@@ -257,7 +257,7 @@ def made_of(options: TrainGan) -> GanModel:
 
 
 def plain_losses(options: TrainGan, real: Tensor, zs: list[Tensor]) -> list[list[float]]:
-    """Those of the loop of PyTorch's DCGAN example on the same networks: what ours is held to."""
+    """Return the losses of the loop of PyTorch's DCGAN example on the same networks, as the reference."""
     both = made_of(options)
     g, d = (network.to(memory_format=torch.contiguous_format) for network in (both.g, both.d))
     adam = partial(torch.optim.Adam, lr=3.4e-4, betas=(0.5, 0.999))

@@ -73,7 +73,7 @@ def test_scores_are_to_the_bit_those_of_counts_in_double_precision() -> None:
 
 
 def test_resamples_use_one_byte_per_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is drawn and scored at a time is bounded, whatever the number of resamples."""
+    """The memory of a block of resamples is bounded, whatever their number."""
     monkeypatch.setattr(bootstrap, "CHUNK_ENTRIES", 1 << 14)
     cases = 1000
     labels, probabilities = np.arange(cases) % 2, np.random.default_rng(0).random(cases)

@@ -3,6 +3,7 @@ import pytest
 from sklearn import metrics
 
 from xrayaug.stats import classification
+from xrayaug.stats.classification import Summary
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -138,14 +139,11 @@ def test_a_study_is_abnormal_if_any_of_its_images_is() -> None:
 
 
 def test_summary_over_runs() -> None:
-    assert classification.summarize([0.8, 0.9]) == {
-        "mean": pytest.approx(0.85),
-        "sd": pytest.approx(0.0707106781),
-        "n": 2,
-    }
-    assert classification.summarize([0.8]) == {"mean": 0.8, "sd": None, "n": 1}
-    assert classification.summarize([None, 0.8]) == {"mean": 0.8, "sd": None, "n": 1}
-    assert classification.summarize([None]) == {"mean": None, "sd": None, "n": 0}
+    summary = classification.summarize([0.8, 0.9])
+    assert [summary.mean, summary.sd, summary.n] == pytest.approx([0.85, 0.0707106781, 2])
+    assert classification.summarize([0.8]) == Summary(0.8, None, 1)
+    assert classification.summarize([None, 0.8]) == Summary(0.8, None, 1)
+    assert classification.summarize([None]) == Summary(None, None, 0)
 
 
 def test_the_roc_curve_agrees_with_scikit_learn() -> None:

@@ -74,7 +74,7 @@ ASAH = """
 def test_delong_of_the_published_example(
     columns: tuple[int, int], z: float, p_value: float, interval: tuple[float, float]
 ) -> None:
-    """As pROC's own tests of `roc.test` expect it."""
+    """The expected values are those of pROC's own tests of `roc.test`."""
     patients = np.array(ASAH.split(), np.float64).reshape(-1, 4)
     labels = patients[:, 0].astype(np.int64)
     assert (len(labels), labels.sum()) == (113, 41)

@@ -4,9 +4,10 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import roc_auc_score
 
 from xrayaug.stats import two_sample
+from xrayaug.stats.array_types import FeatureArray
 
 
-def features(count: int, *, mean: float = 0.0, seed: int = 0, dims: int = 30) -> two_sample.FeatureArray:
+def features(count: int, *, mean: float = 0.0, seed: int = 0, dims: int = 30) -> FeatureArray:
     return np.random.default_rng(seed).normal(mean, 1, (count, dims)).astype(np.float32)
 
 

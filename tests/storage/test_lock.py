@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -63,6 +64,13 @@ def test_the_lock_is_released_when_the_work_fails(tmp_path: Path) -> None:
     with lock.hold(tmp_path / "deep" / "out"):
         assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out.lock"]
     assert not list((tmp_path / "deep").iterdir())
+
+
+def test_a_place_where_no_lock_can_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out"
+    with pytest.raises(OutputError, match=re.escape(f"--out {out}")), lock.hold(out):
+        pass
 
 
 def test_find_holder_returns_the_process_that_holds_the_lock(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:

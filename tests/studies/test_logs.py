@@ -61,7 +61,7 @@ def test_the_study_has_a_log_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "told"), [(1, "exit code 1"), (-signal.SIGKILL, "killed by SIGKILL"), (-40, "killed by signal 40")]
+    ("code", "expected"), [(1, "exit code 1"), (-signal.SIGKILL, "killed by SIGKILL"), (-40, "killed by signal 40")]
 )
-def test_endings_are_said_in_words(code: int, told: str) -> None:
-    assert logs.describe_exit_code(code) == told
+def test_exit_codes_are_described(code: int, expected: str) -> None:
+    assert logs.describe_exit_code(code) == expected

@@ -1,18 +1,20 @@
-"""Which command of a study reads what another one writes."""
+"""Tests of the commands of a study and of their dependencies."""
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from builders import row, write_dataset
+from builders import row, write_dataset, write_png
 
 from xrayaug.errors import UsageError
-from xrayaug.options import Experiment
+from xrayaug.options import Experiment, Prepare
+from xrayaug.stages import prepare
 from xrayaug.studies import planning
 
 
 def graph(**changes: object) -> dict[str, set[str]]:
-    """Every part and the parts that it reads."""
+    """Return the inputs of every part, by name."""
     study = planning.plan(Experiment(preset="demo", out=Path("s"), **changes))  # type: ignore[arg-type]
     names = [command.out.name for command in study.commands]
     return {name: {names[need] for need in needs} for name, needs in zip(names, study.needs(), strict=True)}
@@ -65,3 +67,25 @@ def test_a_prepared_set_is_used_as_it_is(tmp_path: Path) -> None:
     for idle in ({"gan_size": 32}, {"test": 0.2}, {"split_by": "image"}):
         with pytest.raises(UsageError, match="prepared"):
             planning.plan(Experiment(rsna=data, **given, **idle))
+
+
+def test_the_power_counts_the_test_images_that_a_raw_set_without_splits_would_get(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    lines = ["image,label,patient"]
+    for number in range(40):
+        pixels = np.random.default_rng(number).integers(0, 256, (16, 16), dtype=np.uint8)
+        write_png(raw / f"{number}.png", pixels)
+        lines.append(f"{number}.png,{number % 2},p{number // 4}")
+    table = raw / "labels.csv"
+    table.write_text("\n".join(lines))
+    sets: dict[str, Any] = {"rsna": table, "mura": table, "rsna_source": "table", "mura_source": "table"}
+    options = Experiment(out=tmp_path / "s", split_by="patient", **sets, test=0.3)
+    study = planning.plan(options)
+    analysis = planning.estimate_power(study, planning.resolve_settings(options))
+    assert analysis is not None
+    prepares = [command for command in study.commands if isinstance(command, Prepare)]
+    tests = [count for name, count in prepare.run(prepares[1])["images_by_part"]["all"].items() if "test" in name]
+    assert analysis.images == sum(tests) == 12
+    assert analysis.patients == 3
+    untested = Experiment(out=tmp_path / "t", **sets)
+    assert planning.estimate_power(planning.plan(untested), planning.resolve_settings(untested)) is None

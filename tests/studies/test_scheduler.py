@@ -107,10 +107,12 @@ def test_commands_that_do_not_need_a_failed_one_go_on(
     assert outcome.failed[0].error == "bad has no patients (look at index.csv)"
     assert "exit code 1" in str(outcome.failed[0])
     assert "killed by SIGKILL" in str(outcome.failed[1])
-    told = [line for line in capfd.readouterr().err.splitlines() if line.startswith("warning: failed: ")]
-    assert told[0].startswith(f"warning: failed: phantom {out / 'bad'}: bad has no patients (look at index.csv) (exit")
-    assert f"; its log: {out / 'logs' / 'bad.log'}; " in told[0]
-    assert "; 0 of 6 done, 1 failed, " in told[0]
+    warnings = [line for line in capfd.readouterr().err.splitlines() if line.startswith("warning: failed: ")]
+    assert warnings[0].startswith(
+        f"warning: failed: phantom {out / 'bad'}: bad has no patients (look at index.csv) (exit"
+    )
+    assert f"; its log: {out / 'logs' / 'bad.log'}; " in warnings[0]
+    assert "; 0 of 6 done, 1 failed, " in warnings[0]
 
 
 def test_each_gets_the_device_on_which_the_fewest_run(tmp_path: Path, trace: Path) -> None:
@@ -178,7 +180,7 @@ def test_whatever_ends_the_study_nothing_is_left_running(
     assert said(trace, "stopped") == ["slow"]
 
 
-def test_how_long_the_rest_takes_is_told_by_those_that_ended(tmp_path: Path) -> None:
+def test_the_remaining_time_is_estimated_from_finished_commands(tmp_path: Path) -> None:
     out = tmp_path / "study"
     whole = study(out, first(out / "a"), first(out / "b"), first(out / "c"), after(out / "c", out / "d"))
     log = logs.log_path(out, whole.commands[2])

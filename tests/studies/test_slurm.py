@@ -12,7 +12,7 @@ import cluster_stub
 import pytest
 import stand_in
 from builders import build
-from cluster_stub import told
+from cluster_stub import read_log
 from stand_in import after, first, said, study
 
 from xrayaug.errors import OutputError, UsageError
@@ -42,7 +42,7 @@ def options(out: Path = Path("a study"), **changes: Any) -> Experiment:
 
 
 def chains(*names: str) -> Study:
-    """For each name a first command and one that reads what it makes."""
+    """Return two commands for each name: the second reads the result of the first."""
     out = Path("a study")
     firsts = [first(out / name) for name in names]
     return study(out, *firsts, *(after(each.out, out / f"after-{each.out.name}") for each in firsts))
@@ -142,7 +142,7 @@ def test_submitted_they_make_the_study_in_order(place: Path, trace: Path) -> Non
     done = submit()
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("submitted 5 arrays: 101 102 103 104 105\n")
-    assert told(place) == [
+    assert read_log(place) == [
         "phantom 0-2 ", "prepare 0 101_0", "prepare 1 101_1", "prepare 2 101_2", "experiment 0 101:102:103:104",
     ]  # fmt: skip
     assert said(trace, "end") == ["a", "b c", "d", "after-a", "after-b c", "after-d", "a study"]
@@ -165,7 +165,7 @@ def test_written_again_they_leave_out_what_is_done(place: Path, trace: Path) -> 
     builder.build_artifact(whole.commands[0], "raw", build)
     slurm.write_scripts(Path("jobs"), whole, options(jobs=4))
     submit()
-    assert told(place) == ["phantom 0 ", "prepare 0 ", "prepare 1 101", "experiment 0 101:102:103"]
+    assert read_log(place) == ["phantom 0 ", "prepare 0 ", "prepare 1 101", "experiment 0 101:102:103"]
     assert "'0%4'" in (Path("jobs") / slurm.SUBMIT).read_text()
 
 
@@ -176,7 +176,7 @@ def test_a_job_that_sbatch_refuses_cancels_those_before(place: Path, trace: Path
     done = submit()
     assert done.returncode == 1
     assert "error: sbatch refused a job" in done.stderr
-    assert told(place, "cancelled") == ["7"]
+    assert read_log(place, "cancelled") == ["7"]
 
 
 def test_a_foreign_directory_is_left_alone(place: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_signal_to_the_script_reaches_the_command(place: Path, trace: Path, se
     said_by_script, _ = running.communicate(timeout=30)
     assert running.returncode == 75
     assert said(trace, "stopped") == ["slow"]
-    assert told(place, "all-requeued") == queued  # by SIGTERM a job is cancelled, or queued again by SLURM itself
+    assert read_log(place, "all-requeued") == queued  # by SIGTERM a job is cancelled, or queued again by SLURM itself
     assert f"exit code 75 after {signal.Signals(sent).name}" in said_by_script
     assert Path("a study/logs/slow.log").read_text().endswith("saved\n== ended with exit code 75\n")
 
@@ -224,7 +224,7 @@ def test_only_what_was_stopped_is_queued_again(
     running = task(first(Path("a study") / name))
     running.communicate(timeout=30)
     assert running.returncode == code
-    assert told(place, "all-requeued") == queued
+    assert read_log(place, "all-requeued") == queued
 
 
 def test_an_unknown_task_number_is_an_error(place: Path, trace: Path) -> None:

@@ -14,7 +14,7 @@ from xrayaug.options.base import Command
 from xrayaug.storage import builder, lock
 from xrayaug.studies import logs, scheduler, status
 from xrayaug.studies.planning import Study
-from xrayaug.studies.status import CommandStatus, State
+from xrayaug.studies.status import CommandState, CommandStatus
 
 
 def make(command: Command, **environment: Any) -> None:
@@ -33,7 +33,7 @@ def begin(study: Study, command: Command, code: int | None, said: str = "") -> N
         logs.record_end(log, code)
 
 
-def states(whole: Study) -> list[tuple[State, str]]:
+def states(whole: Study) -> list[tuple[CommandState, str]]:
     return [(each.state, each.note) for each in status.find_statuses(whole)]
 
 
@@ -92,7 +92,9 @@ def test_running_is_what_is_locked(pair: Study) -> None:
         (None, "killed with all that would have noted it", "stopped", ""),
     ],
 )
-def test_the_status_of_an_unfinished_run(pair: Study, code: int | None, said: str, state: State, note: str) -> None:
+def test_the_status_of_an_unfinished_run(
+    pair: Study, code: int | None, said: str, state: CommandState, note: str
+) -> None:
     (pair.out / "raw.partial").mkdir(parents=True)
     begin(pair, pair.commands[0], code, said)
     assert states(pair)[0] == (state, note)
@@ -106,7 +108,7 @@ def test_looking_changes_nothing(pair: Study) -> None:
     assert {file: file.stat().st_mtime_ns for file in pair.out.rglob("*")} == before
 
 
-def left(commands: Sequence[Command], known: Sequence[tuple[State, float | None]], at_a_time: int) -> float:
+def left(commands: Sequence[Command], known: Sequence[tuple[CommandState, float | None]], at_a_time: int) -> float:
     whole = study(Path("study"), *commands)
     return status.estimate_remaining_seconds(
         whole, [CommandStatus(c, s, "", t) for c, (s, t) in zip(commands, known, strict=True)], at_a_time
@@ -116,10 +118,15 @@ def left(commands: Sequence[Command], known: Sequence[tuple[State, float | None]
 def test_the_remaining_time() -> None:
     raws = [first(Path(name)) for name in "abcde"]
     chain = after(Path("e"), Path("f"))
-    took: list[tuple[State, float | None]] = [("done", 10.0), ("done", 30.0), ("waiting", None), ("failed", None)]
+    took: list[tuple[CommandState, float | None]] = [
+        ("done", 10.0),
+        ("done", 30.0),
+        ("waiting", None),
+        ("failed", None),
+    ]
     assert left(raws[:4], took, 1) == 40  # two, each as long as those that are done on average
     assert left(raws[:4], took, 2) == 20
-    running: list[tuple[State, float | None]] = [("done", 20.0), ("running", 15.0), ("running", 99.0)]
+    running: list[tuple[CommandState, float | None]] = [("done", 20.0), ("running", 15.0), ("running", 99.0)]
     assert left(raws[:3], running, 2) == 5
     assert left([*raws, chain], [*took, ("waiting", None), ("waiting", None)], 2) == 40  # of prepare nothing is known
 
@@ -127,7 +134,7 @@ def test_the_remaining_time() -> None:
 def test_a_dependent_command_starts_after_its_input() -> None:
     raw, other = first(Path("a")), first(Path("z"))
     data = [after(Path("a"), Path(name)) for name in "bcd"]
-    known: list[tuple[State, float | None]] = [
+    known: list[tuple[CommandState, float | None]] = [
         ("done", 8.0), ("waiting", None), ("done", 100.0), ("waiting", None), ("waiting", None)
     ]  # fmt: skip
     assert left([other, raw, after(Path("z"), Path("y")), *data[:2]], known, 4) == 108
@@ -145,17 +152,17 @@ def test_the_described_remaining_time_leaves_out_failed_commands_and_their_depen
     raws = [first(Path(name)) for name in "abc"]
     whole = study(Path("study"), *raws, after(Path("c"), Path("d")), after(Path("a"), Path("e")))
 
-    def told(*known: tuple[State, float | None]) -> str:
+    def remaining(*known: tuple[CommandState, float | None]) -> str:
         pairs = zip(whole.commands, known, strict=True)
         statuses = [CommandStatus(command, state, "", took) for command, (state, took) in pairs]
         return status.describe_remaining(whole, statuses, 1)
 
-    waiting: tuple[State, None] = ("waiting", None)
-    failed: tuple[State, None] = ("failed", None)
-    assert told(("done", 90), waiting, failed, waiting, ("done", 20)) == "about 1:30 left"
-    assert told(("done", 90), waiting, waiting, waiting, waiting) == "at least 3:00 left"
-    assert told(waiting, waiting, waiting, waiting, waiting) == "the remaining time is not known yet"
-    assert told(("done", 90), ("done", 90), failed, waiting, ("done", 20)) == ""
+    waiting: tuple[CommandState, None] = ("waiting", None)
+    failed: tuple[CommandState, None] = ("failed", None)
+    assert remaining(("done", 90), waiting, failed, waiting, ("done", 20)) == "about 1:30 left"
+    assert remaining(("done", 90), waiting, waiting, waiting, waiting) == "at least 3:00 left"
+    assert remaining(waiting, waiting, waiting, waiting, waiting) == "the remaining time is not known yet"
+    assert remaining(("done", 90), ("done", 90), failed, waiting, ("done", 20)) == ""
 
 
 def test_an_evaluation_is_done_once_the_reader_study_that_is_asked_for_is_in_it(tmp_path: Path) -> None:
@@ -166,8 +173,8 @@ def test_an_evaluation_is_done_once_the_reader_study_that_is_asked_for_is_in_it(
     make(judged)
     assert states(whole)[1] == ("waiting", "")
     assert not scheduler.is_complete(judged)
-    told = {"images": 4, "reals": "generator"}
-    edit_manifest(judged.out, lambda manifest: manifest["result"].update(reader_study=told))
+    asked = {"images": 4, "reals": "generator"}
+    edit_manifest(judged.out, lambda manifest: manifest["result"].update(reader_study=asked))
     assert states(whole)[1] == ("done", "")
     assert scheduler.is_complete(judged)
     assert not scheduler.is_complete(replace(judged, reader_study=6))

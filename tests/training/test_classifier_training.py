@@ -1,4 +1,4 @@
-"""What of training needs no run: the order, the batches, the draws."""
+"""Tests of training without a run: the order, the batches, the random draws."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The yardstick of training is the Fréchet distance of as many images on either side, and can be stopped in between."""
+"""The monitor measures the distance of equally many real and generated images, and can be stopped in between."""
 
 import numpy as np
 import pytest
@@ -26,21 +26,21 @@ def test_the_distance_is_the_frechet_distance(monkeypatch: pytest.MonkeyPatch) -
         asked.append((start, count))
         return fakes[start : start + count]
 
-    yardstick = FidMonitor("random", reals, CPU)
-    found = yardstick.distance(draw, lambda: visits.append(None))
+    monitor = FidMonitor("random", reals, CPU)
+    found = monitor.distance(draw, lambda: visits.append(None))
     network = features.load_extractor("random", CPU, dims=64)
     expected = frechet.distance(*(frechet.compute_statistics(network.features(list(side))) for side in (fakes, reals)))
     assert found == pytest.approx(expected, rel=1e-4)
     assert asked == [(0, 4), (4, 4), (8, 2)]
     assert len(visits) == 6  # after each pass, of either side
-    yardstick.distance(draw, lambda: visits.append(None))
+    monitor.distance(draw, lambda: visits.append(None))
     assert len(visits) == 9  # the real images are measured once
 
 
 def test_more_similar_images_have_a_smaller_distance() -> None:
-    yardstick = FidMonitor("random", noise(20, 200), CPU)
+    monitor = FidMonitor("random", noise(20, 200), CPU)
     near, far = (
-        yardstick.distance(lambda start, count, side=side: side[start : start + count], lambda: None)  # type: ignore[misc]
+        monitor.distance(lambda start, count, side=side: side[start : start + count], lambda: None)  # type: ignore[misc]
         for side in (noise(20, 190, seed=1), noise(20, 50, seed=1))
     )
     assert near < far / 10

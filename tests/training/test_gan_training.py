@@ -54,12 +54,12 @@ EVERYTHING: list[dict[str, Any]] = [
 @contextmanager
 def stopped_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Ask the run within to stop, after so many steps."""
-    step, taken = GanModel.step, 0
+    step, count = GanModel.step, 0
 
     def counted(self: GanModel, *given: Any, **named: Any) -> Tensor:
-        nonlocal taken
-        taken += 1
-        if taken == steps:
+        nonlocal count
+        count += 1
+        if count == steps:
             signal.raise_signal(signal.SIGUSR1)
         return step(self, *given, **named)
 

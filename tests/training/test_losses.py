@@ -68,7 +68,7 @@ def test_losses_are_finite_scalars_with_finite_gradients(name: Loss, fill: float
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_pass_nan_on(name: Loss) -> None:
-    """So that training can stop and say when; PyTorch's own cross entropy would raise."""
+    """Training can then stop and report the epoch; PyTorch's own cross entropy would raise."""
     fine, broken = torch.full((3,), 0.5), torch.tensor([0.5, float("nan"), 0.5])
     assert discriminator_loss(name, broken, fine).isnan()
     assert discriminator_loss(name, fine, broken).isnan()

@@ -85,7 +85,7 @@ class Stream:
 
 
 class Graph:
-    """What was put down: only the driver knows how it goes."""
+    """Recorded graph; the driver replays it."""
 
     driver: Driver
     rate = 1.0
@@ -129,13 +129,13 @@ def batches() -> list[Tensor]:
     return [torch.rand(size, generator=source) for _ in range(6) for size in (4, 4, 4, 2)]
 
 
-def taken(recorder: CudaGraphRecorder, compute: Counting, given: list[Tensor]) -> list[float]:
+def run_steps(recorder: CudaGraphRecorder, compute: Counting, given: list[Tensor]) -> list[float]:
     return [recorder.run(compute, batch, seed=0).item() for batch in given]
 
 
 def test_without_cuda_a_step_runs_directly() -> None:
     plain = Counting()
-    assert taken(CudaGraphRecorder(CPU), Counting(), batches()) == [plain(batch).item() for batch in batches()]
+    assert run_steps(CudaGraphRecorder(CPU), Counting(), batches()) == [plain(batch).item() for batch in batches()]
 
 
 def test_recorded_steps_give_what_plain_steps_give(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_another_key_is_recorded_separately(driver: Driver, monkeypatch: pytest.
 def test_recordings_share_memory_and_leave_other_threads_alone(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = driver.recorder()
     monkeypatch.setattr(Graph, "owner", recorder, raising=False)
-    taken(recorder, driver.counting, batches())
+    run_steps(recorder, driver.counting, batches())
     first = next(iter(recorder._recordings.values()))
     assert driver.pools == [None, first.graph.pool()]
     assert driver.modes == ["thread_local"] * 2  # threads that pin memory meanwhile are no error of the capture
@@ -177,7 +177,7 @@ def test_a_step_that_cannot_be_recorded_is_one_error(driver: Driver, ending: boo
         driver.problem.__context__ = cause
     before = driver.everyones.state
     with pytest.raises(CaptureError, match="a CUDA graph: operation not permitted when stream is capturing") as refusal:
-        taken(driver.recorder(), driver.counting, batches())
+        run_steps(driver.recorder(), driver.counting, batches())
     assert "--no-graphs" in refusal.value.hint
     assert "\n" not in refusal.value.message
     assert driver.everyones.state is before  # and draws go on
@@ -187,7 +187,7 @@ def test_out_of_memory_while_recording_is_reported_as_such(driver: Driver) -> No
     driver.problem = RuntimeError("capture failed due to a previous error")
     driver.problem.__context__ = torch.OutOfMemoryError("CUDA out of memory. Tried")
     with pytest.raises(torch.OutOfMemoryError):
-        taken(driver.recorder(), driver.counting, batches())
+        run_steps(driver.recorder(), driver.counting, batches())
 
 
 def test_each_recorder_draws_from_a_generator_of_its_own(driver: Driver) -> None:
@@ -209,7 +209,7 @@ def test_no_graphs_records_nothing(driver: Driver, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch.cuda, "Stream", lambda _: pytest.fail("a stream to record on"))
     recorder = CudaGraphRecorder(torch.device("cuda", 0), graphs=False)
     recorder.device = CPU
-    taken(recorder, driver.counting, batches())
+    run_steps(recorder, driver.counting, batches())
     assert not driver.recordings
 
 

@@ -248,13 +248,31 @@ def count_images(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
     }
 
 
-def read_arm(artifact: Artifact) -> dict[str, Any]:
-    """Return the arm in the manifest of an arm or of a run on it: `percent`, `real_fraction`, `label`, `added`.
+@dataclass(frozen=True)
+class ArmSettings:
+    """The training set of an arm: its share of the real images and what was added to them."""
 
-    `control` is the kind of control, or None for an arm that is none; a reweighted one has its class counts as `prior`.
+    real_fraction: float
+    percent: float  # of synthetic images added
+    label: str | None  # of the added images
+    added: int  # images
+    control: str | None  # what the arm is a control of, if it is one
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm as a manifest records it."""
+
+    settings: ArmSettings
+    prior: Mapping[str, int] | None  # class counts of a reweighted control
+    record: Mapping[str, Any]  # JSON object in the manifest, checked
+
+
+def read_arm(artifact: Artifact) -> Arm:
+    """Read the arm in the manifest of an arm or of a run on it.
 
     Raises:
-        ArtifactError: it does not say so, or something absurd.
+        ArtifactError: it records none, or an absurd value.
     """
     keys = ("result", "arm")
     arm = artifact.get(dict, *keys)
@@ -262,14 +280,16 @@ def read_arm(artifact: Artifact) -> dict[str, Any]:
     is_control = arm.get("control") is not None
     control = artifact.get(str, *keys, "control", among=CONTROLS) if is_control else None
     prior_counts = (artifact.get(int, *keys, "prior", label, minimum=1, maximum=MAX_IMAGES) for label in LABELS)
-    return arm | {
-        "percent": float(artifact.get(float, *keys, "percent", minimum=0, maximum=MAX_PERCENT)),
-        "real_fraction": float(artifact.get(float, *keys, "real_fraction", minimum=0, maximum=1)),
-        "label": artifact.get(str, *keys, "label", among=(*LABELS, MIXED, BALANCE)) if added or is_control else None,
-        "added": added,
-        "control": control,
-        **({"prior": dict(zip(LABELS, prior_counts, strict=True))} if control == REWEIGHT else {}),
-    }
+    settings = ArmSettings(
+        percent=float(artifact.get(float, *keys, "percent", minimum=0, maximum=MAX_PERCENT)),
+        real_fraction=float(artifact.get(float, *keys, "real_fraction", minimum=0, maximum=1)),
+        label=artifact.get(str, *keys, "label", among=(*LABELS, MIXED, BALANCE)) if added or is_control else None,
+        added=added,
+        control=control,
+    )
+    prior = dict(zip(LABELS, prior_counts, strict=True)) if control == REWEIGHT else None
+    checked = {name: getattr(settings, name) for name in ("percent", "real_fraction", "label", "added", "control")}
+    return Arm(settings, prior, arm | checked | ({} if prior is None else {"prior": prior}))
 
 
 def _read_index(path: Path) -> tuple[Sequence[int], list[Row]]:

@@ -168,29 +168,29 @@ class PixelHash:
     each: tuple[bytes, ...] = field(default=(), compare=False, repr=False)  # hashes of the images, in reading order
 
 
-def pixel_hash(side: ImageSet, name: str = "hashes", stretch: int = parallel.IMAGES_AHEAD) -> PixelHash:
+def pixel_hash(side: ImageSet, name: str = "hashes", batch_size: int = parallel.IMAGES_AHEAD) -> PixelHash:
     """Read and hash all images of a set.
 
     Args:
         side: the set of images.
         name: name of this work among distributed processes.
-        stretch: number of consecutive images per process, of which it caches the decoded pixels; the batch size of the
+        batch_size: number of consecutive images per process, of which it caches the decoded pixels; that of the
             network that reads them next.
     """
     hashes: list[bytes] = []
     with console.progress(side.count, f"reading {side.path.name}") as advance:
-        for found in leader_worker.ordered_map(name, hash_work(side, stretch), range(0, side.count, stretch)):
+        for found in leader_worker.ordered_map(name, hash_work(side, batch_size), range(0, side.count, batch_size)):
             hashes += [digest.tobytes() for digest in found]
             advance(len(found))
     content, sequence = (hashlib.sha256(b"".join(each)).hexdigest() for each in (sorted(hashes), hashes))
     return PixelHash(content, sequence, tuple(hashes))
 
 
-def hash_work(side: ImageSet, stretch: int) -> Work:
-    """Return the distributed work of hashing a set: for each start of a stretch, the hashes, uint8 `[N, 32]`."""
+def hash_work(side: ImageSet, batch_size: int) -> Work:
+    """Return the distributed work of hashing a set: for the start of each batch, the hashes, uint8 `[N, 32]`."""
 
     def digests(starts: Sequence[int]) -> Stream:
-        within = [range(side.count)[start : start + stretch] for start in starts]
+        within = [range(side.count)[start : start + batch_size] for start in starts]
         hashes = parallel.map_in_threads(lambda index: _image_hash(side.read(index)), chain.from_iterable(within))
         for indices in within:
             yield np.frombuffer(bytearray(b"".join(islice(hashes, len(indices)))), np.uint8).reshape(len(indices), -1)

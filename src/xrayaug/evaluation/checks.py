@@ -6,7 +6,6 @@ a generator that was trained on test images, for example, passes them on to the 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from xrayaug.evaluation.results import Audit, Check
 from xrayaug.evaluation.verdict import MIN_PRIOR_SHIFT
@@ -50,6 +49,7 @@ class ScreeningFacts:
     datasets: int  # arms with synthetic images
     screened: int  # of these
     kept: int  # maximum number of synthetic images flagged as copies that an arm could still use
+    used: int = 0  # maximum number in an arm that was made without a screening and is screened by `evaluate --copies`
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class StudyFacts:
     synthetic_held_out: int  # synthetic images in validation or test
     test_labels: Sequence[str]  # sorted
     generators: GeneratorFacts
-    settings: Sequence[Mapping[str, Any]]  # of each run's training
+    settings: Sequence[Mapping[str, str]]  # of each run's training, as text by the name of the option
     real_image_differences: Sequence[RealImageDifference]
     screening: ScreeningFacts
     arms: Sequence[ArmFacts]
@@ -162,10 +162,10 @@ def _check_generators(facts: GeneratorFacts) -> list[Check]:
     return checks
 
 
-def _check_recipe(settings: Sequence[Mapping[str, Any]]) -> Check:
-    """Check that all runs have the same settings except for their duration; an option that a run lacks is ignored."""
+def _check_recipe(settings: Sequence[Mapping[str, str]]) -> Check:
+    """Check that all runs have the same settings except for their duration."""
     names = dict.fromkeys(name for each in settings for name in each if name not in DURATION_OPTIONS)
-    values = {name: list(dict.fromkeys(str(each[name]) for each in settings if name in each)) for name in names}
+    values = {name: list(dict.fromkeys(each.get(name, "missing") for each in settings)) for name in names}
     differing = "; ".join(f"{name} is {' and '.join(each)}" for name, each in values.items() if len(each) > 1)
     same = "all runs were trained with the same settings"
     sentence = f"runs were trained with different settings: {differing}" if differing else same
@@ -188,6 +188,12 @@ def _check_copies(facts: ScreeningFacts) -> Check:
     if facts.kept:
         sentence = f"{facts.kept} synthetic images that screening flagged as copies were used (augment --keep-copies)"
         return Check("copies", False, sentence)
+    if facts.used:
+        sentence = (
+            f"{facts.used} synthetic images that the screening of --copies flagged as copies were used, because the "
+            "arms were made without it (augment --copies)"
+        )
+        return Check("copies", False, sentence)
     if facts.screened == facts.datasets:
         return Check("copies", True, "synthetic images were screened for copies of training images")
     return Check("copies", None, "synthetic images were not screened for copies of training images")
@@ -209,7 +215,8 @@ def _check_budget(arms: Sequence[ArmFacts]) -> Check:
 
 def _check_seeds(arms: Sequence[ArmFacts]) -> Check:
     fewest = min(len(arm.seeds) for arm in arms)
-    return Check("seeds", fewest >= MIN_SEEDS, f"every arm has {fewest} seeds or more; {MIN_SEEDS} or more are needed")
+    counted = f"{fewest} {'seed' if fewest == 1 else 'seeds'} or more"
+    return Check("seeds", fewest >= MIN_SEEDS, f"every arm has {counted}; {MIN_SEEDS} or more are needed")
 
 
 def _check_pairing(arms: Sequence[ArmFacts]) -> Check:

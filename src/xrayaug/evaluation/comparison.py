@@ -5,15 +5,15 @@ by patient, because every network is scored on the same resamples of the patient
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from xrayaug.evaluation.results import PairTests
 from xrayaug.stats import bootstrap, classification, intervals, paired_tests
-from xrayaug.stats.bootstrap import Counts, FloatArray
-from xrayaug.stats.classification import Labels, Probabilities
+from xrayaug.stats.array_types import FloatArray
+from xrayaug.stats.bootstrap import Counts
+from xrayaug.stats.classification import Labels, Probabilities, Scores
 from xrayaug.stats.intervals import Estimate
 
 
@@ -26,7 +26,7 @@ class ScoredNetwork:
     probabilities: Probabilities  # [N]
     threshold: float
     patients: int  # number in the class with the fewest patients
-    scores: Mapping[str, Any]  # `classification.Scores` as a mapping
+    scores: Scores
     resampled: Mapping[str, FloatArray]  # of each metric [B]
 
     @property
@@ -36,7 +36,7 @@ class ScoredNetwork:
 
     def value(self, metric: str) -> float:
         """Return a score, NaN if it is undefined."""
-        score = self.scores[metric]
+        score = getattr(self.scores, metric)
         return np.nan if score is None else float(score)
 
 
@@ -44,7 +44,7 @@ def score_network(
     seed: int, labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts, *, patients: Labels
 ) -> ScoredNetwork:
     """Score a network on cases `[N]` of these patients `[N]`, and on their resamples `[B, N]`."""
-    scores = asdict(classification.score(labels, probabilities, threshold))
+    scores = classification.score(labels, probabilities, threshold)
     resampled = bootstrap.resampled_scores(labels, probabilities, threshold, counts)
     return ScoredNetwork(
         seed, labels, probabilities, threshold, bootstrap.min_class_patients(labels, patients), scores, resampled

@@ -31,7 +31,7 @@ class GanLog:
 
 
 @dataclass(frozen=True)
-class FloorMeasure:
+class MeasureEvidence:
     """A measure and its floor, which is its value between real images and other real images."""
 
     name: str
@@ -43,11 +43,11 @@ class FloorMeasure:
 
 
 @dataclass(frozen=True)
-class Floor:
+class FloorEvidence:
     """Every measure with its floor, at `n` images."""
 
     n: int
-    measures: Sequence[FloorMeasure]
+    measures: Sequence[MeasureEvidence]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class DistanceEvidence:
     description: str
     value: float
     counts: tuple[str, str]  # images of the two sets
-    floor: Floor | None
+    floor: FloorEvidence | None
     warnings: Sequence[str]
 
 

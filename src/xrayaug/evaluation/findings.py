@@ -88,9 +88,9 @@ def conclude(
 
     Controls are corrected separately from the arms, so that adding a control costs the arms no power.
     """
-    study = _Study(arms, scored, question)
+    judge = _ArmJudge(arms, scored, question)
     judged = [arm for arm in arms if find_baseline(arm, arms) != arm]
-    differences = {arm.name: study.difference(arm, question.metric) for arm in judged}
+    differences = {arm.name: judge.difference(arm, question.metric) for arm in judged}
     decisions: dict[str, Decision] = {}
     for is_control in (False, True):
         family = {arm.name: differences[arm.name] for arm in judged if (arm.settings.control is not None) == is_control}
@@ -102,7 +102,7 @@ def conclude(
         confidence=1 - intervals.ALPHA,
         valid=failure is None,
         checks=study_checks,
-        arms=[study.judge_arm(arm, differences[arm.name], decisions[arm.name], failure) for arm in judged],
+        arms=[judge.judge_arm(arm, differences[arm.name], decisions[arm.name], failure) for arm in judged],
     )
 
 
@@ -133,21 +133,22 @@ def check_specificity(arms: Sequence[EvaluatedArm], scored: ScoredArms, question
     return [Check("real normals", passed, sentence)] if described else []
 
 
-def demand(verdicts: Mapping[str, str], wanted: str | None) -> None:
-    """Check the verdicts on the arms that are no controls, by the name of the arm, against `--fail-unless`.
+def demand(verdicts: Verdict, wanted: str | None) -> None:
+    """Check the verdicts on the arms that are no controls against `--fail-unless`.
 
     Raises:
         VerdictError: no arm has the verdict that is wanted.
     """
-    if wanted is not None and wanted not in verdicts.values():
-        listed = ", ".join(f"{arm}: {verdict.DISPLAY_NAMES[name]}" for arm, name in verdicts.items())
+    arms = [arm for arm in verdicts.arms if arm.control is None]
+    if wanted is not None and all(arm.verdict != wanted for arm in arms):
+        listed = ", ".join(f"{arm.arm}: {verdict.DISPLAY_NAMES[arm.verdict]}" for arm in arms)
         raise VerdictError(
             f"no arm has the verdict '{wanted}': {listed or 'no arm was judged'}", f"the reasons are in {VERDICT_FILE}"
         )
 
 
 @dataclass(frozen=True)
-class _Study:
+class _ArmJudge:
     """All arms, their scored networks, and the question."""
 
     arms: Sequence[EvaluatedArm]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from xrayaug.data.dataset import Row
@@ -16,9 +15,8 @@ from xrayaug.data.images.loaders import StreamingLoader
 from xrayaug.evaluation.classifier_run import ClassifierRun
 from xrayaug.metrics.backbone_features import IDENTITY, BackboneFeatures
 from xrayaug.networks import classifier
+from xrayaug.stats.array_types import FeatureArray
 from xrayaug.stats.classification import Probabilities
-
-FeatureArray = npt.NDArray[np.float32]  # [N, D]
 
 
 class Inference:

@@ -8,6 +8,7 @@ opened here: what is judged are cases and probabilities, whichever model they co
 import itertools
 from collections.abc import Mapping, Sequence
 
+from xrayaug.data.dataset import ArmSettings
 from xrayaug.evaluation import checks, comparison, findings, predictions
 from xrayaug.evaluation.checks import StudyFacts
 from xrayaug.evaluation.comparison import ScoredNetwork
@@ -18,7 +19,6 @@ from xrayaug.evaluation.results import (
     HALF,
     LEVELS,
     ArmResult,
-    ArmSettings,
     Audit,
     EvaluatedArm,
     Evaluation,
@@ -27,13 +27,12 @@ from xrayaug.evaluation.results import (
     RunScores,
     Subgroup,
     Subgroups,
-    Summary,
     TestSet,
     ThresholdScores,
 )
 from xrayaug.options import Evaluate
 from xrayaug.stats import bootstrap, classification
-from xrayaug.stats.classification import METRICS, Scores
+from xrayaug.stats.classification import METRICS, Scores, Summary
 
 REPORTED = {0: 0.831, 10: 0.826, 50: 0.800, 100: 0.775}  # the thesis's Table 5: percent added -> accuracy
 REPORTED_NOTE = (
@@ -113,10 +112,9 @@ def _score_run(predicted: RunPredictions, networks: ScoredArms) -> RunScores:
         arm_name=run.arm_name,
         seed=run.seed,
         temperature=predicted.temperature,
-        scores={level: Scores(**scored[level, HALF].scores) for level in LEVELS},
+        scores={level: scored[level, HALF].scores for level in LEVELS},
         chosen={
-            level: ThresholdScores(scored[level, CHOSEN].threshold, Scores(**scored[level, CHOSEN].scores))
-            for level in LEVELS
+            level: ThresholdScores(scored[level, CHOSEN].threshold, scored[level, CHOSEN].scores) for level in LEVELS
         },
     )
 
@@ -151,11 +149,7 @@ def _summarize_arms(runs: Sequence[RunScores], networks: ScoredArms, arms: Seque
 
 
 def _summarize(scores: Sequence[Scores]) -> dict[str, Summary]:
-    summaries = {}
-    for metric in METRICS:
-        summary = classification.summarize(getattr(each, metric) for each in scores)
-        summaries[metric] = Summary(summary["mean"], summary["sd"], int(summary["n"] or 0))
-    return summaries
+    return {metric: classification.summarize(getattr(each, metric) for each in scores) for metric in METRICS}
 
 
 def _find_reported(arm: ArmSettings) -> float | None:

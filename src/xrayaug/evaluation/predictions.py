@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from xrayaug.data.dataset import Row
-from xrayaug.evaluation.results import ArmSettings, EvaluatedArm
+from xrayaug.data.dataset import ArmSettings, Row
+from xrayaug.evaluation.results import EvaluatedArm
 from xrayaug.stats import bootstrap, classification
 from xrayaug.stats.classification import Labels, Probabilities
 from xrayaug.storage import csvfile

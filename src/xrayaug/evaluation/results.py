@@ -6,7 +6,8 @@ The fields of a class stand in the order of its JSON keys; `serialization` conve
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from xrayaug.stats.classification import Scores
+from xrayaug.data.dataset import ArmSettings
+from xrayaug.stats.classification import Scores, Summary
 from xrayaug.stats.intervals import Estimate
 from xrayaug.stats.two_sample import TwoSampleResult
 
@@ -36,26 +37,6 @@ class ConfidenceInterval:
 
 MetricIntervals = Mapping[str, ConfidenceInterval | None]
 """Confidence intervals by the name of the metric; None where undefined."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Mean and standard deviation of a score over the `n` runs that define it."""
-
-    mean: float | None
-    sd: float | None
-    n: int
-
-
-@dataclass(frozen=True)
-class ArmSettings:
-    """The training set of an arm: its share of the real images and what was added to them."""
-
-    real_fraction: float
-    percent: float  # of synthetic images added
-    label: str | None  # of the added images
-    added: int  # images
-    control: str | None  # what the arm is a control of, if it is one
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from xrayaug.evaluation.results import (
     ConfidenceInterval,
     Difference,
     Evaluation,
-    Summary,
     TestSet,
 )
 from xrayaug.runtime.console import UNDEFINED, Table
 from xrayaug.stats import classification
+from xrayaug.stats.classification import Summary
 from xrayaug.storage import csvfile, files
 
 TABLE5_LEVELS = ("image", "study")
@@ -33,7 +33,7 @@ INTERVALS_NOTE = (
 )
 PASSED_LABELS = {True: "yes", False: "no", None: "unknown"}
 
-Kind = tuple[float, str, str]  # key of a line of Figure 7: minus the share of real images, label, control
+LineKey = tuple[float, str, str]  # key of a line of Figure 7: minus the share of real images, label, control
 
 
 def tables(evaluation: Evaluation) -> list[Table]:
@@ -247,20 +247,20 @@ def reported_accuracies(evaluation: Evaluation) -> dict[float, float]:
     return {float(percent): value for percent, value in evaluation.thesis.accuracy.items()}
 
 
-def group_by_kind(arms: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
+def group_into_lines(arms: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
     """Group arms into the lines of Figure 7 by what is added; the arm without synthetic images begins each line."""
     lines = itertools.groupby(_sort_into_lines(arms), lambda each: each[0])
-    return {_kind_name(kind): [arm for _, arm in members] for kind, members in lines}
+    return {_name_line(key): [arm for _, arm in members] for key, members in lines}
 
 
 def _save_figure7(stem: Path, evaluation: Evaluation) -> None:
-    kinds = group_by_kind(evaluation.arms).items()
-    series = [plots.Series(name, [_make_dose(evaluation, arm) for arm in arms]) for name, arms in kinds]
+    lines = group_into_lines(evaluation.arms).items()
+    series = [plots.Series(name, [_make_dose(evaluation, arm) for arm in arms]) for name, arms in lines]
     subtitle = f"per image, {evaluation.test.images:,} test images"
     plots.save_figure7(stem, series, reported_accuracies(evaluation), subtitle)
 
 
-def _sort_into_lines(arms: Sequence[ArmResult]) -> list[tuple[Kind, ArmResult]]:
+def _sort_into_lines(arms: Sequence[ArmResult]) -> list[tuple[LineKey, ArmResult]]:
     """Return every arm with the line it is on; a baseline is on every line of its fraction of the real images."""
     labels = sorted({arm.settings.label for arm in arms if arm.settings.label}) or ["normal"]
     placed = [
@@ -271,8 +271,8 @@ def _sort_into_lines(arms: Sequence[ArmResult]) -> list[tuple[Kind, ArmResult]]:
     return sorted(placed, key=lambda each: (*each[0], each[1].settings.percent))
 
 
-def _kind_name(kind: Kind) -> str:
-    fraction, label, control = -kind[0], *kind[1:]
+def _name_line(key: LineKey) -> str:
+    fraction, label, control = -key[0], *key[1:]
     balancing = "images added to balance the classes (percent of the difference in class size)"
     added = f"{control}, a control" if control else balancing if label == BALANCE else f"{label} images added"
     return added + (f" to {100 * fraction:g}% of the real ones" if fraction != 1 else "")

@@ -23,9 +23,9 @@ from xrayaug.errors import WeightsError
 from xrayaug.networks import architectures, classifier
 from xrayaug.networks.classifier import Classifier
 from xrayaug.runtime import console, devices, stopping
+from xrayaug.stats.array_types import FeatureArray
 from xrayaug.storage import files
 
-FeatureArray = npt.NDArray[np.float32]  # [N, D]
 FeatureRow = npt.NDArray[np.float32]  # [D]
 
 FORMAT = "v1"  # raised when features of the same images and weights change

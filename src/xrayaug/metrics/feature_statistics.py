@@ -19,12 +19,13 @@ from xrayaug.data.dataset import Dataset, cached_files
 from xrayaug.data.image_sets import ImageSet, PixelHash
 from xrayaug.errors import DataError, InputError
 from xrayaug.metrics import features, frechet
-from xrayaug.metrics.features import FeatureArray, FeatureExtractor
+from xrayaug.metrics.features import FeatureExtractor
 from xrayaug.metrics.frechet import RunningMoments, Statistics
 from xrayaug.options import Fid
 from xrayaug.runtime import console, devices, stopping
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.leader_worker import Work
+from xrayaug.stats.array_types import FeatureArray
 from xrayaug.storage import artifacts, cache
 from xrayaug.storage.checkpoints import Checkpoints, State
 

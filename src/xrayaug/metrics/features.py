@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 
@@ -30,12 +29,12 @@ from xrayaug.options.choices import LAYERED_FEATURES
 from xrayaug.runtime import console, devices, parallel, stopping
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.leader_worker import Stream, Work
+from xrayaug.stats.array_types import FeatureArray
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Artifact
 from xrayaug.storage.checkpoints import State
 from xrayaug.storage.files import WEIGHTS_FILE
 
-FeatureArray = npt.NDArray[np.float32]  # [N, D]
 SaveCallback = Callable[[int, Callable[[], State]], None]
 
 MAX_FEATURE_BYTES = 1 << 30  # of one side's features in memory: 131,072 images with 2048 features

@@ -20,9 +20,8 @@ import numpy.typing as npt
 from scipy.linalg import lapack
 
 from xrayaug.errors import DataError, one_line
+from xrayaug.stats.array_types import FloatArray
 from xrayaug.storage import files
-
-FloatArray = npt.NDArray[np.float64]
 
 ORIGIN_KEYS = ("features", "network_name", "network", "dims", "preprocessing")  # texts that identify the features
 EXPECTED_FORMAT = "an .npz with mu [D] and sigma [D, D] is needed"

@@ -12,12 +12,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from xrayaug.errors import DataError
-
-FloatArray = npt.NDArray[np.float64]
-Matrix = npt.NDArray[np.floating]
+from xrayaug.stats.array_types import FloatArray, Matrix
 
 N_SUBSETS = 100
 MAX_SUBSET_SIZE = 1000

@@ -19,7 +19,7 @@ from scipy.stats import betabinom
 
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.metrics import neighbours
-from xrayaug.metrics.neighbours import FloatArray, IndexArray, Matrix
+from xrayaug.stats.array_types import FloatArray, IndexArray, Matrix
 
 IMAGE_SIZE = 64  # width and height of the pictures; they are compared at half resolution
 MAX_SHIFT = 2  # pixels at that size, in each direction

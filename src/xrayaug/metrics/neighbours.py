@@ -3,11 +3,8 @@
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-IndexArray = npt.NDArray[np.int64]
-Matrix = npt.NDArray[np.floating]
+from xrayaug.stats.array_types import FloatArray, IndexArray, Matrix
 
 BLOCK_BYTES = 1 << 26  # of one block of distances
 ROUNDING = 1e-12  # relative to |x|² + |y|²: smaller distances are rounding errors and count as 0

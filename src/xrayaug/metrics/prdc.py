@@ -14,7 +14,7 @@ import numpy as np
 
 from xrayaug.errors import DataError
 from xrayaug.metrics import neighbours
-from xrayaug.metrics.neighbours import Matrix
+from xrayaug.stats.array_types import Matrix
 
 K_PRECISION, K_DENSITY = 3, 5  # the papers' own
 MIN_IMAGES = K_DENSITY + 1  # images per side

@@ -15,10 +15,10 @@ import numpy as np
 
 from xrayaug.errors import UsageError
 from xrayaug.metrics import frechet, kid, prdc
-from xrayaug.metrics.features import FeatureArray
 from xrayaug.metrics.frechet import ExtrapolatedDistance
 from xrayaug.metrics.kid import KernelDistance
 from xrayaug.metrics.prdc import PrecisionRecall
+from xrayaug.stats.array_types import FeatureArray
 
 NAMES = ("fid", "kid", "prdc", "fid-infinity")
 N_SPLITS = 10  # of the reference into halves

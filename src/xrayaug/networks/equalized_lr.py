@@ -17,6 +17,19 @@ NEGATIVE_SLOPE = 0.2  # of leaky ReLU
 GAIN = math.sqrt(2)  # keeps the variance through a leaky ReLU; scaling before or after it is the same
 GROUP_SIZE = 4  # images per group of `minibatch_stddev`
 EPSILON = 1e-8
+BASE_SIZE = 4  # pixels that generators start from and discriminators end at
+CHANNEL_BUDGET = 16384  # channels times side length in pixels, for sizes with fewer than `MAX_CHANNELS`
+MAX_CHANNELS = 512
+
+
+def list_resolutions(size: int) -> list[int]:
+    """Return the resolutions 4, 8, ... up to the image's size, in pixels."""
+    return [BASE_SIZE * 2**doublings for doublings in range((size // BASE_SIZE).bit_length())]
+
+
+def count_channels(pixels: int, width: float) -> int:
+    """Return the number of channels at a resolution: `CHANNEL_BUDGET` over it, and at most `MAX_CHANNELS`."""
+    return max(1, round(width * min(CHANNEL_BUDGET / pixels, MAX_CHANNELS)))
 
 
 def full_precision(like: Tensor) -> AbstractContextManager[object]:

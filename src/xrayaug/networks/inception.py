@@ -24,12 +24,12 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.inception import BasicConv2d, Inception3, inception_v3
 
+from xrayaug.data.image_sets import ImagePixels
 from xrayaug.errors import WeightsError
 from xrayaug.runtime import devices
 from xrayaug.storage import weights
 
-Pixels = npt.NDArray[np.uint8]  # [H, W], or [H, W, 3] where the channels differ
-Kind = Literal["inception", "random", "custom weights"]
+WeightsKind = Literal["inception", "random", "custom weights"]
 
 PREPROCESSING = "v1: 8-bit RGB / 255, bilinear to 299 x 299 (align_corners=False, not antialiased), 2 x - 1"
 SIZE = 299  # pixels
@@ -53,7 +53,7 @@ FID_DIMS = max(DIMS)  # the features that FID is defined on
 class InceptionWeights:
     """The tensors that features depend on, with a name and a hash."""
 
-    kind: Kind
+    kind: WeightsKind
     name: str  # for display: "Inception", "random weights, seed 0", "custom weights, sha256 ..."
     state: dict[str, Tensor]
     identity: str  # sha256 of the tensors: their names, shapes and numbers
@@ -68,11 +68,11 @@ class InceptionNetwork:
         self.device = device
         self.layers = _layers(weights, dims).to(device).to(memory_format=torch.channels_last)
 
-    def features(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
+    def features(self, pictures: Sequence[ImagePixels]) -> npt.NDArray[np.float32]:
         """Return the features [N, D] of pictures of any size."""
         return self.begin(pictures)()
 
-    def begin(self, pictures: Sequence[Pixels]) -> Callable[[], npt.NDArray[np.float32]]:
+    def begin(self, pictures: Sequence[ImagePixels]) -> Callable[[], npt.NDArray[np.float32]]:
         """Start computing the features [N, D] of pictures of any size; return a function that waits for them."""
         with torch.inference_mode():
             activations = self.layers(_to_input(pictures, self.device))  # [N, D, h, w]
@@ -237,7 +237,7 @@ def _draw_weights(name: str, shape: torch.Size, source: torch.Generator) -> Tens
     return torch.ones(shape) if name.endswith(("bn.weight", "running_var")) else torch.zeros(shape)
 
 
-def _to_input(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
+def _to_input(pictures: Sequence[ImagePixels], device: torch.device) -> Tensor:
     """Return the network's input of the pictures: [N, 3, 299, 299] in [-1, 1], channels last.
 
     Consecutive pictures of one shape are uploaded and resized together; a grey picture is resized as one channel.
@@ -246,7 +246,7 @@ def _to_input(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
     return torch.cat([part.expand(-1, 3, -1, -1) for part in parts]).contiguous(memory_format=torch.channels_last)
 
 
-def _resize(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
+def _resize(pictures: Sequence[ImagePixels], device: torch.device) -> Tensor:
     """Return pictures of one shape resized to [N, 1 or 3, 299, 299], in [-1, 1]."""
     stacked = torch.from_numpy(np.stack(pictures)).to(device)
     unit = (stacked[:, None] if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)).float() / 255

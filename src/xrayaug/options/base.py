@@ -335,15 +335,21 @@ def _to_json(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return
+def describe_bounds(field: "dataclasses.Field[Any]") -> str:
+    """Return which numbers an option accepts, such as ``1 or more``; empty if it has no bounds."""
     minimum, maximum, above = (field.metadata[bound] for bound in ("minimum", "maximum", "above"))
     allowed = [
         *([f"{minimum:g} or more"] if minimum is not None else []),
         *([f"more than {above:g}"] if above is not None else []),
         *([f"at most {maximum:g}"] if maximum is not None else []),
     ]
+    return " and ".join(allowed)
+
+
+def _check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    minimum, maximum, above = (field.metadata[bound] for bound in ("minimum", "maximum", "above"))
     is_inside = (
         math.isfinite(value)
         and (minimum is None or value >= minimum)
@@ -351,7 +357,7 @@ def _check_bounds(field: "dataclasses.Field[Any]", value: Any) -> None:
         and (above is None or value > above)
     )
     if not is_inside:
-        raise UsageError(f"{flag_name(field.name)} is {value:g}", f"it must be {' and '.join(allowed) or 'finite'}")
+        raise UsageError(f"{flag_name(field.name)} is {value:g}", f"it must be {describe_bounds(field) or 'finite'}")
 
 
 def _check_choice(field: "dataclasses.Field[Any]", value: Any) -> None:

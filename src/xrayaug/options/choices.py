@@ -8,6 +8,7 @@ SOURCES = plugins.names("data.sources")
 ARCHITECTURES = plugins.names("networks.gans")
 FEATURES = plugins.names("metrics.extractors")
 LAYERED_FEATURES = ("inception", "random")  # those of which --dims selects a layer
+RANDOM_DIMS = 64  # random features per image where the user does not choose: they need not be as many as those of FID
 
 Part = Literal["elbow", "finger", "forearm", "hand", "humerus", "shoulder", "wrist", "all"]
 Label = Literal["normal", "abnormal"]

@@ -30,7 +30,10 @@ from xrayaug.options.mixins import (
     SplitOptions,
     WorkersOptions,
 )
+from xrayaug.options.prepare import Prepare
+from xrayaug.options.sample import Sample
 from xrayaug.options.train_classifier import TrainClassifier
+from xrayaug.options.train_gan import TrainGan
 
 StudyFeatures = Literal["inception", "imagenet", "random", "none"]
 
@@ -55,22 +58,22 @@ class Preset:
     classifier_batch_size: int
 
 
-PRESETS = {
+PRESETS = {  # the thesis chose the defaults of the commands
     "thesis": Preset(
         percents=(0.0, 10.0, 50.0, 100.0),
         seeds=5,
-        gan_size=128,
-        gan_epochs=100,
-        gan_batch_size=None,
-        samples=10000,
+        gan_size=Prepare.size,
+        gan_epochs=TrainGan.epochs,
+        gan_batch_size=TrainGan.batch_size,
+        samples=Sample.count,
         features="inception",
         split_by="image",
-        classifier_arch="densenet169",
-        classifier_weights="imagenet",
-        classifier_train="all",
-        classifier_size=224,
-        classifier_epochs=10,
-        classifier_batch_size=8,
+        classifier_arch=TrainClassifier.arch,
+        classifier_weights=TrainClassifier.weights,
+        classifier_train=TrainClassifier.train,
+        classifier_size=TrainClassifier.size,
+        classifier_epochs=TrainClassifier.epochs,
+        classifier_batch_size=TrainClassifier.batch_size,
     ),
     "demo": Preset(
         percents=(0.0, 50.0, 100.0),

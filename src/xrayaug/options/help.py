@@ -1,13 +1,14 @@
-"""How `--help` and the reference show an option: its placeholder, its choices and its default."""
+"""Texts on an option for `--help`, the reference and errors: its placeholder, its choices, its bounds, its default."""
 
 import re
 from dataclasses import MISSING, Field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from xrayaug.options.base import Panel, flag_name, format_value
+from xrayaug.options.base import Panel, describe_bounds, flag_name, format_value
 
 METAVARS: dict[Any, str] = {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH", bool: ""}
+NOUNS: dict[Any, str] = {int: "an integer", float: "a number"}
 MAX_METAVAR_WIDTH = 12  # columns; choices that need more are named in the help text alone
 
 
@@ -21,6 +22,15 @@ def choices(field: "Field[Any]", hint: Any) -> tuple[str, ...]:
     """Return the words that an option accepts; empty if it takes any value."""
     kind = value_type(hint)
     return tuple(field.metadata["choices"] or (get_args(kind) if get_origin(kind) is Literal else ()))
+
+
+def describe_allowed(field: "Field[Any]", hint: Any) -> str:
+    """Return which values an option accepts: ``one of hinge, wgan``, or ``an integer, 1 or more``."""
+    words = choices(field, hint)
+    if words:
+        return f"one of {', '.join(words)}"
+    noun = NOUNS.get(value_type(hint), "another value")
+    return ", ".join(filter(None, (noun, describe_bounds(field))))
 
 
 def metavar(field: "Field[Any]", hint: Any) -> str:

@@ -16,7 +16,7 @@ from xrayaug.runtime.stopping import Interval, parse_interval
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceOptions:
-    """For commands that run a network."""
+    """Options of commands that run a network."""
 
     device: str = option(
         "auto",
@@ -33,7 +33,7 @@ class DeviceOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheOptions:
-    """For commands that read the pixels of datasets."""
+    """Options of commands that read the pixels of datasets."""
 
     cache: Path | None = option(
         None,
@@ -45,7 +45,7 @@ class CacheOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointOptions:
-    """For commands that continue where an earlier run stopped."""
+    """Options of commands that continue where an earlier run stopped."""
 
     checkpoint_every: Interval = option(
         Interval(seconds=300),
@@ -58,7 +58,7 @@ class CheckpointOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkersOptions:
-    """For commands that read or draw images in several processes."""
+    """Options of commands that read or draw images in several processes."""
 
     workers: int = option(
         0,
@@ -70,7 +70,7 @@ class WorkersOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PrecisionOptions:
-    """For commands that train networks."""
+    """Options of commands that train networks."""
 
     precision: str = option(
         "fp32",
@@ -83,7 +83,7 @@ class PrecisionOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions(PrecisionOptions):
-    """For commands that train a network, in one process or in several."""
+    """Options of commands that train a network, in one process or in several."""
 
     sync_bn: bool = option(
         False,
@@ -114,7 +114,7 @@ class StepOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CollapseOptions:
-    """For commands that train a GAN."""
+    """Options of commands that train a GAN."""
 
     on_collapse: Literal["stop", "warn"] = option(
         "stop",
@@ -127,7 +127,7 @@ class CollapseOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitOptions:
-    """For commands that split images."""
+    """Options of commands that split images."""
 
     test: float = option(
         0.0,
@@ -153,7 +153,7 @@ class SplitOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelOptions:
-    """For commands that use the images of a dataset, or those of one label alone."""
+    """Options of commands that use the images of a dataset, or those of one label alone."""
 
     only_label: Label | None = option(
         None, help="Use only the images of a dataset with this label.", panel=Panel.DATA, default_text="both"
@@ -162,14 +162,14 @@ class LabelOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceOptions:
-    """For commands that pass images through a network that is not trained."""
+    """Options of commands that pass images through a network that is not trained."""
 
     batch_size: int = option(50, help="Images per pass through the network.", role=Role.EXECUTION, minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureOptions(InferenceOptions, Command):
-    """For commands that compare features of images.
+    """Options of commands that compare features of images.
 
     If `--features` names a classifier run, the content of the run decides the result. Only some features have `dims`.
     """

@@ -43,7 +43,7 @@ class HelpEntry:
     note: str = ""  # default or "required"
 
 
-class Stream(io.TextIOWrapper):
+class OutputStream(io.TextIOWrapper):
     """Standard output or error that raises nothing: characters that cannot be encoded are escaped.
 
     The first failure to write is stored in `failure`; everything written after it is discarded.
@@ -73,8 +73,8 @@ class Stream(io.TextIOWrapper):
         os.close(devnull)
 
 
-def replace_streams() -> tuple[Stream, Stream]:
-    """Replace standard output and error by a `Stream` each; standard streams that are closed are opened on devnull."""
+def replace_streams() -> tuple[OutputStream, OutputStream]:
+    """Replace standard output and error by an `OutputStream` each; closed standard streams are opened on devnull."""
     for descriptor in range(3):  # otherwise the next file that is opened would get the descriptor
         try:
             os.fstat(descriptor)
@@ -86,11 +86,11 @@ def replace_streams() -> tuple[Stream, Stream]:
     return stdout, stderr
 
 
-def _wrap_stream(stream: Any, descriptor: int) -> Stream:
+def _wrap_stream(stream: Any, descriptor: int) -> OutputStream:
     if stream is None:  # it was closed when Python started
-        return Stream(open(descriptor, "wb", closefd=False), encoding="utf-8", errors="backslashreplace")
+        return OutputStream(open(descriptor, "wb", closefd=False), encoding="utf-8", errors="backslashreplace")
     line_buffering, write_through = stream.line_buffering, stream.write_through
-    return Stream(stream.detach(), stream.encoding, "backslashreplace", None, line_buffering, write_through)
+    return OutputStream(stream.detach(), stream.encoding, "backslashreplace", None, line_buffering, write_through)
 
 
 def as_json(value: Any) -> str:

@@ -17,8 +17,8 @@ from typing import Any
 
 from xrayaug.errors import DataError
 from xrayaug.metrics import neighbours
-from xrayaug.metrics.neighbours import Matrix
 from xrayaug.runtime import console, stopping
+from xrayaug.stats.array_types import Matrix
 from xrayaug.storage import csvfile, files
 from xrayaug.storage.checkpoints import Checkpoints
 

@@ -16,7 +16,8 @@ from xrayaug.metrics import features
 from xrayaug.metrics.features import FeatureExtractor
 from xrayaug.networks import inception
 from xrayaug.options import Sample
-from xrayaug.runtime.distributed.leader_worker import Array, Stream, Work
+from xrayaug.runtime.distributed.group import Array
+from xrayaug.runtime.distributed.leader_worker import Stream, Work
 from xrayaug.sampling.sampler import BATCH_SIZE, ImageSampler, TrainedGan
 from xrayaug.storage import builder, weights
 from xrayaug.storage.checkpoints import Checkpoints

@@ -189,7 +189,7 @@ def _keep_real(real: Dataset, fraction: float, seed: int) -> list[Row]:
     """
     if any(row.synthetic for row in real.rows):
         raise DataError(f"{real.path} already holds synthetic images", "give the real dataset as --real")
-    if "arm" in real.artifact.result and dataset.read_arm(real.artifact)["control"]:
+    if "arm" in real.artifact.result and dataset.read_arm(real.artifact).settings.control:
         raise DataError(f"{real.path} is a control", "give the real dataset as --real")
     training = [place for place, row in enumerate(real.rows) if row.split == "train"]
     if not training:

@@ -20,14 +20,14 @@ from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError, DataError
 from xrayaug.metrics import features, memorization
-from xrayaug.metrics.features import FeatureArray, FeatureExtractor
+from xrayaug.metrics.features import FeatureExtractor
 from xrayaug.metrics.memorization import Nearest, Threshold
-from xrayaug.metrics.neighbours import FloatArray, IndexArray
 from xrayaug.options import Copies
 from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.leader_worker import Work
+from xrayaug.stats.array_types import FeatureArray, FloatArray, IndexArray
 from xrayaug.storage import artifacts, builder, csvfile, files
 from xrayaug.storage.artifacts import Artifact, Result
 from xrayaug.storage.checkpoints import Checkpoints

@@ -24,7 +24,7 @@ from xrayaug.evaluation.reader_study.answers import ReaderAnswers
 from xrayaug.evaluation.reader_study.results import SCORES_FIELD, SCORES_FILE, StudyScores
 from xrayaug.evaluation.reader_study.study import STUDY_FIELD, StudySummary
 from xrayaug.evaluation.report import page
-from xrayaug.evaluation.results import Evaluation, TestSet
+from xrayaug.evaluation.results import Evaluation, TestSet, Verdict
 from xrayaug.options import Evaluate
 from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
@@ -93,7 +93,8 @@ def extend(options: Evaluate, readers: ReaderInputs, result: Result) -> Result:
         )
     if readers.answers:
         result = builder.extend(options, partial(_add_reader_scores, options, readers.answers))
-        console.info(f"scored {len(readers.answers)} readers into {options.out / SCORES_FILE}")
+        counted = "1 reader" if len(readers.answers) == 1 else f"{len(readers.answers)} readers"
+        console.info(f"scored {counted} into {options.out / SCORES_FILE}")
     return result
 
 
@@ -101,8 +102,8 @@ def plan_reader_study(options: Evaluate, runs: Sequence[Run]) -> Result:
     """Return the numbers of images of the reader study that is asked for; empty if none is asked for."""
     if options.reader_study is None:
         return {}
-    pools = reader_images.gather_pools(runs, options.reader_reals)
-    drawn = study.draw(pools, options.reader_study, options.seed)
+    images = reader_images.gather_images(runs, options.reader_reals)
+    drawn = study.draw(images.pools, options.reader_study, options.seed)
     return {STUDY_FIELD: study.summarize(drawn, options.reader_reals).to_dict()}
 
 
@@ -123,8 +124,7 @@ def demand(options: Evaluate, result: Result) -> None:
         VerdictError: no arm has the verdict that is wanted.
     """
     if "verdict" in result:
-        verdicts = {each["arm"]: each["verdict"] for each in result["verdict"]["arms"] if each["control"] is None}
-        findings.demand(verdicts, options.fail_unless)
+        findings.demand(serialization.from_dict(Verdict, result["verdict"]), options.fail_unless)
 
 
 def _evaluate(options: Evaluate, device: torch.device, directory: Path) -> Result:
@@ -154,13 +154,14 @@ def _render(directory: Path, evaluation: Evaluation, measured: MeasuredRuns, sho
 
 
 def _add_reader_study(options: Evaluate, count: int, evaluation: Artifact) -> Addition:
-    """Gather the images, draw the study and render it; add nothing if the evaluation has this study already."""
+    """Draw the study, gather its pixels and render it; add nothing if the evaluation has this study already."""
     existing = reader_files.read_study(evaluation)
     if existing is not None:
         study.check_same(existing, count, options.reader_reals)
         return {}, {}
-    pools = reader_images.open_pools(options)
-    made = study.make(study.draw(pools, count, options.seed), options.reader_reals)
+    images = reader_images.open_images(options)
+    drawn = study.draw(images.pools, count, options.seed)
+    made = study.make(drawn, images.read_pixels(drawn), options.reader_reals)
     return made.files(), {STUDY_FIELD: made.key.summary.to_dict()}
 
 

@@ -7,16 +7,19 @@ complete result and refuses to replace one that was made with other options.
 import json
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from xrayaug import __version__
 from xrayaug.errors import OutputError, UsageError, XrayaugError
-from xrayaug.evaluation import findings, verdict
+from xrayaug.evaluation import findings, serialization, verdict
+from xrayaug.evaluation.results import ArmResult, Verdict
 from xrayaug.options import Experiment
 from xrayaug.runtime import console
 from xrayaug.runtime.console import Table
+from xrayaug.stats.classification import Summary
 from xrayaug.storage import artifacts, builder, files, lock, manifests
 from xrayaug.storage.artifacts import Result
 from xrayaug.studies import logs, planning, scheduler, slurm, status
@@ -145,9 +148,10 @@ def tables(result: Result) -> list[Table | str]:
         return [Table("Job scripts", ("kind", "tasks"), tasks, [f"submit them: bash {shlex.quote(result['submit'])}"])]
     if "arms" not in result:
         return list(result["commands"])
-    arms = [
-        (arm["name"], str(len(arm["seeds"])), *(_mean(arm["image"][name]) for name in SHOWN_SCORES))
-        for arm in result["arms"]
+    arms = [serialization.from_dict(ArmResult, arm) for arm in result["arms"]]
+    scores = [
+        (arm.name, str(len(arm.seeds)), *(_format_summary(arm.scores["image"][name]) for name in SHOWN_SCORES))
+        for arm in arms
     ]
     distances = [
         (name, f"{distance['measure']}, n {distance['n']}", f"{distance['value']:.3f}")
@@ -155,17 +159,16 @@ def tables(result: Result) -> list[Table | str]:
     ]
     return [
         Table("Distances", ("between", "measure", "value"), distances),
-        Table("Results per image", ("Percent added", "Runs", "Accuracy", "Kappa", "AUROC"), arms),
-        _verdict_table(result),
+        Table("Results per image", ("Percent added", "Runs", "Accuracy", "Kappa", "AUROC"), scores),
+        _verdict_table(serialization.from_dict(Verdict, result["verdict"]), result["look_at"]),
     ]
 
 
-def _verdict_table(result: Result) -> Table:
+def _verdict_table(verdicts: Verdict, paths_to_view: Sequence[str]) -> Table:
     """Return the table of the verdicts, with the reasons and the files to look at."""
-    arms = result["verdict"]["arms"]
-    rows = [(arm["arm"], verdict.DISPLAY_NAMES[arm["verdict"]]) for arm in arms]
-    reasons = [f"{arm['arm']}: {arm['reason']}" for arm in arms]
-    paths = [f"look at: {path}" for path in result["look_at"]]
+    rows = [(arm.arm, verdict.DISPLAY_NAMES[arm.verdict]) for arm in verdicts.arms]
+    reasons = [f"{arm.arm}: {arm.reason}" for arm in verdicts.arms]
+    paths = [f"look at: {path}" for path in paths_to_view]
     return Table("Verdict", ("Percent added", "Verdict"), rows, [*reasons, *paths])
 
 
@@ -176,8 +179,7 @@ def demand(options: Experiment, result: Result) -> None:
         VerdictError: no arm has that verdict.
     """
     if "verdict" in result:
-        verdicts = {arm["arm"]: arm["verdict"] for arm in result["verdict"]["arms"] if arm["control"] is None}
-        findings.demand(verdicts, options.fail_unless)
+        findings.demand(serialization.from_dict(Verdict, result["verdict"]), options.fail_unless)
 
 
 def _status_table(result: Result) -> Table:
@@ -285,8 +287,7 @@ def _write_manifest(options: Experiment, study: Study, result: Result, environme
     manifests.write(options.out, manifest)
 
 
-def _mean(summary: dict[str, Any]) -> str:
-    mean, deviation = summary["mean"], summary["sd"]
-    if mean is None:
+def _format_summary(summary: Summary) -> str:
+    if summary.mean is None:
         return console.UNDEFINED
-    return f"{mean:.3f}" + (f" ± {deviation:.3f}" if deviation is not None else "")
+    return f"{summary.mean:.3f}" + (f" ± {summary.sd:.3f}" if summary.sd is not None else "")

@@ -11,7 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from xrayaug.data import dataset, dataset_summary, duplicates, near_duplicates, source_selection, splits
+from xrayaug.data import dataset, dataset_summary, duplicates, near_duplicates, raw_rows, source_selection, splits
 from xrayaug.data.dataset import Row
 from xrayaug.data.images import arrays, bit_depth, content_checks, decoding
 from xrayaug.data.images.decoding import DecodeOptions, ImageMetadata
@@ -58,7 +58,7 @@ class DecodingSummary:
             self.skipped.append((record.file, note.unusable))
             self.lost.append((record.file, note.unusable))
             return
-        self.rows.append(_row(record, self.source, len(self.rows), note.sha256))
+        self.rows.append(raw_rows.make_row(record, self.source, len(self.rows), note.sha256))
         self.patients_unknown += not record.patient_known
         self.depths[note.depth] += 1
         if note.blank:
@@ -79,8 +79,7 @@ def plan(options: Prepare) -> Result:
     """Return which images would be read and how they would be split, without opening one."""
     name, listing = source_selection.list_images(options)
     _check_lost(options, listing.lost(), len(listing.records) + len(listing.lost()))
-    rows = [_row(record, name, place, "") for place, record in enumerate(listing.records)]
-    rows = splits.assign(rows, options, near_copies=near_duplicates.find_by_name(rows, options).groups)
+    rows = raw_rows.plan_rows(options, name, listing)
     for warning in listing.warnings:
         console.warning(warning)
     unknown = sum(not record.patient_known for record in listing.records)
@@ -303,22 +302,6 @@ def _check_strict(options: Prepare, skipped: list[Skipped]) -> None:
     if options.strict and skipped:
         file, reason = skipped[0]
         raise DataError(f"{file}: {reason}", "without --strict it would be skipped")
-
-
-def _row(record: Record, source: str, place: int, sha256: str) -> Row:
-    return Row(
-        image=arrays.IMAGES,
-        row=place,
-        split=record.split,
-        label=record.label,
-        patient=record.patient,
-        study=record.study,
-        source=source,
-        synthetic=False,
-        file=record.file,
-        sha256=sha256,
-        extra=record.extra,
-    )
 
 
 def _warn_of_skipped(skipped: list[Skipped]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug.data.dataset import LABELS, Dataset, Row, open_dataset, read_arm
+from xrayaug.data.dataset import LABELS, Arm, ArmSettings, Dataset, Row, open_dataset, read_arm
 from xrayaug.data.images import loaders
 from xrayaug.data.images.loaders import InMemoryLoader
 from xrayaug.errors import DataError, TrainingError, UsageError
@@ -35,7 +35,11 @@ from xrayaug.training.head_training import HeadTrainer
 from xrayaug.training.profiling import Profile
 
 # Arm of a dataset that `augment` did not make.
-BASELINE = {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0, "control": None}
+BASELINE = Arm(  # of a dataset that is no arm
+    ArmSettings(real_fraction=1.0, percent=0.0, label=None, added=0, control=None),
+    prior=None,
+    record={"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0, "control": None},
+)
 SHOWN_METRICS = ("best_epoch", "valid_loss", "valid_accuracy", "valid_auroc")  # columns of the table of several runs
 
 
@@ -280,7 +284,7 @@ def _labels(rows: list[Row]) -> Tensor:
     return torch.tensor([float(row.label == "abnormal") for row in rows])
 
 
-def _read_arm(data: Dataset) -> dict[str, Any]:
+def _read_arm(data: Dataset) -> Arm:
     return read_arm(data.artifact) if "arm" in data.artifact.result else BASELINE
 
 
@@ -289,27 +293,27 @@ def _count_real(train: list[Row]) -> int:
     return sum(not row.is_added for row in train)
 
 
-def _class_counts(train: list[Row], arm: dict[str, Any]) -> tuple[int, int]:
+def _class_counts(train: list[Row], arm: Arm) -> tuple[int, int]:
     """Return the counts of normal and abnormal images that class weights are computed from.
 
     They are those of the training images, or the `prior` of a control arm that is reweighted.
     """
-    counts = arm.get("prior") or Counter(row.label for row in train)
+    counts = arm.prior or Counter(row.label for row in train)
     return counts["normal"], counts["abnormal"]
 
 
-def _class_weights(train: list[Row], arm: dict[str, Any]) -> tuple[float, float]:
+def _class_weights(train: list[Row], arm: Arm) -> tuple[float, float]:
     return classifier.class_weights(*_class_counts(train, arm))
 
 
-def _importance_weights(train: list[Row], arm: dict[str, Any]) -> tuple[float, float]:
+def _importance_weights(train: list[Row], arm: Arm) -> tuple[float, float]:
     """Return the importance weights of normal and abnormal images: their fraction in the arm over their fraction here.
 
     Their mean over the training images is 1.
     """
     actual, wanted = Counter(row.label for row in train), _class_counts(train, arm)
     e0, e1 = (
-        count / sum(wanted) * len(train) / actual[label] if arm.get("prior") else 1.0
+        count / sum(wanted) * len(train) / actual[label] if arm.prior else 1.0
         for label, count in zip(LABELS, wanted, strict=True)
     )
     return e0, e1
@@ -332,7 +336,7 @@ def _summary(
         "size": options.size,
         **_count_parameters(options, outline),
         "class_weights": {"normal": w0, "abnormal": w1},
-        **({"importance_weights": {"normal": e0, "abnormal": e1}} if "prior" in arm else {}),
+        **({"importance_weights": {"normal": e0, "abnormal": e1}} if arm.prior else {}),
         "train": _count_by_origin(train),
         "valid": {"real": _count_labels(valid)},
         "epochs": options.epochs,
@@ -341,7 +345,7 @@ def _summary(
             if options.budget == "steps"
             else {}
         ),
-        "arm": arm,
+        "arm": arm.record,
         "seed": options.seed,
         "split_by": data.split_by,
     }

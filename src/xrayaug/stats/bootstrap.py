@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from xrayaug.stats.array_types import FloatArray
 from xrayaug.stats.classification import METRICS, N_BINS, Labels, Probabilities, bin_indices
 
-FloatArray = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.uint8] | FloatArray  # whole numbers
 
 CHUNK_ENTRIES = 1 << 21  # counts converted to double precision at a time: 16 MiB per intermediate array

@@ -6,9 +6,8 @@ validation cases.
 An undefined score (AUROC if one class is absent) is None, `null` in JSON, and never a number.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +45,18 @@ class Scores:
     f1: float | None
     brier: float | None
     calibration_error: float | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean and standard deviation of a score over the `n` runs that define it.
+
+    The mean is None without such runs, and the standard deviation with fewer than two.
+    """
+
+    mean: float | None
+    sd: float | None
+    n: int
 
 
 def display_name(metric: str) -> str:
@@ -229,23 +240,14 @@ def average_by_study(
     return names, (abnormal > 0).astype(np.int64), np.bincount(member, predicted, len(names)) / images
 
 
-def summarize(values: Iterable[float | None]) -> dict[str, float | int | None]:
-    """Return mean and sample standard deviation (N - 1) over the runs in which a score is defined.
-
-    Returns:
-        `mean` (None without runs), `sd` (None with fewer than two) and `n`, the number of these runs.
-    """
+def summarize(values: Iterable[float | None]) -> Summary:
+    """Return mean and sample standard deviation (N - 1) over the runs in which a score is defined."""
     defined = [value for value in values if value is not None]
-    return {
-        "mean": float(np.mean(defined)) if defined else None,
-        "sd": float(np.std(defined, ddof=1)) if len(defined) > 1 else None,
-        "n": len(defined),
-    }
-
-
-def summarize_scores(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | int | None]]:
-    """Return `summarize` of each of `METRICS` over runs, each a `Scores` as a mapping."""
-    return {metric: summarize(run[metric] for run in runs) for metric in METRICS}
+    return Summary(
+        mean=float(np.mean(defined)) if defined else None,
+        sd=float(np.std(defined, ddof=1)) if len(defined) > 1 else None,
+        n=len(defined),
+    )
 
 
 def _logits(probabilities: Probabilities) -> Probabilities:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import t as student
 
-from xrayaug.stats.bootstrap import FloatArray
+from xrayaug.stats.array_types import FloatArray
 
 ALPHA = 0.05  # significance level of every test; intervals have confidence 1 - ALPHA
 SEED_STREAM = 0  # number of the random stream of `percentile_interval`

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest, norm, rankdata
 
-from xrayaug.stats.bootstrap import FloatArray
+from xrayaug.stats.array_types import FloatArray
 from xrayaug.stats.classification import Labels, Probabilities
 
 MAX_ENUMERATED_SEEDS = 16  # up to 65,536 sign patterns

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from xrayaug.stats import bootstrap
-from xrayaug.stats.bootstrap import Counts, FloatArray
+from xrayaug.stats.array_types import FeatureArray, FloatArray
+from xrayaug.stats.bootstrap import Counts
 from xrayaug.stats.classification import Labels
 from xrayaug.stats.intervals import ALPHA
 
@@ -22,8 +22,6 @@ RESAMPLES = 1000
 RIDGE = 1.0  # penalty, in units of the features' mean variance: features outnumber images
 SHORTCUT_AUROC = 0.7  # areas above this one give a warning
 FOLD_STREAM = 0  # number of the random stream of the folds
-
-FeatureArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

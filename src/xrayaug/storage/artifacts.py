@@ -136,7 +136,7 @@ def open_artifact(path: Path, *kinds: str, hash_later: Collection[str] = ()) -> 
         )
     if kinds and manifest["kind"] not in kinds:
         raise ArtifactError(
-            f"{path} is a {manifest['kind']} (made by {manifest['stage']}), expected a {expected}",
+            f"{path} is of kind '{manifest['kind']}' (made by {manifest['stage']}), expected {expected}",
             f"make one with: {makers}",
         )
     manifests.check_files(path, manifest["files"], hash_later)

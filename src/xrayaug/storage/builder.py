@@ -261,9 +261,10 @@ def _check_inputs_are_elsewhere(options: Command) -> None:
         OutputError: an input is `--out` or lies in it, or `--out` lies in a raw input.
     """
     out = Path(os.path.realpath(options.out))  # realpath, since it also accepts a loop of links
-    for name, path in options.inputs().items():
+    for path in options.inputs().values():
         if Path(os.path.realpath(path)).is_relative_to(out):
-            raise OutputError(f"--out {options.out} holds the input {name}", "choose another directory")
+            relation = "is" if Path(os.path.realpath(path)) == out else "contains"
+            raise OutputError(f"--out {options.out} {relation} the input {path}", "choose another directory")
         if out.is_relative_to(os.path.realpath(path)) and not is_artifact(path):
             raise OutputError(f"--out {options.out} lies in the input {path}", "choose a directory outside it")
 

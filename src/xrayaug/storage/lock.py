@@ -36,11 +36,16 @@ def hold(out: Path) -> Iterator[None]:
     The kernel releases the lock when the process ends, however it ends; a file that a dead process left is reused.
 
     Raises:
-        OutputError: another process holds the lock; the message names the process, its host and since when.
+        OutputError: another process holds the lock (the message names the process, its host and since when), or
+            nothing can be written there.
     """
     path = files.sibling(out, ".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _acquire(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _acquire(path)
+    except OSError as problem:
+        hint = "mend that, or choose another directory"
+        raise OutputError(f"--out {out} cannot be written: {problem.strerror}", hint) from None
     try:
         yield
     finally:

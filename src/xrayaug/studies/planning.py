@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
-from xrayaug.data import sources
+from xrayaug.data import raw_rows, source_selection
 from xrayaug.data.dataset import open_dataset
 from xrayaug.errors import UsageError, XrayaugError
 from xrayaug.options import (
@@ -24,7 +24,7 @@ from xrayaug.options import (
     TrainGan,
 )
 from xrayaug.options.base import Command
-from xrayaug.options.choices import Budget
+from xrayaug.options.choices import RANDOM_DIMS, Budget
 from xrayaug.options.experiment import Preset
 from xrayaug.options.mixins import (
     CacheOptions,
@@ -42,7 +42,6 @@ from xrayaug.storage import artifacts, manifests
 RSNA, MURA = "rsna", "mura"  # directories of the prepared sets, whatever their layout
 DEMO_PHANTOMS = 400  # of each layout
 DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 64 px
-RANDOM_DIMS = "64"  # of random features: enough for a small study, and quick
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,8 +260,9 @@ def _find_raw_sets(options: Experiment) -> tuple[Path, Path]:
             raise UsageError("--preset demo draws its own phantoms", "leave out --rsna and --mura, or --preset thesis")
         return options.out / "raw-rsna", options.out / "raw-mura"
     if options.rsna is None or options.mura is None:
-        missing = " and ".join(f"--{name}" for name in ("rsna", "mura") if getattr(options, name) is None)
-        raise UsageError(f"{missing} is missing", "give the raw sets, or --preset demo to try it on phantoms")
+        missing = [f"--{name}" for name in ("rsna", "mura") if getattr(options, name) is None]
+        hint = "give the raw sets, or --preset demo to try it on phantoms"
+        raise UsageError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing", hint)
     return options.rsna, options.mura
 
 
@@ -290,7 +290,7 @@ def _features(options: Experiment, settings: Settings) -> dict[str, Any]:
         return values | {"weights": options.fid_weights}
     if settings.features == "imagenet":
         return values | {"features": "imagenet"}
-    return values | {"features": "random", "dims": RANDOM_DIMS}
+    return values | {"features": "random", "dims": str(RANDOM_DIMS)}
 
 
 def _distances(options: Experiment, settings: Settings) -> Iterator[Fid]:
@@ -318,16 +318,21 @@ def estimate_power(study: Study, settings: Settings) -> PowerAnalysis | None:
 
 
 def _list_test_cases(data: Path, prepare: Prepare | None) -> list[tuple[str, str]]:
-    """Return patient and study of every test image, of the prepared or the raw set, without opening an image.
+    """Return patient and study of every test image, without opening an image: of the prepared set, or of the raw one.
+
+    The patient is empty if it is unknown. The test images of a raw set are its own, or those that `--test` would draw.
 
     Raises:
-        XrayaugError: there is neither.
+        XrayaugError: there is neither set, or it cannot be prepared.
     """
     if prepare is None or artifacts.is_artifact(data):
         prepared = open_dataset(data)
         known = prepared.artifact.result.get("patients_unknown", 0) < len(prepared.rows)
         return [(row.patient if known else "", row.study) for row in prepared.select(split="test")]
-    records = sources.load(prepare.source).read(prepare).records
+    source, listing = source_selection.list_images(prepare)
+    rows = raw_rows.plan_rows(prepare, source, listing)
     return [
-        (record.patient if record.patient_known else "", record.study) for record in records if record.split == "test"
+        (record.patient if record.patient_known else "", record.study)
+        for record, row in zip(listing.records, rows, strict=True)
+        if row.split == "test"
     ]

@@ -188,9 +188,10 @@ class Scheduler:
             after = f"after {console.format_duration(running.seconds)}; its log: {running.log}"
             console.warning(f"failed: {failure} {after}; {goes_on}; {progress}")
         else:
-            console.warning(f"failed: {failure}; {goes_on}")
+            ended = logs.describe_exit_code(code)  # its log has been shown
+            console.warning(f"failed: {_describe_command(running.command)} ({ended}); {goes_on}")
 
-    def _describe_progress(self, ended: _Running, state: status.State) -> str:
+    def _describe_progress(self, ended: _Running, state: status.CommandState) -> str:
         """Return how many commands are done and how long the rest takes, after a command has ended."""
         was_resumed = self.statuses[ended.number].state == "stopped"  # then only its last run was timed
         self.statuses[ended.number] = CommandStatus(

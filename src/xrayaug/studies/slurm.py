@@ -201,28 +201,28 @@ def _sbatch_options(command: Command, options: Experiment) -> Iterator[str]:
 # Bash runs a trap only after its foreground command has ended. So the command runs in the background, and after each
 # signal the script waits again. SIGTERM from SLURM is a cancellation, or SLURM itself queues the job again.
 TAIL = f"""
-told= child=
-tell() {{ told=${{told:-$1}}; [ -z "$child" ] || kill -s "$1" "$child" 2>/dev/null; heard=yes; }}
-trap 'tell USR1' USR1
-trap 'tell TERM' TERM
+received= child=
+forward() {{ received=${{received:-$1}}; [ -z "$child" ] || kill -s "$1" "$child" 2>/dev/null; interrupted=yes; }}
+trap 'forward USR1' USR1
+trap 'forward TERM' TERM
 mkdir -p -- "$(dirname -- "$log")"
 printf '{logs.BEGAN} %s: job %s on %s: xrayaug %s\\n' \\
   "$(date -u +%Y-%m-%dT%H:%M:%S+00:00)" "$SLURM_JOB_ID" "$(hostname)" "${{command[*]}}" >>"$log"
 echo "xrayaug ${{command[*]}}; its log is $log"
 "${{xrayaug[@]}}" "${{command[@]}}" >>"$log" 2>&1 &
 child=$!
-[ -z "$told" ] || kill -s "$told" "$child"
-heard=yes code=0
-while [ "$heard" = yes ]; do
-  heard=
+[ -z "$received" ] || kill -s "$received" "$child"
+interrupted=yes code=0
+while [ "$interrupted" = yes ]; do
+  interrupted=
   wait "$child"
   code=$?
   [ "$code" -gt 128 ] || break
 done
 printf '{logs.ENDED} %s\\n' "$code" >>"$log"
-echo "exit code $code${{told:+ after SIG$told}}"
+echo "exit code $code${{received:+ after SIG$received}}"
 if [ "$code" -eq {stopping.STOPPED_EARLY} ] || [ "$code" -eq 138 ]; then # 138: of SIGUSR1 while it was starting
-  [ "$told" = TERM ] || scontrol requeue "$SLURM_JOB_ID"
+  [ "$received" = TERM ] || scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$code"
 """
@@ -239,7 +239,7 @@ def _submit_script(scripts: Scripts, options: Experiment) -> str:
     return "\n".join([
         "#!/bin/bash",
         f"# Submits the study's jobs, each after those whose files it reads; written by xrayaug {__version__}.",
-        "# Written and run again, it takes up what is missing.",
+        "# If the study is not complete, write the scripts again and run this one: it submits what is missing.",
         "set -euo pipefail",
         'here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)',
         f'mkdir -p -- "$here/{logs.DIRECTORY}"',
@@ -260,7 +260,7 @@ def _submit_script(scripts: Scripts, options: Experiment) -> str:
         "",
         *lines,
         'echo "submitted ${#submitted[@]} arrays: ${submitted[*]}"',
-        f"echo {shlex.quote(f'how far they are: (cd {shlex.quote(str(Path.cwd()))} && {status_line})')}",
+        f"echo {shlex.quote(f'their status: (cd {shlex.quote(str(Path.cwd()))} && {status_line})')}",
         "",
     ])  # fmt: skip
 

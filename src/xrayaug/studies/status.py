@@ -19,8 +19,8 @@ from xrayaug.storage.manifests import MANIFEST, Manifest
 from xrayaug.studies import logs
 from xrayaug.studies.planning import Study
 
-State = Literal["done", "running", "failed", "stopped", "waiting"]
-STATES: tuple[State, ...] = get_args(State)
+CommandState = Literal["done", "running", "failed", "stopped", "waiting"]
+STATES: tuple[CommandState, ...] = get_args(CommandState)
 STOPPED = (
     stopping.STOPPED_EARLY,
     stopping.INTERRUPTED,
@@ -34,7 +34,7 @@ class CommandStatus:
     """The status of a command."""
 
     command: Command
-    state: State
+    state: CommandState
     note: str = ""  # its last line, or why it failed
     seconds: float | None = None  # duration, so far if it is running; None if unknown
 

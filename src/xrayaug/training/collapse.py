@@ -19,7 +19,7 @@ MIN_EPOCHS = 3  # consecutive epochs with the same sign before a collapse is rep
 MIN_IMAGES = 10_000  # images that these epochs must have seen
 UNBOUNDED_LOSS = "wgan"  # has no lower bound, so that a value near zero means nothing
 
-Line = dict[str, Any]
+LogEntry = dict[str, Any]
 
 
 def spread(images: Tensor) -> float:
@@ -30,12 +30,12 @@ def spread(images: Tensor) -> float:
     return torch.nn.functional.pdist(flat).mean().item() / math.sqrt(flat.shape[1])
 
 
-def is_suspect(lines: Sequence[Line], loss: str) -> bool:
+def is_suspect(lines: Sequence[LogEntry], loss: str) -> bool:
     """Return whether the last epoch, trained with that loss, shows a sign of collapse."""
     return bool(lines) and bool(_find_signs(lines[-1], loss))
 
 
-def describe_collapse(lines: Sequence[Line], epoch_images: int, loss: str) -> str:
+def describe_collapse(lines: Sequence[LogEntry], epoch_images: int, loss: str) -> str:
     """Return which signs of collapse have lasted long enough; an empty string if none has.
 
     Args:
@@ -50,7 +50,7 @@ def describe_collapse(lines: Sequence[Line], epoch_images: int, loss: str) -> st
     return " and ".join(f"{sign} for {epochs} epochs" for sign in sorted(lasting))
 
 
-def _find_signs(line: Line, loss: str) -> set[str]:
+def _find_signs(line: LogEntry, loss: str) -> set[str]:
     signs = set()
     if line["d_loss"] < NEAR_ZERO_LOSS and loss != UNBOUNDED_LOSS:
         signs.add(f"the discriminator's loss has been below {NEAR_ZERO_LOSS:g}")

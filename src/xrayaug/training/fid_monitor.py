@@ -8,12 +8,12 @@ from torch import Tensor
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.metrics import frechet
 from xrayaug.metrics.frechet import RunningMoments, Statistics
+from xrayaug.options.choices import RANDOM_DIMS
 from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks
 
 MAX_IMAGES = 5000  # real and generated ones each; more images hardly change which snapshot is the best
 BATCH_SIZE = 50
-RANDOM_DIMS = 64  # random features need not be those of FID
 
 Draw = Callable[[int, int], Pixels]  # (start, count) -> images uint8 [count, H, W]
 Visit = Callable[[], None]

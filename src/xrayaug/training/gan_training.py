@@ -307,14 +307,14 @@ class GanTrainer:
         return {
             "at": vars(self.progress),
             "best": vars(self.best),
-            "adversaries": self.model.state_dict(),
+            "model": self.model.state_dict(),
             "log": self.log.lines,
         }
 
     def _restore(self, state: State | None) -> None:
         self.log = Log(self.directory / LOG_FILE, state["log"] if state else ())
         if state:
-            self.model.load_state_dict(state["adversaries"])
+            self.model.load_state_dict(state["model"])
             self.progress, self.best = GanProgress(**state["at"]), BestGenerator(**state["best"])
         self.progress.sums = self.progress.sums.to(self.reals.device)
 

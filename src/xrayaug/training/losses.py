@@ -15,7 +15,7 @@ from xrayaug.errors import UsageError
 from xrayaug.options import Loss
 from xrayaug.runtime.distributed import sharing
 
-Discriminator = Callable[[Tensor], Tensor]  # images [N, 1, H, W] -> outputs [N], each a function of one image
+DiscriminatorFunction = Callable[[Tensor], Tensor]  # images [N, 1, H, W] -> outputs [N], each a function of one image
 
 
 def discriminator_loss(name: Loss, d_real: Tensor, d_fake: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ def generator_loss(name: Loss, d_real: Tensor | None, d_fake: Tensor) -> Tensor:
     return -d_fake.mean()
 
 
-def r1_penalty(discriminator: Discriminator, images: Tensor) -> Tensor:
+def r1_penalty(discriminator: DiscriminatorFunction, images: Tensor) -> Tensor:
     """Return E |grad D(x)|² / 2 over the images `[N, 1, H, W]`, a scalar.
 
     Multiplied by gamma, it is R1 for real images and R2 for generated ones: Mescheder et al. 2018, arXiv:1801.04406,
@@ -64,7 +64,7 @@ def r1_penalty(discriminator: Discriminator, images: Tensor) -> Tensor:
     return _gradients(discriminator, images).square().sum(1).mean() / 2
 
 
-def wgan_gp_penalty(discriminator: Discriminator, real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
+def wgan_gp_penalty(discriminator: DiscriminatorFunction, real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
     """Return E (|grad D(x)| - 1)² at interpolations of real and generated images `[N, 1, H, W]`, a scalar.
 
     Multiplied by lambda, it is the penalty of WGAN-GP: Gulrajani et al. 2017, arXiv:1704.00028, equation 3.
@@ -102,7 +102,7 @@ def check_loss(name: Loss, output: Literal["probability", "logit"], arch: str) -
     raise UsageError(f"--loss {name} does not fit {arch}, whose discriminator gives a {output}", hint)
 
 
-def _gradients(discriminator: Discriminator, images: Tensor) -> Tensor:
+def _gradients(discriminator: DiscriminatorFunction, images: Tensor) -> Tensor:
     """Return the gradient of each output with respect to its image, `[N, H * W]`; it can be differentiated again."""
     inputs = images.detach().requires_grad_()
     (gradients,) = torch.autograd.grad(sharing.zero_if_idle(discriminator(inputs)).sum(), inputs, create_graph=True)

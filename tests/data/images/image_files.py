@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from xrayaug.data.images import greyscale
-from xrayaug.data.images.colour import Grey
+from xrayaug.data.images.colour import GreyImage
 
 ORIENTATION = 0x0112
 PHOTOMETRIC = 262
@@ -24,7 +24,7 @@ def save(tmp_path: Path, image: Image.Image, name: str = "a.png", **settings: An
     return path
 
 
-def decode_grey(path: Path, **options: Any) -> Grey:
+def decode_grey(path: Path, **options: Any) -> GreyImage:
     return greyscale.decode(path, **options).grey
 
 

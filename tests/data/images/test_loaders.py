@@ -1,4 +1,4 @@
-"""Pictures held in memory and pictures read batch by batch are the same bytes."""
+"""Images kept in memory and images read batch by batch are the same bytes."""
 
 import tracemalloc
 from pathlib import Path

@@ -40,7 +40,7 @@ def pixels(data: Dataset) -> bytes:
 
 
 def in_place_of(name: str, where: Any, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Have a function note the file it is called on, and still do its work."""
+    """Record the file that a function is called on; the function still works."""
     called: list[Path] = []
     original = getattr(where, name)
 

@@ -73,13 +73,13 @@ def test_blank_and_nearly_blank_pictures_are_no_copies() -> None:
 def test_the_block_size_does_not_change_the_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     originals = np.stack([smooth(seed) for seed in range(20)])
     stacked = np.concatenate([originals, originals[[4, 17, 4]][:, ::-1], originals[:1]])
-    told: list[int] = []
+    steps: list[int] = []
     expected = [[0, 23], [4, 20, 22], [17, 21]]
-    assert similarity.group_near_duplicates(stacked, told.append).groups() == expected
+    assert similarity.group_near_duplicates(stacked, steps.append).groups() == expected
     monkeypatch.setattr(similarity, "BLOCK", 8)
     monkeypatch.setattr(similarity, "PAIRS", 2)
-    assert similarity.group_near_duplicates(stacked, told.append).groups() == expected
-    assert sum(told) == 2 * len(stacked)
+    assert similarity.group_near_duplicates(stacked, steps.append).groups() == expected
+    assert sum(steps) == 2 * len(stacked)
 
 
 def test_correlations_are_those_of_the_form_that_fits_best() -> None:

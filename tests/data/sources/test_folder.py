@@ -19,13 +19,13 @@ def read(path: Path, **options: object) -> Listing:
     return folder.read(Prepare(input=path, out=path / "out", **options))  # type: ignore[arg-type] # of any type
 
 
-def told(listing: Listing) -> dict[str, tuple[str, str]]:
+def splits_and_labels(listing: Listing) -> dict[str, tuple[str, str]]:
     return {record.file: (record.split, record.label) for record in listing.records}
 
 
 def test_classes_without_splits(tmp_path: Path) -> None:
     listing = read(tree(tmp_path, "Normal/a.png", "Fractured/deep/er/b.JPG"))
-    assert told(listing) == {"Normal/a.png": ("", "normal"), "Fractured/deep/er/b.JPG": ("", "abnormal")}
+    assert splits_and_labels(listing) == {"Normal/a.png": ("", "normal"), "Fractured/deep/er/b.JPG": ("", "abnormal")}
     record = listing.records[0]
     assert record.patient == record.study == "Fractured/deep/er/b"
     assert listing.notes == ["patients are unknown: each of the 2 images counts as a patient of its own"]
@@ -40,7 +40,7 @@ def test_classes_without_splits(tmp_path: Path) -> None:
 def test_splits_are_kept_as_given(tmp_path: Path, train: str, valid: str, test: str) -> None:
     tree(tmp_path, f"{train}/0/a.png", f"{train}/1/a.png", f"{valid}/0/b.png", f"{test}/1/x/c.png")
     assert folder.detect(tmp_path)
-    assert told(read(tmp_path)) == {
+    assert splits_and_labels(read(tmp_path)) == {
         f"{train}/0/a.png": ("train", "normal"),
         f"{train}/1/a.png": ("train", "abnormal"),
         f"{valid}/0/b.png": ("valid", "normal"),
@@ -52,7 +52,10 @@ def test_the_abnormal_class_can_be_named(tmp_path: Path) -> None:
     tree(tmp_path, "cat/a.png", "dog/b.png")
     with pytest.raises(DataError, match="'cat' is neither normal nor abnormal"):
         read(tmp_path)
-    assert told(read(tmp_path, abnormal_class="Dog")) == {"cat/a.png": ("", "normal"), "dog/b.png": ("", "abnormal")}
+    assert splits_and_labels(read(tmp_path, abnormal_class="Dog")) == {
+        "cat/a.png": ("", "normal"),
+        "dog/b.png": ("", "abnormal"),
+    }
     with pytest.raises(DataError, match="no class is called 'dgo'; there are cat, dog"):
         read(tmp_path, abnormal_class="dgo")
 
@@ -65,12 +68,15 @@ def test_a_flat_folder_needs_a_label(tmp_path: Path) -> None:
         read(tmp_path)
     assert "--label" in problem.value.hint
     tree(tmp_path, "site/b.png")
-    assert told(read(tmp_path, label="abnormal")) == {"a.png": ("", "abnormal"), "site/b.png": ("", "abnormal")}
+    assert splits_and_labels(read(tmp_path, label="abnormal")) == {
+        "a.png": ("", "abnormal"),
+        "site/b.png": ("", "abnormal"),
+    }
 
 
 def test_a_label_for_all_keeps_the_splits(tmp_path: Path) -> None:
     tree(tmp_path, "train/a.png", "test/b.png")
-    assert told(read(tmp_path, label="normal")) == {
+    assert splits_and_labels(read(tmp_path, label="normal")) == {
         "train/a.png": ("train", "normal"),
         "test/b.png": ("test", "normal"),
     }
@@ -87,7 +93,7 @@ def test_other_files_are_skipped_hidden_ones_not_seen_and_dicom_left_to_decoding
     (tmp_path / "readme.txt").write_text("x")
     (tmp_path / "normal" / "b.DCM").write_bytes(b"x")
     listing = read(tmp_path)
-    assert set(told(listing)) == {"normal/a.png", "normal/b.DCM"}
+    assert set(splits_and_labels(listing)) == {"normal/a.png", "normal/b.DCM"}
     assert listing.skipped == [("readme.txt", "not an image"), ("stray.png", "not in a class's directory")]
 
 
@@ -102,7 +108,7 @@ def test_doubled_directories_are_walked_through(tmp_path: Path) -> None:
     assert folder.detect(tmp_path)
     listing = read(tmp_path)
     assert listing.root == tmp_path / "set" / "set"
-    assert set(told(listing)) == {"normal/a.png", "abnormal/b.png"}
+    assert set(splits_and_labels(listing)) == {"normal/a.png", "abnormal/b.png"}
 
 
 def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
@@ -130,7 +136,7 @@ def test_grades_can_be_parted(tmp_path: Path) -> None:
         "train/4/d.png": "abnormal",
     }
     for given in ({"abnormal_class": "2,4"}, {"normal_class": "0,1"}, {"normal_class": "1,0", "abnormal_class": "4,2"}):
-        assert {file: label for file, (_, label) in told(read(tmp_path, **given)).items()} == expected
+        assert {file: label for file, (_, label) in splits_and_labels(read(tmp_path, **given)).items()} == expected
 
 
 def test_patients_can_be_found_in_the_paths(tmp_path: Path) -> None:
@@ -169,7 +175,7 @@ def test_paths_that_seem_to_tell_patients_are_named(tmp_path: Path, files: list[
 @pytest.mark.parametrize("name", ["none", "uncertain"])
 def test_a_class_whose_name_tells_no_label_is_left_out(tmp_path: Path, name: str) -> None:
     listing = read(tree(tmp_path, "fracture/a.png", f"{name}/b.png", "clear/c.png"), abnormal_class="fracture")
-    assert {file for file, _ in told(listing).items()} == {"fracture/a.png", "clear/c.png"}
+    assert {file for file, _ in splits_and_labels(listing).items()} == {"fracture/a.png", "clear/c.png"}
     assert listing.skipped[0][0] == f"{name}/b.png"
     assert f"'{name}'" in listing.warnings[0]
 
@@ -177,7 +183,7 @@ def test_a_class_whose_name_tells_no_label_is_left_out(tmp_path: Path, name: str
 def test_masks_are_no_class_and_no_radiographs(tmp_path: Path) -> None:
     files = [f"{name}/{kind}/1.png" for name in ("Normal", "Fractured") for kind in ("images", "masks")]
     listing = read(tree(tmp_path, *files, "ManualMask/left/1.png", "Normal/images/1_mask.png"))
-    assert set(told(listing)) == {"Normal/images/1.png", "Fractured/images/1.png"}
+    assert set(splits_and_labels(listing)) == {"Normal/images/1.png", "Fractured/images/1.png"}
     assert {file for file, _ in listing.skipped} == {
         "Normal/masks/1.png", "Fractured/masks/1.png", "ManualMask/left/1.png", "Normal/images/1_mask.png"
     }  # fmt: skip
@@ -189,7 +195,7 @@ def test_masks_beside_the_directory_of_the_classes_are_passed_over(tmp_path: Pat
     files = [f"{kind}/{name}/1.png" for name in ("normal", "abnormal") for kind in ("images", "masks")]
     listing = read(tree(tmp_path, *files))
     assert listing.root == tmp_path / "images"
-    assert set(told(listing)) == {"normal/1.png", "abnormal/1.png"}
+    assert set(splits_and_labels(listing)) == {"normal/1.png", "abnormal/1.png"}
     assert str(tmp_path / "masks") in listing.warnings[0]
 
 
@@ -198,7 +204,7 @@ def test_pictures_with_a_suffix_that_is_not_read_are_lost_and_others_of_jpeg_rea
     (tmp_path / "abnormal" / "f.img").write_bytes(bytes(128) + b"DICM")
     (tmp_path / "abnormal" / "BMI.txt").write_text("BMI of patients, P5 23")
     listing = read(tmp_path)
-    assert set(told(listing)) == {"normal/a.jfif", "normal/b.jpe", "abnormal/d.ppm", "abnormal/e.pnm"}
+    assert set(splits_and_labels(listing)) == {"normal/a.jfif", "normal/b.jpe", "abnormal/d.ppm", "abnormal/e.pnm"}
     assert [(file, reason.rpartition(" ")[2]) for file, reason in listing.lost()] == [
         ("abnormal/c", "PNG"), ("abnormal/f.img", "DICOM")
     ]  # fmt: skip
@@ -206,6 +212,6 @@ def test_pictures_with_a_suffix_that_is_not_read_are_lost_and_others_of_jpeg_rea
 
 def test_masks_without_a_radiograph_beside_them_are_read(tmp_path: Path) -> None:
     files = {"Normal/masks/1.png", "Normal/GT_1/2.png", "Normal/hand_seg1.png"}
-    assert set(told(read(tree(tmp_path, *sorted(files), "Normal/notes.txt")))) == files
+    assert set(splits_and_labels(read(tree(tmp_path, *sorted(files), "Normal/notes.txt")))) == files
     with pytest.raises(InputError, match="1 of them seem to be masks"):
         read(tree(tmp_path / "other", "Normal/favicon.png"))

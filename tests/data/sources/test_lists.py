@@ -31,7 +31,7 @@ def read(case: Case) -> Listing:
 
 
 def together(whose: Mapping[str, str]) -> set[frozenset[str]]:
-    """Which files are of one patient."""
+    """Return the files of each patient."""
     files: defaultdict[str, set[str]] = defaultdict(set)
     for file, patient in whose.items():
         files[patient].add(file)

@@ -32,7 +32,7 @@ def plain(listing: Listing) -> list[Record]:
     return [replace(record, extra={}) for record in listing.records]
 
 
-def told(listing: Listing) -> dict[str, str]:
+def labels_by_file(listing: Listing) -> dict[str, str]:
     return {record.file: record.label for record in listing.records}
 
 
@@ -77,18 +77,18 @@ def test_a_directory_and_the_table_in_it(root: Path) -> None:
     (root / "t.csv").write_text("path,target\na.png,0\n")
     (root / "other.csv").write_text("name,value\n1,2\n")
     assert table.detect(root)
-    assert told(read(root)) == {"a.png": "normal"}
+    assert labels_by_file(read(root)) == {"a.png": "normal"}
     (root / "u.csv").write_text("path,target\na.png,1\n")
     with pytest.raises(DataError, match=r"2 tables of images: t\.csv, u\.csv"):
         read(root)
-    assert told(read(root, table=Path("u.csv"))) == {"a.png": "abnormal"}
+    assert labels_by_file(read(root, table=Path("u.csv"))) == {"a.png": "abnormal"}
 
 
 def test_a_table_apart_from_the_images(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     apart = tmp_path_factory.mktemp("apart") / "t.csv"
     apart.write_text("path,label\nb.png,0\n")
     listing = read(root / "x", table=apart)
-    assert (listing.root, told(listing)) == (root / "x", {"b.png": "normal"})
+    assert (listing.root, labels_by_file(listing)) == (root / "x", {"b.png": "normal"})
     with pytest.raises(InputError, match=r"gone\.csv does not exist"):
         read(root / "x", table=Path("gone.csv"))
     with pytest.raises(UsageError, match="and --table another"):
@@ -107,9 +107,9 @@ def test_missing_columns_name_those_that_are_there(root: Path) -> None:
 
 
 def test_one_label_for_all(root: Path) -> None:
-    assert told(read(root / "t.csv", "image,age\na.png,0\n", label="normal")) == {"a.png": "normal"}
+    assert labels_by_file(read(root / "t.csv", "image,age\na.png,0\n", label="normal")) == {"a.png": "normal"}
     listing = read(root / "t.csv", "image,target\na.png,\n", label="abnormal")
-    assert told(listing) == {"a.png": "abnormal"}
+    assert labels_by_file(listing) == {"a.png": "abnormal"}
     assert listing.notes[0] == "--label is given: the column 'target' is not read"
     with pytest.raises(UsageError, match="--label and --label-column"):
         read(root / "t.csv", label="normal", label_column="target")
@@ -118,7 +118,7 @@ def test_one_label_for_all(root: Path) -> None:
 @pytest.mark.parametrize(("no", "yes"), [("0", "1"), ("0.0", "1.0"), ("False", "True"), ("negative", "Positive")])
 def test_usual_words_for_labels(root: Path, no: str, yes: str) -> None:
     listing = read(root / "t.csv", f"image,abnormal\na.png,{no}\nx/b.png,{yes}\n")
-    assert told(listing) == {"a.png": "normal", "x/b.png": "abnormal"}
+    assert labels_by_file(listing) == {"a.png": "normal", "x/b.png": "abnormal"}
 
 
 def test_labels_and_splits_that_say_nothing_are_errors_with_a_line(root: Path) -> None:
@@ -188,7 +188,7 @@ def findings(root: Path) -> str:
 
 def test_images_are_found_by_their_names_below_the_root(root: Path) -> None:
     listing = read(root / "t.csv", findings(root), normal_class="no finding")
-    assert told(listing) == {
+    assert labels_by_file(listing) == {
         "images_a/0a.png": "normal", "images_b/0b.png": "abnormal", "images_c/0c.png": "abnormal",
     }  # fmt: skip
     assert listing.skipped == [("images_d/0d.png", "no label")]
@@ -218,7 +218,7 @@ def test_several_classes_and_an_empty_cell_can_be_named(root: Path) -> None:
 
 def test_a_class_with_a_comma_in_its_name_is_one(root: Path) -> None:
     text = 'image,label\na.png,"fracture, healed"\nx/b.png,none seen\n'
-    assert told(read(root / "t.csv", text, abnormal_class="Fracture, healed")) == {
+    assert labels_by_file(read(root / "t.csv", text, abnormal_class="Fracture, healed")) == {
         "a.png": "abnormal", "x/b.png": "normal",
     }  # fmt: skip
 
@@ -226,9 +226,9 @@ def test_a_class_with_a_comma_in_its_name_is_one(root: Path) -> None:
 def test_only_some_lines_can_be_read(root: Path) -> None:
     text = "image,label,hand,view\na.png,0,1.0,PA\nx/b.png,1,1,AP\nx/c.jpg,elsewhere,0,PA\n"
     listing = read(root / "t.csv", text, only=("Hand=1",))
-    assert told(listing) == {"a.png": "normal", "x/b.png": "abnormal"}
+    assert labels_by_file(listing) == {"a.png": "normal", "x/b.png": "abnormal"}
     assert listing.notes[0] == "--only: 2 of 3 lines are read"
-    assert told(read(root / "t.csv", only=("hand=1", "view = ap"))) == {"x/b.png": "abnormal"}
+    assert labels_by_file(read(root / "t.csv", only=("hand=1", "view = ap"))) == {"x/b.png": "abnormal"}
     with pytest.raises(DataError, match=r"no line of .*t\.csv has view=LL"):
         read(root / "t.csv", only=("view=LL",))
     with pytest.raises(DataError, match=r"'foot'.* image, label, hand, view"):
@@ -260,21 +260,21 @@ def on_three(root: Path, header: str, *lines: str, **options: object) -> Listing
 @pytest.mark.parametrize("options", [{}, {"normal_class": "0", "abnormal_class": "1"}, {"abnormal_class": "1"}])
 def test_minus_one_is_uncertain_and_left_out(root: Path, options: dict[str, str]) -> None:
     listing = on_three(root, "label", "0", "1", "-1.0", **options)
-    assert told(listing) == {"a.png": "normal", "x/b.png": "abnormal"}
+    assert labels_by_file(listing) == {"a.png": "normal", "x/b.png": "abnormal"}
     assert listing.skipped == [("x/c.jpg", "uncertain label")]
     assert "1 labels are '-1.0'" in listing.warnings[0]
 
 
 @pytest.mark.parametrize("label", ["normal", "abnormal"])
 def test_the_user_decides_what_uncertain_is(root: Path, label: str) -> None:
-    assert told(on_three(root, "label", "0", "1", "-1", unsure_label=label))["x/c.jpg"] == label
+    assert labels_by_file(on_three(root, "label", "0", "1", "-1", unsure_label=label))["x/c.jpg"] == label
 
 
 def test_a_column_whose_name_means_normal_is_not_turned_round(root: Path) -> None:
     listing = on_three(root, "No Finding,Mass", "1.0,", "0.0,1.0", ",1.0", label_column="No Finding")
-    assert told(listing) == {"a.png": "normal", "x/b.png": "abnormal"}
+    assert labels_by_file(listing) == {"a.png": "normal", "x/b.png": "abnormal"}
     named = on_three(root, "No Finding", "1", "0", "0", label_column="no finding", abnormal_class="0")
-    assert set(told(named).values()) == {"normal", "abnormal"}
+    assert set(labels_by_file(named).values()) == {"normal", "abnormal"}
     with pytest.raises(DataError, match="'No Finding' means normal"):
         on_three(root, "No Finding", "1", "0", "0", label_column="No Finding", abnormal_class="1")
     with pytest.raises(DataError, match="'Non-displaced fracture'"):
@@ -332,9 +332,9 @@ def test_lines_of_one_image_keep_all_their_values(root: Path) -> None:
 
 def test_conditions_take_several_values_and_exclude(root: Path) -> None:
     text = "image,label,view\na.png,0,PA\nx/b.png,1,AP\nx/c.jpg,1,LL\n"
-    assert told(read(root / "t.csv", text, only=("view=PA|ap",))).keys() == {"a.png", "x/b.png"}
-    assert told(read(root / "t.csv", only=("view!=LL", "view != PA"))).keys() == {"x/b.png"}
-    assert told(read(root / "t.csv", only=("view!=LL|PA",))).keys() == {"x/b.png"}
+    assert labels_by_file(read(root / "t.csv", text, only=("view=PA|ap",))).keys() == {"a.png", "x/b.png"}
+    assert labels_by_file(read(root / "t.csv", only=("view!=LL", "view != PA"))).keys() == {"x/b.png"}
+    assert labels_by_file(read(root / "t.csv", only=("view!=LL|PA",))).keys() == {"x/b.png"}
     with pytest.raises(DataError, match="view=XX"):
         read(root / "t.csv", only=("view=PA|XX",))
     with pytest.raises(DataError, match="view=XX"):
@@ -344,11 +344,14 @@ def test_conditions_take_several_values_and_exclude(root: Path) -> None:
 def test_paths_that_begin_above_the_root_are_found(root: Path) -> None:
     name = root.name
     listing = read(root / "t.csv", f"path,label\n{name}/x/b.png,0\n{name}/x/c.jpg,1\nother/x/b.png,1\n")
-    assert told(listing) == {"x/b.png": "normal", "x/c.jpg": "abnormal"}
+    assert labels_by_file(listing) == {"x/b.png": "normal", "x/c.jpg": "abnormal"}
     assert listing.skipped == [("other/x/b.png", "listed but not on disk")]
     assert f"'{name}/'" in listing.notes[0]
-    assert told(read(root / "t.csv", "path,label\nold/x/b.png,0\nold/a.png,1\n")).keys() == {"x/b.png", "a.png"}
-    assert told(read(root / "x" / "t.csv", "path,label\nx/b.png,0\n")) == {"b.png": "normal"}
+    assert labels_by_file(read(root / "t.csv", "path,label\nold/x/b.png,0\nold/a.png,1\n")).keys() == {
+        "x/b.png",
+        "a.png",
+    }
+    assert labels_by_file(read(root / "x" / "t.csv", "path,label\nx/b.png,0\n")) == {"b.png": "normal"}
     (root / "other").mkdir()
     with pytest.raises(InputError, match="not on disk"):  # of the directory beside it, not of this one
         read(root / "x" / "t.csv", "path,label\nother/b.png,0\n")
@@ -357,7 +360,7 @@ def test_paths_that_begin_above_the_root_are_found(root: Path) -> None:
 @pytest.mark.parametrize("start", ["/data/of/someone/", "D:\\", "C:/x/"])
 def test_paths_of_another_computer_are_found_by_the_root_s_name(root: Path, start: str) -> None:
     listing = read(root / "t.csv", f"path,label\n{start}{root.name}/x/b.png,0\n")
-    assert told(listing) == {"x/b.png": "normal"}
+    assert labels_by_file(listing) == {"x/b.png": "normal"}
     assert start in listing.notes[0]
 
 
@@ -371,7 +374,7 @@ def test_images_of_a_study_stay_together_where_patients_are_unknown(root: Path) 
 def test_a_name_without_suffix_that_two_files_have_is_no_file_s(root: Path) -> None:
     Image.new("L", (4, 4)).save(root / "x" / "b.jpg")
     listing = read(root / "t.csv", "path,label\nx/b,0\na,1\n")
-    assert told(listing) == {"a.png": "abnormal"}
+    assert labels_by_file(listing) == {"a.png": "abnormal"}
     assert listing.skipped[0][1].startswith("in several places")
 
 
@@ -394,7 +397,7 @@ def test_labels_that_another_column_contradicts_are_refused(root: Path) -> None:
     assert on_three(root, "label,class_name", "0,normal", "1,fractured", "1,abnormal").warnings == []
 
 
-def test_a_label_that_is_told_and_left_out_is_a_contradiction(root: Path) -> None:
+def test_a_label_that_is_given_and_left_out_is_a_contradiction(root: Path) -> None:
     for first, second in (("0", "-1"), ("-1", "0")):
         with pytest.raises(DataError, match=r"contradicts an earlier line on a\.png"):
             read(root / "t.csv", f"image,label\nx/b.png,0\na.png,{first}\na.png,{second}\n")
@@ -434,12 +437,12 @@ def test_values_that_tell_of_a_column_s_use_are_named(
 
 
 def test_a_path_from_the_file_system_s_root_is_taken_if_it_lies_in_the_set(root: Path) -> None:
-    assert told(read(root / "t.csv", f"path,label\n{root}/x/b.png,0\n")) == {"x/b.png": "normal"}
+    assert labels_by_file(read(root / "t.csv", f"path,label\n{root}/x/b.png,0\n")) == {"x/b.png": "normal"}
 
 
-def test_spellings_on_disk_are_found_and_told_but_no_file_is_taken_twice(root: Path) -> None:
+def test_spellings_on_disk_are_found_and_reported_but_no_file_is_taken_twice(root: Path) -> None:
     listing = read(root / "t.csv", "path,label\nA.PNG,0\nx/b.jpeg,1\nX/C.jpg,0\nx/c.jpg,1\n")
-    assert told(listing) == {"a.png": "normal", "x/b.png": "abnormal", "x/c.jpg": "abnormal"}
+    assert labels_by_file(listing) == {"a.png": "normal", "x/b.png": "abnormal", "x/c.jpg": "abnormal"}
     assert listing.skipped == [("X/C.jpg", "listed but not on disk")]
     assert len(listing.warnings) == 2
 
@@ -456,7 +459,7 @@ def test_a_workbook_is_refused_with_what_to_do(root: Path) -> None:
 def test_lines_of_several_findings_of_an_image_count_like_a_cell_of_several(root: Path) -> None:
     text = "image,finding\na.png,Mass\na.png,Effusion\na.png,Hernia\nx/b.png,Mass\n"
     listing = read(root / "t.csv", text, label_column="finding", abnormal_class="Effusion")
-    assert told(listing) == {"a.png": "abnormal", "x/b.png": "normal"}
+    assert labels_by_file(listing) == {"a.png": "abnormal", "x/b.png": "normal"}
     assert "2 of them name another finding" in listing.notes[-2]
     for word in ("No finding", "normal", "0"):  # a reader who disagrees
         with pytest.raises(DataError, match=r"contradicts an earlier line on a\.png"):

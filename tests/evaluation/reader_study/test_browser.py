@@ -1,4 +1,4 @@
-"""The page in a real browser: answered by keyboard, left and taken up again, saved, and scored."""
+"""The page in a real browser: answered by keyboard, left and continued, saved, and scored."""
 
 import json
 import time

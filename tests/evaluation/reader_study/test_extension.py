@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from evaluation.reader_study.evaluations import answer, evaluate_options, saved, write_answers, write_evaluation
 
-from xrayaug.errors import ArtifactError, DataError
+from xrayaug.errors import ArtifactError, DataError, InputError
 from xrayaug.evaluation.gather import reader_files
 from xrayaug.evaluation.gather.reader_files import ReaderInputs
 from xrayaug.evaluation.reader_study import study
@@ -77,6 +77,12 @@ def test_results_without_a_study_are_refused_before_anything_is_judged(evaluatio
     with pytest.raises(DataError, match="has no reader study"):  # since --overwrite would delete it
         evaluate.run(evaluate_options(evaluation, reader_results=(results,), overwrite=True))
     assert (evaluation / study.KEY_FILE).is_file()
+
+
+def test_a_missing_file_is_named_also_where_there_is_no_study(evaluation: Path) -> None:
+    missing = evaluation.parent / "nope.json"
+    with pytest.raises(InputError, match=r"nope\.json cannot be read"):
+        evaluate.run(evaluate_options(evaluation, reader_results=(missing,)))
 
 
 def test_a_damaged_file_is_refused_before_anything_is_judged(evaluation: Path) -> None:

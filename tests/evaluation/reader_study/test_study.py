@@ -28,7 +28,7 @@ def runs(home: Path) -> list[Run]:
 
 
 def draw(runs: Sequence[Run], count: int, seed: int, reals: str) -> list[StudyImage]:
-    return study.draw(reader_images.gather_pools(runs, reals), count, seed)
+    return study.draw(reader_images.gather_images(runs, reals).pools, count, seed)
 
 
 def add_study(evaluation: Path, count: int, **changes: Any) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def add_study(evaluation: Path, count: int, **changes: Any) -> dict[str, Any]:
 
 def brightness(drawn: Sequence[StudyImage], *, synthetic: bool) -> set[int]:
     """Mean brightness of the images, to the nearest ten."""
-    means = [each.data.pixels([each.row]).mean() for each in drawn if each.row.synthetic == synthetic]
+    means = [open_dataset(each.data).pixels([each.row]).mean() for each in drawn if each.row.synthetic == synthetic]
     return {round(float(mean), -1) for mean in means}  # type: ignore[misc]
 
 
@@ -47,7 +47,7 @@ def test_half_are_synthetic_and_of_an_odd_number_one_more_is_real(runs: list[Run
     drawn = draw(runs, count, 0, "generator")
     summary = study.summarize(drawn, "generator")
     assert (summary.images, summary.synthetic, summary.real) == (count, synthetic, count - synthetic)
-    assert len({(each.data.path, each.row.image, each.row.row) for each in drawn}) == count
+    assert len({(each.data, each.row.image, each.row.row) for each in drawn}) == count
     assert len({each.name for each in drawn}) == count
 
 
@@ -77,13 +77,15 @@ def test_the_order_is_random(runs: list[Run]) -> None:
 
 def test_all_are_shown_at_the_smallest_size(runs: list[Run]) -> None:
     """The arm's own images have 12 pixels, the synthetic ones 8."""
-    drawn = draw(runs, 4, 0, "arm")
-    assert {each.data.pixels([each.row], 8).shape for each in drawn} == {(1, 8, 8)}
+    images = reader_images.gather_images(runs, "arm")
+    drawn = study.draw(images.pools, 4, 0)
+    assert {each.side for each in drawn} == {8, 12}
+    assert images.read_pixels(drawn).shape == (4, 8, 8)
     assert study.summarize(drawn, "arm").size == 8
 
 
 def test_labels_are_matched(tmp_path: Path, runs: list[Run]) -> None:
-    """As many real images of each label as there are synthetic ones of it."""
+    """There are as many real images of each label as synthetic ones."""
     rows = [row(label=label, patient=f"{label}{number}") for label in ("normal", "abnormal") for number in range(9)]
     made = [row(label=label, synthetic=True, patient="") for label in ("normal", "abnormal", "abnormal", "abnormal")]
     data = open_dataset(write_dataset(tmp_path / "data", rows + made))
@@ -157,7 +159,7 @@ def test_the_key_has_the_truth_and_the_page_has_not(evaluation: Path) -> None:
     assert sum(entry.synthetic for entry in key.truth.values()) == 4
     assert key.name in page
     for name, entry in key.truth.items():
-        (picture,) = open_dataset(evaluation.parent / entry.data).arrays[entry.image][[entry.row]]
+        (picture,) = open_dataset(evaluation.parent / entry.data).arrays[entry.array][[entry.row]]
         assert (picture.mean() > 150) == entry.synthetic
         assert name in page
     data = json.loads(page.split('id="data">')[1].split("</script>")[0])
@@ -168,7 +170,9 @@ def test_the_key_has_the_truth_and_the_page_has_not(evaluation: Path) -> None:
 
 def test_a_study_is_named_by_its_images(evaluation: Path) -> None:
     runs = open_runs(evaluate_options(evaluation).runs)
-    names = {study.make(draw(runs, 6, seed, "generator"), "generator").key.name for seed in (0, 0, 1)}
+    images = reader_images.gather_images(runs, "generator")
+    drawn = [study.draw(images.pools, 6, seed) for seed in (0, 0, 1)]
+    names = {study.make(each, images.read_pixels(each), "generator").key.name for each in drawn}
     assert len(names) == 2
 
 
@@ -194,5 +198,7 @@ def test_a_plan_counts_the_images_and_writes_nothing(home: Path) -> None:
 
 
 def test_the_pictures_are_those_of_the_datasets(runs: list[Run]) -> None:
-    drawn = draw(runs, 4, 0, "generator")
-    assert all(np.ptp(each.data.pixels([each.row])) > 0 for each in drawn)
+    images = reader_images.gather_images(runs, "generator")
+    drawn = study.draw(images.pools, 4, 0)
+    for image, picture in zip(drawn, images.read_pixels(drawn), strict=True):
+        np.testing.assert_array_equal(picture, open_dataset(image.data).arrays[image.row.image][image.row.row])

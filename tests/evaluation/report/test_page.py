@@ -13,12 +13,12 @@ import pytest
 from browser import Browser
 from PIL import Image
 
+from xrayaug.data.dataset import ArmSettings
 from xrayaug.errors import ArtifactError
 from xrayaug.evaluation import serialization
 from xrayaug.evaluation.report import page
 from xrayaug.evaluation.results import (
     ArmResult,
-    ArmSettings,
     ArmVerdict,
     Evaluation,
     PriorShift,
@@ -116,9 +116,9 @@ def test_it_is_accessible_to_screen_readers(outline: Outline) -> None:
 
 
 def test_files_can_be_downloaded_from_it(outline: Outline, evaluation: Path) -> None:
-    taken = {str(each["download"]): str(each["href"]) for each in outline.all("a") if "download" in each}
-    assert set(taken) == {"table5.csv", "verdict.csv", "intervals.csv", "subgroups.csv", "predictions.csv"}
-    for name, address in taken.items():
+    downloads = {str(each["download"]): str(each["href"]) for each in outline.all("a") if "download" in each}
+    assert set(downloads) == {"table5.csv", "verdict.csv", "intervals.csv", "subgroups.csv", "predictions.csv"}
+    for name, address in downloads.items():
         assert base64.b64decode(address.partition(",")[2]) == (evaluation / name).read_bytes()
 
 
@@ -148,7 +148,7 @@ def test_missing_evidence_is_listed(study: Study, tmp_path: Path) -> None:
 
 def test_an_artifact_of_another_kind_is_refused(study: Study, tmp_path: Path) -> None:
     for step in (evaluate.plan, evaluate.run):
-        with pytest.raises(ArtifactError, match=r"is a copies .* expected a fid"):
+        with pytest.raises(ArtifactError, match=r"copies.* expected fid"):
             step(study.options(tmp_path / "out", fid=(study.copies,)))
     assert not (tmp_path / "out").exists()
 

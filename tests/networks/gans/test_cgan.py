@@ -13,7 +13,7 @@ STEPS = 40
 
 
 def variety(images: Tensor) -> float:
-    """How much the images of a label differ, beside how much all images do."""
+    """Return the variance of images within labels, relative to that of all images."""
     within = torch.stack([images[place :: len(LABELS)].std(dim=0) for place in range(len(LABELS))]).square().mean()
     return float((within / images.std(dim=0).square().mean()).detach())
 

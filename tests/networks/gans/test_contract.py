@@ -1,4 +1,4 @@
-"""What every architecture in `gans/` must offer; the listing says which there are."""
+"""Tests of the interface that every architecture in `gans/` implements."""
 
 from dataclasses import fields, replace
 from functools import partial

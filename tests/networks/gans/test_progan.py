@@ -31,7 +31,7 @@ def grown(progress: float) -> tuple[progan.Generator, progan.Discriminator]:
 
 
 def in_use(network: nn.Module, judged: Tensor) -> set[str]:
-    """Which weights a gradient reaches."""
+    """Return the weights that a gradient reaches."""
     torch.autograd.backward(judged.sum())
     return {name for name, weight in network.named_parameters() if weight.grad is not None}
 
@@ -102,7 +102,7 @@ def test_the_discriminator_sees_no_finer_than_the_level() -> None:
 
 
 def test_each_weight_is_in_use_at_some_time_and_those_not_in_use_have_no_gradient() -> None:
-    """So that Adam neither moves them nor counts its steps on them."""
+    """Otherwise Adam would move them, and count its steps on them."""
     g, d = networks()
     used_g, used_d = set(), set()
     for progress in (0.0, *(start + PHASE / 2 for start, _ in FADES), 1.0):
@@ -170,7 +170,7 @@ def test_labels_change_images_and_logits() -> None:
 
 
 def test_parameters_at_full_width() -> None:
-    """By hand, layer by layer, for 64 px: 512 channels up to 32 px, and 256 at 64."""
+    """Expected counts were computed by hand, layer by layer, for 64 px: 512 channels up to 32 px, and 256 at 64."""
     c, top = 512, 256
     with torch.device("meta"):
         g, d = networks(Shape(64, 512))

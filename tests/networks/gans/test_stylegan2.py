@@ -199,7 +199,7 @@ def test_labels_change_images_and_logits() -> None:
 
 
 def test_parameters_at_full_width() -> None:
-    """By hand, layer by layer, for 64 px: 512 channels up to 32 px, and 256 at 64."""
+    """Expected counts were computed by hand, layer by layer, for 64 px: 512 channels up to 32 px, and 256 at 64."""
     c, top, w = 512, 256, 512
     styles = 8 * (w * c + c) + (w * top + top)  # of 9 convolutions, all but the last of 512 channels
     convolutions = 7 * c * c * 9 + c * top * 9 + top * top * 9

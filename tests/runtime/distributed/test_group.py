@@ -80,7 +80,7 @@ def test_all_are_stopped_before_they_could_agree(group: DistributedGroup) -> Non
     assert group.leave(stop) is stop
 
 
-def test_the_others_are_told_of_a_full_disk(group: DistributedGroup) -> None:
+def test_a_full_disk_is_reported_to_the_other_processes(group: DistributedGroup) -> None:
     problem = OSError(28, "No space left on device")
     assert group.leave(problem) is problem
     end = group.heartbeat.find_first_end()

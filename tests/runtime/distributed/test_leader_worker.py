@@ -11,7 +11,8 @@ import pytest
 from xrayaug.errors import PeerError
 from xrayaug.runtime import stopping
 from xrayaug.runtime.distributed import leader_worker
-from xrayaug.runtime.distributed.leader_worker import Array, Leader, Stream
+from xrayaug.runtime.distributed.group import Array
+from xrayaug.runtime.distributed.leader_worker import Leader, Stream
 from xrayaug.runtime.stopping import Stopped
 
 

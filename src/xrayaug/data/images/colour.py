@@ -6,11 +6,11 @@ from PIL import Image
 
 from xrayaug.data.images import bands
 
-Grey = npt.NDArray[np.uint8]  # [H, W]
-Colour = npt.NDArray[np.uint8]  # [H, W, 3]
+GreyImage = npt.NDArray[np.uint8]  # [H, W]
+ColourImage = npt.NDArray[np.uint8]  # [H, W, 3]
 
 
-def read_grey_and_alpha(image: Image.Image) -> tuple[Grey, Grey | None]:
+def read_grey_and_alpha(image: Image.Image) -> tuple[GreyImage, GreyImage | None]:
     """Return an image of up to 8 bits in greyscale [H, W], and its alpha channel [H, W] if it has one."""
     shape = (image.height, image.width)
     target = _target_mode(image)
@@ -35,7 +35,7 @@ def _target_mode(image: Image.Image) -> str:
     return "RGBA" if image.has_transparency_data else "RGB"
 
 
-def composite_over_black(grey: Grey, alpha: Grey) -> None:
+def composite_over_black(grey: GreyImage, alpha: GreyImage) -> None:
     """Composite the image over black in place: `grey * alpha / 255`, rounded."""
     step = max(1, bands.BAND_PIXELS // grey.shape[1])
     for top in range(0, len(grey), step):

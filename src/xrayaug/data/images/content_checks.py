@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from xrayaug.data.images.colour import Grey
+from xrayaug.data.images.colour import GreyImage
 from xrayaug.data.images.opening import UnusableImage, open_image
 from xrayaug.data.images.value_encoding import HIGH_BIT_DEPTH_MODES
 
@@ -21,17 +21,17 @@ MIN_COLOUR_SPREAD = 64  # maximum minus minimum of a pixel's channels; the tint 
 MIN_COLOURED_SHARE = 0.02  # share of sampled pixels above which an image counts as coloured
 
 
-def is_blank(grey: Grey) -> bool:
+def is_blank(grey: GreyImage) -> bool:
     """Return whether the image has one grey level only."""
     return bool(grey.min() == grey.max())
 
 
-def find_suspect_traits(grey: Grey, image: Image.Image) -> tuple[str, ...]:
+def find_suspect_traits(grey: GreyImage, image: Image.Image) -> tuple[str, ...]:
     """Return those of `FEW_GREYS` and `COLOURED` that an image has; it is given in greyscale and as it was opened."""
     return ((FEW_GREYS,) if has_few_greys(grey) else ()) + ((COLOURED,) if is_coloured(image) else ())
 
 
-def has_few_greys(grey: Grey) -> bool:
+def has_few_greys(grey: GreyImage) -> bool:
     """Return whether the image has 2 to `MAX_FEW_GREYS` grey levels, or nearly all its pixels are near two levels.
 
     The second is a mask after lossy compression. A sample of the pixels decides in most cases.

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xrayaug.data.images import content_checks, greyscale, value_ranges
-from xrayaug.data.images.colour import Grey
+from xrayaug.data.images.colour import GreyImage
 from xrayaug.data.images.intensity import LOW_BIT_DEPTHS, IntensityScale, ValueRange
 from xrayaug.data.images.opening import UnusableImage
 from xrayaug.data.images.resizing import resize_square
@@ -98,7 +98,7 @@ def read_value_ranges(root: Path, files: Sequence[str], workers: int = 0) -> Gen
     return _map_files(partial(_read_value_range, root), files, workers)
 
 
-def pixel_sha256(grey: Grey) -> str:
+def pixel_sha256(grey: GreyImage) -> str:
     """Return the sha256 of the shape and the pixels of an image, which identifies it."""
     height, width = grey.shape
     digest = hashlib.sha256(f"{height}x{width}\n".encode())

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from xrayaug.data.images import bands, content_checks
-from xrayaug.data.images.colour import Colour, Grey, composite_over_black, read_grey_and_alpha
+from xrayaug.data.images.colour import ColourImage, GreyImage, composite_over_black, read_grey_and_alpha
 from xrayaug.data.images.intensity import MAX_BIT_DEPTH, IntensityScale, ValueRange, fit_scale
 from xrayaug.data.images.opening import UnusableImage, open_image
 from xrayaug.data.images.orientation import apply_orientation
@@ -33,7 +33,7 @@ DEEP_COLOUR = "16-bit colour"  # Pillow keeps the upper 8 bits
 class Decoded:
     """A decoded greyscale image, with the format of its file."""
 
-    grey: Grey  # [H, W], 0 black to 255 white
+    grey: GreyImage  # [H, W], 0 black to 255 white
     depth: str  # of the file: 1-bit, 8-bit, 8-bit in 16 to 14-bit in 16, 16-bit, 8-bit signed ..., 16-bit colour, float
     mode: str  # Pillow mode of the file
     suspect_traits: tuple[str, ...] = ()  # those of `content_checks.SUSPECT_TRAITS` that the image has
@@ -85,7 +85,7 @@ def convert_to_grey(image: Image.Image, scale: IntensityScale | None = None, inv
     return Decoded(grey, depth, mode, traits)
 
 
-def convert_to_rgb(image: Image.Image, scale: IntensityScale | None = None) -> Colour:
+def convert_to_rgb(image: Image.Image, scale: IntensityScale | None = None) -> ColourImage:
     """Return an opened image of up to 8 bits, upright and in Pillow's RGB, uint8 `[H, W, 3]`.
 
     Raises:
@@ -101,7 +101,7 @@ def convert_to_rgb(image: Image.Image, scale: IntensityScale | None = None) -> C
     return apply_orientation(picture, image)
 
 
-def _scale_to_grey(image: Image.Image, encoding: ValueEncoding, scale: IntensityScale | None) -> tuple[Grey, str]:
+def _scale_to_grey(image: Image.Image, encoding: ValueEncoding, scale: IntensityScale | None) -> tuple[GreyImage, str]:
     """Return an image of more than 8 bits in greyscale, rounded to nearest, and the name of its depth.
 
     Raises:
@@ -136,7 +136,7 @@ def _rescale(values: RawValues, black: int, white: int) -> npt.NDArray[np.uint32
     return (above * np.uint32(255) + np.uint32(full // 2)) // np.uint32(full)
 
 
-def _check_16_bit_colour(grey: Grey, scale: IntensityScale | None) -> None:
+def _check_16_bit_colour(grey: GreyImage, scale: IntensityScale | None) -> None:
     """Refuse 16-bit colour on a scale of fewer bits, because Pillow keeps only the upper 8 of the 16 bits.
 
     Raises:

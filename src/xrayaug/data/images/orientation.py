@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image
 from PIL.ExifTags import Base as Tag
 
-from xrayaug.data.images.colour import Grey
+from xrayaug.data.images.colour import GreyImage
 
-Transform = Callable[[Grey], Grey]
+Transform = Callable[[GreyImage], GreyImage]
 
 ORIENTATION_TRANSFORMS: dict[int, Transform] = {  # EXIF orientation -> transform that makes the image upright
     2: lambda picture: picture[:, ::-1],
@@ -21,7 +21,7 @@ ORIENTATION_TRANSFORMS: dict[int, Transform] = {  # EXIF orientation -> transfor
 }
 
 
-def apply_orientation(picture: Grey, image: Image.Image) -> Grey:
+def apply_orientation(picture: GreyImage, image: Image.Image) -> GreyImage:
     """Apply the EXIF orientation; call it after `load`, which reads the EXIF of PNG and already orients TIFF."""
     turn = ORIENTATION_TRANSFORMS.get(_read_orientation(image))
     return picture if turn is None else np.ascontiguousarray(turn(picture))

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from xrayaug.data.images.colour import Grey
+from xrayaug.data.images.colour import GreyImage
 
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -15,7 +15,7 @@ FILTERS = {
 }
 
 
-def resize_square(grey: Grey, size: int, *, fit: str, resample: str) -> Grey:
+def resize_square(grey: GreyImage, size: int, *, fit: str, resample: str) -> GreyImage:
     """Resize an image uint8 [H, W] to [size, size].
 
     Every filter except nearest is antialiased; benchmarks/README.md lists their errors and times. Pillow's
@@ -44,6 +44,6 @@ def resize_square(grey: Grey, size: int, *, fit: str, resample: str) -> Grey:
     return padded
 
 
-def _resize(grey: Grey, height: int, width: int, resample: str) -> Grey:
+def _resize(grey: GreyImage, height: int, width: int, resample: str) -> GreyImage:
     image = Image.fromarray(np.ascontiguousarray(grey))
     return np.array(image.resize((width, height), FILTERS[resample]))

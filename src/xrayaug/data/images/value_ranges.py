@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from xrayaug.data.images import bands, png
-from xrayaug.data.images.colour import Grey, read_grey_and_alpha
+from xrayaug.data.images.colour import GreyImage, read_grey_and_alpha
 from xrayaug.data.images.intensity import MAX_BIT_DEPTH, ValueRange
 from xrayaug.data.images.opening import UnusableImage, open_image, open_regular_file
 from xrayaug.data.images.value_encoding import (
@@ -69,7 +69,7 @@ def find_value_range(image: Image.Image, encoding: ValueEncoding) -> ValueRange:
     return ValueRange(encoding.kind, lowest, encoding.white if encoding.white < max_value(MAX_BIT_DEPTH) else highest)
 
 
-def find_colour_range(grey: Grey) -> ValueRange:
+def find_colour_range(grey: GreyImage) -> ValueRange:
     """Return the value range of a 16-bit colour image, of which Pillow keeps the upper 8 bits."""
     return ValueRange("colour", 0, int(grey.max()) * 256 + 255 if grey.any() else 0)
 

@@ -23,7 +23,7 @@ from xrayaug.storage.csvfile import Line, Sheet
 
 @dataclass(frozen=True)
 class _Subset:
-    """One of the three sets, and the columns by which its CSV file is recognized."""
+    """Subset of the three, and the columns by which its CSV file is recognized."""
 
     name: str
     split: str  # split of the dataset; the training set is split later

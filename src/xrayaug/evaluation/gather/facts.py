@@ -24,8 +24,13 @@ NAMED_BY_FILE = ("folder", "table")  # sources that call a patient they know not
 PatientKey = tuple[str, str, str]  # source, raw set if the name means nothing outside it, name
 
 
-def gather_facts(runs: Sequence[Run]) -> StudyFacts:
-    """Return the facts about runs that are sorted by arm."""
+def gather_facts(runs: Sequence[Run], screenings: Sequence[Artifact] = ()) -> StudyFacts:
+    """Return the facts about runs.
+
+    Args:
+        runs: sorted by arm.
+        screenings: for copies, of synthetic images whose arms may have been made without a screening.
+    """
     test = runs[0].test
     datasets = _unique_datasets(runs)
     seen = _SeenImages()
@@ -39,9 +44,9 @@ def gather_facts(runs: Sequence[Run]) -> StudyFacts:
         synthetic_held_out=sum(row.synthetic for run in runs for row in (*run.test, *run.valid)),
         test_labels=sorted({row.label for row in test}),
         generators=_gather_generators(with_synthetic, runs[0]),
-        settings=[run.settings for run in runs],
+        settings=[{name: str(value) for name, value in run.settings.items()} for run in runs],
         real_image_differences=_compare_real_images(runs),
-        screening=_gather_screening(with_synthetic),
+        screening=_gather_screening(with_synthetic, screenings),
         arms=[ArmFacts(name, of[0].share_normal, of[0].steps, [run.seed for run in of]) for name, of in arms],
     )
 
@@ -91,7 +96,7 @@ def _gather_generators(datasets: Sequence[Dataset], first: Run) -> GeneratorFact
 
 
 def _patient_keys(data: Dataset, rows: Sequence[Row]) -> set[PatientKey]:
-    """Return the patients of these rows, told from those of other raw sets where names alone do not."""
+    """Return the keys of the patients of these rows: with the raw set where the name means nothing outside it."""
     raw = _find_raw_digest(data.artifact)
     return {(row.source, raw if _is_named_by_file(row) else "", row.patient) for row in rows if row.patient}
 
@@ -133,10 +138,31 @@ def _compare_real_images(runs: Sequence[Run]) -> list[RealImageDifference]:
     return differences
 
 
-def _gather_screening(datasets: Sequence[Dataset]) -> ScreeningFacts:
-    screened = [data.artifact for data in datasets if "copies" in data.artifact.result]
-    kept = max((_count_kept_copies(arm) for arm in screened), default=0)
-    return ScreeningFacts(len(datasets), len(screened), kept)
+def _gather_screening(datasets: Sequence[Dataset], screenings: Sequence[Artifact]) -> ScreeningFacts:
+    """Return the facts about the arms' own screenings, and about `screenings` of arms that were made without one."""
+    kept: list[int] = []
+    used: list[int] = []
+    for data in datasets:
+        if "copies" in data.artifact.result:
+            kept.append(_count_kept_copies(data.artifact))
+        else:
+            flagged = [number for each in screenings if (number := _count_flagged(data, each)) is not None]
+            used += flagged[:1]
+    return ScreeningFacts(len(datasets), len(kept) + len(used), max(kept, default=0), max(used, default=0))
+
+
+def _count_flagged(data: Dataset, screening: Artifact) -> int | None:
+    """Count the synthetic images of an arm that a screening flagged; None if it screened another set of images."""
+    drawn_from, screened = (each.manifest["inputs"].get("synthetic", {}) for each in (data.artifact, screening))
+    if not drawn_from or drawn_from["sha256"] != screened.get("sha256"):
+        return None
+    try:
+        synthetic = Dataset(data.artifact.open_input("synthetic", "dataset")).select(synthetic=True)
+    except InputError:
+        return None
+    numbers = {number for number in screening.get(list, "result", "quarantined") if isinstance(number, int)}
+    flagged = {(f"synthetic/{row.image}", row.row) for number, row in enumerate(synthetic) if number in numbers}
+    return sum((row.image, row.row) in flagged for row in data.rows if row.synthetic)
 
 
 def _count_kept_copies(arm: Artifact) -> int:

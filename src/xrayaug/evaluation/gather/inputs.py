@@ -44,14 +44,14 @@ def gather(options: Evaluate, environment: Mapping[str, Any]) -> Inputs:
     """
     runs = open_runs(options.runs, options.local_cache)
     requested = report_sources.open_requested(options)
-    _warn(runs)
     groups = _group_images(runs[0].test, options.by)
+    _warn(runs)
     return Inputs(
         runs=runs,
         test=count_test_set(runs[0].test),
         split_by=split_by(runs),
         groups=groups,
-        facts=facts.gather_facts(runs),
+        facts=facts.gather_facts(runs, requested.screenings),
         evidence=report_sources.gather_evidence(options, runs, requested, environment),
     )
 

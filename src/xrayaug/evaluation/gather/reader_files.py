@@ -20,10 +20,10 @@ MAX_BYTES = 4 << 20  # a thousand images with a long comment each are smaller
 
 @dataclass(frozen=True)
 class ReaderInputs:
-    """What a command gives of readers: their answers, and the study that it is about to replace, if there is one."""
+    """Answers of readers, and the name of the study that the command is about to replace; None if there is none."""
 
     answers: Sequence[ReaderAnswers] = ()
-    replaced_study: str | None = None  # its name
+    replaced_study: str | None = None
 
 
 def gather_readers(options: Evaluate) -> ReaderInputs:
@@ -41,11 +41,11 @@ def read_answers(options: Evaluate) -> list[ReaderAnswers]:
     Raises:
         InputError: one is missing, damaged or foreign, or there is no study that it could belong to.
     """
-    paths = options.reader_results or ()
+    readers = read_files(options.reader_results or ())
     is_kept = artifacts.is_artifact(options.out) and not options.overwrite and (options.out / KEY_FILE).is_file()
-    if paths and options.reader_study is None and not is_kept:
+    if readers and options.reader_study is None and not is_kept:
         raise study.no_study(options.out)
-    return read_files(paths)
+    return readers
 
 
 def read_files(paths: Sequence[Path]) -> list[ReaderAnswers]:

@@ -1,30 +1,45 @@
-"""Collect the images that a reader study can be drawn from: synthetic and real training images, each once.
+"""Collect the images that a reader study can be drawn from, and read the pixels of those that were drawn."""
 
-Their pixels are not read: a `StudyImage` reads them from its dataset when the page is made.
-"""
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from collections.abc import Iterable, Sequence
+import numpy as np
 
 from xrayaug.data.dataset import Dataset, Row
+from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import DataError, InputError
 from xrayaug.evaluation.gather import facts
 from xrayaug.evaluation.gather.runs import Run, open_runs
-from xrayaug.evaluation.reader_study.study import StudyImage, StudyPools
+from xrayaug.evaluation.reader_study.study import StudyImage, StudyPools, shown_size
 from xrayaug.options import Evaluate
 from xrayaug.storage import artifacts
 
 
-def open_pools(options: Evaluate) -> StudyPools:
+@dataclass(frozen=True)
+class ReaderImages:
+    """The images that a reader study can be drawn from, and the datasets that hold them."""
+
+    pools: StudyPools
+    datasets: Mapping[Path, Dataset]  # by directory
+
+    def read_pixels(self, drawn: Sequence[StudyImage]) -> Pixels:
+        """Read the pictures of images, resized to the smallest of them, `[N, S, S]`."""
+        size = shown_size(drawn)
+        return np.concatenate([self.datasets[image.data].pixels([image.row], size) for image in drawn])
+
+
+def open_images(options: Evaluate) -> ReaderImages:
     """Open the runs of an evaluation and collect the images that its reader study can show.
 
     Raises:
         InputError: a run cannot be opened.
         DataError: what the generator learnt from cannot be found.
     """
-    return gather_pools(open_runs(options.runs, options.local_cache), options.reader_reals)
+    return gather_images(open_runs(options.runs, options.local_cache), options.reader_reals)
 
 
-def gather_pools(runs: Sequence[Run], reals: str) -> StudyPools:
+def gather_images(runs: Sequence[Run], reals: str) -> ReaderImages:
     """Collect the images that a reader study can show.
 
     Args:
@@ -36,7 +51,9 @@ def gather_pools(runs: Sequence[Run], reals: str) -> StudyPools:
     """
     arms = _list_arms(runs)
     synthetic = [(data, row) for data in arms for row in data.select(split="train", synthetic=True)]
-    return StudyPools(_drop_repeated(synthetic), _drop_repeated(_list_real_images(arms, reals)), reals)
+    real = list(_list_real_images(arms, reals))
+    pools = StudyPools(_drop_repeated(synthetic), _drop_repeated(real), reals)
+    return ReaderImages(pools, {data.path: data for data, _ in (*synthetic, *real)})
 
 
 def _list_arms(runs: Sequence[Run]) -> list[Dataset]:
@@ -60,11 +77,15 @@ def _list_real_images(arms: Sequence[Dataset], reals: str) -> Iterable[tuple[Dat
 
 def _drop_repeated(images: Iterable[tuple[Dataset, Row]]) -> list[StudyImage]:
     """Return each picture once: the doses of the arms are nested."""
-    return list({_identify(data, row): StudyImage(data, row) for data, row in images}.values())
+    return list({_identify(data, row): _to_study_image(data, row) for data, row in images}.values())
+
+
+def _to_study_image(data: Dataset, row: Row) -> StudyImage:
+    return StudyImage(data.path, row, int(max(data.arrays[row.image].shape[1:])))
 
 
 def _identify(data: Dataset, row: Row) -> tuple[str, str, int]:
-    """Return what tells pictures apart: the artifact that holds the array, the array and the place in it."""
+    """Return the key of a picture: the artifact that holds the array, the array and the place in it."""
     inputs, _, array = row.image.rpartition("/")  # names of inputs, one inside the other
     if not inputs:
         return artifacts.digest(data.path), array, row.row

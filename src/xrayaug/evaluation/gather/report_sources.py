@@ -15,11 +15,11 @@ from xrayaug.errors import InputError
 from xrayaug.evaluation.evidence import (
     DistanceEvidence,
     Evidence,
-    Floor,
-    FloorMeasure,
+    FloorEvidence,
     GanLog,
     ImageGrid,
     LogRecord,
+    MeasureEvidence,
     Provenance,
     ScreeningEvidence,
 )
@@ -177,17 +177,17 @@ def _read_distance(artifact: Artifact) -> DistanceEvidence:
     )
 
 
-def _read_floor(artifact: Artifact) -> Floor | None:
+def _read_floor(artifact: Artifact) -> FloorEvidence | None:
     floor = artifact.result.get("floor")
     if not isinstance(floor, dict):
         return None
     names = {"fid": "FID" if "fid" in artifact.result else "Fréchet distance", "kid": "Kernel distance (KID)"}
     parts = ("value", "floor", "floor_sd", "excess", "ratio")
     measures = [
-        FloorMeasure(names.get(name, name.capitalize()), *(_to_number(values.get(part)) for part in parts))
+        MeasureEvidence(names.get(name, name.capitalize()), *(_to_number(values.get(part)) for part in parts))
         for name, values in floor["measures"].items()
     ]
-    return Floor(artifact.get(int, "result", "floor", "n"), measures)
+    return FloorEvidence(artifact.get(int, "result", "floor", "n"), measures)
 
 
 def _read_screening(artifact: Artifact) -> ScreeningEvidence:

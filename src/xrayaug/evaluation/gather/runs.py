@@ -10,19 +10,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from xrayaug.data.dataset import Dataset, Row, cached_files, read_arm
+from xrayaug.data.dataset import ArmSettings, Dataset, Row, cached_files, read_arm
 from xrayaug.data.images.arrays import MAX_SIDE
 from xrayaug.data.images.stack import Stack
 from xrayaug.errors import DataError, UsageError
 from xrayaug.evaluation.predictions import RunInfo
-from xrayaug.evaluation.results import ArmSettings
 from xrayaug.networks import classifier
 from xrayaug.networks.classifier import Classifier
+from xrayaug.options import TrainClassifier
 from xrayaug.runtime import console
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Artifact
 from xrayaug.storage.files import WEIGHTS_FILE
 
+DEFAULTS_LEFT_OUT = {"train": TrainClassifier.train, "views": TrainClassifier.views}  # by TrainClassifier.identity
 ArmKey = tuple[float, float, str, str]  # share of real images, percent added, label of what was added, control
 
 
@@ -46,9 +47,7 @@ class Run:
     @property
     def arm(self) -> ArmSettings:
         """Settings of the arm it was trained on."""
-        arm = read_arm(self.artifact)
-        control = None if arm.get("control") is None else str(arm["control"])
-        return ArmSettings(arm["real_fraction"], arm["percent"], arm["label"], arm["added"], control)
+        return read_arm(self.artifact).settings
 
     @property
     def info(self) -> RunInfo:
@@ -67,8 +66,12 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Options of training but the seed; a weights file is given by its content, not by its path."""
-        settings = {name: value for name, value in self.artifact.options.items() if name != "seed"}
+        """Options of training but the seed; a weights file is given by its content, not by its path.
+
+        A manifest leaves out `train` and `views` at their defaults, so that it stays that of a run from before they
+        were options. They are filled in here: a run without them was trained with their defaults.
+        """
+        settings = DEFAULTS_LEFT_OUT | {name: value for name, value in self.artifact.options.items() if name != "seed"}
         started_from = self.artifact.manifest["inputs"].get("weights")
         return settings | ({"weights": f"a file with sha256 {started_from['sha256'][:8]}"} if started_from else {})
 
@@ -106,9 +109,9 @@ class Run:
     @property
     def share_normal(self) -> float:
         """Share of normal training images, as a reweighted control counts them; NaN without images."""
-        prior = read_arm(self.artifact).get("prior")
+        prior = read_arm(self.artifact).prior
         labels = [row.label for row in self.data.select(split="train")]
-        if isinstance(prior, dict):
+        if prior is not None:
             return float(prior["normal"]) / (float(prior["normal"]) + float(prior["abnormal"]))
         return labels.count("normal") / len(labels) if labels else math.nan
 

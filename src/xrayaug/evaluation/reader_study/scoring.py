@@ -34,7 +34,7 @@ UNANSWERED = Answer(None, None, 0.0, (), "")
 
 
 @dataclass(frozen=True)
-class Case:
+class Trial:
     """An image with the truth about it and the answer of one reader."""
 
     image: str
@@ -59,26 +59,26 @@ def score(key: StudyKey, readers: Sequence[ReaderAnswers], seed: int) -> StudySc
     Raises:
         DataError: a file is of another study, names an image that is not in it, or answers nothing.
     """
-    cases = {each.reader: _match_answers(key, each) for each in readers}
+    trials = {each.reader: _match_answers(key, each) for each in readers}
     return StudyScores(
         study=key.name,
         images=len(key.truth),
-        readers=[_score_reader(each, cases[each.reader], len(key.truth)) for each in readers],
-        agreement=[_measure_agreement(*pair) for pair in itertools.combinations(cases.items(), 2)],
-        mean_accuracy=_average_readers(list(key.truth), list(cases.values()), seed),
-        defects=_count_defects(list(cases.values())),
-        image_scores=[_score_image(name, truth, cases) for name, truth in key.truth.items()],
+        readers=[_score_reader(each, trials[each.reader], len(key.truth)) for each in readers],
+        agreement=[_measure_agreement(*pair) for pair in itertools.combinations(trials.items(), 2)],
+        mean_accuracy=_average_readers(list(key.truth), list(trials.values()), seed),
+        defects=_count_defects(list(trials.values())),
+        image_scores=[_score_image(name, truth, trials) for name, truth in key.truth.items()],
         comments=[
             Comment(
                 one_line(reader),
-                case.image,
-                NAMES[case.synthetic],
-                NAMES[case.answer.synthetic],
-                case.answer.comment,
+                trial.image,
+                NAMES[trial.synthetic],
+                NAMES[trial.answer.synthetic],
+                trial.answer.comment,
             )
-            for reader, reader_cases in cases.items()
-            for case in reader_cases
-            if case.answer.comment.strip()
+            for reader, reader_trials in trials.items()
+            for trial in reader_trials
+            if trial.answer.comment.strip()
         ],
     )
 
@@ -105,8 +105,8 @@ def sensitivity_index(hits: int, synthetic: int, false_alarms: int, real: int) -
     return SensitivityIndex(z_hits - z_false_alarms, -(z_hits + z_false_alarms) / 2)
 
 
-def _match_answers(key: StudyKey, reader: ReaderAnswers) -> list[Case]:
-    """Return one case for each image of the key; an image that the file lacks is not answered."""
+def _match_answers(key: StudyKey, reader: ReaderAnswers) -> list[Trial]:
+    """Return one trial for each image of the key; an image that the file lacks is not answered."""
     if reader.study != key.name:
         raise DataError(
             f"{reader.path} answers the reader study {one_line(reader.study)}, and the key is of {key.name}",
@@ -115,20 +115,20 @@ def _match_answers(key: StudyKey, reader: ReaderAnswers) -> list[Case]:
     foreign = [name for name in reader.answers if name not in key.truth]
     if foreign:
         raise DataError(f"{reader.path} answers the image {one_line(foreign[0])}, which is not in the study")
-    cases = [
-        Case(name, truth.synthetic, truth.label, reader.answers.get(name, UNANSWERED))
+    trials = [
+        Trial(name, truth.synthetic, truth.label, reader.answers.get(name, UNANSWERED))
         for name, truth in key.truth.items()
     ]
-    if all(case.answer.synthetic is None for case in cases):
+    if all(trial.answer.synthetic is None for trial in trials):
         raise DataError(f"{reader.path} holds no answer", "its reader has not called any image real or synthetic")
-    return cases
+    return trials
 
 
-def _score_reader(reader: ReaderAnswers, cases: Sequence[Case], images: int) -> ReaderScores:
-    answered = [case for case in cases if case.answer.synthetic is not None]
-    synthetic, real = ([case for case in answered if case.synthetic == kind] for kind in (True, False))
-    correct = sum(case.is_correct for case in answered)
-    hits, false_alarms = sum(case.is_correct for case in synthetic), sum(not case.is_correct for case in real)
+def _score_reader(reader: ReaderAnswers, trials: Sequence[Trial], images: int) -> ReaderScores:
+    answered = [trial for trial in trials if trial.answer.synthetic is not None]
+    synthetic, real = ([trial for trial in answered if trial.synthetic == kind] for kind in (True, False))
+    correct = sum(trial.is_correct for trial in answered)
+    hits, false_alarms = sum(trial.is_correct for trial in synthetic), sum(not trial.is_correct for trial in real)
     return ReaderScores(
         reader=one_line(reader.reader),
         file=one_line(reader.path.name),
@@ -141,33 +141,33 @@ def _score_reader(reader: ReaderAnswers, cases: Sequence[Case], images: int) -> 
         specificity=_estimate_correct(real),
         index=sensitivity_index(hits, len(synthetic), false_alarms, len(real)),
         auroc=_auroc(answered),
-        median_seconds=float(np.median([case.answer.seconds for case in answered])),
-        labels={label: _estimate_correct([case for case in answered if case.label == label]) for label in LABELS},
+        median_seconds=float(np.median([trial.answer.seconds for trial in answered])),
+        labels={label: _estimate_correct([trial for trial in answered if trial.label == label]) for label in LABELS},
     )
 
 
-def _estimate_correct(cases: Sequence[Case]) -> Proportion:
-    return estimate_proportion(sum(case.is_correct for case in cases), len(cases))
+def _estimate_correct(trials: Sequence[Trial]) -> Proportion:
+    return estimate_proportion(sum(trial.is_correct for trial in trials), len(trials))
 
 
-def _auroc(answered: Sequence[Case]) -> float | None:
+def _auroc(answered: Sequence[Trial]) -> float | None:
     """Return the area under the ROC curve of the confidence, from certainly real to certainly synthetic.
 
     None if an answer lacks its confidence, or if it is undefined.
     """
-    confidences = [case.answer.confidence for case in answered]
+    confidences = [trial.answer.confidence for trial in answered]
     if any(confidence is None for confidence in confidences):
         return None
     signed = [
-        (confidence or 0) * (1 if case.answer.synthetic else -1)
-        for case, confidence in zip(answered, confidences, strict=True)
+        (confidence or 0) * (1 if trial.answer.synthetic else -1)
+        for trial, confidence in zip(answered, confidences, strict=True)
     ]
     return classification.auroc(
-        [int(case.synthetic) for case in answered], [0.5 + value / (2 * MAX_CONFIDENCE) for value in signed]
+        [int(trial.synthetic) for trial in answered], [0.5 + value / (2 * MAX_CONFIDENCE) for value in signed]
     )
 
 
-def _measure_agreement(one: tuple[str, Sequence[Case]], other: tuple[str, Sequence[Case]]) -> Agreement:
+def _measure_agreement(one: tuple[str, Sequence[Trial]], other: tuple[str, Sequence[Trial]]) -> Agreement:
     """Return Cohen's kappa of two readers over the images that both answered; None if chance alone agrees always."""
     pairs = [(a.answer.synthetic, b.answer.synthetic) for a, b in zip(one[1], other[1], strict=True)]
     both = {(a, b): pairs.count((a, b)) for a, b in itertools.product((True, False), repeat=2)}
@@ -175,15 +175,15 @@ def _measure_agreement(one: tuple[str, Sequence[Case]], other: tuple[str, Sequen
     return Agreement([one_line(one[0]), one_line(other[0])], sum(both.values()), kappa)
 
 
-def _average_readers(names: Sequence[str], cases: Sequence[Sequence[Case]], seed: int) -> MeanAccuracy | None:
+def _average_readers(names: Sequence[str], trials: Sequence[Sequence[Trial]], seed: int) -> MeanAccuracy | None:
     """Estimate the mean accuracy over readers, with both readers and images as samples, by `intervals.estimate`.
 
     None with one reader, or if it is undefined.
     """
-    if len(cases) < 2:
+    if len(trials) < 2:
         return None
-    answered = np.array([[case.answer.synthetic is not None for case in reader_cases] for reader_cases in cases], float)
-    correct = np.array([[case.is_correct for case in reader_cases] for reader_cases in cases], float)
+    answered = np.array([[trial.answer.synthetic is not None for trial in by_reader] for by_reader in trials], float)
+    correct = np.array([[trial.is_correct for trial in by_reader] for by_reader in trials], float)
     correct *= answered  # [S, N]
     images: Labels = np.arange(len(names))
     drawn = bootstrap.draw_resamples(images, RESAMPLES, seed).astype(np.float64)
@@ -194,28 +194,28 @@ def _average_readers(names: Sequence[str], cases: Sequence[Sequence[Case]], seed
     if estimate is None:
         return None
     low, high = estimate.interval()
-    return MeanAccuracy(len(cases), estimate.value, max(low, 0.0), min(high, 1.0))
+    return MeanAccuracy(len(trials), estimate.value, max(low, 0.0), min(high, 1.0))
 
 
-def _count_defects(cases: Sequence[Sequence[Case]]) -> dict[str, dict[str, int]]:
+def _count_defects(trials: Sequence[Sequence[Trial]]) -> dict[str, dict[str, int]]:
     """Count the answers that name each defect, by kind of image."""
-    all_cases = list(itertools.chain.from_iterable(cases))
+    all_trials = list(itertools.chain.from_iterable(trials))
     return {
-        name: {NAMES[kind]: sum(name in case.answer.defects for case in all_cases if case.synthetic == kind)
+        name: {NAMES[kind]: sum(name in trial.answer.defects for trial in all_trials if trial.synthetic == kind)
                for kind in (True, False)}
         for name in DEFECTS
     }  # fmt: skip
 
 
-def _score_image(name: str, truth: KeyEntry, cases: Mapping[str, Sequence[Case]]) -> ImageScores:
-    answers = [case.answer for reader_cases in cases.values() for case in reader_cases if case.image == name]
+def _score_image(name: str, truth: KeyEntry, trials: Mapping[str, Sequence[Trial]]) -> ImageScores:
+    answers = [trial.answer for reader_trials in trials.values() for trial in reader_trials if trial.image == name]
     defects = [defect for answer in answers for defect in answer.defects]
     return ImageScores(
         image=name,
         truth=NAMES[truth.synthetic],
         label=truth.label,
         data=truth.data,
-        array=truth.image,
+        array=truth.array,
         row=truth.row,
         called_synthetic=sum(answer.synthetic is True for answer in answers),
         called_real=sum(answer.synthetic is False for answer in answers),

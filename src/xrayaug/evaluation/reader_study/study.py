@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -28,33 +28,14 @@ STREAM = 7  # of random numbers, beside the seed, that only the draws of a reade
 STUDY_DIGITS = 16  # hexadecimal digits of a sha256, which are the name of a study
 
 
-class ImageSource(Protocol):
-    """The part of an opened dataset that a study needs: its pixels stay on disk until they are asked for here."""
-
-    @property
-    def path(self) -> Path:
-        """Its directory."""
-
-    @property
-    def arrays(self) -> Mapping[str, Pixels]:
-        """Its arrays by name, `[N, H, W]` each."""
-
-    def pixels(self, rows: Sequence[Row], size: int | None = None) -> Pixels:
-        """Return the pictures of rows, resized to `size`, `[N, S, S]`."""
-
-
 @dataclass(frozen=True)
 class StudyImage:
-    """An image of the study: its dataset, its row there, and its name on the page."""
+    """An image of the study: its dataset, its row there, its size, and its name on the page."""
 
-    data: ImageSource
+    data: Path  # directory of the dataset
     row: Row
+    side: int  # height or width, the larger of the two, in pixels
     name: str = ""
-
-    @property
-    def side(self) -> int:
-        """Height and width of its array's pictures, the larger of the two, in pixels."""
-        return int(max(self.data.arrays[self.row.image].shape[1:]))
 
 
 @dataclass(frozen=True)
@@ -97,7 +78,7 @@ class KeyEntry:
     source: str
     file: str
     data: str  # name of the dataset
-    image: str  # array of the dataset
+    array: str  # of the dataset
     row: int  # in the array
 
 
@@ -116,7 +97,7 @@ class StudyKey:
 
 
 @dataclass(frozen=True)
-class Study:
+class ReaderStudy:
     """A study that is ready to be written: the page for readers and its key."""
 
     page: str  # HTML
@@ -150,6 +131,11 @@ def draw(pools: StudyPools, count: int, seed: int) -> list[StudyImage]:
     return [replace(shown[place], name=f"{name:08x}") for place, name in zip(order, names, strict=True)]
 
 
+def shown_size(drawn: Sequence[StudyImage]) -> int:
+    """Return the size at which all images are shown: the smallest, so that none is enlarged or has more detail."""
+    return min(image.side for image in drawn)
+
+
 def summarize(drawn: Sequence[StudyImage], reals: str) -> StudySummary:
     """Count the images of a study that has no name yet."""
     return StudySummary(
@@ -158,22 +144,27 @@ def summarize(drawn: Sequence[StudyImage], reals: str) -> StudySummary:
         synthetic=sum(each.row.synthetic for each in drawn),
         real=sum(not each.row.synthetic for each in drawn),
         labels={label: sum(each.row.label == label for each in drawn) for label in LABELS},
-        size=_size(drawn),
+        size=shown_size(drawn),
         reals=reals,
     )
 
 
-def make(drawn: Sequence[StudyImage], reals: str) -> Study:
-    """Make the page that shows the images in this order, and its key; the pixels are read here."""
-    size = _size(drawn)
+def make(drawn: Sequence[StudyImage], pixels: Pixels, reals: str) -> ReaderStudy:
+    """Make the page that shows the images in this order, and its key.
+
+    Args:
+        drawn: the images, in the order in which they are shown.
+        pixels: their pictures at `shown_size`, `[N, S, S]`.
+        reals: origin of the real images: `generator` or `arm`.
+    """
     shown = [
-        PageImage(image.name, contact_sheets.encode_png(image.data.pixels([image.row], size)[0])) for image in drawn
+        PageImage(image.name, contact_sheets.encode_png(picture)) for image, picture in zip(drawn, pixels, strict=True)
     ]
     lines = [f"{image.name} {files.sha256_bytes(image.png)}" for image in shown]
     name = files.sha256_bytes("\n".join(lines).encode())[:STUDY_DIGITS]
     summary = replace(summarize(drawn, reals), study=name)
     key = StudyKey(FORMAT, summary, {image.name: _describe_image(image) for image in drawn})
-    return Study(page.render(name, shown), key)
+    return ReaderStudy(page.render(name, shown), key)
 
 
 def check_same(existing: StudySummary, count: int, reals: str) -> None:
@@ -229,11 +220,6 @@ def _draw_real(pools: StudyPools, wanted: Mapping[str, int], random: np.random.G
     return drawn
 
 
-def _size(drawn: Sequence[StudyImage]) -> int:
-    """Return the size at which all images are shown: the smallest, so that none is enlarged or has more detail."""
-    return min(image.side for image in drawn)
-
-
 def _describe_image(image: StudyImage) -> KeyEntry:
     row = image.row
-    return KeyEntry(row.synthetic, row.label, row.source, row.file, image.data.path.name, row.image, row.row)
+    return KeyEntry(row.synthetic, row.label, row.source, row.file, image.data.name, row.image, row.row)

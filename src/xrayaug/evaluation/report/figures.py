@@ -35,7 +35,7 @@ def accuracy(evaluation: Evaluation) -> Figure:
     series = {
         name: [_make_point(arm.name, arm.settings.percent, arm.intervals["image"][HALF]["accuracy"], seeds[arm.name])
                for arm in arms]
-        for name, arms in tables.group_by_kind(evaluation.arms).items()
+        for name, arms in tables.group_into_lines(evaluation.arms).items()
     }  # fmt: skip
     described = "; ".join(f"{arm.name}: {tables.format_interval(arm.intervals['image'][HALF]['accuracy'], '.3f')}"
                           for arm in evaluation.arms)  # fmt: skip

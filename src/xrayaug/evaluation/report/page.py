@@ -16,7 +16,7 @@ from xrayaug.data.dataset import BALANCE
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.evaluation import predictions, tables, verdict
-from xrayaug.evaluation.evidence import DistanceEvidence, Evidence, Floor, ImageGrid, ScreeningEvidence
+from xrayaug.evaluation.evidence import DistanceEvidence, Evidence, FloorEvidence, ImageGrid, ScreeningEvidence
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.report import figures
 from xrayaug.evaluation.report.figures import Figure
@@ -272,7 +272,7 @@ def _view_distance(distance: DistanceEvidence) -> DistanceView:
     )
 
 
-def _floor_table(floor: Floor | None) -> Table | None:
+def _floor_table(floor: FloorEvidence | None) -> Table | None:
     if floor is None:
         return None
     rows = [
@@ -282,7 +282,7 @@ def _floor_table(floor: Floor | None) -> Table | None:
         )
         for each in floor.measures
     ]
-    columns = ("Measure", "Value", "Floor", "SD of the floor", "Excess", "Ratio")
+    columns = ("Measure", "Value", "FloorEvidence", "SD of the floor", "Excess", "Ratio")
     title = f"Compared with the floor, the value between real images and other real images, at {floor.n} images"
     return Table(title, columns, rows)
 

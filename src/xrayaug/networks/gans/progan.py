@@ -18,7 +18,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from xrayaug.networks.equalized_lr import GAIN, Conv2d, Linear, full_precision, leaky_relu, minibatch_stddev, pixel_norm
+from xrayaug.networks.equalized_lr import (
+    BASE_SIZE,
+    GAIN,
+    Conv2d,
+    Linear,
+    count_channels,
+    full_precision,
+    leaky_relu,
+    list_resolutions,
+    minibatch_stddev,
+    pixel_norm,
+)
 from xrayaug.networks.gans import Recipe, Shape
 
 PAPER = "Karras et al. 2018, arXiv:1710.10196"
@@ -26,9 +37,6 @@ SIZES = (32, 64, 128, 256, 512)
 CONDITIONAL = "optional"
 OUTPUT = "logit"
 
-FIRST = 4  # pixels that both networks begin with
-BUDGET = 16384  # channels times side length in pixels, for sizes with fewer than `MAX_CHANNELS`
-MAX_CHANNELS = 512
 GROWING = 0.5  # share of the training until full size is faded in
 
 
@@ -105,7 +113,7 @@ class Generator(nn.Module):
         super().__init__()
         channels = _channels(shape)
         self.embedding = nn.Embedding(shape.classes, shape.latent) if shape.classes else None
-        self.dense = Linear(shape.latent * (2 if shape.classes else 1), channels[0] * FIRST**2, gain=GAIN)
+        self.dense = Linear(shape.latent * (2 if shape.classes else 1), channels[0] * BASE_SIZE**2, gain=GAIN)
         self.convolution = Conv2d(channels[0], channels[0], 3)
         self.blocks = nn.ModuleList(GeneratorBlock(before, after) for before, after in pairwise(channels))
         self.to_image = nn.ModuleList(Conv2d(count, 1, 1, gain=1.0) for count in channels)
@@ -131,7 +139,7 @@ class Generator(nn.Module):
         x = pixel_norm(z.float())
         if self.embedding is not None:
             x = torch.cat([x, pixel_norm(self.embedding(labels))], dim=1)
-        hidden = pixel_norm(leaky_relu(self.dense(x)).reshape(len(x), -1, FIRST, FIRST))
+        hidden = pixel_norm(leaky_relu(self.dense(x)).reshape(len(x), -1, BASE_SIZE, BASE_SIZE))
         hidden = hidden.contiguous(memory_format=torch.channels_last)
         return pixel_norm(leaky_relu(self.convolution(hidden)))
 
@@ -169,7 +177,7 @@ class Discriminator(nn.Module):
         self.from_image = nn.ModuleList(Conv2d(1, count, 1) for count in channels)
         self.blocks = nn.ModuleList(DiscriminatorBlock(before, after) for after, before in pairwise(channels))
         self.convolution = Conv2d(channels[0] + 1, channels[0], 3)
-        self.dense = Linear(channels[0] * FIRST**2, channels[0], gain=GAIN)
+        self.dense = Linear(channels[0] * BASE_SIZE**2, channels[0], gain=GAIN)
         self.score = Linear(channels[0], 1, bias=None)  # a bias would cancel in differences of scores
         self.embedding = nn.Embedding(shape.classes, channels[0]) if shape.classes else None
         self.growth = Growth(len(self.blocks))
@@ -257,5 +265,4 @@ def _reduced(images: Tensor, factor: int) -> Tensor:
 
 def _channels(shape: Shape) -> list[int]:
     """Return the number of channels at 4 pixels, at 8, and so on up to the image's size."""
-    sizes = [FIRST * 2**doublings for doublings in range((shape.size // FIRST).bit_length())]
-    return [max(1, round(shape.width * min(BUDGET / size, MAX_CHANNELS))) for size in sizes]
+    return [count_channels(pixels, shape.width) for pixels in list_resolutions(shape.size)]

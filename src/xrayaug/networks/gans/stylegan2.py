@@ -17,12 +17,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from xrayaug.networks.equalized_lr import (
+    BASE_SIZE,
     EPSILON,
     GAIN,
     Conv2d,
     Linear,
+    count_channels,
     full_precision,
     leaky_relu,
+    list_resolutions,
     minibatch_stddev,
     pixel_norm,
 )
@@ -34,9 +37,6 @@ SIZES = (32, 64, 128, 256, 512)
 CONDITIONAL = "optional"
 OUTPUT = "logit"
 
-FIRST = 4  # pixels that the generator starts from and the discriminator ends at
-BUDGET = 16384  # channels times side length in pixels, for sizes with fewer than `MAX_CHANNELS`
-MAX_CHANNELS = 512
 MAPPING_RATE = 0.01  # factor of the mapping network's learning rate
 MAPPING_DEPTH = 2
 AVERAGING = 0.998  # decay per step of the average style, after the first 500 steps
@@ -86,8 +86,8 @@ class Generator(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.mapping = Mapping(shape)
-        self.constant = Constant(_channels(FIRST, shape.width))
-        self.blocks = nn.ModuleList(SynthesisBlock(pixels, shape) for pixels in _resolutions(shape.size))
+        self.constant = Constant(count_channels(BASE_SIZE, shape.width))
+        self.blocks = nn.ModuleList(SynthesisBlock(pixels, shape) for pixels in list_resolutions(shape.size))
         self.register_buffer("average", torch.zeros(max(1, shape.classes), shape.latent))
         self.register_buffer("noted", torch.zeros(max(1, shape.classes), 1))
         self.register_buffer("path_length", torch.zeros(()))
@@ -125,7 +125,7 @@ class Generator(nn.Module):
     def synthesised(self, w: Tensor) -> Tensor:
         """Return the images of styles `[N, latent]`."""
         hidden = self.constant(w)
-        image = w.new_zeros(len(w), 1, FIRST // 2, FIRST // 2)
+        image = w.new_zeros(len(w), 1, BASE_SIZE // 2, BASE_SIZE // 2)
         for block in self.blocks:
             hidden, image = block(hidden, image, w)
         return image.tanh()
@@ -167,7 +167,7 @@ class Constant(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(1, channels, FIRST, FIRST))
+        self.weight = nn.Parameter(torch.randn(1, channels, BASE_SIZE, BASE_SIZE))
 
     def forward(self, w: Tensor) -> Tensor:
         """Return the constant once per style, `[N, C, 4, 4]`."""
@@ -179,9 +179,9 @@ class SynthesisBlock(nn.Module):
 
     def __init__(self, pixels: int, shape: Shape) -> None:
         super().__init__()
-        after, before = _channels(pixels, shape.width), _channels(pixels // 2, shape.width)
+        after, before = count_channels(pixels, shape.width), count_channels(pixels // 2, shape.width)
         self.layers = nn.ModuleList()
-        if pixels > FIRST:
+        if pixels > BASE_SIZE:
             self.layers.append(SynthesisLayer(before, after, pixels, shape.latent, up=True))
         self.layers.append(SynthesisLayer(after, after, pixels, shape.latent))
         self.to_image = ToImage(after, shape.latent)
@@ -359,12 +359,12 @@ class Discriminator(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        resolutions = list(reversed(_resolutions(shape.size)))
-        last = _channels(FIRST, shape.width)
-        self.from_image = Conv2d(1, _channels(shape.size, shape.width), 1)
+        resolutions = list(reversed(list_resolutions(shape.size)))
+        last = count_channels(BASE_SIZE, shape.width)
+        self.from_image = Conv2d(1, count_channels(shape.size, shape.width), 1)
         self.blocks = nn.ModuleList(DiscriminatorBlock(pixels, shape) for pixels in resolutions[:-1])
         self.convolution = Conv2d(last + 1, last, 3)
-        self.dense = Linear(last * FIRST**2, last, gain=GAIN)
+        self.dense = Linear(last * BASE_SIZE**2, last, gain=GAIN)
         self.logit = Linear(last, 1)
         self.embedding = nn.Embedding(shape.classes, last) if shape.classes else None
 
@@ -388,7 +388,7 @@ class DiscriminatorBlock(nn.Module):
 
     def __init__(self, pixels: int, shape: Shape) -> None:
         super().__init__()
-        before, after = _channels(pixels, shape.width), _channels(pixels // 2, shape.width)
+        before, after = count_channels(pixels, shape.width), count_channels(pixels // 2, shape.width)
         self.convolution = Conv2d(before, before, 3)
         self.smooth = Smooth(padding=2)
         self.halving = Conv2d(before, after, 3, stride=2, gain=GAIN * HALF)
@@ -400,13 +400,3 @@ class DiscriminatorBlock(nn.Module):
         deep = leaky_relu(self.halving(self.smooth(leaky_relu(self.convolution(x)))))
         past: Tensor = self.past(self.smooth_past(x))
         return deep + past
-
-
-def _resolutions(size: int) -> list[int]:
-    """Return the resolutions 4, 8, ... up to the image's size."""
-    return [FIRST * 2**doublings for doublings in range((size // FIRST).bit_length())]
-
-
-def _channels(pixels: int, width: float) -> int:
-    """Return the number of channels at that resolution: `BUDGET` over it, and at most `MAX_CHANNELS`."""
-    return max(1, round(width * min(BUDGET / pixels, MAX_CHANNELS)))

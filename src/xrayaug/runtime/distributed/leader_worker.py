@@ -12,25 +12,23 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from xrayaug.errors import PeerError
 from xrayaug.runtime import stopping
 from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks
-from xrayaug.runtime.distributed.group import DistributedGroup
+from xrayaug.runtime.distributed.group import Array, DistributedGroup
 from xrayaug.runtime.stopping import Stopped
 
-Array = npt.NDArray[Any]
-Result = dict[str, Any]
+JsonObject = dict[str, Any]
 Stream = Generator[Array, None, None]
 Work = Callable[[Sequence[Any]], Stream]  # yields the result of each piece in order; pieces are JSON values
 
 CONTINUE, CANCEL = 1, 0  # sent to a worker after each of its pieces but the last
 
 
-def run(lead: Callable[[], Result], works: Callable[[], Mapping[str, Work]], device: torch.device) -> Result:
+def run(lead: Callable[[], JsonObject], works: Callable[[], Mapping[str, Work]], device: torch.device) -> JsonObject:
     """Run a command whose calls of `ordered_map` are computed by all processes; return its result on each.
 
     Args:
@@ -88,7 +86,7 @@ class Leader:
                 for rank in range(1, min(count, len(pieces) - first)):
                     yield from self._next_result(rank, empty=result[:0])
 
-    def dismiss(self, result: Result | None, stop: int = 0) -> None:
+    def dismiss(self, result: JsonObject | None, stop: int = 0) -> None:
         """End the work of the workers: with the result of the command, or because of the signal with number `stop`."""
         for rank, owed in self._owed.items():
             if owed:
@@ -132,7 +130,7 @@ class Leader:
 _leader: Leader | None = None
 
 
-def _run_leader(group: DistributedGroup, lead: Callable[[], Result]) -> Result:
+def _run_leader(group: DistributedGroup, lead: Callable[[], JsonObject]) -> JsonObject:
     """Run the command on rank 0, then dismiss the workers; on an error they end because rank 0 does."""
     global _leader  # noqa: PLW0603 - one per process, like the group
     _leader = leader = Leader(group)
@@ -152,14 +150,14 @@ def _run_leader(group: DistributedGroup, lead: Callable[[], Result]) -> Result:
     return result
 
 
-def _run_worker(group: DistributedGroup, works: Mapping[str, Work]) -> Result:
+def _run_worker(group: DistributedGroup, works: Mapping[str, Work]) -> JsonObject:
     """Do the work that rank 0 names, and return its result; a signal goes to rank 0 with the next result of a piece."""
     with stopping.deferred():
         while (message := _receive_message(group))["work"] is not None:
             with closing(works[message["work"]](message["pieces"])) as stream:
                 _send_results(group, stream, len(message["pieces"]))
         stopping.adopt_signal(message["stop"])
-    result: Result = message["result"]
+    result: JsonObject = message["result"]
     return result
 
 
