@@ -286,7 +286,7 @@ def test_the_recipe_of_the_default_architecture_that_help_shows_is_the_one_that_
 def test_the_defaults_of_the_classifier_are_the_thesiss() -> None:
     made = TrainClassifier(data=Path("data"), out=Path("out"))
     assert (made.arch, made.weights, made.size) == ("densenet169", "imagenet", 224)
-    assert (made.batch_size, made.rate, made.flip) == (8, 1e-4, True)
+    assert (made.batch_size, made.recipe.lr, made.flip) == (8, 1e-4, True)
 
 
 def test_a_word_that_is_not_a_choice_is_a_usage_error() -> None:

@@ -120,7 +120,7 @@ def test_the_thesiss_numbers(parsed: list[Command]) -> None:
     ]
     for run in of(TrainClassifier, commands):
         assert (run.arch, run.weights, run.size, run.batch_size) == ("densenet169", "imagenet", 224, 8)
-        assert (run.rate, run.flip) == (1e-4, True)
+        assert (run.recipe.lr, run.flip) == (1e-4, True)
         assert run.rotation > 0
 
 

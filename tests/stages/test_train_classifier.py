@@ -380,7 +380,7 @@ def plain_losses(arm: Path, given: TrainClassifier) -> list[float]:
     training_data = train_classifier.SeedGroup(given, torch.device("cpu")).training_data
     training = classifier_training.ClassifierTrainer(given, torch.device("cpu"), arm.parent / "plain", training_data)
     network = training.network.to(memory_format=torch.contiguous_format).train()
-    optimiser = torch.optim.Adam(network.parameters(), lr=given.rate)
+    optimiser = torch.optim.Adam(network.parameters(), lr=given.recipe.lr)
     draws = classifier_training._draw_augmentations(19, given.seed, 1)
     found = []
     for batch in classifier_training.split_batches(draws[:, 0].argsort(stable=True), given.batch_size):

@@ -47,9 +47,9 @@ def train_plainly(arm: Path, given: TrainClassifier) -> torch.Tensor:
         ARCH, size=SIZE, weights="imagenet", seed=devices.seeded_generator(given.seed, INITIAL).initial_seed()
     ).eval()
     head = classifier.output_layer(network)
-    optimiser = torch.optim.Adam(head.parameters(), lr=1e-3)
+    optimiser = torch.optim.Adam(head.parameters(), lr=given.recipe.lr)
     views = list_views(given.views, flip=given.flip, rotation=given.rotation)
-    for number in range(1, given.epochs + 1):
+    for number in range(1, given.recipe.epochs + 1):
         draws = torch.rand(
             len(rows), 3, dtype=torch.float64, generator=devices.seeded_generator(given.seed, AUGMENTATION, number)
         )

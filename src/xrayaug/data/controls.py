@@ -2,7 +2,8 @@
 
 If a control does as well as the arm, the synthetic images are not the cause of its effect. `duplicate` and `classical`
 add as many further images of the same labels, `reweight` has the same class counts, and `shuffle` adds the same images
-with shuffled labels.
+with shuffled labels. `more-real` is what the arm is to be measured by: it adds as many real images of other patients,
+as a perfect generator would.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,8 @@ import numpy as np
 from xrayaug.data.dataset import LABELS, Row
 from xrayaug.errors import DataError
 
-DUPLICATE_STREAM, SHUFFLE_STREAM = range(1, 3)  # purposes of random streams; the seed alone draws synthetic images
+# Purposes of random streams; the seed alone draws synthetic images.
+DUPLICATE_STREAM, SHUFFLE_STREAM, MORE_REAL_STREAM = range(1, 4)
 
 
 def duplicate_rows(training: Sequence[Row], wanted: Mapping[str, int], seed: int) -> list[Row]:
@@ -34,6 +36,29 @@ def duplicate_rows(training: Sequence[Row], wanted: Mapping[str, int], seed: int
         turns = (divmod(number, len(order)) for number in range(wanted.get(label, 0)))
         duplicates += [replace(rows[order[which]], copy=before + 1) for before, which in turns]
     return duplicates
+
+
+def draw_more_real(left_out: Sequence[Row], wanted: Mapping[str, int], seed: int) -> list[Row]:
+    """Return as many rows of each label as are wanted from real rows that are left out of the arm.
+
+    They are drawn in a seeded order; a smaller number gives a prefix of a larger one. Their `copy` is 1, which marks
+    added rows.
+
+    Raises:
+        DataError: too few are left out.
+    """
+    drawn: list[Row] = []
+    for place, label in enumerate(LABELS):
+        rows = [row for row in left_out if row.label == label]
+        number = wanted.get(label, 0)
+        if number > len(rows):
+            raise DataError(
+                f"--control more-real needs {number} {label} real images, and --real-fraction leaves out {len(rows)}",
+                "a smaller --real-fraction, or a smaller --percent",
+            )
+        order = np.random.default_rng((seed, MORE_REAL_STREAM, place)).permutation(len(rows)).tolist()
+        drawn += [replace(rows[which], copy=1) for which in order[:number]]
+    return drawn
 
 
 def shuffle_labels(added: Sequence[Row], seed: int) -> list[Row]:

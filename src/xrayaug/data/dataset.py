@@ -31,6 +31,7 @@ SPLITS: tuple[str, ...] = get_args(choices.Split)
 LABELS: tuple[str, ...] = choices.LABELS
 CONTROLS: tuple[str, ...] = get_args(choices.Control)  # arms of the same size without the effect that is measured
 REWEIGHT = "reweight"  # the control that adds no images
+MORE_REAL = "more-real"  # the control that adds real images which the arm's share of them leaves out
 MAX_PERCENT = 1e6  # largest dose of an arm
 MAX_IMAGES = 1 << 40  # of a class, a plausibility limit
 NUMBER_PATTERN = re.compile(r"[0-9]{1,40}")

@@ -38,7 +38,7 @@ class Augment(CacheOptions, Command):
         None,
         help="Make a control of the same dose instead: duplicate repeats real images, classical repeats them with "
         "classical augmentation, reweight only weights the class in the loss, shuffle shuffles the labels of the "
-        "added images.",
+        "added images, more-real adds real images that --real-fraction leaves out.",
         panel=Panel.DATA,
         default_text="none",
     )

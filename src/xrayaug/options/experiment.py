@@ -42,8 +42,12 @@ StudyFeatures = Literal["inception", "imagenet", "random", "none"]
 class Preset:
     """The values of the options of a study that the user does not give."""
 
+    rsna_source: str
     percents: tuple[float, ...]
+    real_fractions: tuple[float, ...]
+    controls: tuple[str, ...]
     seeds: int
+    gan_arch: str
     gan_size: int
     gan_epochs: int
     gan_batch_size: int | None  # None: the one in the recipe of the architecture
@@ -54,14 +58,18 @@ class Preset:
     classifier_weights: str
     classifier_train: str
     classifier_size: int
-    classifier_epochs: int
+    classifier_epochs: int | None  # None: the one of the trained layers
     classifier_batch_size: int
 
 
 PRESETS = {  # the thesis chose the defaults of the commands
     "thesis": Preset(
+        rsna_source="rsna",
         percents=(0.0, 10.0, 50.0, 100.0),
+        real_fractions=(1.0,),
+        controls=(),
         seeds=5,
+        gan_arch=TrainGan.arch,
         gan_size=Prepare.size,
         gan_epochs=TrainGan.epochs,
         gan_batch_size=TrainGan.batch_size,
@@ -76,27 +84,34 @@ PRESETS = {  # the thesis chose the defaults of the commands
         classifier_batch_size=TrainClassifier.batch_size,
     ),
     "demo": Preset(
-        percents=(0.0, 50.0, 100.0),
-        seeds=2,
+        rsna_source="mura",  # whose phantoms have both labels
+        percents=(0.0, 400.0),
+        real_fractions=(0.06,),
+        controls=("duplicate", "more-real"),
+        seeds=10,
+        gan_arch="cgan",
         gan_size=64,
         gan_epochs=20,
         gan_batch_size=25,
         samples=400,
-        features="random",
+        features="imagenet",
         split_by="patient",
-        classifier_arch="resnet18",
-        classifier_weights="none",
-        classifier_train="all",
-        classifier_size=64,
-        classifier_epochs=5,
-        classifier_batch_size=16,
+        classifier_arch="efficientnet_lite0",
+        classifier_weights="imagenet",
+        classifier_train="head",
+        classifier_size=128,
+        classifier_epochs=TrainClassifier.epochs,
+        classifier_batch_size=8,
     ),
 }
 
 
 def _format_preset_value(preset: str, name: str) -> str:
     value = getattr(PRESETS[preset], name)
-    return "that of --gan-arch" if value is None else format_value(value)
+    if value == ():
+        return "none"
+    decided_by = "--classifier-train" if name.startswith("classifier") else "--gan-arch"
+    return f"that of {decided_by}" if value is None else format_value(value)
 
 
 def _preset_default(name: str) -> str:
@@ -144,8 +159,8 @@ class Experiment(
         role=Role.INPUT,
         default_text="phantoms with --preset demo, else required",
     )
-    rsna_source: str = option(
-        "rsna", choices=SOURCES, help="Layout of the set of --rsna; see prepare --source.", panel=Panel.DATA
+    rsna_source: str | None = _preset_option(
+        "rsna_source", "Layout of the set of --rsna; see prepare --source.", Panel.DATA, choices=SOURCES
     )
     mura_source: str = option(
         "mura", choices=SOURCES, help="Layout of the set of --mura; see prepare --source.", panel=Panel.DATA
@@ -157,13 +172,12 @@ class Experiment(
         metavar="FLOAT,...",
         parse=parse_numbers,
     )
-    real_fractions: tuple[float, ...] | None = option(
-        None,
-        help="Shares of the real training patients to keep, separated by commas. Each is combined with every dose.",
-        panel=Panel.DATA,
+    real_fractions: tuple[float, ...] | None = _preset_option(
+        "real_fractions",
+        "Shares of the real training patients to keep, separated by commas. Each is combined with every dose.",
+        Panel.DATA,
         metavar="FLOAT,...",
         parse=parse_numbers,
-        default_text="1",
     )
     labels: tuple[str, ...] | None = option(
         None,
@@ -175,19 +189,18 @@ class Experiment(
         parse=parse_words,
         default_text="the labels that they were drawn with",
     )
-    controls: tuple[str, ...] | None = option(
-        None,
-        help="Controls of every dose, separated by commas: duplicate, classical, reweight, shuffle; see augment "
-        "--control.",
-        panel=Panel.DATA,
+    controls: tuple[str, ...] | None = _preset_option(
+        "controls",
+        "Controls of every dose, separated by commas: duplicate, classical, reweight, shuffle, more-real; see "
+        "augment --control.",
+        Panel.DATA,
         choices=get_args(Control),
         metavar="NAME,...",
         parse=parse_words,
-        default_text="none",
     )
     seeds: int | None = _preset_option("seeds", "Classifiers to train for each arm.", Panel.COMMON, minimum=1)
     budget: Budget = redeclare(TrainClassifier, "budget")
-    gan_arch: str = option("dcgan", choices=ARCHITECTURES, help="Architecture of the GAN.", panel=Panel.MODEL)
+    gan_arch: str | None = _preset_option("gan_arch", "Architecture of the GAN.", Panel.MODEL, choices=ARCHITECTURES)
     gan_label: Label | None = redeclare(
         LabelOptions,
         "only_label",

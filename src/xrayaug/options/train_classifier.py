@@ -7,13 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from xrayaug.errors import UsageError
-from xrayaug.options.base import Command, Panel, Role, option
+from xrayaug.options.base import Command, Panel, Role, format_value, option
 from xrayaug.options.choices import Budget
 from xrayaug.options.mixins import CacheOptions, CheckpointOptions, DeviceOptions, StepOptions, TrainingOptions
 
-LR, HEAD_LR = 1e-4, 1e-3  # default learning rates: of whole networks as in the thesis, and of an output layer
 LAST_BLOCKS = re.compile(r"last-([1-9]\d{0,3})")
 SEED = "{seed}"  # the placeholder for the seed in the --out of several
+
+
+@dataclass(frozen=True)
+class ClassifierRecipe:
+    """Default hyperparameters that depend on which layers are trained; the defaults are the thesis's."""
+
+    epochs: int = 10
+    lr: float = 1e-4
+    patience: int = 1
+
+
+RECIPE = ClassifierRecipe()
+HEAD_RECIPE = ClassifierRecipe(epochs=30, lr=3e-3, patience=5)  # an output layer alone is convex, and quick
+
+
+def _recipe_option(name: str, help: str, **bounds: Any) -> Any:
+    """Declare an option whose default is in the recipe of the trained layers."""
+    default_text = f"{format_value(getattr(RECIPE, name))}; {format_value(getattr(HEAD_RECIPE, name))} for --train head"
+    return option(None, help=help, panel=Panel.TRAINING, default_text=default_text, **bounds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +71,7 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOp
         minimum=1,
         maximum=64,
     )
-    epochs: int = option(10, help="Passes over the training images (but see --budget).", minimum=1)
+    epochs: int | None = _recipe_option("epochs", "Passes over the training images (but see --budget).", minimum=1)
     budget: Budget = option(
         "epochs",
         help="What is equal in all arms: epochs over their own images, or optimiser steps, as many as the real images "
@@ -63,17 +81,10 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOp
     batch_size: int = option(
         8, help="Images per optimiser step; batch norm needs at least two.", panel=Panel.TRAINING, minimum=2
     )
-    lr: float | None = option(
-        None,
-        help="Initial learning rate of Adam.",
-        panel=Panel.TRAINING,
-        above=0,
-        default_text="0.0001; with --train head 0.001",
-    )
-    patience: int = option(
-        1,
-        help="Epochs without a better validation loss after which the learning rate is divided by ten.",
-        panel=Panel.TRAINING,
+    lr: float | None = _recipe_option("lr", "Initial learning rate of Adam.", above=0)
+    patience: int | None = _recipe_option(
+        "patience",
+        "Epochs without a better validation loss after which the learning rate is divided by ten.",
         minimum=0,
     )
     flip: bool = option(True, help="Randomly flip training images left to right.", panel=Panel.TRAINING)
@@ -94,9 +105,11 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOp
     )
 
     @property
-    def rate(self) -> float:
-        """Initial learning rate."""
-        return self.lr or (HEAD_LR if self.train == "head" else LR)
+    def recipe(self) -> ClassifierRecipe:
+        """The hyperparameters that were given, and the defaults of the trained layers for the others."""
+        defaults = HEAD_RECIPE if self.train == "head" else RECIPE
+        given = {name: getattr(self, name) for name in vars(defaults)}
+        return replace(defaults, **{name: value for name, value in given.items() if value is not None})
 
     @property
     def trained_blocks(self) -> int | None:
@@ -127,7 +140,7 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOp
 
     def identity(self) -> dict[str, Any]:
         """Return the settings; those of a weights file are replaced by "file", as its content is an input."""
-        settings = super().identity() | {"lr": self.rate}
+        settings = super().identity() | vars(self.recipe)
         if self.weights not in ("imagenet", "none"):
             settings["weights"] = "file"
         if self.train != "head":

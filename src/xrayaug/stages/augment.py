@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from xrayaug.data import controls, dataset, splits
-from xrayaug.data.dataset import BALANCE, LABELS, MIXED, REWEIGHT, Dataset, Row, open_dataset, reference_row
+from xrayaug.data.dataset import BALANCE, LABELS, MIXED, MORE_REAL, REWEIGHT, Dataset, Row, open_dataset, reference_row
 from xrayaug.data.images import arrays, classical
 from xrayaug.data.parsing import image_files
 from xrayaug.errors import ArtifactError, DataError, UsageError
@@ -21,7 +21,7 @@ from xrayaug.storage import artifacts, builder
 from xrayaug.storage.artifacts import Result
 from xrayaug.storage.files import NEAREST_PAIRS_FILE
 
-CONTROLS_FROM_REAL_IMAGES = ("duplicate", "classical", REWEIGHT)  # controls that need no synthetic images
+CONTROLS_FROM_REAL_IMAGES = ("duplicate", "classical", REWEIGHT, MORE_REAL)  # controls that need no synthetic images
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ def tables(result: Result) -> list[Table]:
     arm, training = result["arm"], result["counts"]["train"]
     normal = training.get("normal", 0)
     row = (f"{arm['percent']:g}", f"{arm['added']:,}", f"{normal:,}", f"{training.get('abnormal', 0):,}")
-    added = "Synthetic images added" if arm["control"] in (None, "shuffle") else "Real images added again"
+    added = {None: "Synthetic images added", "shuffle": "Synthetic images added", MORE_REAL: "Further real images"}.get(
+        arm["control"], "Real images added again"
+    )
     columns = ("Percent added", added, "Normal training images", "Abnormal training images")
     notes = [f"real training images kept: {arm['real']:,} ({arm['real_fraction']:.0%})",
              f"share of normal images in training: {normal / sum(training.values()):.3f}"]  # fmt: skip
@@ -99,7 +101,8 @@ def _plan_arm(options: Augment, real: Dataset) -> PlannedArm:
     left_out = set() if options.keep_copies else quarantined
     drawn = _draw_images(options, training, left_out)
     counts = Counter(row.label for row in drawn)
-    added, augmented = _select_added(drawn, options, training)
+    left_out_rows = _list_left_out(real, kept) if options.control == MORE_REAL else []
+    added, augmented = _select_added(drawn, options, training, left_out_rows)
     rows = [reference_row(row, "real") for row in kept] + added
     result = {
         "arm": {
@@ -119,7 +122,15 @@ def _plan_arm(options: Augment, real: Dataset) -> PlannedArm:
     return PlannedArm(rows, result, augmented)
 
 
-def _select_added(drawn: list[Row], options: Augment, training: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+def _list_left_out(real: Dataset, kept: Sequence[Row]) -> list[Row]:
+    """Return the real training rows that `--real-fraction` leaves out."""
+    known = {(row.image, row.row) for row in kept}
+    return [row for row in real.rows if (row.image, row.row) not in known]
+
+
+def _select_added(
+    drawn: list[Row], options: Augment, training: Sequence[Row], left_out: Sequence[Row]
+) -> tuple[list[Row], list[Row]]:
     """Return the rows that the arm or its control adds, and the real rows to augment.
 
     Raises:
@@ -136,6 +147,9 @@ def _select_added(drawn: list[Row], options: Augment, training: Sequence[Row]) -
         return controls.shuffle_labels(drawn, options.seed), []
     if options.control == REWEIGHT:
         return [], []
+    if options.control == MORE_REAL:
+        more = controls.draw_more_real(left_out, Counter(row.label for row in drawn), options.seed)
+        return [reference_row(row, "real") for row in more], []
     again = controls.duplicate_rows(training, Counter(row.label for row in drawn), options.seed)
     if options.control == "duplicate":
         return [reference_row(row, "real") for row in again], []

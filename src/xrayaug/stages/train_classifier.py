@@ -66,7 +66,7 @@ def plan(options: TrainClassifier) -> Result:
         | seeds
         | {
             "steps_per_epoch": steps,
-            "steps": steps * options.epochs,
+            "steps": steps * options.recipe.epochs,
             "network": classifier.summarize_layers(options.arch, size=options.size),
         }
     )
@@ -339,9 +339,9 @@ def _summary(
         **({"importance_weights": {"normal": e0, "abnormal": e1}} if arm.prior else {}),
         "train": _count_by_origin(train),
         "valid": {"real": _count_labels(valid)},
-        "epochs": options.epochs,
+        "epochs": options.recipe.epochs,
         **(
-            {"steps": options.epochs * count_batches(_count_real(train), options.batch_size)}
+            {"steps": options.recipe.epochs * count_batches(_count_real(train), options.batch_size)}
             if options.budget == "steps"
             else {}
         ),

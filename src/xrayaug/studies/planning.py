@@ -40,8 +40,9 @@ from xrayaug.stats.power import PowerAnalysis
 from xrayaug.storage import artifacts, manifests
 
 RSNA, MURA = "rsna", "mura"  # directories of the prepared sets, whatever their layout
-DEMO_PHANTOMS = 400  # of each layout
-DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 64 px
+DEMO_PHANTOMS = {"gan": 400, "classifier": 1600}  # the latter for a test set that can tell something
+DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 128 px
+DEMO_FINDING_SIZE = 4.0  # so that findings show at 64 px
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +53,7 @@ class Settings(Preset):
     mura: Path
     gan_data: Path  # prepared, here or before
     classifier_data: Path
-    real_fractions: tuple[float, ...]
     labels: tuple[str | None, ...]  # None: as they were drawn, without saying so
-    controls: tuple[str, ...]
     budget: Budget
 
 
@@ -91,7 +90,7 @@ def plan(options: Experiment) -> Study:
         *_prepares(options, settings),
         TrainGan(
             data=settings.gan_data,
-            arch=options.gan_arch,
+            arch=settings.gan_arch,
             only_label=options.gan_label,
             epochs=settings.gan_epochs,
             batch_size=settings.gan_batch_size,
@@ -149,9 +148,7 @@ def resolve_settings(options: Experiment) -> Settings:
         gan_data=rsna if _is_prepared(rsna) else options.out / RSNA,
         classifier_data=mura if _is_prepared(mura) else options.out / MURA,
         **values,
-        real_fractions=options.real_fractions or (1.0,),
         labels=options.labels or (None,),
-        controls=options.controls or (),
         budget=options.budget,
     )
 
@@ -164,6 +161,8 @@ def _arms(options: Experiment, settings: Settings, screened: Path | None) -> lis
     """
     if "shuffle" in settings.controls and not any(_is_shuffleable(label) for label in settings.labels):
         raise UsageError("--controls shuffle needs images of both labels", "--labels both")
+    if "more-real" in settings.controls and max(settings.real_fractions) == 1:
+        raise UsageError("--controls more-real needs real images that are left out", "--real-fractions below 1")
     arms: dict[Path, Augment] = {}
     for fraction, label, percent in itertools.product(settings.real_fractions, settings.labels, settings.percents):
         controls = [name for name in settings.controls if percent and (name != "shuffle" or _is_shuffleable(label))]
@@ -229,7 +228,11 @@ def _prepares(options: Experiment, settings: Settings) -> list[Prepare]:
     if settings.gan_data != settings.rsna:
         commands.append(
             Prepare(
-                source=options.rsna_source, input=settings.rsna, size=settings.gan_size, out=settings.gan_data, **values
+                source=settings.rsna_source,
+                input=settings.rsna,
+                size=settings.gan_size,
+                out=settings.gan_data,
+                **values,
             )
         )
     elif options.gan_size is not None:
@@ -267,15 +270,17 @@ def _find_raw_sets(options: Experiment) -> tuple[Path, Path]:
 
 
 def _phantoms(options: Experiment, settings: Settings) -> list[Command]:
-    rsna = Phantom(
-        layout="rsna",
-        count=DEMO_PHANTOMS,
+    gan_phantoms = Phantom(
+        layout=cast(Any, settings.rsna_source),
+        count=DEMO_PHANTOMS["gan"],
         height=DEMO_HEIGHT,
+        finding_size=DEMO_FINDING_SIZE,
         workers=options.workers,
         seed=options.seed,
         out=settings.rsna,
     )
-    return [rsna, replace(rsna, layout="mura", seed=options.seed + 1, out=settings.mura)]
+    count = DEMO_PHANTOMS["classifier"]
+    return [gan_phantoms, replace(gan_phantoms, layout="mura", count=count, seed=options.seed + 1, out=settings.mura)]
 
 
 def _copies(options: Experiment, settings: Settings, out: Path) -> Copies:

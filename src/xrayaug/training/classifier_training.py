@@ -114,9 +114,9 @@ class ClassifierTrainer:
         sharing.check_batch_size(options.batch_size, self.min_shard)
         self.network.to(device)
         trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        self.optimiser = steps.adam(trained, device, lr=options.rate, betas=BETAS)
+        self.optimiser = steps.adam(trained, device, lr=options.recipe.lr, betas=BETAS)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            self.optimiser, factor=PLATEAU_FACTOR, patience=options.patience
+            self.optimiser, factor=PLATEAU_FACTOR, patience=options.recipe.patience
         )
         self.recorder = CudaGraphRecorder(device, precision=options.precision, graphs=not options.no_graphs)
         self.losses: list[tuple[Tensor, int]] = []  # loss and image count of each step whose loss has not been read yet
@@ -154,7 +154,7 @@ class ClassifierTrainer:
     @property
     def total(self) -> int:
         """Number of images that the whole training sees, repeats included."""
-        return self._count_images(self.options.epochs * self.steps_per_epoch)
+        return self._count_images(self.options.recipe.epochs * self.steps_per_epoch)
 
     def steps(self) -> Iterator[int]:
         """Train to the end, one step at a time.
@@ -166,7 +166,7 @@ class ClassifierTrainer:
             TrainingError: a loss became NaN or infinite.
             Stopped: the run was asked to stop, and has saved a checkpoint.
         """
-        while self.progress.epoch <= self.options.epochs:
+        while self.progress.epoch <= self.options.recipe.epochs:
             yield from self._run_epoch()
             self._end_epoch(self._validate())
         self.save_if_due()
