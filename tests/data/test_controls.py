@@ -33,6 +33,18 @@ def test_a_label_that_is_not_there_cannot_be_taken_again() -> None:
         controls.duplicate_rows(REAL[:5], {"abnormal": 1}, seed=0)
 
 
+def test_more_real_images_are_others_of_the_wanted_labels_and_nest() -> None:
+    few, many = (controls.draw_more_real(REAL, {"normal": number, "abnormal": 2}, seed=0) for number in (2, 5))
+    assert Counter(each.label for each in few) == {"normal": 2, "abnormal": 2}
+    assert {each.file for each in few} <= {each.file for each in many}
+    assert all(each.copy == 1 and each.is_added and not each.synthetic for each in few)
+
+
+def test_too_few_left_out_images_are_counted() -> None:
+    with pytest.raises(DataError, match="6 normal real images"):
+        controls.draw_more_real(REAL, {"normal": 6}, seed=0)
+
+
 def test_labels_are_dealt_out_anew() -> None:
     added = [row(row=place, label="normal" if place % 3 else "abnormal", synthetic=True) for place in range(60)]
     found = controls.shuffle_labels(added, seed=0)

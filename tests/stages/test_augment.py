@@ -147,6 +147,20 @@ def test_a_fraction_of_the_real_images_is_stratified_and_nests(arm: Callable[...
     assert kept[0.1] < kept[0.5]
 
 
+def test_more_real_adds_images_of_left_out_patients(arm: Callable[..., Dataset]) -> None:
+    baseline, dosed, control = (
+        arm(0, real_fraction=0.1),
+        arm(50, real_fraction=0.1),
+        arm(50, real_fraction=0.1, control="more-real"),
+    )
+    added = [each for each in control.rows if each.is_added]
+    kept = {each.sha256 or (each.image, each.row) for each in baseline.select(split="train")}
+    assert Counter(each.label for each in added) == Counter(each.label for each in dosed.select(synthetic=True))
+    assert not any(each.synthetic for each in control.rows)
+    assert not kept & {each.sha256 or (each.image, each.row) for each in added}
+    assert not {each.patient for each in added} & {each.patient for each in baseline.rows}
+
+
 def test_a_fraction_keeps_patients_whole(tmp_path: Path) -> None:
     rows = [row(patient=f"p{patient}", file=f"{view}") for patient in range(20) for view in range(3)]
     write_dataset(tmp_path / "real", rows)

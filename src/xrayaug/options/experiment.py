@@ -86,14 +86,14 @@ PRESETS = {  # the thesis chose the defaults of the commands
     "demo": Preset(
         rsna_source="mura",  # whose phantoms have both labels
         percents=(0.0, 400.0),
-        real_fractions=(0.06,),
+        real_fractions=(0.08,),
         controls=("duplicate", "more-real"),
         seeds=10,
         gan_arch="cgan",
         gan_size=64,
-        gan_epochs=20,
+        gan_epochs=12,
         gan_batch_size=25,
-        samples=400,
+        samples=300,
         features="imagenet",
         split_by="patient",
         classifier_arch="efficientnet_lite0",

@@ -40,7 +40,7 @@ from xrayaug.stats.power import PowerAnalysis
 from xrayaug.storage import artifacts, manifests
 
 RSNA, MURA = "rsna", "mura"  # directories of the prepared sets, whatever their layout
-DEMO_PHANTOMS = {"gan": 400, "classifier": 1600}  # the latter for a test set that can tell something
+DEMO_PHANTOMS = {"gan": 400, "classifier": 1200}  # the latter for a test set that can tell something
 DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 128 px
 DEMO_FINDING_SIZE = 4.0  # so that findings show at 64 px
 
@@ -302,7 +302,10 @@ def _distances(options: Experiment, settings: Settings) -> Iterator[Fid]:
     """Yield the distances of synthetic to RSNA and of RSNA to MURA images, as in the thesis, if the sets differ."""
     features = _features(options, settings)
     sets = {"synthetic": options.out / "synthetic", RSNA: settings.gan_data, MURA: settings.classifier_data}
-    for a, b in (("synthetic", RSNA), (RSNA, MURA)) if settings.features != "none" else ():
+    pairs = [("synthetic", RSNA), (RSNA, MURA)]
+    if options.preset == "demo":
+        pairs.pop()  # both are phantoms of one kind
+    for a, b in pairs if settings.features != "none" else ():
         if sets[a] != sets[b]:
             yield Fid(a=sets[a], b=sets[b], out=options.out / f"fid-{a}-{b}", **features)
 
