@@ -24,7 +24,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,7 @@ class Course:
 
     def __str__(self) -> str:
         over_time = " ".join(f"{most >> 20:,}" for most in self.over_time())
-        most = max(most for _, most in self.own)
-        return f"{most >> 20:,} | {self.all >> 20:,} | {self.seconds:.0f} s, {self.reached()} | {over_time}"
+        return f"{self.peak >> 20:,} | {self.all >> 20:,} | {self.seconds:.0f} s, {self.reached()} | {over_time}"
 
     def over_time(self) -> Iterator[int]:
         """Yield the peak of each tenth of the time; that of the tenth before if there was no sample."""
@@ -73,6 +72,11 @@ class Course:
             begin, end = (self.seconds * place / POINTS for place in (point, point + 1))
             most = max((taken for when, taken in self.own if begin <= when < end), default=most)
             yield most
+
+    @property
+    def peak(self) -> int:
+        """Peak of private memory, in bytes."""
+        return max(taken for _, taken in self.own)
 
     def reached(self) -> str:
         """Return how far the process came, by its last line of progress."""
@@ -160,16 +164,21 @@ def _make_picture(root: Path, place: int) -> str:
 
 def course_of(words: Sequence[str], limit: int, cache: Path) -> Course:
     """Run `xrayaug` with these arguments and record its memory; it caches in `cache`."""
+    environment = {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache)}
+    course = watch([sys.executable, "-m", "xrayaug", *words], limit, environment)
+    if course.code not in (0, STOPPED):
+        print("\n".join(course.said), file=sys.stderr)
+    return course
+
+
+def watch(words: Sequence[str], limit: int, environment: Mapping[str, str]) -> Course:
+    """Run a program, with these variables in its environment, and record its memory."""
     started = time.monotonic()
     own: list[tuple[float, int]] = []
     said: list[str] = []
     whole = 0
     with subprocess.Popen(
-        [sys.executable, "-m", "xrayaug", *words],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache)},
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | environment
     ) as running:
         resource.prlimit(running.pid, resource.RLIMIT_DATA, (limit, limit))
         listening = threading.Thread(target=_keep_lines, args=(running.stderr, said))
@@ -181,8 +190,6 @@ def course_of(words: Sequence[str], limit: int, cache: Path) -> Course:
             time.sleep(POLL_SECONDS)
         seconds = time.monotonic() - started
         listening.join()
-    if running.returncode not in (0, STOPPED):
-        print("\n".join(said), file=sys.stderr)
     return Course(own, whole, seconds, running.returncode, said)
 
 
