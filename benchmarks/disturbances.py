@@ -25,9 +25,10 @@ from xrayaug.data.dataset import LABELS, open_dataset
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.data.images.stack import resize_bicubic
 from xrayaug.metrics import memorization, suite
-from xrayaug.metrics.features import FeatureArray, FeatureExtractor, load_extractor
+from xrayaug.metrics.features import FeatureExtractor, load_extractor
 from xrayaug.metrics.suite import Floor, FloorComparison
 from xrayaug.runtime import devices
+from xrayaug.stats.array_types import FeatureArray
 
 Places = npt.NDArray[np.int64]
 Change = Callable[[Pixels], Pixels]

@@ -114,6 +114,17 @@ def write_png(path: Path, pixels: Pixels) -> None:
 
 
 RESULT = {"images": 3, "mean": 0.5}
+# A small study of phantoms with three doses, two seeds, distances between both sets and without controls.
+STUDY: dict[str, Any] = {
+    "preset": "demo",
+    "rsna_source": "rsna",
+    "percents": (0.0, 50.0, 100.0),
+    "real_fractions": (1.0,),
+    "controls": ("none",),
+    "seeds": 2,
+    "features": "random",
+    "classifier_train": "all",
+}
 
 
 def build(directory: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import stand_in
 import typer.main
-from builders import build, edit_manifest, row, write_dataset
+from builders import STUDY, build, edit_manifest, row, write_dataset
 
 from xrayaug import cli
 from xrayaug.errors import OutputError, UsageError, VerdictError, XrayaugError
@@ -54,7 +54,7 @@ def thesis(out: Path = OUT, **changes: Any) -> Experiment:
 
 
 def demo(out: Path = OUT, **changes: Any) -> Experiment:
-    return Experiment(**{"preset": "demo", "out": out, **changes})
+    return Experiment(**{**STUDY, "out": out, **changes})
 
 
 def read(options: Experiment, parsed: list[Command]) -> list[Command]:
@@ -150,15 +150,16 @@ def test_every_input_is_raw_or_made_by_an_earlier_command(options: Experiment) -
 
 
 def test_the_demo_draws_its_own_raw_sets(parsed: list[Command]) -> None:
-    commands = read(demo(), parsed)
+    commands = read(Experiment(preset="demo", out=OUT), parsed)
     rsna, mura = of(Phantom, commands)
-    assert (rsna.layout, mura.layout) == ("rsna", "mura")
+    assert (rsna.layout, mura.layout) == ("mura", "mura")  # a conditional generator needs both labels
     assert rsna.seed != mura.seed
     assert [prepared.input for prepared in of(Prepare, commands)] == [rsna.out, mura.out]
-    assert {fid.features for fid in of(Fid, commands)} == {"random"}
-    assert {run.weights for run in of(TrainClassifier, commands)} == {"none"}
+    assert {fid.features for fid in of(Fid, commands)} == {"imagenet"}  # whose weights are installed
+    assert {(run.weights, run.train) for run in of(TrainClassifier, commands)} == {("imagenet", "head")}
     (sampled,) = of(Sample, commands)
-    assert sampled.count >= phantom.plan(mura)["normal"]  # enough for the dose of 100 percent
+    dose = max((arm.percent * arm.real_fraction for arm in of(Augment, commands)), default=0)
+    assert sampled.count >= phantom.plan(mura)["normal"] * dose / 100  # enough for the highest dose
 
 
 def test_a_plan_writes_nothing_and_shows_bare_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import row, write_dataset, write_png
+from builders import STUDY, row, write_dataset, write_png
 
 from xrayaug.errors import UsageError
 from xrayaug.options import Experiment, Prepare
@@ -15,7 +15,7 @@ from xrayaug.studies import planning
 
 def graph(**changes: object) -> dict[str, set[str]]:
     """Return the inputs of every part, by name."""
-    study = planning.plan(Experiment(preset="demo", out=Path("s"), **changes))  # type: ignore[arg-type]
+    study = planning.plan(Experiment(**{**STUDY, "out": Path("s"), **changes}))
     names = [command.out.name for command in study.commands]
     return {name: {names[need] for need in needs} for name, needs in zip(names, study.needs(), strict=True)}
 

@@ -1,4 +1,4 @@
-"""Images -> features, by the name that `--features` gives: `inception`, `random`, or a trained classifier's directory.
+"""Images -> features, by the name that `--features` gives: a module of `extractors`, or a classifier run's directory.
 
 FID is defined on Inception's 2048 features with pytorch-fid's weights and on no others; `origin` names the features.
 The features of a classifier that `train-classifier` trained on radiographs are the inputs of its output layer; they
@@ -311,7 +311,7 @@ def open_classifier_run(name: str) -> Artifact:
     """
     if not Path(name).exists():
         raise UsageError(
-            f"--features {name} is neither inception nor random, and no such directory exists",
+            f"--features {name} is none of {', '.join(extractors.names())}, and no such directory exists",
             "give one of these names, or the directory of a run of xrayaug train-classifier",
         )
     return artifacts.open_artifact(Path(name), "classifier-run")

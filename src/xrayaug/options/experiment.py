@@ -67,7 +67,7 @@ PRESETS = {  # the thesis chose the defaults of the commands
         rsna_source="rsna",
         percents=(0.0, 10.0, 50.0, 100.0),
         real_fractions=(1.0,),
-        controls=(),
+        controls=("none",),
         seeds=5,
         gan_arch=TrainGan.arch,
         gan_size=Prepare.size,
@@ -108,8 +108,6 @@ PRESETS = {  # the thesis chose the defaults of the commands
 
 def _format_preset_value(preset: str, name: str) -> str:
     value = getattr(PRESETS[preset], name)
-    if value == ():
-        return "none"
     decided_by = "--classifier-train" if name.startswith("classifier") else "--gan-arch"
     return f"that of {decided_by}" if value is None else format_value(value)
 
@@ -191,10 +189,10 @@ class Experiment(
     )
     controls: tuple[str, ...] | None = _preset_option(
         "controls",
-        "Controls of every dose, separated by commas: duplicate, classical, reweight, shuffle, more-real; see "
+        "Controls of every dose, separated by commas: none, duplicate, classical, reweight, shuffle, more-real; see "
         "augment --control.",
         Panel.DATA,
-        choices=get_args(Control),
+        choices=("none", *get_args(Control)),
         metavar="NAME,...",
         parse=parse_words,
     )

@@ -166,6 +166,7 @@ def _arms(options: Experiment, settings: Settings, screened: Path | None) -> lis
     arms: dict[Path, Augment] = {}
     for fraction, label, percent in itertools.product(settings.real_fractions, settings.labels, settings.percents):
         controls = [name for name in settings.controls if percent and (name != "shuffle" or _is_shuffleable(label))]
+        controls = [name for name in controls if name != "none"]
         for control in (None, *controls):
             out = options.out / _arm_name(percent, label if percent else None, control, fraction)
             arms[out] = Augment(
@@ -303,7 +304,7 @@ def _distances(options: Experiment, settings: Settings) -> Iterator[Fid]:
     features = _features(options, settings)
     sets = {"synthetic": options.out / "synthetic", RSNA: settings.gan_data, MURA: settings.classifier_data}
     pairs = [("synthetic", RSNA), (RSNA, MURA)]
-    if options.preset == "demo":
+    if options.preset == "demo" and settings.rsna_source == options.mura_source:
         pairs.pop()  # both are phantoms of one kind
     for a, b in pairs if settings.features != "none" else ():
         if sets[a] != sets[b]:
