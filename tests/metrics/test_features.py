@@ -76,7 +76,7 @@ def test_random_features_are_inceptions_network(pictures: list[ImagePixels]) -> 
 
 def test_options_for_another_network_and_damaged_runs_are_refused(data: Path, tmp_path: Path) -> None:
     run = run_of(data, tmp_path / "run")
-    with pytest.raises(UsageError, match="neither inception nor random"):
+    with pytest.raises(UsageError, match="is none of dinov2, imagenet"):
         features.load_extractor("randon", CPU)
     with pytest.raises(UsageError, match="exclude each other"):
         features.load_extractor(str(run), CPU, weights=Path("x.pth"))

@@ -173,7 +173,7 @@ def test_a_stopped_rejection_continues_to_the_same_bytes(
 
 
 def test_runs_and_options_without_a_score_are_refused(runs: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="neither inception nor random"):
+    with pytest.raises(UsageError, match="is none of dinov2, imagenet"):
         sample.run(command(runs["plain"], tmp_path / "out", reject_by="judgement"))
     edit_manifest(runs["conditional"], lambda manifest: manifest["files"].pop("discriminator.safetensors"))
     with pytest.raises(ArtifactError, match="lists no file"):
