@@ -82,7 +82,7 @@ def build(arch: str, *, size: int, weights: str = "none", seed: int = 0) -> Clas
         UsageError: no such network, or it cannot take images of that size.
         WeightsError: the weights are missing, damaged, or of another network.
     """
-    _outline(arch, size)
+    outline(arch, size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = architectures.construct(arch, size)
@@ -110,6 +110,12 @@ def build_on_meta(arch: str, *, size: int) -> Classifier:
             f"{arch} cannot take images of {size} pixels: {reason}", architectures.better_size(arch, size)
         ) from None
     return sketch
+
+
+@cache
+def outline(arch: str, size: int) -> Classifier:
+    """Return the network on the meta device, which is not to be changed; raises as `build_on_meta`."""
+    return build_on_meta(arch, size=size)
 
 
 def summarize_layers(arch: str, *, size: int) -> list[dict[str, Any]]:
@@ -172,15 +178,24 @@ def freeze_all_but_last(classifier: Classifier, count: int) -> None:
     Raises:
         UsageError: the network has fewer blocks.
     """
+    classifier.frozen = split_blocks(classifier, count)[0]
+    for block in classifier.frozen:
+        block.requires_grad_(requires_grad=False)
+
+
+def split_blocks(classifier: Classifier, count: int) -> tuple[list[nn.Module], list[nn.Module]]:
+    """Return the blocks with weights but the last `count`, and the last `count`.
+
+    Raises:
+        UsageError: the network has fewer blocks.
+    """
     weighted = [block for _, block in architectures.blocks(classifier.network) if count_parameters(block)]
     if count > len(weighted):
         raise UsageError(
             f"--train last-{count} is more than the network's {len(weighted)} blocks",
             f"--train last-N with N up to {len(weighted)}, or --train all",
         )
-    classifier.frozen = weighted[:-count]
-    for block in classifier.frozen:
-        block.requires_grad_(requires_grad=False)
+    return weighted[:-count], weighted[-count:]
 
 
 def output_layer(classifier: Classifier) -> nn.Module:
@@ -228,10 +243,10 @@ def restore_output_layer(path: Path, arch: str, *, size: int) -> nn.Module:
         UsageError: as `build_on_meta`.
         WeightsError: as `restore`.
     """
-    state, outline = pretrained.read_weights(path), _outline(arch, size)
-    pretrained.check_fit(state, outline.network, path, f"{arch} at {size} pixels")
-    prefix = f"{architectures.output_layer(outline.network)}."
-    layer = copy.deepcopy(output_layer(outline)).to_empty(device="cpu")
+    state, sketch = pretrained.read_weights(path), outline(arch, size)
+    pretrained.check_fit(state, sketch.network, path, f"{arch} at {size} pixels")
+    prefix = f"{architectures.output_layer(sketch.network)}."
+    layer = copy.deepcopy(output_layer(sketch)).to_empty(device="cpu")
     weights_files.assign(
         {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}, layer, path
     )
@@ -327,12 +342,6 @@ def weighted_bce(logits: Tensor, labels: Tensor, w0: float, w1: float) -> Tensor
     """Return the batch mean of -w1 y log p - w0 (1 - y) log (1 - p), p = sigmoid(logit), y in `labels` 0.0 or 1.0."""
     weight = labels * w1 + (1 - labels) * w0
     return nn.functional.binary_cross_entropy_with_logits(logits, labels, weight)
-
-
-@cache
-def _outline(arch: str, size: int) -> Classifier:
-    """Return the network on the meta device, which is not to be changed; raises as `build_on_meta`."""
-    return build_on_meta(arch, size=size)
 
 
 def _wrap(network: nn.Module, arch: str) -> Classifier:

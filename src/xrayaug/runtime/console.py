@@ -128,8 +128,8 @@ def _print_table(table: Table, stream: TextIO) -> None:
     for row in table.rows:
         rich_table.add_row(*(Text(cell) for cell in row))
     rich_console.print(rich_table)
-    for note in table.notes:
-        rich_console.print(Text(note), soft_wrap=True)
+    for note in table.notes:  # wrapped between words on a terminal, one line each elsewhere
+        rich_console.print(Text(note), soft_wrap=not stream.isatty())
 
 
 def info(line: str) -> None:

@@ -58,7 +58,7 @@ def run(options: TrainClassifier) -> Result:
 def plan(options: TrainClassifier) -> Result:
     """Return the network block by block, the image counts and the length of the training, without training."""
     data, train, valid = _load_rows(options)
-    outline = classifier.build_on_meta(options.arch, size=options.size)
+    outline = classifier.outline(options.arch, options.size)
     steps = count_batches(_count_real(train) if options.budget == "steps" else len(train), options.batch_size)
     seeds = {"seed": ", ".join(str(part.seed) for part in options.parts())}
     return (
@@ -126,11 +126,6 @@ class SeedGroup:
             _count_real(splits[0]),
             importance_weights=_importance_weights(splits[0], arm),
         )
-
-    @cached_property
-    def outline(self) -> Classifier:
-        """The network on the meta device."""
-        return classifier.build_on_meta(self.options.arch, size=self.options.size)
 
     @cached_property
     def backbone(self) -> BackboneFeatures:
@@ -222,7 +217,7 @@ class SeedGroup:
             weights.save(training.directory / WEIGHTS_FILE, self._full_state(best.weights))
         metrics = {f"valid_{name}": getattr(best, name) for name in ("loss", "accuracy", "auroc")}
         return (
-            _summary(training.options, *self.rows, self.outline)
+            _summary(training.options, *self.rows, classifier.outline(self.options.arch, self.options.size))
             | ({"backbone_sha256": self.backbone.identity} if self.options.train == "head" else {})
             | {"best_epoch": best.epoch}
             | metrics
@@ -273,10 +268,10 @@ def _count_parameters(options: TrainClassifier, network: Classifier) -> dict[str
     counts = {"parameters": classifier.count_parameters(network)}
     if options.train == "all":
         return counts
+    parts = [classifier.output_layer(network)]
     if options.trained_blocks:
-        classifier.freeze_all_but_last(network, options.trained_blocks)
-    part = classifier.output_layer(network) if options.train == "head" else network
-    trained = sum(parameter.numel() for parameter in part.parameters() if parameter.requires_grad)
+        parts = classifier.split_blocks(network, options.trained_blocks)[1]
+    trained = sum(classifier.count_parameters(part) for part in parts)
     return counts | {"trained": options.train, "trained_parameters": trained}
 
 
