@@ -9,8 +9,7 @@ PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 .PHONY: demo test test-faults test-slurm bench lint completions reference docs clean
 
 demo: .venv/installed
-	$(BIN)/xrayaug experiment --preset demo --controls duplicate,classical --screen --calibrate temperature \
-	  --reader-study 20 --out $(DEMO)
+	$(BIN)/xrayaug experiment --preset demo --screen --calibrate temperature --reader-study 20 --jobs 2 --out $(DEMO)
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest $(PARALLEL)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from xrayaug.options.base import Command, Panel, Role, option, parse_paths, redeclare
-from xrayaug.options.mixins import CacheOptions, DeviceOptions, EvaluationOptions, InferenceOptions
+from xrayaug.options.mixins import DeviceOptions, EvaluationOptions, FeatureCacheOptions, InferenceOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(EvaluationOptions, InferenceOptions, CacheOptions, DeviceOptions, Command):
+class Evaluate(EvaluationOptions, InferenceOptions, FeatureCacheOptions, DeviceOptions, Command):
     """Score classifier runs on the test split, compare the arms, and report whether the added images help."""
 
     name = "evaluate"

@@ -18,11 +18,11 @@ from xrayaug.options.base import (
 )
 from xrayaug.options.choices import ARCHITECTURES, SOURCES, Budget, Control, Label, SplitBy
 from xrayaug.options.mixins import (
-    CacheOptions,
     CheckpointOptions,
     CollapseOptions,
     DeviceOptions,
     EvaluationOptions,
+    FeatureCacheOptions,
     FeatureOptions,
     LabelOptions,
     PrecisionOptions,
@@ -130,7 +130,7 @@ class Experiment(
     CollapseOptions,
     PrecisionOptions,
     CheckpointOptions,
-    CacheOptions,
+    FeatureCacheOptions,
     DeviceOptions,
     SlurmOptions,
     Command,
@@ -224,7 +224,7 @@ class Experiment(
     )
     classifier_arch: str | None = _preset_option(
         "classifier_arch",
-        "Classification network of torchvision.",
+        "Classification network; see train-classifier --arch.",
         Panel.MODEL,
         metavar="NAME",
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from xrayaug.options.base import Command, Panel, Role, option
+from xrayaug.options.base import Command, Panel, Role, option, redeclare
 from xrayaug.options.choices import FEATURES, LAYERED_FEATURES, Case, Duplicates, Label, Metric, SplitBy
 from xrayaug.runtime.stopping import Interval, parse_interval
 
@@ -40,6 +40,19 @@ class CacheOptions:
         help="Directory on a fast local disk. The pixels of datasets are copied there once and read from there.",
         role=Role.EXECUTION,
         default_text="none",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureCacheOptions(CacheOptions):
+    """Options of commands that read the pixels of datasets, and features of frozen backbones."""
+
+    cache: Path | None = redeclare(
+        CacheOptions,
+        "cache",
+        help="Directory on a fast local disk. The pixels of datasets are copied there once and read from there. The "
+        "features of --train head are cached there too.",
+        default_text="none; for features $XDG_CACHE_HOME/xrayaug, else ~/.cache/xrayaug",
     )
 
 

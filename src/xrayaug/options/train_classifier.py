@@ -9,7 +9,7 @@ from typing import Any
 from xrayaug.errors import UsageError
 from xrayaug.options.base import Command, Panel, Role, format_value, option
 from xrayaug.options.choices import Budget
-from xrayaug.options.mixins import CacheOptions, CheckpointOptions, DeviceOptions, StepOptions, TrainingOptions
+from xrayaug.options.mixins import CheckpointOptions, DeviceOptions, FeatureCacheOptions, StepOptions, TrainingOptions
 
 LAST_BLOCKS = re.compile(r"last-([1-9]\d{0,3})")
 SEED = "{seed}"  # the placeholder for the seed in the --out of several
@@ -35,7 +35,7 @@ def _recipe_option(name: str, help: str, **bounds: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOptions, StepOptions, Command):
+class TrainClassifier(TrainingOptions, CheckpointOptions, FeatureCacheOptions, DeviceOptions, StepOptions, Command):
     """Train a classifier of abnormality on a dataset or an arm. It never sees the test split."""
 
     name = "train-classifier"
@@ -43,10 +43,16 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, CacheOptions, DeviceOp
     is_shared = True
 
     data: Path = option(help="Dataset or arm to train on.", role=Role.INPUT)
-    arch: str = option("densenet169", help="Any classification network of torchvision.", metavar="NAME")
+    arch: str = option(
+        "densenet169",
+        help="Classification network: any of torchvision; efficientnet_lite0, efficientnet_lite1 or "
+        "efficientnet_lite2; or timm:NAME for any of timm, which needs the extra timm.",
+        metavar="NAME",
+    )
     weights: str = option(
         "imagenet",
-        help="Initial weights: imagenet, none (random), or a file.",
+        help="Initial weights: imagenet (installed with xrayaug for efficientnet_lite0, otherwise possibly "
+        "downloaded), none (random), or a file.",
         panel=Panel.MODEL,
         metavar="NAME|FILE",
     )
