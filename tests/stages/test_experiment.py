@@ -149,17 +149,23 @@ def test_every_input_is_raw_or_made_by_an_earlier_command(options: Experiment) -
         made.add(command.out)
 
 
-def test_the_demo_draws_its_own_raw_sets(parsed: list[Command]) -> None:
+def test_the_demo_draws_its_own_raw_set(parsed: list[Command]) -> None:
     commands = read(Experiment(preset="demo", out=OUT), parsed)
-    rsna, mura = of(Phantom, commands)
-    assert (rsna.layout, mura.layout) == ("mura", "mura")  # a conditional generator needs both labels
-    assert rsna.seed != mura.seed
-    assert [prepared.input for prepared in of(Prepare, commands)] == [rsna.out, mura.out]
+    (drawn,) = of(Phantom, commands)
+    assert drawn.layout == "mura"  # a conditional generator needs both labels
+    assert {prepared.input for prepared in of(Prepare, commands)} == {drawn.out}
     assert {fid.features for fid in of(Fid, commands)} == {"imagenet"}  # whose weights are installed
     assert {(run.weights, run.train) for run in of(TrainClassifier, commands)} == {("imagenet", "head")}
     (sampled,) = of(Sample, commands)
-    dose = max((arm.percent * arm.real_fraction for arm in of(Augment, commands)), default=0)
-    assert sampled.count >= phantom.plan(mura)["normal"] * dose / 100  # enough for the highest dose
+    dose = max(arm.percent * arm.real_fraction for arm in of(Augment, commands))
+    assert sampled.count >= phantom.plan(drawn)["normal"] * dose / 100  # enough for the highest dose
+
+
+def test_sets_of_two_layouts_are_drawn_apart(parsed: list[Command]) -> None:
+    rsna, mura = of(Phantom, read(demo(), parsed))
+    assert (rsna.layout, mura.layout) == ("rsna", "mura")
+    assert rsna.seed != mura.seed
+    assert rsna.out != mura.out
 
 
 def test_a_plan_writes_nothing_and_shows_bare_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

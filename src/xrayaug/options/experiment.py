@@ -46,6 +46,7 @@ class Preset:
     percents: tuple[float, ...]
     real_fractions: tuple[float, ...]
     controls: tuple[str, ...]
+    budget: Budget
     seeds: int
     gan_arch: str
     gan_size: int
@@ -68,6 +69,7 @@ PRESETS = {  # the thesis chose the defaults of the commands
         percents=(0.0, 10.0, 50.0, 100.0),
         real_fractions=(1.0,),
         controls=("none",),
+        budget=TrainClassifier.budget,
         seeds=5,
         gan_arch=TrainGan.arch,
         gan_size=Prepare.size,
@@ -85,13 +87,14 @@ PRESETS = {  # the thesis chose the defaults of the commands
     ),
     "demo": Preset(
         rsna_source="mura",  # whose phantoms have both labels
-        percents=(0.0, 400.0),
-        real_fractions=(0.08,),
+        percents=(0.0, 200.0),
+        real_fractions=(0.15,),
         controls=("duplicate", "more-real"),
+        budget="steps",
         seeds=10,
         gan_arch="cgan",
         gan_size=64,
-        gan_epochs=12,
+        gan_epochs=4,
         gan_batch_size=25,
         samples=300,
         features="imagenet",
@@ -197,7 +200,9 @@ class Experiment(
         parse=parse_words,
     )
     seeds: int | None = _preset_option("seeds", "Classifiers to train for each arm.", Panel.COMMON, minimum=1)
-    budget: Budget = redeclare(TrainClassifier, "budget")
+    budget: Budget | None = redeclare(  # None stands for the value of the preset
+        TrainClassifier, "budget", None, default_text=_preset_default("budget")
+    )
     gan_arch: str | None = _preset_option("gan_arch", "Architecture of the GAN.", Panel.MODEL, choices=ARCHITECTURES)
     gan_label: Label | None = redeclare(
         LabelOptions,

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ from xrayaug.options import (
     TrainGan,
 )
 from xrayaug.options.base import Command
-from xrayaug.options.choices import RANDOM_DIMS, Budget
+from xrayaug.options.choices import RANDOM_DIMS
 from xrayaug.options.experiment import Preset
 from xrayaug.options.mixins import (
     CacheOptions,
@@ -40,7 +40,7 @@ from xrayaug.stats.power import PowerAnalysis
 from xrayaug.storage import artifacts, manifests
 
 RSNA, MURA = "rsna", "mura"  # directories of the prepared sets, whatever their layout
-DEMO_PHANTOMS = {"gan": 400, "classifier": 1200}  # the latter for a test set that can tell something
+DEMO_PHANTOMS = 1200  # with a test set that can tell something
 DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 128 px
 DEMO_FINDING_SIZE = 4.0  # so that findings show at 64 px
 
@@ -54,7 +54,6 @@ class Settings(Preset):
     gan_data: Path  # prepared, here or before
     classifier_data: Path
     labels: tuple[str | None, ...]  # None: as they were drawn, without saying so
-    budget: Budget
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,6 @@ def resolve_settings(options: Experiment) -> Settings:
         classifier_data=mura if _is_prepared(mura) else options.out / MURA,
         **values,
         labels=options.labels or (None,),
-        budget=options.budget,
     )
 
 
@@ -262,7 +260,9 @@ def _find_raw_sets(options: Experiment) -> tuple[Path, Path]:
     if options.preset == "demo":
         if options.rsna or options.mura:
             raise UsageError("--preset demo draws its own phantoms", "leave out --rsna and --mura, or --preset thesis")
-        return options.out / "raw-rsna", options.out / "raw-mura"
+        sources = (options.rsna_source or PRESETS["demo"].rsna_source, options.mura_source)
+        rsna, mura = (options.out / f"raw-{source}" for source in sources)
+        return rsna, mura
     if options.rsna is None or options.mura is None:
         missing = [f"--{name}" for name in ("rsna", "mura") if getattr(options, name) is None]
         hint = "give the raw sets, or --preset demo to try it on phantoms"
@@ -271,17 +271,20 @@ def _find_raw_sets(options: Experiment) -> tuple[Path, Path]:
 
 
 def _phantoms(options: Experiment, settings: Settings) -> list[Command]:
-    gan_phantoms = Phantom(
-        layout=cast(Any, settings.rsna_source),
-        count=DEMO_PHANTOMS["gan"],
-        height=DEMO_HEIGHT,
-        finding_size=DEMO_FINDING_SIZE,
-        workers=options.workers,
-        seed=options.seed,
-        out=settings.rsna,
-    )
-    count = DEMO_PHANTOMS["classifier"]
-    return [gan_phantoms, replace(gan_phantoms, layout="mura", count=count, seed=options.seed + 1, out=settings.mura)]
+    """Return the commands that draw the raw sets of the demo: one set, if both have the same layout."""
+    sets = {settings.rsna: settings.rsna_source, settings.mura: options.mura_source}
+    return [
+        Phantom(
+            layout=cast(Any, layout),
+            count=DEMO_PHANTOMS,
+            height=DEMO_HEIGHT,
+            finding_size=DEMO_FINDING_SIZE,
+            workers=options.workers,
+            seed=options.seed + number,
+            out=out,
+        )
+        for number, (out, layout) in enumerate(sets.items())
+    ]
 
 
 def _copies(options: Experiment, settings: Settings, out: Path) -> Copies:
@@ -304,8 +307,8 @@ def _distances(options: Experiment, settings: Settings) -> Iterator[Fid]:
     features = _features(options, settings)
     sets = {"synthetic": options.out / "synthetic", RSNA: settings.gan_data, MURA: settings.classifier_data}
     pairs = [("synthetic", RSNA), (RSNA, MURA)]
-    if options.preset == "demo" and settings.rsna_source == options.mura_source:
-        pairs.pop()  # both are phantoms of one kind
+    if options.preset == "demo" and settings.rsna == settings.mura:
+        pairs.pop()  # the same phantoms
     for a, b in pairs if settings.features != "none" else ():
         if sets[a] != sets[b]:
             yield Fid(a=sets[a], b=sets[b], out=options.out / f"fid-{a}-{b}", **features)
