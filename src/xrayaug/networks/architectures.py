@@ -55,7 +55,7 @@ def import_timm() -> ModuleType:
         UsageError: it is not installed.
     """
     if find_spec("timm") is None:
-        raise UsageError("--arch timm:NAME needs the package timm", "pip install 'xrayaug[timm]'")
+        raise UsageError("--arch timm:NAME needs the package timm", "pip install timm")
     return import_module("timm")
 
 

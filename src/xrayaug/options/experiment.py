@@ -87,10 +87,10 @@ PRESETS = {  # the thesis chose the defaults of the commands
     ),
     "demo": Preset(
         rsna_source="mura",  # whose phantoms have both labels
-        percents=(0.0, 200.0),
-        real_fractions=(0.15,),
+        percents=(0.0, 400.0),
+        real_fractions=(0.08,),
         controls=("duplicate", "more-real"),
-        budget="steps",
+        budget="epochs",
         seeds=10,
         gan_arch="cgan",
         gan_size=64,
