@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 
 from xrayaug.data.images.stack import Stack
@@ -9,7 +10,9 @@ from xrayaug.errors import WeightsError
 from xrayaug.metrics import backbone_features
 from xrayaug.metrics.backbone_features import IDENTITY, BackboneFeatures, View, list_views
 from xrayaug.networks import classifier
+from xrayaug.networks.architectures import Normalization
 from xrayaug.networks.classifier import Classifier
+from xrayaug.storage.files import sha256_bytes
 
 SIZE, COUNT = 32, 40
 CPU = torch.device("cpu")
@@ -99,6 +102,34 @@ def test_the_output_layer_does_not_change_the_identity(network: Classifier) -> N
     with torch.no_grad():
         other.network.get_submodule("conv_head").weight.add_(1)  # type: ignore[operator]
     assert backbone_features.backbone_identity(other) != backbone_features.backbone_identity(network)
+
+
+def test_networks_of_equal_weights_but_other_preprocessing_have_other_identities(network: Classifier) -> None:
+    renormalised = Classifier(network.network, network.arch, Normalization())
+    renamed = Classifier(network.network, "another", network.normalization)
+    identities = {backbone_features.backbone_identity(each) for each in (network, renormalised, renamed)}
+    assert len(identities) == 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pixels_sha256": np.uint8(1)},
+        {"features": np.zeros((2, 1280), np.int32)},
+        {"features": np.full((2, 1280), np.nan, np.float32)},
+        {"features": np.zeros((1, 1280), np.float32)},
+    ],
+    ids=["no hashes", "integers", "NaN", "too few"],
+)
+def test_a_hostile_shard_is_not_used(network: Classifier, tmp_path: Path, changes: dict[str, np.ndarray]) -> None:
+    extractor = BackboneFeatures(network, CPU, tmp_path)
+    expected = extractor.extract(stack([1, 2]), [IDENTITY])
+    (shard,) = tmp_path.rglob("*.safetensors")
+    content = safetensors.numpy.load(shard.read_bytes())
+    hostile = safetensors.numpy.save({**content, **{name: np.asarray(value) for name, value in changes.items()}})
+    shard.with_name(f"{sha256_bytes(hostile)}.safetensors").write_bytes(hostile)
+    shard.unlink()
+    assert torch.equal(extractor.extract(stack([1, 2]), [IDENTITY]), expected)
 
 
 def test_infinite_features_are_refused() -> None:

@@ -161,6 +161,14 @@ def test_the_demo_draws_its_own_raw_set(parsed: list[Command]) -> None:
     assert sampled.count >= phantom.plan(drawn)["normal"] * dose / 100  # enough for the highest dose
 
 
+@pytest.mark.parametrize(
+    ("changes", "named"), [({"classifier_train": "foo"}, "foo"), ({"classifier_weights": "none"}, "head")]
+)
+def test_layers_that_cannot_be_trained_are_refused_before_anything_runs(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        experiment.plan(Experiment(**{"preset": "demo", "out": OUT, **changes}))
+
+
 def test_sets_of_two_layouts_are_drawn_apart(parsed: list[Command]) -> None:
     rsna, mura = of(Phantom, read(demo(), parsed))
     assert (rsna.layout, mura.layout) == ("rsna", "mura")

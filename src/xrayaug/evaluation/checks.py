@@ -175,7 +175,7 @@ def _check_recipe(settings: Sequence[Mapping[str, str]]) -> Check:
 def _check_real_images(differences: Sequence[RealImageDifference]) -> Check:
     """Check that arms with the same share of the real images have the same ones in training and validation."""
     if not differences:
-        sentence = "all arms have the same real images for training and validation"
+        sentence = "all arms have the same real images for training and validation, not counting what they add"
         return Check("real images", True, sentence, critical=True)
     pairs = [f"{each.arm} and {each.other} ({each.images:,} images are in only one of them)" for each in differences]
     sentence = "real images for training or validation differ between arms " + "; ".join(pairs)

@@ -32,7 +32,7 @@ class Inference:
         self.device = device
         self.batch_size = batch_size
         self.cache = cache
-        self._backbones: dict[str, BackboneFeatures] = {}
+        self._backbones: dict[tuple[str, int], BackboneFeatures] = {}  # by identity and size of the images
 
     def probabilities(self, run: ClassifierRun, *parts: Sequence[Row]) -> list[Probabilities]:
         """Return the probabilities of being abnormal, float64 `[N]`, of each part of the run's images.
@@ -63,10 +63,11 @@ class Inference:
         """
         images = run.stack(rows)
         if run.backbone is not None:
-            if run.backbone not in self._backbones:
+            key = run.backbone, images.shape[1]
+            if key not in self._backbones:
                 network = run.load_network(self.device).eval()
-                self._backbones[run.backbone] = BackboneFeatures(network, self.device, self.cache, keep=True)
-            return self._backbones[run.backbone].extract(images, [IDENTITY], advance)[:, 0].numpy()
+                self._backbones[key] = BackboneFeatures(network, self.device, self.cache, keep=True)
+            return self._backbones[key].extract(images, [IDENTITY], advance)[:, 0].numpy()
         network = run.load_network(self.device).eval()
         features = np.empty((len(images), classifier.count_features(network)), np.float32)
         for start in range(0, len(images), self.batch_size):

@@ -77,6 +77,7 @@ class BackboneFeatures:
         self.identity = backbone_identity(network)
         self.device = device
         self.directory = directory
+        self._warned: set[str] = set()
         self._kept: dict[tuple[View, int], dict[str, FeatureRow]] | None = {} if keep else None
         self.dims = classifier.count_features(network)
 
@@ -144,7 +145,7 @@ class BackboneFeatures:
             try:
                 keys, features = _read_shard(file, self.dims)
             except (OSError, ValueError, KeyError, SafetensorError) as problem:
-                console.warning(f"a file of the cache is damaged and not used: {file}: {problem}")
+                self._warn(f"a file of the cache is damaged and not used: {file}: {problem}; delete it")
                 continue
             known |= {key: row for key, row in zip(keys, features, strict=True) if key in wanted}
         return known
@@ -160,13 +161,23 @@ class BackboneFeatures:
             directory.mkdir(parents=True, exist_ok=True)
             files.write_bytes(directory / f"{files.sha256_bytes(content)}{SHARD_SUFFIX}", content)
         except OSError as problem:
-            console.warning(f"the features are not cached: {problem.strerror}: {directory}")
+            self._warn(f"the features are not cached: {problem.strerror}: {self.directory}")
+
+    def _warn(self, line: str) -> None:
+        """Print a warning, once."""
+        if line not in self._warned:
+            self._warned.add(line)
+            console.warning(line)
 
 
 def backbone_identity(network: Classifier) -> str:
-    """Return the sha256 of all weights but the output layer's."""
+    """Return a sha256 of all that the features depend on but the images: the network and its weights.
+
+    The weights alone do not do: networks of other padding or normalisation may have the same. Those of the output layer
+    do not count.
+    """
     output = architectures.output_layer(network.network)
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"{network.arch} {network.normalization}\n".encode())
     for name, tensor in sorted(network.network.state_dict().items()):
         if not name.startswith(f"{output}."):
             digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
@@ -180,13 +191,17 @@ def _read_shard(file: Path, dims: int) -> tuple[list[str], FeatureArray]:
     Raises:
         ValueError: the content does not have the hash in the file's name, or has another shape.
     """
+    if not file.is_file():
+        raise ValueError("it is no file")
     content = file.read_bytes()
     if files.sha256_bytes(content) != file.stem:
         raise ValueError("its content does not have the sha256 in its name")
     tensors = deserialise(content)
     codes, features = tensors["pixels_sha256"], tensors["features"]
-    if features.shape != (len(codes), dims):
-        raise ValueError(f"it holds features {features.shape}, not {(len(codes), dims)}")
+    if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != hashlib.sha256().digest_size:
+        raise ValueError("it holds no hashes of pixels")
+    if features.dtype != np.float32 or features.shape != (len(codes), dims) or not np.isfinite(features).all():
+        raise ValueError(f"it holds no {dims} finite features for each image")
     return [row.tobytes().hex() for row in codes], features
 
 

@@ -33,9 +33,11 @@ class Classifier(nn.Module):
     `network` is the library's own, so its weights have the library's names.
     """
 
-    def __init__(self, network: nn.Module, normalization: Normalization) -> None:
+    def __init__(self, network: nn.Module, arch: str, normalization: Normalization) -> None:
         super().__init__()
         self.network = network
+        self.arch = arch
+        self.normalization = normalization
         self.frozen: list[nn.Module] = []  # blocks that are not trained, and always in evaluation mode
         self.mean: Tensor
         self.std: Tensor
@@ -345,4 +347,4 @@ def weighted_bce(logits: Tensor, labels: Tensor, w0: float, w1: float) -> Tensor
 
 
 def _wrap(network: nn.Module, arch: str) -> Classifier:
-    return Classifier(network, architectures.normalization(arch, network)).to(memory_format=torch.channels_last)
+    return Classifier(network, arch, architectures.normalization(arch, network)).to(memory_format=torch.channels_last)

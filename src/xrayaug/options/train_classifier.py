@@ -131,6 +131,15 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, FeatureCacheOptions, D
             raise UsageError(f"--train is {self.train}", "it must be all, head, or last-N with a number N of blocks")
         return int(match[1])
 
+    def check_trained_layers(self) -> None:
+        """Check the value of `--train`.
+
+        Raises:
+            UsageError: it is unknown, or a frozen backbone would have random weights, which differ between seeds.
+        """
+        if self.trained_blocks is None and self.train == "head" and self.weights == "none":
+            raise UsageError("--train head needs a pretrained network", "--weights imagenet, or a weights file")
+
     def parts(self) -> "Sequence[TrainClassifier]":
         """Return one command for each seed, as if it were trained alone.
 
@@ -149,7 +158,9 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, FeatureCacheOptions, D
         settings = super().identity() | vars(self.recipe)
         if self.weights not in ("imagenet", "none"):
             settings["weights"] = "file"
-        if self.train != "head":
+        if self.train == "head":  # an output layer alone is trained in fp32, and has no batch norm
+            settings |= {"precision": "fp32", "sync_bn": False}
+        else:
             del settings["views"]
         if self.train == "all":
             del settings["train"]

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug.data.dataset import LABELS, Arm, ArmSettings, Dataset, Row, open_dataset, read_arm
+from xrayaug.data.dataset import LABELS, MORE_REAL, Arm, ArmSettings, Dataset, Row, open_dataset, read_arm
 from xrayaug.data.images import loaders
 from xrayaug.data.images.loaders import InMemoryLoader
-from xrayaug.errors import DataError, TrainingError, UsageError
+from xrayaug.errors import DataError, TrainingError
 from xrayaug.metrics.backbone_features import IDENTITY, BackboneFeatures, list_views
 from xrayaug.networks import architectures, classifier
 from xrayaug.networks.classifier import Classifier
@@ -45,6 +45,7 @@ SHOWN_METRICS = ("best_epoch", "valid_loss", "valid_accuracy", "valid_auroc")  #
 
 def run(options: TrainClassifier) -> Result:
     """Train classifiers, and write the best epoch's weights and a log to one run directory per seed."""
+    options.check_trained_layers()
     device = devices.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
     process_group.join(device)
     with (
@@ -57,6 +58,7 @@ def run(options: TrainClassifier) -> Result:
 
 def plan(options: TrainClassifier) -> Result:
     """Return the network block by block, the image counts and the length of the training, without training."""
+    options.check_trained_layers()
     data, train, valid = _load_rows(options)
     outline = classifier.outline(options.arch, options.size)
     steps = count_batches(_count_real(train) if options.budget == "steps" else len(train), options.batch_size)
@@ -129,14 +131,8 @@ class SeedGroup:
 
     @cached_property
     def backbone(self) -> BackboneFeatures:
-        """The frozen network of `--train head`, the same for all seeds.
-
-        Raises:
-            UsageError: it would have random weights, which differ between seeds.
-        """
+        """The frozen network of `--train head`, the same for all seeds."""
         options = self.options
-        if options.weights == "none":
-            raise UsageError("--train head needs a pretrained network", "--weights imagenet, or a weights file")
         network = classifier.build(options.arch, size=options.size, weights=options.weights).to(self.device).eval()
         return BackboneFeatures(network, self.device, cache.directory("features", options.cache))
 
@@ -332,7 +328,7 @@ def _summary(
         **_count_parameters(options, outline),
         "class_weights": {"normal": w0, "abnormal": w1},
         **({"importance_weights": {"normal": e0, "abnormal": e1}} if arm.prior else {}),
-        "train": _count_by_origin(train),
+        "train": _count_by_origin(train, arm.settings.control),
         "valid": {"real": _count_labels(valid)},
         "epochs": options.recipe.epochs,
         **(
@@ -346,13 +342,14 @@ def _summary(
     }
 
 
-def _count_by_origin(train: list[Row]) -> dict[str, dict[str, int]]:
-    """Count images by origin and label: real, synthetic and, if there are any, copies of real ones."""
-    copies = [row for row in train if row.copy]
+def _count_by_origin(train: list[Row], control: str | None) -> dict[str, dict[str, int]]:
+    """Count images by origin and label: real, synthetic and, if there are any, real ones that a control added."""
+    added = [row for row in train if row.copy]
+    name = "more_real" if control == MORE_REAL else "copies"
     return {
         "real": _count_labels(row for row in train if not row.is_added),
         "synthetic": _count_labels(row for row in train if row.synthetic),
-        **({"copies": _count_labels(copies)} if copies else {}),
+        **({name: _count_labels(added)} if added else {}),
     }
 
 
@@ -363,7 +360,11 @@ def _count_labels(rows: Any) -> dict[str, int]:
 
 def _images_table(result: Result) -> Table:
     rows = [
-        (f"{split}, {origin}", *(f"{count:,}" for count in counts.values()), f"{sum(counts.values()):,}")
+        (
+            f"{split}, {origin.replace('_', ' ')}",
+            *(f"{count:,}" for count in counts.values()),
+            f"{sum(counts.values()):,}",
+        )
         for split in ("train", "valid")
         for origin, counts in result[split].items()
     ]

@@ -210,6 +210,7 @@ def _classifiers(
             out=options.out / f"{arm.out.name.replace('arm', 'classifier', 1)}-seed-{SEED}",
             **training,
         )
+        together.check_trained_layers()
         # Output layers take little memory, and share the features that one command computes.
         is_one_command = options.side_by_side or settings.classifier_train == "head"
         yield from (together,) if is_one_command else together.parts()
