@@ -223,6 +223,44 @@ def _numbers(table: Path) -> Any:
     return np.array([float(cell) for cell in cells if re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", cell)])
 
 
+def backbone(bench: Bench) -> Iterator[Row]:
+    """Use the ImageNet weights that install with the package, twice on the device and once on a CPU."""
+    data = write_dataset(bench.scratch / "data", bench.sized(1000, 64), 64)
+    other = write_dataset(bench.scratch / "other", bench.sized(200, 32), 64)
+    runs = {"first": bench.name, "second": bench.name, "cpu": "cpu"}
+    layers = ("head", "last-2", "all")
+    size = ("--arch", "efficientnet_lite0", "--size", bench.sized(224, 64), "--batch-size", 32, "--epochs", 2)
+
+    def lane(name: str) -> str:
+        """Run all commands; return what the training of the output layer said."""
+        root = bench.scratch / name
+        root.mkdir()
+        cache = ("--cache", root / "cache")
+        done = bench.must("train-classifier", "--data", data, *size, "--train", "head", *cache,
+                          "--out", root / "head", on=runs[name])  # fmt: skip
+        for train in layers[1:] if name != "cpu" else ():
+            bench.must("train-classifier", "--data", data, *size, "--train", train, "--deterministic",
+                       "--out", root / train, on=runs[name])  # fmt: skip
+        bench.must("fid", data, other, "--features", "imagenet", *cache,
+                   "--out", root / "fid", on=runs[name])  # fmt: skip
+        bench.must("evaluate", root / "head", "--out", root / "evaluate", *cache, on=runs[name])
+        return done.stderr
+
+    with ThreadPoolExecutor(3) as threads:
+        said = dict(zip(runs, threads.map(lane, runs), strict=True))
+    for name, patterns in (*((train, ("*.safetensors",)) for train in layers), ("fid", ("fid.json",))):
+        yield Row(f"{name}, twice", _same([bench.scratch / each / name for each in ("first", "second")], *patterns))
+    values = {each: json.loads((bench.scratch / each / "fid" / "fid.json").read_text())["value"] for each in runs}
+    apart = abs(values["first"] / values["cpu"] - 1)
+    yield Row("fid, beside a CPU", apart <= 1e-3, note=f"{values['first']:.6g} and {values['cpu']:.6g}, allowed 1e-3")
+    tables = [_numbers(bench.scratch / each / "evaluate" / "predictions.csv") for each in runs]
+    yield Row("evaluate of the head, twice", np.array_equal(tables[0], tables[1]))
+    apart = float(np.abs(tables[0] - tables[2]).max() / np.abs(tables[2]).max())
+    yield Row("evaluate of the head, beside a CPU", apart <= 1e-2, note=f"{apart:.1e}, allowed 1e-2")
+    lines = [line for line in said["first"].splitlines() if RATE.search(line)]
+    yield Row("head, its progress lines", None, note="; ".join(lines[-4:]))
+
+
 def memory(bench: Bench) -> Iterator[Row]:
     """Check that running out of memory gives one line and exit code 1, in training and sampling."""
     if bench.device.type != "cuda":
