@@ -332,19 +332,5 @@ def predict_probabilities(
     return probabilities
 
 
-def class_weights(normal: int, abnormal: int) -> tuple[float, float]:
-    """Return the loss weights `(w0, w1)` of normal and abnormal images: each class has the other's share.
-
-    w0 = N_abnormal / N and w1 = N_normal / N: Rajpurkar et al. 2018, section 3.1.
-    """
-    return abnormal / (normal + abnormal), normal / (normal + abnormal)
-
-
-def weighted_bce(logits: Tensor, labels: Tensor, w0: float, w1: float) -> Tensor:
-    """Return the batch mean of -w1 y log p - w0 (1 - y) log (1 - p), p = sigmoid(logit), y in `labels` 0.0 or 1.0."""
-    weight = labels * w1 + (1 - labels) * w0
-    return nn.functional.binary_cross_entropy_with_logits(logits, labels, weight)
-
-
 def _wrap(network: nn.Module, arch: str) -> Classifier:
     return Classifier(network, arch, architectures.normalization(arch, network)).to(memory_format=torch.channels_last)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn.functional import relu6
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 MEAN = STD = (0.5, 0.5, 0.5)
 STEM_WIDTH, HEAD_WIDTH = 32, 1280
@@ -71,6 +72,7 @@ class EfficientNetLite(nn.Module):
                 channels = width
             stages.append(nn.Sequential(*blocks))
         self.blocks = nn.Sequential(*stages)
+        self.widths = [width for *_, width, _ in _scale_stages(variant)]  # channels of each stage
         self.conv_head = nn.Conv2d(channels, HEAD_WIDTH, 1, bias=False)
         self.bn2 = _batch_norm(HEAD_WIDTH)
         self.drop = nn.Dropout(variant.dropout)
@@ -91,8 +93,40 @@ class EfficientNetLite(nn.Module):
         return logits
 
 
+class GreyStages(nn.Module):
+    """The stages of a network in evaluation mode for grey images `[N, 1, S, S]`, as fast as can be.
+
+    Batch normalisations are folded into the convolutions before them, and the kernels of the three equal colours are
+    summed. The feature maps are those of `forward_stages` up to rounding.
+
+    Args:
+        network: the network, which is changed.
+    """
+
+    def __init__(self, network: EfficientNetLite) -> None:
+        super().__init__()
+        self.conv_stem = fuse_conv_bn_eval(network.conv_stem, network.bn1)
+        self.conv_stem.weight = nn.Parameter(self.conv_stem.weight.detach().sum(dim=1, keepdim=True))
+        self.conv_stem.in_channels = 1
+        for module in network.blocks.modules():
+            for convolution, norm in getattr(module, "NORMALIZED", ()):
+                setattr(module, convolution, fuse_conv_bn_eval(getattr(module, convolution), getattr(module, norm)))
+                setattr(module, norm, nn.Identity())
+        self.blocks = network.blocks
+        self.widths = list(network.widths)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the feature maps of the seven stages."""
+        maps = [relu6(self.conv_stem(images))]
+        for stage in self.blocks:
+            maps.append(stage(maps[-1]))
+        return maps[1:]
+
+
 class DepthwiseSeparable(nn.Module):
     """Depthwise convolution, then a linear pointwise one."""
+
+    NORMALIZED = (("conv_dw", "bn1"), ("conv_pw", "bn2"))
 
     def __init__(self, channels: int, width: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -109,6 +143,8 @@ class DepthwiseSeparable(nn.Module):
 
 class InvertedResidual(nn.Module):
     """Pointwise expansion, depthwise convolution, linear pointwise projection; a skip connection where shapes agree."""
+
+    NORMALIZED = (("conv_pw", "bn1"), ("conv_dw", "bn2"), ("conv_pwl", "bn3"))
 
     def __init__(self, channels: int, width: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()

