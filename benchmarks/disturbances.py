@@ -1,6 +1,6 @@
 """Which measure sees what? Real images with known disturbances, judged against other real images.
 
-    python benchmarks/disturbances.py --data DATASET [--features imagenet random RUN ...] [--seed 0]
+    python benchmarks/disturbances.py --data DATASET [--features imagenet radiomics RUN ...] [--seed 0]
 
 The images of the dataset are split at random into two halves with the same share of each label. One half is the
 reference, the other is disturbed in a known way and judged against it as `fid --floor` judges synthetic images: by
@@ -25,6 +25,7 @@ from xrayaug.data.dataset import LABELS, open_dataset
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.data.images.stack import resize_bicubic
 from xrayaug.metrics import memorization, suite
+from xrayaug.metrics.feature_scaling import FeatureScaler
 from xrayaug.metrics.features import FeatureExtractor, load_extractor
 from xrayaug.metrics.suite import Floor, FloorComparison
 from xrayaug.runtime import devices
@@ -170,7 +171,7 @@ def print_table(name: str, floors: dict[str, Floor], aside: dict[str, str]) -> N
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="a dataset of real images with labels")
-    parser.add_argument("--features", nargs="+", default=["imagenet", "random"], help="as of `fid`, or classifier runs")
+    parser.add_argument("--features", nargs="+", default=["imagenet", "radiomics"], help="as of `fid`, or runs")
     parser.add_argument("--seed", type=int, default=0, help="of the halves and of the splits of the floor")
     arguments = parser.parse_args()
     data = open_dataset(arguments.data)
@@ -188,8 +189,11 @@ def main() -> None:
         started = time.perf_counter()
         extractor = load_extractor(name, devices.resolve("cpu"))
         features = extract(extractor, pixels)
+        scaler = FeatureScaler.fit(extractor.origin["features"], features[reference])
         sides = {each.name: extract(extractor, changed[each.name]) if each.change else features[each.places]
                  for each in disturbances}  # fmt: skip
+        features = scaler.transform(features)
+        sides = {side: scaler.transform(found) for side, found in sides.items()}
         floors = {side: suite.compute_floor(METRICS, found, features[reference], arguments.seed)
                   for side, found in sides.items()}  # fmt: skip
         distances = {side: memorization.nearest_features(found, features[reference])[1]

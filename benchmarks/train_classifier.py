@@ -23,6 +23,7 @@ from xrayaug.data.images.arrays import Pixels
 from xrayaug.networks import classifier
 from xrayaug.networks.architectures import IMAGENET_MEAN, IMAGENET_STD
 from xrayaug.runtime import devices
+from xrayaug.training import losses
 
 W0, W1 = 0.3, 0.7
 
@@ -81,7 +82,7 @@ def ours(arguments: argparse.Namespace, precision: str = "fp32") -> Round:
             theta = classifier.random_affine(torch.rand(len(batch), 2), flip=True, rotation=10.0)
             with devices.autocast(device, precision):
                 logits = network(classifier.apply_affine(shown, theta))
-            loss = classifier.weighted_bce(logits, labels[batch], W0, W1)
+            loss = losses.weighted_bce(logits, labels[batch], W0, W1)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimiser.step()

@@ -122,6 +122,7 @@ STUDY: dict[str, Any] = {
     "real_fractions": (1.0,),
     "controls": ("none",),
     "seeds": 2,
+    "samples": 800,
     "features": "random",
     "classifier_train": "all",
 }

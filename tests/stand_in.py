@@ -16,7 +16,8 @@ trap 'echo saved; echo "stopped $name" >>"$TRACE"; exit 75' TERM USR1
 echo "begin $name" >>"$TRACE"
 echo "threads $name ${OMP_NUM_THREADS:-none}" >>"$TRACE"
 echo "words $*" >>"$TRACE"
-echo "working on $name"
+echo "working on $name" >&2
+echo "results of $name"
 case $name in
   bad*) echo "error: $name has no patients (look at index.csv)" >&2; exit 1 ;;
   dead*) kill -KILL $$ ;;

@@ -174,7 +174,14 @@ def test_modules_form_no_circle() -> None:
 
 
 SHARED_BY_GANS = {
-    f"xrayaug.{name}" for name in ("networks.gans", "networks.equalized_lr", "runtime.distributed.sharing")
+    f"xrayaug.{name}"
+    for name in (
+        "networks.gans",
+        "networks.equalized_lr",
+        "networks.efficientnet_lite",
+        "networks.pretrained",
+        "runtime.distributed.sharing",
+    )
 }
 
 
@@ -216,7 +223,7 @@ OUTSIDE_GATHER = [
 ALLOWED = {
     f"xrayaug.{name}"
     for name in (
-        "data.dataset.ArmSettings", "data.dataset.BALANCE", "data.dataset.LABELS", "data.dataset.Row",
+        "data.arms.ArmSettings", "data.arms.BALANCE", "data.dataset.LABELS", "data.dataset.Row",
         "data.images.arrays.Pixels", "data.images.contact_sheets.encode_png",
         "data.images.stack.Stack", "errors.", "networks.classifier.Classifier", "options.Evaluate",
         "plots.", "runtime.console.", "stats.", "storage.csvfile.dump", "storage.csvfile.format_lines",

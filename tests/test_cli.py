@@ -304,7 +304,9 @@ def test_a_missing_input_is_one_line(tmp_path: Path, name: str, dry: list[str]) 
 def test_json_is_one_object_and_nothing_else(answers: dict[str, Answer], study: Path, name: str) -> None:
     answer = answers[name]
     assert answer.exit_code == 0, answer.stderr
-    assert json.loads(answer.stdout) == artifacts.open_artifact(Path(words(name, study)[-1])).result
+    out = Path(words(name, study)[-1])
+    look_at = {"look_at": [str(out / file) for file in ("report.html", "table5.md")]} if name == "evaluate" else {}
+    assert json.loads(answer.stdout) == artifacts.open_artifact(out).result | look_at
     assert len(answer.stdout.splitlines()) == 1
 
 
@@ -340,7 +342,7 @@ def test_a_verdict_that_is_not_the_demanded_one_is_an_exit_code(answers: dict[st
     assert answers["evaluate"].exit_code == 0
     answer = run(*words("evaluate", study), "--fail-unless", "helps")
     assert answer.exit_code == 1
-    assert "Table 5" in answer.stdout
+    assert f"Look first at: {study / 'evaluation' / 'report.html'}" in answer.stdout
     last_line = answer.stderr.splitlines()[-1]
     assert re.match("error: .*helps.*50: cannot tell", last_line)
 

@@ -40,9 +40,15 @@ def run_on(
     return Run(out.name, artifacts.open_artifact(out), opened, opened.select(split="test"))
 
 
-def make_arm(home: Path, gan_data: Path, real: Path, **result: Any) -> Path:
+def make_gan(data: Path, out: Path, init: Path | None = None) -> Path:
+    """Make a GAN run without weights."""
+    builder.build_artifact(TrainGan(data=data, out=out, init=init), "gan-run", lambda _: {})
+    return out
+
+
+def make_arm(home: Path, gan_data: Path, real: Path, init: Path | None = None, **result: Any) -> Path:
     """Make an arm of the real rows and one synthetic image, from a GAN that was trained on `gan_data`."""
-    builder.build_artifact(TrainGan(data=gan_data, out=home / "gan"), "gan-run", lambda _: {})
+    make_gan(gan_data, home / "gan", init)
 
     def sample(directory: Path) -> dict[str, Any]:
         made = write_dataset(home / "drawn", [row(patient="", study="", synthetic=True)])
@@ -166,6 +172,17 @@ def test_the_training_data_of_the_generator(
     assert checks["generator, test"].critical
     assert not checks["generator, validation"].critical
     assert checks["copies"].passed is None
+
+
+def test_the_training_data_of_the_weights_that_the_generator_started_from(real: Path, tmp_path: Path) -> None:
+    leaking = write_dataset(tmp_path / "leaking", [row(patient="x", study="", sha256=real_rows()[-1].sha256)])
+    clean = write_dataset(tmp_path / "clean", [row(patient="other", study="")])
+    first = make_gan(leaking, tmp_path / "first")
+    second = make_gan(clean, tmp_path / "second", init=first)
+    for name, init, passed in (("transferred", second, False), ("fresh", None, True)):
+        arm = make_arm(tmp_path / name, clean, real, init=init)
+        check = check_runs([run_on(arm, tmp_path / f"run-{name}", percent=10.0, added=1)])["generator, test"]
+        assert check.passed is passed
 
 
 def test_a_missing_generator_leaves_its_check_unknown(real: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xrayaug.data.dataset import ArmSettings
+from xrayaug.data.arms import ArmSettings
 from xrayaug.evaluation import comparison, findings
 from xrayaug.evaluation.comparison import ScoredNetwork
 from xrayaug.evaluation.results import CHOSEN, HALF, EvaluatedArm, Question

@@ -9,7 +9,7 @@ import pytest
 from builders import row
 from sklearn import metrics
 
-from xrayaug.data.dataset import ArmSettings
+from xrayaug.data.arms import ArmSettings
 from xrayaug.evaluation import results, verdict
 from xrayaug.evaluation.checks import ArmFacts, GeneratorFacts, Overlap, ScreeningFacts, StudyFacts
 from xrayaug.evaluation.judge import judge

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from xrayaug.data import dataset, image_sets, sources
+from xrayaug.data import arms, dataset, image_sets, sources
 from xrayaug.data.dataset import INDEX, open_dataset, reference_row
 from xrayaug.data.images import greyscale
 from xrayaug.data.images.arrays import IMAGES
@@ -98,7 +98,7 @@ def dataset_manifest(root: Path) -> Reader:
     def read(file: Path) -> None:
         opened = open_dataset(file.parent)
         opened.pixels(opened.rows, 16)
-        assert file.parent.name != "arm" or dataset.read_arm(opened.artifact)
+        assert file.parent.name != "arm" or arms.read_arm(opened.artifact)
 
     return Reader([path / MANIFEST for path in build_sets(root)], read, text=True, put=seal_again)
 
@@ -127,7 +127,7 @@ def classifier_run(root: Path) -> Reader:
 
     def build(directory: Path) -> dict[str, Any]:
         weights.save(directory / "weights.safetensors", {"w": torch.ones(1)})
-        return {"arm": dataset.read_arm(artifacts.open_artifact(arm)).record}
+        return {"arm": arms.read_arm(artifacts.open_artifact(arm)).record}
 
     build_artifact(TrainClassifier(data=arm, out=root / "run"), "classifier-run", build)
     options = Evaluate(runs=(root / "run",), out=root / "out")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from xrayaug.errors import UsageError, WeightsError
-from xrayaug.networks import classifier
+from xrayaug.networks import architectures, classifier
 from xrayaug.stats import classification
 from xrayaug.storage import weights
 
@@ -43,6 +43,27 @@ def test_an_unknown_network_names_its_neighbours() -> None:
     assert "densenet169" in caught.value.hint
     with pytest.raises(UsageError):
         classifier.build("fasterrcnn_resnet50_fpn", size=64)  # a detector is no classifier
+
+
+@pytest.mark.parametrize("arch", ["timm:mobilenetv3_small_050", "timm:vit_tiny_patch16_224"])
+def test_a_network_of_timm_has_one_output(arch: str) -> None:
+    network = classifier.build(arch, size=64, seed=1).eval()
+    with torch.inference_mode():
+        features = classifier.penultimate_features(network, torch.rand(2, 1, 64, 64))
+        assert classifier.head_logits(classifier.output_layer(network), features).shape == (2,)
+    assert features.shape == (2, classifier.count_features(network))
+
+
+def test_an_unknown_network_of_timm_names_its_neighbours() -> None:
+    with pytest.raises(UsageError, match="timm:resnet19 is no network of timm") as caught:
+        classifier.build("timm:resnet19", size=64)
+    assert "resnet18" in caught.value.hint
+
+
+def test_a_network_of_timm_without_timm_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(architectures, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match="timm:NAME needs the package timm"):
+        classifier.build("timm:resnet18", size=64)
 
 
 @pytest.mark.parametrize(("arch", "size"), [("alexnet", 32), ("inception_v3", 64), ("vit_b_16", 60), ("maxvit_t", 64)])
@@ -134,18 +155,6 @@ def test_rotated_corners_are_black_and_augmentation_can_be_off() -> None:
     turned = augment(images, torch.ones_like(draws), flip=True, rotation=45)
     assert turned[0, 0, 0, 0] == 0
     assert turned[0, 0, 8, 8] == 1
-
-
-def test_class_weights_of_the_thesis() -> None:
-    w0, w1 = classifier.class_weights(3653, 1336)
-    assert (w0, w1) == (1336 / 4989, 3653 / 4989)
-
-
-def test_weighted_bce_by_hand() -> None:
-    p = torch.tensor([0.8, 0.3, 0.6])
-    loss = classifier.weighted_bce(torch.logit(p), torch.tensor([1.0, 0.0, 1.0]), w0=0.25, w1=0.75)
-    expected = -(0.75 * math.log(0.8) + 0.25 * math.log(0.7) + 0.75 * math.log(0.6)) / 3
-    assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_logit_zero_is_not_abnormal() -> None:

@@ -1,4 +1,3 @@
-import importlib.util
 import math
 from pathlib import Path
 
@@ -57,7 +56,6 @@ def test_the_first_logits_of_a_fresh_output_layer_do_not_saturate() -> None:
         assert float(network(torch.rand(8, 1, 64, 64)).abs().max()) < 3
 
 
-@pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="timm is an extra")
 @pytest.mark.parametrize("size", [65, 96])
 def test_the_network_is_the_one_of_timm(size: int) -> None:
     network = efficientnet_lite.build(LITE0, num_classes=1000).eval()

@@ -124,8 +124,6 @@ def test_a_failed_download_names_the_url(tmp_path: Path, monkeypatch: pytest.Mon
     for part in (
         "https://download.pytorch.org/models/densenet169-",
         str(tmp_path / "hub" / "checkpoints" / "densenet169-"),
-        "--weights FILE",
-        "--weights none",
     ):
         assert part in caught.value.hint
     assert "\n" not in caught.value.message + caught.value.hint

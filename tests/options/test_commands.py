@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from xrayaug import cli
-from xrayaug.data import dataset
+from xrayaug.data import arms
 from xrayaug.errors import UsageError
 from xrayaug.networks.gans import dcgan
 from xrayaug.options import COMMANDS, Experiment, Phantom, Prepare, TrainClassifier, TrainGan
@@ -228,7 +228,7 @@ def test_a_list_of_names_may_hold_only_the_choices() -> None:
 
 
 def test_the_controls_of_the_options_are_those_of_a_dataset() -> None:
-    assert get_args(Control) == dataset.CONTROLS
+    assert get_args(Control) == arms.CONTROLS
 
 
 def test_a_list_of_numbers() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from builders import write_png
 
 from xrayaug.errors import UsageError
 from xrayaug.runtime import console
-from xrayaug.runtime.console import Table
+from xrayaug.runtime.console import Section, Table
 
 MARKUP_LIKE_NAMES = ("hand[red].png", "[/b].png", "a\\[b].png", ":smile:.png", "50%.png")
 
@@ -31,6 +32,27 @@ def test_long_notes_stay_on_one_line(capsys: pytest.CaptureFixture[str]) -> None
     note = "runs/" + "very-" * 80 + "long"
     console.show([Table("files", ("name",), [], notes=[note])])
     assert note in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_a_section_is_wrapped_between_words(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    words = [f"word{number} [a]" for number in range(60)] + ["more-real"]
+    console.show([Section("Answer", [" ".join(words), "short"])])
+    title, *lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert title == "Answer"
+    assert max(len(line) for line in lines) < min(columns, 81)
+    assert " ".join(" ".join(lines).split()) == " ".join([*words, "short"])
+
+
+def test_a_long_path_in_a_section_stays_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    path = "runs/" + "very-" * 40 + "long"
+    console.show([Section("Answer", [f"see {path}"])])
+    assert path in capsys.readouterr().out
 
 
 def test_an_error_is_one_line_with_its_hint(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from builders import MakeDataset, edit_manifest
 
 from xrayaug.data.dataset import open_dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError
+from xrayaug.metrics import features
 from xrayaug.networks import inception
 from xrayaug.networks.inception import InceptionNetwork
 from xrayaug.options import Sample, TrainGan
@@ -140,6 +141,21 @@ def test_the_images_farthest_from_the_training_images_are_dropped(runs: dict[str
     opened = open_dataset(tmp_path / "out")
     for row, picture in zip(opened.rows[:5], images(tmp_path / "out"), strict=False):
         assert float(row.extra["score"]) == pytest.approx(-np.sort(abs(real - picture.mean()))[2], rel=1e-3, abs=1e-3)
+
+
+def test_radiomics_are_compared_on_the_scale_of_the_training_images(runs: dict[str, Path], tmp_path: Path) -> None:
+    sample.run(command(runs["plain"], tmp_path / "out", reject_by="radiomics"))
+    data = open_dataset(runs["plain"].parent / "data")
+    real = data.pixels(data.select(split="train", label="normal"))
+    extractor = features.load_extractor("radiomics", torch.device("cpu"))
+    of_real = extractor.features(list(real)).astype(np.float64)
+    of_kept = extractor.features(list(images(tmp_path / "out"))).astype(np.float64)
+    mean, deviation = of_real.mean(axis=0), of_real.std(axis=0, ddof=1)
+    varying = deviation > 1e-6 * np.abs(mean)
+    scaled, candidates = (((side - mean)[:, varying] / deviation[varying]) for side in (of_real, of_kept))
+    expected = -np.sort(np.linalg.norm(candidates[:, None] - scaled, axis=2), axis=1)[:, 2]
+    scores = [float(row.extra["score"]) for row in open_dataset(tmp_path / "out").rows]
+    assert scores == pytest.approx(expected.tolist(), rel=1e-3)
 
 
 def stopping_after(calls: int, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from builders import grey, row, write_dataset, write_png
 
-from xrayaug.data import dataset
+from xrayaug.data import arms
 from xrayaug.data.dataset import LABELS, Dataset, Row, open_dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.options import Augment
@@ -199,7 +199,7 @@ def test_without_label_images_of_both_labels_are_drawn(arm: Callable[..., Datase
     opened = arm(10, synthetic=both)
     assert synthetic_of(opened) == synthetic_of(arm(10))
     assert [each.label for each in opened.select(synthetic=True)] == [LABELS[row % 2] for row in synthetic_of(opened)]
-    assert dataset.read_arm(opened.artifact).settings.label == dataset.MIXED
+    assert arms.read_arm(opened.artifact).settings.label == arms.MIXED
 
 
 def test_a_dose_above_the_number_of_images_of_a_label_is_an_error(arm: Callable[..., Dataset], both: Path) -> None:
@@ -226,7 +226,7 @@ def test_balance_makes_the_class_counts_equal(
     opened = arm(percent, **small, label="balance")
     assert opened.artifact.result["counts"]["train"] == {"normal": 40, "abnormal": 15 + added}
     assert {each.row % 2 for each in opened.select(synthetic=True)} == {1}, "drawn as abnormal"
-    assert dataset.read_arm(opened.artifact).settings.label == dataset.BALANCE
+    assert arms.read_arm(opened.artifact).settings.label == arms.BALANCE
 
 
 def test_balance_draws_only_images_of_the_rarer_label(arm: Callable[..., Dataset], small: dict[str, Path]) -> None:
@@ -258,7 +258,7 @@ def test_a_control_has_the_size_and_class_counts_of_its_arm(
             arm(50, control=control, **given)
         return
     opened = arm(50, control=control, **given)
-    said, expected = (dataset.read_arm(each.artifact).record for each in (opened, of))
+    said, expected = (arms.read_arm(each.artifact).record for each in (opened, of))
     assert {name: said[name] for name in ("percent", "label", "real", "control")} == {
         name: expected[name] for name in ("percent", "label", "real")
     } | {"control": control}

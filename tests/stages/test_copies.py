@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from builders import edit_manifest, row, write_dataset
 
 from xrayaug.data import phantoms
 from xrayaug.data.dataset import open_dataset
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError, DataError, UsageError
+from xrayaug.metrics import features
 from xrayaug.networks import inception
 from xrayaug.networks.inception import InceptionNetwork
 from xrayaug.options import Augment, Copies, Sample, TrainGan
@@ -156,6 +158,23 @@ def test_the_artifact_has_the_table_and_the_pairs(screen: Screen, hands: Pixels,
     assert sorted(made.manifest["files"]) == ["copies.csv", "nearest.png"]
     assert made.manifest["inputs"]["synthetic"]["sha256"] == artifacts.digest(tmp_path / "synthetic")
     assert copies.run(options(tmp_path / "synthetic", real, tmp_path / "copies")) == found
+
+
+def test_radiomics_are_compared_on_the_scale_of_the_training_images(screen: Screen, hands: Pixels) -> None:
+    found = screen(np.concatenate([hands[:4], hands[-FRESH:]]), features="radiomics", dims="2048")
+    assert found["features"] == "radiomics"
+    assert set(range(4)) <= set(found["quarantined"])
+    extractor = features.load_extractor("radiomics", torch.device("cpu"))
+    training, held_out = (
+        extractor.features(list(part)).astype(np.float64)
+        for part in (hands[:TRAINING], hands[TRAINING : TRAINING + HELD_OUT])
+    )
+    mean, deviation = training.mean(axis=0), training.std(axis=0, ddof=1)
+    varying = deviation > 1e-6 * np.abs(mean)
+    scaled, fresh = (((side - mean)[:, varying] / deviation[varying]) for side in (training, held_out))
+    nearest = np.linalg.norm(fresh[:, None] - scaled, axis=2).min(axis=1)
+    spread = np.sqrt(scaled.var(axis=0).sum())
+    assert found["spaces"]["features"]["threshold"] == pytest.approx(nearest.min() / spread, rel=1e-3)
 
 
 def test_a_plan_computes_nothing(monkeypatch: pytest.MonkeyPatch, hands: Pixels, tmp_path: Path, real: Path) -> None:

@@ -13,10 +13,12 @@ from sklearn import metrics
 
 from xrayaug.data import dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError, VerdictError, WeightsError
+from xrayaug.evaluation import verdict
 from xrayaug.evaluation.gather import inputs
 from xrayaug.evaluation.report import page
 from xrayaug.networks import pretrained
 from xrayaug.options import Evaluate
+from xrayaug.runtime.console import Section, Table
 from xrayaug.stages import evaluate
 from xrayaug.stats import classification
 from xrayaug.storage import artifacts
@@ -137,14 +139,18 @@ def test_a_plan_writes_nothing(runs: list[Path], tmp_path: Path) -> None:
     planned = evaluate.plan(options(runs, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
     assert [(each["arm"], each["seed"]) for each in planned["planned"]] == [("0", 0), ("0", 1), ("10", 0), ("10", 1)]
-    assert "16 images of 8 studies" in evaluate.tables(planned)[0].notes[0]
+    planned_runs = evaluate.tables(planned)[0]
+    assert isinstance(planned_runs, Table)
+    assert "16 images of 8 studies" in planned_runs.notes[0]
 
 
 def test_a_single_seed_is_warned_about(runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = evaluate.run(options(runs[:1], tmp_path / "out"))
     assert "warning: arm 10 " in capsys.readouterr().err
     assert result["arms"][0]["image"]["accuracy"]["sd"] is None
-    assert all("±" not in evaluate.tables(result)[level].rows[0][3] for level in (0, 1))
+    scores = evaluate.tables(result)[0]
+    assert isinstance(scores, Table)
+    assert all("±" not in cell for cell in scores.rows[0])
 
 
 def test_an_image_level_split_is_warned_about(
@@ -153,7 +159,9 @@ def test_an_image_level_split_is_warned_about(
     data = make_dataset(tmp_path / "data", result={"split_by": "image"})
     result = evaluate.run(options([train(data, tmp_path / "run", 0)], tmp_path / "out"))
     assert "warning: split by image" in capsys.readouterr().err
-    assert any("split by image" in note for note in evaluate.tables(result)[0].notes)
+    scores = evaluate.tables(result)[0]
+    assert isinstance(scores, Table)
+    assert any("split by image" in note for note in scores.notes)
 
 
 def test_a_dataset_without_test_images_is_refused(make_dataset: MakeDataset, tmp_path: Path) -> None:
@@ -315,11 +323,36 @@ def test_the_verdict_is_a_file_of_its_own(evaluation: Path) -> None:
     assert (line["arm"], line["verdict"], line["reason"]) == ("10", ten["verdict"], ten["reason"])
 
 
-def test_the_verdict_is_shown_with_its_checks(evaluation: Path) -> None:
-    checks, verdict = evaluate.tables(artifacts.open_artifact(evaluation).result)[-2:]
-    assert "generator" in {row[0] for row in checks.rows}
-    assert verdict.rows[0][0] == "10"
-    assert verdict.notes[0].startswith(f"10: {verdict.rows[0][1]}: ")
+def test_the_answer_is_shown_last_with_open_checks_and_where_to_look(runs: list[Path], tmp_path: Path) -> None:
+    result = evaluate.run(options(runs, tmp_path / "out"))
+    assert [Path(path).name for path in result["look_at"]] == ["report.html", "table5.md"]
+    assert all(Path(path).is_file() for path in result["look_at"])
+    scores, answer, *paths = evaluate.tables(result)
+    assert isinstance(scores, Table)
+    assert isinstance(answer, Section)
+    (arm,) = result["verdict"]["arms"]
+    assert answer.paragraphs[0].startswith(f"Arm 10: {verdict.DISPLAY_NAMES[arm['verdict']]}")
+    assert f"({arm['difference']['low']:+.3f} to " in answer.paragraphs[0]
+    unknown = [check["name"] for check in result["verdict"]["checks"] if check["passed"] is None]
+    assert "generator" in unknown
+    assert ", ".join(unknown) in answer.paragraphs[-1]
+    assert paths == [f"Look first at: {tmp_path / 'out' / 'report.html'}", f"Then at: {tmp_path / 'out' / 'table5.md'}"]
+
+
+def test_what_could_have_been_detected_is_recorded(evaluation: Path) -> None:
+    (arm,) = artifacts.open_artifact(evaluation).result["verdict"]["arms"]
+    difference = arm["difference"]
+    half_width = (difference["high"] - difference["low"]) / 2
+    expected = half_width + 0.8416212 * difference["standard_error"]  # the normal quantile of 80 %
+    assert difference["detectable_difference"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_evaluation_of_another_version_is_refused_in_one_line(evaluation: Path, tmp_path: Path) -> None:
+    result = json.loads(json.dumps(artifacts.open_artifact(evaluation).result))
+    result["verdict"]["checks"][0]["holds"] = result["verdict"]["checks"][0].pop("passed")
+    with pytest.raises(ArtifactError, match="another version of xrayaug: its results have no 'passed'") as caught:
+        evaluate.tables(result)
+    assert "--overwrite" in caught.value.hint
 
 
 def test_one_seed_cannot_tell(runs: list[Path], tmp_path: Path) -> None:
@@ -360,7 +393,7 @@ def test_groups_of_a_column(runs: list[Path], tmp_path: Path) -> None:
     assert normal["intervals"]["10"]["sensitivity"] is None
     rows = lines_of(tmp_path / "out" / "subgroups.csv")
     assert {row["value"] for row in rows} == {"normal", "abnormal"}
-    (table,) = (table for table in evaluate.tables(result) if "By label" in table.title)
+    (table,) = (part for part in evaluate.tables(result) if isinstance(part, Table) and "By label" in part.title)
     assert table.notes[0].startswith("--: ")  # both groups lack a class
 
 

@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ import typer.main
 from builders import STUDY, build, edit_manifest, row, write_dataset
 
 from xrayaug import cli
-from xrayaug.errors import OutputError, UsageError, VerdictError, XrayaugError
+from xrayaug.data import arms
+from xrayaug.data.dataset import LABELS
+from xrayaug.data.phantoms import layouts
+from xrayaug.errors import DataError, OutputError, UsageError, VerdictError, XrayaugError
 from xrayaug.evaluation import serialization
 from xrayaug.evaluation.results import ArmVerdict, PriorShift, Question, Verdict
 from xrayaug.networks.gans import Recipe
@@ -32,7 +36,7 @@ from xrayaug.options import (
 )
 from xrayaug.options.base import Command
 from xrayaug.runtime import console
-from xrayaug.stages import experiment, phantom
+from xrayaug.stages import experiment
 from xrayaug.storage import builder
 from xrayaug.storage.manifests import MANIFEST
 from xrayaug.studies import planning
@@ -78,7 +82,7 @@ def of(kind: type[Command], commands: list[Command]) -> list[Any]:
         thesis(seed=3, device="cpu", workers=2, percents=(0.0, 12.5), seeds=1, fid_weights=Path("in ception.pth")),
         thesis(features="random", split_by="patient", classifier_weights="my weights.pth", gan_size=64),
         demo(),
-        demo(features="none", samples=7),
+        demo(features="none", samples=700),
         demo(
             real_fractions=(0.1, 1.0),
             labels=("normal", "both"),
@@ -158,7 +162,8 @@ def test_the_demo_draws_its_own_raw_set(parsed: list[Command]) -> None:
     assert {(run.weights, run.train) for run in of(TrainClassifier, commands)} == {("imagenet", "head")}
     (sampled,) = of(Sample, commands)
     dose = max(arm.percent * arm.real_fraction for arm in of(Augment, commands))
-    assert sampled.count >= phantom.plan(drawn)["normal"] * dose / 100  # enough for the highest dose
+    training = [image for image in layouts.list_records(drawn) if image.split == "train"]
+    assert sampled.count >= sum(image.label == "normal" for image in training) * dose / 100  # for the highest dose
 
 
 @pytest.mark.parametrize(
@@ -298,14 +303,24 @@ def test_a_study_ends_with_its_verdict_which_may_be_demanded(capsys: pytest.Capt
     }
     console.show(experiment.tables(result))
     shown = capsys.readouterr().out
-    assert "50: one seed shows nothing\n" in shown
-    assert shown.endswith("look at: s/report.html\n")
+    assert "Arm 50: cannot tell. One seed shows nothing.\n" in shown
+    assert shown.endswith(": s/report.html\n")
     experiment.demand(demo(), result)
     with pytest.raises(VerdictError, match=r"helps.*50: cannot tell"):
         experiment.demand(demo(fail_unless="helps"), result)
     experiment.demand(demo(fail_unless="helps"), {"commands": []})
     helping = replace(verdict, arms=[replace(arm, verdict="helps")])
     experiment.demand(demo(fail_unless="helps"), result | {"verdict": serialization.to_dict(helping)})
+
+
+def test_only_the_first_paths_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    verdict = Verdict(Question("auroc", "image", 0.02, 0), "half", 0.95, True, [], [])
+    paths = [f"s/{number}.html" for number in range(8)]
+    result = {"arms": [], "distances": {}, "look_at": paths, "verdict": serialization.to_dict(verdict)}
+    console.show(experiment.tables(result))
+    shown = capsys.readouterr().out
+    assert [path for path in paths if path in shown] == paths[:3]
+    assert "Distances" not in shown, "a table without rows"
 
 
 def test_one_label_cannot_be_shuffled() -> None:
@@ -345,6 +360,78 @@ def test_a_prepared_set_is_counted_without_the_raw_one(tmp_path: Path) -> None:
     write_dataset(tmp_path / "study" / "mura", rows)
     found = experiment.plan(thesis(tmp_path / "study"))["power"]
     assert (found["images"], found["patients"]) == (3, 2)
+
+
+def hands(out: Path, *, normal: int, abnormal: int) -> Path:
+    """A prepared set of as many training images of either label, each of a patient of its own, and one test image."""
+    labels = ["normal"] * normal + ["abnormal"] * abnormal
+    rows = [row(label=label, patient=f"p{number}") for number, label in enumerate(labels)]
+    return write_dataset(out, [*rows, row(split="test", patient="another")])
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"samples": 19}, "arm-100 needs 20 synthetic images, and --samples 19 draws 19"),
+        ({"gan_arch": "cgan", "labels": ("abnormal",), "samples": 39}, "needs 20 abnormal .* --samples 39 draws 19"),
+        ({"real_fractions": (0.5,), "controls": ("more-real",), "percents": (0.0, 310.0), "samples": 40},
+         "more-real needs 31 real images.* leaves out 20"),
+        ({"real_fractions": (0.5,), "controls": ("more-real",), "percents": (0.0, 110.0), "gan_label": "normal"},
+         "more-real needs 11 normal real images.* leaves out 10"),
+        ({"real_fractions": (0.5,), "controls": ("more-real",), "percents": (0.0, 110.0), "labels": ("abnormal",)},
+         "more-real needs 11 abnormal real images.* leaves out 10"),
+    ],
+)  # fmt: skip
+def test_doses_that_cannot_be_met_are_refused_before_anything_runs(
+    tmp_path: Path, changes: dict[str, Any], named: str
+) -> None:
+    data = hands(tmp_path / "data", normal=20, abnormal=20)
+    options = thesis(tmp_path / "study", **{"rsna": data, "mura": data, "percents": (0.0, 100.0), **changes})
+    for do in (experiment.plan, experiment.run):
+        with pytest.raises(DataError, match=named):
+            do(options)
+    assert not (tmp_path / "study").exists()
+
+
+def test_labels_that_a_conditional_generator_will_draw_are_known(tmp_path: Path) -> None:
+    data = hands(tmp_path / "data", normal=20, abnormal=8)
+    given: dict[str, Any] = {
+        "rsna": data, "mura": data, "gan_arch": "cgan", "samples": 40, "real_fractions": (0.5,),
+        "controls": ("more-real",), "percents": (0.0, 140.0),
+    }  # fmt: skip
+    drawn = Counter(LABELS[place % 2] for place in arms.draw_order(40, 0)[:14])
+    assert drawn == {"normal": 9, "abnormal": 5}
+    with pytest.raises(DataError, match=r"more-real needs 5 abnormal real images.* leaves out 4"):
+        experiment.plan(thesis(tmp_path / "study", **given))
+    screened = experiment.plan(thesis(tmp_path / "study", **given, screen=True))  # copies change which are drawn
+    assert screened["commands"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"samples": 20},
+        {"gan_arch": "cgan", "labels": ("abnormal",), "samples": 40},
+        {"labels": ("balance",), "samples": 1},  # the classes are equal already
+        {"real_fractions": (0.5,), "controls": ("more-real",), "percents": (0.0, 100.0)},
+        {"real_fractions": (0.5,), "controls": ("more-real",), "percents": (0.0, 120.0)},  # of which label is not known
+    ],
+)
+def test_doses_that_may_be_met_are_not_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    data = hands(tmp_path / "data", normal=20, abnormal=20)
+    options = thesis(tmp_path / "study", **{"rsna": data, "mura": data, "percents": (0.0, 100.0), **changes})
+    assert experiment.plan(options)["commands"]
+
+
+def test_the_power_of_the_demo_is_that_of_the_phantoms_it_draws(tmp_path: Path) -> None:
+    options = Experiment(preset="demo", out=tmp_path / "study")
+    before = experiment.plan(options)["power"]
+    assert before is not None
+    commands = planning.plan(options).commands
+    drawn = next(command for command in commands if isinstance(command, Phantom))
+    images = [file for file in layouts.list_records(drawn) if file.split == "test"]
+    assert (before["images"], before["patients"]) == (len(images), len({image.patient for image in images}))
+    assert before["images"] > 100
 
 
 def small(out: Path, **changes: Any) -> Experiment:

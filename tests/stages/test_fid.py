@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from xrayaug.data import image_sets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import DataError, OutputError, UsageError, WeightsError
 from xrayaug.metrics import features, frechet, suite
-from xrayaug.networks import classifier, inception
+from xrayaug.networks import classifier, efficientnet_lite, inception
 from xrayaug.networks.inception import InceptionNetwork, InceptionWeights
 from xrayaug.options import Fid, TrainClassifier
 from xrayaug.stages import fid
@@ -270,6 +271,53 @@ def test_a_dry_run_writes_and_computes_nothing(
 def test_a_dry_run_names_custom_weights(a: Path, b: Path, weights_file: Path) -> None:
     planned = fid.plan(options(a, b, features="inception", weights=weights_file))
     assert planned["weights"].startswith("custom weights (not FID)")
+
+
+def test_radiomics_are_compared_on_the_scale_of_the_second_side(tmp_path: Path) -> None:
+    a, b = write_pngs(tmp_path / "a", draw(1, count=30)), write_pngs(tmp_path / "b", draw(2, count=40))
+    asked = options(a, b, features="radiomics", dims="2048", metrics="fid,kid,prdc")
+    found = fid.run(asked)
+    assert (found["metric"], found["features"], found["dims"]) == ("frechet distance", "radiomics", 380)
+    assert found["description"] == "Fréchet distance over 380 radiomics features (not FID)"
+    extractor = features.load_extractor("radiomics", torch.device("cpu"))
+    raw = [extractor.features(list(draw(seed, count=count))).astype(np.float64) for seed, count in ((1, 30), (2, 40))]
+    mean, deviation = raw[1].mean(axis=0), raw[1].std(axis=0, ddof=1)
+    varying = deviation > 1e-6 * np.abs(mean)
+    scaled = [((side - mean)[:, varying] / deviation[varying]).astype(np.float32) for side in raw]
+    expected = frechet.distance(*map(frechet.compute_statistics, scaled))
+    assert found["value"] == pytest.approx(expected, rel=1e-4)
+    metrics = suite.compute_metrics(("fid", "kid", "prdc"), scaled[0], scaled[1], 0)
+    assert metrics.prdc is not None
+    assert found["metrics"]["prdc"]["recall"] == pytest.approx(metrics.prdc.recall)
+    swapped = fid.run(options(b, a, features="radiomics", dims="2048"))
+    assert swapped["a"]["cached"]  # the cache does not depend on what a side is compared with
+    assert swapped["b"]["cached"]
+    assert swapped["value"] != pytest.approx(found["value"], rel=1e-2)
+    fid.run(options(b, b, features="radiomics", dims="2048", save_stats=tmp_path / "b.npz"))
+    from_file = fid.run(options(a, tmp_path / "b.npz", features="radiomics", dims="2048"))
+    assert from_file["value"] == pytest.approx(found["value"])
+    planned = fid.plan(asked)
+    assert (planned["weights"], planned["dims"]) == ("none (not FID)", 380)
+    with pytest.raises(DataError, match="no statistics of radiomics features"):
+        fid.run(options(a, write_statistics(tmp_path / "other.npz"), features="radiomics", dims="2048"))
+
+
+def write_statistics(path: Path) -> Path:
+    statistics = frechet.compute_statistics(np.random.default_rng(0).normal(size=(9, 380)))
+    frechet.save(path, statistics)
+    return path
+
+
+def test_a_missing_package_of_weights_has_a_hint_that_fits_the_command(
+    a: Path, b: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "efficientnet_lite0"
+    missing = replace(efficientnet_lite.VARIANTS[name], package="no-such-package")
+    monkeypatch.setitem(efficientnet_lite.VARIANTS, name, missing)
+    for command in (fid.run, fid.plan):
+        with pytest.raises(WeightsError, match="no-such-package") as caught:
+            command(options(a, b, features="imagenet", dims="2048"))
+        assert caught.value.hint == "pip install no-such-package"
 
 
 @pytest.mark.usefixtures("quick")

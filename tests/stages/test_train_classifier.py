@@ -14,7 +14,8 @@ import torch
 from builders import row, write_dataset
 from torch import Tensor
 
-from xrayaug.data.dataset import CONTROLS, LABELS, Dataset, Row, open_dataset
+from xrayaug.data.arms import CONTROLS
+from xrayaug.data.dataset import LABELS, Dataset, Row, open_dataset
 from xrayaug.data.images import loaders
 from xrayaug.data.images.loaders import ImageLoader, InMemoryLoader, StreamingLoader
 from xrayaug.data.images.stack import Stack
@@ -25,7 +26,7 @@ from xrayaug.runtime import stopping
 from xrayaug.runtime.stopping import Interval
 from xrayaug.stages import augment, train_classifier
 from xrayaug.storage import artifacts
-from xrayaug.training import classifier_training
+from xrayaug.training import classifier_training, losses
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
 
@@ -86,7 +87,7 @@ def reloaded_loss(network: torch.nn.Module, arm: Path, weights: dict[str, float]
     pixels = torch.from_numpy(data.pixels(rows, 32))
     logits = classifier.predict_logits(network, pixels, batch_size=4, device=torch.device("cpu"))
     labels = torch.tensor([float(row.label == "abnormal") for row in rows], dtype=torch.float64)
-    return classifier.weighted_bce(logits, labels, weights["normal"], weights["abnormal"]).item()
+    return losses.weighted_bce(logits, labels, weights["normal"], weights["abnormal"]).item()
 
 
 def test_an_easy_task_is_learnt(make_dataset: MakeDataset, tmp_path: Path) -> None:
@@ -237,13 +238,13 @@ def test_a_reweighted_control_has_the_class_counts_of_its_arm_in_the_loss(
 ) -> None:
     """Its arm has 16 normal and 8 abnormal images, it 8 of each."""
     weights: list[tuple[float, float]] = []
-    loss = classifier.weighted_bce
+    loss = losses.weighted_bce
 
     def watch(logits: Tensor, labels: Tensor, w0: float, w1: float) -> Tensor:
         weights.append((w0, w1))
         return loss(logits, labels, w0, w1)
 
-    monkeypatch.setattr(classifier, "weighted_bce", watch)
+    monkeypatch.setattr(classifier_training, "weighted_bce", watch)
     result = train_classifier.run(options(arms["normal"], tmp_path / "run", epochs=1))
     assert result["class_weights"] == pytest.approx({"normal": 1 / 3, "abnormal": 2 / 3})
     assert result["importance_weights"] == pytest.approx({"normal": 4 / 3, "abnormal": 2 / 3})
@@ -306,7 +307,7 @@ def test_a_nan_loss_stops_training(arm: Path, tmp_path: Path, monkeypatch: pytes
     def broken(logits: Tensor, *_: Any) -> Tensor:
         return logits.sum() * math.nan
 
-    monkeypatch.setattr(classifier, "weighted_bce", broken)
+    monkeypatch.setattr(classifier_training, "weighted_bce", broken)
     with pytest.raises(TrainingError, match="training loss became nan in epoch 1"):
         train_classifier.run(options(arm, tmp_path / "run"))
     assert not (tmp_path / "run").exists()

@@ -13,7 +13,7 @@ from builders import RESULT, build, phantom
 
 from xrayaug import __version__
 from xrayaug.errors import ArtifactError, InputError, OutputError
-from xrayaug.options import Augment, Phantom, Prepare, Sample
+from xrayaug.options import Augment, Phantom, Prepare, Sample, TrainClassifier, TrainGan
 from xrayaug.runtime.distributed import ranks
 from xrayaug.storage import artifacts, builder, manifests
 from xrayaug.storage.artifacts import open_artifact
@@ -109,6 +109,31 @@ def test_every_difference_is_named(made: Path) -> None:
     assert "layout was rsna, is now mura" in refusal.value.message
     assert "height" not in refusal.value.message
     assert "--overwrite" in refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "lines"),
+    [
+        ({"train": "head"}, {},
+         ["train was head, is now all", "epochs was 30, is now 10", "lr was 0.003, is now 0.0001",
+          "patience was 5, is now 1"]),
+        ({}, {"train": "last-2"}, ["train was all, is now last-2"]),
+        ({"train": "head"}, {"train": "head", "views": 8}, ["views was 4, is now 8"]),
+    ],
+)  # fmt: skip
+def test_a_difference_names_the_value_that_applies(
+    before: dict[str, Any], now: dict[str, Any], lines: list[str]
+) -> None:
+    made, asked = (TrainClassifier(data=Path("d"), out=Path("o"), **changes) for changes in (before, now))
+    found = builder.option_differences({"options": made.identity()}, asked)
+    assert sorted(found) == sorted(lines)
+
+
+def test_an_option_without_a_value_is_described() -> None:
+    made, asked = (TrainGan(data=Path("d"), out=Path("o"), only_label=label) for label in (None, "normal"))
+    (line,) = builder.option_differences({"options": made.identity()}, asked)
+    assert line.startswith("only_label was ")
+    assert "None" not in line
 
 
 def test_inputs_that_changed_came_or_went_are_named(tmp_path: Path) -> None:

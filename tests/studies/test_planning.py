@@ -1,5 +1,6 @@
 """Tests of the commands of a study and of their dependencies."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,16 @@ import pytest
 from builders import STUDY, row, write_dataset, write_png
 
 from xrayaug.errors import UsageError
-from xrayaug.options import Experiment, Prepare
-from xrayaug.stages import prepare
+from xrayaug.options import Experiment, Phantom, Prepare
+from xrayaug.stages import phantom, prepare
+from xrayaug.stats.power import PowerAnalysis
 from xrayaug.studies import planning
+
+
+def estimate_power(options: Experiment) -> PowerAnalysis | None:
+    """Return the power analysis of a study on the images that its plan knows."""
+    study, settings = planning.plan(options), planning.resolve_settings(options)
+    return planning.estimate_power(study, settings, planning.list_images(study, settings))
 
 
 def graph(**changes: object) -> dict[str, set[str]]:
@@ -62,7 +70,7 @@ def test_a_prepared_set_is_used_as_it_is(tmp_path: Path) -> None:
     one = planning.plan(options)
     assert [command.name for command in one.commands[:2]] == ["prepare", "train-gan"]
     assert [fid.name for fid in one.distances] == ["fid-synthetic-rsna", "fid-rsna-mura"]
-    found = planning.estimate_power(one, planning.resolve_settings(options))
+    found = estimate_power(options)
     assert found is not None
     for idle in ({"gan_size": 32}, {"test": 0.2}, {"split_by": "image"}):
         with pytest.raises(UsageError, match="prepared"):
@@ -81,11 +89,34 @@ def test_the_power_counts_the_test_images_that_a_raw_set_without_splits_would_ge
     sets: dict[str, Any] = {"rsna": table, "mura": table, "rsna_source": "table", "mura_source": "table"}
     options = Experiment(out=tmp_path / "s", split_by="patient", **sets, test=0.3)
     study = planning.plan(options)
-    analysis = planning.estimate_power(study, planning.resolve_settings(options))
+    analysis = estimate_power(options)
     assert analysis is not None
     prepares = [command for command in study.commands if isinstance(command, Prepare)]
     tests = [count for name, count in prepare.run(prepares[1])["images_by_part"]["all"].items() if "test" in name]
     assert analysis.images == sum(tests) == 12
     assert analysis.patients == 3
     untested = Experiment(out=tmp_path / "t", **sets)
-    assert planning.estimate_power(planning.plan(untested), planning.resolve_settings(untested)) is None
+    assert estimate_power(untested) is None
+
+
+def test_the_images_of_phantoms_that_are_still_to_be_drawn_are_known(tmp_path: Path) -> None:
+    """Their split, labels, patients and studies are those of the dataset that is made of them."""
+    options = Experiment(preset="demo", workers=1, out=tmp_path / "s")
+    study, settings = planning.plan(options), planning.resolve_settings(options)
+    small = [
+        replace(each, count=40, height=40) if isinstance(each, Phantom) else each for each in study.commands
+    ]  # fmt: skip
+    study = replace(study, commands=small)
+    planned = [image.row for image in planning.list_images(study, settings)]
+    phantom.run(next(each for each in small if isinstance(each, Phantom)))
+    listed = [image.row for image in planning.list_images(study, settings)]
+    for each in small:
+        if isinstance(each, Prepare) and each.out == settings.classifier_data:
+            prepare.run(replace(each, size=32))
+    made = [image.row for image in planning.list_images(study, settings)]
+    assert len(made) == 40
+    facts = [
+        [(each.file, each.split, each.label, each.patient, each.study) for each in rows]
+        for rows in (planned, listed, made)
+    ]
+    assert facts[0] == facts[1] == facts[2]

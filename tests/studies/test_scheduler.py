@@ -54,7 +54,12 @@ def test_one_at_a_time_runs_in_order_and_shows_the_output(
     assert said(trace, "threads") == ["a none", "b none", "after-a none", "after-b none"]
     shown = capfd.readouterr()
     assert shown.out == ""
-    assert shown.err.splitlines()[:2] == [f"[1/4] {whole.commands[0].command_line()}", "working on a"]
+    assert shown.err.splitlines()[:3] == [
+        f"[1/4] {whole.commands[0].command_line()}", "working on a", f"[2/4] {whole.commands[1].command_line()}"
+    ]  # fmt: skip
+    assert "results" not in shown.err, "which the study's own would be drowned by"
+    log = logs.log_path(whole.out, whole.commands[0]).read_text().splitlines()
+    assert log[1:] == ["working on a", "results of a", "== ended with exit code 0"]
 
 
 def test_of_parallel_commands_only_starts_and_ends_are_shown_and_the_rest_is_logged(
@@ -78,7 +83,7 @@ def test_of_parallel_commands_only_starts_and_ends_are_shown_and_the_rest_is_log
     assert log[0].startswith(logs.BEGAN)
     (words,) = (line for line in said(trace, "words") if line.endswith("/a"))  # b may have begun before it
     assert log[0].endswith(" ".join(words.split()[2:]))
-    assert log[1:] == ["working on a", "== ended with exit code 0"]
+    assert log[1:] == ["working on a", "results of a", "== ended with exit code 0"]
 
 
 def test_warnings_of_several_are_counted_and_a_device_named(
@@ -205,5 +210,9 @@ def test_a_terminals_only_command_draws_its_own_bar(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     whole = study(tmp_path / "study", first(tmp_path / "study" / "a"))
     Scheduler(whole, Resources()).run()
-    assert "working on a\n" in capfd.readouterr().err
-    assert "working" not in logs.log_path(whole.out, whole.commands[0]).read_text()
+    shown = capfd.readouterr().err
+    assert "working on a\n" in shown
+    assert "results" not in shown
+    log = logs.log_path(whole.out, whole.commands[0]).read_text()
+    assert "results of a\n" in log
+    assert "working" not in log

@@ -150,7 +150,7 @@ def test_submitted_they_make_the_study_in_order(place: Path, trace: Path) -> Non
     assert words.startswith("-m xrayaug experiment --preset demo ")
     assert words.endswith(" --out a study")
     log = logs.log_path(Path("a study"), first(Path("a study/b c"))).read_text().splitlines()
-    assert log[1:] == ["working on b c", "== ended with exit code 0"]
+    assert log[1:] == ["working on b c", "results of b c", "== ended with exit code 0"]
     assert len(list(Path("jobs/logs").iterdir())) == 7
 
 

@@ -46,6 +46,19 @@ def test_more_similar_images_have_a_smaller_distance() -> None:
     assert near < far / 10
 
 
+def test_radiomics_are_compared_on_the_scale_of_the_real_images() -> None:
+    reals, fakes = noise(20, 200), noise(20, 190, seed=1)
+    found = FidMonitor("radiomics", reals, CPU).distance(
+        lambda start, count: fakes[start : start + count], lambda: None
+    )
+    network = features.load_extractor("radiomics", CPU)
+    a, b = (network.features(list(side)).astype(np.float64) for side in (fakes, reals))
+    deviation = b.std(axis=0, ddof=1)
+    varying = deviation > 1e-6 * np.abs(b.mean(axis=0))
+    scaled = [(side[:, varying] - b[:, varying].mean(axis=0)) / deviation[varying] for side in (a, b)]
+    assert found == pytest.approx(frechet.distance(*map(frechet.compute_statistics, scaled)), rel=1e-3)
+
+
 def test_only_the_first_of_many_images_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fid_monitor, "MAX_IMAGES", 3)
     assert len(FidMonitor("random", noise(9, 200), CPU).reals) == 3

@@ -15,9 +15,11 @@ import torch
 from builders import MakeDataset
 from torch import Tensor, nn
 
+from xrayaug.errors import XrayaugError
 from xrayaug.options import TrainGan
 from xrayaug.runtime import stopping
 from xrayaug.stages import train_gan
+from xrayaug.storage import artifacts, weights
 from xrayaug.storage.artifacts import open_artifact
 from xrayaug.training import collapse
 from xrayaug.training.fid_monitor import FidMonitor
@@ -48,6 +50,7 @@ EVERYTHING: list[dict[str, Any]] = [
     {"arch": "stylegan2", "conditional": True, "width": 1 / 64, "r1": 1.0, "path_length": 2.0, "penalty_every": 2},
     {"arch": "progan", "width": 1 / 64, "mirror": True},
     {"arch": "dcgan", "batch_size": 5},
+    {"arch": "projected", "width": 0.125, "d_augment": "ada", "batch_size": 8},
 ]
 
 
@@ -135,6 +138,35 @@ def test_the_best_snapshot_is_kept_beside_the_last(data: Path, tmp_path: Path, m
     two = replace(options, epochs=2, fid_every=0, out=tmp_path / "two")
     train_gan.run(two)
     assert files["best-generator.safetensors"] == open_artifact(two.out).manifest["files"]["generator.safetensors"]
+
+
+def test_a_run_can_start_from_the_weights_of_another(data: Path, tmp_path: Path) -> None:
+    before = command(data, tmp_path / "before")
+    train_gan.run(before)
+    starts = {}
+    for name, init in (("fresh", None), ("transferred", before.out)):
+        options = command(data, tmp_path / name, init=init, seed=1, epochs=1, lr=1e-9)
+        result = train_gan.run(options)
+        assert result.get("init") == (str(init) if init else None)
+        starts[name] = weights.read(options.out / "discriminator.safetensors")
+    learnt = weights.read(before.out / "discriminator.safetensors")
+    apart = {
+        name: max(float((state[key] - tensor).abs().max()) for key, tensor in learnt.items() if key.endswith("weight"))
+        for name, state in starts.items()
+    }
+    assert apart["transferred"] < 1e-4
+    assert apart["fresh"] > 1e-2
+    manifest = open_artifact(tmp_path / "transferred").manifest
+    assert manifest["inputs"]["init"]["sha256"] == artifacts.digest(before.out)
+    assert "init" not in open_artifact(tmp_path / "fresh").manifest["inputs"]
+
+
+@pytest.mark.parametrize("changes", [{"arch": "dcgan-plus"}, {"width": 0.5}, {"latent": 9}])
+def test_a_run_of_another_network_is_no_start(data: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    before = command(data, tmp_path / "before", epochs=1)
+    train_gan.run(before)
+    with pytest.raises(XrayaugError, match="before"):
+        train_gan.plan(command(data, tmp_path / "after", init=before.out, **changes))
 
 
 def test_the_distance_is_measured_at_the_interval_and_at_the_end(data: Path, tmp_path: Path) -> None:

@@ -10,16 +10,19 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from xrayaug.data.dataset import open_dataset
+from xrayaug.data.images.loaders import InMemoryLoader
 from xrayaug.errors import UsageError
 from xrayaug.metrics.backbone_features import list_views
 from xrayaug.networks import classifier, pretrained
 from xrayaug.options import TrainClassifier
 from xrayaug.runtime import devices, stopping
 from xrayaug.stages import train_classifier
-from xrayaug.training import classifier_training
-from xrayaug.training.classifier_training import AUGMENTATION, INITIAL
+from xrayaug.training import classifier_training, head_training, losses
+from xrayaug.training.classifier_training import AUGMENTATION, INITIAL, ClassifierTrainingData, LabelledImages
+from xrayaug.training.head_training import HeadTrainer
 
 ARCH, SIZE = "efficientnet_lite0", 32
 ARM = {"percent": 50.0, "real_fraction": 1.0, "label": "normal", "added": 3, "real": 16, "control": None}
@@ -42,7 +45,7 @@ def train_plainly(arm: Path, given: TrainClassifier) -> torch.Tensor:
     rows = sorted(data.select(split="train"), key=lambda row: row.is_added)
     pixels = classifier.to_input(torch.from_numpy(data.stack(rows, SIZE).read(slice(0, len(rows)))))
     labels = torch.tensor([float(row.label == "abnormal") for row in rows])
-    w0, w1 = classifier.class_weights(int((labels == 0).sum()), int((labels == 1).sum()))
+    w0, w1 = losses.class_weights(int((labels == 0).sum()), int((labels == 1).sum()))
     network = classifier.build(
         ARCH, size=SIZE, weights="imagenet", seed=devices.seeded_generator(given.seed, INITIAL).initial_seed()
     ).eval()
@@ -60,7 +63,7 @@ def train_plainly(arm: Path, given: TrainClassifier) -> torch.Tensor:
         for batch in classifier_training.split_batches(draws[:, 0].argsort(stable=True), given.batch_size):
             logits = network(classifier.apply_affine(pixels[batch], theta[batch]))
             optimiser.zero_grad()
-            torch.autograd.backward(classifier.weighted_bce(logits, labels[batch], w0, w1))
+            torch.autograd.backward(losses.weighted_bce(logits, labels[batch], w0, w1))
             optimiser.step()
     return torch.cat([weight.detach().flatten() for weight in head.parameters()])
 
@@ -94,16 +97,36 @@ def test_a_filled_cache_and_several_seeds_change_no_byte(arm: Path, tmp_path: Pa
     assert weights[0] != (tmp_path / "seed-0" / "weights.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize("layer", [nn.Linear(5, 1), nn.Linear(5, 1, bias=False), nn.Conv2d(5, 1, 1)], ids=str)
+def test_the_gradient_in_closed_form_is_that_of_autograd(
+    layer: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = torch.Generator().manual_seed(0)
+    features, labels = torch.randn(9, 3, 5, generator=drawn), (torch.arange(9) % 3 == 0).float()
+    images = LabelledImages(InMemoryLoader(features), labels)
+    data = ClassifierTrainingData(images, images, w0=0.3, w1=0.7, real_count=9, importance_weights=(1.5, 0.5))
+    monkeypatch.setattr(HeadTrainer, "_build", lambda *_: layer)
+    trainer = HeadTrainer(options(tmp_path, tmp_path / "run"), torch.device("cpu"), tmp_path, data)
+    batch, views = torch.tensor([2, 3, 6, 8]), torch.tensor([0, 2, 1, 1])
+    expected = losses.weighted_bce(
+        classifier.head_logits(layer, features[batch, views]), labels[batch], 1.5 * 0.3, 0.5 * 0.7
+    )
+    gradients = torch.autograd.grad(expected, list(layer.parameters()))
+    loss = trainer._step(batch, batch * 3 + views)
+    torch.testing.assert_close(loss, expected.detach())
+    torch.testing.assert_close([weight.grad for weight in layer.parameters()], list(gradients))
+
+
 def test_a_stopped_run_goes_on(arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train_classifier.run(options(arm, tmp_path / "whole"))
-    step, steps = classifier_training.ClassifierTrainer._step, count(1)
+    step, steps = head_training.HeadTrainer._step, count(1)
 
     def interrupted(self: Any, *inputs: torch.Tensor) -> torch.Tensor:
         if next(steps) == 4:
             signal.raise_signal(signal.SIGTERM)
         return step(self, *inputs)
 
-    monkeypatch.setattr(classifier_training.ClassifierTrainer, "_step", interrupted)
+    monkeypatch.setattr(head_training.HeadTrainer, "_step", interrupted)
     with pytest.raises(stopping.Stopped), stopping.handle_signals():
         train_classifier.run(options(arm, tmp_path / "stopped"))
     train_classifier.run(options(arm, tmp_path / "stopped"))

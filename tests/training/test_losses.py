@@ -126,3 +126,22 @@ def test_bce_is_of_probabilities_and_no_other_loss_is(name: Loss, output: Litera
     else:
         with pytest.raises(UsageError, match=f"--loss {name} .*some-gan.* {output}"):
             losses.check_loss(name, output, "some-gan")
+
+
+def test_class_weights_of_the_thesis() -> None:
+    w0, w1 = losses.class_weights(3653, 1336)
+    assert (w0, w1) == (1336 / 4989, 3653 / 4989)
+
+
+def test_weighted_bce_by_hand() -> None:
+    p = torch.tensor([0.8, 0.3, 0.6])
+    loss = losses.weighted_bce(torch.logit(p), torch.tensor([1.0, 0.0, 1.0]), w0=0.25, w1=0.75)
+    expected = -(0.75 * math.log(0.8) + 0.25 * math.log(0.7) + 0.75 * math.log(0.6)) / 3
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_importance_weights_turn_one_share_into_another() -> None:
+    e0, e1 = losses.importance_weights((8, 8), (16, 8))
+    assert (e0, e1) == pytest.approx((4 / 3, 2 / 3))
+    assert (8 * e0 + 8 * e1) / 16 == pytest.approx(1)
+    assert losses.importance_weights((30, 10), (30, 10)) == pytest.approx((1, 1))

@@ -52,13 +52,19 @@ def draw_more_real(left_out: Sequence[Row], wanted: Mapping[str, int], seed: int
         rows = [row for row in left_out if row.label == label]
         number = wanted.get(label, 0)
         if number > len(rows):
-            raise DataError(
-                f"--control more-real needs {number} {label} real images, and --real-fraction leaves out {len(rows)}",
-                "a smaller --real-fraction, or a smaller --percent",
-            )
+            raise too_few_left_out(number, label, len(rows))
         order = np.random.default_rng((seed, MORE_REAL_STREAM, place)).permutation(len(rows)).tolist()
         drawn += [replace(rows[which], copy=1) for which in order[:number]]
     return drawn
+
+
+def too_few_left_out(wanted: int, label: str, left_out: int) -> DataError:
+    """Return the error that `more-real` needs more images of a label (any label if it is empty) than are left out."""
+    return DataError(
+        f"--control more-real needs {' '.join(filter(None, (str(wanted), label)))} real images, and --real-fraction "
+        f"leaves out {left_out}",
+        "a smaller --real-fraction, or a smaller --percent",
+    )
 
 
 def shuffle_labels(added: Sequence[Row], seed: int) -> list[Row]:

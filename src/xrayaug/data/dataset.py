@@ -29,14 +29,7 @@ from xrayaug.storage.artifacts import Artifact
 INDEX = "index.csv"
 SPLITS: tuple[str, ...] = get_args(choices.Split)
 LABELS: tuple[str, ...] = choices.LABELS
-CONTROLS: tuple[str, ...] = get_args(choices.Control)  # arms of the same size without the effect that is measured
-REWEIGHT = "reweight"  # the control that adds no images
-MORE_REAL = "more-real"  # the control that adds real images which the arm's share of them leaves out
-MAX_PERCENT = 1e6  # largest dose of an arm
-MAX_IMAGES = 1 << 40  # of a class, a plausibility limit
 NUMBER_PATTERN = re.compile(r"[0-9]{1,40}")
-MIXED = "mixed"  # label of an arm whose added images have both labels
-BALANCE = "balance"  # label of an arm whose added images balance the classes
 UNLABELLED = ""  # label of synthetic images of an unconditional generator trained on both labels
 
 
@@ -247,50 +240,6 @@ def count_images(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
         for split in SPLITS
         if any(counted_split == split for counted_split, _ in counts)
     }
-
-
-@dataclass(frozen=True)
-class ArmSettings:
-    """The training set of an arm: its share of the real images and what was added to them."""
-
-    real_fraction: float
-    percent: float  # of synthetic images added
-    label: str | None  # of the added images
-    added: int  # images
-    control: str | None  # what the arm is a control of, if it is one
-
-
-@dataclass(frozen=True)
-class Arm:
-    """An arm as a manifest records it."""
-
-    settings: ArmSettings
-    prior: Mapping[str, int] | None  # class counts of a reweighted control
-    record: Mapping[str, Any]  # JSON object in the manifest, checked
-
-
-def read_arm(artifact: Artifact) -> Arm:
-    """Read the arm in the manifest of an arm or of a run on it.
-
-    Raises:
-        ArtifactError: it records none, or an absurd value.
-    """
-    keys = ("result", "arm")
-    arm = artifact.get(dict, *keys)
-    added = artifact.get(int, *keys, "added", minimum=0)
-    is_control = arm.get("control") is not None
-    control = artifact.get(str, *keys, "control", among=CONTROLS) if is_control else None
-    prior_counts = (artifact.get(int, *keys, "prior", label, minimum=1, maximum=MAX_IMAGES) for label in LABELS)
-    settings = ArmSettings(
-        percent=float(artifact.get(float, *keys, "percent", minimum=0, maximum=MAX_PERCENT)),
-        real_fraction=float(artifact.get(float, *keys, "real_fraction", minimum=0, maximum=1)),
-        label=artifact.get(str, *keys, "label", among=(*LABELS, MIXED, BALANCE)) if added or is_control else None,
-        added=added,
-        control=control,
-    )
-    prior = dict(zip(LABELS, prior_counts, strict=True)) if control == REWEIGHT else None
-    checked = {name: getattr(settings, name) for name in ("percent", "real_fraction", "label", "added", "control")}
-    return Arm(settings, prior, arm | checked | ({} if prior is None else {"prior": prior}))
 
 
 def _read_index(path: Path) -> tuple[Sequence[int], list[Row]]:

@@ -25,7 +25,7 @@ from xrayaug.evaluation.results import (
     Verdict,
 )
 from xrayaug.evaluation.verdict import Decision
-from xrayaug.stats import classification, intervals, paired_tests
+from xrayaug.stats import classification, intervals, paired_tests, power
 from xrayaug.stats.classification import METRICS
 from xrayaug.stats.intervals import Estimate
 
@@ -92,9 +92,11 @@ def conclude(
     judged = [arm for arm in arms if find_baseline(arm, arms) != arm]
     differences = {arm.name: judge.difference(arm, question.metric) for arm in judged}
     decisions: dict[str, Decision] = {}
+    comparisons: dict[str, int] = {}
     for is_control in (False, True):
         family = {arm.name: differences[arm.name] for arm in judged if (arm.settings.control is not None) == is_control}
         decisions |= verdict.decide(family, question.margin)
+        comparisons |= dict.fromkeys(family, len(family))
     failure = checks.find_critical_failure(study_checks)
     return Verdict(
         question,
@@ -102,7 +104,10 @@ def conclude(
         confidence=1 - intervals.ALPHA,
         valid=failure is None,
         checks=study_checks,
-        arms=[judge.judge_arm(arm, differences[arm.name], decisions[arm.name], failure) for arm in judged],
+        arms=[
+            judge.judge_arm(arm, differences[arm.name], decisions[arm.name], comparisons[arm.name], failure)
+            for arm in judged
+        ],
     )
 
 
@@ -164,9 +169,14 @@ class _ArmJudge:
         return comparison.estimate_difference(networks[arm.name], networks[baseline.name], metric)
 
     def judge_arm(
-        self, arm: EvaluatedArm, difference: Estimate | None, decision: Decision, failure: Check | None
+        self,
+        arm: EvaluatedArm,
+        difference: Estimate | None,
+        decision: Decision,
+        comparisons: int,
+        failure: Check | None,
     ) -> ArmVerdict:
-        """Return the verdict on one arm; it is unclear if a critical check fails."""
+        """Return the verdict on one arm, one of so many comparisons; it is unclear if a critical check fails."""
         baseline = find_baseline(arm, self.arms)
         shift = self._judge_prior_shift(arm)
         controls = self._compare_with_controls(arm, difference)
@@ -180,13 +190,15 @@ class _ArmJudge:
             baseline=baseline.name if baseline else None,
             verdict=verdict.UNCLEAR if failure else decision.verdict,
             reason="; ".join(filter(None, [failure.sentence if failure else "", *reasons, shift.sentence])),
-            difference=self._describe_difference(arm, difference, decision) if difference else None,
+            difference=self._describe_difference(arm, difference, decision, comparisons) if difference else None,
             pairs=[comparison.compare_pair(*pair) for pair in self._pairs(arm)],
             prior_shift=shift,
             controls=controls,
         )
 
-    def _describe_difference(self, arm: EvaluatedArm, difference: Estimate, decision: Decision) -> Difference:
+    def _describe_difference(
+        self, arm: EvaluatedArm, difference: Estimate, decision: Decision, comparisons: int
+    ) -> Difference:
         """Return the difference that decides, with all p-values, the interval of the bootstrap and the sign flip."""
         pairs, metric = self._pairs(arm), self.question.metric
         seed_differences = comparison.seed_differences(pairs, metric)
@@ -207,6 +219,9 @@ class _ArmJudge:
             bootstrap=BootstrapInterval("percentile", low, high),
             sign_flip=sign_flip,
             seed_differences={one.seed: float(value) for (one, _), value in zip(pairs, seed_differences, strict=True)},
+            detectable_difference=(
+                power.detectable_difference(difference, comparisons) if difference.seeds >= verdict.MIN_SEEDS else None
+            ),
         )
 
     def _judge_prior_shift(self, arm: EvaluatedArm) -> PriorShift:

@@ -8,7 +8,7 @@ opened here: what is judged are cases and probabilities, whichever model they co
 import itertools
 from collections.abc import Mapping, Sequence
 
-from xrayaug.data.dataset import ArmSettings
+from xrayaug.data.arms import ArmSettings
 from xrayaug.evaluation import checks, comparison, findings, predictions
 from xrayaug.evaluation.checks import StudyFacts
 from xrayaug.evaluation.comparison import ScoredNetwork

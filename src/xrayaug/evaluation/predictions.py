@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from xrayaug.data.dataset import ArmSettings, Row
+from xrayaug.data.arms import ArmSettings
+from xrayaug.data.dataset import Row
 from xrayaug.evaluation.results import EvaluatedArm
 from xrayaug.stats import bootstrap, classification
 from xrayaug.stats.classification import Labels, Probabilities

@@ -6,7 +6,7 @@ The fields of a class stand in the order of its JSON keys; `serialization` conve
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from xrayaug.data.dataset import ArmSettings
+from xrayaug.data.arms import ArmSettings
 from xrayaug.stats.classification import Scores, Summary
 from xrayaug.stats.intervals import Estimate
 from xrayaug.stats.two_sample import TwoSampleResult
@@ -134,6 +134,8 @@ class Difference(ConfidenceInterval):
     bootstrap: BootstrapInterval
     sign_flip: SignFlip
     seed_differences: Mapping[int, float]  # by seed
+    # The true difference that tests with these variances detect with 80 % power; None in results from before it existed
+    detectable_difference: float | None = field(default=None, metadata={"optional": True})
 
 
 @dataclass(frozen=True)

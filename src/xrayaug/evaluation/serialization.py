@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from xrayaug.errors import ArtifactError
+
 T = TypeVar("T")
 
 
@@ -29,8 +31,18 @@ def from_dict(cls: type[T], data: Mapping[str, Any]) -> T:
     """Return the dataclass that `to_dict` made `data` from.
 
     Raises:
-        KeyError: a key is missing.
+        ArtifactError: a key is missing, as in an evaluation that another version of the package made.
     """
+    try:
+        return _from_dict(cls, data)
+    except KeyError as missing:
+        raise ArtifactError(
+            f"the evaluation was made by another version of xrayaug: its results have no {missing}",
+            "evaluate again, with another --out or with --overwrite",
+        ) from None
+
+
+def _from_dict(cls: type[T], data: Mapping[str, Any]) -> T:
     hints, known = _hints(cast(Any, cls)), _keys(cast(Any, cls))
     values: dict[str, Any] = {}
     for field in dataclasses.fields(cast(Any, cls)):
@@ -57,7 +69,7 @@ def _to_json(value: Any) -> Any:
 
 def _from_json(hint: Any, value: Any) -> Any:
     if dataclasses.is_dataclass(hint) and value is not None:
-        return from_dict(cast(type[Any], hint), value)
+        return _from_dict(cast(type[Any], hint), value)
     origin, arguments = get_origin(hint) if value is not None else None, get_args(hint)
     if origin in (Union, types.UnionType):
         (non_none,) = (argument for argument in arguments if argument is not type(None))

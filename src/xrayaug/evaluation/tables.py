@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xrayaug import plots
-from xrayaug.data.dataset import BALANCE
+from xrayaug.data.arms import BALANCE
 from xrayaug.evaluation import serialization, verdict
 from xrayaug.evaluation.results import (
     CHOSEN,
@@ -18,6 +18,7 @@ from xrayaug.evaluation.results import (
     ConfidenceInterval,
     Difference,
     Evaluation,
+    Question,
     TestSet,
 )
 from xrayaug.runtime.console import UNDEFINED, Table
@@ -36,13 +37,20 @@ PASSED_LABELS = {True: "yes", False: "no", None: "unknown"}
 LineKey = tuple[float, str, str]  # key of a line of Figure 7: minus the share of real images, label, control
 
 
-def tables(evaluation: Evaluation) -> list[Table]:
-    """Return Table 5 per image and per study, and the tables of subgroups, checks and verdicts."""
-    return [
-        *(_spread_table(evaluation, level) for level in TABLE5_LEVELS),
-        *subgroup_tables(evaluation),
-        *verdict_tables(evaluation),
+def score_table(arms: Sequence[ArmResult], question: Question) -> Table:
+    """Return a short table of the arms: accuracy, AUROC and the score that decides, at the level that decides."""
+    metrics = dict.fromkeys(("accuracy", "auroc", question.metric))
+    rows = [
+        (
+            arm.name,
+            f"{arm.settings.added:,}",
+            str(len(arm.seeds)),
+            *(_format_summary(arm.scores[question.level][metric]) for metric in metrics),
+        )
+        for arm in arms
     ]
+    columns = ("Percent added", "Images added", "Runs", *(_heading(metric) for metric in metrics))
+    return Table(f"Results per {question.level}: mean ± standard deviation over runs", columns, rows)
 
 
 def sheets(evaluation: Evaluation) -> dict[str, str]:
@@ -109,11 +117,6 @@ def _table5(evaluation: Evaluation, title: str, cell: Callable[[ArmResult, str],
         for arm in evaluation.arms
     ]
     return Table(title, columns, rows, notes(evaluation))
-
-
-def verdict_tables(evaluation: Evaluation) -> list[Table]:
-    """Return the table of checks, and that of the verdicts if there is an arm to judge."""
-    return [checks_table(evaluation), *([difference_table(evaluation)] if evaluation.verdict.arms else [])]
 
 
 def checks_table(evaluation: Evaluation) -> Table:

@@ -102,7 +102,8 @@ class StatisticsExtractor:
     @property
     def dims(self) -> int:
         """Number of features per image."""
-        return int(self.options.dims) if features.has_layers(self.options.features) else self.network.dims
+        name = self.options.features
+        return int(self.options.dims) if features.has_layers(name) else features.known_dims(name) or self.network.dims
 
     def extract(self, side: FidInput) -> ExtractedStatistics:
         """Return a side's statistics, read from the cache if they are in it.

@@ -126,12 +126,25 @@ class NetworkFeatureExtractor:
         kind: kind of features, the origin's `features`.
         name: the network in words, the origin's `network_name`.
         weights: the sha256 of the weights.
+        preprocessing: the origin's `preprocessing`; it says what `resize` does.
+        resize: function that returns a picture as uint8 `[size, size]`.
     """
 
     def __init__(
-        self, network: Classifier, arch: str, size: int, device: torch.device, *, kind: str, name: str, weights: str
+        self,
+        network: Classifier,
+        arch: str,
+        size: int,
+        device: torch.device,
+        *,
+        kind: str,
+        name: str,
+        weights: str,
+        preprocessing: str | None = None,
+        resize: Callable[[ImagePixels, int], ImagePixels] | None = None,
     ) -> None:
         self.size = size
+        self._resize = resize or resize_grey
         self.device = device
         self.network = network.to(device).eval()
         self.dims = classifier.count_features(self.network)
@@ -144,7 +157,7 @@ class NetworkFeatureExtractor:
             "network_name": f"{name}, sha256 {weights}",
             "network": hashlib.sha256(f"{arch} {size} {weights}".encode()).hexdigest(),
             "dims": str(self.dims),
-            "preprocessing": PREPROCESSING.format(size=size),
+            "preprocessing": preprocessing or PREPROCESSING.format(size=size),
         }
 
     @property
@@ -158,7 +171,7 @@ class NetworkFeatureExtractor:
 
     def begin(self, pictures: Sequence[ImagePixels]) -> Callable[[], FeatureArray]:
         """Start computing the features `[N, D]`; return a function that waits for them."""
-        resized = torch.from_numpy(np.stack([_resize(picture, self.size) for picture in pictures]))
+        resized = torch.from_numpy(np.stack([self._resize(picture, self.size) for picture in pictures]))
         with torch.inference_mode():
             features = classifier.penultimate_features(self.network, classifier.to_input(resized.to(self.device)))
             return devices.copy_to_host(features.float())
@@ -222,6 +235,11 @@ def check_weights_option(name: str, weights: Path | None) -> None:
 def has_layers(name: str) -> bool:
     """Return whether `--dims` selects a layer of these features."""
     return name in LAYERED_FEATURES
+
+
+def known_dims(name: str) -> int | None:
+    """Return the number of features per image if it is known without loading the network, else None."""
+    return None if is_classifier_run(name) else extractors.load(name).DIMS
 
 
 def check_features_options(name: str, dims: int) -> None:
@@ -321,7 +339,7 @@ def _checkpoint_state(extracted: FeatureArray, done: int) -> State:
     return [done, torch.from_numpy(extracted[:done])]
 
 
-def _resize(picture: ImagePixels, size: int) -> ImagePixels:
-    """Return a picture in the size and mode of the classifier's training, uint8 `[S, S]`."""
+def resize_grey(picture: ImagePixels, size: int) -> ImagePixels:
+    """Return a picture in grey, `size` pixels wide and high: uint8 `[size, size]`."""
     grey = Image.fromarray(picture).convert("L")
     return np.asarray(grey if grey.size == (size, size) else grey.resize((size, size), Image.Resampling.BICUBIC))

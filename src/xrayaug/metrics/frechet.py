@@ -169,8 +169,7 @@ def check_comparable(a: Statistics, b: Statistics) -> None:
             raise DataError(f"statistics of {side.count} images have no covariance", "at least two images are needed")
         if not (np.isfinite(side.mean).all() and np.isfinite(side.covariance).all()):
             raise DataError("the statistics hold NaN or infinite numbers", "make them again")
-    if a.dims != b.dims:
-        raise DataError(f"one side has {a.dims} features, the other {b.dims}", "give both sides the same --dims")
+    check_dims(a.dims, b.dims)
     for name in ORIGIN_KEYS:
         left, right = a.origin.get(name), b.origin.get(name)
         if left and right and left != right:
@@ -178,6 +177,16 @@ def check_comparable(a: Statistics, b: Statistics) -> None:
                 f"the two sides are of different features: {name.replace('_', ' ')} '{left}' and '{right}'",
                 "make the statistics of both sides with the same network",
             )
+
+
+def check_dims(a: int, b: int) -> None:
+    """Check that two sides have the same number of features.
+
+    Raises:
+        DataError: they have not.
+    """
+    if a != b:
+        raise DataError(f"one side has {a} features, the other {b}", "give both sides the same --dims")
 
 
 def save(path: Path, statistics: Statistics) -> None:

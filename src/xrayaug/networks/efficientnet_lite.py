@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor, bfloat16, nn
 from torch.nn.functional import relu6
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -178,7 +178,20 @@ class SameConv2d(nn.Conv2d):
         if self.stride[0] > 1:
             height, width = (self._padding(length) for length in input.shape[2:])
             input = nn.functional.pad(input, (*width, *height))
+        if self._is_slow_backward(input):
+            stride = self.stride[0]
+            bias = None if self.bias is None else self.bias.to(input.dtype)
+            every_position = nn.functional.conv2d(input, self.weight.to(input.dtype), bias, groups=self.groups)
+            return every_position[..., ::stride, ::stride]
         return super().forward(input)
+
+    def _is_slow_backward(self, input: Tensor) -> bool:
+        """Return whether strides are slow in the backward pass: of a depthwise convolution in bfloat16 on a CPU.
+
+        Then every position is computed and most are dropped, which is 3 to 15 times as fast, and the same numbers.
+        """
+        is_strided_depthwise = self.stride[0] > 1 and self.groups == self.in_channels
+        return is_strided_depthwise and input.requires_grad and input.dtype is bfloat16 and input.device.type == "cpu"
 
     def _padding(self, length: int) -> tuple[int, int]:
         """Return the padding before and after a side of that length."""

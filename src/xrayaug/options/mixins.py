@@ -189,9 +189,9 @@ class FeatureOptions(InferenceOptions, Command):
 
     features: str = option(
         "inception",
-        help="Network that computes the features: inception (as in FID), imagenet (EfficientNet-Lite0, whose weights "
-        "are installed), random (Inception with seeded random weights), dinov2 (needs timm), or the directory of a "
-        "classifier run.",
+        help="What computes the features: inception (as in FID), imagenet (EfficientNet-Lite0, whose weights "
+        "are installed), radiomics (no network), random (Inception with seeded random weights), dinov2 or rad-dino "
+        "(which need timm), or the directory of a classifier run.",
         panel=Panel.MODEL,
         metavar="NAME|RUN",
     )
@@ -200,7 +200,7 @@ class FeatureOptions(InferenceOptions, Command):
     )
     weights: Path | None = option(
         None,
-        help="Weights file of the features: of pytorch-fid for inception, or of timm for dinov2.",
+        help="Weights file of the features, for inception (that of pytorch-fid), dinov2 and rad-dino.",
         role=Role.INPUT,
         panel=Panel.MODEL,
         metavar="FILE",

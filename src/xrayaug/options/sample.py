@@ -59,7 +59,8 @@ class Sample(CheckpointOptions, CacheOptions, DeviceOptions, Command):
     reject_by: str = option(
         "discriminator",
         help="How --reject ranks images: by the score of the discriminator, or by the distance to the nearest real "
-        "image in features: inception, imagenet, random, dinov2, or the directory of a classifier run.",
+        "image in features: inception, imagenet, radiomics, random, dinov2, rad-dino, or the directory of a classifier "
+        "run.",
         panel=Panel.SAMPLING,
         metavar="NAME|RUN",
     )

@@ -72,7 +72,8 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, FeatureCacheOptions, D
     )
     views: int = option(
         4,
-        help="With --train head, the fixed augmented views of each image, which stand for --flip and --rotation.",
+        help="With --train head, the fixed augmented views of each image, which stand for --flip and --rotation. "
+        "Equal ones count once: with --rotation 0 there are two, or one with --no-flip.",
         panel=Panel.TRAINING,
         minimum=1,
         maximum=64,

@@ -46,6 +46,13 @@ class TrainGan(
     is_shared = True
 
     data: Path = option(help="Dataset to train on. Only its train split is used.", role=Role.INPUT)
+    init: Path | None = option(
+        None,
+        help="GAN run of the same architecture, size, width and latent vector whose weights training starts from.",
+        role=Role.INPUT,
+        panel=Panel.MODEL,
+        default_text="random weights",
+    )
     arch: str = option(
         "dcgan",
         choices=ARCHITECTURES,
@@ -123,8 +130,8 @@ class TrainGan(
     )
     fid_features: str = option(
         "inception",
-        help="Features for --fid-every: inception, imagenet (EfficientNet-Lite0), random (Inception with seeded random "
-        "weights), dinov2, or the directory of a classifier run.",
+        help="Features for --fid-every: inception, imagenet (EfficientNet-Lite0), radiomics, random (Inception with "
+        "seeded random weights), dinov2, rad-dino, or the directory of a classifier run.",
         panel=Panel.EVALUATION,
         metavar="NAME|RUN",
     )

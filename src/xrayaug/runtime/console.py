@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ PROGRESS_SECONDS = 10.0  # between lines of progress, if stderr is no terminal
 UNDEFINED = "--"  # a cell of a table that has no value
 PLAIN_WIDTH = 160  # characters of a line, if stdout is no terminal
 MAX_HELP_WIDTH = 100  # columns; longer lines are hard to read
+MAX_TEXT_WIDTH = 80  # columns of paragraphs
 MAX_TERM_WIDTH = 34  # columns of flags and placeholders in help; leaves 40 for the text on a terminal of 80
 
 
@@ -31,6 +33,14 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True)
+class Section:
+    """Result as a title and paragraphs of text, which are wrapped between words."""
+
+    title: str
+    paragraphs: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -99,11 +109,13 @@ def as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=not in_unicode)
 
 
-def show(parts: Sequence[Table | str]) -> None:
-    """Print tables and plain lines to stdout."""
+def show(parts: Sequence[Table | Section | str]) -> None:
+    """Print tables, sections and plain lines to stdout."""
     for part in parts if ranks.is_first() else ():
         if isinstance(part, str):
             print(part)
+        elif isinstance(part, Section):
+            _print_section(part, sys.stdout)
         else:
             _print_table(part, sys.stdout)
 
@@ -130,6 +142,26 @@ def _print_table(table: Table, stream: TextIO) -> None:
     rich_console.print(rich_table)
     for note in table.notes:  # wrapped between words on a terminal, one line each elsewhere
         rich_console.print(Text(note), soft_wrap=not stream.isatty())
+    if table.notes:
+        rich_console.print()
+
+
+def _print_section(section: Section, stream: TextIO) -> None:
+    """Print a section as wide as the terminal but at most `MAX_TEXT_WIDTH`, with a blank line below."""
+    from rich.console import Console
+    from rich.text import Text
+
+    rich_console = Console(file=stream, width=None if stream.isatty() else MAX_TEXT_WIDTH, highlight=False)
+    rich_console.width = min(rich_console.width, MAX_TEXT_WIDTH)
+    rich_console.print(Text(section.title, "bold"))
+    for paragraph in section.paragraphs:
+        lines = textwrap.wrap(
+            paragraph, rich_console.width - 1, initial_indent="  ", subsequent_indent="    ", break_long_words=False,
+            break_on_hyphens=False,
+        )  # fmt: skip
+        for line in lines:
+            rich_console.print(Text(line), soft_wrap=True)
+    rich_console.print()
 
 
 def info(line: str) -> None:

@@ -23,6 +23,8 @@ BATCH_SIZE = 64  # images per pass through the generator: fixed, since rounding 
 INTERPOLATION_STRIDE = 9  # every 9th of 64 interpolated images: 8, with both ends
 MAX_LATENT = 1 << 20  # sanity limit: a thousand times the usual number of weights
 MAX_WIDTH = 16  # the limit of `train-gan --width`
+NOT_AVERAGED = "generator-raw.safetensors"
+DISCRIMINATOR_FILE = "discriminator.safetensors"
 SNAPSHOTS = {"last": "generator.safetensors", "best": "best-generator.safetensors"}
 BALANCED = "balanced"
 
@@ -68,6 +70,34 @@ class TrainedGan:
         network = self.arch.generator(self.shape)
         weights.assign(state, network, file)
         return network
+
+    def initial_weights(self, shape: Shape) -> dict[str, dict[str, Tensor]]:
+        """Return weights that another training can start from, by the names of `GanModel.networks`.
+
+        Args:
+            shape: of the networks that are to have them.
+
+        Raises:
+            ArtifactError: the run's networks have another shape.
+            WeightsError: a file is damaged.
+        """
+        differing = [name for name, value in vars(shape).items() if value != getattr(self.shape, name)]
+        if differing:
+            pairs = (f"{name} {getattr(self.shape, name):g} instead of {getattr(shape, name):g}" for name in differing)
+            raise ArtifactError(
+                f"{self.run.path} cannot be the start of this training: it has {' and '.join(pairs)}",
+                "train it with the same options, on images of the same size",
+            )
+        averaged = SNAPSHOTS["last"]
+        names = {
+            "generator": NOT_AVERAGED if NOT_AVERAGED in self.run.manifest["files"] else averaged,
+            "discriminator": DISCRIMINATOR_FILE,
+            "averaged generator": averaged,
+        }
+        states = {name: weights.read(self.run.file(file)) for name, file in names.items()}
+        for name, state in states.items():
+            weights.check_finite(state, self.run.file(names[name]))
+        return states
 
     @cached_property
     def sketch(self) -> nn.Module:

@@ -18,11 +18,10 @@ from xrayaug.networks import gans, inception
 from xrayaug.options import Sample
 from xrayaug.runtime.distributed.group import Array
 from xrayaug.runtime.distributed.leader_worker import Stream, Work
-from xrayaug.sampling.sampler import BATCH_SIZE, ImageSampler, TrainedGan
+from xrayaug.sampling.sampler import BATCH_SIZE, DISCRIMINATOR_FILE, ImageSampler, TrainedGan
 from xrayaug.storage import builder, weights
 from xrayaug.storage.checkpoints import Checkpoints
 
-DISCRIMINATOR_FILE = "discriminator.safetensors"
 REAL_FEATURES = "real features"  # name of the work that several processes share
 
 

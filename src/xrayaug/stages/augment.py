@@ -7,10 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from xrayaug.data import controls, dataset, splits
-from xrayaug.data.dataset import BALANCE, LABELS, MIXED, MORE_REAL, REWEIGHT, Dataset, Row, open_dataset, reference_row
+from xrayaug.data import arms, controls, dataset
+from xrayaug.data.arms import BALANCE, MIXED, MORE_REAL, REWEIGHT
+from xrayaug.data.dataset import LABELS, Dataset, Row, open_dataset, reference_row
 from xrayaug.data.images import arrays, classical
 from xrayaug.data.parsing import image_files
 from xrayaug.errors import ArtifactError, DataError, UsageError
@@ -68,11 +67,6 @@ def tables(result: Result) -> list[Table]:
     return [Table("Arm (Table 4)", columns, [row], notes)]
 
 
-def round_dose(percent: float, of: int) -> int:
-    """Return the number of images to add: `percent` of `of`, the real normal training images in Table 4."""
-    return splits.round_share(percent, of, whole=100)
-
-
 def _format_counts(counts: Mapping[str, int]) -> str:
     return " and ".join(f"{counts[label]:,} {label}" for label in LABELS)
 
@@ -101,7 +95,7 @@ def _plan_arm(options: Augment, real: Dataset) -> PlannedArm:
     left_out = set() if options.keep_copies else quarantined
     drawn = _draw_images(options, training, left_out)
     counts = Counter(row.label for row in drawn)
-    left_out_rows = _list_left_out(real, kept) if options.control == MORE_REAL else []
+    left_out_rows = arms.list_left_out(real.rows, kept) if options.control == MORE_REAL else []
     added, augmented = _select_added(drawn, options, training, left_out_rows)
     rows = [reference_row(row, "real") for row in kept] + added
     result = {
@@ -120,12 +114,6 @@ def _plan_arm(options: Augment, real: Dataset) -> PlannedArm:
         **({"copies": {"quarantined": len(quarantined), "left_out": len(left_out)}} if options.copies else {}),
     }
     return PlannedArm(rows, result, augmented)
-
-
-def _list_left_out(real: Dataset, kept: Sequence[Row]) -> list[Row]:
-    """Return the real training rows that `--real-fraction` leaves out."""
-    known = {(row.image, row.row) for row in kept}
-    return [row for row in real.rows if (row.image, row.row) not in known]
 
 
 def _select_added(
@@ -203,15 +191,11 @@ def _keep_real(real: Dataset, fraction: float, seed: int) -> list[Row]:
     """
     if any(row.synthetic for row in real.rows):
         raise DataError(f"{real.path} already holds synthetic images", "give the real dataset as --real")
-    if "arm" in real.artifact.result and dataset.read_arm(real.artifact).settings.control:
+    if "arm" in real.artifact.result and arms.read_arm(real.artifact).settings.control:
         raise DataError(f"{real.path} is a control", "give the real dataset as --real")
-    training = [place for place, row in enumerate(real.rows) if row.split == "train"]
-    if not training:
+    if not any(row.split == "train" for row in real.rows):
         raise DataError(f"{real.path} has no training images", "see its index.csv")
-    patients = [real.rows[place].patient or place for place in training]  # an unknown patient is one of its own
-    labels = [real.rows[place].label for place in training]
-    kept = {training[index] for index in splits.draw(patients, labels, fraction, seed)}
-    return [row for place, row in enumerate(real.rows) if row.split != "train" or place in kept]
+    return arms.keep_real(real.rows, fraction, seed)
 
 
 def _draw_images(options: Augment, training: Sequence[Row], left_out: set[int]) -> list[Row]:
@@ -221,12 +205,7 @@ def _draw_images(options: Augment, training: Sequence[Row], left_out: set[int]) 
         UsageError: there is no synthetic set to draw from.
         DataError: it has too few images, or they have no label.
     """
-    class_counts = Counter(row.label for row in training)
-    label = min(LABELS, key=lambda name: class_counts[name]) if options.label == BALANCE else options.label
-    wanted = round_dose(
-        options.percent,
-        abs(class_counts["normal"] - class_counts["abnormal"]) if options.label == BALANCE else class_counts["normal"],
-    )
+    label, wanted = arms.find_dose(options.percent, options.label, training)
     if wanted == 0:
         return []
     if options.synthetic is not None:
@@ -262,8 +241,11 @@ def _draw(options: Augment, path: Path, wanted: int, label: str | None, left_out
     rows = open_dataset(path, options.local_cache).select(synthetic=True)
     quarantined_places = {(row.image, row.row) for image, row in enumerate(rows) if image in left_out}
     synthetic = _candidates(rows, label, must_match=options.label == BALANCE)
-    seeded = np.random.default_rng(options.seed).permutation(len(synthetic))
-    order = [place for place in seeded if (synthetic[place].image, synthetic[place].row) not in quarantined_places]
+    order = [
+        place
+        for place in arms.draw_order(len(synthetic), options.seed)
+        if (synthetic[place].image, synthetic[place].row) not in quarantined_places
+    ]
     if wanted > len(order):
         offered = f"{len(order)}" if label is None else f"{len(order)} to take for {label}"
         without = f", without those that {options.copies} sets aside" if quarantined_places else ""

@@ -20,6 +20,7 @@ from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError, DataError
 from xrayaug.metrics import features, memorization
+from xrayaug.metrics.feature_scaling import FeatureScaler
 from xrayaug.metrics.features import FeatureExtractor
 from xrayaug.metrics.memorization import Nearest, Threshold
 from xrayaug.options import Copies
@@ -217,6 +218,8 @@ def _compare_features(
         return extracted
 
     extracted = {name: extract(name, data, rows) for name, data, rows in sets.distinct()}
+    scaler = FeatureScaler.fit(network.origin["features"], extracted["training"])
+    extracted = {name: scaler.transform(side) for name, side in extracted.items()}
     training = extracted["training"]
     reference = extracted.get("reference", training)
     _, fresh = memorization.nearest_features(reference, training, sets.patient_numbers())
@@ -289,6 +292,9 @@ def _warnings(options: Copies, sets: ScreenedSets, comparisons: dict[str, SpaceC
         lines.append(f"{identical:,} reference images are training images too, and are left out of the reference")
     if _was_learnt_elsewhere(sets.synthetic.artifact, options.real):
         lines.append(f"{options.synthetic} was not learnt from {options.real}, as its manifests have it")
+    init = _find_initial_run(sets.synthetic.artifact)
+    if init:
+        lines.append(f"the generator started from the weights of {init}; screen for copies of that run's images too")
     return lines
 
 
@@ -299,6 +305,15 @@ def _was_learnt_elsewhere(synthetic: Artifact, real: Path) -> bool:
     except (ArtifactError, KeyError):
         return False
     return bool(recorded != artifacts.digest(real))
+
+
+def _find_initial_run(synthetic: Artifact) -> Path | None:
+    """Return the path of the run whose weights the generator started from; None if there is none or it is unknown."""
+    try:
+        run = synthetic.open_input("run", "gan-run")
+    except ArtifactError:
+        return None
+    return run.input("init") if "init" in run.manifest["inputs"] else None
 
 
 def _write_csv(path: Path, sets: ScreenedSets, comparisons: dict[str, SpaceComparison], set_aside: Flags) -> None:

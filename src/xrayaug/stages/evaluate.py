@@ -5,12 +5,13 @@ A reader study, and the scores of its readers, are added to a finished evaluatio
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from xrayaug.evaluation import findings, predictions, serialization
+from xrayaug.evaluation import answer, findings, predictions, serialization
 from xrayaug.evaluation import tables as score_tables
 from xrayaug.evaluation.evidence import Evidence
 from xrayaug.evaluation.gather import inputs, reader_files, reader_images, report_sources
@@ -27,7 +28,7 @@ from xrayaug.evaluation.report import page
 from xrayaug.evaluation.results import Evaluation, TestSet, Verdict
 from xrayaug.options import Evaluate
 from xrayaug.runtime import console, devices
-from xrayaug.runtime.console import Table
+from xrayaug.runtime.console import Section, Table
 from xrayaug.runtime.stopping import Interval
 from xrayaug.storage import builder, files
 from xrayaug.storage.artifacts import Artifact, Result
@@ -44,7 +45,10 @@ def run(options: Evaluate) -> Result:
     readers = reader_files.gather_readers(options)  # first, so that a wrong file is known before anything is judged
     build = partial(_evaluate, options, device)
     result = builder.build_artifact(options, "evaluation", build, device_name=devices.describe(device))
-    return extend(options, readers, result)
+    result = extend(options, readers, result)
+    page_for_readers = [files.READER_PAGE_FILE] if STUDY_FIELD in result else []
+    look_at = [files.REPORT_FILE, *page_for_readers, files.TABLE5_FILE]
+    return result | {"look_at": [str(options.out / name) for name in look_at]}
 
 
 def plan(options: Evaluate) -> Result:
@@ -56,14 +60,20 @@ def plan(options: Evaluate) -> Result:
     return {"test": test, "split_by": split_by(runs), "planned": planned} | plan_reader_study(options, runs)
 
 
-def tables(result: Result) -> list[Table]:
-    """Return Table 5 per image and per study, the verdict and its checks; for a dry run the runs."""
+def tables(result: Result) -> list[Table | Section | str]:
+    """Return short tables of the scores, of the subgroups and of readers, and the answer; for a dry run the runs."""
     if "planned" in result:
         rows = [(each["arm"], str(each["seed"]), each["run"]) for each in result["planned"]]
         notes = score_tables.describe_test_set(serialization.from_dict(TestSet, result["test"]), result["split_by"])
         return [Table("Runs to judge", ("Percent added", "Seed", "Run"), rows, notes), *list_reader_tables(result)]
     evaluation = serialization.from_dict(Evaluation, result)
-    return [*score_tables.tables(evaluation), *list_reader_tables(result)]
+    scores = score_tables.score_table(evaluation.arms, evaluation.verdict.question)
+    return [
+        replace(scores, notes=score_tables.describe_test_set(evaluation.test, evaluation.split_by)),
+        *score_tables.subgroup_tables(evaluation),
+        *list_reader_tables(result),
+        *answer.summarize(evaluation.verdict, result.get("look_at", ())),
+    ]
 
 
 def extend(options: Evaluate, readers: ReaderInputs, result: Result) -> Result:

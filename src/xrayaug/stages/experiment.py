@@ -7,27 +7,26 @@ complete result and refuses to replace one that was made with other options.
 import json
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from xrayaug import __version__
 from xrayaug.errors import OutputError, UsageError, XrayaugError
-from xrayaug.evaluation import findings, serialization, verdict
+from xrayaug.evaluation import answer, findings, serialization
+from xrayaug.evaluation import tables as score_tables
 from xrayaug.evaluation.results import ArmResult, Verdict
 from xrayaug.options import Experiment
 from xrayaug.runtime import console
-from xrayaug.runtime.console import Table
-from xrayaug.stats.classification import Summary
+from xrayaug.runtime.console import Section, Table
 from xrayaug.storage import artifacts, builder, files, lock, manifests
 from xrayaug.storage.artifacts import Result
-from xrayaug.studies import logs, planning, scheduler, slurm, status
-from xrayaug.studies.planning import Study
+from xrayaug.studies import dose_checks, logs, planning, scheduler, slurm, status
+from xrayaug.studies.planning import PlannedImage, Settings, Study
 from xrayaug.studies.scheduler import Outcome, Resources
 
 COMMANDS_FILE = "commands.sh"
-SHOWN_SCORES = ("accuracy", "kappa", "auroc")
 NO_POWER_NOTE = (
     "power: unknown, because there are no test images to count yet or no arm to compare; give --mura, raw or prepared, "
     "and at least one dose above 0"
@@ -39,6 +38,7 @@ def run(options: Experiment) -> Result:
     study, resources = planning.plan(options), _find_resources(options)
     if options.status:
         return _status(study, resources)
+    _list_images(study, planning.resolve_settings(options))
     if options.slurm:
         return _write_scripts(options, options.slurm, study)
     return _run(options, study, resources)
@@ -61,6 +61,18 @@ def _run(options: Experiment, study: Study, resources: Resources) -> Result:
         environment["seconds"] = round(time.monotonic() - started, 1)
         _write_manifest(options, study, result, environment)
     return result
+
+
+def _list_images(study: Study, settings: Settings) -> list[PlannedImage]:
+    """Return the images of the classifiers' dataset, as far as they can be known.
+
+    Raises:
+        DataError: they are too few for the doses of the arms.
+    """
+    images = planning.list_images(study, settings)
+    if images:
+        dose_checks.check_doses(study, [image.row for image in images])
+    return images
 
 
 def _find_resources(options: Experiment) -> Resources:
@@ -133,14 +145,16 @@ def _write_scripts(options: Experiment, directory: Path, study: Study) -> Result
 def plan(options: Experiment) -> Result:
     """Return the command lines and the power analysis, which is printed to stderr, as the lines are to be pasted."""
     study, _ = planning.plan(options), _find_resources(options)
-    analysis = planning.estimate_power(study, planning.resolve_settings(options))
+    settings = planning.resolve_settings(options)
+    images = _list_images(study, settings)
+    analysis = planning.estimate_power(study, settings, images)
     console.info(analysis.describe() if analysis else NO_POWER_NOTE)
     commands = [command.command_line() for command in study.commands]
     return {"commands": commands, "power": analysis and analysis.to_dict()}
 
 
-def tables(result: Result) -> list[Table | str]:
-    """Return the tables of the results, of the status or of the scripts; for a dry run the command lines, to paste."""
+def tables(result: Result) -> list[Table | Section | str]:
+    """Return the tables of the results and the answer, of the status or of the scripts; for a dry run the commands."""
     if "status" in result:
         return [_status_table(result)]
     if "scripts" in result:
@@ -149,27 +163,19 @@ def tables(result: Result) -> list[Table | str]:
     if "arms" not in result:
         return list(result["commands"])
     arms = [serialization.from_dict(ArmResult, arm) for arm in result["arms"]]
-    scores = [
-        (arm.name, str(len(arm.seeds)), *(_format_summary(arm.scores["image"][name]) for name in SHOWN_SCORES))
-        for arm in arms
-    ]
-    distances = [
-        (name, f"{distance['measure']}, n {distance['n']}", f"{distance['value']:.3f}")
-        for name, distance in result["distances"].items()
-    ]
+    verdicts = serialization.from_dict(Verdict, result["verdict"])
     return [
-        Table("Distances", ("between", "measure", "value"), distances),
-        Table("Results per image", ("Percent added", "Runs", "Accuracy", "Kappa", "AUROC"), scores),
-        _verdict_table(serialization.from_dict(Verdict, result["verdict"]), result["look_at"]),
+        *_distance_tables(result["distances"]),
+        score_tables.score_table(arms, verdicts.question),
+        *answer.summarize(verdicts, result["look_at"]),
     ]
 
 
-def _verdict_table(verdicts: Verdict, paths_to_view: Sequence[str]) -> Table:
-    """Return the table of the verdicts, with the reasons and the files to look at."""
-    rows = [(arm.arm, verdict.DISPLAY_NAMES[arm.verdict]) for arm in verdicts.arms]
-    reasons = [f"{arm.arm}: {arm.reason}" for arm in verdicts.arms]
-    paths = [f"look at: {path}" for path in paths_to_view]
-    return Table("Verdict", ("Percent added", "Verdict"), rows, [*reasons, *paths])
+def _distance_tables(distances: Mapping[str, Any]) -> list[Table]:
+    """Return the table of the distances between sets; no table if none was measured."""
+    rows = [(name, each["n"], f"{each['value']:.3f}") for name, each in distances.items()]
+    measures = dict.fromkeys(each["measure"] for each in distances.values())
+    return [Table("Distances", ("between", "images", "value"), rows, list(measures))] if rows else []
 
 
 def demand(options: Experiment, result: Result) -> None:
@@ -251,12 +257,12 @@ def _result(study: Study) -> Result:
         }
     out = study.evaluation.parent
     gan, synthetic, evaluated = out / "gan", out / "synthetic", study.evaluation
-    look_at = [
+    look_at = [  # the most important first
         evaluated / files.REPORT_FILE,
         *evaluated.glob(files.READER_PAGE_FILE),
+        synthetic / files.CONTACT_SHEET_FILE,
         gan / files.REAL_IMAGES_FILE,
         *sorted((gan / files.PREVIEWS_DIRECTORY).glob("*.png"))[-1:],
-        synthetic / files.CONTACT_SHEET_FILE,
         *(out / "copies").glob(files.NEAREST_PAIRS_FILE),
         evaluated / files.TABLE5_FILE,
         evaluated / files.FIGURE7_FILE,
@@ -285,9 +291,3 @@ def _write_manifest(options: Experiment, study: Study, result: Result, environme
         "environment": environment,
     }
     manifests.write(options.out, manifest)
-
-
-def _format_summary(summary: Summary) -> str:
-    if summary.mean is None:
-        return console.UNDEFINED
-    return f"{summary.mean:.3f}" + (f" ± {summary.sd:.3f}" if summary.sd is not None else "")

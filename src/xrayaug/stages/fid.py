@@ -18,6 +18,7 @@ from xrayaug.data import image_sets
 from xrayaug.data.image_sets import ImageSet
 from xrayaug.errors import DataError, OutputError, UsageError
 from xrayaug.metrics import extractors, features, frechet, suite
+from xrayaug.metrics.feature_scaling import FeatureScaler
 from xrayaug.metrics.feature_statistics import (
     ExtractedStatistics,
     FidInput,
@@ -109,10 +110,11 @@ class FidComputation:
 
     def result(self) -> FidResult:
         """Compute the distance and the other metrics."""
-        value = frechet.distance(self.a.statistics, self.b.statistics)
         origin = {"features": "inception", **self.b.statistics.origin, **self.a.statistics.origin}
+        scaler = FeatureScaler.fit(origin["features"], self.b.statistics)
+        value = frechet.distance(*(scaler.transform_statistics(side.statistics) for side in (self.a, self.b)))
         learnt_from = None if _are_stored(self.sides) else self.extractor.network.learnt_from
-        metrics, floor = self._compute_metrics()
+        metrics, floor = self._compute_metrics(scaler)
         warnings = [
             *_distance_warnings((self.a, self.b), origin["features"], self.a.statistics.dims),
             *_training_warnings(self.sides, learnt_from),
@@ -120,11 +122,11 @@ class FidComputation:
         ]
         return FidResult(value, self.a, self.b, origin, learnt_from, metrics, floor, warnings)
 
-    def _compute_metrics(self) -> tuple[Metrics | None, Floor | None]:
+    def _compute_metrics(self, scaler: FeatureScaler) -> tuple[Metrics | None, Floor | None]:
         """Compute the other metrics and the floor, if they are asked for."""
         if self.a.features is None or self.b.features is None:
             return None, None
-        sides, seed = (self.a.features, self.b.features), self.options.seed
+        sides, seed = (scaler.transform(self.a.features), scaler.transform(self.b.features)), self.options.seed
         metrics = suite.compute_metrics(self.metrics, *sides, seed)
         with console.progress(suite.N_SPLITS, "floor", "splits") as advance:
             return metrics, suite.compute_floor(self.metrics, *sides, seed, lambda: advance(1))

@@ -136,6 +136,7 @@ def _reject(options: Sample, gan: TrainedGan, sampler: ImageSampler, label: str,
 
 def _make_score_function(options: Sample, gan: TrainedGan, sampler: ImageSampler, directory: Path) -> ScoreFunction:
     """Return a function that yields the scores of the passes with given first indices."""
+    from xrayaug.metrics.feature_scaling import FeatureScaler
     from xrayaug.sampling import scoring
 
     if options.reject_by == rejection.DISCRIMINATOR:
@@ -143,8 +144,10 @@ def _make_score_function(options: Sample, gan: TrainedGan, sampler: ImageSampler
         return lambda starts: (scores.tolist() for scores in leader_worker.ordered_map(SCORED, work, starts))
     scorer = scoring.RealismScorer(options, gan, sampler)
     real = scorer.extract_real_features(directory)
+    scaler = FeatureScaler.fit(scorer.network.origin["features"], real)
+    scaled = scaler.transform(real)
     extract = partial(leader_worker.ordered_map, SCORED, scorer.stream_candidate_features)
-    return lambda starts: (rejection.realism_scores(features, real) for features in extract(starts))
+    return lambda starts: (rejection.realism_scores(scaler.transform(features), scaled) for features in extract(starts))
 
 
 def _check_features(name: str) -> None:

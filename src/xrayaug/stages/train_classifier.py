@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug.data.dataset import LABELS, MORE_REAL, Arm, ArmSettings, Dataset, Row, open_dataset, read_arm
+from xrayaug.data.arms import MORE_REAL, Arm, ArmSettings, read_arm
+from xrayaug.data.dataset import LABELS, Dataset, Row, open_dataset
 from xrayaug.data.images import loaders
 from xrayaug.data.images.loaders import InMemoryLoader
 from xrayaug.errors import DataError, TrainingError
@@ -24,10 +25,12 @@ from xrayaug.runtime.distributed import ranks
 from xrayaug.storage import builder, cache, weights
 from xrayaug.storage.artifacts import Result
 from xrayaug.storage.files import WEIGHTS_FILE
+from xrayaug.training import losses
 from xrayaug.training.classifier_training import (
     ClassifierTrainer,
     ClassifierTrainingData,
     LabelledImages,
+    build_initial,
     count_batches,
     train_interleaved,
 )
@@ -133,7 +136,7 @@ class SeedGroup:
     def backbone(self) -> BackboneFeatures:
         """The frozen network of `--train head`, the same for all seeds."""
         options = self.options
-        network = classifier.build(options.arch, size=options.size, weights=options.weights).to(self.device).eval()
+        network = build_initial(options).to(self.device).eval()
         return BackboneFeatures(network, self.device, cache.directory("features", options.cache))
 
     def _extract_features(self) -> list[LabelledImages]:
@@ -294,20 +297,17 @@ def _class_counts(train: list[Row], arm: Arm) -> tuple[int, int]:
 
 
 def _class_weights(train: list[Row], arm: Arm) -> tuple[float, float]:
-    return classifier.class_weights(*_class_counts(train, arm))
+    return losses.class_weights(*_class_counts(train, arm))
 
 
 def _importance_weights(train: list[Row], arm: Arm) -> tuple[float, float]:
-    """Return the importance weights of normal and abnormal images: their fraction in the arm over their fraction here.
-
-    Their mean over the training images is 1.
-    """
-    actual, wanted = Counter(row.label for row in train), _class_counts(train, arm)
-    e0, e1 = (
-        count / sum(wanted) * len(train) / actual[label] if arm.prior else 1.0
-        for label, count in zip(LABELS, wanted, strict=True)
+    """Return the importance weights of normal and abnormal images; 1 unless the arm is a reweighted control."""
+    counts = Counter(row.label for row in train)
+    return (
+        losses.importance_weights((counts["normal"], counts["abnormal"]), _class_counts(train, arm))
+        if arm.prior
+        else (1.0, 1.0)
     )
-    return e0, e1
 
 
 def _isolate_random_state(device: torch.device) -> Any:

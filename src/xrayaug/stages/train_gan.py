@@ -20,8 +20,8 @@ from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 from xrayaug.runtime.distributed import group as process_group
 from xrayaug.runtime.distributed import ranks
-from xrayaug.sampling.sampler import SNAPSHOTS
-from xrayaug.storage import builder, weights
+from xrayaug.sampling.sampler import DISCRIMINATOR_FILE, NOT_AVERAGED, SNAPSHOTS, TrainedGan
+from xrayaug.storage import artifacts, builder, weights
 from xrayaug.storage.artifacts import Result
 from xrayaug.training import gan_model
 from xrayaug.training.gan_model import METRICS, GanConfig
@@ -42,6 +42,7 @@ def plan(options: TrainGan) -> Result:
     data, rows = _training_rows(options)
     config = make_config(options, data.size)
     _class_indices(options, config.shape, rows)
+    _initial_weights(options, config)
     shape, batch = config.shape, config.recipe.batch_size
     return _summary(options, rows, config) | {
         "networks": {
@@ -115,7 +116,8 @@ def _train(options: TrainGan, device: torch.device, directory: Path) -> Result:
     labels = _class_indices(options, config.shape, rows)
     with devices.translate_device_errors(config.recipe.batch_size, deterministic=options.deterministic):
         training_data = GanTrainingData(loaders.make_loader(data.stack(rows, data.size), device), labels)
-        training = GanTrainer(options, config, training_data, device, directory)
+        initial = _initial_weights(options, config)
+        training = GanTrainer(options, config, training_data, device, directory, initial_weights=initial)
         images = f"{len(rows)} images of {data.size} px"
         console.info(f"training {options.arch} on {images} on {devices.describe(device)}")
         last = training.run()
@@ -131,13 +133,30 @@ def _save(training: GanTrainer, directory: Path) -> None:
 
     If they exist, save also those of the generator that was averaged, and of the generator of the smallest distance.
     """
-    networks = {"generator": training.model.sampling_generator, "discriminator": training.model.d}
+    networks = {SNAPSHOTS["last"]: training.model.sampling_generator, DISCRIMINATOR_FILE: training.model.d}
     if training.model.ema:
-        networks["generator-raw"] = training.model.g
+        networks[NOT_AVERAGED] = training.model.g
     for name, network in networks.items():
-        weights.save(directory / f"{name}.safetensors", weights.cpu_state_dict(network))
+        weights.save(directory / name, weights.cpu_state_dict(network))
     if training.best.epoch:
         weights.save(directory / SNAPSHOTS["best"], training.best.weights)
+
+
+def _initial_weights(options: TrainGan, config: GanConfig) -> dict[str, dict[str, Tensor]] | None:
+    """Return the weights of `--init` by network; None without the option.
+
+    Raises:
+        ArtifactError: the run has another architecture or shape.
+    """
+    if options.init is None:
+        return None
+    gan = TrainedGan(artifacts.open_artifact(options.init, "gan-run"))
+    if gan.arch is not config.arch:
+        raise UsageError(
+            f"--init {options.init} is a run of {gan.run.result['arch']}, not of {options.arch}",
+            f"--arch {gan.run.result['arch']}",
+        )
+    return gan.initial_weights(config.shape)
 
 
 def _training_rows(options: TrainGan) -> tuple[Dataset, list[Row]]:
@@ -205,6 +224,7 @@ def _summary(options: TrainGan, rows: list[Row], config: GanConfig) -> Result:
         "latent": shape.latent,
         "classes": shape.classes,
         "width": shape.width,
+        **({"init": str(options.init)} if options.init else {}),
         "recipe": asdict(recipe),
         "generator_parameters": sum(p.numel() for p in g.parameters()),
         "discriminator_parameters": sum(p.numel() for p in d.parameters()),

@@ -60,7 +60,17 @@ def minimum_detectable_difference(
     patients = len(set(clusters))
     patient_df = patients - 1 if patients > 1 else math.inf
     planned = Estimate(0.0, variance * (1 - shared) / seeds, variance * shared, seeds, patient_df)
-    return planned.half_width(ALPHA / comparisons) + NormalDist().inv_cdf(POWER) * planned.error
+    return detectable_difference(planned, comparisons)
+
+
+def detectable_difference(estimate: Estimate, comparisons: int) -> float:
+    """Return the true difference that is detected with probability `POWER` at `ALPHA`, given the variances of one.
+
+    Args:
+        estimate: of a difference; only its variances count, not its value.
+        comparisons: arms that are compared with the baseline.
+    """
+    return estimate.half_width(ALPHA / comparisons) + NormalDist().inv_cdf(POWER) * estimate.error
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import MISSING
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -219,13 +220,27 @@ def _command_differences(manifest: Manifest, options: Command, raw_names: Collec
 
 
 def option_differences(manifest: Manifest, options: Command) -> list[str]:
-    """Return the differences between the settings in a manifest and `options`, one line each."""
+    """Return the differences between the settings in a manifest and `options`, one line each.
+
+    A setting that is left out of an identity has its default, which is what the lines say.
+    """
     before, now = manifest["options"], json.loads(json.dumps(options.identity()))
-    return [
-        f"{name} was {before.get(name)}, is now {now.get(name)}"
+    values = {
+        name: tuple(_describe_setting(options, name, settings) for settings in (before, now))
         for name in now | before
         if before.get(name) != now.get(name)
-    ]
+    }
+    differing = {name: (was, is_now) for name, (was, is_now) in values.items() if was != is_now}
+    return [f"{name} was {was}, is now {is_now}" for name, (was, is_now) in (differing or values).items()]
+
+
+def _describe_setting(options: Command, name: str, settings: Mapping[str, Any]) -> str:
+    """Return the value of an option that applies: the one in `settings`, or its default."""
+    field = options.__dataclass_fields__.get(name)
+    value = settings.get(name, field.default if field else None)
+    if value is not None and value is not MISSING:
+        return str(value)
+    return (field.metadata["default_text"] if field else None) or "none"
 
 
 def describe_environment(device_name: str) -> Environment:

@@ -43,6 +43,12 @@ def record_start(log: Path, command_line: str) -> int:
         return file.tell()
 
 
+def append(log: Path, output: bytes) -> None:
+    """Append output of a run to a log."""
+    with log.open("ab") as file:
+        file.write(output)
+
+
 def record_end(log: Path, code: int) -> None:
     """Append the exit code of a run to its log."""
     with log.open("a", encoding="utf-8") as file:

@@ -1,13 +1,15 @@
 """Plan a study: its settings by preset, its commands in order, and which of them reads the results of which."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
 from xrayaug.data import raw_rows, source_selection
-from xrayaug.data.dataset import open_dataset
+from xrayaug.data.dataset import Row, open_dataset
+from xrayaug.data.phantoms import layouts
+from xrayaug.data.sources import Listing
 from xrayaug.errors import UsageError, XrayaugError
 from xrayaug.options import (
     PRESETS,
@@ -315,37 +317,46 @@ def _distances(options: Experiment, settings: Settings) -> Iterator[Fid]:
             yield Fid(a=sets[a], b=sets[b], out=options.out / f"fid-{a}-{b}", **features)
 
 
-def estimate_power(study: Study, settings: Settings) -> PowerAnalysis | None:
-    """Return the power analysis of the study; None if its test images cannot be counted yet or no arm is compared."""
-    prepares = {command.out: command for command in study.commands if isinstance(command, Prepare)}
-    arms = [command for command in study.commands if isinstance(command, Augment)]
-    comparisons = sum(arm.percent > 0 and arm.control is None for arm in arms)
-    try:
-        test_cases = _list_test_cases(settings.classifier_data, prepares.get(settings.classifier_data))
-    except XrayaugError:
-        return None
-    if not (test_cases and comparisons):
-        return None
-    patients, studies = zip(*test_cases, strict=True)
-    return power.analyze_power(patients, studies, seeds=settings.seeds, comparisons=comparisons)
+@dataclass(frozen=True)
+class PlannedImage:
+    """An image of the dataset of the classifiers, which may not be prepared yet."""
+
+    row: Row
+    is_patient_known: bool
 
 
-def _list_test_cases(data: Path, prepare: Prepare | None) -> list[tuple[str, str]]:
-    """Return patient and study of every test image, without opening an image: of the prepared set, or of the raw one.
+def list_images(study: Study, settings: Settings) -> list[PlannedImage]:
+    """Return the images of the classifiers' dataset, without opening one; empty if they cannot be known yet.
 
-    The patient is empty if it is unknown. The test images of a raw set are its own, or those that `--test` would draw.
-
-    Raises:
-        XrayaugError: there is neither set, or it cannot be prepared.
+    They are those of the prepared set, of the list of the raw one (whose splits may change if images prove to be
+    duplicates), or of phantoms that are still to be drawn.
     """
-    if prepare is None or artifacts.is_artifact(data):
-        prepared = open_dataset(data)
-        known = prepared.artifact.result.get("patients_unknown", 0) < len(prepared.rows)
-        return [(row.patient if known else "", row.study) for row in prepared.select(split="test")]
-    source, listing = source_selection.list_images(prepare)
-    rows = raw_rows.plan_rows(prepare, source, listing)
-    return [
-        (record.patient if record.patient_known else "", record.study)
-        for record, row in zip(listing.records, rows, strict=True)
-        if row.split == "test"
-    ]
+    data, raw = settings.classifier_data, settings.mura
+    prepare = next((each for each in study.commands if isinstance(each, Prepare) and each.out == data), None)
+    phantom = next((each for each in study.commands if isinstance(each, Phantom) and each.out == raw), None)
+    try:
+        if prepare is None or artifacts.is_artifact(data):
+            prepared = open_dataset(data)
+            known = prepared.artifact.result.get("patients_unknown", 0) < len(prepared.rows)
+            return [PlannedImage(row, known) for row in prepared.rows]
+        if phantom is None or artifacts.is_artifact(raw):
+            source, listing = source_selection.list_images(prepare)
+        elif phantom.layout == "mura":
+            source, listing = "mura", Listing(raw, layouts.list_records(phantom))
+        else:
+            return []
+        rows = raw_rows.plan_rows(prepare, source, listing)
+    except XrayaugError:  # of a set that is not there or cannot be prepared, which its own command reports
+        return []
+    return [PlannedImage(row, record.patient_known) for record, row in zip(listing.records, rows, strict=True)]
+
+
+def estimate_power(study: Study, settings: Settings, images: Sequence[PlannedImage]) -> PowerAnalysis | None:
+    """Return the power analysis of a study on these images; None if none is for testing, or no arm is compared."""
+    comparisons = sum(arm.percent > 0 and arm.control is None for arm in study.commands if isinstance(arm, Augment))
+    test = [image for image in images if image.row.split == "test"]
+    if not (test and comparisons):
+        return None
+    patients = [image.row.patient if image.is_patient_known else "" for image in test]
+    studies = [image.row.study for image in test]
+    return power.analyze_power(patients, studies, seeds=settings.seeds, comparisons=comparisons)

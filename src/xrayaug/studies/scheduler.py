@@ -1,19 +1,21 @@
 """Run the commands of a study in parallel processes, each as soon as all its inputs are there.
 
-Their output goes to logs, so no line is lost if the study is killed. If one command runs at a time, its output is shown
-as it comes; of several, only the starts and the ends are shown, because interleaved output cannot be read.
+Their output goes to logs, so no line is lost if the study is killed. If one command runs at a time, its messages are
+shown as they come, but not its results, since the study ends with its own; of several, only the starts and the ends are
+shown, because interleaved output cannot be read.
 """
 
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from xrayaug.errors import XrayaugError
 from xrayaug.options.base import Command
@@ -67,6 +69,7 @@ class _Running:
     read: int
     device: str | None
     since: float  # start, by time.monotonic
+    results: IO[bytes] | None = None  # standard output of a command whose messages are shown; None if it is in the log
     warnings: int = 0
 
     @property
@@ -132,18 +135,22 @@ class Scheduler:
         log = logs.log_path(self.study.out, command)
         with stopping.deferred():  # a process that runs but is not in the list would not be stopped
             log_size = logs.record_start(log, command.command_line())
-            process = self._process(command, log)
-            self.running.append(_Running(number, command, process, log, log_size, device, time.monotonic()))
+            results = None if self.is_parallel else tempfile.TemporaryFile()  # noqa: SIM115 # until the command ends
+            process = self._process(command, log, results)
+            self.running.append(_Running(number, command, process, log, log_size, device, time.monotonic(), results))
 
-    def _process(self, command: Command, log: Path) -> "subprocess.Popen[bytes]":
+    def _process(self, command: Command, log: Path, results: IO[bytes] | None) -> "subprocess.Popen[bytes]":
+        """Start a process that writes its messages to the terminal or the log, and its results to `results` if given.
+
+        Without `results`, both go to the log.
+        """
         environment = os.environ | {stopping.PARENT: str(os.getpid())}  # a killed study leaves nothing running
         if self.is_parallel:
             environment.setdefault(THREADS, str(_cpus_per_job(self.resources.jobs)))
         words = [sys.executable, "-m", "xrayaug", *command.argv()]
-        if self.shows_progress_bar:
-            return subprocess.Popen(words, stdout=sys.stderr, stderr=sys.stderr, env=environment)
         with log.open("ab") as file:
-            return subprocess.Popen(words, stdout=file, stderr=file, env=environment)
+            messages = sys.stderr if self.shows_progress_bar else file
+            return subprocess.Popen(words, stdout=results or file, stderr=messages, env=environment)
 
     def _least_busy_device(self) -> str | None:
         """Return the device with the fewest running commands; None if no devices are given."""
@@ -162,13 +169,21 @@ class Scheduler:
             if code is None:
                 continue
             self.running.remove(running)
-            logs.record_end(running.log, code)
+            self._record_end(running, code)
             if code in (stopping.STOPPED_EARLY, stopping.INTERRUPTED):
                 raise stopping.Stopped(f"{running.command.name} was stopped", code)
             if code:
                 self._record_failure(running, code)
             else:
                 self._record_success(running)
+
+    def _record_end(self, running: _Running, code: int) -> None:
+        """Complete the log of a command that has ended: with its results, which were not shown, and its exit code."""
+        if running.results is not None:
+            with running.results as results:
+                results.seek(0)
+                logs.append(running.log, results.read())
+        logs.record_end(running.log, code)
 
     def _record_success(self, running: _Running) -> None:
         self.done.add(running.number)
@@ -228,7 +243,7 @@ class Scheduler:
                 for running in self.running:
                     code = running.process.wait()
                     self._read(running)
-                    logs.record_end(running.log, code)
+                    self._record_end(running, code)
             raise
 
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from xrayaug.data.images.loaders import ImageLoader
-from xrayaug.errors import TrainingError
+from xrayaug.errors import TrainingError, WeightsError
 from xrayaug.networks import classifier
 from xrayaug.networks.classifier import Classifier
 from xrayaug.options import TrainClassifier
@@ -36,6 +36,7 @@ from xrayaug.storage import builder, weights
 from xrayaug.storage.checkpoints import Checkpoints, State
 from xrayaug.storage.files import LOG_FILE, Log
 from xrayaug.training import steps
+from xrayaug.training.losses import weighted_bce
 from xrayaug.training.profiling import Profile
 from xrayaug.training.steps import SYNC_INTERVAL, CudaGraphRecorder
 
@@ -184,7 +185,7 @@ class ClassifierTrainer:
     def _build(self, seed: int) -> nn.Module:
         """Return the module that the steps compute, with its initial weights."""
         options = self.options
-        network = classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed)
+        network = build_initial(options, seed)
         if options.trained_blocks:
             classifier.freeze_all_but_last(network, options.trained_blocks)
         return network
@@ -269,9 +270,7 @@ class ClassifierTrainer:
         train = self.training_data.train
         logits = self._training_logits(batch, augmentations, *inputs)
         e0, e1 = self.training_data.importance_weights
-        loss = classifier.weighted_bce(
-            logits, train.labels[batch], e0 * self.training_data.w0, e1 * self.training_data.w1
-        )
+        loss = weighted_bce(logits, train.labels[batch], e0 * self.training_data.w0, e1 * self.training_data.w1)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(sharing.scale_loss(loss))
         (mean_loss,) = sharing.reduce_gradients(self.network, means=[loss])
@@ -300,7 +299,7 @@ class ClassifierTrainer:
         """
         logits = self._validation_logits()
         labels = self.training_data.valid.labels.cpu().double()
-        loss = classifier.weighted_bce(logits, labels, self.training_data.w0, self.training_data.w1).item()
+        loss = weighted_bce(logits, labels, self.training_data.w0, self.training_data.w1).item()
         _stop_on_nan(loss, f"the validation loss became {loss}", self.progress.epoch)
         scores = classification.score(labels.numpy(), classifier.to_probabilities(logits))
         return ValidationMetrics(loss, scores.accuracy, scores.auroc)
@@ -349,6 +348,20 @@ class ClassifierTrainer:
             steps.load_optimiser_state(state["optimiser"], self.optimiser)
             self.plateau.load_state_dict(state["plateau"])
             self.progress, self.best = ClassifierProgress(**state["at"]), BestEpoch(**state["best"])
+
+
+def build_initial(options: TrainClassifier, seed: int = 0) -> Classifier:
+    """Build the network with the initial weights that the options name.
+
+    Raises:
+        WeightsError: the weights are missing, damaged, or of another network.
+    """
+    try:
+        return classifier.build(options.arch, size=options.size, weights=options.weights, seed=seed)
+    except WeightsError as problem:
+        if options.weights != "imagenet":
+            raise
+        raise WeightsError(problem.message, f"{problem.hint}; or give --weights FILE; or --weights none") from None
 
 
 def train_interleaved(trainings: Sequence[ClassifierTrainer], profile: Profile) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.metrics import frechet
+from xrayaug.metrics.feature_scaling import FeatureScaler
 from xrayaug.metrics.frechet import RunningMoments, Statistics
 from xrayaug.options.choices import RANDOM_DIMS
 from xrayaug.runtime.distributed import group as process_group
@@ -46,7 +47,9 @@ class FidMonitor:
         """Return the Fréchet distance of the images that `draw` returns; `after_each` is called after each batch."""
         if self._real_statistics is None:
             self._real_statistics = self._statistics(lambda start, count: self.reals[start : start + count], after_each)
-        return frechet.distance(self._statistics(draw, after_each), self._real_statistics)
+        scaler = FeatureScaler.fit(self.network.origin["features"], self._real_statistics)
+        generated = self._statistics(draw, after_each)
+        return frechet.distance(*(scaler.transform_statistics(side) for side in (generated, self._real_statistics)))
 
     def _statistics(self, draw: Draw, after_each: Visit) -> Statistics:
         """Return the feature statistics of the images that `draw` returns.

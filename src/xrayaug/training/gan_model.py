@@ -5,7 +5,7 @@ step. Networks come from `networks/gans/`, losses and penalties from `losses.py`
 user's options choose among them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -221,10 +221,14 @@ class GanModel:
             "ada": self.ada.state_dict() if self.ada else None,
         }
 
+    def load_weights(self, states: Mapping[str, Mapping[str, Tensor]], origin: str) -> None:
+        """Load the weights of all networks from state dicts by the names of `networks`; errors name `origin`."""
+        for name, network in self.networks.items():
+            weights.assign(states[name], network, origin)
+
     def load_state_dict(self, state: State) -> None:
         """Restore a state that `state_dict` returned."""
-        for name, network in self.networks.items():
-            weights.assign(state["networks"][name], network, "the checkpoint")
+        self.load_weights(state["networks"], "the checkpoint")
         steps.load_optimiser_state(state["g_optimiser"], self.g_optimiser)
         steps.load_optimiser_state(state["d_optimiser"], self.d_optimiser)
         if self.ada:

@@ -6,7 +6,7 @@ networks at the end of each epoch, and saves what a stopped run needs to go on.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -78,6 +78,8 @@ class GanTrainer:
         training_data: GanTrainingData,
         device: torch.device,
         directory: Path,
+        *,
+        initial_weights: Mapping[str, Mapping[str, Tensor]] | None = None,
     ) -> None:
         self.options = options
         self.config, self.recipe = config, config.recipe
@@ -86,6 +88,8 @@ class GanTrainer:
         self.reals = training_data.pixels
         self.labels = torch.tensor(training_data.labels, device=device) if training_data.labels else None
         self.model = gan_model.build(options, config, device)
+        if initial_weights:
+            self.model.load_weights(initial_weights, str(options.init))
         self.min_shard = sharing.min_shard_size([self.model.g, self.model.d])
         sharing.check_batch_size(self.recipe.batch_size, self.min_shard)
         self.random_columns = gan_model.random_columns(self.recipe, mirror=options.mirror)

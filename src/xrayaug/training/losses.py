@@ -1,4 +1,4 @@
-"""Losses of GANs by name, and penalties on the discriminator's gradient.
+"""Losses of GANs by name, penalties on the discriminator's gradient, and the classifier's weighted loss.
 
 Discriminator outputs are `[N]`: probabilities of being real for the loss `bce`, logits for every other loss. They must
 be float32, and the functions must be called outside autocast: second derivatives are too inaccurate in bfloat16.
@@ -88,6 +88,33 @@ def cross_entropy(d: Tensor, target: float) -> Tensor:
     """
     loss = F.binary_cross_entropy(d.nan_to_num(), torch.full_like(d, target))
     return torch.where(d.isnan().any(), torch.nan, loss)
+
+
+def class_weights(normal: int, abnormal: int) -> tuple[float, float]:
+    """Return the loss weights `(w0, w1)` of normal and abnormal images: each class has the other's share.
+
+    w0 = N_abnormal / N and w1 = N_normal / N: Rajpurkar et al. 2018, section 3.1.
+    """
+    return abnormal / (normal + abnormal), normal / (normal + abnormal)
+
+
+def importance_weights(counts: tuple[int, int], wanted: tuple[int, int]) -> tuple[float, float]:
+    """Return importance weights of normal and abnormal images: their share in `wanted` over their share in `counts`.
+
+    Their mean over the images is 1.
+
+    Args:
+        counts: of the normal and abnormal training images.
+        wanted: the class counts that the weighted images are to stand for.
+    """
+    e0, e1 = (there / sum(wanted) * sum(counts) / here for here, there in zip(counts, wanted, strict=True))
+    return e0, e1
+
+
+def weighted_bce(logits: Tensor, labels: Tensor, w0: float, w1: float) -> Tensor:
+    """Return the batch mean of -w1 y log p - w0 (1 - y) log (1 - p), p = sigmoid(logit), y in `labels` 0.0 or 1.0."""
+    weight = labels * w1 + (1 - labels) * w0
+    return F.binary_cross_entropy_with_logits(logits, labels, weight)
 
 
 def check_loss(name: Loss, output: Literal["probability", "logit"], arch: str) -> None:

@@ -13,9 +13,10 @@ import pytest
 from browser import Browser
 from PIL import Image
 
-from xrayaug.data.dataset import ArmSettings
+from xrayaug.data.arms import ArmSettings
 from xrayaug.errors import ArtifactError
 from xrayaug.evaluation import serialization
+from xrayaug.evaluation.answer import headline
 from xrayaug.evaluation.report import page
 from xrayaug.evaluation.results import (
     ArmResult,
@@ -165,7 +166,7 @@ def verdict_on(arm: str, verdict: str, control: str | None = None) -> ArmVerdict
 
 
 def answer(arms: list[ArmVerdict], *, valid: bool = True) -> str:
-    return page._answer(Verdict(Question("auroc", "image", 0.02, 0), "half", 0.95, valid, [], arms))
+    return headline(Verdict(Question("auroc", "image", 0.02, 0), "half", 0.95, valid, [], arms))
 
 
 def test_the_answer_in_one_line() -> None:

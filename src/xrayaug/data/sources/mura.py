@@ -243,7 +243,7 @@ def _add_listed(entries: Iterable[_Entry], files: list[str], collected: _MuraFil
 
 def _add_file(file: str, collected: _MuraFiles) -> None:
     """Add the record of one file, or skip it with a reason."""
-    split, folder, *rest = file.split("/")
+    _, _, *rest = file.split("/")
     label = _read_label(file)
     if not image_files.has_image_suffix(file):
         collected.skipped.append((file, "not an image"))
@@ -254,11 +254,14 @@ def _add_file(file: str, collected: _MuraFiles) -> None:
     elif not label:
         collected.skipped.append((file, f"'{rest[1]}' ends in neither _positive nor _negative"))
     else:
-        patient, study = (
-            sys.intern(rest[0]),
-            sys.intern(f"{folder}/{rest[0]}/{rest[1]}"),
-        )  # one string for all their images
-        collected.records[file] = Record(file, label, patient, study, SPLITS[split], _part(folder))
+        collected.records[file] = make_record(file)
+
+
+def make_record(file: str) -> Record:
+    """Return the record of an image at a path such as `train/XR_HAND/patient00001/study1_positive/image1.png`."""
+    split, folder, patient, study, *_ = file.split("/")
+    name = sys.intern(f"{folder}/{patient}/{study}")  # one string for all their images
+    return Record(file, _read_label(file), sys.intern(patient), name, SPLITS[split], _part(folder))
 
 
 @cache

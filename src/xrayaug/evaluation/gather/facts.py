@@ -51,15 +51,23 @@ def gather_facts(runs: Sequence[Run], screenings: Sequence[Artifact] = ()) -> St
     )
 
 
-def open_generator_data(arm: Artifact) -> tuple[Dataset, list[Row]]:
-    """Open the dataset that the arm's generator learnt from, and select the training rows that it saw.
+def open_generator_data(arm: Artifact) -> list[tuple[Dataset, list[Row]]]:
+    """Open the datasets that the arm's generator learnt from, and select the training rows that it saw.
+
+    The first is that of its own training. If it started from the weights of another run, that run's follow.
 
     Raises:
         InputError: a link of the chain is not there, or has changed.
     """
     gan = arm.open_input("synthetic", "dataset").open_input("run", "gan-run")
-    data = Dataset(gan.open_input("data", "dataset"))
-    return data, data.select(split="train", label=gan.options.get("only_label"))
+    runs = [gan]
+    while "init" in runs[-1].manifest["inputs"]:
+        runs.append(runs[-1].open_input("init", "gan-run"))
+    datasets = [Dataset(run.open_input("data", "dataset")) for run in runs]
+    return [
+        (data, data.select(split="train", label=run.options.get("only_label")))
+        for run, data in zip(runs, datasets, strict=True)
+    ]
 
 
 class _SeenImages:
@@ -81,12 +89,13 @@ class _SeenImages:
 
 
 def _gather_generators(datasets: Sequence[Dataset], first: Run) -> GeneratorFacts:
-    """Follow each arm's chain of manifests: arm, samples, GAN run, dataset."""
+    """Follow each arm's chain of manifests: arm, samples, GAN run and those it started from, their datasets."""
     seen = _SeenImages()
     errors: list[str] = []
     for data in datasets:
         try:
-            seen.add(*open_generator_data(data.artifact))
+            for learnt_from, rows in open_generator_data(data.artifact):
+                seen.add(learnt_from, rows)
         except InputError as problem:
             errors.append(problem.message)
     if len(errors) == len(datasets):

@@ -66,7 +66,7 @@ def _list_real_images(arms: Sequence[Dataset], reals: str) -> Iterable[tuple[Dat
     if reals == "arm":
         return [(arm, row) for arm in arms for row in arm.select(split="train", synthetic=False) if not row.copy]
     try:
-        datasets = [facts.open_generator_data(arm.artifact) for arm in arms]
+        datasets = [facts.open_generator_data(arm.artifact)[0] for arm in arms]
     except InputError as problem:
         raise DataError(
             f"what the generator learnt from cannot be found: {problem.message}",

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from xrayaug.data.dataset import ArmSettings, Dataset, Row, cached_files, read_arm
+from xrayaug.data.arms import ArmSettings, read_arm
+from xrayaug.data.dataset import Dataset, Row, cached_files
 from xrayaug.data.images.arrays import MAX_SIDE
 from xrayaug.data.images.stack import Stack
 from xrayaug.errors import DataError, UsageError

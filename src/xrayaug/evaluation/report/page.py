@@ -12,10 +12,10 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from xrayaug.data.dataset import BALANCE
+from xrayaug.data.arms import BALANCE
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
-from xrayaug.evaluation import predictions, tables, verdict
+from xrayaug.evaluation import answer, predictions, tables, verdict
 from xrayaug.evaluation.evidence import DistanceEvidence, Evidence, FloorEvidence, ImageGrid, ScreeningEvidence
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.report import figures
@@ -135,7 +135,7 @@ def render(evaluation: Evaluation, predicted: Sequence[RunPredictions], evidence
         split_by=evaluation.split_by,
         question=verdicts.question,
         metric=classification.display_name(verdicts.question.metric),
-        answer=_answer(verdicts),
+        answer=answer.headline(verdicts),
         arms=[_view_arm(arm, evaluation) for arm in verdicts.arms],
         tables=_view_tables(evaluation),
         figures=_view_figures(evaluation, predicted, evidence),
@@ -158,20 +158,6 @@ def _template() -> Template:
     return environment.get_template("page.html.j2")
 
 
-def _answer(verdicts: Verdict) -> str:
-    """Return the answer to the question in the title, in one line."""
-    if not verdicts.valid:
-        return "Unknown: a critical check of the comparison failed."
-    by_verdict: dict[str, list[str]] = {}
-    for arm in verdicts.arms:
-        if arm.control is None:
-            by_verdict.setdefault(arm.verdict, []).append(f"arm {arm.arm}")
-    if not by_verdict:
-        return "Unknown: there is no arm with added images and a baseline to compare it with."
-    order = [name for name in SIGNS if name in by_verdict]
-    return "; ".join(f"{verdict.DISPLAY_NAMES[name]}: {', '.join(by_verdict[name])}" for name in order)
-
-
 def _view_arm(arm: ArmVerdict, evaluation: Evaluation) -> ArmView:
     settings = next(each.settings for each in evaluation.arms if each.name == arm.arm)
     whole = "the difference in class size" if settings.label == BALANCE else "the real normal images"
@@ -181,7 +167,7 @@ def _view_arm(arm: ArmVerdict, evaluation: Evaluation) -> ArmView:
         verdict=arm.verdict,
         sign=SIGNS[arm.verdict],
         verdict_text=verdict.DISPLAY_NAMES[arm.verdict],
-        description=f"control ({arm.control}), {dose}" if arm.control else dose,
+        description=f"control ({arm.control}: {answer.CONTROL_MEANINGS[arm.control]}), {dose}" if arm.control else dose,
         reason=arm.reason,
         controls=arm.controls,
     )
@@ -282,7 +268,7 @@ def _floor_table(floor: FloorEvidence | None) -> Table | None:
         )
         for each in floor.measures
     ]
-    columns = ("Measure", "Value", "FloorEvidence", "SD of the floor", "Excess", "Ratio")
+    columns = ("Measure", "Value", "Floor", "SD of the floor", "Excess", "Ratio")
     title = f"Compared with the floor, the value between real images and other real images, at {floor.n} images"
     return Table(title, columns, rows)
 

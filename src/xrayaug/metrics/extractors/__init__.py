@@ -19,9 +19,16 @@ class FeatureModule(Protocol):
     """Interface of the modules in this folder."""
 
     HAS_WEIGHTS_FILE: bool  # whether --weights names a file
+    IS_SCALED: bool  # whether features have scales of their own, and sets are compared after `metrics.feature_scaling`
+    DIMS: int | None  # features per image; None if --dims selects a layer
 
     def describe(self, weights: Path | None, seed: int) -> str:
-        """Return the network and its weights for `--dry-run`, without downloading any."""
+        """Return the network and its weights for `--dry-run`, without downloading any.
+
+        Raises:
+            UsageError: a package that the features need is not installed.
+            WeightsError: the weights are missing or damaged, and would not be downloaded.
+        """
 
     def load(self, device: "torch.device", dims: int, weights: Path | None, seed: int) -> "FeatureExtractor":
         """Return the extractor.
@@ -40,6 +47,11 @@ class FeatureModule(Protocol):
 def names() -> tuple[str, ...]:
     """Return the names of all modules, sorted; imports none of them."""
     return plugins.names("metrics.extractors")
+
+
+def is_scaled(kind: str) -> bool:
+    """Return whether features of that kind are compared after `metrics.feature_scaling`."""
+    return kind in names() and load(kind).IS_SCALED
 
 
 def load(name: str) -> FeatureModule:

@@ -8,15 +8,18 @@ from pathlib import Path
 import torch
 
 from xrayaug.metrics.features import NetworkFeatureExtractor
-from xrayaug.networks import classifier
+from xrayaug.networks import classifier, efficientnet_lite, pretrained
 from xrayaug.networks.efficientnet_lite import VARIANTS
 
 HAS_WEIGHTS_FILE = False
+IS_SCALED = False
+DIMS = efficientnet_lite.HEAD_WIDTH
 ARCH, SIZE = "efficientnet_lite0", 224
 
 
 def describe(weights: Path | None, seed: int) -> str:
     """Return the network and the package of its weights."""
+    pretrained.imagenet_file(ARCH)
     return f"{ARCH} of the package {VARIANTS[ARCH].package} (not FID)"
 
 

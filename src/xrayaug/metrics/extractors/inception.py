@@ -9,6 +9,8 @@ from xrayaug.networks import inception
 from xrayaug.storage.weights import file_hash
 
 HAS_WEIGHTS_FILE = True
+IS_SCALED = False
+DIMS = None
 
 
 def describe(weights: Path | None, seed: int) -> str:

@@ -8,6 +8,8 @@ from xrayaug.metrics.features import InceptionFeatureExtractor
 from xrayaug.networks import inception
 
 HAS_WEIGHTS_FILE = False
+IS_SCALED = False
+DIMS = None
 
 
 def describe(weights: Path | None, seed: int) -> str:

@@ -24,7 +24,7 @@ from xrayaug.networks.equalized_lr import pixel_norm
 from xrayaug.networks.gans import Recipe, Shape, dcgan
 
 PAPER = "Sauer et al. 2021, arXiv:2111.01007, with the generator of Liu et al. 2021, arXiv:2101.04775"
-SIZES = (64, 128, 256, 512)
+SIZES = (32, 64, 128, 256, 512)
 CONDITIONAL: Literal["optional"] = "optional"
 OUTPUT: Literal["logit"] = "logit"
 
@@ -116,9 +116,9 @@ class GatedLinearUnit(nn.Module):
 
 
 class SkipExcitation(nn.Module):
-    """Factors `[N, outputs, 1, 1]` in (0, 1) of a large feature map's channels, from a small map `[N, inputs, side, side]`.
+    """Factors `[N, outputs, 1, 1]` in (0, 1) of a large feature map's channels, from a small feature map.
 
-    Liu et al. 2021, section 3.1, equation 1.
+    Liu et al. 2021, section 3.1, equation 1. The small map is `[N, inputs, side, side]`.
     """
 
     def __init__(self, inputs: int, outputs: int, side: int) -> None:

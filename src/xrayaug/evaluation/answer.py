@@ -1,0 +1,137 @@
+"""The answer of an evaluation in plain words: what the console ends with, and what the report begins with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xrayaug.evaluation import checks, verdict
+from xrayaug.evaluation.results import ArmVerdict, Question, Verdict
+from xrayaug.runtime.console import Section
+from xrayaug.stats import classification
+from xrayaug.stats.power import POWER
+
+CONTROL_MEANINGS = {
+    "duplicate": "the same real images again, to see whether more images alone have an effect",
+    "classical": "real images again with classical augmentation, which needs no generator",
+    "reweight": "no images, but the loss weights the classes as if they had been added, to see the effect of the class "
+    "balance",
+    "shuffle": "the synthetic images with shuffled labels, to see whether their labels matter",
+    "more-real": "as many new real images, which is what a perfect generator would give: an upper bound",
+}
+ORDER = (verdict.HELPS, verdict.HURTS, verdict.EQUIVALENT, verdict.UNCLEAR)
+MAX_CONTROLS = 6  # more of them are left to the report
+MAX_PATHS = 3
+
+
+def headline(verdicts: Verdict) -> str:
+    """Return the answer to whether the synthetic images helped, in one line without intervals."""
+    if not verdicts.valid:
+        return "Unknown: a critical check of the comparison failed."
+    by_verdict: dict[str, list[str]] = {}
+    for arm in verdicts.arms:
+        if arm.control is None:
+            by_verdict.setdefault(arm.verdict, []).append(f"arm {arm.arm}")
+    if not by_verdict:
+        return "Unknown: there is no arm with added images and a baseline to compare it with."
+    order = [name for name in ORDER if name in by_verdict]
+    return "; ".join(f"{verdict.DISPLAY_NAMES[name]}: {', '.join(by_verdict[name])}" for name in order)
+
+
+def summarize(verdicts: Verdict, paths: Sequence[str | Path]) -> list[Section | str]:
+    """Return the answer for the end of the console: a few lines for each arm, and where to look.
+
+    Args:
+        verdicts: on all arms.
+        paths: files to look at, the most important first; the first three are shown.
+    """
+    arms = [arm for arm in verdicts.arms if arm.control is None]
+    controls = [arm for arm in verdicts.arms if arm.control is not None]
+    lines = []
+    if failure := checks.find_critical_failure(verdicts.checks):
+        lines.append(f"There is no verdict, because a critical check failed: {failure.sentence}.")
+    elif not arms:
+        lines.append(headline(verdicts))
+    lines += [_describe_arm(arm, verdicts) for arm in arms]
+    if len(controls) <= MAX_CONTROLS:
+        lines += [_describe_control(control, controls, verdicts) for control in controls]
+    else:
+        lines.append(f"The {len(controls)} controls are in the report.")
+    lines += _list_open_checks(verdicts)
+    shown = list(paths)[:MAX_PATHS]
+    looks = [f"{'Look first at' if number == 0 else 'Then at'}: {path}" for number, path in enumerate(shown)]
+    metric = classification.display_name(verdicts.question.metric)
+    title = f"Answer: {metric} per {verdicts.question.level}, difference to the baseline (95 % interval)"
+    return [Section(title, lines), *looks]
+
+
+def _describe_arm(arm: ArmVerdict, verdicts: Verdict) -> str:
+    """Return the verdict on an arm, its difference and the one thing to know about it."""
+    notes: list[str] = []
+    if arm.verdict in (verdict.HELPS, verdict.HURTS):
+        notes = _explain_effect(arm)
+    elif arm.verdict == verdict.UNCLEAR and verdicts.valid:
+        notes = _explain_unclear(arm)
+    sentences = [f"Arm {arm.arm}: {_describe_verdict(arm, verdicts.question)}", *notes]
+    return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences)
+
+
+def _describe_control(control: ArmVerdict, controls: Sequence[ArmVerdict], verdicts: Verdict) -> str:
+    """Return the meaning of a control and the verdict on it; its full name if there are several of its kind."""
+    is_only = sum(other.control == control.control for other in controls) == 1
+    name = control.control if is_only else control.arm
+    meaning = CONTROL_MEANINGS[str(control.control)]
+    return f"Control {name} ({meaning}): {_describe_verdict(control, verdicts.question)}."
+
+
+def _describe_verdict(arm: ArmVerdict, question: Question) -> str:
+    name, difference = verdict.DISPLAY_NAMES[arm.verdict], arm.difference
+    if arm.verdict == verdict.EQUIVALENT:
+        name += f" of ±{question.margin:g}"
+    if difference is None:
+        return name
+    return f"{name}, {difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+
+
+def _explain_effect(arm: ArmVerdict) -> list[str]:
+    """Return what else can explain the effect of an arm: the class prior, or its controls."""
+    if arm.prior_shift.explains_difference:
+        return ["a shifted class prior alone can explain the difference"]
+    sentences = [control.sentence for control in arm.controls if control.relation == "explains"]
+    for start, names in {
+        "it scores significantly higher than": _list_differing(arm, 1),
+        "it scores significantly lower than": _list_differing(arm, -1),
+        "it does not differ significantly from": [c.control for c in arm.controls if c.relation == "cannot-tell"],
+    }.items():
+        if names:
+            sentences.append(f"{start} the control{'s' if len(names) > 1 else ''} {' and '.join(names)}")
+    return sentences
+
+
+def _list_differing(arm: ArmVerdict, sign: int) -> list[str]:
+    """Return the controls that the arm differs from, with a difference of this sign."""
+    differing = [control for control in arm.controls if control.relation == "differs" and control.difference]
+    return [control.control for control in differing if control.difference and control.difference.value * sign > 0]
+
+
+def _explain_unclear(arm: ArmVerdict) -> list[str]:
+    """Return why nothing can be said of an arm, and what its data could have shown."""
+    if arm.difference is None:
+        return [arm.reason]
+    if arm.difference.seeds < verdict.MIN_SEEDS:
+        return ["one seed shows no variation between trainings, so train several"]
+    detectable = arm.difference.detectable_difference
+    if detectable is None:
+        return []
+    return [
+        f"with these test images and {arm.difference.seeds} seeds, a true difference of {detectable:.3f} is detected "
+        f"with {POWER:.0%} power; a smaller one needs more test patients or seeds"
+    ]
+
+
+def _list_open_checks(verdicts: Verdict) -> list[str]:
+    """Return one line that names the checks that failed, and one that names those whose result is unknown."""
+    lines = []
+    for passed, described in ((False, "Checks that failed"), (None, "Checks whose result is unknown")):
+        names = [check.name for check in verdicts.checks if check.passed is passed]
+        if names:
+            lines.append(f"{described}: {', '.join(names)} (see the report).")
+    return lines
