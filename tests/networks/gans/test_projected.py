@@ -1,0 +1,96 @@
+"""Tests of the projected GAN: what is frozen, what is stored, and that the faster forms give the same numbers."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from xrayaug.networks import efficientnet_lite, pretrained
+from xrayaug.networks.efficientnet_lite import GreyStages, SameConv2d
+from xrayaug.networks.gans import Shape, projected
+from xrayaug.networks.gans.projected import Discriminator, GatedLinearUnit, ProjectedFeatures
+
+SHAPE = Shape(32, 8, width=0.25)
+
+
+def test_the_stages_of_grey_images_are_those_of_the_whole_network() -> None:
+    network = efficientnet_lite.build("efficientnet_lite0", num_classes=1)
+    pretrained.load_pretrained(network, "efficientnet_lite0", 64, None)
+    images = torch.rand(2, 1, 64, 64) * 2 - 1
+    with torch.inference_mode():
+        expected = network.eval().forward_stages(images.expand(-1, 3, -1, -1))
+        actual = GreyStages(network)(images)
+    assert [tuple(maps.shape[1:]) for maps in actual] == [
+        (16, 32, 32), (24, 16, 16), (40, 8, 8), (80, 4, 4), (112, 4, 4), (192, 2, 2), (320, 2, 2),
+    ]  # fmt: skip
+    for a, b in zip(actual, expected, strict=True):
+        assert float((a - b).abs().max()) < 1e-4 * float(b.abs().max())
+
+
+@pytest.mark.parametrize(("kernel", "side"), [(3, 8), (5, 9)])
+def test_strided_depthwise_convolutions_in_bfloat16_have_the_same_values(kernel: int, side: int) -> None:
+    torch.manual_seed(0)
+    convolution = SameConv2d(6, 6, kernel, stride=2, groups=6).requires_grad_(False)
+    images = torch.randn(2, 6, side, side)
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = convolution(images.bfloat16())
+        inputs = images.bfloat16().requires_grad_()
+        actual = convolution(inputs)
+    assert torch.equal(actual, expected)
+    upstream = torch.randn_like(actual)
+    (gradient,) = torch.autograd.grad(actual, inputs, upstream)
+    whole = images.clone().requires_grad_()
+    (precise,) = torch.autograd.grad(convolution(whole), whole, upstream.float())
+    torch.testing.assert_close(gradient.float(), precise, rtol=0.05, atol=0.05)
+
+
+def test_only_the_discriminators_are_trained() -> None:
+    torch.manual_seed(0)
+    d = projected.discriminator(SHAPE)
+    assert isinstance(d, Discriminator)
+    assert not list(d.features.parameters())
+    before = [buffer.clone() for buffer in d.features.buffers()]
+    d.train().requires_grad_(True)
+    images = torch.randn(3, 1, 32, 32, requires_grad=True)
+    logits: Tensor = d(images)
+    assert logits.shape == (3, 4, 16)
+    logits.sum().backward()  # type: ignore[no-untyped-call] # torch leaves it so
+    assert images.grad is not None
+    assert images.grad.abs().sum() > 0
+    for buffer, was in zip(d.features.buffers(), before, strict=True):
+        assert torch.equal(buffer, was)
+
+
+def test_the_mixing_is_stored_and_the_feature_network_is_not() -> None:
+    d = projected.discriminator(SHAPE)
+    names = [name for name in d.state_dict() if name.startswith("features.")]
+    assert len(names) == 4 + 3
+    assert all(name.startswith("features.mix_") for name in names)
+
+
+def test_the_feature_network_has_the_published_weights_and_the_mixing_is_random() -> None:
+    features = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        features.append(ProjectedFeatures(SHAPE))
+    states = [dict(each.network.named_buffers()) for each in features]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    mixing = [each.mix_channels.get_buffer("0.weight") for each in features]
+    assert not torch.equal(*mixing)
+
+
+@pytest.mark.parametrize(("size", "sides"), [(32, [32, 16, 8, 4]), (128, [32, 16, 8, 4]), (256, [64, 32, 16, 8])])
+def test_small_images_are_enlarged(size: int, sides: list[int]) -> None:
+    with torch.device("meta"):
+        maps = ProjectedFeatures(Shape(size, 8))(torch.empty(1, 1, size, size))
+    assert [each.shape[-1] for each in maps] == sides
+    assert [each.shape[1] for each in maps] == list(projected.MIXED_CHANNELS)
+
+
+def test_the_gated_linear_unit_is_pytorchs_and_keeps_the_memory_format() -> None:
+    maps = torch.randn(2, 6, 4, 4).to(memory_format=torch.channels_last).requires_grad_()
+    actual, expected = GatedLinearUnit()(maps), nn.GLU(dim=1)(maps)
+    torch.testing.assert_close(actual, expected)
+    upstream = torch.randn_like(actual)
+    gradients = [torch.autograd.grad(output, maps, upstream)[0] for output in (actual, expected)]
+    torch.testing.assert_close(*gradients)
+    assert gradients[0].is_contiguous(memory_format=torch.channels_last)
