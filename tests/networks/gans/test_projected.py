@@ -94,3 +94,10 @@ def test_the_gated_linear_unit_is_pytorchs_and_keeps_the_memory_format() -> None
     gradients = [torch.autograd.grad(output, maps, upstream)[0] for output in (actual, expected)]
     torch.testing.assert_close(*gradients)
     assert gradients[0].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_images_are_enlarged_as_pytorch_does() -> None:
+    images = torch.randn(2, 1, 32, 32)
+    (matrix,) = [buffer for name, buffer in ProjectedFeatures(SHAPE).named_buffers() if name == "enlarging"]
+    expected = nn.functional.interpolate(images, (128, 128), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(matrix @ images @ matrix.T, expected)

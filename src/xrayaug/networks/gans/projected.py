@@ -20,7 +20,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from xrayaug.networks import efficientnet_lite, pretrained
 from xrayaug.networks.efficientnet_lite import GreyStages
-from xrayaug.networks.equalized_lr import pixel_norm
+from xrayaug.networks.equalized_lr import full_precision, pixel_norm
 from xrayaug.networks.gans import Recipe, Shape, dcgan
 
 PAPER = "Sauer et al. 2021, arXiv:2111.01007, with the generator of Liu et al. 2021, arXiv:2101.04775"
@@ -189,12 +189,16 @@ class ProjectedFeatures(nn.Module):
     are not stored with the discriminator's: they are held to the hash of the published file whenever they are loaded.
     """
 
+    enlarging: Tensor | None  # [FEATURE_SIZE, size]
+
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         network = efficientnet_lite.build(FEATURE_NETWORK, num_classes=1)
         if not network.classifier.weight.is_meta:
             pretrained.load_pretrained(network, FEATURE_NETWORK, FEATURE_SIZE, None)
         self.network = _freeze(GreyStages(network.eval()), stored=False)
+        enlarging = _bilinear_matrix(shape.size, FEATURE_SIZE) if shape.size < FEATURE_SIZE else None
+        self.register_buffer("enlarging", enlarging, persistent=False)
         widths = mixed_channels(shape)
         inputs = [self.network.widths[stage] for stage in STAGES]
         self.mix_channels = _freeze(nn.ModuleList(map(_random_mixing, inputs, widths)))
@@ -206,9 +210,9 @@ class ProjectedFeatures(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the feature maps `[N, C, S / stride, S / stride]`."""
-        if images.shape[-1] < FEATURE_SIZE:
-            images = F.interpolate(images, (FEATURE_SIZE, FEATURE_SIZE), mode="bilinear", align_corners=False)
-        stages = self.network(images)
+        with full_precision(images):
+            enlarged = images if self.enlarging is None else self.enlarging @ images.float() @ self.enlarging.T
+        stages = self.network(enlarged)
         maps = [mix(stages[stage]) for mix, stage in zip(self.mix_channels, STAGES, strict=True)]
         for number in reversed(range(len(self.mix_scales))):
             coarse = self.mix_scales[number](maps[number + 1])
@@ -219,6 +223,15 @@ class ProjectedFeatures(nn.Module):
 def mixed_channels(shape: Shape) -> list[int]:
     """Return the channels of the mixed feature maps."""
     return [max(1, round(width * shape.width)) for width in MIXED_CHANNELS]
+
+
+def _bilinear_matrix(size: int, enlarged: int) -> Tensor:
+    """Return the matrix `[enlarged, size]` of bilinear interpolation along one side.
+
+    PyTorch's own interpolation sums its gradient in no fixed order on CUDA, which `--deterministic` refuses.
+    """
+    rows = F.interpolate(torch.eye(size)[None, None], (enlarged, size), mode="bilinear", align_corners=False)
+    return rows[0, 0]
 
 
 def _upsampling_block(inputs: int, outputs: int) -> nn.Module:
