@@ -223,10 +223,11 @@ OUTSIDE_GATHER = [
 ALLOWED = {
     f"xrayaug.{name}"
     for name in (
-        "data.arms.ArmSettings", "data.arms.BALANCE", "data.dataset.LABELS", "data.dataset.Row",
-        "data.images.arrays.Pixels", "data.images.contact_sheets.encode_png",
-        "data.images.stack.Stack", "errors.", "networks.classifier.Classifier", "options.Evaluate",
-        "plots.", "runtime.console.", "stats.", "storage.csvfile.dump", "storage.csvfile.format_lines",
+        "data.arms.ArmSettings", "data.arms.BALANCE", "data.arms.CONTROLS", "data.arms.DUPLICATE",
+        "data.arms.LOW_RESOLUTION", "data.dataset.LABELS", "data.dataset.Row", "data.images.arrays.Pixels",
+        "data.images.contact_sheets.encode_png", "data.images.stack.Stack", "errors.",
+        "networks.classifier.Classifier", "options.Evaluate", "plots.", "runtime.console.", "stats.",
+        "storage.csvfile.dump", "storage.csvfile.format_lines",
         "storage.files.FIGURE7_FILE", "storage.files.READER_PAGE_FILE", "storage.files.TABLE5_FILE",
         "storage.files.format_json", "storage.files.sha256_bytes", "storage.files.write_json",
         "storage.files.write_text",

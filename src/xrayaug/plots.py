@@ -168,14 +168,15 @@ def draw_forest(rows: Sequence[IntervalPoint], margin: float, score: str) -> Fig
         if row.value is not None and row.low is not None and row.high is not None:
             axes.errorbar(
                 [row.value], [place], xerr=[[row.value - row.low], [row.high - row.value]], fmt="D", color="C0",
-                markersize=6, capsize=4, zorder=3, label="mean, 95 % confidence interval",
+                markersize=6, capsize=4, zorder=4, label="mean, 95 % confidence interval",
             )  # fmt: skip
         axes.plot(
-            row.seed_values, [place] * len(row.seed_values), "o", color="C1", markersize=5, zorder=4, label="one seed"
-        )
+            row.seed_values, [place] * len(row.seed_values), "o", color="C1", markersize=5, alpha=0.5, zorder=3,
+            label="one seed",
+        )  # fmt: skip
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel(f"Difference in {score}, arm minus baseline")
+    axes.set_xlabel(f"Difference in {score},\narm minus baseline")  # long names leave a narrow plot
     axes.set_ylabel("Arm (percent added)")
     axes.grid(axis="x", color="0.92")
     axes.set_axisbelow(True)

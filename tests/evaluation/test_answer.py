@@ -92,6 +92,12 @@ def test_controls_come_with_their_meaning() -> None:
     assert line.endswith(": helps, +0.090 (+0.080 to +0.100).")
 
 
+def test_low_resolution_comes_with_its_difference_to_duplicate() -> None:
+    same = [ControlComparison("duplicate", "differs", "", difference(-0.02))]
+    _, line = lines(arm("50 x", verdict.HURTS, difference(-0.03), control="low-resolution", controls=same))
+    assert line.endswith("hurts, -0.030 (-0.040 to -0.020); minus duplicate -0.020 (-0.030 to -0.010).")
+
+
 def test_several_controls_of_a_kind_have_their_full_names_and_many_are_counted() -> None:
     def of(count: int) -> list[ArmVerdict]:
         return [arm(f"{n} duplicate", verdict.HELPS, difference(0.1), control="duplicate") for n in range(count)]

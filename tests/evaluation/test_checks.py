@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import edit_manifest, row, write_dataset
+from builders import edit_manifest, grey, row, write_dataset
 
 from xrayaug.data import dataset
 from xrayaug.data.dataset import Dataset, Row
@@ -30,9 +30,10 @@ def real_rows(*, first: int = 0) -> list[Row]:
 
 
 def run_on(
-    data: Path, out: Path, *, seed: int = 0, epochs: int = 1, lr: float = 1e-4, train: str = "all", **arm: Any
-) -> Run:
-    options = TrainClassifier(data=data, out=out, epochs=epochs, seed=seed, lr=lr, batch_size=2, train=train)
+    data: Path, out: Path, *, seed: int = 0, epochs: int = 1, lr: float = 1e-4, train: str = "all", size: int = 224,
+    **arm: Any,
+) -> Run:  # fmt: skip
+    options = TrainClassifier(data=data, out=out, epochs=epochs, seed=seed, lr=lr, batch_size=2, train=train, size=size)
     settings = {"percent": 0.0, "real_fraction": 1.0, "label": None, "added": 0, **arm}
     settings["label"] = "normal" if settings["added"] else None
     builder.build_artifact(options, "classifier-run", lambda _: {"arm": settings})
@@ -46,12 +47,12 @@ def make_gan(data: Path, out: Path, init: Path | None = None) -> Path:
     return out
 
 
-def make_arm(home: Path, gan_data: Path, real: Path, init: Path | None = None, **result: Any) -> Path:
-    """Make an arm of the real rows and one synthetic image, from a GAN that was trained on `gan_data`."""
+def make_arm(home: Path, gan_data: Path, real: Path, init: Path | None = None, *, size: int = 8, **result: Any) -> Path:
+    """Make an arm of the real rows and one synthetic image of `size`, from a GAN that was trained on `gan_data`."""
     make_gan(gan_data, home / "gan", init)
 
     def sample(directory: Path) -> dict[str, Any]:
-        made = write_dataset(home / "drawn", [row(patient="", study="", synthetic=True)])
+        made = write_dataset(home / "drawn", [row(patient="", study="", synthetic=True)], pixels=grey(1, size))
         for name in ("images.npy", "index.csv"):
             (directory / name).write_bytes((made / name).read_bytes())
         return {}
@@ -138,6 +139,34 @@ def test_a_test_set_of_one_class_is_critical(tmp_path: Path) -> None:
     checks = check_runs([run_on(write_dataset(tmp_path / "data", rows, pixels=noise(5)), tmp_path / "run")])
     assert "all test images are normal" in checks["test classes"].sentence
     assert study_checks.find_critical_failure(list(checks.values())) == checks["test classes"]
+
+
+@pytest.mark.parametrize(
+    ("synthetic", "network", "passed", "said"),
+    [
+        (20, 224, False, "10: 1 synthetic images of 20 px, real ones of 32 px, all read at 224 px); the controls"),
+        (20, 24, False, "all read at 24 px"),
+        (48, 224, False, "of 48 px, real ones of 32 px, all read at 224 px)"),
+        (48, 32, True, "not the resolution that is read"),
+        (32, 224, None, ""),
+    ],
+)
+def test_an_arm_of_another_resolution_is_named(
+    tmp_path: Path, synthetic: int, network: int, passed: bool | None, said: str
+) -> None:
+    real = write_dataset(tmp_path / "real", real_rows(), pixels=grey(6, 32))
+    arm = make_arm(tmp_path, real, real, size=synthetic)
+    given: dict[str, Any] = {"size": network, "percent": 10.0, "added": 1}
+    runs = [run_on(arm, tmp_path / f"run-{control}", control=control, **given) for control in (None, "shuffle")]
+    found = check_runs([run_on(real, tmp_path / "baseline", size=network), *runs])
+    if passed is None:
+        assert "resolution" not in found
+        return
+    check = found["resolution"]
+    assert (check.passed, check.critical) == (passed, False)
+    assert said in check.sentence
+    assert ("the controls low-resolution" in check.sentence) == (synthetic < 32)
+    assert "shuffle" not in check.sentence
 
 
 def test_different_seeds_fail_the_pairing_check(real: Path, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ FACTS = StudyFacts(
     real_image_differences=(),
     screening=ScreeningFacts(1, 1, 0),
     arms=[ArmFacts(name, 0.5, 100, SEEDS) for name in ARMS],
+    resolutions=(),
 )
 
 

@@ -46,6 +46,11 @@ def test_a_feature_that_is_constant_in_the_reference_does_not_count() -> None:
         assert distance(a, b) == pytest.approx(expected, rel=1e-4)
 
 
+def test_a_reference_without_any_difference_is_refused() -> None:
+    with pytest.raises(DataError, match="all radiomics features are equal in all images"):
+        distance(draw(0), np.full((4, 5), 3, np.float32))
+
+
 def test_features_of_networks_are_left_as_they_are() -> None:
     a = draw(0)
     for kind in ("inception", "imagenet", "random", "dinov2", "rad-dino", "classifier", "custom weights"):

@@ -169,6 +169,23 @@ def test_a_flat_image_has_no_texture(value: int) -> None:
             assert found[f"{band}_{name}"] == 0
 
 
+def test_no_feature_is_rounding_alone() -> None:
+    # A feature is divided by its deviation, however small: rounding would count as much as any feature.
+    random = np.random.default_rng(0)
+    noise = radiomics.compute_features(random.integers(0, 256, (3, 128, 128), np.uint8))
+    means = [
+        name
+        for name in radiomics.NAMES
+        if name.endswith(("LH_firstorder_Mean", "HL_firstorder_Mean", "HH_firstorder_Mean"))
+    ]
+    assert len(means) == 3
+    assert not noise[:, [radiomics.NAMES.index(name) for name in means]].any()
+    flat = radiomics.compute_features(np.stack([np.full((128, 128), value, np.uint8) for value in (3, 77, 140, 251)]))
+    spreads = ("Variance", "AbsoluteDeviation", "Skewness", "Kurtosis")
+    of_values = [name for name in radiomics.NAMES if name.endswith(spreads) and not name.endswith("RunVariance")]
+    assert not flat[:, [radiomics.NAMES.index(name) for name in of_values]].any()
+
+
 def test_no_image_of_two_levels_is_coarser_than_a_flat_one() -> None:
     corner = np.zeros((1, SIZE, SIZE), np.int32)
     corner[0, 0, 0] = 1

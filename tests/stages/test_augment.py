@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import grey, row, write_dataset, write_png
+from PIL import Image
 
 from xrayaug.data import arms
 from xrayaug.data.dataset import LABELS, Dataset, Row, open_dataset
@@ -309,6 +311,76 @@ def test_classical_copies_are_pictures_of_the_arms_own(tmp_path: Path) -> None:
     np.testing.assert_array_equal(made[50].pixels(few), pixels[:2])
     assert len({each.tobytes() for each in (*pixels, *pictures)}) == 11
     assert sorted(made[150].artifact.manifest["files"]) == ["images.npy", "index.csv"]
+
+
+@pytest.fixture
+def two_sizes(tmp_path: Path) -> dict[str, Path]:
+    """A real set of 16 px with 4 training images of both labels, and 8 synthetic images of 6 px."""
+    rows = [row(patient=f"p{place}", file=f"{place}.png", sha256=f"{place}", split=split, label=LABELS[place % 2])
+            for place, split in enumerate(["train"] * 4 + ["valid"])]  # fmt: skip
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 16, 16), np.uint8)
+    return {
+        "real": write_dataset(tmp_path / "real", rows, pixels=pictures),
+        "synthetic": write_dataset(tmp_path / "synthetic", synthetic_rows(8), pixels=grey(8, 6)),
+    }
+
+
+def test_low_resolution_repeats_what_duplicate_does_at_the_size_of_synthetic_images(
+    arm: Callable[..., Dataset], two_sizes: dict[str, Path]
+) -> None:
+    of, duplicate, low = (arm(150, **two_sizes, control=control) for control in (None, "duplicate", "low-resolution"))
+    added, again = ([each for each in opened.rows if each.is_added] for opened in (low, duplicate))
+    assert [(each.image, each.row, each.sha256) for each in added] == [("images.npy", place, "") for place in range(3)]
+    assert [(each.file, each.label, each.copy) for each in added] == [
+        (each.file, each.label, each.copy) for each in again
+    ]
+    assert counts_of(low) == counts_of(of) == counts_of(duplicate)
+    sources = open_dataset(two_sizes["real"]).pixels([replace(each, image="images.npy") for each in again])
+    expected = [np.asarray(Image.fromarray(each).resize((6, 6), Image.Resampling.BICUBIC)) for each in sources]
+    np.testing.assert_array_equal(low.pixels(added), expected)
+    assert (low.size, low.size_of(added[0])) == (16, 6)
+    held_out = low.select(split="valid")
+    np.testing.assert_array_equal(low.pixels(held_out), of.pixels(held_out))
+    assert {each.image for each in low.rows if not each.is_added} == {"real/images.npy"}
+    assert sorted(low.artifact.manifest["files"]) == ["images.npy", "index.csv"]
+
+
+@pytest.mark.parametrize(
+    ("control", "added_size", "note"),
+    [
+        (
+            None,
+            6,
+            "images differ in size: 2 added of 6 px, 4 real of 16 px; compare --control low-resolution and duplicate",
+        ),
+        ("low-resolution", 6, "images differ in size: 2 added of 6 px, 4 real of 16 px"),
+        ("duplicate", None, "share of normal"),
+        ("reweight", None, "class counts"),
+    ],
+)
+def test_sizes_that_differ_are_recorded_and_shown(
+    arm: Callable[..., Dataset], two_sizes: dict[str, Path], control: str | None, added_size: int | None, note: str
+) -> None:
+    result = arm(100, **two_sizes, control=control).artifact.result
+    assert result.get("added_size") == added_size
+    (table,) = augment.tables(result)
+    assert table.notes[-1].startswith(note)
+    assert ("--control" in table.notes[-1]) == (control is None)
+
+
+def test_equal_sizes_are_not_recorded(arm: Callable[..., Dataset], small: dict[str, Path]) -> None:
+    result = arm(10, **small).artifact.result
+    assert "added_size" not in result
+    assert not any("size" in note for note in augment.tables(result)[0].notes)
+
+
+def test_low_resolution_needs_smaller_synthetic_images(arm: Callable[..., Dataset], small: dict[str, Path]) -> None:
+    with pytest.raises(DataError, match=r"smaller than the real ones: .* has 8 px, .* 8 px"):
+        arm(10, **small, control="low-resolution")
+    with pytest.raises(UsageError, match="--percent 10 needs --synthetic"):
+        arm(10, real=small["real"], synthetic=None, control="low-resolution")
+    with pytest.raises(UsageError, match="--percent 0 adds no images"):
+        arm(0, **small, control="low-resolution")
 
 
 def test_a_control_of_a_dose_of_0_is_a_usage_error(arm: Callable[..., Dataset], small: dict[str, Path]) -> None:

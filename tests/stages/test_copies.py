@@ -203,18 +203,31 @@ def test_too_few_reference_images_are_a_warning(screen: Screen, hands: Pixels) -
     assert any("too few reference images" in line for line in found["warnings"])
 
 
-def test_a_real_set_that_the_generator_was_not_trained_on_is_a_warning(
-    hands: Pixels, tmp_path: Path, real: Path, without_held_out: Path
-) -> None:
-    build_artifact(TrainGan(data=real, out=tmp_path / "gan"), "gan-run", lambda _: {})
-
+def write_sample(run: Path, pixels: Pixels, out: Path) -> None:
     def build(directory: Path) -> Result:
-        source = write_synthetic(tmp_path / "drawn", hands[-3:])
+        source = write_synthetic(out.with_name("drawn"), pixels)
         for name in ("images.npy", "index.csv"):
             (directory / name).write_bytes((source / name).read_bytes())
         return {}
 
-    build_artifact(Sample(run=tmp_path / "gan", out=tmp_path / "synthetic"), "dataset", build)
+    build_artifact(Sample(run=run, out=out), "dataset", build)
+
+
+def test_every_run_that_the_generator_started_from_is_a_warning(hands: Pixels, tmp_path: Path, real: Path) -> None:
+    for name, init in (("first", None), ("second", "first"), ("third", "second")):
+        options_of_run = TrainGan(data=real, out=tmp_path / name, init=tmp_path / init if init else None)
+        build_artifact(options_of_run, "gan-run", lambda _: {})
+    write_sample(tmp_path / "third", hands[-3:], tmp_path / "synthetic")
+    found = copies.run(options(tmp_path / "synthetic", real, tmp_path / "copies"))
+    warned = [line for line in found["warnings"] if "started from the weights of" in line]
+    assert [run for line in warned for run in ("first", "second", "third") if f"{run};" in line] == ["second", "first"]
+
+
+def test_a_real_set_that_the_generator_was_not_trained_on_is_a_warning(
+    hands: Pixels, tmp_path: Path, real: Path, without_held_out: Path
+) -> None:
+    build_artifact(TrainGan(data=real, out=tmp_path / "gan"), "gan-run", lambda _: {})
+    write_sample(tmp_path / "gan", hands[-3:], tmp_path / "synthetic")
     for given, warned in ((real, False), (without_held_out, True)):
         found = copies.run(options(tmp_path / "synthetic", given, tmp_path / f"copies-{warned}"))
         assert any("was not learnt from" in line for line in found["warnings"]) == warned

@@ -427,6 +427,26 @@ def test_a_control_is_judged_apart(make_dataset: MakeDataset, tmp_path: Path) ->
     assert [arm["thesis_accuracy"] for arm in result["arms"]] == [0.831, 0.826, None]
 
 
+def test_low_resolution_is_compared_with_duplicate(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    kinds = (None, "duplicate", "low-resolution", "classical")
+    arms = {"none": arm_of(0.0, 0), **{f"ten-{kind}": arm_of(10.0, 1, control=kind) for kind in kinds}}
+    made = [
+        train(make_dataset(tmp_path / name, result={"arm": arm}), tmp_path / f"{name}-{seed}", seed)
+        for name, arm in arms.items()
+        for seed in (0, 1)
+    ]
+    found = {
+        each["control"]: each["controls"] for each in evaluate.run(options(made, tmp_path / "out"))["verdict"]["arms"]
+    }
+    assert {kind: {each["control"] for each in of} for kind, of in found.items()} == {
+        None: {"classical", "duplicate", "low-resolution"}, "classical": set(), "duplicate": set(),
+        "low-resolution": {"duplicate"},
+    }  # fmt: skip
+    (comparison,) = found["low-resolution"]
+    assert comparison["relation"] == "cannot-tell"
+    assert comparison["difference"]["low"] <= comparison["difference"]["value"] <= comparison["difference"]["high"]
+
+
 def test_it_audits_arms_for_a_shortcut(make_dataset: MakeDataset, tmp_path: Path) -> None:
     """Real normals are dark and synthetic "normals" bright, which any network's features show."""
     none = make_dataset(tmp_path / "none", studies=30, result={"arm": arm_of(0.0, 0)})

@@ -269,6 +269,34 @@ def test_every_dose_has_its_controls_and_every_fraction_its_baseline(parsed: lis
     assert trained[2].out.name == "classifier-50-normal-real-0.25-seed-0"
 
 
+def test_low_resolution_is_a_control_of_every_dose(parsed: list[Command]) -> None:
+    given = [arm for arm in of(Augment, read(thesis(controls=("low-resolution",)), parsed)) if arm.control]
+    assert [(arm.out.name, arm.control, arm.synthetic) for arm in given] == [
+        (f"arm-{percent}-low-resolution", "low-resolution", OUT / "synthetic") for percent in (10, 50, 100)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"gan_size": 224}, "224 px, the real ones 224 px, read at 224 px"),
+        ({"classifier_size": 128}, "128 px, the real ones 128 px, read at 128 px"),
+        ({"prepared": 96}, "128 px, the real ones 96 px, read at 224 px"),
+        ({"prepared": 512, "classifier_size": 64}, "128 px, the real ones 512 px, read at 64 px"),
+    ],
+)
+def test_low_resolution_needs_synthetic_images_of_a_lower_resolution(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    if "prepared" in changes:
+        data = hands(tmp_path / "data", normal=4, abnormal=4)
+        edit_manifest(data, lambda content: content["result"].update(size=changes["prepared"]))
+        changes = {**changes, "mura": data}
+        del changes["prepared"]
+    with pytest.raises(UsageError, match=said):
+        planning.plan(thesis(tmp_path / "study", controls=("low-resolution",), **changes))
+
+
 JUDGING: dict[str, Any] = {
     "metric": "kappa", "per": "patient", "margin": 0.05, "by": "part", "calibrate": "temperature", "resamples": 200,
     "audit_images": 0, "reader_study": 20, "reader_reals": "arm",

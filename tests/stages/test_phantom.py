@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from xrayaug.data import sources
+from xrayaug.data.phantoms import layouts
 from xrayaug.data.sources import Listing
+from xrayaug.errors import UsageError
 from xrayaug.options import Phantom, Prepare
 from xrayaug.stages import phantom
 from xrayaug.storage.artifacts import open_artifact
@@ -67,6 +69,17 @@ def test_mura_has_both_labels_several_views_and_a_test_set(made: dict[str, Phant
     assert {record.split for record in records} == {"train", "test"}
     assert len({record.study for record in records}) < len(records)
     assert {record.extra["part"] for record in records} == {"hand"}
+
+
+def test_the_share_of_studies_for_testing(made: dict[str, Phantom], tmp_path: Path) -> None:
+    default, half = command("mura", tmp_path / "a", count=200), command("mura", tmp_path / "b", count=200, test=0.5)
+    for options, share in ((default, 0.2), (half, 0.5)):
+        splits = {image.file.split("/")[3]: image.file.split("/")[1] for image in layouts.plan_images(options)}
+        assert sum(split == "valid" for split in splits.values()) / len(splits) == pytest.approx(share, abs=0.01)
+    assert "test" not in default.identity()  # so that sets drawn before the option existed are complete
+    assert half.identity()["test"] == 0.5
+    with pytest.raises(UsageError, match="--test"):
+        phantom.plan(replace(made["rsna"], test=0.5))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

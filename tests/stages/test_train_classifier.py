@@ -196,7 +196,7 @@ def arms(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) ->
     """A baseline of 16 real images, an arm of 100 percent and its controls, over synthetic images of both labels."""
     home = tmp_path_factory.mktemp("arms")
     rows = [row(label=label, patient="", study="", synthetic=True) for label in LABELS] * 4
-    pixels = np.random.default_rng(1).integers(0, 256, (8, 32, 32), np.uint8)
+    pixels = np.random.default_rng(1).integers(0, 256, (8, 16, 16), np.uint8)  # smaller than the real ones
     real, synthetic = make_dataset(home / "real"), write_dataset(home / "synthetic", rows, pixels=pixels)
     for name in ("baseline", "arm", *OF_ALL_REAL):
         control: Any = name if name in OF_ALL_REAL else None

@@ -234,6 +234,15 @@ def test_options_override_the_recipe(data: Path, tmp_path: Path) -> None:
     assert resolved == vars(own) | {"batch_size": 6, "latent": LATENT, "beta2": 0.9, "r1": 0.0}
 
 
+@pytest.mark.parametrize("arch", gans.names())
+def test_a_plan_lists_the_layers_of_every_architecture(data: Path, tmp_path: Path, arch: str) -> None:
+    result = train_gan.plan(command(data, tmp_path / "gan", arch=arch))
+    for name, layers in result["networks"].items():
+        listed = sum(layer["parameters"] for layer in layers)  # a network that grows does not use all at first
+        assert listed == result[f"{name}_parameters"] or (arch == "progan" and listed > 0)
+        assert not any("arametriz" in layer["layer"] for layer in layers)
+
+
 def test_a_plan_shows_the_networks_and_writes_nothing(data: Path, tmp_path: Path) -> None:
     result = train_gan.plan(command(data, tmp_path / "gan"))
     assert list(tmp_path.iterdir()) == []

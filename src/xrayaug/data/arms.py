@@ -13,7 +13,9 @@ from xrayaug.options import choices
 from xrayaug.storage.artifacts import Artifact
 
 CONTROLS: tuple[str, ...] = get_args(choices.Control)  # arms of the same size without the effect that is measured
+DUPLICATE = "duplicate"  # the control that adds real images again
 REWEIGHT = "reweight"  # the control that adds no images
+LOW_RESOLUTION = "low-resolution"  # the control that adds real images at the size of the synthetic ones
 MORE_REAL = "more-real"  # the control that adds real images which the arm's share of them leaves out
 MAX_PERCENT = 1e6  # largest dose of an arm
 MAX_IMAGES = 1 << 40  # of a class, a plausibility limit

@@ -1,9 +1,9 @@
 """Control arms: of the size of an arm, but without its synthetic images or their labels.
 
 If a control does as well as the arm, the synthetic images are not the cause of its effect. `duplicate` and `classical`
-add as many further images of the same labels, `reweight` has the same class counts, and `shuffle` adds the same images
-with shuffled labels. `more-real` is what the arm is to be measured by: it adds as many real images of other patients,
-as a perfect generator would.
+add as many further images of the same labels, `low-resolution` adds those of `duplicate` at the size of the synthetic
+images, `reweight` has the same class counts, and `shuffle` adds the same images with shuffled labels. `more-real` is
+what the arm is to be measured by: it adds as many real images of other patients, as a perfect generator would.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,10 +60,10 @@ def draw_more_real(left_out: Sequence[Row], wanted: Mapping[str, int], seed: int
 
 def too_few_left_out(wanted: int, label: str, left_out: int) -> DataError:
     """Return the error that `more-real` needs more images of a label (any label if it is empty) than are left out."""
+    needed = " ".join(filter(None, (str(wanted), label)))
     return DataError(
-        f"--control more-real needs {' '.join(filter(None, (str(wanted), label)))} real images, and --real-fraction "
-        f"leaves out {left_out}",
-        "a smaller --real-fraction, or a smaller --percent",
+        f"the control more-real needs {needed} real images, and the real fraction leaves out {left_out}",
+        "a smaller real fraction, or a smaller dose",
     )
 
 

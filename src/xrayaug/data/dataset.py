@@ -89,8 +89,12 @@ class Dataset:
 
     @property
     def size(self) -> int:
-        """The height of the images of the first array, in pixels."""
-        return int(next(iter(self.arrays.values())).shape[1])
+        """The height of the first image in pixels; in an arm, that of the real ones."""
+        return self.size_of(self.rows[0])
+
+    def size_of(self, row: Row) -> int:
+        """Return the height of the image of a row, in pixels."""
+        return int(self.arrays[row.image].shape[1])
 
     def select(self, *, split: str | None = None, label: str | None = None, synthetic: bool | None = None) -> list[Row]:
         """Return the rows of this split, label and origin; None means any."""

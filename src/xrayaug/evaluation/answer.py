@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xrayaug.evaluation import checks, verdict
-from xrayaug.evaluation.results import ArmVerdict, Question, Verdict
+from xrayaug.evaluation.results import ArmVerdict, ConfidenceInterval, Difference, Question, Verdict
 from xrayaug.runtime.console import Section
 from xrayaug.stats import classification
 from xrayaug.stats.power import POWER
@@ -15,6 +15,7 @@ CONTROL_MEANINGS = {
     "reweight": "no images, but the loss weights the classes as if they had been added, to see the effect of the class "
     "balance",
     "shuffle": "the synthetic images with shuffled labels, to see whether their labels matter",
+    "low-resolution": "the same real images again at the size of the synthetic ones, to see what resolution does",
     "more-real": "as many new real images, which is what a perfect generator would give: an upper bound",
 }
 ORDER = (verdict.HELPS, verdict.HURTS, verdict.EQUIVALENT, verdict.UNCLEAR)
@@ -79,7 +80,12 @@ def _describe_control(control: ArmVerdict, controls: Sequence[ArmVerdict], verdi
     is_only = sum(other.control == control.control for other in controls) == 1
     name = control.control if is_only else control.arm
     meaning = CONTROL_MEANINGS[str(control.control)]
-    return f"Control {name} ({meaning}): {_describe_verdict(control, verdicts.question)}."
+    compared = [
+        f"; minus {other.control} {_format_difference(other.difference)}"
+        for other in control.controls
+        if other.difference
+    ]
+    return f"Control {name} ({meaning}): {_describe_verdict(control, verdicts.question)}{''.join(compared)}."
 
 
 def _describe_verdict(arm: ArmVerdict, question: Question) -> str:
@@ -88,7 +94,11 @@ def _describe_verdict(arm: ArmVerdict, question: Question) -> str:
         name += f" of ±{question.margin:g}"
     if difference is None:
         return name
-    return f"{name}, {difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+    return f"{name}, {_format_difference(difference)}"
+
+
+def _format_difference(difference: Difference | ConfidenceInterval) -> str:
+    return f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
 
 
 def _explain_effect(arm: ArmVerdict) -> list[str]:

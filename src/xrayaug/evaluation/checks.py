@@ -63,6 +63,22 @@ class ArmFacts:
 
 
 @dataclass(frozen=True)
+class ArmResolution:
+    """An arm whose synthetic training images have another size than its real ones; sizes are in pixels."""
+
+    arm: str
+    images: int  # synthetic ones
+    synthetic: int
+    real: int
+    network: int  # size at which the network reads all images
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the network reads images of different resolution: it is below its own size in one kind or in both."""
+        return min(self.synthetic, self.network) != min(self.real, self.network)
+
+
+@dataclass(frozen=True)
 class StudyFacts:
     """Facts about the runs of a study that its checks are made from."""
 
@@ -75,6 +91,7 @@ class StudyFacts:
     real_image_differences: Sequence[RealImageDifference]
     screening: ScreeningFacts
     arms: Sequence[ArmFacts]
+    resolutions: Sequence[ArmResolution]  # of the arms, but not of controls
 
 
 def check_study(facts: StudyFacts) -> list[Check]:
@@ -87,6 +104,7 @@ def check_study(facts: StudyFacts) -> list[Check]:
         _check_recipe(facts.settings),
         _check_real_images(facts.real_image_differences),
         _check_copies(facts.screening),
+        *_check_resolutions(facts.resolutions),
         _check_prior(facts.arms),
         _check_budget(facts.arms),
         _check_seeds(facts.arms),
@@ -197,6 +215,26 @@ def _check_copies(facts: ScreeningFacts) -> Check:
     if facts.screened == facts.datasets:
         return Check("copies", True, "synthetic images were screened for copies of training images")
     return Check("copies", None, "synthetic images were not screened for copies of training images")
+
+
+def _check_resolutions(resolutions: Sequence[ArmResolution]) -> list[Check]:
+    """Check that networks read synthetic and real images at one resolution; no check if all have the same size."""
+    seen = [each for each in resolutions if each.is_seen]
+    listed = "; ".join(
+        f"{each.arm}: {each.images:,} synthetic images of {each.synthetic} px, real ones of {each.real} px, all read "
+        f"at {each.network} px"
+        for each in seen or resolutions
+    )
+    if not seen:
+        sentence = f"the sizes of synthetic and real images differ, but not the resolution that is read ({listed})"
+        return [Check("resolution", True, sentence)] if resolutions else []
+    control = (
+        "; the controls low-resolution and duplicate show together what resolution alone does"
+        if any(each.synthetic < each.real for each in seen)
+        else ""
+    )
+    sentence = f"synthetic images have another resolution than the real ones ({listed}){control}"
+    return [Check("resolution", False, sentence)]
 
 
 def _check_prior(arms: Sequence[ArmFacts]) -> Check:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from xrayaug.data.arms import CONTROLS, DUPLICATE, LOW_RESOLUTION
 from xrayaug.errors import VerdictError
 from xrayaug.evaluation import checks, comparison, verdict
 from xrayaug.evaluation.comparison import ScoredNetwork
@@ -42,12 +43,17 @@ def find_baseline(arm: EvaluatedArm, arms: Sequence[EvaluatedArm]) -> EvaluatedA
 
 
 def find_controls(arm: EvaluatedArm, arms: Sequence[EvaluatedArm]) -> list[EvaluatedArm]:
-    """Return the controls of an arm: they add equally many images, but not its synthetic ones."""
+    """Return the controls of an arm: they add equally many images, but not its synthetic ones.
+
+    That of the control `low-resolution` is `duplicate`, which adds the same images at their full resolution. Other
+    controls have none.
+    """
     own = arm.settings
+    kinds = {None: CONTROLS, LOW_RESOLUTION: (DUPLICATE,)}.get(own.control, ())
     return [
         each
         for each in arms
-        if each.settings.control is not None
+        if each.settings.control in kinds
         and (each.settings.real_fraction, each.settings.percent) == (own.real_fraction, own.percent)
         and each.settings.label in (own.label, None)
     ]
@@ -240,10 +246,8 @@ class _ArmJudge:
         return comparison.estimate_call_rate_difference(networks[arm.name], networks[baseline.name])
 
     def _compare_with_controls(self, arm: EvaluatedArm, difference: Estimate | None) -> list[ControlComparison]:
-        """Compare an arm with the controls of the same size; none for a control."""
+        """Compare an arm with its controls."""
         networks, metric = self.scored[self.question.level, HALF], self.question.metric
-        if arm.settings.control is not None:
-            return []
         return [
             verdict.compare_with_control(
                 str(each.settings.control),

@@ -29,6 +29,7 @@ CONTROL_SENTENCES = {
     "classical": "adding classically augmented copies of real images has the same effect",
     "reweight": "reweighting the classes has the same effect",
     "shuffle": "adding synthetic images with shuffled labels has the same effect",
+    "low-resolution": "adding duplicates of real images at the resolution of the synthetic ones has the same effect",
     "more-real": "adding as many further real images has the same effect",
 }
 

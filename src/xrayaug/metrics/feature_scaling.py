@@ -12,6 +12,7 @@ from typing import Self
 
 import numpy as np
 
+from xrayaug.errors import DataError
 from xrayaug.metrics import extractors, frechet
 from xrayaug.metrics.frechet import Statistics
 from xrayaug.stats.array_types import FeatureArray, FloatArray
@@ -38,12 +39,20 @@ class FeatureScaler:
         Args:
             kind: the kind of features.
             reference: the reference set's statistics, or its features `[N, D]`.
+
+        Raises:
+            DataError: every feature is constant in the reference set, so that there is no scale.
         """
         if not extractors.is_scaled(kind):
             return cls()
         statistics = reference if isinstance(reference, Statistics) else frechet.compute_statistics(reference)
         deviation = np.sqrt(np.diagonal(statistics.covariance))
         varies = deviation > MIN_RELATIVE_DEVIATION * np.abs(statistics.mean)
+        if not varies.any():
+            raise DataError(
+                f"all {kind} features are equal in all images of the reference set, which leaves nothing to compare by",
+                "give reference images that differ",
+            )
         return cls(statistics.mean, np.divide(1.0, deviation, out=np.zeros_like(deviation), where=varies))
 
     def transform(self, features: FeatureArray) -> FeatureArray:

@@ -37,6 +37,7 @@ BIN_WIDTH = 8  # grey values of the image and of the low-pass band
 DETAIL_BIN_WIDTH = 2
 LOWEST_DETAIL = -33
 DECIMALS = 6  # of wavelet bands, so that a flat region is exactly 0 and in one bin
+ROUNDING = 10**-DECIMALS  # the means of detail bands are 0 but for rounding, which must not count as a feature
 IMAGES_AT_ONCE = 4  # fits the processor's cache
 MAX_TABLE = 1 << 18  # entries of a matrix that are counted in a table, which is faster than sorting
 # IBSI gives images of one level a coarseness of 10^6, beside which no other feature would count in a distance. No other
@@ -128,18 +129,19 @@ def first_order_features(values: FloatArray, levels: Levels) -> FloatArray:
     """
     flat = values.reshape(len(values), -1)
     count = flat.shape[1]
-    mean = flat.mean(axis=1, keepdims=True)
-    deviations = flat - mean
+    lowest, p10, p25, median, p75, p90, highest = _percentiles(flat, (0, 10, 25, 50, 75, 90, 100))
+    mean = flat.mean(axis=1)
+    mean = np.where(highest == lowest, lowest, np.where(np.abs(mean) < ROUNDING, 0.0, mean))
+    deviations = flat - mean[:, None]
     squares = deviations**2
     variance = squares.mean(axis=1)
-    lowest, p10, p25, median, p75, p90, highest = _percentiles(flat, (0, 10, 25, 50, 75, 90, 100))
     robust = [_mean_absolute_deviation(row[(row >= low) & (row <= high)])
               for row, low, high in zip(flat, p10, p90, strict=True)]  # fmt: skip
     energy = (flat**2).sum(axis=1)
     shares = _histograms(levels) / count
     return np.stack(
         [
-            energy, _entropy(shares), lowest, p10, p90, highest, mean[:, 0], median, p75 - p25,
+            energy, _entropy(shares), lowest, p10, p90, highest, mean, median, p75 - p25,
             highest - lowest, np.abs(deviations).mean(axis=1), robust, np.sqrt(energy / count),
             _divide((squares * deviations).mean(axis=1), variance**1.5),
             _divide((squares**2).mean(axis=1), variance**2), variance, (shares**2).sum(axis=1),
@@ -319,7 +321,7 @@ def _emphasis_features(image: IndexArray, level: IndexArray, size: IndexArray, c
     i2, j2 = i**2, j**2
 
     def mean(values: FloatArray) -> FloatArray:
-        return np.asarray(np.bincount(image, shares * values, count), np.float64)
+        return np.asarray(np.bincount(image, numbers * values, count) / total, np.float64)  # exact for whole numbers
 
     def sum_of_squares(keys: IndexArray, n_keys: int) -> FloatArray:
         """Return the sum over the keys (levels or sizes) of their squared number of runs."""
@@ -373,7 +375,7 @@ def _percentiles(values: FloatArray, percents: Sequence[int]) -> FloatArray:
 
 
 def _mean_absolute_deviation(values: FloatArray) -> float:
-    return float(np.abs(values - values.mean()).mean())
+    return float(np.abs(values - values.mean()).mean()) if np.ptp(values) else 0.0
 
 
 def _entropy(shares: FloatArray) -> FloatArray:

@@ -19,7 +19,8 @@ class Augment(CacheOptions, Command):
     real: Path = option(help="Dataset of real images. Its valid and test splits stay as they are.", role=Role.INPUT)
     synthetic: Path | None = option(
         None,
-        help="Dataset of synthetic images to draw from. Not needed for 0 percent, nor for controls of real images.",
+        help="Dataset of synthetic images to draw from. Not needed for 0 percent, nor for the controls duplicate, "
+        "classical, reweight and more-real.",
         role=Role.INPUT,
         default_text="none",
     )
@@ -38,7 +39,8 @@ class Augment(CacheOptions, Command):
         None,
         help="Make a control of the same dose instead: duplicate repeats real images, classical repeats them with "
         "classical augmentation, reweight only weights the class in the loss, shuffle shuffles the labels of the "
-        "added images, more-real adds real images that --real-fraction leaves out.",
+        "added images, low-resolution repeats real images at the size of the synthetic ones, more-real adds real "
+        "images that --real-fraction leaves out.",
         panel=Panel.DATA,
         default_text="none",
     )

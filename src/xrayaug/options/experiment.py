@@ -87,14 +87,14 @@ PRESETS = {  # the thesis chose the defaults of the commands
     ),
     "demo": Preset(
         rsna_source="mura",  # whose phantoms have both labels
-        percents=(0.0, 400.0),
-        real_fractions=(0.08,),
-        controls=("duplicate", "more-real"),
+        percents=(0.0, 200.0),
+        real_fractions=(0.12,),
+        controls=("more-real",),
         budget="epochs",
-        seeds=10,
+        seeds=20,
         gan_arch="cgan",
         gan_size=64,
-        gan_epochs=4,
+        gan_epochs=8,
         gan_batch_size=25,
         samples=300,
         features="imagenet",
@@ -192,8 +192,8 @@ class Experiment(
     )
     controls: tuple[str, ...] | None = _preset_option(
         "controls",
-        "Controls of every dose, separated by commas: none, duplicate, classical, reweight, shuffle, more-real; see "
-        "augment --control.",
+        "Controls of every dose, separated by commas: none, duplicate, classical, reweight, shuffle, low-resolution, "
+        "more-real; see augment --control.",
         Panel.DATA,
         choices=("none", *get_args(Control)),
         metavar="NAME,...",

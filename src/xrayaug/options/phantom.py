@@ -1,7 +1,7 @@
 """The options of `xrayaug phantom`."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from xrayaug.options.base import Command, Panel, option
 from xrayaug.options.mixins import WorkersOptions
@@ -30,3 +30,17 @@ class Phantom(WorkersOptions, Command):
         above=0,
         maximum=8,
     )
+    test: float = option(
+        0.2,
+        help="Share of the studies that are for testing (the directory valid of MURA). RSNA has no such split.",
+        panel=Panel.DATA,
+        above=0,
+        maximum=0.9,
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings; the share for testing only if it is not the default, which it was before it existed."""
+        settings = super().identity()
+        if self.test == Phantom.test:
+            del settings["test"]
+        return settings

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from xrayaug.data import arms, controls, dataset
-from xrayaug.data.arms import BALANCE, MIXED, MORE_REAL, REWEIGHT
+from xrayaug.data.arms import BALANCE, DUPLICATE, LOW_RESOLUTION, MIXED, MORE_REAL, REWEIGHT
 from xrayaug.data.dataset import LABELS, Dataset, Row, open_dataset, reference_row
 from xrayaug.data.images import arrays, classical
+from xrayaug.data.images.arrays import Pixels
+from xrayaug.data.images.stack import resize_bicubic
 from xrayaug.data.parsing import image_files
 from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.options import Augment
@@ -20,16 +22,17 @@ from xrayaug.storage import artifacts, builder
 from xrayaug.storage.artifacts import Result
 from xrayaug.storage.files import NEAREST_PAIRS_FILE
 
-CONTROLS_FROM_REAL_IMAGES = ("duplicate", "classical", REWEIGHT, MORE_REAL)  # controls that need no synthetic images
+CONTROLS_FROM_REAL_IMAGES = (DUPLICATE, "classical", REWEIGHT, MORE_REAL)  # controls that need no synthetic images
 
 
 @dataclass(frozen=True)
 class PlannedArm:
-    """The rows of an arm, its result, and the real rows whose augmented images go into an array of the arm."""
+    """The rows of an arm, its result, and the real rows whose changed images go into an array of the arm."""
 
     rows: list[Row]
     result: Result
-    augmented: list[Row]
+    changed: list[Row]
+    size: int  # of the images in that array, in pixels
 
 
 def run(options: Augment) -> Result:
@@ -59,12 +62,22 @@ def tables(result: Result) -> list[Table]:
         notes.insert(0, f"a control: {arm['control']}")
     if "prior" in arm:
         notes.append(f"class counts in the loss: {_format_counts(arm['prior'])}")
+    if "added_size" in result:
+        notes.append(_describe_sizes(result))
     if "copies" in result:
         screening = result["copies"]
         notes.append(
             f"set aside by copies: {screening['quarantined']:,} synthetic images; left out: {screening['left_out']:,}"
         )
     return [Table("Arm (Table 4)", columns, [row], notes)]
+
+
+def _describe_sizes(result: Result) -> str:
+    """Return a note on an arm whose added images have another size than its real ones."""
+    arm, size, real_size = result["arm"], result["added_size"], result["size"]
+    sizes = f"images differ in size: {arm['added']:,} added of {size} px, {arm['real']:,} real of {real_size} px"
+    is_explained = arm["control"] == LOW_RESOLUTION or size > real_size
+    return sizes if is_explained else f"{sizes}; compare --control {LOW_RESOLUTION} and {DUPLICATE}"
 
 
 def _format_counts(counts: Mapping[str, int]) -> str:
@@ -74,18 +87,25 @@ def _format_counts(counts: Mapping[str, int]) -> str:
 def _augment(options: Augment, directory: Path) -> Result:
     real = open_dataset(options.real, options.local_cache)
     arm = _plan_arm(options, real)
-    if arm.augmented:
-        _write_augmented(real, arm.augmented, options.seed, directory)
+    if arm.changed:
+        _write_changed(real, arm, options, directory)
     dataset.write_index(directory, arm.rows, split_by=arm.result["split_by"])
     return arm.result
 
 
-def _write_augmented(real: Dataset, rows: Sequence[Row], seed: int, directory: Path) -> None:
-    """Write the arm's own array; an image depends only on the seed, its row and the number of the copy."""
-    with arrays.writing_images(directory, real.size) as writer:
-        for row in rows[writer.count :]:
-            (picture,) = real.pixels([row])
-            writer.write(classical.augment(picture, (seed, row.row, row.copy))[None])
+def _write_changed(real: Dataset, arm: PlannedArm, options: Augment, directory: Path) -> None:
+    """Write the arm's own array image by image."""
+    stack = real.stack(arm.changed)  # releases the pages of images that were read
+    with arrays.writing_images(directory, arm.size) as writer:
+        for place in range(writer.count, len(arm.changed)):
+            writer.write(_change(stack.picture(place), arm.changed[place], options, arm.size)[None])
+
+
+def _change(picture: Pixels, row: Row, options: Augment, size: int) -> Pixels:
+    """Return a real image as the control adds it; it depends only on the seed, its row and the number of the copy."""
+    if options.control == LOW_RESOLUTION:
+        return resize_bicubic(picture, (size, size))
+    return classical.augment(picture, (options.seed, row.row, row.copy))
 
 
 def _plan_arm(options: Augment, real: Dataset) -> PlannedArm:
@@ -93,11 +113,14 @@ def _plan_arm(options: Augment, real: Dataset) -> PlannedArm:
     training = [row for row in kept if row.split == "train"]
     quarantined = _read_quarantined(options)
     left_out = set() if options.keep_copies else quarantined
-    drawn = _draw_images(options, training, left_out)
+    drawn, drawn_size = _draw_images(options, training, left_out, real.size)
+    if options.control == LOW_RESOLUTION and drawn:
+        _check_resolution(options, drawn_size, real.size)
     counts = Counter(row.label for row in drawn)
     left_out_rows = arms.list_left_out(real.rows, kept) if options.control == MORE_REAL else []
-    added, augmented = _select_added(drawn, options, training, left_out_rows)
+    added, changed = _select_added(drawn, options, training, left_out_rows)
     rows = [reference_row(row, "real") for row in kept] + added
+    added_size = drawn_size if options.control in (None, "shuffle", LOW_RESOLUTION) else real.size
     result = {
         "arm": {
             "percent": options.percent,
@@ -110,16 +133,17 @@ def _plan_arm(options: Augment, real: Dataset) -> PlannedArm:
         },
         "counts": dataset.count_images(rows),
         "size": real.size,
+        **({"added_size": added_size} if added_size != real.size else {}),
         "split_by": real.split_by,
         **({"copies": {"quarantined": len(quarantined), "left_out": len(left_out)}} if options.copies else {}),
     }
-    return PlannedArm(rows, result, augmented)
+    return PlannedArm(rows, result, changed, added_size)
 
 
 def _select_added(
     drawn: list[Row], options: Augment, training: Sequence[Row], left_out: Sequence[Row]
 ) -> tuple[list[Row], list[Row]]:
-    """Return the rows that the arm or its control adds, and the real rows to augment.
+    """Return the rows that the arm or its control adds, and the real rows whose changed images it adds.
 
     Raises:
         UsageError: a control of an arm that adds nothing.
@@ -139,10 +163,24 @@ def _select_added(
         more = controls.draw_more_real(left_out, Counter(row.label for row in drawn), options.seed)
         return [reference_row(row, "real") for row in more], []
     again = controls.duplicate_rows(training, Counter(row.label for row in drawn), options.seed)
-    if options.control == "duplicate":
+    if options.control == DUPLICATE:
         return [reference_row(row, "real") for row in again], []
     own = [replace(row, image=arrays.IMAGES, row=place, sha256="") for place, row in enumerate(again)]
     return own, again
+
+
+def _check_resolution(options: Augment, synthetic: int, real: int) -> None:
+    """Check that synthetic images are smaller than real ones, in pixels.
+
+    Raises:
+        DataError: they are not, so real images at their size have no lower resolution.
+    """
+    if synthetic >= real:
+        raise DataError(
+            f"--control {LOW_RESOLUTION} needs synthetic images that are smaller than the real ones: "
+            f"{options.synthetic} has {synthetic} px, {options.real} {real} px",
+            "--control duplicate repeats real images as they are",
+        )
 
 
 def _class_prior(training: Sequence[Row], counts: Mapping[str, int]) -> dict[str, Any]:
@@ -198,8 +236,12 @@ def _keep_real(real: Dataset, fraction: float, seed: int) -> list[Row]:
     return arms.keep_real(real.rows, fraction, seed)
 
 
-def _draw_images(options: Augment, training: Sequence[Row], left_out: set[int]) -> list[Row]:
-    """Draw the synthetic images that the arm adds; for a control that needs only labels, real rows can replace them.
+def _draw_images(
+    options: Augment, training: Sequence[Row], left_out: set[int], real_size: int
+) -> tuple[list[Row], int]:
+    """Draw the synthetic images that the arm adds, and return their rows and their size in pixels.
+
+    For a control that needs only labels, real rows can replace them.
 
     Raises:
         UsageError: there is no synthetic set to draw from.
@@ -207,11 +249,11 @@ def _draw_images(options: Augment, training: Sequence[Row], left_out: set[int]) 
     """
     label, wanted = arms.find_dose(options.percent, options.label, training)
     if wanted == 0:
-        return []
+        return [], real_size
     if options.synthetic is not None:
         return _draw(options, options.synthetic, wanted, label, left_out)
     if options.control in CONTROLS_FROM_REAL_IMAGES:
-        return controls.duplicate_rows(training, {label or "normal": wanted}, options.seed)
+        return controls.duplicate_rows(training, {label or "normal": wanted}, options.seed), real_size
     raise UsageError(f"--percent {options.percent:g} needs --synthetic", "a dataset that xrayaug sample wrote")
 
 
@@ -232,13 +274,14 @@ def _refuse_foreign_images(path: Path) -> None:
         )
 
 
-def _draw(options: Augment, path: Path, wanted: int, label: str | None, left_out: set[int]) -> list[Row]:
+def _draw(options: Augment, path: Path, wanted: int, label: str | None, left_out: set[int]) -> tuple[list[Row], int]:
     """Draw the first `wanted` synthetic images in a seeded order, without replacement, so that arms nest.
 
-    Images that are left out do not change the order of the others.
+    Images that are left out do not change the order of the others. The size of all images is returned too.
     """
     _refuse_foreign_images(path)
-    rows = open_dataset(path, options.local_cache).select(synthetic=True)
+    data = open_dataset(path, options.local_cache)
+    rows = data.select(synthetic=True)
     quarantined_places = {(row.image, row.row) for image, row in enumerate(rows) if image in left_out}
     synthetic = _candidates(rows, label, must_match=options.label == BALANCE)
     order = [
@@ -253,7 +296,7 @@ def _draw(options: Augment, path: Path, wanted: int, label: str | None, left_out
             f"--percent {options.percent:g} asks for {wanted} synthetic images, {path} holds {offered}{without}",
             f"sample at least {wanted + len(synthetic) - len(order)}",
         )
-    return [_reference_synthetic(synthetic[place], label, path) for place in order[:wanted]]
+    return [_reference_synthetic(synthetic[place], label, path) for place in order[:wanted]], data.size
 
 
 def _candidates(rows: list[Row], label: str | None, *, must_match: bool) -> list[Row]:

@@ -292,9 +292,10 @@ def _warnings(options: Copies, sets: ScreenedSets, comparisons: dict[str, SpaceC
         lines.append(f"{identical:,} reference images are training images too, and are left out of the reference")
     if _was_learnt_elsewhere(sets.synthetic.artifact, options.real):
         lines.append(f"{options.synthetic} was not learnt from {options.real}, as its manifests have it")
-    init = _find_initial_run(sets.synthetic.artifact)
-    if init:
-        lines.append(f"the generator started from the weights of {init}; screen for copies of that run's images too")
+    lines += [
+        f"the generator started from the weights of {run}; screen for copies of that run's images too"
+        for run in _find_initial_runs(sets.synthetic.artifact)
+    ]
     return lines
 
 
@@ -307,13 +308,17 @@ def _was_learnt_elsewhere(synthetic: Artifact, real: Path) -> bool:
     return bool(recorded != artifacts.digest(real))
 
 
-def _find_initial_run(synthetic: Artifact) -> Path | None:
-    """Return the path of the run whose weights the generator started from; None if there is none or it is unknown."""
+def _find_initial_runs(synthetic: Artifact) -> list[Path]:
+    """Return the paths of the runs that the generator started from, its own first, as far back as they are known."""
+    found: list[Path] = []
     try:
         run = synthetic.open_input("run", "gan-run")
+        while "init" in run.manifest["inputs"]:
+            found.append(run.input("init"))
+            run = run.open_input("init", "gan-run")
     except ArtifactError:
-        return None
-    return run.input("init") if "init" in run.manifest["inputs"] else None
+        pass  # what is further back is unknown
+    return found
 
 
 def _write_csv(path: Path, sets: ScreenedSets, comparisons: dict[str, SpaceComparison], set_aside: Flags) -> None:

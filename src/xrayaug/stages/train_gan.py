@@ -1,6 +1,7 @@
 """dataset -> gan run: train a generator and a discriminator."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from xrayaug.data.dataset import Dataset, Row, open_dataset
 from xrayaug.data.images import loaders
@@ -95,19 +97,28 @@ def summarize_layers(build: Any, shape: Shape, input_shape: tuple[int, ...]) -> 
         if is_image and not any(entry["layer"] == "Input" for entry in entries):
             # as the first layer sees it: a latent vector is 1 x 1 pixel with `latent` channels
             entries.insert(0, {"layer": "Input", "output": list(inputs[0].shape), "parameters": 0})
-        own = set(module.parameters(recurse=False)) - counted
+        own = set(_own_parameters(module)) - counted
         counted.update(own)
         shape = list(output.shape) if isinstance(output, Tensor) else []
         parameters = sum(p.numel() for p in own)
-        entries.append({"layer": type(module).__name__, "output": shape, "parameters": parameters})
+        layer = type(module).__name__.removeprefix("Parametrized")  # a layer with spectral normalisation
+        entries.append({"layer": layer, "output": shape, "parameters": parameters})
 
     with torch.device("meta"):
         network = build(shape)
-        for module in network.modules():
-            if not any(module.children()) or any(module.parameters(recurse=False)):
+        for name, module in network.named_modules():
+            is_layer = not list(module.children()) or list(_own_parameters(module))
+            if is_layer and "parametrizations" not in name and not isinstance(module, nn.Identity | nn.Sequential):
                 module.register_forward_hook(record)
         network(torch.empty(input_shape), _no_labels(shape, input_shape[0]))
     return entries
+
+
+def _own_parameters(module: nn.Module) -> Iterator[nn.Parameter]:
+    """Yield the parameters of a module without those of its layers, but with those that its weights are made of."""
+    yield from module.parameters(recurse=False)
+    if is_parametrized(module):
+        yield from module.parametrizations.parameters()  # type: ignore[union-attr] # as is_parametrized says
 
 
 def _train(options: TrainGan, device: torch.device, directory: Path) -> Result:

@@ -98,11 +98,12 @@ class PowerAnalysis:
         counts = (f"{self.patients:,}" if self.patients else "", f"{self.patients_unknown:,} unknown")
         patients = " and ".join(filter(None, counts if self.patients_unknown else counts[:1]))
         points, assumed = 100 * self.minimum_detectable_difference, self.assumptions
+        plural = "s" if self.comparisons > 1 else ""
         return (
             f"power: with {self.seeds} seeds and {self.images:,} test images of {patients} patients in "
             f"{self.studies:,} studies, a difference of {points:.1f} points of accuracy between an arm and the "
             f"baseline is detected with {self.power:.0%} power (level {self.level:g}, corrected for {self.comparisons} "
-            f"comparisons). Assumed, not measured: two arms differ on {assumed.discordance:.0%} of "
+            f"comparison{plural}). Assumed, not measured: two arms differ on {assumed.discordance:.0%} of "
             f"images, {assumed.seed_correlation:.0%} of these differences are common to all seeds, and the correlation "
             f"between images of one patient is {assumed.icc:g}"
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from xrayaug.data import raw_rows, source_selection
+from xrayaug.data.arms import LOW_RESOLUTION
 from xrayaug.data.dataset import Row, open_dataset
 from xrayaug.data.phantoms import layouts
 from xrayaug.data.sources import Listing
@@ -40,9 +41,11 @@ from xrayaug.options.mixins import (
 from xrayaug.stats import power
 from xrayaug.stats.power import PowerAnalysis
 from xrayaug.storage import artifacts, manifests
+from xrayaug.storage.artifacts import Artifact
 
 RSNA, MURA = "rsna", "mura"  # directories of the prepared sets, whatever their layout
-DEMO_PHANTOMS = 1200  # with a test set that can tell something
+DEMO_PHANTOMS = 1200
+DEMO_TEST_SHARE = 0.5  # of the studies, as there are more training images than needed, and testing is quick
 DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 128 px
 DEMO_FINDING_SIZE = 4.0  # so that findings show at 64 px
 
@@ -157,12 +160,15 @@ def _arms(options: Experiment, settings: Settings, screened: Path | None) -> lis
     """Return the arms: each share of real images with each label and dose, each dose followed by its controls.
 
     Raises:
-        UsageError: no arm has both labels, which would be shuffled.
+        UsageError: no arm has both labels, which would be shuffled; no real image is left out for `more-real`; or
+            synthetic images have the resolution of real ones.
     """
     if "shuffle" in settings.controls and not any(_is_shuffleable(label) for label in settings.labels):
         raise UsageError("--controls shuffle needs images of both labels", "--labels both")
     if "more-real" in settings.controls and max(settings.real_fractions) == 1:
         raise UsageError("--controls more-real needs real images that are left out", "--real-fractions below 1")
+    if LOW_RESOLUTION in settings.controls:
+        _check_resolution(settings)
     arms: dict[Path, Augment] = {}
     for fraction, label, percent in itertools.product(settings.real_fractions, settings.labels, settings.percents):
         controls = [name for name in settings.controls if percent and (name != "shuffle" or _is_shuffleable(label))]
@@ -182,6 +188,29 @@ def _arms(options: Experiment, settings: Settings, screened: Path | None) -> lis
                 out=out,
             )
     return list(arms.values())
+
+
+def _check_resolution(settings: Settings) -> None:
+    """Check that classifiers will read synthetic images at a lower resolution than real ones.
+
+    Raises:
+        UsageError: they will not.
+    """
+    synthetic = _image_size(settings.rsna, settings.gan_data, settings.gan_size)
+    real = _image_size(settings.mura, settings.classifier_data, settings.classifier_size)
+    if synthetic >= min(real, settings.classifier_size):
+        raise UsageError(
+            f"--controls {LOW_RESOLUTION} needs synthetic images of a lower resolution than the real ones: they will "
+            f"have {synthetic} px, the real ones {real} px, read at {settings.classifier_size} px",
+            "--controls duplicate repeats real images as they are",
+        )
+
+
+def _image_size(given: Path, data: Path, size: int) -> int:
+    """Return the size of the images of a dataset: that of a given prepared one, or the one to prepare it at."""
+    if given != data:
+        return size
+    return Artifact(data, manifests.read(data / manifests.MANIFEST)).get(int, "result", "size", minimum=1)
 
 
 def _is_shuffleable(label: str | None) -> bool:
@@ -280,6 +309,7 @@ def _phantoms(options: Experiment, settings: Settings) -> list[Command]:
         Phantom(
             layout=cast(Any, layout),
             count=DEMO_PHANTOMS,
+            test=DEMO_TEST_SHARE if layout == "mura" else Phantom.test,
             height=DEMO_HEIGHT,
             finding_size=DEMO_FINDING_SIZE,
             workers=options.workers,

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from xrayaug.data.sources import Record, mura
+from xrayaug.errors import UsageError
 from xrayaug.options import Phantom
 
 LAYOUT, DRAWING = range(2)  # purposes of random streams
 MURA_ROOT = "MURA-v1.1"
 RSNA_FIRST_ID = 1377
-MURA_TEST_SHARE = 0.2  # of the studies; with MURA's own 0.08, a small set would have very few
 MURA_ABNORMAL_SHARE = 0.3  # of the studies, as among MURA's hands
 MURA_VIEWS = ((1, 0.1), (2, 0.2), (3, 0.6), (4, 0.1))  # images per study, and how often
 
@@ -29,10 +29,17 @@ class PlannedImage:
 
 
 def plan_images(options: Phantom) -> list[PlannedImage]:
-    """Return the images to draw, in order."""
+    """Return the images to draw, in order.
+
+    Raises:
+        UsageError: the layout has no split for testing, but a share was given.
+    """
     random = np.random.default_rng((options.seed, LAYOUT))
-    plan_layout = {"rsna": _plan_rsna, "mura": _plan_mura}[options.layout]
-    return list(plan_layout(options.count, random))
+    if options.layout == "rsna":
+        if options.test != Phantom.test:
+            raise UsageError("--test does nothing with --layout rsna, which has no split", "leave it out")
+        return list(_plan_rsna(options.count, random))
+    return list(_plan_mura(options.count, options.test, random))
 
 
 def _plan_rsna(count: int, random: np.random.Generator) -> Iterator[PlannedImage]:
@@ -42,13 +49,13 @@ def _plan_rsna(count: int, random: np.random.Generator) -> Iterator[PlannedImage
         yield PlannedImage(f"{folder}/{number}.png", abnormal=False, left=True)
 
 
-def _plan_mura(count: int, random: np.random.Generator) -> Iterator[PlannedImage]:
+def _plan_mura(count: int, test_share: float, random: np.random.Generator) -> Iterator[PlannedImage]:
     """Yield the images of studies of one to four views, of either hand, each of a patient of its own."""
     views, shares = zip(*MURA_VIEWS, strict=True)
     studies: Counter[str] = Counter()
     drawn = 0
     for patient in itertools.count(1):
-        split = "valid" if _is_due(MURA_TEST_SHARE, patient) else "train"
+        split = "valid" if _is_due(test_share, patient) else "train"
         studies[split] += 1
         abnormal = _is_due(MURA_ABNORMAL_SHARE, studies[split])
         left = bool(random.random() < 0.5)

@@ -9,6 +9,7 @@ from xrayaug.data.dataset import Dataset, Row
 from xrayaug.errors import InputError
 from xrayaug.evaluation.checks import (
     ArmFacts,
+    ArmResolution,
     GeneratorFacts,
     Overlap,
     RealImageDifference,
@@ -48,6 +49,7 @@ def gather_facts(runs: Sequence[Run], screenings: Sequence[Artifact] = ()) -> St
         real_image_differences=_compare_real_images(runs),
         screening=_gather_screening(with_synthetic, screenings),
         arms=[ArmFacts(name, of[0].share_normal, of[0].steps, [run.seed for run in of]) for name, of in arms],
+        resolutions=_compare_resolutions([of[0] for _, of in arms]),
     )
 
 
@@ -145,6 +147,24 @@ def _compare_real_images(runs: Sequence[Run]) -> list[RealImageDifference]:
         if real != expected:
             differences.append(RealImageDifference(name, run.arm_name, len(real ^ expected)))
     return differences
+
+
+def _compare_resolutions(first_runs: Sequence[Run]) -> list[ArmResolution]:
+    """Return the arms whose synthetic training images have another size than their real ones.
+
+    Args:
+        first_runs: one run of each arm; those of controls are left out.
+    """
+    found = []
+    for run in first_runs:
+        training = run.data.select(split="train")
+        synthetic = [row for row in training if row.synthetic]
+        real = [row for row in training if not row.is_added]
+        if run.arm.control is None and synthetic and real:
+            sizes = run.data.size_of(synthetic[0]), run.data.size_of(real[0])
+            if sizes[0] != sizes[1]:
+                found.append(ArmResolution(run.arm_name, len(synthetic), *sizes, run.size))
+    return found
 
 
 def _gather_screening(datasets: Sequence[Dataset], screenings: Sequence[Artifact]) -> ScreeningFacts:

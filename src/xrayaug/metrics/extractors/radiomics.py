@@ -20,7 +20,7 @@ HAS_WEIGHTS_FILE = False
 IS_SCALED = True
 DIMS = len(radiomics.NAMES)
 NAME = f"radiomics features of {radiomics.SIZE} x {radiomics.SIZE} pixels, no network"
-PREPROCESSING = f"v1: 8-bit grey, bicubic (antialiased) to {radiomics.SIZE} x {radiomics.SIZE}"
+PREPROCESSING = f"v2: 8-bit grey, bicubic (antialiased) to {radiomics.SIZE} x {radiomics.SIZE}"
 
 
 class RadiomicsExtractor:

@@ -7,7 +7,8 @@ weights install with xrayaug; the paper uses it too. The generator is the paper'
 convolution per size (Liu et al. 2021, arXiv:2101.04775).
 
 Differences from the paper: images of less than 128 pixels are enlarged to 128, where the paper enlarges all to 256;
-mixed channels are a quarter of the paper's; the conditional form has a projection discriminator (Miyato and Koyama
+mixed channels are a quarter of the paper's, and coarse maps are enlarged by repetition; batches are small, as a short
+training needs many steps; the conditional form has a projection discriminator (Miyato and Koyama
 2018, arXiv:1802.05637) at each scale.
 """
 
@@ -43,7 +44,7 @@ Network = TypeVar("Network", bound=nn.Module)
 def recipe(size: int) -> Recipe:
     """Return the paper's loss and Adam, with batches for few images and an average of the generator."""
     return Recipe(
-        latent=128, batch_size=32, lr=2e-4, beta1=0.0, beta2=0.99, loss="hinge", ema=10_000, d_augment="diffaugment"
+        latent=128, batch_size=8, lr=2e-4, beta1=0.0, beta2=0.99, loss="hinge", ema=10_000, d_augment="diffaugment"
     )
 
 
@@ -216,7 +217,7 @@ class ProjectedFeatures(nn.Module):
         maps = [mix(stages[stage]) for mix, stage in zip(self.mix_channels, STAGES, strict=True)]
         for number in reversed(range(len(self.mix_scales))):
             coarse = self.mix_scales[number](maps[number + 1])
-            maps[number] = maps[number] + F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+            maps[number] = maps[number] + F.interpolate(coarse, scale_factor=2, mode="nearest")
         return maps
 
 
