@@ -1,6 +1,5 @@
 """Features of DINOv2 and RAD-DINO: preparation of images, weights from a file, and what is missing."""
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from xrayaug.networks.architectures import Normalization
 from xrayaug.storage import weights
 
 CPU = torch.device("cpu")
-needs_timm = pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="timm is an extra")
 
 
 @pytest.fixture
@@ -101,7 +99,6 @@ def test_the_hint_names_the_option_of_the_command(monkeypatch: pytest.MonkeyPatc
     assert caught.value.hint == "run it once with a network connection, or give fid and copies --weights FILE"
 
 
-@needs_timm
 def test_features_are_the_class_token_of_the_prepared_images(tmp_path: Path) -> None:
     size = 28
     network = classifier.build("timm:vit_small_patch14_dinov2", size=size, seed=3).eval()

@@ -1,6 +1,5 @@
 """Weights of DINOv2 in the forms in which they are published fit timm's networks."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from xrayaug.networks import architectures, classifier, dinov2
 from xrayaug.storage import weights
 
 ARCH, SIZE, WIDTH, PATCH = "timm:vit_small_patch14_dinov2", 56, 384, 14
-needs_timm = pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="timm is an extra")
 
 
 def authors_weights(size: int, depth: int = 12, width: int = WIDTH) -> dict[str, Tensor]:
@@ -97,7 +95,6 @@ def test_only_timms_networks_with_these_weights_are_meant() -> None:
     assert not dinov2.is_dinov2("vit_b_16")
 
 
-@needs_timm
 @pytest.mark.parametrize("form", ["authors", "transformers"])
 def test_weights_for_larger_images_are_loaded_as_timm_loads_them(tmp_path: Path, form: str) -> None:
     from timm.models.vision_transformer import checkpoint_filter_fn  # type: ignore[import-not-found, unused-ignore]
@@ -114,7 +111,6 @@ def test_weights_for_larger_images_are_loaded_as_timm_loads_them(tmp_path: Path,
     assert features.std() > 0.01
 
 
-@needs_timm
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     weights.save(tmp_path / "narrow.safetensors", authors_weights(SIZE, width=192))
     with pytest.raises(WeightsError, match="'cls_token' is"):

@@ -221,6 +221,9 @@ def test_every_run_that_the_generator_started_from_is_a_warning(hands: Pixels, t
     found = copies.run(options(tmp_path / "synthetic", real, tmp_path / "copies"))
     warned = [line for line in found["warnings"] if "started from the weights of" in line]
     assert [run for line in warned for run in ("first", "second", "third") if f"{run};" in line] == ["second", "first"]
+    (tmp_path / "first").rename(tmp_path / "moved")
+    broken = copies.run(options(tmp_path / "synthetic", real, tmp_path / "copies-of-broken"))
+    assert any("not known from what weights" in line and "first" in line for line in broken["warnings"])
 
 
 def test_a_real_set_that_the_generator_was_not_trained_on_is_a_warning(

@@ -292,11 +292,7 @@ def _warnings(options: Copies, sets: ScreenedSets, comparisons: dict[str, SpaceC
         lines.append(f"{identical:,} reference images are training images too, and are left out of the reference")
     if _was_learnt_elsewhere(sets.synthetic.artifact, options.real):
         lines.append(f"{options.synthetic} was not learnt from {options.real}, as its manifests have it")
-    lines += [
-        f"the generator started from the weights of {run}; screen for copies of that run's images too"
-        for run in _find_initial_runs(sets.synthetic.artifact)
-    ]
-    return lines
+    return lines + _warn_of_initial_runs(sets.synthetic.artifact)
 
 
 def _was_learnt_elsewhere(synthetic: Artifact, real: Path) -> bool:
@@ -308,17 +304,22 @@ def _was_learnt_elsewhere(synthetic: Artifact, real: Path) -> bool:
     return bool(recorded != artifacts.digest(real))
 
 
-def _find_initial_runs(synthetic: Artifact) -> list[Path]:
-    """Return the paths of the runs that the generator started from, its own first, as far back as they are known."""
-    found: list[Path] = []
+def _warn_of_initial_runs(synthetic: Artifact) -> list[str]:
+    """Return a warning for each run that the generator started from, its own first, and one if the chain is broken."""
+    lines: list[str] = []
+    if "run" not in synthetic.manifest["inputs"]:
+        return lines
     try:
         run = synthetic.open_input("run", "gan-run")
         while "init" in run.manifest["inputs"]:
-            found.append(run.input("init"))
+            initial = run.input("init")
+            lines.append(
+                f"the generator started from the weights of {initial}; screen for copies of that run's images too"
+            )
             run = run.open_input("init", "gan-run")
-    except ArtifactError:
-        pass  # what is further back is unknown
-    return found
+    except ArtifactError as problem:
+        lines.append(f"it is not known from what weights the generator started: {problem.message}")
+    return lines
 
 
 def _write_csv(path: Path, sets: ScreenedSets, comparisons: dict[str, SpaceComparison], set_aside: Flags) -> None:

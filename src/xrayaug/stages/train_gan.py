@@ -118,7 +118,7 @@ def _own_parameters(module: nn.Module) -> Iterator[nn.Parameter]:
     """Yield the parameters of a module without those of its layers, but with those that its weights are made of."""
     yield from module.parameters(recurse=False)
     if is_parametrized(module):
-        yield from module.parametrizations.parameters()  # type: ignore[union-attr] # as is_parametrized says
+        yield from module.parametrizations.parameters()  # type: ignore[union-attr] # is_parametrized checked it
 
 
 def _train(options: TrainGan, device: torch.device, directory: Path) -> Result:
