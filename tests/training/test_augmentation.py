@@ -216,3 +216,13 @@ def test_ada_continues_from_its_state_with_the_same_bits_at_the_same_addresses()
         assert torch.equal(a.p, b.p)
         assert torch.equal(a.overfitting, b.overfitting)
     assert other.p.data_ptr() == place
+
+
+def test_geometric_augmentation_moves_half_as_far_and_no_more() -> None:
+    given = images(1).expand(200, -1, -1, -1)
+    draws = draws_of("translation", torch.rand(200, 2))
+    half = 0.5 + (draws[:, 1:3] - 0.5) / 2
+    assert torch.equal(augment(given, draws, 0.9, geometric=True), augment(given, draws_of("translation", half), 0.9))
+    for kind in ("brightness", "contrast", "cutout"):
+        unused = draws_of(kind, torch.rand(200, DRAWS_PER_KIND[kind] - 1))
+        assert torch.equal(augment(given, unused, 0.9, geometric=True), given)

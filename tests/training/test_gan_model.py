@@ -100,13 +100,24 @@ def test_an_auxiliary_classifier_learns_from_real_and_generated_images() -> None
     assert found[-1] < found[0] / 2
 
 
+def test_geometric_augmentation_leaves_the_exposure() -> None:
+    seen: list[Tensor] = []
+    model = build_model(Recipe(loss="hinge", d_augment="geometric"))
+    model.d.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    uniforms = torch.rand(4, AUGMENTATION_COLUMN + AUGMENTED_VIEWS * augmentation.DRAWS_PER_IMAGE)
+    real, z = given()
+    constant = torch.full_like(real, 0.25)
+    model.step(constant, z, randomness=StepRandomness(uniforms))
+    assert torch.allclose(seen[0], constant)
+
+
 def test_each_view_of_a_step_is_augmented_independently(monkeypatch: pytest.MonkeyPatch) -> None:
     views: list[Tensor] = []
     augment = augmentation.augment
 
-    def seen(images: Tensor, draws: Tensor, strength: Tensor | float) -> Tensor:
+    def seen(images: Tensor, draws: Tensor, strength: Tensor | float, **named: bool) -> Tensor:
         views.append(draws)
-        return augment(images, draws, strength)
+        return augment(images, draws, strength, **named)
 
     monkeypatch.setattr(augmentation, "augment", seen)
     random_columns = AUGMENTATION_COLUMN + AUGMENTED_VIEWS * augmentation.DRAWS_PER_IMAGE

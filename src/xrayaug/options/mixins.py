@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from xrayaug.options.base import Command, Panel, Role, option, redeclare
+from xrayaug.options.base import Command, Panel, Role, option, parse_paths, redeclare
 from xrayaug.options.choices import FEATURES, LAYERED_FEATURES, Case, Duplicates, Label, Metric, SplitBy
 from xrayaug.runtime.stopping import Interval, parse_interval
 
@@ -126,6 +126,19 @@ class StepOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TensorBoardOptions:
+    """Options of commands whose log TensorBoard can show."""
+
+    tensorboard: bool = option(
+        False,
+        help="Also write the log and the previews as events for TensorBoard, into the directory OUT.tensorboard. This "
+        "needs the extra tensorboard.",
+        role=Role.EXECUTION,
+        panel=Panel.OUTPUT,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class CollapseOptions:
     """Options of commands that train a GAN."""
 
@@ -217,9 +230,9 @@ class FeatureOptions(InferenceOptions, Command):
         return super().inputs() | run_input(self.features)
 
 
-def run_input(features: str) -> dict[str, Path]:
+def run_input(features: str, name: str = "features") -> dict[str, Path]:
     """Return the classifier run that an option for features names, as an input; empty if it names no run."""
-    return {} if features in FEATURES else {"features": Path(features)}
+    return {} if features in FEATURES else {name: Path(features)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,6 +252,24 @@ class EvaluationOptions:
         panel=Panel.EVALUATION,
         above=0,
         maximum=1,
+    )
+    also: tuple[Path, ...] | None = option(
+        None,
+        help="Prepared test sets from elsewhere to judge the same runs on too, separated by commas: the test images of "
+        "each, or all images of one without.",
+        role=Role.INPUT,
+        panel=Panel.EVALUATION,
+        metavar="DATASET,...",
+        parse=parse_paths,
+        default_text="none",
+    )
+    primary: str | None = option(
+        None,
+        help="Test set whose verdict counts, named before the results are known: own, or the name of a directory of "
+        "--also. Verdicts on the others are corrected for their number.",
+        panel=Panel.EVALUATION,
+        metavar="NAME",
+        default_text="own, the test images of the runs",
     )
     by: str | None = option(
         None,

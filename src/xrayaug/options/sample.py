@@ -64,14 +64,32 @@ class Sample(CheckpointOptions, CacheOptions, DeviceOptions, Command):
         panel=Panel.SAMPLING,
         metavar="NAME|RUN",
     )
+    malformed: str | None = option(
+        None,
+        help="Also measure the share of malformed images: those that are farther from the nearest real image, in these "
+        "features, than 95 % of the real images are. Features as for --reject-by; imagenet is a good choice.",
+        panel=Panel.OUTPUT,
+        metavar="NAME|RUN",
+        default_text="not measured",
+    )
     png: bool = option(False, help="Also write every image as a PNG file.", panel=Panel.OUTPUT)
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings, without the path of a classifier run; `reject_by` is None if no image is rejected."""
-        by = self.reject_by if self.reject_by in ("discriminator", *FEATURES) else "run"
-        return super().identity() | {"reject_by": by if self.reject else None}
+        """Return the settings, without paths of classifier runs; `reject_by` is None if no image is rejected."""
+        settings = super().identity() | {"reject_by": _feature_name(self.reject_by) if self.reject else None}
+        if self.malformed is None:
+            del settings["malformed"]
+            return settings
+        return settings | {"malformed": _feature_name(self.malformed)}
 
     def inputs(self) -> dict[str, Path]:
-        """Return the GAN run, and the classifier run whose features rank the images."""
+        """Return the GAN run, and the classifier runs whose features rank the images or find malformed ones."""
         uses_features = self.reject > 0 and self.reject_by != "discriminator"
-        return super().inputs() | (run_input(self.reject_by) if uses_features else {})
+        ranking = run_input(self.reject_by) if uses_features else {}
+        finding = run_input(self.malformed, "malformed") if self.malformed is not None else {}
+        return super().inputs() | ranking | finding
+
+
+def _feature_name(value: str) -> str:
+    """Return the name of a score or of features; that of a classifier run is `run`, as its content is an input."""
+    return value if value in ("discriminator", *FEATURES) else "run"

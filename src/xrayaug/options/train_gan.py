@@ -14,6 +14,7 @@ from xrayaug.options.mixins import (
     DeviceOptions,
     LabelOptions,
     StepOptions,
+    TensorBoardOptions,
     TrainingOptions,
     run_input,
 )
@@ -37,6 +38,7 @@ class TrainGan(
     CacheOptions,
     DeviceOptions,
     StepOptions,
+    TensorBoardOptions,
     Command,
 ):
     """Train a generative adversarial network (GAN) on the training images of a dataset."""
@@ -94,8 +96,9 @@ class TrainGan(
     )
     d_augment: Augmentation | None = _recipe_option(
         "d_augment",
-        "Augmentation of the images that the discriminator sees: none, diffaugment (of fixed strength), or ada "
-        "(adapted to overfitting).",
+        "Augmentation of the images that the discriminator sees: none, geometric (small "
+        "translations, scalings and rotations), diffaugment (larger ones, and other exposures and cutout), or ada "
+        "(those of diffaugment, adapted to overfitting).",
     )
     width: float = option(
         1.0,

@@ -1,28 +1,30 @@
-"""Scores for rejection: the discriminator's output, or the distance to real images in feature space."""
+"""The discriminator's output for generated images, and their features beside those of real images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from xrayaug.data import image_sets
-from xrayaug.data.dataset import Dataset, cached_files
+from xrayaug.data.dataset import Dataset, Row, cached_files
 from xrayaug.data.image_sets import ImageSet
 from xrayaug.data.images import tensors
-from xrayaug.errors import ArtifactError
+from xrayaug.errors import ArtifactError, DataError
 from xrayaug.metrics import features
 from xrayaug.metrics.features import FeatureExtractor
 from xrayaug.networks import gans, inception
 from xrayaug.options import Sample
+from xrayaug.runtime import console, stopping
+from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.group import Array
 from xrayaug.runtime.distributed.leader_worker import Stream, Work
 from xrayaug.sampling.sampler import BATCH_SIZE, DISCRIMINATOR_FILE, ImageSampler, TrainedGan
-from xrayaug.storage import builder, weights
+from xrayaug.stats.array_types import FeatureArray
+from xrayaug.storage import weights
 from xrayaug.storage.checkpoints import Checkpoints
-
-REAL_FEATURES = "real features"  # name of the work that several processes share
 
 
 def discriminator_work(gan: TrainedGan, sampler: ImageSampler) -> Work:
@@ -54,8 +56,16 @@ def discriminator_work(gan: TrainedGan, sampler: ImageSampler) -> Work:
 
 @dataclass(frozen=True)
 class RealismScorer:
-    """Features of candidates and of the run's training images, for `rejection.realism_scores`."""
+    """Features of generated images and of the run's training images, whose distances say how realistic they are.
 
+    Args:
+        name: of the features, or the directory of a classifier run.
+        options: of `sample`.
+        gan: the run.
+        sampler: of the images.
+    """
+
+    name: str
     options: Sample
     gan: TrainedGan
     sampler: ImageSampler
@@ -63,41 +73,85 @@ class RealismScorer:
     @cached_property
     def network(self) -> FeatureExtractor:
         """The feature extractor."""
-        options = self.options
-        return features.load_extractor(
-            options.reject_by, self.sampler.device, dims=inception.FID_DIMS, seed=options.seed
-        )
+        return features.load_extractor(self.name, self.sampler.device, dims=inception.FID_DIMS, seed=self.options.seed)
 
     @cached_property
-    def training_images(self) -> ImageSet:
-        """The run's training images.
+    def training_rows(self) -> list[Row]:
+        """The index rows of the run's training images.
 
         Raises:
             ArtifactError: there is none.
         """
         run = self.gan.run
-        cache = self.options.local_cache
-        data = Dataset(run.open_input("data", "dataset", hash_later=cached_files(cache)), cache)
-        rows = data.select(split="train", label=run.options.get("only_label"))
+        rows = self.data.select(split="train", label=run.options.get("only_label"))
         if not rows:
-            raise ArtifactError(f"no image of {data.path} is a training image of {run.path}", "train it again")
-        return image_sets.from_rows(data, rows)
+            raise ArtifactError(f"no image of {self.data.path} is a training image of {run.path}", "train it again")
+        return rows
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The dataset that the run was trained on."""
+        cache = self.options.local_cache
+        return Dataset(self.gan.run.open_input("data", "dataset", hash_later=cached_files(cache)), cache)
 
     def stream_real_features(self, starts: Sequence[int]) -> Stream:
         """Yield the features of the training images, `[n, D]` per pass."""
-        return features.extraction_work(lambda: self.network, self.training_images, BATCH_SIZE)(starts)
+        return features.extraction_work(lambda: self.network, self._training_images, BATCH_SIZE)(starts)
 
     def stream_candidate_features(self, starts: Sequence[int]) -> Stream:
         """Yield the features of candidates, `[BATCH_SIZE, D]` per pass."""
         for start in starts:
             yield self.network.features(list(self.sampler.draw(start)))
 
-    def extract_real_features(self, directory: Path) -> Array:
-        """Return the features of all training images, `[N, D]`, with checkpoints for a run that is stopped."""
-        checkpoints = Checkpoints(directory / builder.RESUME / "real-features", self.options.checkpoint_every)
+    def stream_selected_features(self, passes: Sequence[tuple[int, list[int]]]) -> Stream:
+        """Yield the features of the selected images of each pass, `[n, D]`; see `ImageSampler.draw_selected`."""
+        for images in self.sampler.draw_selected(passes):
+            yield self.network.features(list(images))
+
+    @property
+    def works(self) -> dict[str, Work]:
+        """Extraction from the real images and from the selected images of passes, by the names of `ordered_map`."""
+        return {self._real_work: self.stream_real_features, self._selected_work: self.stream_selected_features}
+
+    def extract_real_features(self, directory: Path) -> FeatureArray:
+        """Return the features of all training images, `[N, D]`; `directory` has the checkpoints."""
+        checkpoints = Checkpoints(directory, self.options.checkpoint_every)
         state = checkpoints.restore()
         real = features.extract_features(
-            self.network, self.training_images, BATCH_SIZE, state, checkpoints.save_if_due, name=REAL_FEATURES
+            self.network, self._training_images, BATCH_SIZE, state, checkpoints.save_if_due, name=self._real_work
         )
         checkpoints.save(len(real), [len(real), torch.from_numpy(real)])
         return real
+
+    def extract_selected_features(self, passes: Sequence[tuple[int, list[int]]], directory: Path) -> FeatureArray:
+        """Return the features `[N, D]` of the selected images of all passes, drawn again; for checkpoints, `directory`.
+
+        Raises:
+            DataError: some are not finite.
+        """
+        checkpoints = Checkpoints(directory, self.options.checkpoint_every)
+        done: list[torch.Tensor] = checkpoints.restore() or []
+        with stopping.deferred(), console.progress(len(passes), "features, passes", done=len(done)) as advance:
+            for batch in leader_worker.ordered_map(
+                self._selected_work, self.stream_selected_features, passes[len(done) :]
+            ):
+                done.append(torch.from_numpy(batch))
+                advance(1)
+                checkpoints.save_if_due(len(done), partial(list, done))
+        checkpoints.save(len(done), done)
+        extracted: FeatureArray = torch.cat(done).numpy()
+        if not np.isfinite(extracted).all():
+            raise DataError("some features are NaN or infinite", "the network's weights may be damaged")
+        return extracted
+
+    @property
+    def _training_images(self) -> ImageSet:
+        return image_sets.from_rows(self.data, self.training_rows)
+
+    @property
+    def _real_work(self) -> str:
+        return f"real features, {self.name}"
+
+    @property
+    def _selected_work(self) -> str:
+        return f"sample features, {self.name}"

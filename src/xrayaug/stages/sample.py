@@ -1,6 +1,6 @@
 """The `sample` stage: draw synthetic images from a GAN run into a dataset, each from its own random stream."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from xrayaug.runtime.console import Table
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.leader_worker import Work
 from xrayaug.sampling import rejection
+from xrayaug.sampling.malformed import MalformedImages
 from xrayaug.sampling.rejection import RejectionResult
 from xrayaug.sampling.sampler import (
     BALANCED,
@@ -46,6 +47,8 @@ def run(options: Sample) -> Result:
         raise UsageError(f"--png with --count {options.count} makes too many files", f"at most {MAX_PNGS}, or no --png")
     if options.reject and options.reject_by != rejection.DISCRIMINATOR:
         _check_features(options.reject_by)
+    if options.malformed is not None:
+        _check_features(options.malformed)
     device = devices.resolve(options.device, deterministic=options.deterministic)
     sample, device_name = partial(_sample, options, device), devices.describe_one(device)
     lead = partial(builder.build_artifact, options, "dataset", sample, device_name=device_name)
@@ -62,8 +65,18 @@ def plan(options: Sample) -> Result:
 
 def tables(result: Result) -> list[Table]:
     """Return the table of what was drawn."""
-    shown = {name: value for name, value in result.items() if name != "rejection"} | result.get("rejection", {})
-    return [Table("Synthetic images", ("", "value"), [(name, str(value)) for name, value in shown.items()])]
+    groups = ("rejection", "malformed")
+    shown = {name: value for name, value in result.items() if name not in groups} | result.get("rejection", {})
+    notes = [_describe_malformed(result["malformed"])] if "malformed" in result else []
+    return [Table("Synthetic images", ("", "value"), [(name, str(value)) for name, value in shown.items()], notes)]
+
+
+def _describe_malformed(found: Result) -> str:
+    low, high = found["low"], found["high"]
+    return (
+        f"malformed: {found['images']:,} images, {found['share']:.1%} ({low:.1%} to {high:.1%}), by the distance to "
+        f"the nearest real one in {found['features']} features, which marks {found['real_share']:.0%} of real images"
+    )
 
 
 def _sample(options: Sample, device: torch.device, directory: Path) -> Result:
@@ -93,6 +106,11 @@ def _sample(options: Sample, device: torch.device, directory: Path) -> Result:
         rejected.write(directory)
         summary["rejection"] = rejected.summary()
     columns = rejected.index_columns() if rejected else [{}] * options.count
+    if options.malformed is not None:
+        found = _find_malformed(options, gan, sampler, kept, directory / builder.RESUME)
+        found.write(directory, images)
+        summary["malformed"] = found.summary()
+        columns = [own | more for own, more in zip(columns, found.index_columns(), strict=True)]
     rows = [_row(row, index, summary, extra) for row, (index, extra) in enumerate(zip(kept, columns, strict=True))]
     dataset.write_index(directory, rows)
     return summary
@@ -108,18 +126,18 @@ def _works(options: Sample, device: torch.device) -> dict[str, Work]:
     gan = TrainedGan(artifacts.open_artifact(options.run, "gan-run"))
     _check_supported(options, gan)
     sampler = _make_sampler(options, gan, device)
-    if not options.reject:
-        return {DRAWN: sampler.draw_selected}
-    from xrayaug.sampling import scoring
+    works: dict[str, Work] = {DRAWN: sampler.draw_selected}
+    if options.reject or options.malformed is not None:
+        from xrayaug.sampling import scoring
 
-    if options.reject_by == rejection.DISCRIMINATOR:
-        return {DRAWN: sampler.draw_selected, SCORED: scoring.discriminator_work(gan, sampler)}
-    scorer = scoring.RealismScorer(options, gan, sampler)
-    return {
-        DRAWN: sampler.draw_selected,
-        scoring.REAL_FEATURES: scorer.stream_real_features,
-        SCORED: scorer.stream_candidate_features,
-    }
+        if options.reject and options.reject_by == rejection.DISCRIMINATOR:
+            works[SCORED] = scoring.discriminator_work(gan, sampler)
+        elif options.reject:
+            scorer = scoring.RealismScorer(options.reject_by, options, gan, sampler)
+            works |= scorer.works | {SCORED: scorer.stream_candidate_features}
+        if options.malformed is not None:
+            works |= scoring.RealismScorer(options.malformed, options, gan, sampler).works
+    return works
 
 
 def _reject(options: Sample, gan: TrainedGan, sampler: ImageSampler, label: str, directory: Path) -> RejectionResult:
@@ -142,12 +160,30 @@ def _make_score_function(options: Sample, gan: TrainedGan, sampler: ImageSampler
     if options.reject_by == rejection.DISCRIMINATOR:
         work = scoring.discriminator_work(gan, sampler)
         return lambda starts: (scores.tolist() for scores in leader_worker.ordered_map(SCORED, work, starts))
-    scorer = scoring.RealismScorer(options, gan, sampler)
-    real = scorer.extract_real_features(directory)
+    scorer = scoring.RealismScorer(options.reject_by, options, gan, sampler)
+    real = scorer.extract_real_features(directory / builder.RESUME / "real-features")
     scaler = FeatureScaler.fit(scorer.network.origin["features"], real)
     scaled = scaler.transform(real)
     extract = partial(leader_worker.ordered_map, SCORED, scorer.stream_candidate_features)
     return lambda starts: (rejection.realism_scores(scaler.transform(features), scaled) for features in extract(starts))
+
+
+def _find_malformed(
+    options: Sample, gan: TrainedGan, sampler: ImageSampler, kept: Sequence[int], directory: Path
+) -> MalformedImages:
+    """Find the images that resemble no training image in features; `directory` has the checkpoints."""
+    assert options.malformed is not None
+    from xrayaug.metrics.feature_scaling import FeatureScaler
+    from xrayaug.sampling import malformed, scoring
+
+    scorer = scoring.RealismScorer(options.malformed, options, gan, sampler)
+    real = scorer.extract_real_features(directory / "malformed-real-features")
+    passes = list(rejection.group_by_pass(kept, BATCH_SIZE))
+    drawn = scorer.extract_selected_features(passes, directory / "malformed-features")
+    scaler = FeatureScaler.fit(scorer.network.origin["features"], real)
+    patients = [row.patient for row in scorer.training_rows]
+    shown_name = options.identity()["malformed"]
+    return malformed.find_malformed(shown_name, scaler.transform(drawn), scaler.transform(real), patients)
 
 
 def _check_features(name: str) -> None:

@@ -24,6 +24,7 @@ from torch import Tensor
 from xrayaug.storage.checkpoints import State
 
 # Largest amounts, in both directions.
+GEOMETRIC_SHARE = 1 / 2  # of translation, scale and rotation, where they are the only kinds
 TRANSLATION = 1 / 8  # of the image size: both papers
 SCALE = 0.2  # exponent of two: the standard deviation of Karras et al.
 ROTATION = math.radians(10)  # how far hands on a plate are rotated
@@ -41,7 +42,7 @@ ADJUST_EVERY = 4  # steps between changes of the strength: Karras et al. section
 MAX_STRENGTH = 0.8  # beyond which augmentations leak: Karras et al. section 2.2
 
 
-def augment(images: Tensor, draws: Tensor, strength: Tensor | float) -> Tensor:
+def augment(images: Tensor, draws: Tensor, strength: Tensor | float, *, geometric: bool = False) -> Tensor:
     """Augment each image independently; `draws` are the only random numbers, and control flow does not depend on them.
 
     Penalties on the discriminator's gradient are computed at the augmented images, which the discriminator sees.
@@ -50,6 +51,8 @@ def augment(images: Tensor, draws: Tensor, strength: Tensor | float) -> Tensor:
         images: `[N, 1, H, H]` in [-1, 1].
         draws: `[N, DRAWS_PER_IMAGE]`, uniform in [0, 1).
         strength: probability of each kind of augmentation; 0 returns exactly the same images.
+        geometric: translate, scale and rotate only, by up to half as much. A network that learns from few images takes
+            moderate changes of the exposure for a property of the images, and cutout for their frame.
 
     Returns:
         Float `[N, 1, H, H]`, possibly outside [-1, 1]: clipping would make different images equal.
@@ -61,6 +64,10 @@ def augment(images: Tensor, draws: Tensor, strength: Tensor | float) -> Tensor:
     amounts = {
         kind: 2 * uniforms[:, 1:] - 1 for kind, uniforms in zip(DRAWS_PER_KIND, numbers, strict=True)
     }  # [N, ., 1, 1, 1]
+    if geometric:
+        return _transform_geometry(
+            images.float(), is_applied, {kind: GEOMETRIC_SHARE * amount for kind, amount in amounts.items()}
+        )
     moved = _transform_geometry(images.float(), is_applied, amounts)
     exposed = _adjust_exposure(moved, is_applied, amounts)
     return exposed * _cutout_mask(images, is_applied["cutout"], amounts["cutout"])

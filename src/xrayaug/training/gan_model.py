@@ -247,7 +247,8 @@ class GanModel:
         if self.recipe.d_augment == "none" or batch.randomness is None:
             return images
         strength = self.ada.p if self.ada else augmentation.MAX_STRENGTH
-        return augmentation.augment(images, batch.randomness.view(view), strength)
+        draws = batch.randomness.view(view)
+        return augmentation.augment(images, draws, strength, geometric=self.recipe.d_augment == "geometric")
 
     def _real_scores(self, batch: Batch) -> Tensor | None:
         """Return D's scores of the real images in G's step; None if the loss doesn't compare with them."""

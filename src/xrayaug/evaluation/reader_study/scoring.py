@@ -25,7 +25,7 @@ from xrayaug.evaluation.reader_study.results import (
     StudyScores,
 )
 from xrayaug.evaluation.reader_study.study import KeyEntry, StudyKey
-from xrayaug.stats import bootstrap, classification, intervals
+from xrayaug.stats import bootstrap, classification, intervals, proportions
 from xrayaug.stats.classification import Labels
 
 RESAMPLES = 2000  # of the images, for the mean over readers
@@ -87,8 +87,7 @@ def estimate_proportion(correct: int, cases: int) -> Proportion:
     """Return the proportion of correct cases with its exact 95 % interval; undefined if there are no cases."""
     if not cases:
         return Proportion(0, 0, None, None, None)
-    bounds = binomtest(correct, cases).proportion_ci(1 - intervals.ALPHA, method="exact")
-    return Proportion(correct, cases, correct / cases, float(bounds.low), float(bounds.high))
+    return Proportion(correct, cases, correct / cases, *proportions.exact_interval(correct, cases))
 
 
 def sensitivity_index(hits: int, synthetic: int, false_alarms: int, real: int) -> SensitivityIndex | None:

@@ -7,9 +7,11 @@ weights install with xrayaug; the paper uses it too. The generator is the paper'
 convolution per size (Liu et al. 2021, arXiv:2101.04775).
 
 Differences from the paper: images of less than 128 pixels are enlarged to 128, where the paper enlarges all to 256;
-mixed channels are a quarter of the paper's, and coarse maps are enlarged by repetition; batches are small, as a short
-training needs many steps; the conditional form has a projection discriminator (Miyato and Koyama
-2018, arXiv:1802.05637) at each scale.
+mixed channels are a quarter of the paper's, coarse maps are enlarged by repetition, and all maps are divided by
+constants; the discriminators have no batch normalisation, and the generator half of FastGAN's channels; batches are
+small and the learning rate is high, as a short training needs many steps; the conditional form has a projection
+discriminator (Miyato and Koyama 2018, arXiv:1802.05637) at each scale. docs/explanation/generators.md has the
+measurements behind them.
 """
 
 from typing import Literal, TypeVar
@@ -33,18 +35,21 @@ FEATURE_NETWORK = "efficientnet_lite0"
 FEATURE_SIZE = 128  # pixels to which smaller images are enlarged
 STAGES = (1, 2, 4, 6)  # of the feature network: the last of strides 4, 8, 16 and 32
 MIXED_CHANNELS = (16, 32, 64, 128)  # of the scales after mixing
+# Divisors of the mixed feature maps: twice their standard deviation on radiographs of hands. Without them, the fine
+# scales, which vary most, decide with large logits, and the discriminators learn nothing more after a few steps.
+MIXED_SCALES = (24.0, 19.0, 13.0, 5.0)
 LOGITS_SIDE = 4  # a discriminator halves its feature map down to this side
 # Channels of the generator at each side.
-G_CHANNELS = {4: 512, 8: 256, 16: 128, 32: 64, 64: 64, 128: 32, 256: 16, 512: 8}
+G_CHANNELS = {4: 256, 8: 128, 16: 64, 32: 32, 64: 32, 128: 16, 256: 8, 512: 4}
 SKIP = 16  # factor between the sides that a skip connection joins
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
 def recipe(size: int) -> Recipe:
-    """Return the paper's loss and Adam, with batches for few images and an average of the generator."""
+    """Return the paper's loss, with batches and a learning rate for few images and an average of the generator."""
     return Recipe(
-        latent=128, batch_size=8, lr=2e-4, beta1=0.0, beta2=0.99, loss="hinge", ema=10_000, d_augment="diffaugment"
+        latent=128, batch_size=8, lr=1.2e-3, beta1=0.0, beta2=0.99, loss="hinge", ema=10_000, d_augment="geometric"
     )
 
 
@@ -166,7 +171,7 @@ class ScaleDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         while side > LOGITS_SIDE:
             layers += [spectral_norm(nn.Conv2d(channels, 2 * channels, 4, 2, 1, bias=False))]
-            layers += [nn.BatchNorm2d(2 * channels), nn.LeakyReLU(dcgan.SLOPE, inplace=True)]
+            layers += [nn.LeakyReLU(dcgan.SLOPE, inplace=True)]
             channels, side = 2 * channels, side // 2
         self.layers = nn.Sequential(*layers)
         self.judge = spectral_norm(nn.Conv2d(channels, 1, 3, padding=1, bias=False))
@@ -218,7 +223,7 @@ class ProjectedFeatures(nn.Module):
         for number in reversed(range(len(self.mix_scales))):
             coarse = self.mix_scales[number](maps[number + 1])
             maps[number] = maps[number] + F.interpolate(coarse, scale_factor=2, mode="nearest")
-        return maps
+        return [each / scale for each, scale in zip(maps, MIXED_SCALES, strict=True)]
 
 
 def mixed_channels(shape: Shape) -> list[int]:
