@@ -223,6 +223,8 @@ def commands(arguments: argparse.Namespace) -> dict[str, Callable[[int], list[st
         "augment": lambda n: ["augment", "--real", str(data(n)), "--percent", "100", "--control", "duplicate"],
         "augment, classical": lambda n: ["augment", "--real", str(data(n)), "--percent", "100",
                                          "--control", "classical"],
+        "export": lambda n: ["export", str(data(n)), "--format", "webdataset"],
+        "export, imagefolder": lambda n: ["export", str(data(n)), "--format", "imagefolder"],
         "train-classifier": lambda n: ["train-classifier", "--data", str(data(n)), "--size", str(size), *network],
         "train-classifier, resized": lambda n: ["train-classifier", "--data", str(data(n)), "--size",
                                                 str(size * 3 // 4), *network],

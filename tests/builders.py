@@ -57,6 +57,29 @@ def write_dataset(
     return out
 
 
+def write_external(
+    home: Path,
+    name: str = "ddpm",
+    *,
+    learnt_from: str | Path | None = None,
+    sha256: str = "made",
+    pixels: Pixels | None = None,
+) -> Path:
+    """Write a synthetic dataset of one image of a generator from elsewhere, as `prepare --synthetic` does."""
+    image = row(patient="", study="", source=name, synthetic=True, sha256=sha256)
+    made = write_dataset(home / "pixels", [image], pixels=pixels)
+    declared = None if learnt_from is None else str(learnt_from)
+    options = Prepare(input=made, synthetic=True, generator=name, learnt_from=declared, out=home / name)
+
+    def build(directory: Path) -> dict[str, Any]:
+        for file in (arrays.IMAGES, dataset.INDEX):
+            (directory / file).write_bytes((made / file).read_bytes())
+        return {"split_by": "patient", "generator": {"name": name, "learnt_from": options.provenance}}
+
+    builder.build_artifact(options, "dataset", build)
+    return home / name
+
+
 def write_classifier(
     out: Path, data: Path, *, arch: str = "resnet18", size: int = 32, seed: int = 0, synthetic: int = 0
 ) -> Path:

@@ -36,7 +36,9 @@ STUDY = {
     "fid": "{}/synthetic {}/rsna --features random --dims 64 --cache {}/cache --device cpu --out {}/fid",
     "augment": "--real {}/hands --synthetic {}/synthetic --percent 50 --out {}/arm",
     "train-classifier": "--data {}/arm --arch resnet18 --weights none --size 32 --epochs 1 --device cpu --out {}/run",
+    "predict": "{}/run --data {}/rsna --device cpu --out {}/predicted",
     "evaluate": "{}/run --device cpu --out {}/evaluation",
+    "export": "{}/arm --format webdataset --out {}/exported",
     "experiment": "--preset demo --out {}/study",
 }
 RUN = [name for name in STUDY if name != "experiment"]  # which the pipeline test runs
@@ -284,7 +286,7 @@ def test_a_value_of_another_type_is_wrong_usage(tmp_path: Path, flag: str, value
 
 INPUTS = {
     "prepare": "rsna", "train-gan": "data", "sample": "gan", "fid": "synthetic", "augment": "hands",
-    "train-classifier": "arm", "evaluate": "run",
+    "train-classifier": "arm", "predict": "run", "evaluate": "run", "export": "arm",
 }  # fmt: skip
 
 

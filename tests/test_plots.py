@@ -42,7 +42,7 @@ def test_svg_ids_are_unique_and_output_is_deterministic() -> None:
     ]
     subplots = [plots.Subplot("arm", [plots.Curve("seed 0", [0.0, 1.0], [0.0, 1.0])])] * 4
     drawings: dict[str, Callable[[], Figure]] = {
-        "forest": lambda: plots.draw_forest(rows, 0.02, "AUROC"),
+        "forest": lambda: plots.draw_forest(rows, 0.02, "AUROC", named_by="Arm"),
         "doses": lambda: plots.draw_doses({"normal": rows, "abnormal": rows}, {0.0: 0.8}, "Accuracy"),
         "roc": lambda: plots.draw_small_multiples(subplots, "x", "y", diagonal=True),
     }

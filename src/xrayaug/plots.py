@@ -158,8 +158,15 @@ def draw_doses(series: Mapping[str, Sequence[IntervalPoint]], reported: Mapping[
     return figure
 
 
-def draw_forest(rows: Sequence[IntervalPoint], margin: float, score: str) -> Figure:
-    """Draw a forest plot: differences with their intervals, a dot for every seed, and the equivalence margin."""
+def draw_forest(rows: Sequence[IntervalPoint], margin: float, score: str, *, named_by: str) -> Figure:
+    """Draw a forest plot: differences with their intervals, a dot for every seed, and the equivalence margin.
+
+    Args:
+        rows: one for each difference.
+        margin: of equivalence.
+        score: name of the score.
+        named_by: what the names of the rows are.
+    """
     figure = Figure(figsize=(FIGURE_INCHES[0], 1.7 + 0.42 * len(rows)), layout="constrained")
     axes = figure.subplots()
     axes.axvspan(-margin, margin, color="0.85", label=f"within ±{margin:g}: too small to matter")
@@ -177,7 +184,7 @@ def draw_forest(rows: Sequence[IntervalPoint], margin: float, score: str) -> Fig
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel(f"Difference in {score},\narm minus baseline")  # long names leave a narrow plot
-    axes.set_ylabel("Arm (percent added)")
+    axes.set_ylabel(named_by)
     axes.grid(axis="x", color="0.92")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,6 +1,8 @@
 """What a manifest says of an arm is read back, or refused."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +34,68 @@ def test_read_arm_returns_all_fields_of_an_arm() -> None:
 def test_an_absurd_arm_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ArtifactError, match=f"'result/arm/{next(iter(wrong))}' is"):
         arms.read_arm(artifact_saying(**wrong))
+
+
+def test_read_arm_returns_schedule_and_generator() -> None:
+    said = {"schedule": "synthetic-only", "baseline_images": 7, "generator": "mine"}
+    arm = arms.read_arm(artifact_saying(**said))
+    assert arm.settings == ArmSettings(1.0, 50.0, "normal", 3, None, "synthetic-only", "mine")
+    assert (arm.record, arm.baseline_images) == ({**ARM, "control": None, **said}, 7)
+    assert arms.read_arm(artifact_saying(schedule="pretrain")).settings.is_pretrained
+    assert arms.read_arm_of(Artifact(Path("set"), {"result": {}})) is arms.BASELINE
+
+
+@pytest.mark.parametrize("wrong", [{"schedule": "later"}, {"generator": 1}, {"baseline_images": 0}], ids=str)
+def test_an_absurd_schedule_or_generator_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ArtifactError, match=f"'result/arm/{next(iter(wrong))}' is"):
+        arms.read_arm(artifact_saying(**({"schedule": "synthetic-only", "baseline_images": 7} | wrong)))
+
+
+def test_what_all_arms_have_in_common_is_left_out() -> None:
+    def settings(*each: tuple[str | None, str]) -> list[ArmSettings]:
+        return [ArmSettings(1.0, 10.0, "normal", 3, None, generator=of, weights=start) for of, start in each]
+
+    assert (
+        arms.leave_out_common(settings((None, "none"), ("a", "none")))
+        == [ArmSettings(1.0, 10.0, "normal", 3, None)] * 2
+    )
+    several = settings((None, "none"), ("a", "none"), ("b", "imagenet"))
+    assert arms.leave_out_common(several) == several
+    assert [arms.name_arm(each) for each in several] == [
+        "10, from none", "10, of a, from none", "10, of b, from imagenet",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "10"),
+        ({"label": None}, "10, adding nothing"),
+        ({"schedule": "synthetic-only", "label": "mixed"}, "10 mixed, synthetic only"),
+        ({"schedule": "pretrain", "label": "mixed", "control": "shuffle"},
+         "10 mixed shuffle, synthetic only, then real"),
+        ({"schedule": "mixed-pretrain", "real_fraction": 0.5}, "10, then real, of 50% of the real images"),
+        ({"schedule": "pretrain", "control": "classical", "generator": "a"},
+         "10 classical, added images only, then real, of a"),
+    ],
+)  # fmt: skip
+def test_the_name_of_an_arm(changes: dict[str, Any], name: str) -> None:
+    assert arms.name_arm(replace(ArmSettings(1.0, 10.0, "normal", 3, None), **changes)) == name
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"real_fraction": 0.5}, {"percent": 20.0}, {"schedule": "pretrain"}, {"weights": "none"}, {"label": "abnormal"},
+     {"generator": "b"}, {"control": None}],
+    ids=str,
+)  # fmt: skip
+def test_a_control_is_equal_to_its_arm_in_all_else(changes: dict[str, Any]) -> None:
+    arm = ArmSettings(1.0, 10.0, "normal", 3, None, generator="a")
+    control = replace(arm, control="shuffle")
+    assert arms.is_control(control, arm)
+    assert arms.is_control(replace(control, control="duplicate", generator=None), arm)
+    assert not arms.is_control(replace(control, **changes), arm)
+    assert not arms.is_control(arm, control)
 
 
 def test_read_arm_returns_all_fields_of_a_control() -> None:

@@ -151,7 +151,9 @@ def write_arm(path: Path, *, real: Path, synthetic: Path | None = None) -> Path:
         dataset.write_index(directory, rows)
         return {"split_by": "patient"}
 
-    build_artifact(Augment(real=real, synthetic=synthetic, percent=0, out=path), "dataset", build)
+    build_artifact(
+        Augment(real=real, synthetic=(synthetic,) if synthetic else None, percent=0, out=path), "dataset", build
+    )
     return path
 
 

@@ -57,7 +57,7 @@ def test_a_verdict_has_its_difference_and_interval(judged: str, said: str) -> No
 
 def test_what_explains_an_effect_is_said() -> None:
     controls = [
-        ControlComparison("duplicate", "explains", verdict.CONTROL_SENTENCES["duplicate"], difference(0.001)),
+        ControlComparison("duplicate", "explains", verdict.explain_by_control("duplicate", "mixed"), difference(0.001)),
         ControlComparison("classical", "differs", "", difference(0.02)),
         ControlComparison("shuffle", "differs", "", difference(0.03)),
         ControlComparison("more-real", "differs", "", difference(-0.02)),

@@ -1,20 +1,22 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from builders import edit_manifest, grey, row, write_dataset
+from builders import edit_manifest, grey, row, write_dataset, write_external
 
-from xrayaug.data import dataset
+from xrayaug.data import dataset, phantoms
 from xrayaug.data.dataset import Dataset, Row
 from xrayaug.data.images.arrays import Pixels
+from xrayaug.data.images.stack import resize_bicubic
 from xrayaug.evaluation import checks as study_checks
 from xrayaug.evaluation.gather import facts
-from xrayaug.evaluation.gather.runs import Run
+from xrayaug.evaluation.gather.runs import Run, distinguish_arms, make_run
 from xrayaug.evaluation.results import Check
 from xrayaug.options import Augment, Copies, Sample, TrainClassifier, TrainGan
+from xrayaug.stages import augment
 from xrayaug.storage import artifacts, builder
 from xrayaug.storage.artifacts import Artifact
 
@@ -38,7 +40,7 @@ def run_on(
     settings["label"] = "normal" if settings["added"] else None
     builder.build_artifact(options, "classifier-run", lambda _: {"arm": settings})
     opened = Dataset(artifacts.open_artifact(data))
-    return Run(out.name, artifacts.open_artifact(out), opened, opened.select(split="test"))
+    return make_run(out.name, artifacts.open_artifact(out), opened)
 
 
 def make_gan(data: Path, out: Path, init: Path | None = None) -> Path:
@@ -65,13 +67,14 @@ def make_arm(home: Path, gan_data: Path, real: Path, init: Path | None = None, *
         dataset.write_index(directory, rows + drawn)
         return result
 
-    options = Augment(real=real, synthetic=home / "synthetic", percent=10, out=home / "arm")
+    options = Augment(real=real, synthetic=(home / "synthetic",), percent=10, out=home / "arm")
     builder.build_artifact(options, "dataset", augment)
     return home / "arm"
 
 
 def check_runs(runs: list[Run], *screenings: Artifact) -> dict[str, Check]:
-    return {check.name: check for check in study_checks.check_study(facts.gather_facts(runs, screenings))}
+    gathered = facts.gather_facts(distinguish_arms(runs), screenings)
+    return {check.name: check for check in study_checks.check_study(gathered)}
 
 
 def noise(count: int) -> Pixels:
@@ -311,3 +314,168 @@ def test_images_of_one_grey_level_are_no_copies_of_each_other(tmp_path: Path, bl
         pixels[[0, 5]] = 7
     check = check_runs([run_on(write_dataset(tmp_path / "data", rows, pixels=pixels), tmp_path / "run")])["patients"]
     assert check.passed is blank
+
+
+def make_arm_from(
+    home: Path, real: Path, *, sets: Sequence[Path], screenings: Sequence[Path] = (), percent: float = 100.0
+) -> Path:
+    """Make an arm of the real rows (one of them is normal and for training) and images of synthetic datasets."""
+    options = Augment(real=real, synthetic=tuple(sets), percent=percent, copies=tuple(screenings), out=home / "arm")
+    augment.run(options)
+    return home / "arm"
+
+
+def make_screening(synthetic: Path, real: Path, *quarantined: int) -> Path:
+    out = synthetic.with_name(f"copies-{synthetic.name}")
+    result = {"verdict": "pass", "quarantined": list(quarantined)}
+    builder.build_artifact(Copies(synthetic=synthetic, real=real, out=out), "copies", lambda _: result)
+    return out
+
+
+def check_arm(arm: Path, home: Path, *screenings: Artifact) -> dict[str, Check]:
+    return check_runs([run_on(arm, home / "run", percent=100.0, added=1)], *screenings)
+
+
+@pytest.mark.parametrize(
+    ("leaked", "expected"),
+    [("other", {"test": True, "validation": True}), ("sha4", {"test": False, "validation": True}),
+     ("sha2", {"test": True, "validation": False})],
+)  # fmt: skip
+def test_a_declared_dataset_is_followed_like_that_of_a_run(
+    real: Path, tmp_path: Path, leaked: str, expected: dict[str, bool]
+) -> None:
+    data = write_dataset(tmp_path / "declared", [row(patient="x", study="", sha256=leaked)])
+    made = write_external(tmp_path, learnt_from=data)
+    checks = check_arm(make_arm_from(tmp_path, real, sets=[made]), tmp_path)
+    assert {split: checks[f"generator, {split}"].passed for split in expected} == expected
+    assert "generator" not in checks
+    for split in expected:
+        assert checks[f"generator, {split}"].sentence.endswith(" (as declared by the user for ddpm)")
+    failure = study_checks.find_critical_failure(list(checks.values()))
+    assert failure == (checks["generator, test"] if not expected["test"] else None)
+
+
+def test_images_of_a_declared_dataset_that_are_not_for_training_were_not_seen(real: Path, tmp_path: Path) -> None:
+    rows = [row(patient="x", study="", sha256="other"), row(split="test", patient="y", study="", sha256="sha4")]
+    made = write_external(tmp_path, learnt_from=write_dataset(tmp_path / "declared", rows))
+    checks = check_arm(make_arm_from(tmp_path, real, sets=[made]), tmp_path)
+    assert checks["generator, test"].passed is True
+
+
+def test_a_patient_of_a_declared_dataset_is_found(real: Path, tmp_path: Path) -> None:
+    rows = [row(patient=real_rows()[-1].patient, study="", sha256="other")]
+    made = write_external(tmp_path, learnt_from=write_dataset(tmp_path / "declared", rows))
+    checks = check_arm(make_arm_from(tmp_path, real, sets=[made]), tmp_path)
+    assert "0 test images and 1 test patients" in checks["generator, test"].sentence
+    assert checks["generator, test"].passed is False
+
+
+def test_nothing_declared_is_unknown_and_never_a_yes(real: Path, tmp_path: Path) -> None:
+    made = write_external(tmp_path)
+    arm = make_arm_from(tmp_path, real, sets=[made], screenings=[make_screening(made, real)])
+    checks = check_arm(arm, tmp_path)
+    assert checks["generator"].passed is None
+    assert "nothing was declared of ddpm" in checks["generator"].sentence
+    assert not {"generator, test", "generator, validation"} & checks.keys()
+    assert checks["copies"].passed is None
+    assert "nothing was declared of ddpm" in checks["copies"].sentence
+
+
+def test_none_passes_as_declared_by_the_user(real: Path, tmp_path: Path) -> None:
+    made = write_external(tmp_path, learnt_from="none")
+    arm = make_arm_from(tmp_path, real, sets=[made], screenings=[make_screening(made, real)])
+    checks = check_arm(arm, tmp_path)
+    for name in ("generator, test", "generator, validation", "copies"):
+        assert checks[name].passed is True
+        assert checks[name].sentence.endswith(" (as declared by the user for ddpm)")
+
+
+def test_an_unknown_generator_keeps_the_check_of_a_known_one_from_passing(real: Path, tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "declared", [row(patient="x", study="", sha256="other")])
+    sets = [write_external(tmp_path / "a", learnt_from=data), write_external(tmp_path / "b", "vae")]
+    rows = [*real_rows(), row(patient="z", study="", file="z.png", sha256="z")]
+    larger = write_dataset(tmp_path / "larger", rows, pixels=noise(7))
+    checks = check_arm(make_arm_from(tmp_path, larger, sets=sets), tmp_path)
+    assert "vae" in checks["generator"].sentence
+    assert checks["generator, test"].passed is None
+    leaking = write_dataset(tmp_path / "leaking", [row(patient="x", study="", sha256="sha4")])
+    sets[0] = write_external(tmp_path / "c", learnt_from=leaking)
+    checks = check_arm(make_arm_from(tmp_path / "second", larger, sets=sets), tmp_path / "second")
+    assert checks["generator"].passed is None
+    assert checks["generator, test"].passed is False
+
+
+def test_a_declared_dataset_that_is_gone_makes_the_check_unknown(real: Path, tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "declared", [row(patient="x", study="", sha256="other")])
+    arm = make_arm_from(tmp_path, real, sets=[write_external(tmp_path, learnt_from=data)])
+    data.rename(tmp_path / "moved")
+    checks = check_arm(arm, tmp_path)
+    assert checks["generator"].passed is None
+    assert "declared" in checks["generator"].sentence
+    assert "generator, test" not in checks
+
+
+@pytest.mark.parametrize("learnt_from", [None, "none"])
+def test_a_synthetic_image_that_is_a_test_image_is_critical(
+    real: Path, tmp_path: Path, learnt_from: str | None
+) -> None:
+    made = write_external(tmp_path, learnt_from=learnt_from, sha256="sha4")
+    check = check_arm(make_arm_from(tmp_path, real, sets=[made]), tmp_path)["copies of test images"]
+    assert (check.passed, check.critical) == (False, True)
+    assert "of 1 synthetic images of ddpm, 1 equal a test image" in check.sentence
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_near_duplicate_of_a_test_image_is_critical(tmp_path: Path, *, turned: bool) -> None:
+    hands = np.stack([phantoms.draw_hand(np.random.default_rng(n), 64, 64, abnormal=False) for n in range(7)])
+    real = write_dataset(tmp_path / "real", real_rows(), pixels=hands[:6])
+    picture = np.rot90(hands[5]) // 2 + 40 if turned else hands[6]
+    made = write_external(tmp_path, pixels=resize_bicubic(np.ascontiguousarray(picture), (48, 48))[None])
+    check = check_arm(make_arm_from(tmp_path, real, sets=[made]), tmp_path)["copies of test images"]
+    assert check.passed is not turned
+    assert check.critical
+    assert ("1 are near duplicates" in check.sentence) is turned
+
+
+def test_small_images_are_compared_by_their_pixels_alone(real: Path, tmp_path: Path) -> None:
+    check = check_arm(make_arm_from(tmp_path, real, sets=[write_external(tmp_path)]), tmp_path)["copies of test images"]
+    assert check.passed is None
+    assert "too small" in check.sentence
+
+
+def test_sampled_images_have_no_check_of_copies_of_test_images(real: Path, tmp_path: Path) -> None:
+    gan_data = write_dataset(tmp_path / "gan-data", [row(patient="other", study="")])
+    assert "copies of test images" not in check_arm(make_arm(tmp_path, gan_data, real), tmp_path)
+
+
+def test_every_set_of_an_arm_must_be_screened(tmp_path: Path) -> None:
+    rows = [*real_rows(), row(patient="z", study="", file="z.png", sha256="z")]
+    real = write_dataset(tmp_path / "real", rows, pixels=noise(7))
+    sets = [write_external(tmp_path / name, name, learnt_from="none") for name in ("ddpm", "vae")]
+    screenings = [make_screening(each, real) for each in sets]
+    half = make_arm_from(tmp_path / "half", real, sets=sets, screenings=screenings[1:])
+    check = check_arm(half, tmp_path / "half")["copies"]
+    assert check.passed is None
+    assert "only 1 of 2 synthetic datasets" in check.sentence
+    opened = artifacts.open_artifact(screenings[0])
+    assert check_arm(half, tmp_path / "again", opened)["copies"].passed is True
+    whole = make_arm_from(tmp_path / "whole", real, sets=sets, screenings=screenings)
+    assert check_arm(whole, tmp_path / "whole")["copies"].passed is True
+
+
+def test_flagged_images_of_the_second_of_several_sets_are_counted(tmp_path: Path) -> None:
+    rows = [*real_rows(), row(patient="z", study="", file="z.png", sha256="z")]
+    real = write_dataset(tmp_path / "real", rows, pixels=noise(7))
+    sets = [write_external(tmp_path / name, name, learnt_from="none") for name in ("ddpm", "vae")]
+    screenings = [make_screening(sets[0], real), make_screening(sets[1], real, 0)]
+    arm = make_arm_from(tmp_path, real, sets=sets, screenings=screenings[:1])
+    check = check_arm(arm, tmp_path, artifacts.open_artifact(screenings[1]))["copies"]
+    assert check.passed is False
+    assert check.sentence.startswith("1 synthetic images that the screening of --copies flagged")
+    options = Augment(
+        real=real, synthetic=tuple(sets), copies=tuple(screenings), keep_copies=True, percent=100, out=tmp_path / "kept"
+    )
+    augment.run(options)
+    check = check_arm(tmp_path / "kept", tmp_path / "kept-run")["copies"]
+    assert check.passed is False
+    assert check.sentence.startswith("1 synthetic images that screening flagged")

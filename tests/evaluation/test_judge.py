@@ -11,8 +11,8 @@ from sklearn import metrics
 
 from xrayaug.data.arms import ArmSettings
 from xrayaug.evaluation import results, verdict
-from xrayaug.evaluation.checks import ArmFacts, GeneratorFacts, Overlap, ScreeningFacts, StudyFacts
-from xrayaug.evaluation.judge import judge
+from xrayaug.evaluation.checks import ArmFacts, GeneratorFacts, Overlap, ScreeningFacts, StudyFacts, check_study
+from xrayaug.evaluation.judge import SetPredictions, judge
 from xrayaug.evaluation.predictions import RunInfo, RunPredictions
 from xrayaug.evaluation.results import HALF, Evaluation
 from xrayaug.options import Evaluate
@@ -37,7 +37,7 @@ FACTS = StudyFacts(
     settings=[{"lr": "0.0001"}],
     real_image_differences=(),
     screening=ScreeningFacts(1, 1, 0),
-    arms=[ArmFacts(name, 0.5, 100, SEEDS) for name in ARMS],
+    arms=[ArmFacts(name, 0.5, [100], SEEDS) for name in ARMS],
     resolutions=(),
 )
 
@@ -67,15 +67,10 @@ def judge_arms(errors: int, facts: StudyFacts = FACTS, groups: dict[str, Sequenc
     """Judge a baseline that is wrong for 60 images, and an arm that is wrong for `errors`."""
     by = "device" if groups else None
     options = Evaluate(runs=(Path("run"),), out=Path("out"), metric="accuracy", per="image", resamples=200, by=by)
-    return judge(
-        options,
-        [*predict("0", 60), *predict("10", errors)],
-        audits=[],
-        facts=facts,
-        test=results.TestSet(IMAGES, IMAGES, IMAGES // 2, IMAGES // 2),
-        split_by="patient",
-        groups=groups or {},
-    )
+    sizes = results.TestSet(IMAGES, IMAGES, IMAGES // 2, IMAGES // 2)
+    predicted = [*predict("0", 60), *predict("10", errors)]
+    tested = SetPredictions("own", predicted, check_study(facts), sizes, groups or {})
+    return judge(options, tested, audits=[], split_by="patient")
 
 
 @pytest.mark.parametrize(("errors", "expected"), [(10, verdict.HELPS), (140, verdict.HURTS), (60, verdict.EQUIVALENT)])

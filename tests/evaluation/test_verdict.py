@@ -103,15 +103,15 @@ def test_a_shifted_prior_does_not_explain_other_differences(
 def test_a_control_explains_an_effect_of_the_same_sign(
     arm_effect: Estimate | None, control_effect: Estimate | None, difference: Estimate | None, relation: str
 ) -> None:
-    compared = verdict.compare_with_control("duplicate", arm_effect, control_effect, difference)
+    compared = verdict.compare_with_control("duplicate", "mixed", arm_effect, control_effect, difference)
     assert compared.relation == relation
-    assert (compared.sentence == verdict.CONTROL_SENTENCES["duplicate"]) == (relation == "explains")
+    assert (compared.sentence == "adding duplicates of real images has the same effect") == (relation == "explains")
 
 
 @pytest.mark.parametrize(("difference", "direction"), [(0.05, "higher"), (-0.05, "lower")])
 def test_an_arm_that_differs_from_a_control_scores_higher_or_lower(difference: float, direction: str) -> None:
     effects = estimate(0.05, 0.01), estimate(0.05 - difference, 0.01)
-    compared = verdict.compare_with_control("duplicate", *effects, estimate(difference, 0.01))
+    compared = verdict.compare_with_control("duplicate", "mixed", *effects, estimate(difference, 0.01))
     assert compared.relation == "differs"
     assert direction in compared.sentence
     assert "'duplicate'" in compared.sentence

@@ -46,6 +46,12 @@ COMMANDS = {
     "train-classifier": ["train-classifier", "--data", "../augment/out", *CLASSIFIER, *EVERY_STEP],
     "train-classifier-1": ["train-classifier", "--data", "../augment/out", "--seed", "1", *CLASSIFIER],
     "evaluate": ["evaluate", "../train-classifier/out", "../train-classifier-1/out"],
+    "predict": [
+        *("predict", "../train-classifier/out", "../train-classifier-1/out", "--data", "../phantom/out"),
+        *("--workers", "1", *EVERY_STEP),
+    ],
+    "export": ["export", "../augment/out", "--format", "imagefolder"],
+    "shards": ["export", "../augment/out", "--format", "webdataset", "--shard-size", "7"],
     "phantom": [*PHANTOM, "1", "--layout", "mura"],
     "phantom-2": [*PHANTOM, "2", "--layout", "mura"],
     "rsna": [*PHANTOM, "1", "--layout", "rsna"],
@@ -54,7 +60,7 @@ COMMANDS = {
     "experiment-fid": [*STUDY, "--features", "random", *EVERY_STEP],
 }
 SINGLE_COMMANDS = ("prepare", "train-gan", "sample", "rejection", "fid", "copies", "augment", "classical",
-                   "train-classifier", "evaluate", "phantom")  # fmt: skip
+                   "train-classifier", "predict", "evaluate", "export", "shards", "phantom")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def build_sets(root: Path) -> tuple[Path, Path]:
         arm = {"percent": 100.0, "real_fraction": 1.0, "label": "normal", "added": 2, "real": 2}
         return {"split_by": "patient", "arm": arm}
 
-    build_artifact(Augment(real=real, synthetic=drawn, percent=100, out=root / "arm"), "dataset", build)
+    build_artifact(Augment(real=real, synthetic=(drawn,), percent=100, out=root / "arm"), "dataset", build)
     return real, root / "arm"
 
 
@@ -155,7 +155,7 @@ def screening(root: Path) -> Reader:
     given: dict[str, Any] = {"real": real, "synthetic": root / "drawn", "percent": 100}
     result = {"verdict": "pass", "quarantined": [1]}
     build_artifact(Copies(synthetic=root / "drawn", real=real, out=root / "copies"), "copies", lambda _: result)
-    options = Augment(**given, copies=root / "copies", out=root / "screened")
+    options = Augment(**given, copies=(root / "copies",), out=root / "screened")
     return Reader([root / "copies" / MANIFEST], lambda _: augment.plan(options), text=True, put=seal_again)
 
 

@@ -21,8 +21,8 @@ from faults.specimens import COMMANDS, Reference, References
 
 STOPPED, INTERRUPTED = 75, 130
 SOON = 10.0  # seconds, on a loaded machine
-NAMES = ("train-gan", "train-classifier", "prepare", "sample", "rejection", "fid", "copies", "evaluate", "experiment",
-         "phantom-2", "augment")  # fmt: skip
+NAMES = ("train-gan", "train-classifier", "prepare", "sample", "rejection", "fid", "copies", "predict", "evaluate",
+         "experiment", "phantom-2", "augment", "export", "shards")  # fmt: skip
 
 
 def check_stopped(ended: Ended, code: int = STOPPED) -> None:

@@ -15,7 +15,7 @@ from xrayaug import cli
 from xrayaug.data import arms
 from xrayaug.errors import UsageError
 from xrayaug.networks.gans import dcgan
-from xrayaug.options import COMMANDS, Experiment, Phantom, Prepare, TrainClassifier, TrainGan
+from xrayaug.options import COMMANDS, Augment, Experiment, Phantom, Prepare, TrainClassifier, TrainGan
 from xrayaug.options.base import Command, Role, flag_name, format_value, parse_numbers, parse_pair, parse_words
 from xrayaug.options.choices import Control
 from xrayaug.options.recipes import Recipe
@@ -129,9 +129,10 @@ def test_an_option_has_the_same_type_in_all_commands() -> None:
     found: dict[str, set[Any]] = {}
     for command, field in FIELDS:
         of = kind(command, field)
-        is_text = of in (str, Path, Literal)
+        is_text = of in (str, Path, Literal, tuple[Path, ...])  # a path is a list of one
         found.setdefault(field.name, set()).add("text" if is_text else of)
-    assert {name: kinds for name, kinds in found.items() if len(kinds) > 1} == {}
+    differing = {name: kinds for name, kinds in found.items() if len(kinds) > 1}
+    assert differing == {"synthetic": {bool, "text"}}  # in `prepare` it says what the images are
 
 
 def test_the_options_of_all_commands_are_declared_once() -> None:
@@ -237,8 +238,12 @@ def test_a_list_of_numbers() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_identity_holds_the_settings_and_inputs_the_paths(command: type[Command]) -> None:
-    # --views is a setting with --train head alone.
-    made = command(**set_every_option(command) | ({"train": "head"} if command is TrainClassifier else {}))
+    # --views is a setting with --train head alone, and --shares if they differ.
+    changes: dict[type[Command], dict[str, Any]] = {
+        TrainClassifier: {"train": "head"},
+        Augment: {"shares": (1.0, 2.0)},
+    }
+    made = command(**set_every_option(command) | changes.get(command, {}))
     of_role = {role: {field.name for field in made.option_fields() if field.metadata["role"] is role} for role in Role}
     assert set(made.identity()) == of_role[Role.SETTING]
     assert {name.split("/")[0] for name in made.inputs()} >= of_role[Role.INPUT]

@@ -428,8 +428,9 @@ def test_a_real_set_given_as_synthetic_adds_nothing(arm: Callable[..., Dataset],
 
 def test_a_folder_of_another_generator_s_images_is_refused(arm: Callable[..., Dataset], tmp_path: Path) -> None:
     write_png(tmp_path / "made" / "seed0001.png", grey(1)[0])
-    with pytest.raises(DataError, match="other generators"):
+    with pytest.raises(DataError, match="folder of images") as refused:
         arm(10, synthetic=tmp_path / "made")
+    assert refused.value.hint.startswith(f"xrayaug prepare --synthetic --input {tmp_path / 'made'} ")
 
 
 def test_a_set_without_training_images_is_refused(tmp_path: Path) -> None:
@@ -450,7 +451,7 @@ def test_a_missing_set_is_explained(sets: Path, tmp_path: Path) -> None:
 
 
 def test_a_plan_writes_nothing(sets: Path, tmp_path: Path) -> None:
-    options = Augment(real=sets / "real", synthetic=sets / "synthetic", percent=10, out=tmp_path / "arm")
+    options = Augment(real=sets / "real", synthetic=(sets / "synthetic",), percent=10, out=tmp_path / "arm")
     planned = augment.plan(options)
     assert list(tmp_path.iterdir()) == []
     assert planned == augment.run(options) == open_artifact(tmp_path / "arm").result

@@ -13,8 +13,7 @@ from sklearn import metrics
 
 from xrayaug.data import dataset
 from xrayaug.errors import ArtifactError, DataError, UsageError, VerdictError, WeightsError
-from xrayaug.evaluation import verdict
-from xrayaug.evaluation.gather import inputs
+from xrayaug.evaluation import predictions, verdict
 from xrayaug.evaluation.report import page
 from xrayaug.networks import pretrained
 from xrayaug.options import Evaluate
@@ -407,7 +406,7 @@ def test_a_column_that_makes_no_groups_is_refused(
     column: str,
     complaint: str,
 ) -> None:
-    monkeypatch.setattr(inputs, "MAX_GROUPS", 4)
+    monkeypatch.setattr(predictions, "MAX_GROUPS", 4)
     with pytest.raises(DataError, match=complaint):
         evaluate.run(options(runs[:1], tmp_path / "out", by=column))
     assert "warning" not in capsys.readouterr().err  # of the single seed

@@ -120,7 +120,7 @@ def test_the_thesiss_numbers(parsed: list[Command]) -> None:
         (OUT / "rsna", OUT / "mura", "inception", "2048"),
     ]
     assert [(arm.percent, arm.real, arm.synthetic, arm.real_fraction) for arm in of(Augment, commands)] == [
-        (percent, OUT / "mura", OUT / "synthetic", 1.0) for percent in (0, 10, 50, 100)
+        (percent, OUT / "mura", (OUT / "synthetic",), 1.0) for percent in (0, 10, 50, 100)
     ]
     for run in of(TrainClassifier, commands):
         assert (run.arch, run.weights, run.size, run.batch_size) == ("densenet169", "imagenet", 224, 8)
@@ -236,7 +236,7 @@ def test_copies_are_screened_for_where_it_is_asked(parsed: list[Command]) -> Non
     (screened,) = of(Copies, commands)
     assert names.index("sample") < names.index("copies") < names.index("augment")
     assert (screened.synthetic, screened.real, screened.features) == (OUT / "synthetic", OUT / "rsna", "random")
-    assert {arm.copies for arm in of(Augment, commands)} == {OUT / "copies"}
+    assert {arm.copies for arm in of(Augment, commands)} == {(OUT / "copies",)}
     assert not of(Copies, planning.plan(thesis()).commands)
 
 
@@ -272,7 +272,7 @@ def test_every_dose_has_its_controls_and_every_fraction_its_baseline(parsed: lis
 def test_low_resolution_is_a_control_of_every_dose(parsed: list[Command]) -> None:
     given = [arm for arm in of(Augment, read(thesis(controls=("low-resolution",)), parsed)) if arm.control]
     assert [(arm.out.name, arm.control, arm.synthetic) for arm in given] == [
-        (f"arm-{percent}-low-resolution", "low-resolution", OUT / "synthetic") for percent in (10, 50, 100)
+        (f"arm-{percent}-low-resolution", "low-resolution", (OUT / "synthetic",)) for percent in (10, 50, 100)
     ]
 
 

@@ -27,6 +27,7 @@ from xrayaug.runtime.stopping import Interval
 from xrayaug.stages import augment, train_classifier
 from xrayaug.storage import artifacts
 from xrayaug.training import classifier_training, losses
+from xrayaug.training.seed_group import SeedGroup
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
 
@@ -201,7 +202,7 @@ def arms(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory) ->
     for name in ("baseline", "arm", *OF_ALL_REAL):
         control: Any = name if name in OF_ALL_REAL else None
         percent = 0 if name == "baseline" else 100
-        augment.run(Augment(real=real, synthetic=synthetic, percent=percent, control=control, out=home / name))
+        augment.run(Augment(real=real, synthetic=(synthetic,), percent=percent, control=control, out=home / name))
     normal: dict[str, Any] = {"label": "normal", "control": "reweight", "out": home / "normal"}
     augment.run(Augment(real=real, percent=100, **normal))
     return {path.name: path for path in home.iterdir()}
@@ -379,7 +380,7 @@ def test_it_starts_from_a_weights_file(arm: Path, tmp_path: Path) -> None:
 
 def plain_losses(arm: Path, given: TrainClassifier) -> list[float]:
     """Return the losses of a plain loop over the same batches, as the reference."""
-    training_data = train_classifier.SeedGroup(given, torch.device("cpu")).training_data
+    training_data = SeedGroup(given, torch.device("cpu"), lambda *_: {}).training_data
     training = classifier_training.ClassifierTrainer(given, torch.device("cpu"), arm.parent / "plain", training_data)
     network = training.network.to(memory_format=torch.contiguous_format).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=given.recipe.lr)

@@ -142,8 +142,8 @@ def test_inputs_that_changed_came_or_went_are_named(tmp_path: Path) -> None:
         build_artifact(phantom(path, seed=seed), "dataset", build)
     build_artifact(Augment(real=real, percent=0, out=out), "dataset", build)
     with pytest.raises(OutputError, match=r"input real .*; input synthetic "):
-        build_artifact(Augment(real=other, synthetic=synthetic, percent=0, out=out), "dataset", never)
-    build_artifact(Augment(real=real, synthetic=synthetic, percent=0, out=out, overwrite=True), "dataset", build)
+        build_artifact(Augment(real=other, synthetic=(synthetic,), percent=0, out=out), "dataset", never)
+    build_artifact(Augment(real=real, synthetic=(synthetic,), percent=0, out=out, overwrite=True), "dataset", build)
     with pytest.raises(OutputError, match="input synthetic is no longer given"):
         build_artifact(Augment(real=real, percent=0, out=out), "dataset", never)
 

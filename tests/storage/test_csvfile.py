@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from peak import peak_of
 
 from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.storage import csvfile
@@ -195,3 +196,39 @@ def test_a_header_is_cut_between_characters(tmp_path: Path) -> None:
     line = "é" * 40 + ",1\n"
     path = write(tmp_path, ("größe,label\n" + line * (csvfile.HEAD_BYTES // len(line.encode()) + 2)).encode())
     assert csvfile.read_header(path) == ("größe", "label")
+
+
+def test_iterate_yields_the_header_alone_and_then_so_many_lines(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text('a,b\n1,2\n\n3,"4\n5"\n6,7\n', encoding="utf-8")
+    chunks = list(csvfile.iterate(file, 2))
+    assert chunks == [([1], [["a", "b"]]), ([2, 5], [["1", "2"], ["3", "4\n5"]]), ([6], [["6", "7"]])]
+    assert [line.cells for line in csvfile.read_lines(file)] == [tuple(row) for _, rows in chunks for row in rows]
+
+
+def test_iterate_takes_memory_for_its_lines_only(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    peaks = []
+    for lines in (20_000, 80_000):
+        file.write_text("a,b\n" + "name of some length,0.123456\n" * lines, encoding="utf-8")
+        peaks.append(peak_of(lambda: [len(rows) for _, rows in csvfile.iterate(file, 1000)]))
+    assert peaks[1] < 1.3 * peaks[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\n\n", "is empty"),
+        (b"a,b\n1\n", "line 2 has 1 cells"),
+        (b"a,b\n1,2,3\n", "line 2 has 3 cells"),
+        (b'a,b\n1,"2\n', "is no CSV file"),
+        (b"a,b\n1,\xff\n", "is no CSV file"),
+        (b"PK\x03\x04", "is a workbook"),
+    ],
+)
+def test_iterate_refuses_what_is_no_csv_file(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "list.csv"
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        list(csvfile.iterate(file, 10))

@@ -12,13 +12,13 @@ from xrayaug.errors import UsageError
 from xrayaug.options import Experiment, Phantom, Prepare
 from xrayaug.stages import phantom, prepare
 from xrayaug.stats.power import PowerAnalysis
-from xrayaug.studies import planning
+from xrayaug.studies import planned_images, planning
 
 
 def estimate_power(options: Experiment) -> PowerAnalysis | None:
     """Return the power analysis of a study on the images that its plan knows."""
     study, settings = planning.plan(options), planning.resolve_settings(options)
-    return planning.estimate_power(study, settings, planning.list_images(study, settings))
+    return planned_images.estimate_power(study, settings, planned_images.list_images(study, settings))
 
 
 def graph(**changes: object) -> dict[str, set[str]]:
@@ -107,16 +107,131 @@ def test_the_images_of_phantoms_that_are_still_to_be_drawn_are_known(tmp_path: P
         replace(each, count=40, height=40) if isinstance(each, Phantom) else each for each in study.commands
     ]  # fmt: skip
     study = replace(study, commands=small)
-    planned = [image.row for image in planning.list_images(study, settings)]
+    planned = [image.row for image in planned_images.list_images(study, settings)]
     phantom.run(next(each for each in small if isinstance(each, Phantom)))
-    listed = [image.row for image in planning.list_images(study, settings)]
+    listed = [image.row for image in planned_images.list_images(study, settings)]
     for each in small:
         if isinstance(each, Prepare) and each.out == settings.classifier_data:
             prepare.run(replace(each, size=32))
-    made = [image.row for image in planning.list_images(study, settings)]
+    made = [image.row for image in planned_images.list_images(study, settings)]
     assert len(made) == 40
     facts = [
         [(each.file, each.split, each.label, each.patient, each.study) for each in rows]
         for rows in (planned, listed, made)
     ]
     assert facts[0] == facts[1] == facts[2]
+
+
+def lines(**changes: object) -> dict[str, str]:
+    """Return the command lines of a study by the names of what they make."""
+    study = planning.plan(Experiment(**{**STUDY, "out": Path("s"), **changes}))
+    return {command.out.name: command.command_line() for command in study.commands}
+
+
+def test_several_generators_are_trained_and_compared_in_one_study() -> None:
+    given: dict[str, Any] = {"gan_arch": ("cgan", "acgan"), "percents": (0.0, 50.0), "seeds": 1, "screen": True}
+    found = graph(**given, controls=("duplicate", "shuffle"))
+    assert found["gan"] == found["gan-acgan"] == {"rsna"}
+    assert found["synthetic-acgan"] == {"gan-acgan"}
+    assert found["copies-acgan"] == {"synthetic-acgan", "rsna"}
+    assert found["fid-synthetic-acgan-rsna"] == {"synthetic-acgan", "rsna"}
+    assert found["arm-50"] == {"mura", "synthetic", "copies"}
+    assert found["arm-50-acgan"] == found["arm-50-shuffle-acgan"] == {"mura", "synthetic-acgan", "copies-acgan"}
+    assert found["classifier-50-acgan-seed-0"] == {"arm-50-acgan"}
+    runs = {name for name in found if name.startswith("classifier")}
+    measured = {name for name in found if name.startswith("fid")}
+    assert found["evaluation"] == runs | measured
+    first = {name: line for name, line in lines(**given | {"gan_arch": ("cgan",)}).items() if name != "evaluation"}
+    assert first.items() <= lines(**given).items(), "a generator is added to a study that is complete"
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_shared"),
+    [
+        ({}, True),
+        ({"screen": True}, False),  # which may leave out other labels of one generator than of the other
+        ({"screen": True, "labels": ("normal",)}, True),
+        ({"gan_arch": ("cgan", "dcgan")}, False),
+        ({"gan_arch": ("dcgan", "dcgan-plus"), "screen": True}, True),
+    ],
+)
+def test_a_control_of_real_images_is_that_of_all_generators_that_draw_the_same_labels(
+    changes: dict[str, Any], is_shared: bool
+) -> None:
+    found = lines(**{"gan_arch": ("cgan", "acgan"), "percents": (0.0, 50.0), "controls": ("duplicate",), **changes})
+    duplicates = {name: line for name, line in found.items() if name.startswith("arm") and "duplicate" in name}
+    assert len(duplicates) == (1 if is_shared else 2)
+    assert all(("--generator" in line) is not is_shared for line in duplicates.values())
+
+
+PRETRAINING: dict[str, Any] = {
+    "gan_arch": ("cgan",), "percents": (0.0, 50.0), "seeds": 1, "schedules": ("mixed", "pretrain"),
+    "classifier_epochs": 5,
+}  # fmt: skip
+
+
+def test_pretraining_is_followed_by_training_on_the_real_images() -> None:
+    found = graph(**PRETRAINING, controls=("duplicate", "reweight"), real_fractions=(0.5,))
+    assert found["arm-50-only-real-0.5"] == found["arm-50-duplicate-only-real-0.5"] == {"mura", "synthetic"}
+    assert found["classifier-50-only-real-0.5-seed-0"] == {"arm-50-only-real-0.5"}
+    second = "classifier-50-pretrain-real-0.5-seed-0"
+    assert found[second] == {"arm-0-real-0.5", "classifier-50-only-real-0.5-seed-0"}
+    control = "classifier-50-duplicate-pretrain-real-0.5-seed-0"
+    assert found[control] == {"arm-0-real-0.5", "classifier-50-duplicate-only-real-0.5-seed-0"}
+    assert found["evaluation"] >= {second, control}
+    assert (
+        not {"classifier-50-only-real-0.5-seed-0", "classifier-50-duplicate-only-real-0.5-seed-0"}
+        & (found["evaluation"])
+    )
+    assert "arm-50-reweight-real-0.5" in found
+    assert "arm-50-reweight-only-real-0.5" not in found
+    alone = graph(**PRETRAINING | {"schedules": ("synthetic-only", "pretrain")})
+    assert alone["evaluation"] >= {"classifier-50-only-seed-0", "classifier-50-pretrain-seed-0"}
+    assert "arm-50" not in alone
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_two_phases_share_the_epochs_of_a_budget_of_steps(side_by_side: bool) -> None:
+    given = PRETRAINING | {"side_by_side": side_by_side, "seeds": 2}
+    found = lines(**given, budget="steps")
+    name = "{seed}" if side_by_side else "1"
+    assert "--epochs 2 " in found[f"pretraining-50-only-seed-{name}"]
+    second = found[f"classifier-50-pretrain-seed-{name}"]
+    assert "--epochs 3 " in second
+    assert f"pretraining-50-only-seed-{name}" in second
+    assert graph(**given, budget="steps")[f"classifier-50-pretrain-seed-{name}"] == {
+        "arm-0", f"pretraining-50-only-seed-{name}",
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="shares the epochs between two phases"):
+        lines(**given | {"classifier_epochs": 1}, budget="steps")
+    in_full = lines(**given, budget="epochs")
+    assert all("--epochs 5 " in line for name, line in in_full.items() if name.startswith("classifier"))
+
+
+def test_arms_are_counted_as_they_are_compared() -> None:
+    cases: list[tuple[dict[str, Any], int]] = [
+        ({}, 2),
+        ({"schedules": ("pretrain",)}, 1),
+        ({"controls": ("duplicate",)}, 2),
+        ({"gan_arch": ("cgan", "acgan"), "schedules": ("mixed", "synthetic-only", "pretrain")}, 6),
+    ]
+    for changes, comparisons in cases:
+        study = planning.plan(Experiment(**{**STUDY, **PRETRAINING, "out": Path("s"), **changes}))
+        assert study.count_comparisons() == comparisons
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"real_fractions": (1.0, 0.0)}, "--real-fractions is 0.*"),
+        ({"gan_arch": ("dcgan",)}, "--schedules pretrain needs a generator of both labels, and dcgan draws one"),
+        ({"gan_arch": ("cgan", "projected")}, "projected draws one"),
+        ({"labels": ("normal", "balance")}, "--schedules pretrain needs images of both labels"),
+        ({"percents": (50.0,)}, "goes on with the real images alone, which are the arm of 0 percent"),
+    ],
+)
+def test_schedules_that_cannot_be_are_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        lines(**{**PRETRAINING, **changes})
+    conditional = lines(**PRETRAINING | {"gan_arch": ("cgan", "projected")}, conditional=True)
+    assert "--conditional" in conditional["gan-projected"]

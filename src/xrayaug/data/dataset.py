@@ -2,7 +2,7 @@
 
 `index.csv` has one row per image; its column `image` names the array: `images.npy` for the dataset's own,
 `real/images.npy` for that of the input which the manifest calls `real` (an arm copies no pixels),
-`real/real/images.npy` for an arm made from an arm.
+`real/real/images.npy` for an arm made from an arm, `synthetic/1/images.npy` for the second of several inputs.
 """
 
 import csv
@@ -201,6 +201,21 @@ def reference_row(row: Row, input_name: str, **changes: Any) -> Row:
     return replace(row, image=sys.intern(f"{input_name}/{row.image}"), **changes)  # share one string among all rows
 
 
+def split_array_name(artifact: Artifact, name: str) -> tuple[str, str]:
+    """Return the input of a dataset that the array of this name belongs to, and the name of the array in that input.
+
+    `synthetic/images.npy` gives `("synthetic", "images.npy")`, `synthetic/1/images.npy` of an arm with several such
+    inputs `("synthetic/1", "images.npy")`. The first is empty for an array of the dataset's own.
+    """
+    if "/" not in name:
+        return "", name
+    owner, _, rest = name.partition("/")
+    if owner not in artifact.manifest["inputs"] and "/" in rest:
+        number, _, rest = rest.partition("/")
+        owner = f"{owner}/{number}"
+    return owner, rest
+
+
 def check_splits(rows: Iterable[Row], *, split_by: str) -> None:
     """Check that the splits allow a valid evaluation.
 
@@ -335,10 +350,9 @@ def _map_array(artifact: Artifact, name: str, cache: Path | None) -> Pixels:
     Raises:
         ArtifactError: there is no such array, or it changed.
     """
-    *borrowed_from, file = name.split("/")
-    if file != IMAGES or any(part not in artifact.manifest["inputs"] for part in borrowed_from[:1]):
+    owner, rest = split_array_name(artifact, name)
+    if name.rpartition("/")[2] != IMAGES or (owner and owner not in artifact.manifest["inputs"]):
         raise ArtifactError(f"{artifact.path / INDEX} names '{name}', which is no array of its own or of an input")
-    if borrowed_from:
-        borrowed_of = artifact.open_input(borrowed_from[0], "dataset", hash_later=cached_files(cache))
-        return _map_array(borrowed_of, name.partition("/")[2], cache)
+    if owner:
+        return _map_array(artifact.open_input(owner, "dataset", hash_later=cached_files(cache)), rest, cache)
     return map_images(local_cache.cached_path(artifact, IMAGES, cache))

@@ -11,10 +11,17 @@ from xrayaug.runtime.console import Table
 from xrayaug.storage.artifacts import Result
 
 MAX_WORDS_SHOWN = 20  # words of a label column in a table
+PROVENANCE_NOTES = {
+    "declared": "declared by the user: the generator was trained on the training images of --learnt-from",
+    "none": "declared by the user: the generator saw no image of this study",
+    "unknown": "what the generator was trained on is unknown, so leaks cannot be excluded; --learnt-from declares it",
+}
 
 
 def summarize(options: Prepare, source: str, rows: list[Row], patients_unknown: int) -> Result:
     """Return the counts of a dataset's images, studies and patients; warn of patients in several splits.
+
+    Synthetic images have no studies and patients; their generator is described instead.
 
     Args:
         options: the options of prepare.
@@ -25,6 +32,15 @@ def summarize(options: Prepare, source: str, rows: list[Row], patients_unknown: 
     Raises:
         DataError: the splits are not valid (see `dataset.check_splits`).
     """
+    if options.synthetic:
+        return {
+            "source": source,
+            "images": len(rows),
+            "size": options.size,
+            "split_by": options.split_by,
+            "counts": dataset.count_images(rows),
+            "generator": {"name": options.generator_name, "learnt_from": options.provenance},
+        }
     leaking = dataset.count_leaking_patients(rows)
     if leaking and options.split_by == "image":
         console.warning(f"--split-by image: {leaking} patients are in more than one split, so scores will be too high")
@@ -70,9 +86,15 @@ def _count_by_part(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
 
 
 def tables(result: Result) -> list[Table]:
-    """Return tables of a result of prepare: the label words, and the thesis's Tables 1 to 3 for this dataset."""
+    """Return tables of a result of prepare: the label words, and the thesis's Tables 1 to 3 for this dataset.
+
+    For synthetic images there is one table instead of the three.
+    """
+    words = [_table_of_words(result)] if result["labels"] else []
+    if "generator" in result:
+        return [*words, _table_of_synthetic_images(result)]
     return [
-        *([_table_of_words(result)] if result["labels"] else []),
+        *words,
         _table_by_part("Table 1: studies", result["studies_by_part"]),
         _table_by_part("Table 2: images", result["images_by_part"]),
         _table_of_splits(result),
@@ -91,6 +113,15 @@ def _table_of_words(result: Result) -> Table:
     if result["columns"]:
         notes.append("columns: " + ", ".join(f"{role} '{title}'" for role, title in result["columns"].items()))
     return Table("Labels as they were read", ("Word", "Count", "Label"), rows, notes)
+
+
+def _table_of_synthetic_images(result: Result) -> Table:
+    counts, generator = result["counts"].get("train", {}), result["generator"]
+    rows = [
+        (generator["name"], *(f"{counts.get(label, 0):,}" for label in LABELS), f"{result['images']:,}"),
+    ]
+    notes = [PROVENANCE_NOTES[generator["learnt_from"]], f"{result['skipped']:,} files skipped"]
+    return Table("Synthetic images", ("Generator", "Normal", "Abnormal", "Total"), rows, notes)
 
 
 def _table_by_part(title: str, parts: dict[str, dict[str, int]]) -> Table:

@@ -72,7 +72,7 @@ def report(rows: Sequence[Row], duplicate_groups: NearDuplicates, options: Prepa
     for groups, how in zip(
         groups_by_evidence, ("names", "content, whatever their compression, size, brightness and turns"), strict=True
     ):
-        _warn_of_groups(groups, how, drawn_whole=options.split_by == "patient")
+        _warn_of_groups(groups, how, options)
     together = DisjointSets(len(rows))
     for first, *others in duplicate_groups.groups:
         for other in others:
@@ -116,12 +116,17 @@ def _groups_of_different_pixels(rows: Sequence[Row], groups: list[list[int]]) ->
     return [group for group in row_groups if len({row.sha256 for row in group}) > 1]
 
 
-def _warn_of_groups(groups: list[list[Row]], evidence: str, *, drawn_whole: bool) -> None:
+def _warn_of_groups(groups: list[list[Row]], evidence: str, options: Prepare) -> None:
     if groups:
         first, second = groups[0][:2]
         count = f"{sum(map(len, groups))} images are near copies of {len(groups)} pictures by their {evidence}"
-        whole = "a split that is drawn takes all of them or none" if drawn_whole else "--split-by image may part them"
-        console.warning(f"{count}, such as {first.file} and {second.file}; {whole}")
+        if options.synthetic:
+            consequence = "the generator may repeat itself"
+        elif options.split_by == "patient":
+            consequence = "a split that is drawn takes all of them or none"
+        else:
+            consequence = "--split-by image may part them"
+        console.warning(f"{count}, such as {first.file} and {second.file}; {consequence}")
 
 
 def _warn_of_unconfirmed(rows: Sequence[Row], pairs: Sequence[tuple[int, int]]) -> None:

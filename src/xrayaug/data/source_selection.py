@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from xrayaug.data import sources
+from xrayaug.data import raw_rows, sources
 from xrayaug.data.parsing import directories, list_files, non_images
 from xrayaug.data.sources import Listing
 from xrayaug.errors import InputError, UsageError
@@ -34,6 +34,8 @@ def list_images(options: Prepare) -> tuple[str, Listing]:
     if not listing.records:
         reason = f"; the first left out: {': '.join(listing.skipped[0])}" if listing.skipped else ""
         raise InputError(f"{options.input} holds no images of a '{name}' set{reason}", "check --input and --source")
+    if options.synthetic:
+        raw_rows.check_synthetic_splits(listing.records, name)
     mask_warnings = non_images.warnings([record.file for record in listing.records], listing.skipped)
     return name, replace(listing, warnings=[*list_warnings, *listing.warnings, *mask_warnings])
 

@@ -29,6 +29,8 @@ def assign(
 ) -> list[Row]:
     """Assign every row to a split: that of the set, or one drawn from the rest by `--test` and `--holdout`.
 
+    Synthetic images are all in `train` already, and stay there.
+
     Args:
         rows: the rows of a raw set; `split` is empty for an image without a split of its own.
         options: the shares, the seed, and whether patients stay together.
@@ -38,6 +40,8 @@ def assign(
     Raises:
         DataError: a share of a split is asked for that the set has already.
     """
+    if options.synthetic:
+        return rows
     groups = _groups(rows, options.split_by, blank, near_copies)
     own_splits = {row.split for row in rows}
     for name, wanted in (("test", options.test), ("valid", options.holdout)):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xrayaug.evaluation import checks, verdict
-from xrayaug.evaluation.results import ArmVerdict, ConfidenceInterval, Difference, Question, Verdict
+from xrayaug.evaluation.results import ArmVerdict, ConfidenceInterval, Difference, OtherTestSets, Question, Verdict
 from xrayaug.runtime.console import Section
 from xrayaug.stats import classification
 from xrayaug.stats.power import POWER
@@ -64,6 +64,31 @@ def summarize(verdicts: Verdict, paths: Sequence[str | Path]) -> list[Section | 
     return [Section(title, lines), *looks]
 
 
+def summarize_test_sets(others: OtherTestSets | None, question: Question) -> list[Section]:
+    """Return the answers on other test sets than the primary one, and of their mean; nothing if there are none."""
+    if others is None:
+        return []
+    lines = []
+    for each in others.sets:
+        if failure := checks.find_critical_failure(each.verdict.checks):
+            lines.append(f"{each.name}: there is no verdict, because a critical check failed: {failure.sentence}.")
+            continue
+        arms = [arm for arm in each.verdict.arms if arm.control is None]
+        lines += [f"{each.name}, arm {arm.arm}: {_describe_verdict(arm, question)}." for arm in arms]
+    count = 1 + len(others.sets)
+    lines += [
+        f"Mean of {count} sets, arm {mean.arm}: {_format_difference(mean.difference)}."
+        for mean in others.means
+        if mean.control is None and mean.difference is not None
+    ]
+    lines += [
+        f"{' and '.join(pair.sets)} have {pair.patients:,} patients and {pair.images:,} images in common, so no mean "
+        "is given."
+        for pair in others.shared
+    ]
+    return [Section(f"Other test sets (the answer above is on '{others.primary}')", lines)]
+
+
 def _describe_arm(arm: ArmVerdict, verdicts: Verdict) -> str:
     """Return the verdict on an arm, its difference and the one thing to know about it."""
     notes: list[str] = []
@@ -103,7 +128,7 @@ def _format_difference(difference: Difference | ConfidenceInterval) -> str:
 
 def _explain_effect(arm: ArmVerdict) -> list[str]:
     """Return what else can explain the effect of an arm: the class prior, or its controls."""
-    if arm.prior_shift.explains_difference:
+    if arm.prior_shift is not None and arm.prior_shift.explains_difference:
         return ["a shifted class prior alone can explain the difference"]
     sentences = [control.sentence for control in arm.controls if control.relation == "explains"]
     for start, names in {

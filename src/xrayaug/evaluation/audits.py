@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xrayaug.data.arms import TOGETHER
 from xrayaug.data.dataset import LABELS, Row
 from xrayaug.evaluation.classifier_run import ClassifierRun
 from xrayaug.evaluation.inference import Inference
@@ -23,8 +24,16 @@ def audit_arms(runs: Sequence[ClassifierRun], max_images: int, inference: Infere
         seed: of which images, folds and resamples.
     """
     first_runs = [next(members) for _, members in itertools.groupby(runs, lambda run: run.info.arm_name)]
-    audited = [run for run in first_runs if run.info.arm.control is None and any(row.synthetic for row in run.rows)]
+    audited = [run for run in first_runs if _is_audited(run)]
     return [_audit(run, max_images, inference, seed) for run in audited]
+
+
+def _is_audited(run: ClassifierRun) -> bool:
+    """Return whether an arm trains on real and synthetic images together, without which there is no shortcut."""
+    arm = run.info.arm
+    return (
+        arm is not None and arm.control is None and any(row.synthetic for row in run.rows) and arm.schedule == TOGETHER
+    )
 
 
 def sample_rows(rows: Sequence[Row], max_images: int, seed: int) -> tuple[list[Row], list[Row]]:
@@ -44,7 +53,9 @@ def sample_rows(rows: Sequence[Row], max_images: int, seed: int) -> tuple[list[R
 def _audit(run: ClassifierRun, max_images: int, inference: Inference, seed: int) -> Audit:
     real, synthetic = sample_rows(run.rows, max_images, seed)
     with console.progress(len(real) + len(synthetic), f"features of {run.info.name}") as advance:
-        real_features, synthetic_features = (inference.features(run, rows, advance) for rows in (real, synthetic))
+        real_features, synthetic_features = (
+            inference.features(run, run.stack(rows), advance) for rows in (real, synthetic)
+        )
     patients = [row.patient and f"{row.source} {row.patient}" for row in real]
     labels = tuple(sorted({row.label for row in synthetic}))
     separability = two_sample.c2st(real_features, synthetic_features, patients, seed)

@@ -7,13 +7,13 @@ a generator that was trained on test images, for example, passes them on to the 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from xrayaug.data.arms import FREE_OPTIONS
 from xrayaug.evaluation.results import Audit, Check
 from xrayaug.evaluation.verdict import MIN_PRIOR_SHIFT
 from xrayaug.stats import two_sample
 
 MIN_SEEDS = 3  # of an arm, to estimate the variation between trainings
 MAX_STEP_RATIO = 1.05  # of optimiser steps between arms of equal budget
-DURATION_OPTIONS = ("epochs", "budget")  # checked as the budget, not as the recipe
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,11 @@ class Overlap:
 class GeneratorFacts:
     """Facts about the data that the arms' generators were trained on."""
 
-    datasets: int  # arms with synthetic images
-    errors: Sequence[str]  # one for each arm whose generator's data cannot be opened
+    datasets: int  # synthetic datasets of the arms
+    errors: Sequence[str]  # one for each of them whose generator's data cannot be opened
     overlaps: Mapping[str, Overlap]  # with the images of a split, `test` and `validation`; empty if nothing is known
+    declared: Sequence[str] = ()  # names of generators whose training data are known from the user alone
+    unknown: Sequence[str] = ()  # names of generators from elsewhere of which nothing was declared
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,20 @@ class RealImageDifference:
 class ScreeningFacts:
     """Facts about the screening of the synthetic images for copies of training images."""
 
-    datasets: int  # arms with synthetic images
+    datasets: int  # synthetic datasets of the arms, counted for each arm
     screened: int  # of these
     kept: int  # maximum number of synthetic images flagged as copies that an arm could still use
     used: int = 0  # maximum number in an arm that was made without a screening and is screened by `evaluate --copies`
+
+
+@dataclass(frozen=True)
+class TestCopiesFacts:
+    """Facts about synthetic images of generators from elsewhere that are copies of test images."""
+
+    generators: Sequence[str]  # names
+    images: int  # synthetic ones that were compared with the test images
+    identical: int  # of these, equal to a test image before resizing
+    near: int | None  # of these, near duplicates of a test image; None if images are too small to tell
 
 
 @dataclass(frozen=True)
@@ -58,8 +70,10 @@ class ArmFacts:
 
     name: str
     share_normal: float
-    steps: int
+    steps: Sequence[int]  # of optimisation, of every phase
     seeds: Sequence[int]
+    generators: int = 1  # different ones that drew the synthetic images of its runs
+    is_seed_kept: bool = True  # whether every run started from one of its own seed, if it started from another run
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,8 @@ class StudyFacts:
     screening: ScreeningFacts
     arms: Sequence[ArmFacts]
     resolutions: Sequence[ArmResolution]  # of the arms, but not of controls
+    test_copies: TestCopiesFacts | None = None  # None without synthetic images of generators from elsewhere
+    first_settings: Sequence[Mapping[str, str]] = ()  # of the first phase of those runs that start from other runs
 
 
 def check_study(facts: StudyFacts) -> list[Check]:
@@ -101,9 +117,11 @@ def check_study(facts: StudyFacts) -> list[Check]:
         _check_held_out(facts.synthetic_held_out),
         _check_test_classes(facts.test_labels),
         *_check_generators(facts.generators),
-        _check_recipe(facts.settings),
+        *_check_test_copies(facts.test_copies),
+        *_check_several_generators(facts.arms),
+        _check_recipe(facts),
         _check_real_images(facts.real_image_differences),
-        _check_copies(facts.screening),
+        _check_copies(facts.screening, facts.generators),
         *_check_resolutions(facts.resolutions),
         _check_prior(facts.arms),
         _check_budget(facts.arms),
@@ -164,30 +182,80 @@ def _check_test_classes(labels: Sequence[str]) -> Check:
 
 
 def _check_generators(facts: GeneratorFacts) -> list[Check]:
-    """Check that no generator was trained on images or patients of the test or validation split."""
+    """Check that no generator was trained on images or patients of the test or validation split.
+
+    If the training data of any are unknown, only a leak of another can be told.
+    """
     checks = []
-    if facts.errors:
-        sentence = f"the training data of a generator are unknown: {facts.errors[0]}"
-        checks.append(Check("generator", None, sentence))
+    reasons = [*facts.errors[:1], *([_describe_unknown(facts)] if facts.unknown else [])]
+    if reasons:
+        checks.append(Check("generator", None, f"the training data of a generator are unknown: {'; '.join(reasons)}"))
     for split, overlap in facts.overlaps.items():
         images, patients = overlap.images, overlap.patients
-        generator = "the generator" if not facts.errors else "every generator whose training data are known"
+        generator = "the generator" if not reasons else "every generator whose training data are known"
         leaking = f"the generator was trained on {images} {split} images and {patients} {split} patients"
         clean = f"{generator} was trained without {split} images and {split} patients"
         is_clean = not (images or patients)
-        sentence = clean if is_clean else leaking
-        checks.append(Check(f"generator, {split}", is_clean, sentence, critical=split == "test"))
+        passed = None if is_clean and facts.unknown else is_clean
+        sentence = (clean if is_clean else leaking) + _describe_declared(facts)
+        checks.append(Check(f"generator, {split}", passed, sentence, critical=split == "test"))
     return checks
 
 
-def _check_recipe(settings: Sequence[Mapping[str, str]]) -> Check:
-    """Check that all runs have the same settings except for their duration."""
-    names = dict.fromkeys(name for each in settings for name in each if name not in DURATION_OPTIONS)
-    values = {name: list(dict.fromkeys(each.get(name, "missing") for each in settings)) for name in names}
-    differing = "; ".join(f"{name} is {' and '.join(each)}" for name, each in values.items() if len(each) > 1)
+def _describe_unknown(facts: GeneratorFacts) -> str:
+    return f"nothing was declared of {', '.join(facts.unknown)} (prepare --learnt-from)"
+
+
+def _describe_declared(facts: GeneratorFacts) -> str:
+    """Return the end of a sentence that holds for some generators only as the user declared; else an empty string."""
+    return f" (as declared by the user for {', '.join(facts.declared)})" if facts.declared else ""
+
+
+def _check_test_copies(facts: TestCopiesFacts | None) -> list[Check]:
+    """Check that no synthetic image from elsewhere is a copy of a test image; no check if there are none."""
+    if facts is None:
+        return []
+    compared = f"{facts.images:,} synthetic images of {', '.join(facts.generators)}"
+    if facts.identical or facts.near:
+        near = f" and {facts.near:,} are near duplicates of one" if facts.near else ""
+        sentence = f"of {compared}, {facts.identical:,} equal a test image{near}"
+        return [Check("copies of test images", False, sentence, critical=True)]
+    if facts.near is None:
+        sentence = f"none of {compared} equals a test image; they are too small to find near duplicates"
+        return [Check("copies of test images", None, sentence, critical=True)]
+    sentence = f"none of {compared} equals a test image or is a near duplicate of one"
+    return [Check("copies of test images", True, sentence, critical=True)]
+
+
+def _check_several_generators(arms: Sequence[ArmFacts]) -> list[Check]:
+    """Name the arms whose runs have synthetic images of several generators; no check if there are none."""
+    several = [f"{arm.name} ({arm.generators} generators)" for arm in arms if arm.generators > 1]
+    if not several:
+        return []
+    sentence = (
+        "runs of one arm have synthetic images of different generators, so the spread over seeds is also that of the "
+        f"generators: {', '.join(several)}"
+    )
+    return [Check("one generator", False, sentence)]
+
+
+def _check_recipe(facts: StudyFacts) -> Check:
+    """Check that all runs have the same settings except for those that arms may differ in, and all first phases too."""
+    differing = "; ".join(
+        [
+            *_list_differing(facts.settings),
+            *(f"in the first phase, {each}" for each in _list_differing(facts.first_settings)),
+        ]
+    )
     same = "all runs were trained with the same settings"
     sentence = f"runs were trained with different settings: {differing}" if differing else same
     return Check("recipe", not differing, sentence, critical=True)
+
+
+def _list_differing(settings: Sequence[Mapping[str, str]]) -> list[str]:
+    names = dict.fromkeys(name for each in settings for name in each if name not in FREE_OPTIONS)
+    values = {name: list(dict.fromkeys(each.get(name, "missing") for each in settings)) for name in names}
+    return [f"{name} is {' and '.join(each)}" for name, each in values.items() if len(each) > 1]
 
 
 def _check_real_images(differences: Sequence[RealImageDifference]) -> Check:
@@ -200,7 +268,7 @@ def _check_real_images(differences: Sequence[RealImageDifference]) -> Check:
     return Check("real images", False, sentence, critical=True)
 
 
-def _check_copies(facts: ScreeningFacts) -> Check:
+def _check_copies(facts: ScreeningFacts, generators: GeneratorFacts) -> Check:
     if not facts.datasets:
         return Check("copies", True, "there are no synthetic images")
     if facts.kept:
@@ -212,9 +280,20 @@ def _check_copies(facts: ScreeningFacts) -> Check:
             "arms were made without it (augment --copies)"
         )
         return Check("copies", False, sentence)
-    if facts.screened == facts.datasets:
-        return Check("copies", True, "synthetic images were screened for copies of training images")
-    return Check("copies", None, "synthetic images were not screened for copies of training images")
+    return _check_is_screened(facts, generators)
+
+
+def _check_is_screened(facts: ScreeningFacts, generators: GeneratorFacts) -> Check:
+    """Check that the synthetic images, none of which was flagged, were all screened."""
+    if not facts.screened:
+        return Check("copies", None, "synthetic images were not screened for copies of training images")
+    if facts.screened < facts.datasets:
+        sentence = f"only {facts.screened} of {facts.datasets} synthetic datasets of the arms were screened for copies"
+        return Check("copies", None, sentence)
+    screened = "synthetic images were screened for copies of training images"
+    if generators.unknown:
+        return Check("copies", None, f"{screened}, but which those are is unknown: {_describe_unknown(generators)}")
+    return Check("copies", True, screened + _describe_declared(generators))
 
 
 def _check_resolutions(resolutions: Sequence[ArmResolution]) -> list[Check]:
@@ -245,10 +324,16 @@ def _check_prior(arms: Sequence[ArmFacts]) -> Check:
 
 
 def _check_budget(arms: Sequence[ArmFacts]) -> Check:
-    steps = {arm.name: arm.steps for arm in arms}
-    is_unequal = max(steps.values()) > MAX_STEP_RATIO * min(steps.values())
-    listed = ", ".join(f"{name}: {number:,}" for name, number in steps.items())
+    totals = [sum(arm.steps) for arm in arms]
+    is_unequal = max(totals) > MAX_STEP_RATIO * min(totals)
+    listed = ", ".join(f"{arm.name}: {_format_steps(arm.steps)}" for arm in arms)
     return Check("budget", not is_unequal, f"optimiser steps, by arm: {listed}")
+
+
+def _format_steps(phases: Sequence[int]) -> str:
+    """Return the number of steps in all, with those of every phase if there are several."""
+    several = f" ({' and then '.join(f'{each:,}' for each in phases)})" if len(phases) > 1 else ""
+    return f"{sum(phases):,}{several}"
 
 
 def _check_seeds(arms: Sequence[ArmFacts]) -> Check:
@@ -262,7 +347,10 @@ def _check_pairing(arms: Sequence[ArmFacts]) -> Check:
     sentence = (
         "all arms have the same seeds" if is_paired else "arms have different seeds; only common ones are compared"
     )
-    return Check("pairing", is_paired, sentence)
+    others = [arm.name for arm in arms if not arm.is_seed_kept]
+    if others:
+        sentence += f"; runs start from runs of other seeds: {'; '.join(others)}"
+    return Check("pairing", is_paired and not others, sentence)
 
 
 def _describe_audit(audit: Audit) -> str:

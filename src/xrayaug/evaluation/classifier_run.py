@@ -1,4 +1,4 @@
-"""The classifier runs that are measured, as `measure` and `audits` see them."""
+"""Trained networks, and the classifier runs that are measured, as `inference`, `measure` and `audits` see them."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -12,31 +12,8 @@ from xrayaug.evaluation.predictions import RunInfo
 from xrayaug.networks.classifier import Classifier
 
 
-class ClassifierRun(Protocol):
-    """A trained classifier with the images of its dataset.
-
-    `gather` opens and checks the run. Its weights and pixels stay on disk until a method here asks for them, because
-    those of all runs need not fit in memory; these methods are the only ones that read anything after `gather`.
-    """
-
-    @property
-    def info(self) -> RunInfo:
-        """Name, arm and seed of the run."""
-
-    @property
-    def rows(self) -> Sequence[Row]:
-        """All images of its dataset."""
-
-    @property
-    def valid(self) -> Sequence[Row]:
-        """Validation images."""
-
-    @property
-    def test(self) -> Sequence[Row]:
-        """Test images."""
-
-    def stack(self, rows: Sequence[Row]) -> Stack:
-        """Return images of the run's dataset at the size of its network, read on demand."""
+class TrainedNetwork(Protocol):
+    """The network of a classifier run, which stays on disk until a method loads it."""
 
     def load_network(self, device: torch.device) -> Classifier:
         """Load the trained network onto a device.
@@ -55,3 +32,34 @@ class ClassifierRun(Protocol):
         Raises:
             WeightsError: the weights do not fit the network that the run names.
         """
+
+
+class ClassifierRun(TrainedNetwork, Protocol):
+    """A trained classifier with the images of its dataset.
+
+    `gather` opens and checks the run. Its weights and pixels stay on disk until a method here asks for them, because
+    those of all runs need not fit in memory; these methods are the only ones that read anything after `gather`.
+    """
+
+    @property
+    def info(self) -> RunInfo:
+        """Name, arm and seed of the run."""
+
+    @property
+    def size(self) -> int:
+        """Size of the images that the network reads, in pixels."""
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """All images of its dataset."""
+
+    @property
+    def valid(self) -> Sequence[Row]:
+        """Validation images."""
+
+    @property
+    def test(self) -> Sequence[Row]:
+        """Test images."""
+
+    def stack(self, rows: Sequence[Row]) -> Stack:
+        """Return images of the run's dataset at the size of its network, read on demand."""

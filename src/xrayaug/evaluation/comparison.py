@@ -66,6 +66,26 @@ def estimate_difference(arm: Sequence[ScoredNetwork], other: Sequence[ScoredNetw
     return intervals.estimate(differences, resampled, arm[0].cases, arm[0].patients)
 
 
+def estimate_mean_difference(
+    sets: Sequence[tuple[Sequence[ScoredNetwork], Sequence[ScoredNetwork]]], metric: str
+) -> Estimate | None:
+    """Estimate the mean over test sets, with equal weight, of the difference of an arm to another.
+
+    Args:
+        sets: the arm and the other on each of several test sets, which have no patient in common.
+        metric: name of the score.
+
+    Returns:
+        None if the difference is undefined on a set.
+    """
+    estimates = [estimate_difference(arm, other, metric) for arm, other in sets]
+    known = [each for each in estimates if each is not None]
+    if len(known) < len(sets):
+        return None
+    values = np.stack([seed_differences(pair_by_seed(arm, other), metric) for arm, other in sets])
+    return intervals.average(known, values)
+
+
 def estimate_call_rate_difference(arm: Sequence[ScoredNetwork], other: Sequence[ScoredNetwork]) -> Estimate | None:
     """Estimate the difference of two arms in the rate of calling images abnormal, with both classes weighted equally.
 

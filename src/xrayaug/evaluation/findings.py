@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from xrayaug.data.arms import CONTROLS, DUPLICATE, LOW_RESOLUTION
+from xrayaug.data.arms import is_baseline, is_control
 from xrayaug.errors import VerdictError
 from xrayaug.evaluation import checks, comparison, verdict
 from xrayaug.evaluation.comparison import ScoredNetwork
@@ -19,6 +19,7 @@ from xrayaug.evaluation.results import (
     ControlComparison,
     Difference,
     EvaluatedArm,
+    MeanDifference,
     MetricIntervals,
     PriorShift,
     Question,
@@ -37,26 +38,17 @@ ScoredArms = Mapping[tuple[str, str], Mapping[str, Sequence[ScoredNetwork]]]
 
 
 def find_baseline(arm: EvaluatedArm, arms: Sequence[EvaluatedArm]) -> EvaluatedArm | None:
-    """Return the arm of the same real images with nothing added; None if there is none."""
-    same_images = (each for each in arms if each.settings.real_fraction == arm.settings.real_fraction)
-    return next((each for each in same_images if each.settings.percent == 0 and each.settings.control is None), None)
+    """Return the baseline of an arm, which is its own if it is one; None if there is none."""
+    if arm.baseline is not None:
+        return next((each for each in arms if each.name == arm.baseline), None)
+    if arm.settings is None:
+        return None
+    return next((each for each in arms if each.settings and is_baseline(each.settings, arm.settings)), None)
 
 
 def find_controls(arm: EvaluatedArm, arms: Sequence[EvaluatedArm]) -> list[EvaluatedArm]:
-    """Return the controls of an arm: they add equally many images, but not its synthetic ones.
-
-    That of the control `low-resolution` is `duplicate`, which adds the same images at their full resolution. Other
-    controls have none.
-    """
-    own = arm.settings
-    kinds = {None: CONTROLS, LOW_RESOLUTION: (DUPLICATE,)}.get(own.control, ())
-    return [
-        each
-        for each in arms
-        if each.settings.control in kinds
-        and (each.settings.real_fraction, each.settings.percent) == (own.real_fraction, own.percent)
-        and each.settings.label in (own.label, None)
-    ]
+    """Return the controls of an arm."""
+    return [each for each in arms if each.settings and arm.settings and is_control(each.settings, arm.settings)]
 
 
 def estimate_scores(networks: Mapping[str, Sequence[ScoredNetwork]]) -> dict[str, MetricIntervals]:
@@ -94,27 +86,81 @@ def conclude(
 
     Controls are corrected separately from the arms, so that adding a control costs the arms no power.
     """
-    judge = _ArmJudge(arms, scored, question)
+    return conclude_together(arms, [(scored, study_checks)], question)[0]
+
+
+def conclude_together(
+    arms: Sequence[EvaluatedArm], sets: Sequence[tuple[ScoredArms, Sequence[Check]]], question: Question
+) -> list[Verdict]:
+    """Return the verdicts on every arm on several test sets, corrected for all arms on all of these sets.
+
+    Args:
+        arms: that are compared.
+        sets: the networks on each test set, and the checks of it.
+        question: of the evaluation.
+    """
     judged = [arm for arm in arms if find_baseline(arm, arms) != arm]
-    differences = {arm.name: judge.difference(arm, question.metric) for arm in judged}
-    decisions: dict[str, Decision] = {}
-    comparisons: dict[str, int] = {}
-    for is_control in (False, True):
-        family = {arm.name: differences[arm.name] for arm in judged if (arm.settings.control is not None) == is_control}
+    judges = [_ArmJudge(arms, scored, question) for scored, _ in sets]
+    differences = {
+        (place, arm.name): judge.difference(arm, question.metric)
+        for place, judge in enumerate(judges)
+        for arm in judged
+    }
+    decisions: dict[tuple[int, str], Decision] = {}
+    comparisons: dict[tuple[int, str], int] = {}
+    for of_controls in (False, True):
+        family = {
+            (place, arm.name): differences[place, arm.name]
+            for place in range(len(sets))
+            for arm in judged
+            if (arm.control is not None) == of_controls
+        }
         decisions |= verdict.decide(family, question.margin)
         comparisons |= dict.fromkeys(family, len(family))
-    failure = checks.find_critical_failure(study_checks)
-    return Verdict(
-        question,
-        threshold=HALF,
-        confidence=1 - intervals.ALPHA,
-        valid=failure is None,
-        checks=study_checks,
-        arms=[
-            judge.judge_arm(arm, differences[arm.name], decisions[arm.name], comparisons[arm.name], failure)
-            for arm in judged
-        ],
-    )
+    verdicts = []
+    for place, (judge, (_, study_checks)) in enumerate(zip(judges, sets, strict=True)):
+        failure = checks.find_critical_failure(study_checks)
+        arm_verdicts = []
+        for arm in judged:
+            key = place, arm.name
+            arm_verdicts.append(judge.judge_arm(arm, differences[key], decisions[key], comparisons[key], failure))
+        verdicts.append(
+            Verdict(
+                question,
+                threshold=HALF,
+                confidence=1 - intervals.ALPHA,
+                valid=failure is None,
+                checks=study_checks,
+                arms=arm_verdicts,
+            )
+        )
+    return verdicts
+
+
+def average_differences(
+    arms: Sequence[EvaluatedArm], sets: Sequence[ScoredArms], question: Question
+) -> list[MeanDifference]:
+    """Return the mean over test sets of the difference of every arm to its baseline, with its 95 % interval.
+
+    Args:
+        arms: that are compared.
+        sets: the networks on each test set; no patient is in two of them.
+        question: of the evaluation.
+    """
+    means = []
+    for arm in arms:
+        baseline = find_baseline(arm, arms)
+        if baseline is None or baseline == arm:
+            continue
+        by_set = [scored[question.level, HALF] for scored in sets]
+        pairs = [(networks[arm.name], networks[baseline.name]) for networks in by_set]
+        estimate = comparison.estimate_mean_difference(pairs, question.metric)
+        means.append(
+            MeanDifference(
+                arm.name, arm.control, _to_interval(estimate), None if estimate is None else estimate.p_value()
+            )
+        )
+    return means
 
 
 def check_specificity(arms: Sequence[EvaluatedArm], scored: ScoredArms, question: Question) -> list[Check]:
@@ -130,13 +176,17 @@ def check_specificity(arms: Sequence[EvaluatedArm], scored: ScoredArms, question
     estimates: list[Estimate | None] = []
     for arm in arms:
         baseline = find_baseline(arm, arms)
-        if arm.settings.control is None and baseline is not None and baseline != arm:
-            half, chosen = (
-                comparison.estimate_difference(networks[arm.name], networks[baseline.name], "specificity")
-                for networks in (scored[question.level, HALF], scored[question.level, CHOSEN])
-            )
-            estimates += [half, chosen]
-            described.append(f"{arm.name}: {_format(half)} at 0.5, {_format(chosen)} at the chosen threshold")
+        if arm.control is None and baseline is not None and baseline != arm:
+            by_threshold = {
+                described_as: comparison.estimate_difference(
+                    scored[question.level, name][arm.name], scored[question.level, name][baseline.name], "specificity"
+                )
+                for name, described_as in ((HALF, "0.5"), (CHOSEN, "the chosen threshold"))
+                if (question.level, name) in scored
+            }
+            estimates += by_threshold.values()
+            listed = ", ".join(f"{_format(each)} at {threshold}" for threshold, each in by_threshold.items())
+            described.append(f"{arm.name}: {listed}")
     has_fallen = any(each is not None and verdict.is_significant(each) and each.value < 0 for each in estimates)
     may_have_fallen = any(each is None or each.interval()[0] < -question.margin for each in estimates)
     passed = False if has_fallen else None if may_have_fallen else True
@@ -192,10 +242,12 @@ class _ArmJudge:
             reasons += [control.sentence for control in controls]
         return ArmVerdict(
             arm=arm.name,
-            control=arm.settings.control,
+            control=arm.control,
             baseline=baseline.name if baseline else None,
             verdict=verdict.UNCLEAR if failure else decision.verdict,
-            reason="; ".join(filter(None, [failure.sentence if failure else "", *reasons, shift.sentence])),
+            reason="; ".join(
+                filter(None, [failure.sentence if failure else "", *reasons, shift.sentence if shift else ""])
+            ),
             difference=self._describe_difference(arm, difference, decision, comparisons) if difference else None,
             pairs=[comparison.compare_pair(*pair) for pair in self._pairs(arm)],
             prior_shift=shift,
@@ -230,8 +282,12 @@ class _ArmJudge:
             ),
         )
 
-    def _judge_prior_shift(self, arm: EvaluatedArm) -> PriorShift:
+    def _judge_prior_shift(self, arm: EvaluatedArm) -> PriorShift | None:
+        """Judge whether a shifted class prior explains the difference; None where that cannot be known."""
         baseline = find_baseline(arm, self.arms) or arm
+        has_chosen = (self.question.level, CHOSEN) in self.scored
+        if arm.share_normal is None or baseline.share_normal is None or not has_chosen:
+            return None
         return verdict.judge_prior_shift(
             (arm.share_normal, baseline.share_normal),
             self._call_rate_difference(arm),
@@ -251,11 +307,13 @@ class _ArmJudge:
         return [
             verdict.compare_with_control(
                 str(each.settings.control),
+                each.settings.schedule,
                 difference,
                 self.difference(each, metric),
                 comparison.estimate_difference(networks[arm.name], networks[each.name], metric),
             )
             for each in find_controls(arm, self.arms)
+            if each.settings is not None
         ]
 
     def _pairs(self, arm: EvaluatedArm) -> list[tuple[ScoredNetwork, ScoredNetwork]]:

@@ -4,15 +4,15 @@ Runs that trained the output layer alone (`train-classifier --train head`) often
 then computed once for all of them, and cached as in training.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from xrayaug.data.dataset import Row
 from xrayaug.data.images.loaders import StreamingLoader
-from xrayaug.evaluation.classifier_run import ClassifierRun
+from xrayaug.data.images.stack import Stack
+from xrayaug.evaluation.classifier_run import TrainedNetwork
 from xrayaug.metrics.backbone_features import IDENTITY, BackboneFeatures
 from xrayaug.networks import classifier
 from xrayaug.stats.array_types import FeatureArray
@@ -34,34 +34,33 @@ class Inference:
         self.cache = cache
         self._backbones: dict[tuple[str, int], BackboneFeatures] = {}  # by identity and size of the images
 
-    def probabilities(self, run: ClassifierRun, *parts: Sequence[Row]) -> list[Probabilities]:
-        """Return the probabilities of being abnormal, float64 `[N]`, of each part of the run's images.
+    def probabilities(self, run: TrainedNetwork, *parts: Stack) -> list[Probabilities]:
+        """Return the probabilities of being abnormal, float64 `[N]`, of each stack of images at the network's size.
 
         Raises:
             WeightsError: the weights do not fit the network that the run names, or give NaN.
         """
         if run.backbone is None:
             network = run.load_network(self.device)
-            loaders = [StreamingLoader(run.stack(rows), self.device) for rows in parts]
+            loaders = [StreamingLoader(images, self.device) for images in parts]
             return [
                 classifier.predict_probabilities(network, pixels, batch_size=self.batch_size, device=self.device)
                 for pixels in loaders
             ]
-        features = [torch.from_numpy(self.features(run, rows)) for rows in parts]
+        features = [torch.from_numpy(self.features(run, images)) for images in parts]
         head = run.load_output_layer()
         with torch.inference_mode():
             logits = [classifier.head_logits(head, part).double() for part in features]
         return [classifier.to_probabilities(part) for part in logits]
 
     def features(
-        self, run: ClassifierRun, rows: Sequence[Row], advance: Callable[[int], object] = lambda _: None
+        self, run: TrainedNetwork, images: Stack, advance: Callable[[int], object] = lambda _: None
     ) -> FeatureArray:
         """Return the inputs of the run's output layer, `[N, D]`; `advance` is called with the images that are done.
 
         Raises:
             WeightsError: the weights do not fit the network that the run names.
         """
-        images = run.stack(rows)
         if run.backbone is not None:
             key = run.backbone, images.shape[1]
             if key not in self._backbones:

@@ -1,33 +1,37 @@
 """Judge predictions and facts: scores of runs and arms, differences, checks, subgroups, verdict.
 
 A study's probability is the mean over its images, abnormal above 0.5 (Rajpurkar et al. 2018, section 3.1). Runs form
-arms: the same share of real images, dose, label and control; an arm's score is the mean over its seeds. Nothing is
-opened here: what is judged are cases and probabilities, whichever model they come from.
+arms (`data.arms` says what an arm is); an arm's score is the mean over its seeds. Nothing is opened here: what is
+judged are cases and probabilities, whichever model they come from.
 """
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from xrayaug.data.arms import ArmSettings
+from xrayaug.data.arms import TOGETHER, ArmSettings
 from xrayaug.evaluation import checks, comparison, findings, predictions
-from xrayaug.evaluation.checks import StudyFacts
 from xrayaug.evaluation.comparison import ScoredNetwork
 from xrayaug.evaluation.findings import ScoredArms
-from xrayaug.evaluation.predictions import RunPredictions
+from xrayaug.evaluation.predictions import Cases, RunPredictions
 from xrayaug.evaluation.results import (
     CHOSEN,
     HALF,
     LEVELS,
     ArmResult,
     Audit,
+    Check,
     EvaluatedArm,
     Evaluation,
+    OtherTestSets,
     Question,
     ReportedResults,
     RunScores,
+    SharedImages,
     Subgroup,
     Subgroups,
     TestSet,
+    TestSetResult,
     ThresholdScores,
 )
 from xrayaug.options import Evaluate
@@ -41,44 +45,94 @@ REPORTED_NOTE = (
 )
 
 
+@dataclass(frozen=True)
+class SetPredictions:
+    """The predictions of the same runs on one test set."""
+
+    name: str
+    predicted: Sequence[RunPredictions]  # sorted by arm and seed; all have validation images, or none has
+    study_checks: Sequence[Check]  # of how the runs were trained and tested
+    test: TestSet
+    groups: Mapping[str, Sequence[int]] = field(default_factory=dict)  # places of the test images of each subgroup
+
+
 def judge(
     options: Evaluate,
-    predicted: Sequence[RunPredictions],
+    primary: SetPredictions,
     *,
     audits: Sequence[Audit],
-    facts: StudyFacts,
-    test: TestSet,
-    split_by: str,
-    groups: Mapping[str, Sequence[int]],
+    split_by: str | None,
+    baseline: str | None = None,
+    others: Sequence[SetPredictions] = (),
+    shared: Sequence[SharedImages] = (),
 ) -> Evaluation:
-    """Judge runs on one test set.
+    """Judge runs on one test set, or on several of which one was named as the primary one before.
 
     Args:
         options: of the evaluation: the question, the resamples, the column of the subgroups.
-        predicted: of every run, sorted by arm and seed.
+        primary: the runs on the primary test set, or on the only one.
         audits: of the arms.
-        facts: that the checks are made from.
-        test: sizes of the test set.
-        split_by: `patient` or `image`, how the validation images were split off.
-        groups: places of the test images of each subgroup; empty without `--by`.
+        split_by: `patient` or `image`, how the validation images were split off; None if unknown.
+        baseline: name of the arm that all others are compared with; None: each with the one that its settings say.
+        others: the runs on other test sets.
+        shared: pairs of test sets that have images or patients in common.
     """
-    networks = _score_networks(options, predicted)
-    runs = [_score_run(each, networks) for each in predicted]
-    arms = list({each.run.arm_name: each.run.evaluated_arm for each in reversed(predicted)}.values())[::-1]
+    infos = {each.run.arm_name: each.run for each in reversed(primary.predicted)}
+    arms = [EvaluatedArm(run.arm_name, run.arm, run.share_normal, baseline) for run in reversed(infos.values())]
     question = Question(options.metric.replace("-", "_"), options.per, options.margin, options.seed)
-    specificity = findings.check_specificity(arms, networks, question)
-    study_checks = [*checks.check_study(facts), *checks.check_audits(audits), *specificity]
+    first, *rest = (_score(options, each, arms, question, audits) for each in (primary, *others))
     return Evaluation(
         threshold=classification.THRESHOLD,
-        test=test,
+        test=primary.test,
         split_by=split_by,
-        arms=_summarize_arms(runs, networks, arms),
-        runs=runs,
-        verdict=findings.conclude(arms, networks, question, study_checks),
+        arms=first.results,
+        runs=first.runs,
+        verdict=findings.conclude(arms, first.networks, question, first.checks),
         audits=audits,
-        subgroups=_score_subgroups(options, predicted, arms, groups, question) if options.by else None,
-        thesis=ReportedResults(REPORTED, REPORTED_NOTE),
+        subgroups=_score_subgroups(options, primary, arms, question) if options.by else None,
+        thesis=ReportedResults(REPORTED, REPORTED_NOTE) if all(arm.settings for arm in arms) else None,
+        others=_compare_sets(arms, question, first, rest, shared) if others else None,
     )
+
+
+@dataclass(frozen=True)
+class _ScoredSet:
+    """The scores of all runs on one test set."""
+
+    tested: SetPredictions
+    networks: ScoredArms
+    runs: Sequence[RunScores]
+    results: Sequence[ArmResult]
+    checks: Sequence[Check]
+
+
+def _score(
+    options: Evaluate, tested: SetPredictions, arms: Sequence[EvaluatedArm], question: Question, audits: Sequence[Audit]
+) -> _ScoredSet:
+    networks = _score_networks(options, tested.predicted)
+    runs = [_score_run(each, networks) for each in tested.predicted]
+    specificity = findings.check_specificity(arms, networks, question)
+    all_checks = [*tested.study_checks, *checks.check_audits(audits), *specificity]
+    return _ScoredSet(tested, networks, runs, _summarize_arms(runs, networks, arms), all_checks)
+
+
+def _compare_sets(
+    arms: Sequence[EvaluatedArm],
+    question: Question,
+    primary: _ScoredSet,
+    others: Sequence[_ScoredSet],
+    shared: Sequence[SharedImages],
+) -> OtherTestSets:
+    """Judge the arms on the other test sets, and average their differences over all sets if these share no patient."""
+    verdicts = findings.conclude_together(arms, [(each.networks, each.checks) for each in others], question)
+    sets = [
+        TestSetResult(each.tested.name, each.tested.test, each.results, each.runs, verdict)
+        for each, verdict in zip(others, verdicts, strict=True)
+    ]
+    networks = [each.networks for each in (primary, *others)]
+    is_valid = all(checks.find_critical_failure(each.checks) is None for each in (primary, *others))
+    means = findings.average_differences(arms, networks, question) if is_valid and not shared else []
+    return OtherTestSets(primary.tested.name, sets, shared, means)
 
 
 def _score_networks(
@@ -86,25 +140,53 @@ def _score_networks(
 ) -> dict[tuple[str, str], dict[str, list[ScoredNetwork]]]:
     """Score every run and its resamples, by level and threshold, then by arm."""
     networks: dict[tuple[str, str], dict[str, list[ScoredNetwork]]] = {}
+    grouped: dict[str, list[Cases]] = {}
     for level in LEVELS:
         test = predictions.group_cases(predicted[0].test_rows, level)
+        valid = _group_validation(predicted, level)
+        grouped[level] = [test, *valid]
+        if same := _find_same(level, grouped):  # as where every study is of one image
+            networks |= {(level, name): networks[same, name] for name in (HALF, CHOSEN) if (same, name) in networks}
+            continue
         counts = bootstrap.draw_resamples(test.patients, options.resamples, options.seed)
-        for each in predicted:
+        for place, each in enumerate(predicted):
             probabilities = test.probabilities(each.test)
-            valid = predictions.group_cases(each.valid_rows, level)
-            chosen = classification.find_threshold(valid.labels, valid.probabilities(each.valid))
-            for name, threshold in ((HALF, classification.THRESHOLD), (CHOSEN, chosen)):
+            thresholds = {HALF: classification.THRESHOLD}
+            if valid:
+                known = valid[place]
+                thresholds[CHOSEN] = classification.find_threshold(known.labels, known.probabilities(each.valid))
+            for name, threshold in thresholds.items():
                 scored = comparison.score_network(
-                    each.run.seed, test.labels, probabilities, threshold, counts, patients=test.patients
+                    each.run.pair_number, test.labels, probabilities, threshold, counts, patients=test.patients
                 )
                 networks.setdefault((level, name), {}).setdefault(each.run.arm_name, []).append(scored)
     return networks
 
 
+def _group_validation(predicted: Sequence[RunPredictions], level: str) -> list[Cases]:
+    """Return the validation cases of every run; an empty list if there are none."""
+    if not any(len(each.valid_rows) for each in predicted):
+        return []
+    known: dict[int, Cases] = {}  # runs may share the rows
+    for each in predicted:
+        if id(each.valid_rows) not in known:
+            known[id(each.valid_rows)] = predictions.group_cases(each.valid_rows, level)
+    return [known[id(each.valid_rows)] for each in predicted]
+
+
+def _find_same(level: str, grouped: Mapping[str, Sequence[Cases]]) -> str | None:
+    """Return another level at which all cases are the same; None if there is none."""
+    for other, cases in grouped.items():
+        if other != level and all(one.is_same(two) for one, two in zip(cases, grouped[level], strict=True)):
+            return other
+    return None
+
+
 def _score_run(predicted: RunPredictions, networks: ScoredArms) -> RunScores:
     run = predicted.run
     scored = {
-        place: next(each for each in arms[run.arm_name] if each.seed == run.seed) for place, arms in networks.items()
+        place: next(each for each in arms[run.arm_name] if each.seed == run.pair_number)
+        for place, arms in networks.items()
     }
     return RunScores(
         run=run.name,
@@ -114,7 +196,9 @@ def _score_run(predicted: RunPredictions, networks: ScoredArms) -> RunScores:
         temperature=predicted.temperature,
         scores={level: scored[level, HALF].scores for level in LEVELS},
         chosen={
-            level: ThresholdScores(scored[level, CHOSEN].threshold, scored[level, CHOSEN].scores) for level in LEVELS
+            level: ThresholdScores(scored[level, CHOSEN].threshold, scored[level, CHOSEN].scores)
+            for level in LEVELS
+            if (level, CHOSEN) in scored
         },
     )
 
@@ -133,14 +217,18 @@ def _summarize_arms(runs: Sequence[RunScores], networks: ScoredArms, arms: Seque
                 settings=settings,
                 seeds=[each.seed for each in arm_runs],
                 scores={level: _summarize([each.scores[level] for each in arm_runs]) for level in LEVELS},
-                chosen={level: _summarize([each.chosen[level].scores for each in arm_runs]) for level in LEVELS},
+                chosen={
+                    level: _summarize([each.chosen[level].scores for each in arm_runs])
+                    for level in LEVELS
+                    if level in arm_runs[0].chosen
+                },
                 thesis_accuracy=_find_reported(settings),
                 intervals={
-                    level: {threshold: intervals[level, threshold][name] for threshold in (HALF, CHOSEN)}
+                    level: {at: by_arm[name] for (of, at), by_arm in intervals.items() if of == level}
                     for level in LEVELS
                 },
                 differences={
-                    level: {threshold: differences[level, threshold].get(name) for threshold in (HALF, CHOSEN)}
+                    level: {at: by_arm.get(name) for (of, at), by_arm in differences.items() if of == level}
                     for level in LEVELS
                 },
             )
@@ -152,29 +240,28 @@ def _summarize(scores: Sequence[Scores]) -> dict[str, Summary]:
     return {metric: classification.summarize(getattr(each, metric) for each in scores) for metric in METRICS}
 
 
-def _find_reported(arm: ArmSettings) -> float | None:
+def _find_reported(arm: ArmSettings | None) -> float | None:
     """Return the accuracy that the thesis reports for an arm; it added normal images to all real ones."""
+    if arm is None:
+        return None
     thesis_label = "normal" if arm.percent else None
     is_same_kind = arm.real_fraction == 1 and arm.label == thesis_label and arm.control is None
+    is_same_kind &= arm.schedule == TOGETHER
     return REPORTED.get(int(arm.percent)) if is_same_kind and arm.percent == int(arm.percent) else None
 
 
 def _score_subgroups(
-    options: Evaluate,
-    predicted: Sequence[RunPredictions],
-    arms: Sequence[EvaluatedArm],
-    groups: Mapping[str, Sequence[int]],
-    question: Question,
+    options: Evaluate, tested: SetPredictions, arms: Sequence[EvaluatedArm], question: Question
 ) -> Subgroups:
     """Score the arms within each group of test images at 0.5 per image; differences are uncorrected."""
-    subgroups = []
-    for value, places in groups.items():
+    subgroups, predicted = [], tested.predicted
+    for value, places in tested.groups.items():
         cases = predictions.group_cases([predicted[0].test_rows[place] for place in places], "image")
         counts = bootstrap.draw_resamples(cases.patients, options.resamples, options.seed)
         networks: dict[str, list[ScoredNetwork]] = {}
         for each in predicted:
             scored = comparison.score_network(
-                each.run.seed,
+                each.run.pair_number,
                 cases.labels,
                 each.test[list(places)],
                 classification.THRESHOLD,

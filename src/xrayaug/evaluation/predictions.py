@@ -9,12 +9,14 @@ import numpy as np
 
 from xrayaug.data.arms import ArmSettings
 from xrayaug.data.dataset import Row
-from xrayaug.evaluation.results import EvaluatedArm
+from xrayaug.errors import DataError
 from xrayaug.stats import bootstrap, classification
 from xrayaug.stats.classification import Labels, Probabilities
 from xrayaug.storage import csvfile
 
 COLUMNS = ("run", "arm", "seed", "image", "row", "file", "patient", "study", "label", "probability")
+MAX_GROUPS = 20  # values of the column that --by names
+STUDY_COLUMNS = ("run", "arm", "seed", "study", "patient", "images", "label", "probability")
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,16 @@ class RunInfo:
     """Name, arm and seed of a run, and the class prior of its training."""
 
     name: str
-    arm: ArmSettings
+    arm: ArmSettings | None  # None if how the run was trained is unknown
     arm_name: str
     seed: int
-    share_normal: float  # of the training images
+    share_normal: float | None  # of the training images; None if unknown
+    pair: int | None = None  # runs of two arms with one number are a pair; None: those with one seed
 
     @property
-    def evaluated_arm(self) -> EvaluatedArm:
-        """Arm of the run."""
-        return EvaluatedArm(self.arm_name, self.arm, self.share_normal)
+    def pair_number(self) -> int:
+        """Number of the run by which it is paired with a run of another arm."""
+        return self.seed if self.pair is None else self.pair
 
 
 @dataclass(frozen=True)
@@ -49,25 +52,49 @@ class RunPredictions:
 class Cases:
     """The images of a split grouped into cases: single images, studies or patients."""
 
-    case_names: list[str]  # [N], the case of each image
+    members: Labels  # [N], number of the case of each image
     labels: Labels  # [M], 1 is abnormal
     patients: Labels  # [M], number of the patient
 
     def probabilities(self, image_probabilities: Probabilities) -> Probabilities:
         """Average the probabilities of images `[N]` over the images of each case, `[M]`."""
-        no_labels = np.zeros(len(image_probabilities), np.int64)  # the labels of the cases are known
-        return classification.average_by_study(self.case_names, no_labels, image_probabilities)[2]
+        counts = np.bincount(self.members, minlength=len(self.labels))
+        return np.bincount(self.members, image_probabilities, len(self.labels)) / counts
+
+    def is_same(self, other: "Cases") -> bool:
+        """Return whether the other cases are the same, of the same patients."""
+        return np.array_equal(self.members, other.members) and np.array_equal(self.patients, other.patients)
 
 
 def group_cases(rows: Sequence[Row], level: str) -> Cases:
     """Group images into cases. A case is abnormal if any of its images is; its patient is that of its first image."""
     case_names = {"image": [str(place) for place in range(len(rows))], "study": study_names(rows),
                    "patient": _patient_names(rows)}[level]  # fmt: skip
-    names, labels, _ = classification.average_by_study(
-        case_names, [_is_abnormal(row) for row in rows], np.zeros(len(rows))
+    members = bootstrap.encode_groups(case_names)
+    count = int(members.max()) + 1 if len(members) else 0
+    abnormal = np.bincount(members, [_is_abnormal(row) for row in rows], count)
+    first_patients = dict(zip(reversed(members.tolist()), reversed(_patient_names(rows)), strict=True))
+    return Cases(
+        members,
+        (abnormal > 0).astype(np.int64),
+        bootstrap.encode_groups([first_patients[case] for case in range(count)]),
     )
-    first_patients = dict(zip(reversed(case_names), reversed(_patient_names(rows)), strict=True))
-    return Cases(case_names, labels, bootstrap.encode_groups([first_patients[name] for name in names]))
+
+
+def group_values(values: Sequence[str], column: str) -> dict[str, list[int]]:
+    """Return the places of each value of a column, sorted by value.
+
+    Raises:
+        DataError: there are more values than there can be groups.
+    """
+    places: dict[str, list[int]] = {}
+    for place, value in enumerate(values):
+        places.setdefault(value, []).append(place)
+    if len(places) > MAX_GROUPS:
+        raise DataError(
+            f"--by {column} makes {len(places)} groups, more than {MAX_GROUPS}", "name a column of few values"
+        )
+    return {value: places[value] for value in sorted(places)}
 
 
 def calibrate(predicted: RunPredictions) -> RunPredictions:
@@ -82,18 +109,49 @@ def calibrate(predicted: RunPredictions) -> RunPredictions:
     )
 
 
-def format_csv(predicted: Sequence[RunPredictions], split: Literal["test", "valid"]) -> Iterator[str]:
-    """Yield the lines of a CSV file with the probability of every image of a split by every run."""
-    rows = itertools.chain.from_iterable(_format_rows(each, split) for each in predicted)
-    return csvfile.format_lines(itertools.chain([COLUMNS], rows))
+def format_csv(
+    predicted: Sequence[RunPredictions], split: Literal["test", "valid"], *, with_split: bool = False
+) -> Iterator[str]:
+    """Yield the lines of a CSV file with the probability of every image that is tested, or of validation, by every run.
+
+    Args:
+        predicted: the runs.
+        split: `test` or `valid`.
+        with_split: add a column with the split of each image in its dataset.
+    """
+    rows = itertools.chain.from_iterable(_format_rows(each, split, with_split=with_split) for each in predicted)
+    return csvfile.format_lines(itertools.chain([(*COLUMNS, "split") if with_split else COLUMNS], rows))
 
 
-def _format_rows(predicted: RunPredictions, split: Literal["test", "valid"]) -> Iterator[tuple[object, ...]]:
+def format_studies(predicted: Sequence[RunPredictions]) -> Iterator[str]:
+    """Yield the lines of a CSV file with the mean probability of every study that is tested by every run.
+
+    A study is abnormal if any of its images is, and has no label if one of them has none. An image without a study is
+    one of its own.
+    """
+    return csvfile.format_lines(itertools.chain([STUDY_COLUMNS], *map(_format_study_rows, predicted)))
+
+
+def _format_study_rows(predicted: RunPredictions) -> Iterator[tuple[object, ...]]:
+    run, rows = predicted.run, predicted.test_rows
+    cases = group_cases(rows, "study")
+    images = np.bincount(cases.members, minlength=len(cases.labels)).tolist()
+    unlabelled = {case for case, row in zip(cases.members.tolist(), rows, strict=True) if not row.label}
+    first = dict(zip(reversed(cases.members.tolist()), reversed(rows), strict=True))
+    for case, probability in enumerate(cases.probabilities(predicted.test).tolist()):
+        label = "" if case in unlabelled else ("normal", "abnormal")[cases.labels[case]]
+        study = first[case].study or first[case].file
+        yield (run.name, run.arm_name, run.seed, study, first[case].patient, images[case], label, probability)
+
+
+def _format_rows(
+    predicted: RunPredictions, split: Literal["test", "valid"], *, with_split: bool
+) -> Iterator[tuple[object, ...]]:
     run, probabilities = predicted.run, (predicted.test if split == "test" else predicted.valid).tolist()
     rows = predicted.test_rows if split == "test" else predicted.valid_rows
     for row, probability in zip(rows, probabilities, strict=True):
         image = (row.image, row.row, row.file, row.patient, row.study, row.label)
-        yield (run.name, run.arm_name, run.seed, *image, probability)
+        yield (run.name, run.arm_name, run.seed, *image, probability, *([row.split] if with_split else []))
 
 
 def study_names(rows: Sequence[Row]) -> list[str]:

@@ -44,8 +44,14 @@ class EvaluatedArm:
     """An arm among others: its name, settings and class prior."""
 
     name: str
-    settings: ArmSettings
-    share_normal: float  # of the training images
+    settings: ArmSettings | None  # None if it is unknown how the arm was made
+    share_normal: float | None  # of the training images; None if unknown
+    baseline: str | None = None  # name of its baseline; None: the one that the settings say
+
+    @property
+    def control(self) -> str | None:
+        """What the arm is a control of, if it is known to be one."""
+        return None if self.settings is None else self.settings.control
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class RunScores:
     """The scores of one run on the test set, by level: at 0.5 and at the chosen thresholds."""
 
     run: str
-    arm: ArmSettings
+    arm: ArmSettings | None  # None if it is unknown how the arm was made
     arm_name: str
     seed: int
     temperature: float
@@ -84,7 +90,7 @@ class ArmResult:
     """The scores of an arm by level and metric over its seeds, and its differences to the baseline."""
 
     name: str
-    settings: ArmSettings = field(metadata={"inline": True})
+    settings: ArmSettings | None = field(metadata={"inline": True})  # None if it is unknown how the arm was made
     seeds: Sequence[int]
     scores: Mapping[str, Mapping[str, Summary]] = field(metadata={"inline": True})
     chosen: Mapping[str, Mapping[str, Summary]]
@@ -183,7 +189,7 @@ class ArmVerdict:
     reason: str
     difference: Difference | None
     pairs: Sequence[PairTests]
-    prior_shift: PriorShift
+    prior_shift: PriorShift | None  # None if the class priors or the thresholds chosen on validation are unknown
     controls: Sequence[ControlComparison]
 
 
@@ -235,9 +241,49 @@ class TestSet:
     """Sizes of the test set."""
 
     images: int
-    studies: int
+    studies: int | None  # None if the study of an image is unknown
     normal: int
     abnormal: int
+
+
+@dataclass(frozen=True)
+class TestSetResult:
+    """The results of the same runs on another test set, whose verdicts are corrected for all other sets together."""
+
+    name: str
+    test: TestSet
+    arms: Sequence[ArmResult]
+    runs: Sequence[RunScores]
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class SharedImages:
+    """Images and patients that two test sets have in common."""
+
+    sets: tuple[str, str]
+    images: int
+    patients: int
+
+
+@dataclass(frozen=True)
+class MeanDifference:
+    """The mean of an arm's differences to its baseline over all test sets, with equal weight, and its p-value."""
+
+    arm: str
+    control: str | None
+    difference: ConfidenceInterval | None  # None if undefined on a set, or if sets have patients in common
+    p: float | None
+
+
+@dataclass(frozen=True)
+class OtherTestSets:
+    """What the same runs show on other test sets than the primary one."""
+
+    primary: str  # name of the set that the main results are of
+    sets: Sequence[TestSetResult]
+    shared: Sequence[SharedImages]  # pairs of sets that have some in common
+    means: Sequence[MeanDifference]  # none if sets are not independent, or a critical check fails on one
 
 
 @dataclass(frozen=True)
@@ -254,10 +300,11 @@ class Evaluation:
 
     threshold: float
     test: TestSet
-    split_by: str
+    split_by: str | None  # how validation images were split off, by patient or by image; None if unknown
     arms: Sequence[ArmResult]
     runs: Sequence[RunScores]
     verdict: Verdict
     audits: Sequence[Audit]
     subgroups: Subgroups | None = field(metadata={"optional": True})
-    thesis: ReportedResults
+    thesis: ReportedResults | None  # None if it is unknown how the arms were made
+    others: OtherTestSets | None = field(default=None, metadata={"optional": True})

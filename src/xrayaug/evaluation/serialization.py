@@ -1,7 +1,7 @@
 """Dataclasses <-> JSON objects: the only place where results become dictionaries, or are read back from them.
 
 The JSON key of a field is its name. Two entries of a field's metadata change how it is written: `inline` puts the keys
-of its value among those of the object, and `optional` leaves the key out if the value is None.
+of its value among those of the object, and `optional` leaves the key out if the value is the default, or else None.
 """
 
 import dataclasses
@@ -21,8 +21,8 @@ def to_dict(value: Any) -> dict[str, Any]:
     for field in dataclasses.fields(value):
         content = getattr(value, field.name)
         if field.metadata.get("inline"):
-            data |= _to_json(content)
-        elif content is not None or not field.metadata.get("optional"):
+            data |= {} if content is None else _to_json(content)
+        elif not field.metadata.get("optional") or content != _default(field):
             data[field.name] = _to_json(content)
     return data
 
@@ -49,9 +49,10 @@ def _from_dict(cls: type[T], data: Mapping[str, Any]) -> T:
         hint = hints[field.name]
         if not field.metadata.get("inline"):
             is_absent = field.metadata.get("optional") and field.name not in data
-            values[field.name] = None if is_absent else _from_json(hint, data[field.name])
-        elif dataclasses.is_dataclass(hint):
-            values[field.name] = _from_json(hint, data)
+            values[field.name] = _default(field) if is_absent else _from_json(hint, data[field.name])
+        elif (inlined := _find_dataclass(hint)) is not None:
+            is_absent = inlined is not hint and not _keys(inlined) & data.keys()
+            values[field.name] = None if is_absent else _from_json(inlined, data)
         else:
             values[field.name] = _from_json(hint, {key: item for key, item in data.items() if key not in known})
     return cls(**values)
@@ -84,6 +85,16 @@ def _from_json(hint: Any, value: Any) -> Any:
     return value
 
 
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    return None if field.default is dataclasses.MISSING else field.default
+
+
+def _find_dataclass(hint: Any) -> Any:
+    """Return the dataclass that a hint is of, or that it allows beside None; None if there is none."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
+
+
 @cache
 def _hints(cls: Any) -> dict[str, Any]:
     return get_type_hints(cls)
@@ -97,6 +108,6 @@ def _keys(cls: Any) -> frozenset[str]:
         hint = _hints(cls)[field.name]
         if not field.metadata.get("inline"):
             keys.add(field.name)
-        elif dataclasses.is_dataclass(hint):
-            keys |= _keys(cast(Any, hint))
+        elif (inlined := _find_dataclass(hint)) is not None:
+            keys |= _keys(inlined)
     return frozenset(keys)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xrayaug import plots
-from xrayaug.data.arms import BALANCE
+from xrayaug.data.arms import BALANCE, SCHEDULES, ArmSettings, describe_variant
 from xrayaug.evaluation import serialization, verdict
 from xrayaug.evaluation.results import (
     CHOSEN,
@@ -32,25 +32,42 @@ TITLES = {"accuracy": "Accuracy", "kappa": "Kappa", "auroc": "AUROC", "sensitivi
 INTERVALS_NOTE = (
     "intervals: t, over seeds and patients; verdict.json also has the percentile bootstrap intervals (not BCa)"
 )
+PERCENT_ADDED, ARM = "Percent added", "Arm"  # headings of a column of arms: with known doses, and without
 PASSED_LABELS = {True: "yes", False: "no", None: "unknown"}
 
-LineKey = tuple[float, str, str]  # key of a line of Figure 7: minus the share of real images, label, control
+# Key of a line of Figure 7: minus the share of real images, label, control, place of the schedule, rest of its name
+LineKey = tuple[float, str, str, int, str]
 
 
 def score_table(arms: Sequence[ArmResult], question: Question) -> Table:
     """Return a short table of the arms: accuracy, AUROC and the score that decides, at the level that decides."""
     metrics = dict.fromkeys(("accuracy", "auroc", question.metric))
     rows = [
-        (
-            arm.name,
-            f"{arm.settings.added:,}",
-            str(len(arm.seeds)),
-            *(_format_summary(arm.scores[question.level][metric]) for metric in metrics),
-        )
+        (*_describe_arm(arm), *(_format_summary(arm.scores[question.level][metric]) for metric in metrics))
         for arm in arms
     ]
-    columns = ("Percent added", "Images added", "Runs", *(_heading(metric) for metric in metrics))
+    columns = (*_arm_headings(arms), *(_heading(metric) for metric in metrics))
     return Table(f"Results per {question.level}: mean ± standard deviation over runs", columns, rows)
+
+
+def _describe_arm(arm: ArmResult) -> tuple[str, ...]:
+    """Return the cells that name an arm and count what it adds, which is left out if it is unknown, and its runs."""
+    added = () if arm.settings is None else (f"{arm.settings.added:,}",)
+    return arm.name, *added, str(len(arm.seeds))
+
+
+def _arm_headings(arms: Sequence[ArmResult]) -> tuple[str, ...]:
+    return (PERCENT_ADDED, "Images added", "Runs") if have_doses(arms) else (ARM, "Runs")
+
+
+def have_doses(arms: Sequence[ArmResult]) -> bool:
+    """Return whether it is known how the arms were made, and so which dose each has."""
+    return all(arm.settings is not None for arm in arms)
+
+
+def name_heading(evaluation: Evaluation) -> str:
+    """Return the heading of a column of arms."""
+    return PERCENT_ADDED if have_doses(evaluation.arms) else ARM
 
 
 def sheets(evaluation: Evaluation) -> dict[str, str]:
@@ -66,13 +83,14 @@ def sheets(evaluation: Evaluation) -> dict[str, str]:
 def write(directory: Path, evaluation: Evaluation) -> None:
     """Write all numbers as JSON, the verdict in a file of its own, the CSV files, Table 5 as Markdown, and Figure 7."""
     files.write_json(directory / METRICS_FILE, serialization.to_dict(evaluation))
-    files.write_json(directory / VERDICT_FILE, serialization.to_dict(evaluation.verdict))
+    others = {} if evaluation.others is None else {"others": serialization.to_dict(evaluation.others)}
+    files.write_json(directory / VERDICT_FILE, serialization.to_dict(evaluation.verdict) | others)
     for name, content in sheets(evaluation).items():
         files.write_text(directory / name, content)
-    files.write_text(
-        directory / files.TABLE5_FILE, "\n".join(_markdown(_spread_table(evaluation, level)) for level in TABLE5_LEVELS)
-    )
-    _save_figure7((directory / files.FIGURE7_FILE).with_suffix(""), evaluation)
+    table5 = (_markdown(_spread_table(evaluation, level)) for level in table5_levels(evaluation))
+    files.write_text(directory / files.TABLE5_FILE, "\n".join(table5))
+    if have_doses(evaluation.arms):
+        _save_figure7((directory / files.FIGURE7_FILE).with_suffix(""), evaluation)
 
 
 def subgroup_tables(evaluation: Evaluation) -> list[Table]:
@@ -85,7 +103,7 @@ def subgroup_tables(evaluation: Evaluation) -> list[Table]:
          format_interval(group.differences.get(arm, {}).get(metric), "+.3f"))
         for group in evaluation.subgroups.groups for arm, intervals in group.intervals.items()
     ]  # fmt: skip
-    columns = (column, "Images", "Percent added", _heading(metric), "Difference to baseline")
+    columns = (column, "Images", name_heading(evaluation), _heading(metric), "Difference to baseline")
     has_undefined = any(cells[3] == UNDEFINED for cells in rows)
     note = f"{UNDEFINED}: undefined, because the subgroup lacks a class or has only one patient of it"
     return [
@@ -93,26 +111,83 @@ def subgroup_tables(evaluation: Evaluation) -> list[Table]:
     ]
 
 
+def test_set_tables(evaluation: Evaluation) -> list[Table]:
+    """Return the table of the differences on all test sets and of their mean; no table if there is one set."""
+    others = evaluation.others
+    if others is None:
+        return []
+    metric, level = evaluation.verdict.question.metric, evaluation.verdict.question.level
+    sets = [(f"{others.primary} (primary)", evaluation.test, evaluation.verdict)]
+    sets += [(each.name, each.test, each.verdict) for each in others.sets]
+    rows = [
+        (name, f"{test.images:,}", arm.arm, verdict.DISPLAY_NAMES[arm.verdict], *_difference_cells(arm.difference)[:2])
+        for name, test, verdicts in sets
+        for arm in verdicts.arms
+    ]
+    total = sum(test.images for _, test, _ in sets)
+    rows += [
+        (f"mean of {len(sets)} sets", f"{total:,}", mean.arm, UNDEFINED, format_interval(mean.difference, "+.3f"),
+         f"{format_p_cell(mean.p)} (uncorrected)" if mean.p is not None else UNDEFINED)
+        for mean in others.means
+    ]  # fmt: skip
+    columns = ("Test set", "Images", name_heading(evaluation), "Verdict", "Difference to baseline (95 %)", "p (Holm)")
+    title = f"Test sets, by {classification.display_name(metric)} per {level}"
+    return [Table(title, columns, rows, describe_test_sets(evaluation))]
+
+
+def describe_test_sets(evaluation: Evaluation) -> list[str]:
+    """Return how several test sets are corrected, which of them are not independent, and which checks they fail."""
+    others = evaluation.others
+    if others is None:
+        return []
+    corrected = (
+        f"those on '{others.sets[0].name}' are corrected for all arms"
+        if len(others.sets) == 1
+        else f"those on the {len(others.sets)} others are corrected for all arms on all of them"
+    )
+    notes = [f"the verdict that counts is that on '{others.primary}'; {corrected}"]
+    if others.means:
+        notes.append("the mean has equal weight for every set; seeds are shared, patients are independent between sets")
+    notes += [
+        f"{' and '.join(pair.sets)} have {pair.patients:,} patients and {pair.images:,} images in common, so their "
+        "results are not independent and no mean is given"
+        for pair in others.shared
+    ]
+    for each in others.sets:
+        failed = [check.sentence for check in each.verdict.checks if check.critical and check.passed is False]
+        notes += [f"{each.name}: {sentence}; so there is no verdict, and no mean is given" for sentence in failed]
+    return notes
+
+
 def interval_table(evaluation: Evaluation, level: str) -> Table:
     """Return Table 5 with 95 % intervals in place of standard deviations."""
-    title = f"Table 5, per {level}: mean over runs (95 % interval)"
+    title = f"{_table5_name(evaluation)}, per {level}: mean over runs (95 % interval)"
     return _table5(evaluation, title, lambda arm, metric: format_interval(arm.intervals[level][HALF][metric], ".3f"))
 
 
+def table5_levels(evaluation: Evaluation) -> tuple[str, ...]:
+    """Return the levels of Table 5; only images, if their studies are unknown."""
+    return ("image",) if evaluation.test.studies is None else TABLE5_LEVELS
+
+
+def _table5_name(evaluation: Evaluation) -> str:
+    """Return the name of Table 5, which is the thesis's table only if arms have doses."""
+    return "Table 5" if have_doses(evaluation.arms) else "Scores"
+
+
 def _spread_table(evaluation: Evaluation, level: str) -> Table:
-    title = f"Table 5, per {level}: mean ± standard deviation over runs"
+    title = f"{_table5_name(evaluation)}, per {level}: mean ± standard deviation over runs"
     return _table5(evaluation, title, lambda arm, metric: _format_summary(arm.scores[level][metric]))
 
 
 def _table5(evaluation: Evaluation, title: str, cell: Callable[[ArmResult, str], str]) -> Table:
-    columns = ("Percent added", "Images added", "Runs", *TITLES.values(), "Accuracy, thesis (reported)")
+    thesis = evaluation.thesis is not None
+    columns = (*_arm_headings(evaluation.arms), *TITLES.values(), *(["Accuracy, thesis (reported)"] if thesis else []))
     rows = [
         (
-            arm.name,
-            f"{arm.settings.added:,}",
-            str(len(arm.seeds)),
+            *_describe_arm(arm),
             *(cell(arm, metric) for metric in TITLES),
-            UNDEFINED if arm.thesis_accuracy is None else f"{arm.thesis_accuracy:.3f}",
+            *([UNDEFINED if arm.thesis_accuracy is None else f"{arm.thesis_accuracy:.3f}"] if thesis else []),
         )
         for arm in evaluation.arms
     ]
@@ -131,7 +206,7 @@ def difference_table(evaluation: Evaluation) -> Table:
     metric = classification.display_name(question.metric)
     title = f"Verdict by {metric} per {question.level}, margin {question.margin:g}"
     rows = [(arm.arm, verdict.DISPLAY_NAMES[arm.verdict], *_difference_cells(arm.difference)) for arm in arms]
-    columns = ("Percent added", "Verdict", "Difference to baseline (95 %)", "p (Holm)", "Equivalence p (Holm)")
+    columns = (name_heading(evaluation), "Verdict", "Difference to baseline (95 %)", "p (Holm)", "Equivalence p (Holm)")
     notes = [f"{arm.arm}: {verdict.DISPLAY_NAMES[arm.verdict]}: {arm.reason}" for arm in arms]
     notes.append(INTERVALS_NOTE)
     return Table(title, columns, rows, notes)
@@ -157,16 +232,20 @@ def format_interval(interval: ConfidenceInterval | None, form: str) -> str:
 
 
 def _table5_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
-    """Return one line per level and arm."""
+    """Return one line per level and arm; arms are named where their dose does not tell them apart."""
     spread = [f"{metric}_{part}" for metric in TITLES for part in ("mean", "sd")]
-    about = ("level", "percent_added", "real_fraction", "label", "images_added", "runs")
-    lines: list[tuple[object, ...]] = [(*about, *spread, "thesis_accuracy_reported")]
-    for level, arm in itertools.product(TABLE5_LEVELS, evaluation.arms):
+    settings_names = ("percent_added", "real_fraction", "label", "images_added")
+    known = have_doses(evaluation.arms)
+    has_names = not known or any(arm.settings and describe_variant(arm.settings) for arm in evaluation.arms)
+    about = ("level", *(["arm"] if has_names else []), *(settings_names if known else []), "runs")
+    lines: list[tuple[object, ...]] = [(*about, *spread, *(["thesis_accuracy_reported"] if known else []))]
+    for level, arm in itertools.product(table5_levels(evaluation), evaluation.arms):
         summaries = [arm.scores[level][metric] for metric in TITLES]
         numbers = [number for each in summaries for number in (each.mean, each.sd)]
-        settings = arm.settings
-        described = (f"{settings.percent:g}", f"{settings.real_fraction:g}", settings.label, settings.added)
-        lines.append((level, *described, len(arm.seeds), *numbers, arm.thesis_accuracy))
+        described: tuple[object, ...] = (arm.name,) if has_names else ()
+        if known and (settings := arm.settings) is not None:
+            described += (f"{settings.percent:g}", f"{settings.real_fraction:g}", settings.label, settings.added)
+        lines.append((level, *described, len(arm.seeds), *numbers, *([arm.thesis_accuracy] if known else [])))
     return lines
 
 
@@ -185,6 +264,8 @@ def _interval_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
     """Return every score and every difference with its interval."""
     lines: list[tuple[object, ...]] = [("level", "threshold", "arm", "of", "metric", "value", "low", "high", "seeds")]
     for level, threshold, arm in itertools.product(LEVELS, (HALF, CHOSEN), evaluation.arms):
+        if threshold not in arm.intervals[level]:
+            continue
         for of, by_metric in (
             ("score", arm.intervals[level][threshold]),
             ("difference", arm.differences[level][threshold] or {}),
@@ -227,12 +308,13 @@ def _format_summary(summary: Summary) -> str:
 
 def notes(evaluation: Evaluation) -> list[str]:
     """Return the notes under a table of scores."""
-    return [*describe_test_set(evaluation.test, evaluation.split_by), evaluation.thesis.note]
+    thesis = [] if evaluation.thesis is None else [evaluation.thesis.note]
+    return [*describe_test_set(evaluation.test, evaluation.split_by), *thesis]
 
 
-def describe_test_set(test: TestSet, split_by: str) -> list[str]:
+def describe_test_set(test: TestSet, split_by: str | None) -> list[str]:
     """Return the sizes of the test set, and a warning if patients may leak."""
-    counted = f"test: {test.images:,} images of {test.studies:,} studies"
+    counted = f"test: {test.images:,} images" + ("" if test.studies is None else f" of {test.studies:,} studies")
     lines = [f"{counted}; {test.normal:,} images normal, {test.abnormal:,} abnormal"]
     if split_by == "image":
         lines.append("warning: split by image, so patients may be in both training and validation")
@@ -247,7 +329,8 @@ def _markdown(table: Table) -> str:
 
 def reported_accuracies(evaluation: Evaluation) -> dict[float, float]:
     """Return the accuracies that the thesis reports, by percent added."""
-    return {float(percent): value for percent, value in evaluation.thesis.accuracy.items()}
+    reported = {} if evaluation.thesis is None else evaluation.thesis.accuracy
+    return {float(percent): value for percent, value in reported.items()}
 
 
 def group_into_lines(arms: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
@@ -263,22 +346,39 @@ def _save_figure7(stem: Path, evaluation: Evaluation) -> None:
     plots.save_figure7(stem, series, reported_accuracies(evaluation), subtitle)
 
 
+def _dose(arm: ArmResult) -> ArmSettings:
+    """Return the settings of an arm, which are known in figures over doses."""
+    if arm.settings is None:
+        raise ValueError(f"the dose of arm {arm.name} is unknown")
+    return arm.settings
+
+
 def _sort_into_lines(arms: Sequence[ArmResult]) -> list[tuple[LineKey, ArmResult]]:
     """Return every arm with the line it is on; a baseline is on every line of its fraction of the real images."""
-    labels = sorted({arm.settings.label for arm in arms if arm.settings.label}) or ["normal"]
-    placed = [
-        ((-arm.settings.real_fraction, line, arm.settings.control or ""), arm)
-        for arm in arms
-        for line in (labels if not arm.settings.percent else [arm.settings.label or "no"])  # no image was added
-    ]
-    return sorted(placed, key=lambda each: (*each[0], each[1].settings.percent))
+    has_generators = any(_dose(arm).generator for arm in arms)
+    on_lines = [arm for arm in arms if _dose(arm).label and not (_dose(arm).control and has_generators)]
+
+    def list_keys(arm: ArmResult) -> list[LineKey]:
+        own = _dose(arm)
+        if own.percent or own.is_pretrained:
+            return [_line_key(own, own, own.label or "no")]  # "no" image was added
+        same = [_dose(each) for each in on_lines if _dose(each).weights == own.weights]
+        return sorted({_line_key(own, each, str(each.label)) for each in same}) or [_line_key(own, own, "normal")]
+
+    placed = [(key, arm) for arm in arms for key in list_keys(arm)]
+    return sorted(placed, key=lambda each: (*each[0], _dose(each[1]).percent))
+
+
+def _line_key(arm: ArmSettings, of: ArmSettings, label: str) -> LineKey:
+    """Return the key of a line for an arm, with the label and the variant of another that is on it."""
+    return -arm.real_fraction, label, arm.control or "", SCHEDULES.index(of.schedule), describe_variant(of)
 
 
 def _name_line(key: LineKey) -> str:
-    fraction, label, control = -key[0], *key[1:]
+    fraction, label, control, _, variant = -key[0], *key[1:]
     balancing = "images added to balance the classes (percent of the difference in class size)"
     added = f"{control}, a control" if control else balancing if label == BALANCE else f"{label} images added"
-    return added + (f" to {100 * fraction:g}% of the real ones" if fraction != 1 else "")
+    return added + (f" to {100 * fraction:g}% of the real ones" if fraction != 1 else "") + variant
 
 
 def _make_dose(evaluation: Evaluation, arm: ArmResult) -> plots.Dose:
@@ -286,4 +386,4 @@ def _make_dose(evaluation: Evaluation, arm: ArmResult) -> plots.Dose:
     seed_accuracies = [value for value in run_accuracies if value is not None]  # None only without test images
     accuracy = arm.scores["image"]["accuracy"]
     mean = math.nan if accuracy.mean is None else accuracy.mean
-    return plots.Dose(arm.settings.percent, seed_accuracies, mean, accuracy.sd)
+    return plots.Dose(_dose(arm).percent, seed_accuracies, mean, accuracy.sd)

@@ -7,9 +7,11 @@ has the formulas, and docs/explanation/power.md the simulations.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
+from xrayaug.data.arms import MIXED_PRETRAIN, PRETRAIN, REWEIGHT, SYNTHETIC_ONLY, TOGETHER
 from xrayaug.evaluation.results import ConfidenceInterval, ControlComparison, PriorShift
 from xrayaug.runtime.console import UNDEFINED
 from xrayaug.stats import paired_tests
@@ -24,14 +26,22 @@ DISPLAY_NAMES = {
 }
 MIN_SEEDS = 2  # the variance between trainings cannot be estimated from one seed
 MIN_PRIOR_SHIFT = 0.01  # smallest change in the share of normal training images that counts as a shift
-CONTROL_SENTENCES = {
-    "duplicate": "adding duplicates of real images has the same effect",
-    "classical": "adding classically augmented copies of real images has the same effect",
-    "reweight": "reweighting the classes has the same effect",
-    "shuffle": "adding synthetic images with shuffled labels has the same effect",
-    "low-resolution": "adding duplicates of real images at the resolution of the synthetic ones has the same effect",
-    "more-real": "adding as many further real images has the same effect",
+CONTROL_IMAGES = {  # what the controls add
+    "duplicate": "duplicates of real images",
+    "classical": "classically augmented copies of real images",
+    "shuffle": "synthetic images with shuffled labels",
+    "low-resolution": "duplicates of real images at the resolution of the synthetic ones",
+    "more-real": "as many further real images",
 }
+CONTROL_USES = {  # what they do with it, by schedule
+    TOGETHER: "adding {}",
+    SYNTHETIC_ONLY: "training on {} alone",
+    PRETRAIN: "pretraining on {}",
+    MIXED_PRETRAIN: "adding {} in the first phase",
+}
+
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -43,8 +53,8 @@ class Decision:
     p_equivalent: float | None
 
 
-def decide(differences: Mapping[str, Estimate | None], margin: float) -> dict[str, Decision]:
-    """Decide on all arms together, by name.
+def decide(differences: Mapping[Key, Estimate | None], margin: float) -> dict[Key, Decision]:
+    """Decide on all arms together, by name, or by test set and name.
 
     Args:
         differences: to the baseline, in a score of which a higher value is better; None if there is none.
@@ -117,7 +127,11 @@ def judge_prior_shift(
 
 
 def compare_with_control(
-    name: str, arm_effect: Estimate | None, control_effect: Estimate | None, difference: Estimate | None
+    name: str,
+    schedule: str,
+    arm_effect: Estimate | None,
+    control_effect: Estimate | None,
+    difference: Estimate | None,
 ) -> ControlComparison:
     """Judge whether a control of equal size explains the effect of an arm.
 
@@ -127,6 +141,7 @@ def compare_with_control(
 
     Args:
         name: of the control, such as `duplicate`.
+        schedule: of the arm and of the control, such as `mixed`.
         arm_effect: the arm's difference to the baseline.
         control_effect: the control's difference to the baseline.
         difference: the arm's difference to the control.
@@ -136,11 +151,20 @@ def compare_with_control(
         higher = "higher" if difference.value > 0 else "lower"
         relation, sentence = "differs", f"the arm scores significantly {higher} than the control '{name}'"
     elif same_sign and is_significant(arm_effect) and is_significant(control_effect):
-        relation, sentence = "explains", CONTROL_SENTENCES.get(name, f"the control '{name}' has the same effect")
+        relation, sentence = "explains", explain_by_control(name, schedule)
     else:
         relation, sentence = "cannot-tell", f"the arm does not differ significantly from the control '{name}'"
     interval = ConfidenceInterval.from_estimate(difference, -math.inf, math.inf)
     return ControlComparison(name, relation, sentence, interval)
+
+
+def explain_by_control(name: str, schedule: str) -> str:
+    """Return the sentence that a control, used by this schedule, has the effect of its arm."""
+    if name == REWEIGHT:
+        use = f"reweighting the classes{' in the first phase' if schedule == MIXED_PRETRAIN else ''}"
+    else:
+        use = CONTROL_USES[schedule].format(CONTROL_IMAGES[name])
+    return f"{use} has the same effect"
 
 
 def is_significant(difference: Estimate | None) -> bool:

@@ -23,8 +23,10 @@ from xrayaug.options.choices import (
 from xrayaug.options.copies import Copies
 from xrayaug.options.evaluate import Evaluate
 from xrayaug.options.experiment import PRESETS, Experiment
+from xrayaug.options.export import Export
 from xrayaug.options.fid import Fid
 from xrayaug.options.phantom import Phantom
+from xrayaug.options.predict import Predict
 from xrayaug.options.prepare import Prepare
 from xrayaug.options.sample import Sample
 from xrayaug.options.train_classifier import SEED, TrainClassifier
@@ -33,7 +35,8 @@ from xrayaug.options.train_gan import TrainGan
 COMMANDS: dict[str, type[Command]] = {
     command.name: cast(type[Command], command)
     for command in (
-        Prepare, TrainGan, Sample, Fid, Copies, Augment, TrainClassifier, Evaluate, Phantom, Experiment,
+        Prepare, TrainGan, Sample, Fid, Copies, Augment, TrainClassifier, Predict, Evaluate, Export, Phantom,
+        Experiment,
     )
 }  # fmt: skip
 
@@ -50,11 +53,13 @@ __all__ = [
     "Copies",
     "Evaluate",
     "Experiment",
+    "Export",
     "Fid",
     "Label",
     "Loss",
     "Metric",
     "Phantom",
+    "Predict",
     "Prepare",
     "Sample",
     "Split",

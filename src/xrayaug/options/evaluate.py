@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xrayaug.options.base import Command, Panel, Role, option, parse_paths, redeclare
+from xrayaug.options.base import Command, Panel, Role, option, parse_paths, parse_words, redeclare
 from xrayaug.options.mixins import DeviceOptions, EvaluationOptions, FeatureCacheOptions, InferenceOptions
 
 
@@ -17,7 +17,37 @@ class Evaluate(EvaluationOptions, InferenceOptions, FeatureCacheOptions, DeviceO
     example = "xrayaug evaluate runs/000-0 runs/000-1 runs/010-0 runs/010-1 --out evaluation"
 
     runs: tuple[Path, ...] = option(
-        help="Classifier runs to evaluate.", role=Role.INPUT, positional=True, metavar="RUN..."
+        (),
+        help="Classifier runs to evaluate, unless --predictions is given.",
+        role=Role.INPUT,
+        positional=True,
+        metavar="RUN...",
+    )
+    predictions: tuple[Path, ...] | None = option(
+        None,
+        help="Judge these predictions instead of runs: CSV files with one row for each case and run, separated by "
+        "commas, or results of xrayaug predict or evaluate.",
+        role=Role.INPUT,
+        panel=Panel.DATA,
+        metavar="FILE,...",
+        parse=parse_paths,
+        default_text="none",
+    )
+    columns: tuple[str, ...] | None = option(
+        None,
+        help="Columns of --predictions by what they hold (arm, seed, case, label, probability, patient, study, split), "
+        "such as case=image_id,probability=score.",
+        panel=Panel.DATA,
+        metavar="NAME=COLUMN,...",
+        parse=parse_words,
+        default_text="recognised by their names",
+    )
+    baseline: str | None = option(
+        None,
+        help="Arm of --predictions that the others are compared with.",
+        panel=Panel.EVALUATION,
+        metavar="NAME",
+        default_text="the arm called 0, baseline or real",
     )
     fid: tuple[Path, ...] | None = option(
         None,
@@ -45,6 +75,15 @@ class Evaluate(EvaluationOptions, InferenceOptions, FeatureCacheOptions, DeviceO
         default_text="none",
     )
     batch_size: int = redeclare(InferenceOptions, "batch_size", 32)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings; options of predictions, and of several test sets, are left out if there are none."""
+        settings = super().identity()
+        if self.primary is None:
+            del settings["primary"]
+        if self.predictions is None:
+            del settings["columns"], settings["baseline"]
+        return settings
 
     def is_met_by(self, result: Mapping[str, Any]) -> bool:
         """Return whether a finished result has the reader study that these options ask for."""

@@ -48,7 +48,7 @@ class Preset:
     controls: tuple[str, ...]
     budget: Budget
     seeds: int
-    gan_arch: str
+    gan_arch: tuple[str, ...]
     gan_size: int
     gan_epochs: int
     gan_batch_size: int | None  # None: the one in the recipe of the architecture
@@ -71,7 +71,7 @@ PRESETS = {  # the thesis chose the defaults of the commands
         controls=("none",),
         budget=TrainClassifier.budget,
         seeds=5,
-        gan_arch=TrainGan.arch,
+        gan_arch=(TrainGan.arch,),
         gan_size=Prepare.size,
         gan_epochs=TrainGan.epochs,
         gan_batch_size=TrainGan.batch_size,
@@ -92,7 +92,7 @@ PRESETS = {  # the thesis chose the defaults of the commands
         controls=("more-real",),
         budget="epochs",
         seeds=20,
-        gan_arch="cgan",
+        gan_arch=("cgan",),
         gan_size=64,
         gan_epochs=8,
         gan_batch_size=25,
@@ -190,6 +190,18 @@ class Experiment(
         parse=parse_words,
         default_text="the labels that they were drawn with",
     )
+    schedules: tuple[str, ...] | None = option(
+        None,
+        help="Uses of the synthetic images, separated by commas: mixed trains on real and synthetic images together, "
+        "synthetic-only on synthetic ones alone, pretrain first on these and then on the real ones. Each is combined "
+        "with every dose of images of both labels and with its controls. With --budget steps, the two phases of "
+        "pretrain share the epochs.",
+        panel=Panel.TRAINING,
+        choices=("mixed", "synthetic-only", "pretrain"),
+        metavar="NAME,...",
+        parse=parse_words,
+        default_text="mixed",
+    )
     controls: tuple[str, ...] | None = _preset_option(
         "controls",
         "Controls of every dose, separated by commas: none, duplicate, classical, reweight, shuffle, low-resolution, "
@@ -203,7 +215,15 @@ class Experiment(
     budget: Budget | None = redeclare(  # None stands for the value of the preset
         TrainClassifier, "budget", None, default_text=_preset_default("budget")
     )
-    gan_arch: str | None = _preset_option("gan_arch", "Architecture of the GAN.", Panel.MODEL, choices=ARCHITECTURES)
+    gan_arch: tuple[str, ...] | None = _preset_option(
+        "gan_arch",
+        "Architecture of the GAN; or several, separated by commas, to compare them: each has arms of its own.",
+        Panel.MODEL,
+        choices=ARCHITECTURES,
+        metavar="NAME,...",
+        parse=parse_words,
+    )
+    conditional: bool | None = redeclare(TrainGan, "conditional", panel=Panel.MODEL)
     gan_label: Label | None = redeclare(
         LabelOptions,
         "only_label",
@@ -293,6 +313,13 @@ class Experiment(
         panel=Panel.SLURM,
         default_text="none",
     )
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings; `primary` is left out if there is one test set."""
+        settings = super().identity()
+        if self.primary is None:
+            del settings["primary"]
+        return settings
 
     @classmethod
     def dependent_defaults(cls, words: Sequence[str]) -> dict[str, str]:

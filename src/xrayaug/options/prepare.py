@@ -1,12 +1,17 @@
 """The options of `xrayaug prepare`."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from xrayaug.options.base import Command, Panel, Role, option, parse_words
 from xrayaug.options.choices import SOURCES, Label, Part
 from xrayaug.options.mixins import CheckpointOptions, SplitOptions, WorkersOptions
+
+UNDECLARED = ("none", "unknown")  # values of --learnt-from that are no dataset
+UNNAMED_GENERATOR = "external"  # where neither --generator nor the name of a directory names it
+MAX_GENERATOR_NAME = 60  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +140,27 @@ class Prepare(SplitOptions, WorkersOptions, CheckpointOptions, Command):
         panel=Panel.DATA,
         default_text="none",
     )
+    synthetic: bool = option(
+        False,
+        help="The images are synthetic, drawn by a generator from elsewhere. All of them are for training, and they "
+        "have no patients.",
+        panel=Panel.DATA,
+    )
+    generator: str | None = option(
+        None,
+        help="Name of the generator of synthetic images.",
+        panel=Panel.DATA,
+        metavar="NAME",
+        default_text="the name of the directory of images",
+    )
+    learnt_from: str | None = option(
+        None,
+        help="What the generator of synthetic images was trained on: a prepared dataset, of which it saw no image "
+        "outside the training split; none if it saw no image of this study; or unknown.",
+        panel=Panel.DATA,
+        metavar="DATASET|none|unknown",
+        default_text="unknown",
+    )
     size: int = option(128, help="Width and height of the prepared images, in pixels.", minimum=8, maximum=4096)
     fit: Literal["squash", "pad", "crop"] = option(
         "squash",
@@ -176,9 +202,39 @@ class Prepare(SplitOptions, WorkersOptions, CheckpointOptions, Command):
         maximum=1,
     )
 
+    @property
+    def generator_name(self) -> str:
+        """The name of the generator: `--generator`, or the name of the directory of images where it can be one."""
+        if self.generator is not None:
+            return self.generator
+        path = Path(os.path.abspath(self.input))  # noqa: PTH100 # the name of a link is the one that was given
+        name = path.parent.name if path.is_file() else path.name
+        return name if is_generator_name(name) else UNNAMED_GENERATOR
+
+    @property
+    def provenance(self) -> str:
+        """What is said of the training data of the generator: "declared", "none" or "unknown"."""
+        return (self.learnt_from or "unknown") if self.learnt_from in (None, *UNDECLARED) else "declared"
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings; those of synthetic images are left out where the images are real."""
+        settings = super().identity()
+        if self.synthetic:
+            return settings | {"generator": self.generator_name, "learnt_from": self.provenance}
+        for name in ("synthetic", "generator", "learnt_from"):
+            del settings[name]
+        return settings
+
     def inputs(self) -> dict[str, Path]:
         """Return the paths that are read; `--table` may be relative to `--input`."""
         paths = super().inputs()
         if self.table is not None and not self.table.exists():
             paths["table"] = self.input / self.table
+        if self.learnt_from is not None and self.provenance == "declared":
+            paths["learnt_from"] = Path(self.learnt_from)
         return paths
+
+
+def is_generator_name(name: str) -> bool:
+    """Return whether a generator can have this name: printable, on one line, not too long, and without commas."""
+    return 0 < len(name.strip()) == len(name) <= MAX_GENERATOR_NAME and name.isprintable() and "," not in name

@@ -9,7 +9,14 @@ from typing import Any
 from xrayaug.errors import UsageError
 from xrayaug.options.base import Command, Panel, Role, format_value, option
 from xrayaug.options.choices import Budget
-from xrayaug.options.mixins import CheckpointOptions, DeviceOptions, FeatureCacheOptions, StepOptions, TrainingOptions
+from xrayaug.options.mixins import (
+    CheckpointOptions,
+    DeviceOptions,
+    FeatureCacheOptions,
+    StepOptions,
+    TensorBoardOptions,
+    TrainingOptions,
+)
 
 LAST_BLOCKS = re.compile(r"last-([1-9]\d{0,3})")
 SEED = "{seed}"  # the placeholder for the seed in the --out of several
@@ -35,7 +42,15 @@ def _recipe_option(name: str, help: str, **bounds: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainClassifier(TrainingOptions, CheckpointOptions, FeatureCacheOptions, DeviceOptions, StepOptions, Command):
+class TrainClassifier(
+    TrainingOptions,
+    CheckpointOptions,
+    FeatureCacheOptions,
+    DeviceOptions,
+    StepOptions,
+    TensorBoardOptions,
+    Command,
+):
     """Train a classifier of abnormality on a dataset or an arm. It never sees the test split."""
 
     name = "train-classifier"
@@ -55,6 +70,14 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, FeatureCacheOptions, D
         "downloaded), none (random), or a file.",
         panel=Panel.MODEL,
         metavar="NAME|FILE",
+    )
+    init: Path | None = option(
+        None,
+        help="Classifier run on an arm to start from, to fine-tune it on the real images of --data. It must have the "
+        "same network, size and initial weights. With --seeds, {seed} in it stands for the seed.",
+        role=Role.INPUT,
+        panel=Panel.MODEL,
+        default_text="start from --weights",
     )
     size: int = option(
         224,
@@ -151,8 +174,10 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, FeatureCacheOptions, D
             return (self,)
         if SEED not in str(self.out):
             raise UsageError(f"--seeds needs an --out for each, and {self.out} has no {SEED}", f"--out 'runs/{SEED}'")
-        outs = {seed: Path(str(self.out).replace(SEED, str(seed))) for seed in range(self.seed, self.seed + self.seeds)}
-        return [replace(self, seeds=None, seed=seed, out=out) for seed, out in outs.items()]
+        return [
+            replace(self, seeds=None, seed=seed, out=_insert_seed(self.out, seed), init=_insert_seed(self.init, seed))
+            for seed in range(self.seed, self.seed + self.seeds)
+        ]
 
     def identity(self) -> dict[str, Any]:
         """Return the settings; those of a weights file are replaced by "file", as its content is an input."""
@@ -171,3 +196,8 @@ class TrainClassifier(TrainingOptions, CheckpointOptions, FeatureCacheOptions, D
         """Return the dataset, and the weights if they are a file."""
         weights = {} if self.weights in ("imagenet", "none") else {"weights": Path(self.weights)}
         return super().inputs() | weights
+
+
+def _insert_seed(path: Path | None, seed: int) -> Any:
+    """Return a path with the seed in place of its placeholder; None for None."""
+    return None if path is None else Path(str(path).replace(SEED, str(seed)))

@@ -1,5 +1,6 @@
 """Make an arm: a dataset with a measured dose of synthetic images, or a control of the same size."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,22 +8,53 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from xrayaug.data import arms, controls, dataset
-from xrayaug.data.arms import BALANCE, DUPLICATE, LOW_RESOLUTION, MIXED, MORE_REAL, REWEIGHT
+from xrayaug.data import arms, controls, dataset, generators
+from xrayaug.data.arms import (
+    BALANCE,
+    DUPLICATE,
+    LOW_RESOLUTION,
+    MIXED,
+    MORE_REAL,
+    REWEIGHT,
+    SYNTHETIC_ONLY,
+    WITH_GENERATOR,
+)
 from xrayaug.data.dataset import LABELS, Dataset, Row, open_dataset, reference_row
+from xrayaug.data.generators import SYNTHETIC
 from xrayaug.data.images import arrays, classical
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.data.images.stack import resize_bicubic
 from xrayaug.data.parsing import image_files
 from xrayaug.errors import ArtifactError, DataError, UsageError
 from xrayaug.options import Augment
+from xrayaug.options.prepare import MAX_GENERATOR_NAME, is_generator_name
 from xrayaug.runtime import console
 from xrayaug.runtime.console import Table
 from xrayaug.storage import artifacts, builder
-from xrayaug.storage.artifacts import Result
+from xrayaug.storage.artifacts import Artifact, Result
 from xrayaug.storage.files import NEAREST_PAIRS_FILE
 
 CONTROLS_FROM_REAL_IMAGES = (DUPLICATE, "classical", REWEIGHT, MORE_REAL)  # controls that need no synthetic images
+
+
+@dataclass(frozen=True)
+class SyntheticSet:
+    """A synthetic dataset that an arm draws from."""
+
+    input_name: str  # in the manifest of the arm
+    data: Dataset
+    share: float  # of the dose, in any unit
+    screening: Path | None  # for copies
+    quarantined: set[int] | None  # places among its synthetic images of those that `copies` flags; None if unscreened
+
+
+@dataclass(frozen=True)
+class DrawnImages:
+    """Synthetic images that are added, or counted by a control, and their number from each set."""
+
+    rows: list[Row]
+    size: int  # of all, in pixels
+    counts: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -37,8 +69,8 @@ class PlannedArm:
 
 def run(options: Augment) -> Result:
     """Write the arm: an index whose rows point into the arrays of its inputs, or also into one of its own."""
-    if options.synthetic is not None:
-        _refuse_foreign_images(options.synthetic)  # before its digest is asked for, which a folder does not have
+    for path in options.synthetic or ():
+        _refuse_foreign_images(path)  # before its digest is asked for, which a folder does not have
     return builder.build_artifact(options, "dataset", partial(_augment, options))
 
 
@@ -56,7 +88,8 @@ def tables(result: Result) -> list[Table]:
         arm["control"], "Real images added again"
     )
     columns = ("Percent added", added, "Normal training images", "Abnormal training images")
-    notes = [f"real training images kept: {arm['real']:,} ({arm['real_fraction']:.0%})",
+    kept = f"{arm['real']:,} ({arm['real_fraction']:.0%})"
+    notes = [f"real training images kept: {kept if arm['real'] else 'none, only what is added is trained on'}",
              f"share of normal images in training: {normal / sum(training.values()):.3f}"]  # fmt: skip
     if arm["control"]:
         notes.insert(0, f"a control: {arm['control']}")
@@ -69,6 +102,9 @@ def tables(result: Result) -> list[Table]:
         notes.append(
             f"set aside by copies: {screening['quarantined']:,} synthetic images; left out: {screening['left_out']:,}"
         )
+    if SYNTHETIC in result:
+        drawn = result[SYNTHETIC].values()
+        notes.append("drawn: " + ", ".join(f"{each['added']:,} of {each['generator']}" for each in drawn))
     return [Table("Arm (Table 4)", columns, [row], notes)]
 
 
@@ -109,33 +145,39 @@ def _change(picture: Pixels, row: Row, options: Augment, size: int) -> Pixels:
 
 
 def _plan_arm(options: Augment, real: Dataset) -> PlannedArm:
-    kept = _keep_real(real, options.real_fraction, options.seed)
+    kept = _keep_real(real, options.baseline_fraction, options.seed)
     training = [row for row in kept if row.split == "train"]
-    quarantined = _read_quarantined(options)
-    left_out = set() if options.keep_copies else quarantined
-    drawn, drawn_size = _draw_images(options, training, left_out, real.size)
+    sets = _open_synthetic_sets(options)
+    images = _draw_images(options, training, sets, real.size)
+    drawn, drawn_size = images.rows, images.size
     if options.control == LOW_RESOLUTION and drawn:
         _check_resolution(options, drawn_size, real.size)
     counts = Counter(row.label for row in drawn)
     left_out_rows = arms.list_left_out(real.rows, kept) if options.control == MORE_REAL else []
     added, changed = _select_added(drawn, options, training, left_out_rows)
+    if options.is_synthetic_only:
+        _check_synthetic_only(options, real, added)
+        kept = [row for row in kept if row.split != "train"]
     rows = [reference_row(row, "real") for row in kept] + added
-    added_size = drawn_size if options.control in (None, "shuffle", LOW_RESOLUTION) else real.size
+    added_size = drawn_size if options.control in WITH_GENERATOR else real.size
     result = {
         "arm": {
             "percent": options.percent,
-            "real_fraction": options.real_fraction,
+            "real_fraction": options.baseline_fraction,
             "label": _arm_label(counts, options),
             "added": len(added),
-            "real": len(training),
+            "real": 0 if options.is_synthetic_only else len(training),
             "control": options.control,
+            **({"schedule": SYNTHETIC_ONLY, "baseline_images": len(training)} if options.is_synthetic_only else {}),
+            **({"generator": _read_generator(options, drawn)} if options.generator is not None else {}),
             **(_class_prior(training, counts) if options.control == REWEIGHT else {}),
         },
         "counts": dataset.count_images(rows),
         "size": real.size,
         **({"added_size": added_size} if added_size != real.size else {}),
         "split_by": real.split_by,
-        **({"copies": {"quarantined": len(quarantined), "left_out": len(left_out)}} if options.copies else {}),
+        **({"copies": _count_screened(options, sets)} if options.copies else {}),
+        **({SYNTHETIC: _describe_sets(options, sets, images.counts)} if len(sets) > 1 else {}),
     }
     return PlannedArm(rows, result, changed, added_size)
 
@@ -169,6 +211,48 @@ def _select_added(
     return own, again
 
 
+def _check_synthetic_only(options: Augment, real: Dataset, added: Sequence[Row]) -> None:
+    """Check that the images that an arm adds can be trained on alone.
+
+    Raises:
+        UsageError: nothing is added.
+        DataError: there are images of one label only; or the real images are themselves a part of a dataset, so that
+            the arm would be compared with a baseline of more of them.
+    """
+    what = "a synthetic-only arm"
+    if not added:
+        raise UsageError(
+            f"{what} has nothing to train on: "
+            + (f"--control {REWEIGHT} adds no images" if options.control else f"--percent is {options.percent:g}"),
+            "another control, or the control of an arm with real images" if options.control else "a larger --percent",
+        )
+    labels = {row.label for row in added}
+    if len(labels) == 1:
+        raise DataError(
+            f"{what} needs images of both labels, and all that are added are {labels.pop()}",
+            "give images of both labels as --synthetic, such as those of train-gan --arch cgan, and no --label",
+        )
+    if arms.read_arm_of(real.artifact).settings.real_fraction != 1:
+        raise DataError(f"{options.real} is an arm with a share of the real images",
+                        "give the whole dataset as --real, and --real-fraction")  # fmt: skip
+
+
+def _read_generator(options: Augment, drawn: Sequence[Row]) -> str:
+    """Return the name of `--generator`.
+
+    Raises:
+        UsageError: it is no name, or there are no synthetic images that it could name.
+    """
+    name = str(options.generator)
+    if not is_generator_name(name):
+        raise UsageError(
+            f"--generator {name!r} is no name", f"give 1 to {MAX_GENERATOR_NAME} printable characters without commas"
+        )
+    if not (drawn and options.synthetic):
+        raise UsageError("--generator names the generator of synthetic images, and there are none", "leave it out")
+    return name
+
+
 def _check_resolution(options: Augment, synthetic: int, real: int) -> None:
     """Check that synthetic images are smaller than real ones, in pixels.
 
@@ -178,7 +262,7 @@ def _check_resolution(options: Augment, synthetic: int, real: int) -> None:
     if synthetic >= real:
         raise DataError(
             f"--control {LOW_RESOLUTION} needs synthetic images that are smaller than the real ones: "
-            f"{options.synthetic} has {synthetic} px, {options.real} {real} px",
+            f"{_list_paths(options.synthetic)} has {synthetic} px, {options.real} {real} px",
             "--control duplicate repeats real images as they are",
         )
 
@@ -189,36 +273,141 @@ def _class_prior(training: Sequence[Row], counts: Mapping[str, int]) -> dict[str
     return {"prior": {label: real[label] + counts[label] for label in LABELS}}
 
 
-def _read_quarantined(options: Augment) -> set[int]:
-    """Return the indices of the synthetic images that `copies` quarantined.
+def _open_synthetic_sets(options: Augment) -> list[SyntheticSet]:
+    """Open the synthetic sets and their screenings.
 
     Raises:
-        UsageError: `--keep-copies` without them, or no synthetic set.
-        DataError: they are of another synthetic set.
+        UsageError: options contradict each other.
+        DataError: a screening is of another set, or the sets differ in size.
     """
-    if options.copies is None:
-        if options.keep_copies:
-            raise UsageError("--keep-copies needs --copies", "it keeps what that directory sets aside")
-        return set()
-    if options.synthetic is None:
+    paths, screenings = options.synthetic or (), options.copies or ()
+    if options.keep_copies and not screenings:
+        raise UsageError("--keep-copies needs --copies", "it keeps what that directory sets aside")
+    if screenings and not paths:
         raise UsageError("--copies needs --synthetic", "the set that was screened")
-    screening = artifacts.open_artifact(options.copies, "copies")
-    screened = screening.manifest["inputs"].get("synthetic", {}).get("sha256")
-    if screened != artifacts.digest(options.synthetic):
+    shares = _read_shares(options)
+    for path in paths:
+        _refuse_foreign_images(path)
+    digests = [artifacts.digest(path) for path in paths]
+    repeated = next((place for place, digest in enumerate(digests) if digest in digests[:place]), None)
+    if repeated is not None:
+        first = paths[digests.index(digests[repeated])]
+        raise UsageError(f"--synthetic names one dataset twice: {first} and {paths[repeated]}", "name each once")
+    screened = _match_screenings(options, digests)
+    names = options.inputs()
+    inputs = [SYNTHETIC] if len(paths) == 1 else [f"{SYNTHETIC}/{place}" for place in range(len(paths))]
+    sets = [
+        SyntheticSet(name, open_dataset(names[name], options.local_cache), share, *screening)
+        for name, share, screening in zip(inputs, shares, screened, strict=True)
+    ]
+    sizes = {each.data.size: each.data.path for each in sets}
+    if len(sizes) > 1:
+        (size, path), (other_size, other) = list(sizes.items())[:2]
         raise DataError(
-            f"{options.copies} is of another synthetic set than {options.synthetic}",
-            f"xrayaug copies {options.synthetic} --real ...",
+            f"{path} has images of {size} px, {other} of {other_size} px",
+            "the synthetic datasets of an arm must have one size: prepare --synthetic --size",
         )
+    _warn_of_sets(sets)
+    return sets
+
+
+def _read_shares(options: Augment) -> Sequence[float]:
+    """Return the share of each synthetic set.
+
+    Raises:
+        UsageError: there is not one positive share for each set.
+    """
+    number = len(options.synthetic or ())
+    if options.shares is None:
+        return [1.0] * number
+    if len(options.shares) != number:
+        raise UsageError(
+            f"--shares names {len(options.shares)} for {number} synthetic datasets", "give one number for each"
+        )
+    if not all(0 < share < math.inf for share in options.shares):
+        raise UsageError("--shares has a number that is no share", "every share must be more than 0")
+    return options.shares
+
+
+def _match_screenings(options: Augment, digests: Sequence[str]) -> list[tuple[Path | None, set[int] | None]]:
+    """Return the screening of each synthetic set and the images that it flags, by the digests; None for a set without.
+
+    Raises:
+        UsageError: two screenings are of one set.
+        DataError: a screening is of none of the sets.
+    """
+    paths = options.synthetic or ()
+    found: list[tuple[Path | None, set[int] | None]] = [(None, None)] * len(digests)
+    for screening_path in options.copies or ():
+        screening = artifacts.open_artifact(screening_path, "copies")
+        screened = screening.manifest["inputs"].get("synthetic", {}).get("sha256")
+        if screened not in digests:
+            raise DataError(
+                f"{screening_path} is of another synthetic set than {_list_paths(paths)}",
+                f"xrayaug copies {paths[0]} --real ...",
+            )
+        place = digests.index(screened)
+        if found[place][0] is not None:
+            raise UsageError(
+                f"{found[place][0]} and {screening_path} of --copies are both of {paths[place]}", "give one of them"
+            )
+        found[place] = screening_path, _read_quarantined(screening, paths[place])
+    return found
+
+
+def _warn_of_sets(sets: Sequence[SyntheticSet]) -> None:
+    """Warn of sets without a screening where others have one, and of those whose training data are unknown."""
+    for each in sets:
+        if each.quarantined is None and any(other.quarantined is not None for other in sets):
+            console.warning(f"no screening of {each.data.path} for copies is given: none of its images is left out")
+        if generators.is_external(each.data.artifact):
+            generator = generators.read_generator(each.data.artifact)
+            if generator.learnt_from == generators.UNKNOWN:
+                console.warning(
+                    f"what {generator.name}, the generator of {each.data.path}, was trained on is unknown: it may have "
+                    "seen test images"
+                )
+
+
+def _read_quarantined(screening: Artifact, synthetic: Path) -> set[int]:
+    """Return the places of the synthetic images that `copies` quarantined, and warn of a set that failed.
+
+    Raises:
+        ArtifactError: a place is no number.
+    """
     if screening.get(str, "result", "verdict", among=("pass", "fail")) == "fail":
-        pairs = options.copies / NEAREST_PAIRS_FILE
-        console.warning(f"{options.synthetic} failed the screening for copies: see {pairs}")
+        pairs = screening.path / NEAREST_PAIRS_FILE
+        console.warning(f"{synthetic} failed the screening for copies: see {pairs}")
     images = screening.get(list, "result", "quarantined")
     if not all(isinstance(image, int) for image in images):
         raise ArtifactError(
-            f"{options.copies}: result.quarantined of its manifest holds a value that is not an image number",
-            f"delete {options.copies} and run xrayaug copies again",
+            f"{screening.path}: result.quarantined of its manifest holds a value that is not an image number",
+            f"delete {screening.path} and run xrayaug copies again",
         )
     return set(images)
+
+
+def _count_screened(options: Augment, sets: Sequence[SyntheticSet]) -> dict[str, int]:
+    """Return how many images the screenings flag, and how many are therefore left out."""
+    flagged = sum(len(each.quarantined or ()) for each in sets)
+    return {"quarantined": flagged, "left_out": 0 if options.keep_copies else flagged}
+
+
+def _describe_sets(options: Augment, sets: Sequence[SyntheticSet], counts: Sequence[int]) -> dict[str, Any]:
+    """Return the generator, share, number of images and screening of each set, by the name of the input."""
+    return {
+        each.input_name: {
+            "generator": generators.read_generator(each.data.artifact).name,
+            "share": each.share,
+            "added": count,
+            **({} if each.quarantined is None else {"copies": _count_screened(options, [each])}),
+        }
+        for each, count in zip(sets, counts or [0] * len(sets), strict=True)
+    }
+
+
+def _list_paths(paths: Sequence[Path] | None) -> str:
+    return ", ".join(map(str, paths or ()))
 
 
 def _keep_real(real: Dataset, fraction: float, seed: int) -> list[Row]:
@@ -237,28 +426,30 @@ def _keep_real(real: Dataset, fraction: float, seed: int) -> list[Row]:
 
 
 def _draw_images(
-    options: Augment, training: Sequence[Row], left_out: set[int], real_size: int
-) -> tuple[list[Row], int]:
-    """Draw the synthetic images that the arm adds, and return their rows and their size in pixels.
+    options: Augment, training: Sequence[Row], sets: Sequence[SyntheticSet], real_size: int
+) -> DrawnImages:
+    """Draw the synthetic images that the arm adds.
 
     For a control that needs only labels, real rows can replace them.
 
     Raises:
         UsageError: there is no synthetic set to draw from.
-        DataError: it has too few images, or they have no label.
+        DataError: one has too few images, or they have no label.
     """
     label, wanted = arms.find_dose(options.percent, options.label, training)
     if wanted == 0:
-        return [], real_size
-    if options.synthetic is not None:
-        return _draw(options, options.synthetic, wanted, label, left_out)
+        return DrawnImages([], real_size)
+    if sets:
+        return _draw_from_sets(options, sets, wanted, label)
     if options.control in CONTROLS_FROM_REAL_IMAGES:
-        return controls.duplicate_rows(training, {label or "normal": wanted}, options.seed), real_size
-    raise UsageError(f"--percent {options.percent:g} needs --synthetic", "a dataset that xrayaug sample wrote")
+        return DrawnImages(controls.duplicate_rows(training, {label or "normal": wanted}, options.seed), real_size)
+    raise UsageError(
+        f"--percent {options.percent:g} needs --synthetic", "a dataset of xrayaug sample or prepare --synthetic"
+    )
 
 
 def _refuse_foreign_images(path: Path) -> None:
-    """Refuse a folder of images as synthetic images, because its generator and training images are unknown.
+    """Refuse a folder of images as synthetic images, because nothing is known of its labels and its generator.
 
     Raises:
         DataError: it is one.
@@ -269,34 +460,42 @@ def _refuse_foreign_images(path: Path) -> None:
         and any(image_files.has_image_suffix(f.name) for f in path.rglob("*"))
     ):
         raise DataError(
-            f"{path} is a folder of images: images of other generators cannot be added, only what xrayaug sample drew",
-            "the checks for leaks follow a generator to the images that it learnt from",
+            f"{path} is a folder of images, not a synthetic dataset",
+            f"xrayaug prepare --synthetic --input {path} makes one of the images of another generator",
         )
 
 
-def _draw(options: Augment, path: Path, wanted: int, label: str | None, left_out: set[int]) -> tuple[list[Row], int]:
-    """Draw the first `wanted` synthetic images in a seeded order, without replacement, so that arms nest.
+def _draw_from_sets(options: Augment, sets: Sequence[SyntheticSet], wanted: int, label: str | None) -> DrawnImages:
+    """Draw `wanted` synthetic images from sets by their shares, each in its own order, so that arms nest in dose."""
+    order = generators.allot([each.share for each in sets], wanted)
+    counts = [order.count(place) for place in range(len(sets))]
+    drawn = [iter(_draw(options, each, count, label)) for each, count in zip(sets, counts, strict=True)]
+    return DrawnImages([next(drawn[place]) for place in order], sets[0].data.size, counts)
 
-    Images that are left out do not change the order of the others. The size of all images is returned too.
+
+def _draw(options: Augment, synthetic: SyntheticSet, wanted: int, label: str | None) -> list[Row]:
+    """Draw the first `wanted` images of a set in a seeded order, without replacement, so that arms nest.
+
+    Images that are left out do not change the order of the others.
     """
-    _refuse_foreign_images(path)
-    data = open_dataset(path, options.local_cache)
+    data, left_out = synthetic.data, set() if options.keep_copies else synthetic.quarantined or set()
     rows = data.select(synthetic=True)
     quarantined_places = {(row.image, row.row) for image, row in enumerate(rows) if image in left_out}
-    synthetic = _candidates(rows, label, must_match=options.label == BALANCE)
+    candidates = _candidates(rows, label, must_match=options.label == BALANCE)
     order = [
         place
-        for place in arms.draw_order(len(synthetic), options.seed)
-        if (synthetic[place].image, synthetic[place].row) not in quarantined_places
+        for place in arms.draw_order(len(candidates), options.seed)
+        if (candidates[place].image, candidates[place].row) not in quarantined_places
     ]
     if wanted > len(order):
         offered = f"{len(order)}" if label is None else f"{len(order)} to take for {label}"
-        without = f", without those that {options.copies} sets aside" if quarantined_places else ""
+        without = f", without those that {synthetic.screening} sets aside" if quarantined_places else ""
+        needed = wanted + len(candidates) - len(order)
         raise DataError(
-            f"--percent {options.percent:g} asks for {wanted} synthetic images, {path} holds {offered}{without}",
-            f"sample at least {wanted + len(synthetic) - len(order)}",
+            f"--percent {options.percent:g} asks for {wanted} synthetic images, {data.path} holds {offered}{without}",
+            f"{'prepare' if generators.is_external(data.artifact) else 'sample'} at least {needed}",
         )
-    return [_reference_synthetic(synthetic[place], label, path) for place in order[:wanted]], data.size
+    return [_reference_synthetic(candidates[place], label, synthetic) for place in order[:wanted]]
 
 
 def _candidates(rows: list[Row], label: str | None, *, must_match: bool) -> list[Row]:
@@ -316,10 +515,10 @@ def _arm_label(counts: Mapping[str, int], options: Augment) -> str | None:
     return MIXED if len(counts) > 1 else next(iter(counts), None)
 
 
-def _reference_synthetic(row: Row, label: str | None, path: Path) -> Row:
+def _reference_synthetic(row: Row, label: str | None, synthetic: SyntheticSet) -> Row:
     if not (label or row.label):
         raise DataError(
-            f"the images of {path} bear no label: their generator learnt both",
+            f"the images of {synthetic.data.path} bear no label: their generator learnt both",
             "say what they are with --label, or train-gan --only-label normal",
         )
-    return reference_row(row, "synthetic", label=label or row.label)
+    return reference_row(row, synthetic.input_name, label=label or row.label)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xrayaug.data import image_sets
+from xrayaug.data import generators, image_sets
 from xrayaug.data.dataset import Dataset, Row, open_dataset
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
@@ -126,6 +126,8 @@ def tables(result: Result) -> list[Table]:
     rows = [_space_row(name, result["spaces"][name], result["judged"]) for name in SPACES]
     verdict = f"{result['verdict']}: {len(result['quarantined']):,} of {result['judged']:,} images are set aside"
     notes = [verdict, result["rule"], *(f"warning: {line}" for line in result["warnings"])]
+    if result.get("generator", {}).get("learnt_from") == generators.DECLARED:
+        notes.insert(1, f"what {result['generator']['name']} was trained on is as declared by the user")
     return [Table("Compared images", ("", "value"), counts), Table("Nearest training images", columns, rows, notes)]
 
 
@@ -179,7 +181,9 @@ def _open_sets(options: Copies) -> ScreenedSets:
     judged = synthetic.select(synthetic=True)
     training = real.select(split="train", synthetic=False)
     if not judged:
-        raise DataError(f"{options.synthetic} holds no synthetic images", "give a dataset that xrayaug sample wrote")
+        raise DataError(
+            f"{options.synthetic} holds no synthetic images", "give one of xrayaug sample or prepare --synthetic"
+        )
     if len({row.patient or str(place) for place, row in enumerate(training)}) < 2:
         raise DataError(f"{options.real} has training images of fewer than two patients", "give the real dataset")
     held_out = [row for row in real.rows if row.split != "train"]
@@ -251,6 +255,7 @@ def _result(
         **_counts(sets),
         "verdict": "fail" if fails else "pass",
         "rule": _rule(options),
+        **_describe_generator(sets.synthetic.artifact),
         "quarantined": set_aside,
         "spaces": spaces,
         "features": network.origin["features"],
@@ -259,6 +264,14 @@ def _result(
         **({"learnt_from": network.learnt_from.to_dict()} if network.learnt_from else {}),
         "warnings": _warnings(options, sets, comparisons),
     }
+
+
+def _describe_generator(synthetic: Artifact) -> Result:
+    """Return the name of a generator from elsewhere and what is known of its training data; else nothing."""
+    if not generators.is_external(synthetic):
+        return {}
+    generator = generators.read_generator(synthetic)
+    return {"generator": {"name": generator.name, "learnt_from": generator.learnt_from}}
 
 
 def _rule(options: Copies) -> str:
@@ -290,9 +303,27 @@ def _warnings(options: Copies, sets: ScreenedSets, comparisons: dict[str, SpaceC
     identical = max(comparison.identical for comparison in comparisons.values())
     if identical:
         lines.append(f"{identical:,} reference images are training images too, and are left out of the reference")
+    if generators.is_external(sets.synthetic.artifact):
+        return lines + _warn_of_declaration(sets.synthetic.artifact, options.real)
     if _was_learnt_elsewhere(sets.synthetic.artifact, options.real):
         lines.append(f"{options.synthetic} was not learnt from {options.real}, as its manifests have it")
     return lines + _warn_of_initial_runs(sets.synthetic.artifact)
+
+
+def _warn_of_declaration(synthetic: Artifact, real: Path) -> list[str]:
+    """Return a warning if the user has not declared that a generator from elsewhere was trained on the real dataset."""
+    generator = generators.read_generator(synthetic)
+    if generator.learnt_from == generators.UNKNOWN:
+        return [
+            f"what {generator.name}, the generator of {synthetic.path}, was trained on is unknown: it may have copied "
+            f"images that are not in {real}"
+        ]
+    if generator.learnt_from == generators.NONE:
+        return [f"{generator.name} was trained on no image of this study, as declared by the user, so not on {real}"]
+    declared = synthetic.manifest["inputs"].get("learnt_from", {})
+    if declared.get("sha256") != artifacts.digest(real):
+        return [f"{generator.name} was trained on another dataset than {real}, as declared by the user"]
+    return []
 
 
 def _was_learnt_elsewhere(synthetic: Artifact, real: Path) -> bool:

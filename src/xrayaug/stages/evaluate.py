@@ -11,14 +11,15 @@ from pathlib import Path
 
 import torch
 
-from xrayaug.evaluation import answer, findings, predictions, serialization
+from xrayaug.evaluation import answer, checks, findings, prediction_judge, predictions, serialization
 from xrayaug.evaluation import tables as score_tables
 from xrayaug.evaluation.evidence import Evidence
-from xrayaug.evaluation.gather import inputs, reader_files, reader_images, report_sources
+from xrayaug.evaluation.gather import inputs, reader_files, reader_images, report_sources, test_sets
 from xrayaug.evaluation.gather.reader_files import ReaderInputs
 from xrayaug.evaluation.gather.runs import Run, open_runs, split_by
-from xrayaug.evaluation.judge import judge
-from xrayaug.evaluation.measure import MeasuredRuns, measure
+from xrayaug.evaluation.judge import SetPredictions, judge
+from xrayaug.evaluation.measure import measure
+from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.reader_study import scoring, study
 from xrayaug.evaluation.reader_study import tables as reader_tables
 from xrayaug.evaluation.reader_study.answers import ReaderAnswers
@@ -41,6 +42,10 @@ Addition = tuple[Mapping[str, str], Result]  # to a finished evaluation: texts b
 
 def run(options: Evaluate) -> Result:
     """Judge the runs; write predictions, metrics, verdict, Table 5, Figure 7 and the report to `--out`."""
+    inputs.check_options(options)
+    if options.predictions is not None:
+        result = builder.build_artifact(options, "evaluation", partial(_evaluate_predictions, options))
+        return result | {"look_at": [str(options.out / name) for name in (files.REPORT_FILE, files.TABLE5_FILE)]}
     device = devices.resolve(options.device, deterministic=options.deterministic)
     readers = reader_files.gather_readers(options)  # first, so that a wrong file is known before anything is judged
     build = partial(_evaluate, options, device)
@@ -53,11 +58,24 @@ def run(options: Evaluate) -> Result:
 
 def plan(options: Evaluate) -> Result:
     """List the runs arm by arm, and the test set that they would be judged on."""
+    inputs.check_options(options)
+    if options.predictions is not None:
+        return plan_predictions(options)
     runs = open_runs(options.runs, options.local_cache)
     report_sources.open_requested(options)
     planned = [{"arm": run.arm_name, "seed": run.seed, "run": run.name} for run in runs]
-    test = serialization.to_dict(inputs.count_test_set(runs[0].test))
-    return {"test": test, "split_by": split_by(runs), "planned": planned} | plan_reader_study(options, runs)
+    own, *others = sorted(test_sets.open_test_sets(options, runs), key=lambda each: each.name != test_sets.OWN)
+    also = {each.name: serialization.to_dict(each.test) for each in others}
+    result = {"test": serialization.to_dict(own.test), "split_by": split_by(runs), "planned": planned}
+    return result | ({"also": also} if also else {}) | plan_reader_study(options, runs)
+
+
+def plan_predictions(options: Evaluate) -> Result:
+    """List the runs whose predictions would be judged, arm by arm, and the test set."""
+    tested = inputs.read_predictions(options).tested
+    report_sources.open_requested(options)
+    planned = [{"arm": each.run.arm_name, "seed": each.run.seed, "run": each.run.name} for each in tested.predicted]
+    return {"test": serialization.to_dict(tested.test), "split_by": None, "planned": planned}
 
 
 def tables(result: Result) -> list[Table | Section | str]:
@@ -65,13 +83,19 @@ def tables(result: Result) -> list[Table | Section | str]:
     if "planned" in result:
         rows = [(each["arm"], str(each["seed"]), each["run"]) for each in result["planned"]]
         notes = score_tables.describe_test_set(serialization.from_dict(TestSet, result["test"]), result["split_by"])
-        return [Table("Runs to judge", ("Percent added", "Seed", "Run"), rows, notes), *list_reader_tables(result)]
+        for name, sizes in result.get("also", {}).items():
+            other = score_tables.describe_test_set(serialization.from_dict(TestSet, sizes), None)
+            notes += [f"also {name}, {line}" for line in other]
+        heading = score_tables.ARM if result["split_by"] is None else score_tables.PERCENT_ADDED
+        return [Table("Runs to judge", (heading, "Seed", "Run"), rows, notes), *list_reader_tables(result)]
     evaluation = serialization.from_dict(Evaluation, result)
     scores = score_tables.score_table(evaluation.arms, evaluation.verdict.question)
     return [
         replace(scores, notes=score_tables.describe_test_set(evaluation.test, evaluation.split_by)),
         *score_tables.subgroup_tables(evaluation),
+        *score_tables.test_set_tables(evaluation),
         *list_reader_tables(result),
+        *answer.summarize_test_sets(evaluation.others, evaluation.verdict.question),
         *answer.summarize(evaluation.verdict, result.get("look_at", ())),
     ]
 
@@ -141,26 +165,48 @@ def _evaluate(options: Evaluate, device: torch.device, directory: Path) -> Resul
     """Gather, measure, judge, render."""
     gathered = inputs.gather(options, builder.describe_environment(devices.describe(device)))
     checkpoints = Checkpoints(directory / builder.RESUME / "predictions", EVERY_RUN)
-    measured = measure(options, gathered.runs, device, checkpoints)
+    to_predict = [images for each in gathered.sets for images in each.opened.to_predict]
+    measured = measure(options, gathered.runs, device, checkpoints, to_predict)
+    primary, *others = (
+        SetPredictions(
+            each.opened.name,
+            measured.others.get(each.opened.name, measured.predictions),
+            checks.check_study(each.facts),
+            each.opened.test,
+            each.groups,
+        )
+        for each in gathered.sets
+    )
     evaluation = judge(
         options,
-        measured.predictions,
+        primary,
         audits=measured.audits,
-        facts=gathered.facts,
-        test=gathered.test,
         split_by=gathered.split_by,
-        groups=gathered.groups,
+        others=others,
+        shared=gathered.shared,
     )
-    _render(directory, evaluation, measured, gathered.evidence)
+    _render(directory, evaluation, primary.predicted, gathered.evidence)
+    for other in others:
+        name = f"predictions-{other.name}.csv"
+        files.write_lines(directory / name, predictions.format_csv(other.predicted, "test"))
     return serialization.to_dict(evaluation)
 
 
-def _render(directory: Path, evaluation: Evaluation, measured: MeasuredRuns, shown: Evidence) -> None:
+def _evaluate_predictions(options: Evaluate, directory: Path) -> Result:
+    """Gather predictions, judge, render."""
+    gathered = inputs.gather_predictions(options, builder.describe_environment("cpu"))
+    evaluation = prediction_judge.judge_predictions(options, gathered.judged)
+    _render(directory, evaluation, gathered.judged.tested.predicted, gathered.evidence)
+    return serialization.to_dict(evaluation)
+
+
+def _render(directory: Path, evaluation: Evaluation, predicted: Sequence[RunPredictions], shown: Evidence) -> None:
     """Write every file of the evaluation."""
-    files.write_lines(directory / "predictions.csv", predictions.format_csv(measured.predictions, "test"))
-    files.write_lines(directory / "validation.csv", predictions.format_csv(measured.predictions, "valid"))
+    files.write_lines(directory / files.PREDICTIONS_FILE, predictions.format_csv(predicted, "test"))
+    if any(len(each.valid_rows) for each in predicted):
+        files.write_lines(directory / files.VALIDATION_FILE, predictions.format_csv(predicted, "valid"))
     score_tables.write(directory, evaluation)
-    files.write_text(directory / files.REPORT_FILE, page.render(evaluation, measured.predictions, shown))
+    files.write_text(directory / files.REPORT_FILE, page.render(evaluation, predicted, shown))
 
 
 def _add_reader_study(options: Evaluate, count: int, evaluation: Artifact) -> Addition:

@@ -16,14 +16,16 @@ from xrayaug import __version__
 from xrayaug.errors import OutputError, UsageError, XrayaugError
 from xrayaug.evaluation import answer, findings, serialization
 from xrayaug.evaluation import tables as score_tables
-from xrayaug.evaluation.results import ArmResult, Verdict
-from xrayaug.options import Experiment
+from xrayaug.evaluation.results import ArmResult, OtherTestSets, Verdict
+from xrayaug.options import Experiment, Sample, TrainGan
+from xrayaug.options.base import format_value
 from xrayaug.runtime import console
 from xrayaug.runtime.console import Section, Table
 from xrayaug.storage import artifacts, builder, files, lock, manifests
 from xrayaug.storage.artifacts import Result
-from xrayaug.studies import dose_checks, logs, planning, scheduler, slurm, status
-from xrayaug.studies.planning import PlannedImage, Settings, Study
+from xrayaug.studies import dose_checks, logs, planned_images, planning, scheduler, slurm, status
+from xrayaug.studies.planned_images import PlannedImage
+from xrayaug.studies.planning import Settings, Study
 from xrayaug.studies.scheduler import Outcome, Resources
 
 COMMANDS_FILE = "commands.sh"
@@ -69,7 +71,7 @@ def _list_images(study: Study, settings: Settings) -> list[PlannedImage]:
     Raises:
         DataError: they are too few for the doses of the arms.
     """
-    images = planning.list_images(study, settings)
+    images = planned_images.list_images(study, settings)
     if images:
         dose_checks.check_doses(study, [image.row for image in images])
     return images
@@ -147,7 +149,7 @@ def plan(options: Experiment) -> Result:
     study, _ = planning.plan(options), _find_resources(options)
     settings = planning.resolve_settings(options)
     images = _list_images(study, settings)
-    analysis = planning.estimate_power(study, settings, images)
+    analysis = planned_images.estimate_power(study, settings, images)
     console.info(analysis.describe() if analysis else NO_POWER_NOTE)
     commands = [command.command_line() for command in study.commands]
     return {"commands": commands, "power": analysis and analysis.to_dict()}
@@ -164,9 +166,11 @@ def tables(result: Result) -> list[Table | Section | str]:
         return list(result["commands"])
     arms = [serialization.from_dict(ArmResult, arm) for arm in result["arms"]]
     verdicts = serialization.from_dict(Verdict, result["verdict"])
+    others = serialization.from_dict(OtherTestSets, result["others"]) if "others" in result else None
     return [
         *_distance_tables(result["distances"]),
         score_tables.score_table(arms, verdicts.question),
+        *answer.summarize_test_sets(others, verdicts.question),
         *answer.summarize(verdicts, result["look_at"]),
     ]
 
@@ -250,26 +254,29 @@ def _result(study: Study) -> Result:
     for path in study.distances:
         fid = artifacts.open_artifact(path, "fid")
         counts = " and ".join(str(fid.get(dict, "result", side).get("n")) for side in ("a", "b"))
-        distances[path.name.removeprefix("fid-").replace("-", " to ", 1)] = {
+        distances[" to ".join(path.name.removeprefix("fid-").rsplit("-", 1))] = {
             "measure": fid.get(str, "result", "description"),
             "value": fid.get(float, "result", "value"),
             "n": counts,
         }
     out = study.evaluation.parent
-    gan, synthetic, evaluated = out / "gan", out / "synthetic", study.evaluation
+    gans = [command.out for command in study.commands if isinstance(command, TrainGan)]
+    synthetic = [command.out for command in study.commands if isinstance(command, Sample)]
+    evaluated = study.evaluation
     look_at = [  # the most important first
         evaluated / files.REPORT_FILE,
         *evaluated.glob(files.READER_PAGE_FILE),
-        synthetic / files.CONTACT_SHEET_FILE,
-        gan / files.REAL_IMAGES_FILE,
-        *sorted((gan / files.PREVIEWS_DIRECTORY).glob("*.png"))[-1:],
-        *(out / "copies").glob(files.NEAREST_PAIRS_FILE),
+        *(path / files.CONTACT_SHEET_FILE for path in synthetic),
+        gans[0] / files.REAL_IMAGES_FILE,
+        *(preview for gan in gans for preview in sorted((gan / files.PREVIEWS_DIRECTORY).glob("*.png"))[-1:]),
+        *sorted(out.glob(f"copies*/{files.NEAREST_PAIRS_FILE}")),
         evaluated / files.TABLE5_FILE,
         evaluated / files.FIGURE7_FILE,
     ]
     return {
         "arms": evaluation.get(list, "result", "arms"),
         "verdict": evaluation.get(dict, "result", "verdict"),
+        **{name: evaluation.result[name] for name in ("others",) if name in evaluation.result},
         "distances": distances,
         "look_at": [str(path) for path in look_at],
         "commands": [command.command_line() for command in study.commands],
@@ -279,12 +286,14 @@ def _result(study: Study) -> Result:
 def _write_manifest(options: Experiment, study: Study, result: Result, environment: dict[str, Any]) -> None:
     """Write the manifest again, as a study may get more seeds or doses later; each part has its own manifest."""
     parts = _output_paths(study)
+    settings = planning.resolve_settings(options)
+    values = asdict(settings) | {"gan_arch": format_value(settings.gan_arch)}
     manifest = {
         "format": manifests.FORMAT,
         "kind": "experiment",
         "stage": options.name,
         "version": __version__,
-        "options": json.loads(json.dumps(asdict(planning.resolve_settings(options)), default=str)),
+        "options": json.loads(json.dumps(values, default=str)),
         "inputs": {part.name: {"path": part.name, "sha256": artifacts.digest(part)} for part in parts},
         "files": {},
         "result": result,

@@ -12,22 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from xrayaug.data import dataset, dataset_summary, duplicates, near_duplicates, raw_rows, source_selection, splits
-from xrayaug.data.dataset import Row
+from xrayaug.data.dataset import Row, open_dataset
 from xrayaug.data.images import arrays, bit_depth, content_checks, decoding
 from xrayaug.data.images.decoding import DecodeOptions, ImageMetadata
 from xrayaug.data.images.intensity import IntensityScale
 from xrayaug.data.images.value_ranges import ABOVE_BIT_DEPTH
+from xrayaug.data.parsing import columns
 from xrayaug.data.parsing.skip_reasons import AMBIGUOUS, BROKEN_LINK, MISSING, UNREAD_SUFFIX
 from xrayaug.data.sources import Listing, Record
-from xrayaug.errors import DataError, InputError
+from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.options import Prepare
+from xrayaug.options.base import flag_name
+from xrayaug.options.prepare import MAX_GENERATOR_NAME, is_generator_name
 from xrayaug.runtime import console, malloc
 from xrayaug.runtime.console import Table
-from xrayaug.storage import builder, csvfile, files, raw_inputs
+from xrayaug.storage import artifacts, builder, csvfile, files, raw_inputs
 from xrayaug.storage.artifacts import Result
 from xrayaug.storage.files import Stamp
 from xrayaug.storage.raw_inputs import DecodedImage, RawInput
 
+FOR_REAL_IMAGES = ("test", "holdout", "split_by", "patient_column", "patient_pattern", "study_column")  # options
 SMALL_IMAGE_FACTOR = 16  # an image of fewer pixels than the median divided by this may be an icon or a preview
 
 Skipped = tuple[str, str]  # file and reason
@@ -37,6 +41,7 @@ Skipped = tuple[str, str]  # file and reason
 class DecodingSummary:
     """Facts about the images decoded so far, and the rows of the index for them."""
 
+    options: Prepare
     source: str
     skipped: list[Skipped]
     lost: list[Skipped]  # skipped images that were listed or found, and cannot be read
@@ -58,7 +63,7 @@ class DecodingSummary:
             self.skipped.append((record.file, note.unusable))
             self.lost.append((record.file, note.unusable))
             return
-        self.rows.append(raw_rows.make_row(record, self.source, len(self.rows), note.sha256))
+        self.rows.append(raw_rows.make_row(self.options, record, self.source, len(self.rows), note.sha256))
         self.patients_unknown += not record.patient_known
         self.depths[note.depth] += 1
         if note.blank:
@@ -70,6 +75,7 @@ class DecodingSummary:
 
 def run(options: Prepare) -> Result:
     """Prepare a dataset; writes `images.npy`, `index.csv` and `skipped.csv`."""
+    _check_synthetic_options(options)
     listed = cache(partial(source_selection.list_images, options))
     build = partial(_build, options, listed)
     return builder.build_artifact(options, "dataset", build, raw=lambda: {"input": _raw_input(options, listed()[1])})
@@ -77,6 +83,8 @@ def run(options: Prepare) -> Result:
 
 def plan(options: Prepare) -> Result:
     """Return which images would be read and how they would be split, without opening one."""
+    _check_synthetic_options(options)
+    _check_declared(options)
     name, listing = source_selection.list_images(options)
     _check_lost(options, listing.lost(), len(listing.records) + len(listing.lost()))
     rows = raw_rows.plan_rows(options, name, listing)
@@ -97,6 +105,7 @@ def tables(result: Result) -> list[Table]:
 
 def _build(options: Prepare, listed: Callable[[], tuple[str, Listing]], directory: Path) -> Result:
     malloc.keep_freed()
+    _check_declared(options)
     name, listing = listed()
     lists = _raw_input(options, listing).lists_by_name()
     reading = _decode_images(options, name, listing, directory)
@@ -125,6 +134,59 @@ def _build(options: Prepare, listed: Callable[[], tuple[str, Listing]], director
             "lost": len(reading.lost),
         }
     )
+
+
+def _check_synthetic_options(options: Prepare) -> None:
+    """Check the options of synthetic images: those that are only for them, and those that do not apply to them.
+
+    Raises:
+        UsageError: an option does not apply, or its value is not valid.
+        InputError: there is no artifact at the path of `--learnt-from`.
+    """
+    if not options.synthetic:
+        for flag, value in (("--generator", options.generator), ("--learnt-from", options.learnt_from)):
+            if value is not None:
+                raise UsageError(
+                    f"{flag} describes synthetic images, and --synthetic is not given", "add it, or leave this out"
+                )
+        return
+    for name in FOR_REAL_IMAGES:
+        if getattr(options, name) not in (Prepare.__dataclass_fields__[name].default, 0, columns.NONE):
+            raise UsageError(
+                f"{flag_name(name)} does not apply to synthetic images: all are for training, and none has a patient",
+                "leave it out",
+            )
+    if not is_generator_name(options.generator_name):
+        raise UsageError(
+            f"--generator {options.generator_name!r} is no name",
+            f"give 1 to {MAX_GENERATOR_NAME} printable characters without commas",
+        )
+    declared = options.inputs().get("learnt_from")
+    if declared is not None and not artifacts.is_artifact(declared):
+        raise InputError(
+            f"--learnt-from {declared} is no prepared dataset: {artifacts.describe_path(declared)}",
+            "prepare what the generator was trained on, or say none or unknown",
+        )
+
+
+def _check_declared(options: Prepare) -> None:
+    """Check the dataset that the generator of synthetic images was trained on, as the user declares.
+
+    Raises:
+        ArtifactError: it is no dataset.
+        DataError: it is no dataset of real images with a training split.
+    """
+    path = options.inputs().get("learnt_from")
+    if path is None:
+        return
+    data = open_dataset(path)
+    hint = "give the prepared dataset of real images"
+    if "arm" in data.artifact.result:
+        raise DataError(f"--learnt-from {path} is an arm, which xrayaug augment made", hint)
+    if any(row.synthetic for row in data.rows):
+        raise DataError(f"--learnt-from {path} holds synthetic images", hint)
+    if not data.select(split="train"):
+        raise DataError(f"--learnt-from {path} has no training images", hint)
 
 
 def _label_fields(listing: Listing) -> Result:
@@ -207,7 +269,7 @@ def _decode_images(options: Prepare, source: str, listing: Listing, directory: P
         console.info(note)
     for warning in listing.warnings:
         console.warning(warning)
-    reading = DecodingSummary(source, list(listing.skipped), listing.lost())
+    reading = DecodingSummary(options, source, list(listing.skipped), listing.lost())
     total = len(listing.records) + len(reading.lost)
     _check_strict(options, reading.skipped)
     _check_lost(options, reading.lost, total)

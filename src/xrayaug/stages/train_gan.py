@@ -25,22 +25,26 @@ from xrayaug.runtime.distributed import ranks
 from xrayaug.sampling.sampler import DISCRIMINATOR_FILE, NOT_AVERAGED, SNAPSHOTS, TrainedGan
 from xrayaug.storage import artifacts, builder, weights
 from xrayaug.storage.artifacts import Result
-from xrayaug.training import gan_model
+from xrayaug.training import gan_model, tensorboard
 from xrayaug.training.gan_model import METRICS, GanConfig
 from xrayaug.training.gan_training import GanTrainer, GanTrainingData
 
 
 def run(options: TrainGan) -> Result:
     """Train a GAN, and write weights, log, previews and a grid of real images to the run directory."""
+    tensorboard.check_installed(options)
     device = devices.resolve(options.device, deterministic=options.deterministic, precision=options.precision)
     process_group.join(device)
-    return builder.build_artifact(
+    result = builder.build_artifact(
         options, "gan-run", partial(_train, options, device), device_name=devices.describe(device)
     )
+    tensorboard.complete_events(options)
+    return result
 
 
 def plan(options: TrainGan) -> Result:
     """Return the networks layer by layer and the length of the training, without training."""
+    tensorboard.check_installed(options)
     data, rows = _training_rows(options)
     config = make_config(options, data.size)
     _class_indices(options, config.shape, rows)

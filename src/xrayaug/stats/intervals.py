@@ -8,6 +8,7 @@ docs/explanation/verdict.md has the formulas, and docs/explanation/power.md the 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,6 +106,26 @@ def estimate(values: FloatArray, resampled: FloatArray, cases: int, patients: in
     patient_variance = max(patient_variance, min_variance - seed_variance)
     patient_df = min(len(usable), patients) - 1
     return Estimate(float(np.mean(values)), seed_variance, patient_variance, seeds, patient_df)
+
+
+def average(estimates: Sequence[Estimate], values: FloatArray) -> Estimate:
+    """Estimate the mean of the values of several test sets with equal weight, over the same seeds.
+
+    The networks are the same on all sets, so the variance of seeds is that of each seed's mean over the sets. The
+    patients of one set are independent of those of another, so the variance of their mean is the sum of the sets' own
+    divided by K^2. Of the sets' degrees of freedom the fewest are used, which makes the interval no narrower than with
+    a quantile of its own for each set.
+
+    Args:
+        estimates: of each of K sets.
+        values: `[K, S]`, a score, or a difference of scores, of each seed on each set.
+    """
+    sets, seeds = values.shape
+    means = values.mean(axis=0)
+    seed_variance = float(np.var(means, ddof=1)) / seeds if seeds > 1 else 0.0
+    patient_variance = sum(each.patient_variance for each in estimates) / sets**2
+    patient_df = min(each.patient_df for each in estimates)
+    return Estimate(float(np.mean(means)), seed_variance, patient_variance, seeds, patient_df)
 
 
 def _shared_variance(resampled: FloatArray) -> float:

@@ -1,7 +1,8 @@
 """Paired tests of two networks, or of several pairs, on the same cases; and Holm's correction for several tests."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,8 @@ from scipy.stats import binomtest, norm, rankdata
 
 from xrayaug.stats.array_types import FloatArray
 from xrayaug.stats.classification import Labels, Probabilities
+
+Key = TypeVar("Key", bound=Hashable)
 
 MAX_ENUMERATED_SEEDS = 16  # up to 65,536 sign patterns
 RANDOM_FLIPS = 65536  # sign patterns if there are more seeds
@@ -70,12 +73,12 @@ def sign_flip(differences: FloatArray) -> tuple[float, float]:
     return as_far / len(signs), 2.0 ** (1 - seeds) if seeds <= MAX_ENUMERATED_SEEDS else 1 / len(signs)
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
     """P-values such that, at any level, wrong rejections among all of them are no likelier than the level.
 
     Holm 1979, Scandinavian Journal of Statistics 6:65; whatever the tests' dependence.
     """
-    adjusted: dict[str, float] = {}
+    adjusted: dict[Key, float] = {}
     largest = 0.0
     for rank, name in enumerate(sorted(p_values, key=lambda each: p_values[each])):
         largest = max(largest, min(1.0, p_values[name] * (len(p_values) - rank)))

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO, cast
 
 from xrayaug.errors import DataError, InputError, UsageError
 
@@ -164,6 +165,70 @@ def read_sheet(path: Path, encoding: str | None = None) -> Sheet:
                 "remove the stray quotation mark",
             )
     return Sheet(path, titles, lines[1:], [f"{path.name} is not UTF-8: {guessed}"] if guessed else [])
+
+
+def iterate(path: Path, lines: int) -> Iterator[tuple[list[int], list[list[str]]]]:
+    """Yield the cells of a CSV file of any length, so many lines at a time, with the number of each line.
+
+    The first line, which names the columns, comes alone. Blank lines are left out. A first cell may follow spaces, and
+    cells are as they are written otherwise.
+
+    Args:
+        path: the file, in UTF-8 or UTF-16; it may be compressed by gzip.
+        lines: number of lines at a time.
+
+    Raises:
+        InputError: the file cannot be read.
+        DataError: the file is empty, no CSV file or no text, or a line has more or fewer cells than the first.
+    """
+    width = 0
+    with _translate_errors(path), _open_text(path) as text:
+        delimiter, is_declared = _find_delimiter(text)
+        reader = csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=True)
+        numbers: list[int] = []
+        cells: list[list[str]] = []
+        for line in reader:
+            if not line or (not line[0] and not any(line)) or (is_declared and reader.line_num == 1):
+                continue
+            if width and len(line) != width:
+                raise DataError(
+                    f"{path} line {reader.line_num} has {len(line)} cells, its first line names {width} columns",
+                    "put cells with a delimiter in quotes",
+                )
+            numbers.append(reader.line_num)
+            cells.append(line)
+            if not width or len(cells) == lines:
+                yield numbers, cells
+                numbers, cells = [], []
+            width = len(line)
+        if not width:
+            raise DataError(f"{path} is empty", "its first line must name the columns")
+        if cells:
+            yield numbers, cells
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[TextIO]:
+    """Open a CSV file, gzip or not, as text in UTF-16 if it begins like that, else in UTF-8."""
+    start = _read_bytes(path, HEAD_BYTES)
+    _check_start(path, start)
+    encoding = "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    with path.open("rb") as file:
+        is_gzip = file.read(len(GZIP)) == GZIP
+    if is_gzip:
+        with gzip.open(path, "rt", encoding=encoding, newline="") as text:
+            yield cast(TextIO, text)
+    else:
+        with path.open(encoding=encoding, newline="") as text:
+            yield text
+
+
+def _find_delimiter(text: TextIO) -> tuple[str, bool]:
+    """Return the delimiter of the first line and whether that line declares it, and go back to the start."""
+    first = text.readline()
+    separator = SEPARATOR_LINE.fullmatch(first.rstrip("\r\n"))
+    text.seek(0)
+    return separator[1] if separator else _detect_delimiter(first), separator is not None
 
 
 def read_header(path: Path, encoding: str | None = None) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ NEAREST_PAIRS_FILE = "nearest.png"  # of a screening for copies
 REAL_IMAGES_FILE, PREVIEWS_DIRECTORY = "reals.png", "previews"  # of a GAN run
 CONTACT_SHEET_FILE = "contact-sheet.png"  # of synthetic images
 REPORT_FILE, READER_PAGE_FILE = "report.html", "reader.html"  # of an evaluation
+PREDICTIONS_FILE, VALIDATION_FILE = "predictions.csv", "validation.csv"  # of an evaluation, and of predictions
 TABLE5_FILE, FIGURE7_FILE = "table5.md", "figure7.png"  # of an evaluation
 NEW = ".new"  # suffix of a file that is being written
 
@@ -79,15 +80,16 @@ def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True
     Raises:
         OSError: the file cannot be written; an older file of that name is unchanged.
     """
-    _write(path, [content], durable=durable)
+    write_pieces(path, [content], durable=durable)
 
 
 def write_lines(path: Path, lines: Iterable[str], *, durable: bool = True) -> None:
     """Write lines, which include their ends, as a UTF-8 file, whole or not at all, without holding all in memory."""
-    _write(path, (line.encode() for line in lines), durable=durable)
+    write_pieces(path, (line.encode() for line in lines), durable=durable)
 
 
-def _write(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool) -> None:
+def write_pieces(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool = True) -> None:
+    """Write a file whole or not at all from pieces of its content, without holding all in memory."""
     _make_directory(path.parent, durable=durable)
     neighbour = path.with_name(f".{path.name}.{os.getpid()}{NEW}")  # the process id keeps jobs apart that share a cache
     try:
@@ -156,6 +158,11 @@ def sha256_file(file: Path) -> str:
 def sha256_bytes(content: bytes) -> str:
     """Return the sha256 of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def preview_name(epoch: int) -> str:
+    """Return the name of the preview of an epoch, in the directory of previews of a GAN run."""
+    return f"epoch-{epoch:04}.png"
 
 
 class Log:

@@ -18,7 +18,9 @@ KINDS = {
     "classifier-run": "xrayaug train-classifier",
     "fid": "xrayaug fid",
     "copies": "xrayaug copies",
+    "predictions": "xrayaug predict",
     "evaluation": "xrayaug evaluate",
+    "export": "xrayaug export",
     "raw": "xrayaug phantom",
     "experiment": "xrayaug experiment",
 }

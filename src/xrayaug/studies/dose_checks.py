@@ -11,9 +11,8 @@ from xrayaug.data import arms, controls
 from xrayaug.data.arms import MORE_REAL
 from xrayaug.data.dataset import LABELS, Row
 from xrayaug.errors import DataError
-from xrayaug.networks import gans
 from xrayaug.options import Augment, Sample, TrainGan
-from xrayaug.studies.planning import Study
+from xrayaug.studies.planning import Study, draws_both
 
 
 def check_doses(study: Study, rows: Sequence[Row]) -> None:
@@ -29,15 +28,17 @@ def check_doses(study: Study, rows: Sequence[Row]) -> None:
         DataError: an arm asks for more synthetic images than are drawn, or a control for more real images than are
             left out.
     """
-    (sample,) = (command for command in study.commands if isinstance(command, Sample))
-    (gan,) = (command for command in study.commands if isinstance(command, TrainGan))
+    samples = {command.out: command for command in study.commands if isinstance(command, Sample)}
+    gans = {command.out: command for command in study.commands if isinstance(command, TrainGan)}
     for arm in study.commands:
-        if isinstance(arm, Augment) and arm.percent:
-            _check_arm(arm, rows, sample, gan)
+        if isinstance(arm, Augment) and arm.percent and arm.synthetic:
+            (synthetic,) = arm.synthetic
+            sample = samples[synthetic]
+            _check_arm(arm, rows, sample, gans[sample.run])
 
 
 def _check_arm(arm: Augment, rows: Sequence[Row], sample: Sample, gan: TrainGan) -> None:
-    kept = arms.keep_real(rows, arm.real_fraction, arm.seed)
+    kept = arms.keep_real(rows, arm.baseline_fraction, arm.seed)
     label, wanted = arms.find_dose(arm.percent, arm.label, [row for row in kept if row.split == "train"])
     offered = _count_offered(label, wanted, sample, gan)
     if wanted > offered:
@@ -58,21 +59,16 @@ def _check_arm(arm: Augment, rows: Sequence[Row], sample: Sample, gan: TrainGan)
 def _count_offered(label: str | None, wanted: int, sample: Sample, gan: TrainGan) -> int:
     """Return the number of images to draw from: all, or those of the label if the generator draws both in turn."""
     of_label = sum(LABELS[place % len(LABELS)] == label for place in range(sample.count))
-    return of_label if label is not None and wanted > of_label and _draws_both(gan) else sample.count
+    return of_label if label is not None and wanted > of_label and draws_both(gan) else sample.count
 
 
 def _find_labels(arm: Augment, label: str | None, wanted: int, sample: Sample, gan: TrainGan) -> Mapping[str, int]:
     """Return how many images of each label the arm will draw; empty if only the drawing or a screening decides."""
     if label is not None:
         return {label: wanted}
-    if not _draws_both(gan):
+    if not draws_both(gan):
         return {} if gan.only_label is None else {gan.only_label: wanted}
     if arm.copies is not None and wanted < sample.count:
         return {}
     order = arms.draw_order(sample.count, arm.seed)
     return Counter(LABELS[place % len(LABELS)] for place in order[:wanted])
-
-
-def _draws_both(gan: TrainGan) -> bool:
-    """Return whether the generator draws images of both labels in turn (imports torch)."""
-    return bool(gan.conditional) or gans.load(gan.arch).CONDITIONAL == "always"

@@ -4,6 +4,9 @@ The recipe is that of the thesis and of Rajpurkar et al. 2018 (MURA, section 3.1
 by class, the learning rate divided by ten when the validation loss stops falling, and the weights of the lowest
 validation loss kept.
 
+With `--init`, training starts from the weights of another run, as the second of two phases (pretraining and
+fine-tuning); the optimiser and the learning rate start anew.
+
 Arms are paired: in every arm, a seed gives the same initial weights, and every pass shows the real images in the same
 relative order with the same random flips and rotations, whatever images were added to them.
 
@@ -32,10 +35,10 @@ from xrayaug.runtime.distributed import ranks, sharing
 from xrayaug.runtime.distributed.sharing import BatchShard
 from xrayaug.runtime.stopping import SaveSchedule, Stopped
 from xrayaug.stats import classification
-from xrayaug.storage import builder, weights
+from xrayaug.storage import artifacts, builder, weights
 from xrayaug.storage.checkpoints import Checkpoints, State
-from xrayaug.storage.files import LOG_FILE, Log
-from xrayaug.training import steps
+from xrayaug.storage.files import WEIGHTS_FILE
+from xrayaug.training import steps, tensorboard
 from xrayaug.training.losses import weighted_bce
 from xrayaug.training.profiling import Profile
 from xrayaug.training.steps import SYNC_INTERVAL, CudaGraphRecorder
@@ -185,7 +188,11 @@ class ClassifierTrainer:
     def _build(self, seed: int) -> nn.Module:
         """Return the module that the steps compute, with its initial weights."""
         options = self.options
-        network = build_initial(options, seed)
+        network = (
+            classifier.restore(open_init(options), options.arch, size=options.size)
+            if options.init
+            else (build_initial(options, seed))
+        )
         if options.trained_blocks:
             classifier.freeze_all_but_last(network, options.trained_blocks)
         return network
@@ -342,12 +349,22 @@ class ClassifierTrainer:
         }
 
     def _restore(self, state: State | None) -> None:
-        self.log = Log(self.directory / LOG_FILE, state["log"] if state else ())
+        self.log = tensorboard.open_log(self.options, self.directory, state["log"] if state else ())
         if state:
             weights.assign(state["network"], self.network, "the checkpoint")
             steps.load_optimiser_state(state["optimiser"], self.optimiser)
             self.plateau.load_state_dict(state["plateau"])
             self.progress, self.best = ClassifierProgress(**state["at"]), BestEpoch(**state["best"])
+
+
+def open_init(options: TrainClassifier) -> Path:
+    """Return the weights file of the run of `--init`.
+
+    Raises:
+        ArtifactError: it is no finished classifier run.
+    """
+    assert options.init is not None
+    return artifacts.open_artifact(options.init, "classifier-run").file(WEIGHTS_FILE)
 
 
 def build_initial(options: TrainClassifier, seed: int = 0) -> Classifier:

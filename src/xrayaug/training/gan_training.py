@@ -28,8 +28,7 @@ from xrayaug.runtime.distributed.sharing import BatchShard
 from xrayaug.runtime.stopping import SaveSchedule
 from xrayaug.storage import builder, files, weights
 from xrayaug.storage.checkpoints import Checkpoints, State
-from xrayaug.storage.files import LOG_FILE, Log
-from xrayaug.training import collapse, ema, fid_monitor, gan_model
+from xrayaug.training import collapse, ema, fid_monitor, gan_model, tensorboard
 from xrayaug.training.fid_monitor import FidMonitor
 from xrayaug.training.gan_model import EXTRA_METRICS, INITIAL, METRICS, GanConfig, StepRandomness
 from xrayaug.training.profiling import Profile
@@ -248,8 +247,9 @@ class GanTrainer:
 
     def _save_preview(self, generated: Tensor) -> None:
         if ranks.is_first():
-            preview = self.directory / files.PREVIEWS_DIRECTORY / f"epoch-{self.progress.epoch:04}.png"
+            preview = self.directory / files.PREVIEWS_DIRECTORY / files.preview_name(self.progress.epoch)
             contact_sheets.save_png(preview, contact_sheets.make_grid(tensors.from_unit(generated)), durable=True)
+            tensorboard.add_preview(self.log, self.progress.epoch, preview)
 
     def _epoch_means(self) -> dict[str, float]:
         """Return the epoch's mean metrics, and the augmentation's strength if it adapts."""
@@ -316,7 +316,7 @@ class GanTrainer:
         }
 
     def _restore(self, state: State | None) -> None:
-        self.log = Log(self.directory / LOG_FILE, state["log"] if state else ())
+        self.log = tensorboard.open_log(self.options, self.directory, state["log"] if state else ())
         if state:
             self.model.load_state_dict(state["model"])
             self.progress, self.best = GanProgress(**state["at"]), BestGenerator(**state["best"])

@@ -13,7 +13,7 @@ from xrayaug.networks import classifier
 from xrayaug.options import TrainClassifier
 from xrayaug.runtime.distributed import sharing
 from xrayaug.runtime.distributed.sharing import BatchShard
-from xrayaug.training.classifier_training import ClassifierTrainer, ClassifierTrainingData
+from xrayaug.training.classifier_training import ClassifierTrainer, ClassifierTrainingData, open_init
 
 
 class HeadTrainer(ClassifierTrainer):
@@ -32,6 +32,8 @@ class HeadTrainer(ClassifierTrainer):
 
     def _build(self, seed: int) -> nn.Module:
         """Return the output layer; its initial weights do not depend on those of the backbone."""
+        if self.options.init:
+            return classifier.restore_output_layer(open_init(self.options), self.options.arch, size=self.options.size)
         return classifier.output_layer(classifier.build(self.options.arch, size=self.options.size, seed=seed))
 
     @property

@@ -10,6 +10,7 @@ from PIL import Image
 
 from xrayaug.data.images import similarity
 from xrayaug.data.images.arrays import Pixels
+from xrayaug.data.images.stack import Stack
 
 SIZE = 48
 
@@ -101,3 +102,37 @@ def test_a_chain_of_copies_is_one_group() -> None:
     for one, other in ((4, 5), (1, 4), (2, 5)):
         groups.join(one, other)
     assert groups.groups() == [[1, 2, 4, 5]]
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+@pytest.mark.parametrize("size", [SIZE, 2 * SIZE])
+def test_images_are_compared_with_references_of_any_size(change: Callable[[Pixels], Pixels], size: int) -> None:
+    references = np.stack([smooth(seed, size) for seed in range(5)])
+    shrunk = np.asarray(Image.fromarray(references[3]).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+    images = np.stack([smooth(11), change(shrunk), smooth(12)])
+    found = similarity.has_near_duplicate(stack_of(images), stack_of(references))
+    assert found.tolist() == [False, True, False]
+
+
+def test_blocks_of_images_and_references_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(similarity, "BLOCK", 8)
+    monkeypatch.setattr(similarity, "PAIRS", 1)
+    images = np.stack([smooth(seed) for seed in range(20)])
+    references = np.stack([smooth(seed) for seed in (*range(30, 39), 19, 0, 8, 7)])
+    found = similarity.has_near_duplicate(stack_of(images), stack_of(references))
+    assert np.flatnonzero(found).tolist() == [0, 7, 8, 19]
+
+
+def test_blank_images_are_no_near_duplicates() -> None:
+    blank = np.full((2, SIZE, SIZE), 7, np.uint8)
+    assert not similarity.has_near_duplicate(stack_of(blank), stack_of(blank)).any()
+
+
+def test_references_that_are_too_small_are_refused() -> None:
+    with pytest.raises(ValueError, match="too small"):
+        similarity.has_near_duplicate(stack_of(smooth(0)[None]), stack_of(smooth(0, 31)[None]))
+
+
+def stack_of(images: Pixels) -> Stack:
+    count = len(images)
+    return Stack([images], np.zeros(count, np.int32), np.arange(count), images.shape[1:])

@@ -34,7 +34,7 @@ def write_runs(home: Path) -> None:
     rows = [*real, *abnormal, *others]
     write_dataset(home / "real", rows, pixels=noise(len(rows), GREY, 12))
     for percent in (0, 50, 100):
-        arm = Augment(real=home / "real", synthetic=home / "synthetic", percent=percent, out=home / f"arm-{percent}")
+        arm = Augment(real=home / "real", synthetic=(home / "synthetic",), percent=percent, out=home / f"arm-{percent}")
         augment.run(arm)
         settings = dataset.open_dataset(arm.out).artifact.result["arm"]
         run = TrainClassifier(data=arm.out, out=home / f"{percent}", weights="none")

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_labels_are_matched(tmp_path: Path, runs: list[Run]) -> None:
 
 
 def _on(run: Run, data: Dataset) -> Run:
-    return Run(run.name, run.artifact, data, run.test)
+    return replace(run, data=data)
 
 
 def test_copies_of_real_images_and_controls_are_left_out(tmp_path: Path, runs: list[Run]) -> None:

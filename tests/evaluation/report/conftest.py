@@ -45,7 +45,7 @@ def study(make_dataset: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
     runs = []
     for percent in (0, 50):
         arm = home / f"arm-{percent}"
-        augment.run(Augment(real=real, synthetic=synthetic, percent=percent, label="normal", out=arm))
+        augment.run(Augment(real=real, synthetic=(synthetic,), percent=percent, label="normal", out=arm))
         runs += [train(arm, home / f"run {HOSTILE} {percent}-{seed}", seed, CLASSIFIER_LOG) for seed in (0, 1)]
     assert gan
     return Study(home, runs, _distance(home), _copies(home))

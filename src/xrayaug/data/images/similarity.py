@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xrayaug.data.images.arrays import Pixels
+from xrayaug.data.images.stack import Stack
 
 NEAR_DUPLICATE_CORRELATION = 0.97  # minimum correlation of near duplicates
 CANDIDATE_CORRELATION = 0.93  # minimum correlation of the coarse thumbnails of a candidate pair
@@ -85,8 +86,40 @@ def best_correlations(pictures: Pixels, pairs: Indices) -> Floats:
     places, inverse = np.unique(pairs, return_inverse=True)
     vectors = _normalise(_thumbnails(pictures[places]))
     one, other = (vectors[side] for side in inverse.reshape(-1, 2).T)
+    return _correlate(one, other)
+
+
+def has_near_duplicate(pictures: Stack, references: Stack) -> npt.NDArray[np.bool_]:
+    """Return which images have a near duplicate among the references, bool `[N]`.
+
+    Args:
+        pictures: N images of `THUMBNAIL_SIDE` pixels or more.
+        references: images of `THUMBNAIL_SIDE` pixels or more, which may have another size.
+
+    Raises:
+        ValueError: the images of one stack are too small to compare.
+    """
+    same = near_duplicate_threshold(min(pictures.shape[1], references.shape[1]))
+    if same is None:
+        raise ValueError(f"pictures of {pictures.shape[1]} or {references.shape[1]} pixels are too small to compare")
+    found = np.zeros(len(pictures), bool)
+    for start in range(0, len(pictures), BLOCK):
+        images = pictures.read(slice(start, start + BLOCK))
+        coarse = _coarse_vectors(images)
+        for before in range(0, len(references), BLOCK):
+            others = references.read(slice(before, before + BLOCK))
+            candidates = np.argwhere(_find_candidates(coarse, _coarse_vectors(others)))
+            for first in range(0, len(candidates), PAIRS):
+                left, right = candidates[first : first + PAIRS].T
+                one, other = (_normalise(_thumbnails(side)) for side in (images[left], others[right]))
+                found[start + left[_correlate(one, other) >= same]] = True
+    return found
+
+
+def _correlate(one: Vectors, other: Vectors) -> Floats:
+    """Return the correlation of pairs `[P, E * E]`, maximal over the rotations and mirrorings of the second, `[P]`."""
     best = np.full(len(one), -1, np.float32)
-    for form in _orientations(vectors.shape[1]):
+    for form in _orientations(one.shape[1]):
         np.maximum(best, np.einsum("pv,pv->p", one, other[:, form]), out=best)
     return best
 

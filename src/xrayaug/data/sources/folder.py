@@ -8,7 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from xrayaug.data.parsing import directories, image_files, label_options, labels, non_images, patients, split_names
+from xrayaug.data.parsing import (
+    directories,
+    image_files,
+    label_options,
+    labels,
+    non_images,
+    patients,
+    split_names,
+    synthetic_marks,
+)
 from xrayaug.data.parsing.labels import LabelReading, LabelRules, WordCount
 from xrayaug.data.sources import Listing, Record
 from xrayaug.errors import DataError, InputError
@@ -50,6 +59,7 @@ def read(options: Prepare) -> Listing:
     if not images:
         others = f", and {len(mask_reasons)} of them seem to be masks, previews and the like" if mask_reasons else ""
         raise InputError(f"{root} holds no image among {len(files)} files{others}", "point --input at the images")
+    synthetic_marks.check_names(root, [image.file for image in images], synthetic=options.synthetic)
     rules, words = _read_labels(root, images, options)
     find_patient = patients.patient_finder(options)
     readings = {count.word: count.reading for count in words}
@@ -66,11 +76,12 @@ def read(options: Prepare) -> Listing:
         else:
             skipped.append((image.file, reading.reason))
     records, notes = patients.unify_patients(records, options.patient_pattern)
-    notes += _notes(records, are_known=find_patient is not None)
+    if not options.synthetic:
+        notes += _notes(records, are_known=find_patient is not None)
     warnings = [
         *_mask_folder_warnings(options.input, root),
         *label_options.label_warnings(words, rules),
-        *patients.patient_warnings(records),
+        *([] if options.synthetic else patients.patient_warnings(records)),
     ]
     return Listing(root, records, skipped, notes, warnings=warnings, words=words)
 

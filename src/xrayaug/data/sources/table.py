@@ -17,6 +17,7 @@ from xrayaug.data.parsing import (
     patients,
     skip_reasons,
     split_names,
+    synthetic_marks,
 )
 from xrayaug.data.parsing.file_lookup import Match
 from xrayaug.data.parsing.image_list import ImageList, open_list
@@ -80,6 +81,7 @@ def read(options: Prepare) -> Listing:
 
 def _read(sheet: Sheet, options: Prepare) -> Listing:
     image_list = open_list(sheet, options)
+    synthetic_marks.check_column(sheet, image_list.lines, synthetic=options.synthetic)
     collected = _ListedImages()
     for line, named, match in list_paths.match_paths(image_list):
         _add_line(line, named, match, image_list, collected)
@@ -96,12 +98,12 @@ def _read(sheet: Sheet, options: Prepare) -> Listing:
         image_list.root,
         records,
         collected.skipped,
-        notes=[*image_list.notes, *unified, *_notes(image_list, collected)],
+        notes=[*image_list.notes, *unified, *_notes(image_list, collected, options)],
         warnings=[
             *image_list.warnings,
             *label_options.label_warnings(image_list.words, image_list.rules),
             *_column_warnings(records, image_list, options),
-            *patients.patient_warnings(records),
+            *([] if options.synthetic else patients.patient_warnings(records)),
         ],
         lists=[image_list.sheet.path],
         words=image_list.words,
@@ -193,6 +195,12 @@ def _make_record(file: str, line: Line, label: str, image_list: ImageList) -> Re
 
 def _column_warnings(records: Sequence[Record], image_list: ImageList, options: Prepare) -> list[str]:
     """Return warnings on columns whose values look like patients or splits, on few patients, and on merged cells."""
+    return ([] if options.synthetic else _patient_warnings(records, image_list, options)) + _split_warnings(
+        image_list, options
+    )
+
+
+def _patient_warnings(records: Sequence[Record], image_list: ImageList, options: Prepare) -> list[str]:
     warnings = []
     title = image_list.sheet.header[image_list.columns["patient"]] if image_list.columns["patient"] is not None else ""
     known = {record.patient for record in records if record.patient_known}
@@ -210,6 +218,11 @@ def _column_warnings(records: Sequence[Record], image_list: ImageList, options: 
         warnings += [
             f"patients are unknown: if column '{name}' tells them, use --patient-column '{name}'" for name in likely
         ]
+    return warnings
+
+
+def _split_warnings(image_list: ImageList, options: Prepare) -> list[str]:
+    warnings = []
     if image_list.columns["split"] is None and not options.split_column:
         for index, name in enumerate(image_list.sheet.header):
             words = {line.cell(index) for line in image_list.lines if not labels.is_missing(line.cell(index))}
@@ -235,7 +248,7 @@ def _describe_first_skipped(collected: _ListedImages) -> str:
     return "; ".join(f"{file}: {reason}" for file, reason in collected.skipped[:2]) or "it has only a header"
 
 
-def _notes(image_list: ImageList, collected: _ListedImages) -> list[str]:
+def _notes(image_list: ImageList, collected: _ListedImages, options: Prepare) -> list[str]:
     notes = []
     if image_list.label and image_list.columns["label"] is not None:
         title = image_list.sheet.header[image_list.columns["label"]]
@@ -243,11 +256,11 @@ def _notes(image_list: ImageList, collected: _ListedImages) -> list[str]:
     if len(image_list.lines) < len(image_list.sheet.lines):
         notes.append(f"--only: {len(image_list.lines)} of {len(image_list.sheet.lines)} lines are read")
     unknown = sum(not record.patient_known for record in collected.records.values())
-    if unknown:
+    if unknown and not options.synthetic:
         rest = ", but images of a study stay together" if image_list.study_ids else ""
         notes.append(f"the patient of {unknown} images is unknown: each counts as a patient of its own{rest}")
     without = sum(not image_list.study_ids.get(image_list.cell(line, "study"), "") for line in image_list.lines)
-    if without:
+    if without and not options.synthetic:
         notes.append(f"the study of {without} lines is unknown: each image counts as a study of its own")
     if collected.repeated:
         notes.append(f"{collected.repeated} lines repeat an image, with the same label, patient, study and split")

@@ -2,10 +2,17 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
-from pathlib import PurePosixPath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+from xrayaug.data import generators
+from xrayaug.data.arms import MORE_REAL, PRETRAIN, SYNTHETIC_ONLY
 from xrayaug.data.dataset import Dataset, Row
+from xrayaug.data.generators import Generator
+from xrayaug.data.images import similarity
+from xrayaug.data.images.stack import Stack
 from xrayaug.errors import InputError
 from xrayaug.evaluation.checks import (
     ArmFacts,
@@ -15,61 +22,115 @@ from xrayaug.evaluation.checks import (
     RealImageDifference,
     ScreeningFacts,
     StudyFacts,
+    TestCopiesFacts,
 )
 from xrayaug.evaluation.gather.runs import Run
 from xrayaug.storage import artifacts, manifests
 from xrayaug.storage.artifacts import Artifact
 
+MAX_COMPARED_SIZE = 128  # pixels, of images that are compared as near duplicates
 NAMED_BY_FILE = ("folder", "table")  # sources that call a patient they know nothing of by the image's file
 
 PatientKey = tuple[str, str, str]  # source, raw set if the name means nothing outside it, name
+RealImage = tuple[str, str, str, str]  # split, file, sha256, label
 
 
-def gather_facts(runs: Sequence[Run], screenings: Sequence[Artifact] = ()) -> StudyFacts:
+@dataclass(frozen=True)
+class TestedImages:
+    """The images that runs are tested on, and the dataset that has them."""
+
+    data: Dataset
+    rows: Sequence[Row]
+
+
+def gather_facts(
+    runs: Sequence[Run], screenings: Sequence[Artifact] = (), tested: TestedImages | None = None
+) -> StudyFacts:
     """Return the facts about runs.
 
     Args:
         runs: sorted by arm.
         screenings: for copies, of synthetic images whose arms may have been made without a screening.
+        tested: images that the runs are tested on; None: the test images of their own dataset.
     """
-    test = runs[0].test
+    tested = tested or TestedImages(runs[0].data, runs[0].test)
+    test = tested.rows
     datasets = _unique_datasets(runs)
     seen = _SeenImages()
     for data in datasets:
         seen.add(data, [row for row in data.rows if row.split != "test" and not row.synthetic])
-    with_synthetic = [data for data in datasets if any(row.synthetic for row in data.rows)]
+    synthetic_sets = _open_synthetic_sets([data for data in datasets if any(row.synthetic for row in data.rows)])
     arms = [(name, list(members)) for name, members in itertools.groupby(runs, lambda run: run.arm_name)]
+    synthetic_tested = 0 if test is runs[0].test else sum(row.synthetic for row in test)
     return StudyFacts(
-        leaked=seen.overlap(runs[0].data, test),
+        leaked=seen.overlap(tested.data, test),
         patients_known=not any(_is_named_by_file(row) for row in test),
-        synthetic_held_out=sum(row.synthetic for run in runs for row in (*run.test, *run.valid)),
+        synthetic_held_out=sum(row.synthetic for run in runs for row in (*run.test, *run.valid)) + synthetic_tested,
         test_labels=sorted({row.label for row in test}),
-        generators=_gather_generators(with_synthetic, runs[0]),
-        settings=[{name: str(value) for name, value in run.settings.items()} for run in runs],
+        generators=_gather_generators(synthetic_sets, runs[0], tested),
+        settings=[_to_text(run.settings) for run in runs],
+        first_settings=[_to_text(run.first_phase.settings) for run in runs if run.first_phase],
         real_image_differences=_compare_real_images(runs),
-        screening=_gather_screening(with_synthetic, screenings),
-        arms=[ArmFacts(name, of[0].share_normal, of[0].steps, [run.seed for run in of]) for name, of in arms],
+        screening=_gather_screening(synthetic_sets, screenings),
+        arms=[_gather_arm(name, of) for name, of in arms],
         resolutions=_compare_resolutions([of[0] for _, of in arms]),
+        test_copies=_gather_test_copies(synthetic_sets, tested),
     )
 
 
-def open_generator_data(arm: Artifact) -> list[tuple[Dataset, list[Row]]]:
-    """Open the datasets that the arm's generator learnt from, and select the training rows that it saw.
+def count_shared(one: TestedImages, other: TestedImages) -> Overlap:
+    """Count the images of the second set that the first has too, and the patients that both have."""
+    seen = _SeenImages()
+    seen.add(one.data, one.rows)
+    return seen.overlap(other.data, other.rows)
 
-    The first is that of its own training. If it started from the weights of another run, that run's follow.
 
-    Raises:
-        InputError: a link of the chain is not there, or has changed.
-    """
-    gan = arm.open_input("synthetic", "dataset").open_input("run", "gan-run")
-    runs = [gan]
-    while "init" in runs[-1].manifest["inputs"]:
-        runs.append(runs[-1].open_input("init", "gan-run"))
-    datasets = [Dataset(run.open_input("data", "dataset")) for run in runs]
-    return [
-        (data, data.select(split="train", label=run.options.get("only_label")))
-        for run, data in zip(runs, datasets, strict=True)
-    ]
+@dataclass(frozen=True)
+class _SyntheticSet:
+    """A synthetic dataset that an arm draws from."""
+
+    data: Dataset  # the arm
+    name: str  # of the input
+    digest: str  # of the dataset, as the arm records it; empty if it records none
+    opened: Artifact | InputError  # the dataset, or why it cannot be opened
+
+    @property
+    def generator(self) -> Generator | None:
+        """The generator, if it is one from elsewhere."""
+        if isinstance(self.opened, InputError) or not generators.is_external(self.opened):
+            return None
+        return generators.read_generator(self.opened)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The images that the arm has of the dataset."""
+        return [row for row in self.data.rows if row.synthetic and row.image.startswith(f"{self.name}/")]
+
+    def count_kept_copies(self) -> int | None:
+        """Count the images that a screening set aside and that the arm could use all the same; None without one."""
+        arm = self.data.artifact
+        keys = ("result",) if self.name == generators.SYNTHETIC else ("result", generators.SYNTHETIC, self.name)
+        if "copies" not in arm.get(dict, *keys):
+            return None
+        aside, left_out = (arm.get(int, *keys, "copies", name, minimum=0) for name in ("quarantined", "left_out"))
+        return aside - left_out
+
+
+def _open_synthetic_sets(arms: Sequence[Dataset]) -> list[_SyntheticSet]:
+    """Open the synthetic datasets of arms, each once; of an arm that records none, one that cannot be opened."""
+    found: list[_SyntheticSet] = []
+    opened: dict[tuple[Path, str], Artifact | InputError] = {}
+    for data in arms:
+        for name in generators.list_synthetic_inputs(data.artifact) or [generators.SYNTHETIC]:
+            digest = str(data.artifact.manifest["inputs"].get(name, {}).get("sha256", ""))
+            key = data.artifact.input(name).resolve() if digest else data.path, digest
+            if key not in opened:
+                try:
+                    opened[key] = data.artifact.open_input(name, "dataset")
+                except InputError as problem:
+                    opened[key] = problem
+            found.append(_SyntheticSet(data, name, digest, opened[key]))
+    return found
 
 
 class _SeenImages:
@@ -90,20 +151,31 @@ class _SeenImages:
         return Overlap(sum(not _is_blank(data, row) for row in same), len(_patient_keys(data, rows) & self.patients))
 
 
-def _gather_generators(datasets: Sequence[Dataset], first: Run) -> GeneratorFacts:
-    """Follow each arm's chain of manifests: arm, samples, GAN run and those it started from, their datasets."""
+def _gather_generators(sets: Sequence[_SyntheticSet], first: Run, tested: TestedImages) -> GeneratorFacts:
+    """Follow the chain of manifests of each synthetic dataset: GAN run, those it started from, their datasets.
+
+    Of a generator from elsewhere, what the user declared takes the place of its run.
+    """
+    distinct = list({(each.digest or each.data.path, each.name): each for each in sets}.values())
     seen = _SeenImages()
     errors: list[str] = []
-    for data in datasets:
+    unknown = [each.generator.name for each in distinct if each.generator and not each.generator.is_declared]
+    declared = [each.generator.name for each in distinct if each.generator and each.generator.is_declared]
+    for each in distinct:
+        if each.generator and not each.generator.is_declared:
+            continue
         try:
-            for learnt_from, rows in open_generator_data(data.artifact):
-                seen.add(learnt_from, rows)
+            if isinstance(each.opened, InputError):
+                raise each.opened
+            for images in generators.open_training_images(each.opened):
+                seen.add(images.data, images.rows)
         except InputError as problem:
             errors.append(problem.message)
-    if len(errors) == len(datasets):
-        return GeneratorFacts(len(datasets), errors, {})
-    splits = (("test", first.test), ("validation", first.valid))
-    return GeneratorFacts(len(datasets), errors, {split: seen.overlap(first.data, rows) for split, rows in splits})
+    splits = (("test", tested.data, tested.rows), ("validation", first.data, first.valid))
+    is_any_known = len(errors) + len(unknown) < len(distinct)
+    overlaps = {split: seen.overlap(data, rows) for split, data, rows in splits} if is_any_known else {}
+    names = (list(dict.fromkeys(each)) for each in (declared, unknown))
+    return GeneratorFacts(len(distinct), errors, overlaps, *names)
 
 
 def _patient_keys(data: Dataset, rows: Sequence[Row]) -> set[PatientKey]:
@@ -133,20 +205,54 @@ def _is_blank(data: Dataset, row: Row) -> bool:
     return bool(picture.min() == picture.max())
 
 
+def _gather_arm(name: str, runs: Sequence[Run]) -> ArmFacts:
+    """Return the facts about the training of an arm's runs."""
+    first = runs[0]
+    return ArmFacts(
+        name,
+        first.share_normal,
+        first.steps,
+        [run.seed for run in runs],
+        generators=len({run.generators for run in runs}),
+        is_seed_kept=all(phase.seed == run.seed for run in runs for phase in run.phases),
+    )
+
+
+def _to_text(settings: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in settings.items()}
+
+
 def _compare_real_images(runs: Sequence[Run]) -> list[RealImageDifference]:
-    """Compare the real images of arms with the same share of them."""
-    arms: dict[tuple[float, str], Run] = {}
+    """Compare the real images of arms with the same share of them, in every phase of training.
+
+    In a phase that has only added images, those for validation and testing are compared; and if it repeats real images,
+    they must be among those of the other arms.
+    """
+    phases: dict[tuple[float, str, bool], tuple[Run, Dataset]] = {}
     for run in runs:
-        arms.setdefault((run.arm.real_fraction, artifacts.digest(run.data.path)), run)
-    first: dict[float, tuple[str, frozenset[tuple[str, ...]]]] = {}
+        for place, phase in enumerate(run.phases):
+            is_whole = run.arm.schedule != SYNTHETIC_ONLY and (place > 0 or run.arm.schedule != PRETRAIN)
+            key = run.arm.real_fraction, artifacts.digest(phase.data.path), is_whole
+            phases.setdefault(key, (run, phase.data))
+    first: dict[float, tuple[str, frozenset[RealImage]]] = {}
     differences: list[RealImageDifference] = []
-    for (fraction, _), run in arms.items():
-        rows = run.data.rows
-        real = frozenset((row.split, row.file, row.sha256, row.label) for row in rows if not row.is_added)
+    for (fraction, _, is_whole), (run, data) in sorted(phases.items(), key=lambda each: not each[0][2]):
+        real = frozenset(_real_image(row) for row in data.rows if not row.is_added)
         name, expected = first.setdefault(fraction, (run.arm_name, real))
-        if real != expected:
-            differences.append(RealImageDifference(name, run.arm_name, len(real ^ expected)))
+        if not is_whole:
+            training = frozenset(each for each in expected if each[0] == "train")
+            again = frozenset((row.file, row.label) for row in data.rows if row.copy and run.arm.control != MORE_REAL)
+            foreign = again - {(file, label) for _, file, _, label in training}
+            differing = len(real ^ (expected - training)) + len(foreign)
+        else:
+            differing = len(real ^ expected)
+        if differing:
+            differences.append(RealImageDifference(name, run.arm_name, differing))
     return differences
+
+
+def _real_image(row: Row) -> RealImage:
+    return row.split, row.file, row.sha256, row.label
 
 
 def _compare_resolutions(first_runs: Sequence[Run]) -> list[ArmResolution]:
@@ -157,52 +263,76 @@ def _compare_resolutions(first_runs: Sequence[Run]) -> list[ArmResolution]:
     """
     found = []
     for run in first_runs:
-        training = run.data.select(split="train")
-        synthetic = [row for row in training if row.synthetic]
-        real = [row for row in training if not row.is_added]
+        synthetic = run.dose_data.select(split="train", synthetic=True)
+        real = [row for row in run.data.rows if not row.is_added]
         if run.arm.control is None and synthetic and real:
-            sizes = run.data.size_of(synthetic[0]), run.data.size_of(real[0])
+            sizes = run.dose_data.size_of(synthetic[0]), run.data.size_of(real[0])
             if sizes[0] != sizes[1]:
                 found.append(ArmResolution(run.arm_name, len(synthetic), *sizes, run.size))
     return found
 
 
-def _gather_screening(datasets: Sequence[Dataset], screenings: Sequence[Artifact]) -> ScreeningFacts:
+def _gather_screening(sets: Sequence[_SyntheticSet], screenings: Sequence[Artifact]) -> ScreeningFacts:
     """Return the facts about the arms' own screenings, and about `screenings` of arms that were made without one."""
-    kept: list[int] = []
-    used: list[int] = []
-    for data in datasets:
-        if "copies" in data.artifact.result:
-            kept.append(_count_kept_copies(data.artifact))
-        else:
-            flagged = [number for each in screenings if (number := _count_flagged(data, each)) is not None]
-            used += flagged[:1]
-    return ScreeningFacts(len(datasets), len(kept) + len(used), max(kept, default=0), max(used, default=0))
+    kept: defaultdict[str, int] = defaultdict(int)  # by arm
+    used: defaultdict[str, int] = defaultdict(int)
+    screened = 0
+    for each in sets:
+        arm = artifacts.digest(each.data.path)
+        number = each.count_kept_copies()
+        if number is not None:
+            kept[arm] += number
+            screened += 1
+            continue
+        flagged = [number for one in screenings if (number := _count_flagged(each, one)) is not None]
+        used[arm] += sum(flagged[:1])
+        screened += bool(flagged)
+    return ScreeningFacts(len(sets), screened, max(kept.values(), default=0), max(used.values(), default=0))
 
 
-def _count_flagged(data: Dataset, screening: Artifact) -> int | None:
-    """Count the synthetic images of an arm that a screening flagged; None if it screened another set of images."""
-    drawn_from, screened = (each.manifest["inputs"].get("synthetic", {}) for each in (data.artifact, screening))
-    if not drawn_from or drawn_from["sha256"] != screened.get("sha256"):
+def _count_flagged(each: _SyntheticSet, screening: Artifact) -> int | None:
+    """Count the images that an arm has of a set and that a screening flagged; None if it screened another set."""
+    screened = screening.manifest["inputs"].get("synthetic", {}).get("sha256")
+    if each.digest != screened or isinstance(each.opened, InputError):
         return None
-    try:
-        synthetic = Dataset(data.artifact.open_input("synthetic", "dataset")).select(synthetic=True)
-    except InputError:
-        return None
+    synthetic = Dataset(each.opened).select(synthetic=True)
     numbers = {number for number in screening.get(list, "result", "quarantined") if isinstance(number, int)}
-    flagged = {(f"synthetic/{row.image}", row.row) for number, row in enumerate(synthetic) if number in numbers}
-    return sum((row.image, row.row) in flagged for row in data.rows if row.synthetic)
+    flagged = {(f"{each.name}/{row.image}", row.row) for number, row in enumerate(synthetic) if number in numbers}
+    return sum((row.image, row.row) in flagged for row in each.rows)
 
 
-def _count_kept_copies(arm: Artifact) -> int:
-    """Count the images that were set aside as copies and that the arm could use all the same."""
-    aside, left_out = (arm.get(int, "result", "copies", name, minimum=0) for name in ("quarantined", "left_out"))
-    return aside - left_out
+def _gather_test_copies(sets: Sequence[_SyntheticSet], tested: TestedImages) -> TestCopiesFacts | None:
+    """Compare the arms' images of generators from elsewhere with the test images; None if there are no such images."""
+    external = [each for each in sets if each.generator]
+    if not external:
+        return None
+    images = {(each.digest, row.row): (each, row) for each in external for row in each.rows}  # the doses are nested
+    hashes = {row.sha256 for _, row in images.values() if row.sha256}
+    repeated = {row.sha256 for row in tested.rows if row.sha256 in hashes and not _is_blank(tested.data, row)}
+    near, is_large_enough = 0, True
+    for each in external:
+        rows = [row for owner, row in images.values() if owner is each and row.sha256 not in repeated]
+        if rows:
+            stacks = _stack_small(each.data, rows), _stack_small(tested.data, tested.rows)
+            is_large_enough &= min(stack.shape[1] for stack in stacks) >= similarity.THUMBNAIL_SIDE
+            near += int(similarity.has_near_duplicate(*stacks).sum()) if is_large_enough else 0
+    return TestCopiesFacts(
+        generators=list(dict.fromkeys(each.generator.name for each in external if each.generator)),
+        images=len(images),
+        identical=sum(row.sha256 in repeated for _, row in images.values()),
+        near=near if is_large_enough else None,
+    )
+
+
+def _stack_small(data: Dataset, rows: Sequence[Row]) -> Stack:
+    """Return images as a stack, smaller than they are if they are large."""
+    return data.stack(rows, min(data.size_of(rows[0]), MAX_COMPARED_SIZE))
 
 
 def _unique_datasets(runs: Sequence[Run]) -> list[Dataset]:
-    """Return the datasets of the runs, each once."""
+    """Return the datasets of the runs and of those they started from, each once."""
     found: defaultdict[str, list[Dataset]] = defaultdict(list)
     for run in runs:
-        found[artifacts.digest(run.data.path)].append(run.data)
+        for phase in run.phases:
+            found[artifacts.digest(phase.data.path)].append(phase.data)
     return [same[0] for same in found.values()]

@@ -5,18 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xrayaug.data.dataset import COLUMNS, LABELS, Row
-from xrayaug.errors import DataError
-from xrayaug.evaluation import predictions
-from xrayaug.evaluation.checks import StudyFacts
+from xrayaug.errors import UsageError
+from xrayaug.evaluation import prediction_judge
 from xrayaug.evaluation.evidence import Evidence
-from xrayaug.evaluation.gather import facts, report_sources
+from xrayaug.evaluation.gather import prediction_files, report_sources, test_sets
 from xrayaug.evaluation.gather.runs import Run, open_runs, split_by
-from xrayaug.evaluation.results import TestSet
+from xrayaug.evaluation.gather.test_sets import GatheredSet
+from xrayaug.evaluation.prediction_judge import JudgedPredictions
+from xrayaug.evaluation.results import SharedImages
 from xrayaug.options import Evaluate
 from xrayaug.runtime import console
-
-MAX_GROUPS = 20  # values of the column that --by names
 
 
 @dataclass(frozen=True)
@@ -24,10 +22,17 @@ class Inputs:
     """The runs to judge, and what the judgement and the report need of the artifacts behind them."""
 
     runs: Sequence[Run]
-    test: TestSet
+    sets: Sequence[GatheredSet]  # the primary one first
+    shared: Sequence[SharedImages]  # pairs of sets that have images or patients in common
     split_by: str
-    groups: Mapping[str, Sequence[int]]  # places of the test images by the value of a column
-    facts: StudyFacts
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class PredictionInputs:
+    """The predictions to judge instead of runs, and what the report shows with them."""
+
+    judged: JudgedPredictions
     evidence: Evidence
 
 
@@ -39,27 +44,64 @@ def gather(options: Evaluate, environment: Mapping[str, Any]) -> Inputs:
         environment: of this evaluation, for the report.
 
     Raises:
-        InputError: a run, a distance or a screening cannot be opened, or runs cannot be compared.
+        InputError: a run, a test set, a distance or a screening cannot be opened, or runs cannot be compared.
         DataError: `--by` names no column that makes groups.
     """
     runs = open_runs(options.runs, options.local_cache)
     requested = report_sources.open_requested(options)
-    groups = _group_images(runs[0].test, options.by)
+    opened = test_sets.open_test_sets(options, runs)
+    sets = test_sets.gather_test_sets(opened, runs, requested.screenings, options.by)
     _warn(runs)
     return Inputs(
         runs=runs,
-        test=count_test_set(runs[0].test),
+        sets=sets,
+        shared=test_sets.find_shared(opened),
         split_by=split_by(runs),
-        groups=groups,
-        facts=facts.gather_facts(runs, requested.screenings),
         evidence=report_sources.gather_evidence(options, runs, requested, environment),
     )
 
 
-def count_test_set(rows: Sequence[Row]) -> TestSet:
-    """Return the sizes of a test set."""
-    counts = {label: sum(row.label == label for row in rows) for label in LABELS}
-    return TestSet(len(rows), len(set(predictions.study_names(rows))), **counts)
+def gather_predictions(options: Evaluate, environment: Mapping[str, Any]) -> PredictionInputs:
+    """Read the predictions that are judged instead of runs.
+
+    Args:
+        options: of the evaluation.
+        environment: of this evaluation, for the report.
+
+    Raises:
+        UsageError: runs are given too, or an option is for runs alone.
+        InputError: a file cannot be read, or its predictions cannot be judged.
+    """
+    judged = read_predictions(options)
+    requested = report_sources.open_requested(options)
+    return PredictionInputs(judged, report_sources.gather_evidence_of_predictions(options, requested, environment))
+
+
+def read_predictions(options: Evaluate) -> JudgedPredictions:
+    """Read predictions, find their baseline and pair their runs.
+
+    Raises:
+        UsageError: runs are given too, or an option is for runs alone.
+        DataError: they cannot be judged.
+    """
+    for name in ("runs", "reader_study", "reader_results", "also", "primary"):
+        if getattr(options, name):
+            given = "runs" if name == "runs" else f"--{name.replace('_', '-')}"
+            raise UsageError(f"{given} and --predictions are both given", "predictions are judged without runs")
+    return prediction_judge.arrange(options, prediction_files.read_predictions(options))
+
+
+def check_options(options: Evaluate) -> None:
+    """Check that no option is for predictions, or for several test sets, if there are none.
+
+    Raises:
+        UsageError: one is.
+    """
+    for name in ("columns", "baseline"):
+        if options.predictions is None and getattr(options, name) is not None:
+            raise UsageError(f"--{name} is for --predictions alone", "leave it out, or give --predictions")
+    if options.primary is not None and options.also is None:
+        raise UsageError("--primary names one of several test sets, and there is one", "give others with --also")
 
 
 def _warn(runs: Sequence[Run]) -> None:
@@ -68,22 +110,3 @@ def _warn(runs: Sequence[Run]) -> None:
             console.warning(f"arm {name} has one seed: without repetition its spread is unknown")
     if split_by(runs) == "image":
         console.warning("split by image: patients leak between train and validation")
-
-
-def _group_images(rows: Sequence[Row], column: str | None) -> dict[str, list[int]]:
-    """Return the places of the test images by their value in a column of the index, sorted; empty without a column.
-
-    Raises:
-        DataError: there is no such column, or it has more values than there can be groups.
-    """
-    if column is None:
-        return {}
-    columns = [*COLUMNS, *sorted({name for row in rows for name in row.extra})]
-    if column not in columns:
-        raise DataError(f"the index has no column '{column}'", f"--by one of {', '.join(columns)}")
-    values = [str(getattr(row, column) if column in COLUMNS else row.extra.get(column, "")) for row in rows]
-    if len(set(values)) > MAX_GROUPS:
-        raise DataError(
-            f"--by {column} makes {len(set(values))} groups, more than {MAX_GROUPS}", "name a column of few values"
-        )
-    return {value: [place for place, each in enumerate(values) if each == value] for value in sorted(set(values))}

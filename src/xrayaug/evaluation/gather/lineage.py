@@ -38,7 +38,7 @@ class Lineage:
 
     def command_lines(self, last: Command, inputs: Sequence[Path]) -> list[str]:
         """Return the commands in order; `last` reads `inputs`, and its own `--out` is not shown."""
-        base = self._base(inputs)
+        base = self._base(inputs or list(last.inputs().values()))
         lines = [_format_command(each.manifest, _inputs_of(each), each.path, base) for each in self.made]
         head = {"stage": last.name, "options": json.loads(json.dumps(last.identity())), "version": "this version"}
         return [*lines, _format_command(head, _name_inputs(last, inputs), base / "evaluation", base)]

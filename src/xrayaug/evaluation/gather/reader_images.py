@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from xrayaug.data.dataset import Dataset, Row
+from xrayaug.data import generators
+from xrayaug.data.dataset import Dataset, Row, split_array_name
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import DataError, InputError
-from xrayaug.evaluation.gather import facts
 from xrayaug.evaluation.gather.runs import Run, open_runs
 from xrayaug.evaluation.reader_study.study import StudyImage, StudyPools, shown_size
 from xrayaug.options import Evaluate
@@ -58,7 +58,8 @@ def gather_images(runs: Sequence[Run], reals: str) -> ReaderImages:
 
 def _list_arms(runs: Sequence[Run]) -> list[Dataset]:
     """Return the datasets of the arms with synthetic images, each once."""
-    arms = [run.data for run in runs if run.arm.control is None and run.data.select(split="train", synthetic=True)]
+    added = [run.dose_data for run in runs if run.arm.control is None]
+    arms = [data for data in added if data.select(split="train", synthetic=True)]
     return list({artifacts.digest(data.path): data for data in arms}.values())
 
 
@@ -66,13 +67,20 @@ def _list_real_images(arms: Sequence[Dataset], reals: str) -> Iterable[tuple[Dat
     if reals == "arm":
         return [(arm, row) for arm in arms for row in arm.select(split="train", synthetic=False) if not row.copy]
     try:
-        datasets = [facts.open_generator_data(arm.artifact)[0] for arm in arms]
+        sets = [synthetic for arm in arms for synthetic in generators.open_synthetic_sets(arm.artifact)]
+        learnt_from = [generators.open_training_images(synthetic)[:1] for synthetic in sets]
     except InputError as problem:
         raise DataError(
             f"what the generator learnt from cannot be found: {problem.message}",
             "--reader-reals arm takes the arms' own real images",
         ) from None
-    return [(data, row) for data, rows in datasets for row in rows]
+    real = [(images.data, row) for found in learnt_from for images in found for row in images.rows]
+    if arms and not real:
+        raise DataError(
+            "the generator saw none of the images of this study, as declared by the user",
+            "--reader-reals arm takes the arms' own real images",
+        )
+    return real
 
 
 def _drop_repeated(images: Iterable[tuple[Dataset, Row]]) -> list[StudyImage]:
@@ -86,8 +94,6 @@ def _to_study_image(data: Dataset, row: Row) -> StudyImage:
 
 def _identify(data: Dataset, row: Row) -> tuple[str, str, int]:
     """Return the key of a picture: the artifact that holds the array, the array and the place in it."""
-    inputs, _, array = row.image.rpartition("/")  # names of inputs, one inside the other
-    if not inputs:
-        return artifacts.digest(data.path), array, row.row
-    first, _, others = inputs.partition("/")
-    return str(data.artifact.manifest["inputs"][first]["sha256"]), f"{others}/{array}", row.row
+    owner, array = split_array_name(data.artifact, row.image)
+    digest = data.artifact.manifest["inputs"][owner]["sha256"] if owner else artifacts.digest(data.path)
+    return str(digest), array, row.row

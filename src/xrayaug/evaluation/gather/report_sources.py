@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from xrayaug.data import generators
 from xrayaug.data.dataset import LABELS, Dataset
+from xrayaug.data.generators import Generator
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import InputError
@@ -35,6 +37,11 @@ GRID_COLUMNS = 6
 MAX_IMAGE_SIZE = 96  # pixels, of each image of a grid
 MAX_LOG_BYTES = 16 << 20
 MAX_PICTURE_BYTES = 2 << 20
+PROVENANCE = {
+    generators.DECLARED: "what it was trained on was declared by the user",
+    generators.NONE: "that it saw none of the images of this study was declared by the user",
+    generators.UNKNOWN: "what it was trained on is unknown",
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ def gather_evidence(
         ArtifactError: a distance or a screening lacks a number.
     """
     missing: dict[str, list[str]] = {"learning": [], "copies": []}
-    arms = {run.arm_name: run.data for run in reversed(runs)}
+    arms = {run.arm_name: run.dose_data for run in reversed(runs)}
     screenings = requested.screenings or _open_screenings(arms, missing["copies"])
     roots = [*(run.artifact for run in runs), *requested.distances, *screenings]
     return Evidence(
@@ -75,6 +82,26 @@ def gather_evidence(
         screenings=[_read_screening(each) for each in screenings],
         provenance=_trace(options, runs, roots, environment),
         missing=missing,
+    )
+
+
+def gather_evidence_of_predictions(
+    options: Evaluate, requested: RequestedArtifacts, environment: Mapping[str, Any]
+) -> Evidence:
+    """Collect the evidence for predictions: the requested distances and screenings, and the commands behind them.
+
+    Raises:
+        ArtifactError: a distance or a screening lacks a number.
+    """
+    ours = [artifacts.open_artifact(path) for path in options.predictions or () if artifacts.is_artifact(path)]
+    return Evidence(
+        grids=[],
+        logs={},
+        gans=[],
+        distances=[_read_distance(each) for each in requested.distances],
+        screenings=[_read_screening(each) for each in requested.screenings],
+        provenance=_trace(options, [], [*ours, *requested.distances, *requested.screenings], environment),
+        missing={"learning": [], "copies": []},
     )
 
 
@@ -125,27 +152,41 @@ def _read_gans(arms: Mapping[str, Dataset], missing: list[str]) -> list[GanLog]:
     for name, data in arms.items():
         if not any(row.synthetic for row in data.rows):
             continue
-        try:
-            run = data.artifact.open_input("synthetic", "dataset").open_input("run", "gan-run")
-        except InputError as problem:
-            missing.append(f"the GAN behind arm {name} cannot be reached: {problem.message}")
-            continue
-        logs[run.path.resolve()] = GanLog(str(run.options.get("arch", "GAN")), _read_log(run))
+        for set_name in generators.list_synthetic_inputs(data.artifact) or [generators.SYNTHETIC]:
+            try:
+                synthetic = data.artifact.open_input(set_name, "dataset")
+                if generators.is_external(synthetic):
+                    line = _describe_external(generators.read_generator(synthetic))
+                    missing += [line] if line not in missing else []
+                    continue
+                run = synthetic.open_input("run", "gan-run")
+            except InputError as problem:
+                missing.append(f"the GAN behind arm {name} cannot be reached: {problem.message}")
+                continue
+            logs[run.path.resolve()] = GanLog(str(run.options.get("arch", "GAN")), _read_log(run))
     return list(logs.values())
+
+
+def _describe_external(generator: Generator) -> str:
+    """Return a sentence on a generator from elsewhere, which has no log here."""
+    return (
+        f"{generator.name} is a generator from elsewhere, of which there is no log; {PROVENANCE[generator.learnt_from]}"
+    )
 
 
 def _open_screenings(arms: Mapping[str, Dataset], missing: list[str]) -> list[Artifact]:
     """Open the screenings for copies that the arms were made with, each once."""
     screenings: dict[Path, Artifact] = {}
     for name, data in arms.items():
-        if "copies" not in data.artifact.manifest["inputs"]:
-            continue
-        try:
-            screening = data.artifact.open_input("copies", "copies")
-        except InputError as problem:
-            missing.append(f"the screening that arm {name} was made with cannot be reached: {problem.message}")
-            continue
-        screenings[screening.path.resolve()] = screening
+        for input_name in data.artifact.manifest["inputs"]:
+            if input_name.partition("/")[0] != "copies":
+                continue
+            try:
+                screening = data.artifact.open_input(input_name, "copies")
+            except InputError as problem:
+                missing.append(f"the screening that arm {name} was made with cannot be reached: {problem.message}")
+                continue
+            screenings[screening.path.resolve()] = screening
     return list(screenings.values())
 
 

@@ -3,67 +3,36 @@
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
-from xrayaug.data.arms import ArmSettings, read_arm
+from xrayaug.data import arms, generators
+from xrayaug.data.arms import FREE_OPTIONS, TOGETHER, WITH_GENERATOR, ArmSettings, read_arm
 from xrayaug.data.dataset import Dataset, Row, cached_files
-from xrayaug.data.images.arrays import MAX_SIDE
 from xrayaug.data.images.stack import Stack
-from xrayaug.errors import DataError, UsageError
+from xrayaug.errors import DataError, UsageError, XrayaugError
+from xrayaug.evaluation.gather.networks import SavedNetwork
 from xrayaug.evaluation.predictions import RunInfo
-from xrayaug.networks import classifier
-from xrayaug.networks.classifier import Classifier
 from xrayaug.options import TrainClassifier
 from xrayaug.runtime import console
-from xrayaug.storage import artifacts
+from xrayaug.storage import artifacts, files, manifests
 from xrayaug.storage.artifacts import Artifact
-from xrayaug.storage.files import WEIGHTS_FILE
 
 DEFAULTS_LEFT_OUT = {"train": TrainClassifier.train, "views": TrainClassifier.views}  # by TrainClassifier.identity
-ArmKey = tuple[float, float, str, str]  # share of real images, percent added, label of what was added, control
 
 
 @dataclass(frozen=True)
-class Run:
-    """One trained classifier and the data it was trained with: a `ClassifierRun`, whose methods load what they return.
+class Training:
+    """One phase of training: a classifier run, and the data that it was trained on."""
 
-    The manifests and the index are read and checked; weights and pixels are read when a method asks for them.
-    """
-
-    name: str  # the path, as it was given
     artifact: Artifact
     data: Dataset
-    test: list[Row]
 
     @property
     def seed(self) -> int:
         """Seed that it was trained with."""
         return self.artifact.get(int, "options", "seed", minimum=0)
-
-    @property
-    def arm(self) -> ArmSettings:
-        """Settings of the arm it was trained on."""
-        return read_arm(self.artifact).settings
-
-    @property
-    def info(self) -> RunInfo:
-        """Name, arm and seed of the run, as they are written beside its predictions."""
-        return RunInfo(self.name, self.arm, self.arm_name, self.seed, self.share_normal)
-
-    @property
-    def arch(self) -> str:
-        """Architecture of the network."""
-        return self.artifact.get(str, "options", "arch")
-
-    @property
-    def size(self) -> int:
-        """Size of the images that the network reads, in pixels."""
-        return self.artifact.get(int, "options", "size", minimum=1, maximum=MAX_SIDE)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -77,25 +46,57 @@ class Run:
         return settings | ({"weights": f"a file with sha256 {started_from['sha256'][:8]}"} if started_from else {})
 
     @property
-    def arm_key(self) -> ArmKey:
-        """Sorting key that the runs of one arm have in common."""
-        arm = self.arm
-        return arm.real_fraction, arm.percent, arm.label or "", arm.control or ""
+    def steps(self) -> int:
+        """Optimiser steps of training; without a record the most that there can have been."""
+        if "steps" in self.artifact.result:
+            return self.artifact.get(int, "result", "steps", minimum=0)
+        epochs = self.artifact.get(int, "options", "epochs", minimum=1)
+        batch_size = self.artifact.get(int, "options", "batch_size", minimum=1)
+        return epochs * math.ceil(len(self.data.select(split="train")) / batch_size)
+
+
+@dataclass(frozen=True)
+class Run(SavedNetwork):
+    """One trained classifier and the data it was trained with: a `ClassifierRun`, whose methods load what they return.
+
+    The manifests and the index are read and checked; weights and pixels are read when a method asks for them.
+    """
+
+    data: Dataset  # of the last phase of the training, or of the only one
+    test: list[Row]
+    settings_of_arm: ArmSettings
+    first_phase: Training | None  # of a run that starts from the weights of another
+    generators: tuple[str, ...]  # digests of the generators that drew its synthetic images
 
     @property
-    def arm_name(self) -> str:
-        """Short name such as `10`, `10 abnormal`, `10 duplicate` or `10, of 50% of the real images`.
+    def arm(self) -> ArmSettings:
+        """Settings of its arm, as they distinguish it from the others of the evaluation."""
+        return self.settings_of_arm
 
-        The defaults (normal images, all real images) are left out. A dose that came to no image at all, such as that
-        of a balanced set, is `10, adding nothing`.
-        """
-        arm = self.arm
-        label = f" {arm.label}" if arm.label not in (None, "normal") else ""
-        if arm.label is None and arm.percent:
-            label = ", adding nothing"
-        control = f" {arm.control}" if arm.control else ""
-        kept = f", of {100 * arm.real_fraction:g}% of the real images" if arm.real_fraction != 1 else ""
-        return f"{arm.percent:g}{label}{control}{kept}"
+    @property
+    def last_phase(self) -> Training:
+        """The last phase of its training, or the only one."""
+        return Training(self.artifact, self.data)
+
+    @property
+    def phases(self) -> list[Training]:
+        """The phases of its training in order: one or two."""
+        return [*([self.first_phase] if self.first_phase else []), self.last_phase]
+
+    @property
+    def dose_data(self) -> Dataset:
+        """The dataset that holds what the arm adds: that of its first phase."""
+        return self.phases[0].data
+
+    @property
+    def info(self) -> RunInfo:
+        """Name, arm and seed of the run, as they are written beside its predictions."""
+        return RunInfo(self.name, self.arm, self.arm_name, self.seed, self.share_normal)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Options of the last phase; see `Training.settings`."""
+        return self.last_phase.settings
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -109,48 +110,21 @@ class Run:
 
     @property
     def share_normal(self) -> float:
-        """Share of normal training images, as a reweighted control counts them; NaN without images."""
-        prior = read_arm(self.artifact).prior
+        """Share of normal images in the last phase, as a reweighted control counts them; NaN without images."""
+        prior = read_arm(self.artifact).prior if self.arm.schedule == TOGETHER else None
         labels = [row.label for row in self.data.select(split="train")]
         if prior is not None:
             return float(prior["normal"]) / (float(prior["normal"]) + float(prior["abnormal"]))
         return labels.count("normal") / len(labels) if labels else math.nan
 
     @property
-    def steps(self) -> int:
-        """Optimiser steps of training; without a record the most that there can have been."""
-        if "steps" in self.artifact.result:
-            return self.artifact.get(int, "result", "steps", minimum=0)
-        epochs = self.artifact.get(int, "options", "epochs", minimum=1)
-        batch_size = self.artifact.get(int, "options", "batch_size", minimum=1)
-        return epochs * math.ceil(len(self.data.select(split="train")) / batch_size)
+    def steps(self) -> list[int]:
+        """Optimiser steps of every phase."""
+        return [phase.steps for phase in self.phases]
 
     def stack(self, rows: Sequence[Row]) -> Stack:
         """Return images of the dataset at the size of the network, read on demand."""
         return self.data.stack(rows, self.size)
-
-    def load_network(self, device: torch.device) -> Classifier:
-        """Load the trained network onto a device.
-
-        Raises:
-            WeightsError: the weights do not fit the network that the manifest names.
-        """
-        return classifier.restore(self.artifact.file(WEIGHTS_FILE), self.arch, size=self.size).to(device)
-
-    @property
-    def backbone(self) -> str | None:
-        """The sha256 of the frozen weights; None if more than the output layer was trained."""
-        if self.artifact.result.get("backbone_sha256") is None:
-            return None
-        return self.artifact.get(str, "result", "backbone_sha256")
-
-    def load_output_layer(self) -> nn.Module:
-        """Load the output layer alone, onto the CPU.
-
-        Raises:
-            WeightsError: the weights do not fit the network that the manifest names.
-        """
-        return classifier.restore_output_layer(self.artifact.file(WEIGHTS_FILE), self.arch, size=self.size)
 
 
 def open_runs(paths: Sequence[Path], cache: Path | None = None) -> list[Run]:
@@ -163,12 +137,22 @@ def open_runs(paths: Sequence[Path], cache: Path | None = None) -> list[Run]:
     if not paths:
         raise UsageError("no runs are given", "xrayaug evaluate RUN... --out DIR")
     opened: dict[tuple[Path, str], Dataset] = {}
-    runs = [_open_run(path, opened, cache) for path in paths]
+    runs = []
+    for path in paths:
+        runs.append(open_run(path, opened, cache))
+        _check_splits(runs[-1])
     _check_tests(runs)
-    runs.sort(key=lambda each: (each.arm_key, each.seed))
+    runs = distinguish_arms(runs)
     for one, other in itertools.pairwise(runs):
         _check_neighbours(one, other)
     return runs
+
+
+def distinguish_arms(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs of an evaluation, sorted by arm and seed, with what distinguishes their arms from one another."""
+    settings = arms.leave_out_common([run.arm for run in runs])
+    distinguished = [replace(run, settings_of_arm=arm) for run, arm in zip(runs, settings, strict=True)]
+    return sorted(distinguished, key=lambda each: (each.arm.sorting_key, each.seed))
 
 
 def split_by(runs: Sequence[Run]) -> str:
@@ -176,24 +160,80 @@ def split_by(runs: Sequence[Run]) -> str:
     return "image" if any(each.data.split_by == "image" for each in runs) else "patient"
 
 
-def _open_run(path: Path, opened: dict[tuple[Path, str], Dataset], cache: Path | None) -> Run:
-    """Open one run; `opened` holds the datasets opened so far, by path and digest."""
-    artifact = artifacts.open_artifact(path, "classifier-run")
-    key = artifact.input("data").resolve(), str(artifact.manifest["inputs"]["data"]["sha256"])
-    if key not in opened:
-        opened[key] = Dataset(artifact.open_input("data", "dataset", hash_later=cached_files(cache)), cache)
-    test = opened[key].select(split="test")
-    if not test:
+def _check_splits(run: Run) -> None:
+    """Check that there are images to choose thresholds on, and images to test."""
+    if not run.test:
         raise DataError(
-            f"{opened[key].path}, which {path} was trained on, has no test images",
+            f"{run.data.path}, which {run.name} was trained on, has no test images",
             "xrayaug prepare --test 0.2; of MURA, the valid directory is the test set",
         )
-    if not opened[key].select(split="valid"):
+    if not run.valid:
         raise DataError(
-            f"{opened[key].path}, which {path} was trained on, has no validation images to choose thresholds on",
+            f"{run.data.path}, which {run.name} was trained on, has no validation images to choose thresholds on",
             "xrayaug prepare --holdout 0.1, which takes one patient of each label or more where there are two",
         )
-    return Run(path.as_posix(), artifact, opened[key], test)
+
+
+def open_run(path: Path, opened: dict[tuple[Path, str], Dataset], cache: Path | None) -> Run:
+    """Open one run, whose dataset may lack any split; `opened` holds the datasets opened so far, by path and digest."""
+    artifact = artifacts.open_artifact(path, "classifier-run")
+    data = _open_data(artifact, opened, cache)
+    first = None
+    if "init" in artifact.manifest["inputs"]:
+        started_from = artifact.open_input("init", "classifier-run")
+        first = Training(started_from, _open_data(started_from, opened, cache))
+    return make_run(path.as_posix(), artifact, data, first)
+
+
+def make_run(name: str, artifact: Artifact, data: Dataset, first: Training | None = None) -> Run:
+    """Return a run with the settings of its arm, of which its generator and its initial weights are a part.
+
+    Args:
+        name: the path, as it was given.
+        artifact: the run.
+        data: that it was trained on.
+        first: the phase of training before it, if there is one.
+    """
+    dose = first.data if first else data
+    arm = read_arm(artifact).settings
+    generator, digests = _find_generators(dose.artifact) if arm.added and arm.control in WITH_GENERATOR else (None, ())
+    weights = str(Training(artifact, data).settings.get("weights", "unknown weights"))
+    arm = replace(arm, generator=arm.generator or generator, weights=weights)
+    return Run(name, artifact, data, data.select(split="test"), arm, first, digests)
+
+
+def _open_data(run: Artifact, opened: dict[tuple[Path, str], Dataset], cache: Path | None) -> Dataset:
+    """Open the dataset that a classifier run was trained on, unless it is among those that were opened before."""
+    key = run.input("data").resolve(), str(run.manifest["inputs"]["data"]["sha256"])
+    if key not in opened:
+        opened[key] = Dataset(run.open_input("data", "dataset", hash_later=cached_files(cache)), cache)
+    return opened[key]
+
+
+def _find_generators(dataset: Artifact) -> tuple[str | None, tuple[str, ...]]:
+    """Return the name of the generator of an arm's synthetic images, and the digests of all of its generators.
+
+    Several names are joined by `+`, with their shares if those differ (`a:1.0+b:3.0`). There is no name if a synthetic
+    dataset has changed or is not there any more, and then its own digest stands for that of its generator.
+    """
+    names: list[str | None] = []
+    digests: list[str] = []
+    inputs = generators.list_synthetic_inputs(dataset)
+    shares = dataset.get(list, "options", "shares") if "shares" in dataset.options else []
+    for name, share in itertools.zip_longest(inputs, shares[: len(inputs)]):
+        recorded, path = str(dataset.manifest["inputs"][name]["sha256"]), dataset.input(name)
+        try:
+            synthetic = Artifact(path, manifests.read(path / manifests.MANIFEST))
+            is_unchanged = files.sha256_file(path / manifests.MANIFEST) == recorded
+            own_name = generators.read_generator(synthetic).name + ("" if share is None else f":{share}")
+            names.append(own_name if is_unchanged else None)
+            drawn_by = synthetic.manifest["inputs"].get("run", {}).get("sha256", recorded)
+            digests.append(drawn_by if is_unchanged else recorded)
+        except (XrayaugError, OSError):
+            names.append(None)
+            digests.append(recorded)
+    known = list(dict.fromkeys(name for name in names if name is not None))
+    return ("+".join(known) if known and None not in names else None), tuple(sorted(set(digests)))
 
 
 def _check_tests(runs: Sequence[Run]) -> None:
@@ -215,16 +255,20 @@ def _identities(rows: Sequence[Row]) -> list[tuple[str, ...]]:
 
 def _check_neighbours(one: Run, other: Run) -> None:
     """Check that neighbours of one arm are repetitions; warn if arms differ in training."""
-    same_arm = one.arm_key == other.arm_key
+    same_arm = one.arm.sorting_key == other.arm.sorting_key
     if same_arm and one.seed == other.seed:
         raise DataError(
-            f"{one.name} and {other.name} are of the same arm and seed {one.seed}", "give each run once, one per seed"
+            f"{one.name} and {other.name} are of the same arm and seed {one.seed}",
+            "give each run once, one per seed"
+            if one.generators == other.generators
+            else "their images come from two generators of one name: augment --generator NAME tells them apart",
         )
-    differing = [
-        f"{name} is {value} and {other.settings.get(name)}"
-        for name, value in one.settings.items()
-        if value != other.settings.get(name)
-    ]
+    differing = _list_differing(one.settings, other.settings)
+    if same_arm and one.first_phase and other.first_phase:
+        before = _list_differing(one.first_phase.settings, other.first_phase.settings)
+        differing += [f"in the first phase, {each}" for each in before]
+    if one.arm.schedule != other.arm.schedule:
+        differing = [each for each in differing if each.partition(" ")[0] not in FREE_OPTIONS]
     if differing and same_arm:
         raise DataError(
             f"{one.name} and {other.name} are of one arm, but trained differently: {'; '.join(differing)}",
@@ -232,3 +276,7 @@ def _check_neighbours(one: Run, other: Run) -> None:
         )
     if differing:
         console.warning(f"{one.name} and {other.name} were trained differently: {'; '.join(differing)}")
+
+
+def _list_differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    return [f"{name} is {value} and {other.get(name)}" for name, value in one.items() if value != other.get(name)]

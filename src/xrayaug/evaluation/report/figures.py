@@ -29,12 +29,17 @@ class Figure:
     caption: str
 
 
-def accuracy(evaluation: Evaluation) -> Figure:
-    """Draw the accuracy over the dose with 95 % intervals, as in Figure 7."""
+def accuracy(evaluation: Evaluation) -> Figure | None:
+    """Draw the accuracy over the dose with 95 % intervals, as in Figure 7; None if the doses are unknown."""
+    if not tables.have_doses(evaluation.arms):
+        return None
     seeds = {arm.name: _seed_accuracies(evaluation, arm.name) for arm in evaluation.arms}
     series = {
-        name: [_make_point(arm.name, arm.settings.percent, arm.intervals["image"][HALF]["accuracy"], seeds[arm.name])
-               for arm in arms]
+        name: [
+            _make_point(arm.name, arm.settings.percent, arm.intervals["image"][HALF]["accuracy"], seeds[arm.name])
+            for arm in arms
+            if arm.settings is not None
+        ]
         for name, arms in tables.group_into_lines(evaluation.arms).items()
     }  # fmt: skip
     described = "; ".join(f"{arm.name}: {tables.format_interval(arm.intervals['image'][HALF]['accuracy'], '.3f')}"
@@ -56,10 +61,10 @@ def differences(evaluation: Evaluation) -> Figure | None:
     rows = [_make_difference(arm, arm.difference) for arm in arms if arm.difference]
     if not rows:
         return None
-    score = classification.display_name(question.metric)
+    score, doses = classification.display_name(question.metric), tables.have_doses(evaluation.arms)
     described = "; ".join(f"{row.name}: {row.value:+.3f}, from {row.low:+.3f} to {row.high:+.3f}" for row in rows)
     svg = plots.inline_svg(
-        lambda: plots.draw_forest(rows, question.margin, score),
+        lambda: plots.draw_forest(rows, question.margin, score, named_by="Arm (percent added)" if doses else "Arm"),
         "differences",
         f"Differences in {score}",
         described,

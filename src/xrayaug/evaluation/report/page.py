@@ -12,7 +12,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from xrayaug.data.arms import BALANCE
+from xrayaug.data.arms import BALANCE, MIXED_PRETRAIN, PRETRAIN, SYNTHETIC_ONLY, TOGETHER
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.evaluation import answer, predictions, tables, verdict
@@ -20,11 +20,17 @@ from xrayaug.evaluation.evidence import DistanceEvidence, Evidence, FloorEvidenc
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.report import figures
 from xrayaug.evaluation.report.figures import Figure
-from xrayaug.evaluation.results import ArmVerdict, ControlComparison, Evaluation, Verdict
+from xrayaug.evaluation.results import ArmVerdict, ControlComparison, Evaluation
 from xrayaug.runtime.console import UNDEFINED, Table
 from xrayaug.stats import classification
 
 MAX_CSV_BYTES = 1 << 20  # of a file that is embedded for download
+USES = {  # of the images of an arm, by schedule
+    TOGETHER: "added",
+    SYNTHETIC_ONLY: "in place of the real ones",
+    PRETRAIN: "alone, and then the real ones",
+    MIXED_PRETRAIN: "added, and then the real ones alone",
+}
 SIGNS = {verdict.HELPS: "▲", verdict.HURTS: "▼", verdict.EQUIVALENT: "=", verdict.UNCLEAR: "?"}
 
 
@@ -77,6 +83,7 @@ class TableViews:
     pairs: Table
     confusion: Table
     subgroups: Sequence[Table]
+    test_sets: Sequence[Table]
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,8 @@ def render(evaluation: Evaluation, predicted: Sequence[RunPredictions], evidence
     return _template().render(
         test=evaluation.test,
         split_by=evaluation.split_by,
+        title=_title(evaluation),
+        primary=evaluation.others and evaluation.others.primary,
         question=verdicts.question,
         metric=classification.display_name(verdicts.question.metric),
         answer=answer.headline(verdicts),
@@ -150,6 +159,12 @@ def render(evaluation: Evaluation, predicted: Sequence[RunPredictions], evidence
     )
 
 
+def _title(evaluation: Evaluation) -> str:
+    if tables.have_doses(evaluation.arms):
+        return "Did the synthetic images help?"
+    return "Do the arms differ from the baseline?"
+
+
 @cache
 def _template() -> Template:
     loader = PackageLoader("xrayaug.evaluation.report", ".")
@@ -160,8 +175,12 @@ def _template() -> Template:
 
 def _view_arm(arm: ArmVerdict, evaluation: Evaluation) -> ArmView:
     settings = next(each.settings for each in evaluation.arms if each.name == arm.arm)
+    if settings is None:
+        return ArmView(arm.arm, arm.verdict, SIGNS[arm.verdict], verdict.DISPLAY_NAMES[arm.verdict],
+                       f"compared with {arm.baseline}", arm.reason, arm.controls)  # fmt: skip
     whole = "the difference in class size" if settings.label == BALANCE else "the real normal images"
-    dose = f"{settings.percent:g} % of {whole}: {settings.added:,} images added"
+    use = USES[settings.schedule]
+    dose = f"{settings.percent:g} % of {whole}: {settings.added:,} images {use}"
     return ArmView(
         arm=arm.arm,
         verdict=arm.verdict,
@@ -176,12 +195,15 @@ def _view_arm(arm: ArmVerdict, evaluation: Evaluation) -> ArmView:
 def _view_tables(evaluation: Evaluation) -> TableViews:
     return TableViews(
         checks=replace(tables.checks_table(evaluation), title="Checks"),
-        scores=[replace(tables.interval_table(evaluation, level), notes=()) for level in tables.TABLE5_LEVELS],
+        scores=[
+            replace(tables.interval_table(evaluation, level), notes=()) for level in tables.table5_levels(evaluation)
+        ],
         notes=[*tables.notes(evaluation), *_note_single_runs(evaluation)],
         differences=replace(tables.difference_table(evaluation), notes=()),  # the reasons are at the top of the page
-        pairs=_pairs_table(evaluation.verdict),
+        pairs=_pairs_table(evaluation),
         confusion=_confusion_table(evaluation),
         subgroups=tables.subgroup_tables(evaluation),
+        test_sets=tables.test_set_tables(evaluation),
     )
 
 
@@ -191,16 +213,16 @@ def _note_single_runs(evaluation: Evaluation) -> list[str]:
     return [f"single run: {', '.join(names)}; the interval is over patients, not over seeds"] if names else []
 
 
-def _pairs_table(verdicts: Verdict) -> Table:
+def _pairs_table(evaluation: Evaluation) -> Table:
     """Return the table of the paired tests of two networks with the same seed."""
     rows = [
         (arm.arm, str(pair.seed), str(pair.only_arm_right), str(pair.only_baseline_right),
          tables.format_p_cell(pair.mcnemar_p), _format_number(pair.auroc_difference, "+.3f"),
          tables.format_p_cell(pair.delong_p))
-        for arm in verdicts.arms for pair in arm.pairs
+        for arm in evaluation.verdict.arms for pair in arm.pairs
     ]  # fmt: skip
-    columns = ("Percent added", "Seed", "Only arm correct", "Only baseline correct", "McNemar p", "AUROC difference",
-               "DeLong p")  # fmt: skip
+    columns = (tables.name_heading(evaluation), "Seed", "Only arm correct", "Only baseline correct", "McNemar p",
+               "AUROC difference", "DeLong p")  # fmt: skip
     return Table("Paired tests by seed, each of two networks: exact McNemar test and DeLong test", columns, rows)
 
 
@@ -213,8 +235,8 @@ def _confusion_table(evaluation: Evaluation) -> Table:
         counts = (f"{count:,}" for count in (scores.tp, scores.fp, scores.tn, scores.fn))
         others = (_format_number(value) for value in (scores.auroc, scores.brier, scores.calibration_error))
         rows.append((run.arm_name, str(run.seed), *counts, *others))
-    columns = ("Percent added", "Seed", "True positives", "False positives", "True negatives", "False negatives",
-               "AUROC", "Brier score", "Calibration error")  # fmt: skip
+    columns = (tables.name_heading(evaluation), "Seed", "True positives", "False positives", "True negatives",
+               "False negatives", "AUROC", "Brier score", "Calibration error")  # fmt: skip
     title = (
         f"Confusion matrix of every run, per {level}, at the threshold {evaluation.threshold:g}; positive is abnormal"
     )

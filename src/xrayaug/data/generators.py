@@ -1,0 +1,145 @@
+"""The generators of synthetic datasets: their names, and the images that they were trained on.
+
+A set that `sample` drew records its GAN run, and so the chain of manifests to the images that the run saw. Of a set
+that `prepare --synthetic` read, only what the user declared is known: a dataset, none of the images of the study, or
+nothing.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import count, takewhile
+
+from xrayaug.data.dataset import Dataset, Row
+from xrayaug.errors import DataError
+from xrayaug.storage.artifacts import Artifact
+
+RECORDED = "recorded"  # the training images are those of a GAN run, in its manifests
+DECLARED, NONE, UNKNOWN = "declared", "none", "unknown"  # what the user said of them
+SYNTHETIC = "synthetic"  # name of the inputs of an arm, with a number where there are several
+
+
+@dataclass(frozen=True)
+class Generator:
+    """The generator of a synthetic dataset."""
+
+    name: str
+    learnt_from: str  # RECORDED, DECLARED, NONE or UNKNOWN
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether what is known of its training images is what the user said of them."""
+        return self.learnt_from in (DECLARED, NONE)
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """Images that a generator was trained on: rows of a dataset."""
+
+    data: Dataset
+    rows: Sequence[Row]
+
+
+def is_external(synthetic: Artifact) -> bool:
+    """Return whether the images of a synthetic dataset are of a generator from elsewhere."""
+    return "generator" in synthetic.result
+
+
+def read_generator(synthetic: Artifact) -> Generator:
+    """Read the generator of a synthetic dataset from its manifest.
+
+    Raises:
+        ArtifactError: the manifest names none.
+    """
+    if is_external(synthetic):
+        said = synthetic.get(str, "result", "generator", "learnt_from", among=(DECLARED, NONE, UNKNOWN))
+        return Generator(synthetic.get(str, "result", "generator", "name"), said)
+    return Generator(synthetic.get(str, "result", "arch"), RECORDED)
+
+
+def list_synthetic_inputs(arm: Artifact) -> list[str]:
+    """Return the names of the synthetic datasets among the inputs of an arm, in order; none for an arm without."""
+    inputs = arm.manifest["inputs"]
+    if SYNTHETIC in inputs:
+        return [SYNTHETIC]
+    return list(takewhile(inputs.__contains__, (f"{SYNTHETIC}/{number}" for number in count())))
+
+
+def open_synthetic_sets(arm: Artifact) -> list[Artifact]:
+    """Open the synthetic datasets that an arm draws from, in order; none for an arm without.
+
+    Raises:
+        ArtifactError: one is not there, or has changed.
+    """
+    return [arm.open_input(name, "dataset") for name in list_synthetic_inputs(arm)]
+
+
+def open_training_images(synthetic: Artifact) -> list[TrainingImages]:
+    """Open the datasets that the generator of a synthetic dataset was trained on, and select the images that it saw.
+
+    The first is that of its own training. If it started from the weights of another run, that run's follow; and if its
+    training images are synthetic themselves, those of their generator. Nothing is returned if the user declared that
+    it saw none of the images of the study.
+
+    Raises:
+        DataError: they are unknown.
+        ArtifactError: a link of the chain is not there, or has changed.
+    """
+    if not is_external(synthetic):
+        return _open_run_images(synthetic.open_input("run", "gan-run"))
+    generator = read_generator(synthetic)
+    if generator.learnt_from == UNKNOWN:
+        raise DataError(
+            f"what {generator.name}, the generator of {synthetic.path}, was trained on is unknown",
+            "declare it with xrayaug prepare --synthetic --learnt-from",
+        )
+    if generator.learnt_from == NONE:
+        return []
+    data = Dataset(synthetic.open_input("learnt_from", "dataset"))
+    return [TrainingImages(data, data.select(split="train"))]
+
+
+def allot(shares: Sequence[float], count: int) -> list[int]:
+    """Return which of several sets each of `count` images is taken from, by the shares of the sets.
+
+    A smaller number of images gives a prefix, so that doses nest, and no set ever has an image more or less than its
+    share. This is the quota method (Balinski and Young 1975, The American Mathematical Monthly 82:701): each image is
+    taken from the set with the largest share / (n + 1), where n is the number of its images so far, among those that
+    have less than their share; of equal ones from the first.
+
+    Args:
+        shares: of the sets, positive, in any unit.
+        count: number of images.
+    """
+    if len(shares) == 1:
+        return [0] * count
+    exact = [Fraction(str(share)) for share in shares]
+    unit = math.lcm(*(share.denominator for share in exact))
+    weights = [int(share * unit) for share in exact]  # integers, since fractions take ten times as long
+    total, taken = sum(weights), [0] * len(shares)
+    order = []
+    for number in range(1, count + 1):
+        below = [place for place, weight in enumerate(weights) if taken[place] * total < number * weight]
+        place = max(below, key=lambda each: weights[each] / (taken[each] + 1))
+        taken[place] += 1
+        order.append(place)
+    return order
+
+
+def _open_run_images(gan: Artifact) -> list[TrainingImages]:
+    runs = [gan]
+    while "init" in runs[-1].manifest["inputs"]:
+        runs.append(runs[-1].open_input("init", "gan-run"))
+    found = []
+    for run in runs:
+        data = Dataset(run.open_input("data", "dataset"))
+        found.append(TrainingImages(data, data.select(split="train", label=run.options.get("only_label"))))
+    earlier = [images.data for images in found if any(row.synthetic for row in images.rows)]
+    return found + [images for data in earlier for images in _open_earlier_images(data.artifact)]
+
+
+def _open_earlier_images(data: Artifact) -> list[TrainingImages]:
+    """Return the training images of the generators of a dataset that holds synthetic images: an arm, or a set."""
+    sets = open_synthetic_sets(data) or [data]
+    return [images for synthetic in sets for images in open_training_images(synthetic)]

@@ -1,0 +1,127 @@
+"""Read predictions from CSV files of any length, of any program or of `evaluate` and `predict`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from xrayaug.data.arms import ArmSettings
+from xrayaug.errors import DataError, UsageError
+from xrayaug.evaluation import serialization
+from xrayaug.evaluation.prediction_table import ColumnNames, PredictionTable, TableBuilder, find_columns
+from xrayaug.evaluation.results import ArmResult, Verdict
+from xrayaug.options import Evaluate
+from xrayaug.runtime import console
+from xrayaug.storage import artifacts, csvfile
+from xrayaug.storage.artifacts import Artifact
+from xrayaug.storage.files import PREDICTIONS_FILE, VALIDATION_FILE
+
+CHUNK_LINES = 65536
+KINDS = ("evaluation", "predictions")
+SPLITS = {PREDICTIONS_FILE: "test", VALIDATION_FILE: "valid"}  # of the files of these artifacts
+
+
+def read_predictions(options: Evaluate) -> PredictionTable:
+    """Read the files of `--predictions`, and how their arms were made where an artifact of xrayaug says so.
+
+    Raises:
+        InputError: a file cannot be read.
+        DataError: a column is missing, a value is impossible, or runs do not have the same cases.
+    """
+    builder = TableBuilder()
+    given = parse_columns(options.columns)
+    for path in options.predictions or ():
+        for file, split, artifact in _list_files(path):
+            _read(file, split, given, options.by, builder)
+            if artifact is not None:
+                _add_arms(artifact, builder)
+    return builder.build()
+
+
+def parse_columns(words: Sequence[str] | None) -> dict[str, str]:
+    """Return the names of columns by what they hold, from words such as `case=image_id`.
+
+    Raises:
+        UsageError: a word is no such pair.
+    """
+    given = {}
+    for word in words or ():
+        content, sign, name = word.partition("=")
+        if not (content.strip() and sign and name.strip()):
+            raise UsageError(
+                f"--columns: '{word}' names no column", "such as --columns case=image_id,probability=score"
+            )
+        given[content.strip()] = name.strip()
+    return given
+
+
+def _list_files(path: Path) -> list[tuple[Path, str | None, Artifact | None]]:
+    """Return the files to read, each with its split and the artifact that it is of; None where these are unknown."""
+    if path.is_dir():
+        artifact = artifacts.open_artifact(path, *KINDS)
+        names = [name for name in SPLITS if name in artifact.manifest["files"]]
+        return [(path / name, _split_of(artifact, name), artifact) for name in names]
+    parent = path.parent
+    if path.name in SPLITS and artifacts.is_artifact(parent):
+        artifact = artifacts.open_artifact(parent)
+        if artifact.kind in KINDS and path.name in artifact.manifest["files"]:
+            return [(path, _split_of(artifact, path.name), artifact)]
+    return [(path, None, None)]
+
+
+def _split_of(artifact: Artifact, name: str) -> str | None:
+    """Return the split of a file of ours; None if a column says so."""
+    return None if artifact.kind == "predictions" and name == PREDICTIONS_FILE else SPLITS[name]
+
+
+def _read(path: Path, split: str | None, given: Mapping[str, str], by: str | None, builder: TableBuilder) -> None:
+    """Add a file to the table."""
+    chunks = csvfile.iterate(path, CHUNK_LINES)
+    _, (header,) = next(chunks)
+    titles = [title.strip() for title in header]
+    columns = find_columns(titles, given, by, str(path), "--columns CONTENT=COLUMN,... names them")
+    if columns.guessed:
+        console.info(f"{path}: columns are taken as follows: {columns.guessed}")
+    wanted = _wanted_columns(columns)
+    rows = 0
+    for numbers, lines in chunks:
+        cells = list(zip(*lines, strict=True))
+        part = {title: cells[place] for place, title in enumerate(titles) if title in wanted}
+        builder.add(columns, part, lambda place, numbers=numbers: f"{path} line {numbers[place]}", split)  # type: ignore[misc]
+        rows += len(lines)
+    if not rows:
+        raise DataError(f"{path} has no rows below its first line", "give one row for each case and run")
+    console.info(f"{path}: {rows:,} predictions")
+
+
+def _wanted_columns(columns: ColumnNames) -> set[str]:
+    named = {name for name in columns.by_content.values() if name is not None}
+    return named | ({"image", "row", "file"} if columns.is_own else set()) | ({columns.by} if columns.by else set())
+
+
+def _add_arms(artifact: Artifact, builder: TableBuilder) -> None:
+    """Add the settings and the class priors of the arms in an artifact's result.
+
+    Raises:
+        DataError: another artifact has other settings for an arm of that name.
+    """
+    if artifact.kind == "predictions":
+        for run in artifact.get(list, "result", "runs"):
+            _add_arm(builder, run["arm_name"], serialization.from_dict(ArmSettings, run["arm"]), artifact)
+            if run["share_normal"] is not None:
+                builder.shares_normal[run["arm_name"]] = run["share_normal"]
+        return
+    for arm in artifact.get(list, "result", "arms"):
+        result = serialization.from_dict(ArmResult, arm)
+        if result.settings is not None:
+            _add_arm(builder, result.name, result.settings, artifact)
+    for judged in serialization.from_dict(Verdict, artifact.get(dict, "result", "verdict")).arms:
+        if judged.prior_shift is not None and judged.baseline is not None:
+            builder.shares_normal[judged.arm] = judged.prior_shift.share_normal
+            builder.shares_normal[judged.baseline] = judged.prior_shift.share_normal_baseline
+
+
+def _add_arm(builder: TableBuilder, name: str, settings: ArmSettings, artifact: Artifact) -> None:
+    if builder.settings.setdefault(name, settings) != settings:
+        raise DataError(
+            f"arm '{name}' of {artifact.path} was made otherwise than the arm of that name in another of --predictions",
+            "predict with all runs at once",
+        )

@@ -1,0 +1,183 @@
+"""Judge predictions from elsewhere as `evaluate` judges runs, and from Python: `xrayaug.judge`."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+
+from xrayaug.errors import DataError, UsageError
+from xrayaug.evaluation import judge as judging
+from xrayaug.evaluation import prediction_checks, prediction_table, predictions
+from xrayaug.evaluation.findings import find_baseline
+from xrayaug.evaluation.judge import SetPredictions
+from xrayaug.evaluation.prediction_table import PredictionTable, TableBuilder
+from xrayaug.evaluation.predictions import RunInfo, RunPredictions
+from xrayaug.evaluation.results import EvaluatedArm, Evaluation, TestSet
+from xrayaug.options import Case, Evaluate, Metric
+from xrayaug.runtime import console
+
+CHUNK_ROWS = 65536
+NOTHING = np.empty(0)
+Calibration = Literal["none", "temperature"]
+
+
+@dataclass(frozen=True)
+class JudgedPredictions:
+    """Predictions as runs of arms, with what they are judged by."""
+
+    tested: SetPredictions
+    baseline: str | None  # None: each arm has the one that its settings say
+
+
+def arrange(options: Evaluate, table: PredictionTable, hint: str = "--baseline NAME says it") -> JudgedPredictions:
+    """Find the baseline, pair the runs and check what can be checked.
+
+    Args:
+        options: of the evaluation: the baseline, the calibration, the column of the subgroups.
+        table: the predictions.
+        hint: how the user names the baseline.
+
+    Raises:
+        UsageError: it is not clear which arm is the baseline, or there is nothing to calibrate on.
+        DataError: runs cannot be paired, or `--by` makes too many groups.
+    """
+    for note in table.notes:
+        console.info(note)
+    names = list(dict.fromkeys(arm for arm, _ in table.test.probabilities))
+    seeds = {arm: sorted(seed for of, seed in table.test.probabilities if of == arm) for arm in names}
+    baseline: str | None = None
+    if options.baseline is not None or not table.arms:
+        baseline, guessed = prediction_table.choose_baseline(names, options.baseline, hint)
+        names.sort(key=lambda name: name != baseline)
+        if guessed:
+            console.info(guessed)
+    arms = [EvaluatedArm(name, table.arms.get(name), table.shares_normal.get(name), baseline) for name in names]
+    found = {arm.name: find_baseline(arm, arms) for arm in arms}
+    paired = prediction_table.pair_runs(seeds, {name: each.name for name, each in found.items() if each is not None})
+    if options.calibrate != "none" and table.valid is None:
+        raise UsageError(
+            f"--calibrate {options.calibrate} needs predictions of validation cases",
+            "give them with valid in a column 'split', or leave it out",
+        )
+    if table.valid is None:
+        console.info("there are no predictions of validation cases, so no thresholds are chosen: scores are at 0.5")
+    valid_rows = table.valid.rows if table.valid else []
+    predicted = [
+        RunPredictions(
+            RunInfo(f"{arm.name}, seed {seed}", arm.settings, arm.name, seed, arm.share_normal, paired[arm.name][seed]),
+            table.test.rows,
+            valid_rows,
+            table.test.probabilities[arm.name, seed],
+            table.valid.probabilities[arm.name, seed] if table.valid else NOTHING,
+        )
+        for arm in arms
+        for seed in seeds[arm.name]
+    ]
+    if options.calibrate == "temperature":
+        predicted = [predictions.calibrate(each) for each in predicted]
+    tested = SetPredictions(
+        "predictions",
+        predicted,
+        prediction_checks.check_predictions(table, seeds, paired),
+        TestSet(**cast(Any, prediction_table.count_test_set(table))),
+        predictions.group_values(table.test.groups, options.by) if options.by else {},
+    )
+    return JudgedPredictions(tested, baseline)
+
+
+def judge_predictions(options: Evaluate, judged: JudgedPredictions) -> Evaluation:
+    """Judge predictions that were arranged."""
+    return judging.judge(options, judged.tested, audits=[], split_by=None, baseline=judged.baseline)
+
+
+def judge(
+    data: Any,
+    *,
+    baseline: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    metric: Metric = "auroc",
+    per: Case = "image",
+    margin: float = 0.02,
+    by: str | None = None,
+    calibrate: Calibration = "none",
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Evaluation:
+    """Judge whether arms differ from a baseline, from predictions of any classifier.
+
+    There is one row for each case and run. Columns are `arm`, `case`, `label` (0 or 1, normal or abnormal, ...) and
+    `probability` (of being abnormal); and, where there are any, `seed` (of the run), `patient`, `study`, `split`
+    (`test`, or `valid` for cases to choose thresholds on) and others to group by. All runs must have the same cases.
+
+    Args:
+        data: a pandas frame, a mapping of columns, or rows that are mappings.
+        baseline: name of the arm that the others are compared with; not needed if it is called 0, baseline or real.
+        columns: names of columns by what they hold, such as `{"case": "image_id", "probability": "y_score"}`; others
+            are found by their names.
+        metric: score that decides.
+        per: what counts as one case.
+        margin: smallest difference of the score that matters.
+        by: a column; the cases with each of its values are also scored on their own.
+        calibrate: how probabilities are calibrated on the validation cases.
+        resamples: number of bootstrap resamples of the patients.
+        seed: random seed of the resamples.
+
+    Returns:
+        All results; `.verdict.arms` has the verdict on every arm but the baseline.
+
+    Raises:
+        DataError: the data cannot be judged: a case is there twice, is missing in a run, has two labels, ...
+        UsageError: an argument is not valid.
+    """
+    for name, value, allowed in (("metric", metric, Metric), ("per", per, Case), ("calibrate", calibrate, Calibration)):
+        if value not in get_args(allowed):
+            raise UsageError(f"{name} is {value}", f"it must be one of {', '.join(get_args(allowed))}")
+    options = Evaluate(
+        out=Path("unused"), metric=metric, per=per, margin=margin, by=by, calibrate=calibrate, resamples=resamples,
+        seed=seed, baseline=baseline,
+    )  # fmt: skip
+    builder, given = TableBuilder(), dict(columns or {})
+    rows = 0
+    for start, part in _iterate_parts(data):
+        names = prediction_table.find_columns(
+            [str(name) for name in part], given, by, "the data", "columns={...} names them"
+        )
+        builder.add(names, part, lambda place, start=start: f"row {start + place}")  # type: ignore[misc]
+        rows += len(next(iter(part.values())))
+    if not rows:
+        raise DataError("the data have no rows", "give one row for each case and run")
+    return judge_predictions(options, arrange(options, builder.build(), "baseline=... says it"))
+
+
+def _iterate_parts(data: Any) -> Iterator[tuple[int, dict[str, list[object]]]]:
+    """Yield the columns of some rows at a time, with the number of the first.
+
+    Raises:
+        UsageError: the data are of another kind, or columns have different lengths.
+    """
+    if hasattr(data, "columns") and hasattr(data, "iloc"):  # a frame of pandas, which is not a dependency
+        data = {str(name): data[name] for name in data.columns}
+    if isinstance(data, Mapping):
+        lengths = {str(name): len(column) for name, column in data.items()}
+        if len(set(lengths.values())) > 1:
+            described = ", ".join(f"{name}: {count}" for name, count in lengths.items())
+            raise UsageError(f"columns have different lengths ({described})", "give one value for each row in each")
+        for start in range(0, next(iter(lengths.values()), 0), CHUNK_ROWS):
+            yield (
+                start,
+                {str(name): np.asarray(column[start : start + CHUNK_ROWS]).tolist() for name, column in data.items()},
+            )
+        return
+    if isinstance(data, str | bytes) or not isinstance(data, Iterable):
+        raise UsageError(f"data of type {type(data).__name__} cannot be judged", "give a frame, columns or rows")
+    rows = iter(data)
+    start = 0
+    while chunk := list(itertools.islice(rows, CHUNK_ROWS)):
+        if not all(isinstance(row, Mapping) for row in chunk):
+            raise UsageError("a row is no mapping from columns to values", "such as {'arm': ..., 'case': ..., ...}")
+        names = list(chunk[0])
+        yield start, {str(name): [row.get(name) for row in chunk] for name in names}
+        start += len(chunk)

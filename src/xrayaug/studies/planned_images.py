@@ -1,0 +1,60 @@
+"""The images of the classifiers' dataset of a study, before it is prepared, and the power that they give the study."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xrayaug.data import raw_rows, source_selection
+from xrayaug.data.dataset import Row, open_dataset
+from xrayaug.data.phantoms import layouts
+from xrayaug.data.sources import Listing
+from xrayaug.errors import XrayaugError
+from xrayaug.options import Phantom, Prepare
+from xrayaug.stats import power
+from xrayaug.stats.power import PowerAnalysis
+from xrayaug.storage import artifacts
+from xrayaug.studies.planning import Settings, Study
+
+
+@dataclass(frozen=True)
+class PlannedImage:
+    """An image of the dataset of the classifiers, which may not be prepared yet."""
+
+    row: Row
+    is_patient_known: bool
+
+
+def list_images(study: Study, settings: Settings) -> list[PlannedImage]:
+    """Return the images of the classifiers' dataset, without opening one; empty if they cannot be known yet.
+
+    They are those of the prepared set, of the list of the raw one (whose splits may change if images prove to be
+    duplicates), or of phantoms that are still to be drawn.
+    """
+    data, raw = settings.classifier_data, settings.mura
+    prepare = next((each for each in study.commands if isinstance(each, Prepare) and each.out == data), None)
+    phantom = next((each for each in study.commands if isinstance(each, Phantom) and each.out == raw), None)
+    try:
+        if prepare is None or artifacts.is_artifact(data):
+            prepared = open_dataset(data)
+            known = prepared.artifact.result.get("patients_unknown", 0) < len(prepared.rows)
+            return [PlannedImage(row, known) for row in prepared.rows]
+        if phantom is None or artifacts.is_artifact(raw):
+            source, listing = source_selection.list_images(prepare)
+        elif phantom.layout == "mura":
+            source, listing = "mura", Listing(raw, layouts.list_records(phantom))
+        else:
+            return []
+        rows = raw_rows.plan_rows(prepare, source, listing)
+    except XrayaugError:  # of a set that is not there or cannot be prepared, which its own command reports
+        return []
+    return [PlannedImage(row, record.patient_known) for record, row in zip(listing.records, rows, strict=True)]
+
+
+def estimate_power(study: Study, settings: Settings, images: Sequence[PlannedImage]) -> PowerAnalysis | None:
+    """Return the power analysis of a study on these images; None if none is for testing, or no arm is compared."""
+    comparisons = study.count_comparisons()
+    test = [image for image in images if image.row.split == "test"]
+    if not (test and comparisons):
+        return None
+    patients = [image.row.patient if image.is_patient_known else "" for image in test]
+    studies = [image.row.study for image in test]
+    return power.analyze_power(patients, studies, seeds=settings.seeds, comparisons=comparisons)
