@@ -109,3 +109,14 @@ def test_read_arm_returns_all_fields_of_a_control() -> None:
 def test_class_counts_that_are_none_are_refused(prior: object) -> None:
     with pytest.raises(ArtifactError, match="'result/arm/prior/"):
         arms.read_arm(artifact_saying(control="reweight", prior=prior))
+
+
+@pytest.mark.parametrize(("control", "generator", "is_one"), [
+    ("shuffle", "a", True), ("shuffle", "b", False), ("shuffle", None, False), ("low-resolution", None, False),
+    ("duplicate", None, True), ("duplicate", "b", False),
+])  # fmt: skip
+def test_a_control_of_synthetic_images_is_that_of_one_known_generator(
+    control: str, generator: str | None, is_one: bool
+) -> None:
+    arm = ArmSettings(real_fraction=1.0, percent=10.0, label="mixed", added=4, control=None, generator="a")
+    assert arms.is_control(replace(arm, control=control, generator=generator), arm) == is_one

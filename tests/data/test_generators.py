@@ -96,6 +96,18 @@ def test_a_run_on_images_of_a_declared_generator_learnt_from_what_that_saw(real:
     assert [[each.sha256 for each in found.rows] for found in images] == [["made"], ["train"]]
 
 
+@pytest.mark.parametrize("learnt_from", [DECLARED, NONE, UNKNOWN])
+def test_a_run_depends_on_the_generator_of_its_training_images(real: Path, tmp_path: Path, learnt_from: str) -> None:
+    made = synthetic_set(tmp_path / "made", real if learnt_from == DECLARED else learnt_from)
+    run = gan_run(tmp_path / "gan", made.path)
+    builder.build_artifact(Sample(run=run, out=tmp_path / "sampled"), "dataset", lambda _: {"arch": "dcgan"})
+    sampled = open_artifact(tmp_path / "sampled")
+    assert generators.list_external(sampled) == [Generator("ddpm", learnt_from)]
+    known = generators.open_training_images(sampled, only_known=True)
+    expected = [["made"], ["train"]] if learnt_from == DECLARED else [["made"]]
+    assert [[each.sha256 for each in found.rows] for found in known] == expected
+
+
 @pytest.mark.parametrize(
     "shares", [(1, 1), (0.5, 0.5), (3, 1), (0.2, 0.3, 0.5), (1, 1, 1), (0.7, 0.1, 0.1, 0.1), (90, 4, 3, 2, 1)]
 )

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -226,6 +227,16 @@ def test_a_missing_generator_leaves_its_check_unknown(real: Path, tmp_path: Path
     assert "gan" in check.sentence
 
 
+def test_a_missing_generator_keeps_the_check_of_another_from_passing(real: Path, tmp_path: Path) -> None:
+    arms = []
+    for name in ("a", "b"):
+        data = write_dataset(tmp_path / name / "gan-data", [row(patient=f"other-{name}", study="")])
+        arms.append(make_arm(tmp_path / name, data, real))
+    (tmp_path / "b" / "gan").rename(tmp_path / "moved")
+    runs = [run_on(arm, tmp_path / f"run{at}", percent=10.0 + at, added=1) for at, arm in enumerate(arms)]
+    assert check_runs(runs)["generator, test"].passed is None
+
+
 def test_a_missing_generator_hides_no_leak_of_another(real: Path, tmp_path: Path) -> None:
     leaking = write_dataset(tmp_path / "a" / "gan-data", [row(patient="x", study="", sha256=real_rows()[-1].sha256)])
     clean = write_dataset(tmp_path / "b" / "gan-data", [row(patient="other", study="")])
@@ -254,7 +265,7 @@ def test_a_screening_that_evaluate_is_given_counts(
 ) -> None:
     gan_data = write_dataset(tmp_path / "gan-data", [row(patient="other", study="")])
     run = run_on(make_arm(tmp_path, gan_data, real), tmp_path / "run", percent=10.0, added=1)
-    screening = screen(tmp_path / "synthetic", real, tmp_path / "copies", flagged)
+    screening = screen(tmp_path / "synthetic", gan_data, tmp_path / "copies", flagged)
     check = check_runs([run], screening)["copies"]
     assert check.passed is passed
     assert ("1 synthetic images" in check.sentence) == (not passed)
@@ -388,6 +399,31 @@ def test_none_passes_as_declared_by_the_user(real: Path, tmp_path: Path) -> None
     for name in ("generator, test", "generator, validation", "copies"):
         assert checks[name].passed is True
         assert checks[name].sentence.endswith(" (as declared by the user for ddpm)")
+
+
+def test_a_screening_for_copies_of_another_dataset_than_the_training_data_passes_nothing(
+    real: Path, tmp_path: Path
+) -> None:
+    data = write_dataset(tmp_path / "declared", [row(patient="x", study="", sha256="other")])
+    made = write_external(tmp_path, learnt_from=data)
+    for name, screened_for, passed in (("right", data, True), ("wrong", real, None)):
+        screening = make_screening(made, screened_for)
+        arm = make_arm_from(tmp_path / name, real, sets=[made], screenings=[screening])
+        check = check_arm(arm, tmp_path / name)["copies"]
+        assert check.passed is passed
+        assert ("of another dataset" in check.sentence) == (passed is None)
+        shutil.rmtree(screening)
+
+
+@pytest.mark.parametrize(("learnt_from", "passed"), [("none", True), (None, None)])
+def test_what_was_declared_of_a_generator_behind_a_gan_run_is_said(
+    real: Path, tmp_path: Path, learnt_from: str | None, passed: bool | None
+) -> None:
+    arm = make_arm(tmp_path, write_external(tmp_path / "made", learnt_from=learnt_from), real)
+    checks = check_runs([run_on(arm, tmp_path / "run", percent=10.0, added=1)])
+    assert checks["generator, test"].passed is passed
+    said = "as declared by the user for ddpm" if passed else "nothing was declared of ddpm"
+    assert said in checks["generator, test" if passed else "generator"].sentence
 
 
 def test_an_unknown_generator_keeps_the_check_of_a_known_one_from_passing(real: Path, tmp_path: Path) -> None:

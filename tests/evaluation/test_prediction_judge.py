@@ -319,3 +319,86 @@ def test_a_patient_that_some_rows_leave_out_is_unknown() -> None:
     table = builder.build()
     assert [row.patient for row in table.test.rows] == ["p"] * 4 + [""] * 4
     assert not table.patients_known
+
+
+def test_a_label_column_that_says_normal_is_the_other_way_round() -> None:
+    renamed = small(normal=lambda f: 1 - f.label).drop(columns="label")
+    for name in ("normal", "No Finding"):
+        found = xrayaug.judge(renamed.rename(columns={"normal": name}), columns={"label": name})
+        assert found.verdict == xrayaug.judge(small()).verdict
+        assert found.runs[0].scores["image"].auroc == 1 - 6 / 16
+    with pytest.raises(DataError, match="column 'benign' does not say whether that is normal"):
+        xrayaug.judge(renamed.rename(columns={"normal": "benign"}), columns={"label": "benign"})
+
+
+@pytest.mark.parametrize("name", ["p_normal", "Probability of being normal", "prob_negative"])
+def test_a_column_of_probabilities_of_being_normal_is_refused(name: str) -> None:
+    with pytest.raises(DataError, match=f"column '{name}' seems to hold the probability of being normal"):
+        xrayaug.judge(small().rename(columns={"probability": name}), columns={"probability": name})
+
+
+def test_runs_that_all_rank_the_wrong_way_round_are_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    xrayaug.judge(small())
+    assert "below 0.5" not in capsys.readouterr().err
+    xrayaug.judge(small(probability=lambda f: 1 - f.probability))
+    assert "every run has an AUROC below 0.5" in capsys.readouterr().err
+
+
+def test_studies_of_one_name_of_several_patients_are_several() -> None:
+    data = small(patient=lambda f: f.case % 4, study=lambda f: f"study{f.case % 2}")
+    data = data.assign(label=lambda f: (f.patient > 1).astype(int))
+    found = xrayaug.judge(data, per="study")
+    assert found.test.studies == 4
+    assert found.verdict == xrayaug.judge(data.assign(study=lambda f: f.patient), per="study").verdict
+    assert found.runs[0].scores["study"].cases == 4
+
+
+@pytest.mark.parametrize("per", ["study", "patient"])
+def test_cases_are_not_grouped_by_what_is_not_named(per: Any) -> None:
+    with pytest.raises(UsageError, match=f"--per {per}: the predictions do not name the {per}"):
+        xrayaug.judge(small(), per=per)
+
+
+def test_cases_without_a_patient_are_counted() -> None:
+    found = xrayaug.judge(small(patient=lambda f: [f"p{case}" if case < 5 else None for case in f.case]))
+    assert "3 of 8 test cases name no patient" in found.verdict.checks[0].sentence
+
+
+def test_a_column_that_the_first_row_lacks_is_read() -> None:
+    rows = small(patient=lambda f: f.case // 2).to_dict("records")
+    other = [dict(row) for row in rows]
+    del other[0]["patient"]
+    with pytest.raises(DataError, match="row 8: the patient of case '0' is '0'"):
+        xrayaug.judge(other)
+
+
+class LabelSliced(list[object]):
+    """A column whose slices go by an index, as those of a pandas series of fractions did before pandas 3."""
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.to_numpy()[place] if isinstance(place, int) else []
+
+    def to_numpy(self) -> Any:
+        return np.array(list(self), object)
+
+
+def test_columns_are_read_by_place_whatever_their_index() -> None:
+    columns = {name: LabelSliced(column) for name, column in small().to_dict("list").items()}
+    assert xrayaug.judge(columns).verdict == xrayaug.judge(small()).verdict
+
+
+def test_columns_that_cannot_be_told_apart_or_read_are_refused() -> None:
+    with pytest.raises(UsageError, match="2 columns called 'label'"):
+        xrayaug.judge(pd.concat([small(), small()[["label"]]], axis=1))
+    with pytest.raises(UsageError, match="a column is no sequence"):
+        xrayaug.judge({"arm": 5})
+
+
+def test_a_case_of_other_programs_may_have_columns_of_our_names_beside_it() -> None:
+    expected = xrayaug.judge(small()).verdict
+    assert xrayaug.judge(small(image="hand.png", row=0, file="hand.png")).verdict == expected
+
+
+def test_probabilities_go_before_decisions() -> None:
+    renamed = small().rename(columns={"probability": "prob_abnormal"}).assign(prediction=1)
+    assert xrayaug.judge(renamed).verdict == xrayaug.judge(small()).verdict

@@ -161,7 +161,12 @@ def test_a_run_predicts_without_its_dataset(
     without = predict.run(options([run], other, tmp_path / "without"))
     assert "no validation images" in capsys.readouterr().err
     assert not (tmp_path / "without" / "validation.csv").exists()
-    assert without["runs"][0] == with_data["runs"][0] | {"share_normal": None}
+    (found,), (expected,) = without["runs"], with_data["runs"]
+    differing = {name for name, value in found.items() if value != expected[name]}
+    assert differing == {"arm", "arm_name", "share_normal", "training"}
+    digest = artifacts.open_artifact(run).manifest["inputs"]["data"]["sha256"]
+    assert found["arm_name"] == f"10, of an unknown generator ({digest[:8]})"
+    assert found["share_normal"] is None
     with pytest.raises(DataError, match="no validation images that can be read"):
         predict.run(options([run], other, tmp_path / "calibrated", calibrate="temperature"))
 
@@ -198,6 +203,7 @@ def test_what_cannot_be_predicted_is_one_line(runs: list[Path], tmp_path: Path) 
 
 def _set_size(size: int, manifest: dict[str, Any]) -> None:
     manifest["options"]["size"] = size
+    manifest["result"]["arm"] = arm_of(float(size), 0)  # the runs are of two arms
 
 
 def test_networks_of_images_that_were_prepared_differently_do_not_share_a_folder(tmp_path: Path) -> None:
@@ -211,3 +217,35 @@ def test_networks_of_images_that_were_prepared_differently_do_not_share_a_folder
     with pytest.raises(DataError, match="prepared differently: size is 12 and 8"):
         predict.run(options(made, tmp_path / "pictures", tmp_path / "out"))
     assert open_dataset(tmp_path / "data8").size == 8
+
+
+def test_runs_of_two_generators_are_told_apart_whether_they_predict_together_or_not(
+    make_dataset: MakeDataset, runs: list[Path], tmp_path: Path
+) -> None:
+    predicted = []
+    for seed, name in enumerate(("ddpm", "vae")):
+        arm = arm_of(10.0, 1) | {"generator": name}
+        made = make_dataset(tmp_path / name, synthetic=1, result={"arm": arm})
+        run = train(made, tmp_path / f"{name}-run", seed)
+        out = tmp_path / f"{name}-predicted"
+        (found,) = predict.run(options([run], data_of(runs[0]), out))["runs"]
+        assert found["arm_name"] == f"10, of {name}"
+        predicted.append(out)
+    assert {each["arm"] for out in predicted for each in lines_of(out / "predictions.csv")} == {
+        "10, of ddpm", "10, of vae",
+    }  # fmt: skip
+
+
+def test_runs_of_one_arm_that_were_trained_differently_are_not_pooled(
+    make_dataset: MakeDataset, runs: list[Path], tmp_path: Path
+) -> None:
+    data = data_of(runs[0])
+    arm = make_dataset(tmp_path / "arm", result={"arm": arm_of(0.0, 0)})
+    different = [train(arm, tmp_path / f"lr-{seed}", seed, lr=0.01 * (1 + seed)) for seed in (0, 1)]
+    with pytest.raises(DataError, match=r"of one arm, 0, but trained differently: lr is 0.01 and 0.02"):
+        predict.run(options(different, data, tmp_path / "together"))
+    outs = [tmp_path / f"apart-{seed}" for seed in (0, 1)]
+    for run, out in zip(different, outs, strict=True):
+        predict.run(options([run], data, out))
+    with pytest.raises(DataError, match=r"arm '0' of .*: lr is 0.01 and 0.02"):
+        evaluate.run(Evaluate(predictions=tuple(outs), out=tmp_path / "out", device="cpu"))

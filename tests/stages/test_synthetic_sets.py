@@ -270,6 +270,16 @@ def test_an_arm_draws_from_such_a_set_as_from_a_sampled_one(
     assert len(drawn) == 8
 
 
+def test_images_of_another_generator_keep_their_own_label(
+    real: Path, arm: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    write_images(tmp_path / "made" / "normal", 12, 0, first=200)
+    made = prepared(tmp_path / "set", tmp_path / "made" / "normal", label="normal")
+    assert arm(25, synthetic=made, label="normal").artifact.result["arm"]["label"] == "normal"
+    with pytest.raises(DataError, match="holds 0 to take for abnormal"):
+        arm(25, synthetic=made, label="abnormal")
+
+
 def test_unknown_training_data_are_said(
     arm: Callable[..., Dataset], stylegan: Path, ddpm: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

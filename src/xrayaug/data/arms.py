@@ -113,7 +113,7 @@ def is_control(one: ArmSettings, of: ArmSettings) -> bool:
         one.control in kinds
         and all(getattr(one, name) == getattr(of, name) for name in same)
         and one.label in (of.label, None)
-        and one.generator in (of.generator, None)
+        and (one.generator == of.generator or (one.generator is None and one.control not in WITH_GENERATOR))
     )
 
 

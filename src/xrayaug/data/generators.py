@@ -75,26 +75,46 @@ def open_synthetic_sets(arm: Artifact) -> list[Artifact]:
     return [arm.open_input(name, "dataset") for name in list_synthetic_inputs(arm)]
 
 
-def open_training_images(synthetic: Artifact) -> list[TrainingImages]:
+def list_external(synthetic: Artifact) -> list[Generator]:
+    """Return the generators from elsewhere that a synthetic dataset depends on.
+
+    They are its own, or those of the synthetic images that its own was trained on.
+
+    Raises:
+        ArtifactError: a link of the chain is not there, or has changed.
+    """
+    if is_external(synthetic):
+        return [read_generator(synthetic)]
+    images = _open_images_of_runs(synthetic.open_input("run", "gan-run"))
+    return [found for earlier in _open_earlier_sets(images) for found in list_external(earlier)]
+
+
+def open_training_images(synthetic: Artifact, *, only_known: bool = False) -> list[TrainingImages]:
     """Open the datasets that the generator of a synthetic dataset was trained on, and select the images that it saw.
 
     The first is that of its own training. If it started from the weights of another run, that run's follow; and if its
     training images are synthetic themselves, those of their generator. Nothing is returned if the user declared that
     it saw none of the images of the study.
 
+    Args:
+        synthetic: the dataset.
+        only_known: whether to leave out what is unknown.
+
     Raises:
         DataError: they are unknown.
         ArtifactError: a link of the chain is not there, or has changed.
     """
     if not is_external(synthetic):
-        return _open_run_images(synthetic.open_input("run", "gan-run"))
+        images = _open_images_of_runs(synthetic.open_input("run", "gan-run"))
+        earlier = _open_earlier_sets(images)
+        return images + [each for one in earlier for each in open_training_images(one, only_known=only_known)]
     generator = read_generator(synthetic)
-    if generator.learnt_from == UNKNOWN:
+    if generator.learnt_from == UNKNOWN and not only_known:
         raise DataError(
             f"what {generator.name}, the generator of {synthetic.path}, was trained on is unknown",
             "declare it with xrayaug prepare --synthetic --learnt-from",
         )
-    if generator.learnt_from == NONE:
+    if generator.learnt_from in (NONE, UNKNOWN):
         return []
     data = Dataset(synthetic.open_input("learnt_from", "dataset"))
     return [TrainingImages(data, data.select(split="train"))]
@@ -127,7 +147,8 @@ def allot(shares: Sequence[float], count: int) -> list[int]:
     return order
 
 
-def _open_run_images(gan: Artifact) -> list[TrainingImages]:
+def _open_images_of_runs(gan: Artifact) -> list[TrainingImages]:
+    """Return the training images of a GAN run, and of those that it started from."""
     runs = [gan]
     while "init" in runs[-1].manifest["inputs"]:
         runs.append(runs[-1].open_input("init", "gan-run"))
@@ -135,11 +156,10 @@ def _open_run_images(gan: Artifact) -> list[TrainingImages]:
     for run in runs:
         data = Dataset(run.open_input("data", "dataset"))
         found.append(TrainingImages(data, data.select(split="train", label=run.options.get("only_label"))))
-    earlier = [images.data for images in found if any(row.synthetic for row in images.rows)]
-    return found + [images for data in earlier for images in _open_earlier_images(data.artifact)]
+    return found
 
 
-def _open_earlier_images(data: Artifact) -> list[TrainingImages]:
-    """Return the training images of the generators of a dataset that holds synthetic images: an arm, or a set."""
-    sets = open_synthetic_sets(data) or [data]
-    return [images for synthetic in sets for images in open_training_images(synthetic)]
+def _open_earlier_sets(images: Sequence[TrainingImages]) -> list[Artifact]:
+    """Open the synthetic datasets among training images: each is one itself, or an arm that draws from some."""
+    arms = [each.data.artifact for each in images if any(row.synthetic for row in each.rows)]
+    return [synthetic for arm in arms for synthetic in open_synthetic_sets(arm) or [arm]]

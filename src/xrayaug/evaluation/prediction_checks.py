@@ -48,8 +48,13 @@ def _check_patients(table: PredictionTable) -> Check:
             sentence = f"{len(patients)} test patients and {len(cases)} test cases are also in validation"
             return Check("patients", False, sentence, critical=True)
     sentence = "whether test cases and patients are in training cannot be seen from predictions"
-    if not table.patients_known:
+    unnamed = sum(not row.patient for row in table.test.rows)
+    if unnamed == len(table.test.rows):
         sentence += ", which do not name patients, so each case counts as a patient of its own"
+    elif unnamed:
+        sentence += (
+            f"; {unnamed:,} of {len(table.test.rows):,} test cases name no patient and count as one of their own"
+        )
     return Check("patients", None, sentence)
 
 

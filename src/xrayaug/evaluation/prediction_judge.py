@@ -21,6 +21,7 @@ from xrayaug.runtime import console
 
 CHUNK_ROWS = 65536
 NOTHING = np.empty(0)
+CHANCE = 0.5  # AUROC of a guess
 Calibration = Literal["none", "temperature"]
 
 
@@ -64,6 +65,11 @@ def arrange(options: Evaluate, table: PredictionTable, hint: str = "--baseline N
         )
     if table.valid is None:
         console.info("there are no predictions of validation cases, so no thresholds are chosen: scores are at 0.5")
+    for level, is_known in (("patient", table.patients_known), ("study", table.studies_known)):
+        if options.per == level and not is_known:
+            raise UsageError(
+                f"--per {level}: the predictions do not name the {level} of a case", f"add a column {level}"
+            )
     valid_rows = table.valid.rows if table.valid else []
     predicted = [
         RunPredictions(
@@ -89,8 +95,15 @@ def arrange(options: Evaluate, table: PredictionTable, hint: str = "--baseline N
 
 
 def judge_predictions(options: Evaluate, judged: JudgedPredictions) -> Evaluation:
-    """Judge predictions that were arranged."""
-    return judging.judge(options, judged.tested, audits=[], split_by=None, baseline=judged.baseline)
+    """Judge predictions that were arranged; warn if they look like those of the other class."""
+    evaluation = judging.judge(options, judged.tested, audits=[], split_by=None, baseline=judged.baseline)
+    areas = [run.scores[options.per].auroc for run in evaluation.runs]
+    if all(area is not None and area < CHANCE for area in areas):
+        console.warning(
+            "every run has an AUROC below 0.5: are the probabilities those of being normal, or are labels the other "
+            "way round? 1 is abnormal"
+        )
+    return evaluation
 
 
 def judge(
@@ -159,8 +172,16 @@ def _iterate_parts(data: Any) -> Iterator[tuple[int, dict[str, list[object]]]]:
         UsageError: the data are of another kind, or columns have different lengths.
     """
     if hasattr(data, "columns") and hasattr(data, "iloc"):  # a frame of pandas, which is not a dependency
+        names = [str(name) for name in data.columns]
+        repeated = [name for name in names if names.count(name) > 1]
+        if repeated:
+            raise UsageError(f"the data have {len(repeated)} columns called '{repeated[0]}'", "rename all but one")
         data = {str(name): data[name] for name in data.columns}
     if isinstance(data, Mapping):
+        # A slice of a series goes by its index, which may hold other numbers than places.
+        data = {name: column.to_numpy() if hasattr(column, "to_numpy") else column for name, column in data.items()}
+        if not all(hasattr(column, "__len__") and not isinstance(column, str) for column in data.values()):
+            raise UsageError("a column is no sequence", "give one value for each row in each column")
         lengths = {str(name): len(column) for name, column in data.items()}
         if len(set(lengths.values())) > 1:
             described = ", ".join(f"{name}: {count}" for name, count in lengths.items())
@@ -178,6 +199,6 @@ def _iterate_parts(data: Any) -> Iterator[tuple[int, dict[str, list[object]]]]:
     while chunk := list(itertools.islice(rows, CHUNK_ROWS)):
         if not all(isinstance(row, Mapping) for row in chunk):
             raise UsageError("a row is no mapping from columns to values", "such as {'arm': ..., 'case': ..., ...}")
-        names = list(chunk[0])
+        names = list(dict.fromkeys(itertools.chain.from_iterable(chunk)))
         yield start, {str(name): [row.get(name) for row in chunk] for name in names}
         start += len(chunk)

@@ -3,8 +3,10 @@
 Cases, patients and groups are kept once, not once for every run, so that a probability takes eight bytes.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy.typing as npt
 
 from xrayaug.data.arms import ArmSettings
 from xrayaug.data.dataset import LABELS, Row
-from xrayaug.data.parsing.labels import DEFAULT_RULES
+from xrayaug.data.parsing.labels import ANSWERS, DEFAULT_RULES, LabelRules, canonical, yes_means_normal
 from xrayaug.data.parsing.split_names import parse_split
 from xrayaug.errors import DataError, UsageError
 from xrayaug.evaluation import predictions
@@ -27,14 +29,17 @@ COLUMN_NAMES = {  # by what a column holds: the names that it is found by, the f
     "case": ("case", "case_id", "image_id", "image_path", "image", "file", "filename", "file_name", "path", "sample",
              "sample_id", "id"),
     "label": ("label", "target", "truth", "ground_truth", "y_true", "y"),
-    "probability": ("probability", "prob", "proba", "y_prob", "y_proba", "probability_abnormal", "p_abnormal",
-                    "y_score", "score", "prediction", "pred", "p"),
+    "probability": ("probability", "prob", "proba", "y_prob", "y_proba", "probability_abnormal", "prob_abnormal",
+                    "proba_abnormal", "p_abnormal", "p", "y_score", "score", "prediction", "pred"),
     "patient": ("patient", "patient_id", "subject", "subject_id", "mrn"),
     "study": ("study", "study_id", "accession", "accession_number", "exam", "exam_id"),
     "split": ("split", "subset", "partition"),
 }  # fmt: skip
 OWN_CASE = ("image", "row", "file")  # columns that identify a case in the files of `evaluate` and `predict`
 BASELINE_NAMES = ("0", "0%", "baseline", "real")  # names of a baseline that need not be said
+PROBABILITY_WORDS = re.compile(
+    r"(?<![a-z])(?:p|prob|proba|probability|score|y|pred|prediction|of|being)(?![a-z])", re.I
+)
 MISSING = ("None", "nan", "NaN", "<NA>", "NaT")  # missing values of Python, NumPy and pandas, as text
 SHOWN = 5  # arms, seeds or cases that a message lists
 
@@ -58,6 +63,8 @@ class ColumnNames:
             for content, name in self.by_content.items()
             if name is not None and name.casefold() != content and not (content == "case" and self.is_own)
         ]
+        if yes_means_normal(str(self.by_content["label"])):
+            found.append("1 is normal")
         return ", ".join(found)
 
 
@@ -107,10 +114,16 @@ def find_columns(header: Sequence[str], given: Mapping[str, str], by: str | None
         found[content] = _find_column(header, [given[content]] if content in given else names, where)
         if content in given and found[content] is None:
             raise DataError(f"{where} has no column '{given[content]}'", f"its columns are {listed}")
-    is_own = "case" not in given and all(name in header for name in OWN_CASE)
+    is_own = "case" not in given and found["case"] == OWN_CASE[0] and all(name in header for name in OWN_CASE)
     missing = [content for content in REQUIRED if found[content] is None]
     if missing:
         raise DataError(f"{where} has no column for {', '.join(missing)}; its columns are {listed}", hint)
+    probability = str(found["probability"])
+    if yes_means_normal(PROBABILITY_WORDS.sub(" ", probability)):
+        raise DataError(
+            f"{where}: column '{probability}' seems to hold the probability of being normal",
+            "that of being abnormal is 1 minus it; rename the column if it holds this",
+        )
     if by is not None:
         column = _find_column(header, [by], where)
         if column is None:
@@ -152,6 +165,8 @@ class TableBuilder:
         """
         names = columns.by_content
         values = {content: part[name] for content, name in names.items() if name is not None}
+        inverted = yes_means_normal(str(names["label"]))
+        read_label = partial(_parse_label, column=str(names["label"]), inverted=inverted)
         self._is_own |= columns.is_own
         if columns.is_own:
             values["case"] = [f"{image} {row}" for image, row in zip(part["image"], part["row"], strict=True)]
@@ -163,7 +178,7 @@ class TableBuilder:
         if split is not None:
             values.pop("split", None)
         if "split" not in values:
-            self._add_to(split or "test", values, where)
+            self._add_to(split or "test", values, where, read_label)
             return
         words = list(map(str, values.pop("split")))
         for word in dict.fromkeys(words):
@@ -177,7 +192,8 @@ class TableBuilder:
                 self._left_out += len(places)
                 continue
             chosen = {content: [column[place] for place in places] for content, column in values.items()}
-            self._add_to(name, chosen, lambda place, places=places: where(places[place]))  # type: ignore[misc]
+            place_in_part = partial(_find_place, where, places)
+            self._add_to(name, chosen, place_in_part, read_label)
 
     def build(self) -> PredictionTable:
         """Return the table.
@@ -218,8 +234,10 @@ class TableBuilder:
             is_own=self._is_own,
         )
 
-    def _add_to(self, split: str, values: Mapping[str, Column], where: Callable[[int], str]) -> None:
-        probabilities = self._splits.setdefault(split, _SplitBuilder(split)).add(values, where)
+    def _add_to(
+        self, split: str, values: Mapping[str, Column], where: Callable[[int], str], read_label: Callable[[str], str]
+    ) -> None:
+        probabilities = self._splits.setdefault(split, _SplitBuilder(split)).add(values, where, read_label)
         self._only_hard = self._only_hard and bool(((probabilities == 0) | (probabilities == 1)).all())
 
 
@@ -293,7 +311,9 @@ class _SplitBuilder:
     values: dict[tuple[str, int], _RunValues] = field(default_factory=dict)
     columns: dict[str, _CaseValues] = field(default_factory=dict)
 
-    def add(self, values: Mapping[str, Column], where: Callable[[int], str]) -> Probabilities:
+    def add(
+        self, values: Mapping[str, Column], where: Callable[[int], str], read_label: Callable[[str], str]
+    ) -> Probabilities:
         """Add rows, and return their probabilities."""
         names = values["case"]
         cases = self.cases
@@ -302,7 +322,7 @@ class _SplitBuilder:
             return np.empty(0)
         if "" in cases:
             raise DataError(f"{where(int(np.flatnonzero(codes == cases[''])[0]))}: the case has no name", "name it")
-        self._add_case_values(codes, values, where)
+        self._add_case_values(codes, values, where, read_label)
         probabilities = _parse_probabilities(values["probability"], where)
         runs = self._find_runs(values["arm"], values.get("seed"), where)
         order = np.argsort(runs, kind="stable")
@@ -333,7 +353,8 @@ class _SplitBuilder:
                 )
         texts = {content: column.list_all(count) for content, column in self.columns.items()}
         nothing = [""] * count
-        labels, patients, studies = texts["label"], texts.get("patient", nothing), texts.get("study", nothing)
+        labels, patients = texts["label"], texts.get("patient", nothing)
+        studies = _name_studies(texts.get("study", nothing), patients)
         files = texts.get("file")
         rows = []
         for place, name in enumerate(names):
@@ -353,11 +374,17 @@ class _SplitBuilder:
             )
         return PredictedRuns(rows, {key: run.values for key, run in self.values.items()}, texts.get("by", []))
 
-    def _add_case_values(self, codes: IndexArray, values: Mapping[str, Column], where: Callable[[int], str]) -> None:
+    def _add_case_values(
+        self,
+        codes: IndexArray,
+        values: Mapping[str, Column],
+        where: Callable[[int], str],
+        read_label: Callable[[str], str],
+    ) -> None:
         for content in ("label", "patient", "study", "file", "by"):
             if content not in values:
                 continue
-            parse = _parse_label if content == "label" else csvfile.unescape_formula
+            parse = read_label if content == "label" else csvfile.unescape_formula
             column = self.columns.setdefault(content, _CaseValues(content, parse))
             place = column.add(codes, values[content], where)
             if place is not None:
@@ -462,8 +489,29 @@ def _find_column(header: Sequence[str], names: Iterable[str], where: str) -> str
     return None
 
 
-def _parse_label(word: str) -> str:
-    reading = DEFAULT_RULES.read(word)
+def _find_place(where: Callable[[int], str], places: Sequence[int], place: int) -> str:
+    return where(places[place])
+
+
+def _name_studies(studies: Sequence[str], patients: Sequence[str]) -> list[str]:
+    """Return the name of each case's study, with the patient before it if studies of several patients share names."""
+    owners = {(study, patient) for study, patient in zip(studies, patients, strict=True) if study}
+    if len(owners) == len({study for study, _ in owners}):
+        return list(studies)
+    return [study and f"{patient} {study}" for study, patient in zip(studies, patients, strict=True)]
+
+
+def _parse_label(word: str, column: str, *, inverted: bool | None) -> str:
+    """Return the label that a word means in a column in which yes means normal, abnormal, or it is unclear which."""
+    if inverted is None and canonical(word) in ANSWERS:
+        raise DataError(
+            f"the label is '{word}', and the name of column '{column}' does not say whether that is normal",
+            "write normal and abnormal, or rename the column to label if 1 is abnormal",
+        )
+    try:
+        reading = LabelRules(inverted=True).read(word) if inverted else DEFAULT_RULES.read(word)
+    except DataError as problem:
+        raise DataError(problem.message, "write 0 or 1, or normal or abnormal") from None
     if reading.label is None:
         raise DataError(f"the label is '{word}' ({reading.reason})", "leave out cases without a label")
     return reading.label

@@ -481,7 +481,8 @@ def _draw(options: Augment, synthetic: SyntheticSet, wanted: int, label: str | N
     data, left_out = synthetic.data, set() if options.keep_copies else synthetic.quarantined or set()
     rows = data.select(synthetic=True)
     quarantined_places = {(row.image, row.row) for image, row in enumerate(rows) if image in left_out}
-    candidates = _candidates(rows, label, must_match=options.label == BALANCE)
+    must_match = options.label == BALANCE or generators.is_external(data.artifact)
+    candidates = _candidates(rows, label, must_match=must_match)
     order = [
         place
         for place in arms.draw_order(len(candidates), options.seed)

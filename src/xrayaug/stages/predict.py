@@ -118,7 +118,10 @@ def _build(work: _Prediction, device: torch.device, directory: Path) -> Result:
         "images": len(images.rows),
         "labels": {label: labels[label] for label in (*LABELS, "unlabelled")},
         "skipped": len(images.skipped),
-        "runs": [_describe_run(each) for each in predicted],
+        "runs": [
+            _describe_run(each) | {"training": predicting_runs.describe_training(run)}
+            for run, each in zip(work.runs, predicted, strict=True)
+        ],
     }
 
 

@@ -115,6 +115,33 @@ class _SyntheticSet:
         aside, left_out = (arm.get(int, *keys, "copies", name, minimum=0) for name in ("quarantined", "left_out"))
         return aside - left_out
 
+    def find_screening(self) -> Artifact | None:
+        """Return the screening that the arm was made with; None if there is none, or it is not there any more."""
+        arm = self.data.artifact
+        for name in arm.manifest["inputs"]:
+            if name.partition("/")[0] == "copies":
+                try:
+                    screening = arm.open_input(name, "copies")
+                except InputError:
+                    continue
+                if screening.manifest["inputs"].get("synthetic", {}).get("sha256") == self.digest:
+                    return screening
+        return None
+
+    def was_screened_elsewhere(self, screening: Artifact) -> bool:
+        """Return whether a screening compared with another dataset than the one that the generator was trained on."""
+        if isinstance(self.opened, InputError):
+            return False
+        try:
+            trained = self.opened if generators.is_external(self.opened) else self.opened.open_input("run", "gan-run")
+        except InputError:
+            return False
+        name = "learnt_from" if trained is self.opened else "data"
+        digests = [
+            each.manifest["inputs"].get(key, {}).get("sha256") for each, key in ((trained, name), (screening, "real"))
+        ]
+        return None not in digests and digests[0] != digests[1]
+
 
 def _open_synthetic_sets(arms: Sequence[Dataset]) -> list[_SyntheticSet]:
     """Open the synthetic datasets of arms, each once; of an arm that records none, one that cannot be opened."""
@@ -159,23 +186,25 @@ def _gather_generators(sets: Sequence[_SyntheticSet], first: Run, tested: Tested
     distinct = list({(each.digest or each.data.path, each.name): each for each in sets}.values())
     seen = _SeenImages()
     errors: list[str] = []
-    unknown = [each.generator.name for each in distinct if each.generator and not each.generator.is_declared]
-    declared = [each.generator.name for each in distinct if each.generator and each.generator.is_declared]
+    external: list[Generator] = []
+    is_any_known = False
     for each in distinct:
-        if each.generator and not each.generator.is_declared:
-            continue
         try:
             if isinstance(each.opened, InputError):
                 raise each.opened
-            for images in generators.open_training_images(each.opened):
+            external += generators.list_external(each.opened)
+            for images in generators.open_training_images(each.opened, only_known=True):
                 seen.add(images.data, images.rows)
+            is_any_known |= each.generator is None or each.generator.is_declared
         except InputError as problem:
             errors.append(problem.message)
     splits = (("test", tested.data, tested.rows), ("validation", first.data, first.valid))
-    is_any_known = len(errors) + len(unknown) < len(distinct)
     overlaps = {split: seen.overlap(data, rows) for split, data, rows in splits} if is_any_known else {}
-    names = (list(dict.fromkeys(each)) for each in (declared, unknown))
-    return GeneratorFacts(len(distinct), errors, overlaps, *names)
+    declared, unknown = (
+        list(dict.fromkeys(each.name for each in external if each.is_declared == is_declared))
+        for is_declared in (True, False)
+    )
+    return GeneratorFacts(len(distinct), errors, overlaps, declared, unknown)
 
 
 def _patient_keys(data: Dataset, rows: Sequence[Row]) -> set[PatientKey]:
@@ -276,18 +305,22 @@ def _gather_screening(sets: Sequence[_SyntheticSet], screenings: Sequence[Artifa
     """Return the facts about the arms' own screenings, and about `screenings` of arms that were made without one."""
     kept: defaultdict[str, int] = defaultdict(int)  # by arm
     used: defaultdict[str, int] = defaultdict(int)
-    screened = 0
+    screened = elsewhere = 0
     for each in sets:
         arm = artifacts.digest(each.data.path)
         number = each.count_kept_copies()
         if number is not None:
             kept[arm] += number
             screened += 1
+            screening = each.find_screening()
+            elsewhere += screening is not None and each.was_screened_elsewhere(screening)
             continue
-        flagged = [number for one in screenings if (number := _count_flagged(each, one)) is not None]
-        used[arm] += sum(flagged[:1])
+        flagged = [(one, number) for one in screenings if (number := _count_flagged(each, one)) is not None]
+        used[arm] += sum(number for _, number in flagged[:1])
         screened += bool(flagged)
-    return ScreeningFacts(len(sets), screened, max(kept.values(), default=0), max(used.values(), default=0))
+        elsewhere += any(each.was_screened_elsewhere(one) for one, _ in flagged[:1])
+    most_kept, most_used = (max(numbers.values(), default=0) for numbers in (kept, used))
+    return ScreeningFacts(len(sets), screened, most_kept, most_used, elsewhere)
 
 
 def _count_flagged(each: _SyntheticSet, screening: Artifact) -> int | None:

@@ -1,4 +1,8 @@
-"""Open classifier runs to predict with; the datasets that they were trained on need not be there any more."""
+"""Open classifier runs to predict with; the datasets that they were trained on need not be there any more.
+
+Predictions of several commands may be judged together later. So an arm is always called by its generator too, and what
+else its training depends on is recorded with them.
+"""
 
 import itertools
 from collections.abc import Sequence
@@ -6,15 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xrayaug.data import arms
-from xrayaug.data.arms import ArmSettings
+from xrayaug.data.arms import WITH_GENERATOR, ArmSettings
 from xrayaug.data.dataset import Dataset, Row
-from xrayaug.errors import DataError, InputError, UsageError
+from xrayaug.errors import DataError, InputError, UsageError, XrayaugError
 from xrayaug.evaluation.gather import runs
 from xrayaug.evaluation.gather.networks import SavedNetwork
 from xrayaug.evaluation.gather.runs import Run
 from xrayaug.evaluation.predictions import RunInfo
 from xrayaug.runtime import console
-from xrayaug.storage import artifacts
+from xrayaug.storage import artifacts, files, manifests
+from xrayaug.storage.artifacts import Artifact
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ def open_predicting_runs(paths: Sequence[Path], cache: Path | None = None) -> li
 
     Raises:
         UsageError: no run is given.
-        DataError: two runs are of one arm and seed.
+        DataError: two runs are of one arm and seed, or two of one arm were trained differently.
     """
     if not paths:
         raise UsageError("no runs are given", "xrayaug predict RUN... --data DATASET --out DIR")
@@ -55,16 +60,49 @@ def open_predicting_runs(paths: Sequence[Path], cache: Path | None = None) -> li
     found = [_open(path, opened, cache) for path in paths]
     distinguished = arms.leave_out_common([run.arm for run in found])
     named: list[PredictingRun] = [
-        replace(run, settings_of_arm=arm) for run, arm in zip(found, distinguished, strict=True)
+        replace(run, settings_of_arm=replace(arm, generator=run.arm.generator))
+        for run, arm in zip(found, distinguished, strict=True)
     ]
     named.sort(key=lambda each: (each.arm.sorting_key, each.seed))
     for one, other in itertools.pairwise(named):
-        if (one.arm.sorting_key, one.seed) == (other.arm.sorting_key, other.seed):
-            raise DataError(
-                f"{one.name} and {other.name} are of the same arm, {one.arm_name}, and seed {one.seed}",
-                "give each run once, one per seed",
-            )
+        if one.arm.sorting_key == other.arm.sorting_key:
+            _check_same_arm(one, other)
     return named
+
+
+def describe_training(run: PredictingRun) -> dict[str, str]:
+    """Return what all runs of an arm have in common: options of training, by phase, real images and generators.
+
+    Datasets are given by the start of their digests. Of a run whose dataset is not there, the last phase is known, and
+    the digest of its dataset.
+    """
+    phases = [phase.settings for phase in run.phases] if isinstance(run, Run) else [runs.read_settings(run.artifact)]
+    first = {f"in the first phase, {name}": str(value) for name, value in phases[0].items()} if phases[1:] else {}
+    dataset = run.data.artifact.manifest["inputs"].get("real") if isinstance(run, Run) else None
+    real = dataset or run.artifact.manifest["inputs"]["data"]
+    drawn_by = {"generator": ", ".join(each[:8] for each in run.generators)} if isinstance(run, Run) else {}
+    last = {name: str(value) for name, value in phases[-1].items()}
+    return last | first | {"real images": real["sha256"][:8]} | drawn_by
+
+
+def _check_same_arm(one: PredictingRun, other: PredictingRun) -> None:
+    """Check that two runs are repetitions of one arm.
+
+    Raises:
+        DataError: they have one seed, or were trained differently.
+    """
+    if one.seed == other.seed:
+        raise DataError(
+            f"{one.name} and {other.name} are of the same arm, {one.arm_name}, and seed {one.seed}",
+            "give each run once, one per seed; augment --generator NAME tells two generators of one name apart",
+        )
+    differing = runs.list_differing(describe_training(one), describe_training(other))
+    if differing:
+        raise DataError(
+            f"{one.name} and {other.name} are of one arm, {one.arm_name}, but trained differently: "
+            f"{'; '.join(differing)}",
+            "predict with them apart",
+        )
 
 
 def check_validation(predicting: Sequence[PredictingRun]) -> None:
@@ -90,4 +128,28 @@ def _open(path: Path, opened: dict[tuple[Path, str], Dataset], cache: Path | Non
             f"without the dataset of {path} there are no validation images, on which thresholds are chosen: "
             f"{problem.message}"
         )
-    return RunWithoutData(path.as_posix(), artifact, arms.read_arm(artifact).settings)
+    return RunWithoutData(path.as_posix(), artifact, _read_arm_without_data(artifact))
+
+
+def _read_arm_without_data(run: Artifact) -> ArmSettings:
+    """Return the settings of a run's arm; an unknown generator is called by the digest of the arm that it drew for."""
+    arm = replace(
+        arms.read_arm(run).settings, weights=str(runs.read_settings(run).get("weights", runs.UNKNOWN_WEIGHTS))
+    )
+    if arm.generator is not None or not arm.added or arm.control not in WITH_GENERATOR:
+        return arm
+    return replace(arm, generator=f"an unknown generator ({_find_dose_digest(run)[:8]})")
+
+
+def _find_dose_digest(run: Artifact) -> str:
+    """Return the digest of the arm that holds what a run adds; that of its first phase, if even this is not there."""
+    inputs = run.manifest["inputs"]
+    if "init" not in inputs:
+        return str(inputs["data"]["sha256"])
+    first = run.input("init")
+    try:
+        manifest = manifests.read(first / manifests.MANIFEST)
+        is_unchanged = files.sha256_file(first / manifests.MANIFEST) == inputs["init"]["sha256"]
+    except (XrayaugError, OSError):
+        is_unchanged = False
+    return str(manifest["inputs"]["data"]["sha256"] if is_unchanged else inputs["init"]["sha256"])

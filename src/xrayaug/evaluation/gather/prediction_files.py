@@ -1,11 +1,13 @@
 """Read predictions from CSV files of any length, of any program or of `evaluate` and `predict`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from xrayaug.data.arms import ArmSettings
 from xrayaug.errors import DataError, UsageError
 from xrayaug.evaluation import serialization
+from xrayaug.evaluation.gather.runs import list_differing
 from xrayaug.evaluation.prediction_table import ColumnNames, PredictionTable, TableBuilder, find_columns
 from xrayaug.evaluation.results import ArmResult, Verdict
 from xrayaug.options import Evaluate
@@ -19,20 +21,30 @@ KINDS = ("evaluation", "predictions")
 SPLITS = {PREDICTIONS_FILE: "test", VALIDATION_FILE: "valid"}  # of the files of these artifacts
 
 
+@dataclass(frozen=True)
+class _Source:
+    """The artifact that an arm is of, and what the trainings of its runs have in common; None if it does not say so."""
+
+    path: Path
+    training: Mapping[str, str] | None
+
+
 def read_predictions(options: Evaluate) -> PredictionTable:
     """Read the files of `--predictions`, and how their arms were made where an artifact of xrayaug says so.
 
     Raises:
         InputError: a file cannot be read.
-        DataError: a column is missing, a value is impossible, or runs do not have the same cases.
+        DataError: a column is missing, a value is impossible, runs do not have the same cases, or two artifacts have
+            arms of one name that may differ.
     """
     builder = TableBuilder()
+    sources: dict[str, _Source] = {}
     given = parse_columns(options.columns)
     for path in options.predictions or ():
         for file, split, artifact in _list_files(path):
             _read(file, split, given, options.by, builder)
             if artifact is not None:
-                _add_arms(artifact, builder)
+                _add_arms(artifact, sources, builder)
     return builder.build()
 
 
@@ -97,31 +109,47 @@ def _wanted_columns(columns: ColumnNames) -> set[str]:
     return named | ({"image", "row", "file"} if columns.is_own else set()) | ({columns.by} if columns.by else set())
 
 
-def _add_arms(artifact: Artifact, builder: TableBuilder) -> None:
+def _add_arms(artifact: Artifact, sources: dict[str, _Source], builder: TableBuilder) -> None:
     """Add the settings and the class priors of the arms in an artifact's result.
 
     Raises:
-        DataError: another artifact has other settings for an arm of that name.
+        DataError: another artifact has an arm of that name that is not surely the same.
     """
     if artifact.kind == "predictions":
         for run in artifact.get(list, "result", "runs"):
-            _add_arm(builder, run["arm_name"], serialization.from_dict(ArmSettings, run["arm"]), artifact)
+            settings = serialization.from_dict(ArmSettings, run["arm"])
+            source = _Source(artifact.path, run.get("training"))
+            _check_source(run["arm_name"], source, builder.settings.setdefault(run["arm_name"], settings) == settings,
+                          sources)  # fmt: skip
             if run["share_normal"] is not None:
                 builder.shares_normal[run["arm_name"]] = run["share_normal"]
         return
     for arm in artifact.get(list, "result", "arms"):
         result = serialization.from_dict(ArmResult, arm)
         if result.settings is not None:
-            _add_arm(builder, result.name, result.settings, artifact)
+            is_same = builder.settings.setdefault(result.name, result.settings) == result.settings
+            _check_source(result.name, _Source(artifact.path, None), is_same, sources)
     for judged in serialization.from_dict(Verdict, artifact.get(dict, "result", "verdict")).arms:
         if judged.prior_shift is not None and judged.baseline is not None:
             builder.shares_normal[judged.arm] = judged.prior_shift.share_normal
             builder.shares_normal[judged.baseline] = judged.prior_shift.share_normal_baseline
 
 
-def _add_arm(builder: TableBuilder, name: str, settings: ArmSettings, artifact: Artifact) -> None:
-    if builder.settings.setdefault(name, settings) != settings:
-        raise DataError(
-            f"arm '{name}' of {artifact.path} was made otherwise than the arm of that name in another of --predictions",
-            "predict with all runs at once",
-        )
+def _check_source(name: str, source: _Source, has_same_settings: bool, sources: dict[str, _Source]) -> None:
+    """Check that an arm is surely the one of that name in another artifact, if another has one.
+
+    Raises:
+        DataError: it was made or trained otherwise, or it is not recorded how it was trained.
+    """
+    other = sources.setdefault(name, source)
+    if other.path.resolve() == source.path.resolve():
+        return
+    arm = f"arm '{name}' of {source.path}"
+    hint = "predict with all runs at once"
+    if not has_same_settings:
+        raise DataError(f"{arm} was made otherwise than the arm of that name of {other.path}", hint)
+    if source.training is None or other.training is None:
+        raise DataError(f"{arm} and the arm of that name of {other.path} may have been trained differently", hint)
+    differing = list_differing(other.training, source.training)
+    if differing:
+        raise DataError(f"arm '{name}' of {other.path} and of {source.path}: {'; '.join(differing)}", hint)

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from xrayaug.storage import artifacts, files, manifests
 from xrayaug.storage.artifacts import Artifact
 
 DEFAULTS_LEFT_OUT = {"train": TrainClassifier.train, "views": TrainClassifier.views}  # by TrainClassifier.identity
+UNKNOWN_WEIGHTS = "unknown weights"  # of a run whose manifest does not name its initial ones
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,8 @@ class Training:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Options of training but the seed; a weights file is given by its content, not by its path.
-
-        A manifest leaves out `train` and `views` at their defaults, so that it stays that of a run from before they
-        were options. They are filled in here: a run without them was trained with their defaults.
-        """
-        settings = DEFAULTS_LEFT_OUT | {name: value for name, value in self.artifact.options.items() if name != "seed"}
-        started_from = self.artifact.manifest["inputs"].get("weights")
-        return settings | ({"weights": f"a file with sha256 {started_from['sha256'][:8]}"} if started_from else {})
+        """Options of training; see `read_settings`."""
+        return read_settings(self.artifact)
 
     @property
     def steps(self) -> int:
@@ -155,6 +150,23 @@ def distinguish_arms(runs: Sequence[Run]) -> list[Run]:
     return sorted(distinguished, key=lambda each: (each.arm.sorting_key, each.seed))
 
 
+def read_settings(run: Artifact) -> dict[str, Any]:
+    """Return the options of a run's training but the seed; a weights file is given by its content, not by its path.
+
+    A manifest leaves out `train` and `views` at their defaults, so that it stays that of a run from before they were
+    options. They are filled in here: a run without them was trained with their defaults.
+    """
+    settings = DEFAULTS_LEFT_OUT | {name: value for name, value in run.options.items() if name != "seed"}
+    started_from = run.manifest["inputs"].get("weights")
+    return settings | ({"weights": f"a file with sha256 {started_from['sha256'][:8]}"} if started_from else {})
+
+
+def list_differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Return a phrase for each setting that two trainings differ in, such as `lr is 0.001 and 0.01`."""
+    names = [*one, *(name for name in other if name not in one)]
+    return [f"{name} is {one.get(name)} and {other.get(name)}" for name in names if one.get(name) != other.get(name)]
+
+
 def split_by(runs: Sequence[Run]) -> str:
     """Return `image` if the validation images of any run were split off by image, else `patient`."""
     return "image" if any(each.data.split_by == "image" for each in runs) else "patient"
@@ -197,7 +209,7 @@ def make_run(name: str, artifact: Artifact, data: Dataset, first: Training | Non
     dose = first.data if first else data
     arm = read_arm(artifact).settings
     generator, digests = _find_generators(dose.artifact) if arm.added and arm.control in WITH_GENERATOR else (None, ())
-    weights = str(Training(artifact, data).settings.get("weights", "unknown weights"))
+    weights = str(Training(artifact, data).settings.get("weights", UNKNOWN_WEIGHTS))
     arm = replace(arm, generator=arm.generator or generator, weights=weights)
     return Run(name, artifact, data, data.select(split="test"), arm, first, digests)
 
@@ -263,9 +275,9 @@ def _check_neighbours(one: Run, other: Run) -> None:
             if one.generators == other.generators
             else "their images come from two generators of one name: augment --generator NAME tells them apart",
         )
-    differing = _list_differing(one.settings, other.settings)
+    differing = list_differing(one.settings, other.settings)
     if same_arm and one.first_phase and other.first_phase:
-        before = _list_differing(one.first_phase.settings, other.first_phase.settings)
+        before = list_differing(one.first_phase.settings, other.first_phase.settings)
         differing += [f"in the first phase, {each}" for each in before]
     if one.arm.schedule != other.arm.schedule:
         differing = [each for each in differing if each.partition(" ")[0] not in FREE_OPTIONS]
@@ -276,7 +288,3 @@ def _check_neighbours(one: Run, other: Run) -> None:
         )
     if differing:
         console.warning(f"{one.name} and {other.name} were trained differently: {'; '.join(differing)}")
-
-
-def _list_differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    return [f"{name} is {value} and {other.get(name)}" for name, value in one.items() if value != other.get(name)]
