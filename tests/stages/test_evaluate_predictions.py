@@ -129,6 +129,19 @@ def make_rows(**changes: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("reported")
+def test_thresholds_are_chosen_on_the_validation_images_of_the_runs_alone(
+    runs: list[Path], predicted: Path, make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    """The predicted dataset has validation images of its own."""
+    other = make_dataset(tmp_path / "other", studies=6, seed=7)
+    predict.run(Predict(runs=tuple(runs), data=other, split="all", out=tmp_path / "all", device="cpu", batch_size=5))
+    predict.run(Predict(runs=tuple(runs), data=other, out=tmp_path / "test", device="cpu", batch_size=5))
+    for name in ("all", "test"):
+        evaluate.run(options(tmp_path / f"judged-{name}", predictions=(tmp_path / name,)))
+    everything, test = (read_json(tmp_path / f"judged-{name}", "metrics.json") for name in ("all", "test"))
+    assert everything["runs"] == test["runs"]
+
+
 def test_predictions_from_elsewhere_give_report_files_and_answer(tmp_path: Path) -> None:
     rows = make_rows()
     file = write(tmp_path / "mine.csv", rows)

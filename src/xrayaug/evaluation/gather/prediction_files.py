@@ -41,8 +41,10 @@ def read_predictions(options: Evaluate) -> PredictionTable:
     sources: dict[str, _Source] = {}
     given = parse_columns(options.columns)
     for path in options.predictions or ():
-        for file, split, artifact in _list_files(path):
-            _read(file, split, given, options.by, builder)
+        listed = _list_files(path)
+        has_validation = any(file.name == VALIDATION_FILE and artifact is not None for file, _, artifact in listed)
+        for file, split, artifact in listed:
+            _read(file, split, given, options.by, builder, without="valid" if has_validation else None)
             if artifact is not None:
                 _add_arms(artifact, sources, builder)
     return builder.build()
@@ -84,8 +86,20 @@ def _split_of(artifact: Artifact, name: str) -> str | None:
     return None if artifact.kind == "predictions" and name == PREDICTIONS_FILE else SPLITS[name]
 
 
-def _read(path: Path, split: str | None, given: Mapping[str, str], by: str | None, builder: TableBuilder) -> None:
-    """Add a file to the table."""
+def _read(
+    path: Path,
+    split: str | None,
+    given: Mapping[str, str],
+    by: str | None,
+    builder: TableBuilder,
+    *,
+    without: str | None,
+) -> None:
+    """Add a file to the table.
+
+    Rows of the split `without` are left out where a column names splits: `predict --split all` writes the validation
+    images of the predicted dataset, and `validation.csv` has those of the runs, on which thresholds are chosen.
+    """
     chunks = csvfile.iterate(path, CHUNK_LINES)
     _, (header,) = next(chunks)
     titles = [title.strip() for title in header]
@@ -94,7 +108,13 @@ def _read(path: Path, split: str | None, given: Mapping[str, str], by: str | Non
         console.info(f"{path}: columns are taken as follows: {columns.guessed}")
     wanted = _wanted_columns(columns)
     rows = 0
+    split_place = titles.index("split") if without is not None and split is None and "split" in titles else None
     for numbers, lines in chunks:
+        if split_place is not None:
+            kept = [place for place, line in enumerate(lines) if line[split_place] != without]
+            numbers, lines = [numbers[place] for place in kept], [lines[place] for place in kept]  # noqa: PLW2901
+            if not lines:
+                continue
         cells = list(zip(*lines, strict=True))
         part = {title: cells[place] for place, title in enumerate(titles) if title in wanted}
         builder.add(columns, part, lambda place, numbers=numbers: f"{path} line {numbers[place]}", split)  # type: ignore[misc]
