@@ -128,7 +128,6 @@ def make_rows(**changes: Any) -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.mark.usefixtures("reported")
 def test_thresholds_are_chosen_on_the_validation_images_of_the_runs_alone(
     runs: list[Path], predicted: Path, make_dataset: MakeDataset, tmp_path: Path
 ) -> None:
@@ -142,6 +141,7 @@ def test_thresholds_are_chosen_on_the_validation_images_of_the_runs_alone(
     assert everything["runs"] == test["runs"]
 
 
+@pytest.mark.usefixtures("reported")
 def test_predictions_from_elsewhere_give_report_files_and_answer(tmp_path: Path) -> None:
     rows = make_rows()
     file = write(tmp_path / "mine.csv", rows)
