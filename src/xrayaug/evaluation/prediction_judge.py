@@ -158,6 +158,7 @@ def judge(
         names = prediction_table.find_columns(
             [str(name) for name in part], given, by, "the data", "columns={...} names them"
         )
+        # mypy infers no type for the default, which binds the value of this pass
         builder.add(names, part, lambda place, start=start: f"row {start + place}")  # type: ignore[misc]
         rows += len(next(iter(part.values())))
     if not rows:

@@ -532,7 +532,7 @@ def _parse_probabilities(values: Column, where: Callable[[int], str]) -> Probabi
         DataError: one is no number in [0, 1].
     """
     try:
-        numbers = np.array(list(map(float, values)), np.float64)  # type: ignore[arg-type] # tried
+        numbers = np.array(list(map(float, values)), np.float64)  # type: ignore[arg-type] # errors are caught
     except (TypeError, ValueError):
         place = next(place for place, value in enumerate(values) if not _is_number(value))
         raise DataError(
@@ -552,7 +552,7 @@ def _parse_probabilities(values: Column, where: Callable[[int], str]) -> Probabi
 
 def _is_number(value: object) -> bool:
     try:
-        float(value)  # type: ignore[arg-type] # tried
+        float(value)  # type: ignore[arg-type] # errors are caught
     except (TypeError, ValueError):
         return False
     return True

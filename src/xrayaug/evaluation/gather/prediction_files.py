@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from xrayaug.data.arms import ArmSettings
@@ -117,11 +118,15 @@ def _read(
                 continue
         cells = list(zip(*lines, strict=True))
         part = {title: cells[place] for place, title in enumerate(titles) if title in wanted}
-        builder.add(columns, part, lambda place, numbers=numbers: f"{path} line {numbers[place]}", split)  # type: ignore[misc]
+        builder.add(columns, part, partial(_name_line, path, numbers), split)
         rows += len(lines)
     if not rows:
         raise DataError(f"{path} has no rows below its first line", "give one row for each case and run")
     console.info(f"{path}: {rows:,} predictions")
+
+
+def _name_line(path: Path, numbers: Sequence[int], place: int) -> str:
+    return f"{path} line {numbers[place]}"
 
 
 def _wanted_columns(columns: ColumnNames) -> set[str]:
