@@ -40,18 +40,15 @@ class Section:
     """A part of the benchmark."""
 
     run: Callable[[Bench], Iterator[Row]]
-    seconds: int  # that it may take, its turns of waiting for the machine included
-    timed: bool = True  # whether it must have the machine for itself; GANs have it while they are timed
+    seconds: int  # that it may take
+    timed: bool = True  # whether it must have the machine for itself
 
 
 def sections() -> dict[str, Section]:
     """All sections by name, in the order in which they run; of GANs those of the listing."""
-    gans = {f"gan-{arch}": Section(partial(gpu_training.gan, arch=arch), 400, timed=False) for arch in ARCHITECTURES}
+    gans = {f"gan-{arch}": Section(partial(gpu_training.gan, arch=arch), 200, timed=False) for arch in ARCHITECTURES}
     return {
-        "machine": Section(gpu_commands.machine, 40),
-        "dcgan": Section(gpu_training.dcgan, 90),
-        "densenet": Section(gpu_training.densenet, 180),
-        "rates": Section(gpu_commands.rates, 120),
+        **gans,
         "commands": Section(gpu_commands.commands, 150, timed=False),
         "precision": Section(gpu_training.precision, 150, timed=False),
         "backbone": Section(gpu_commands.backbone, 150, timed=False),
@@ -61,7 +58,11 @@ def sections() -> dict[str, Section]:
         "dropout": Section(gpu_training.dropout, 60, timed=False),
         "streaming": Section(gpu_training.streaming, 60, timed=False),
         "nccl": Section(gpu_training.nccl, 60, timed=False),
-        **gans,
+        "machine": Section(gpu_commands.machine, 40),
+        "gan-steps": Section(gpu_training.gan_steps, 180),
+        "rates": Section(gpu_commands.rates, 120),
+        "densenet": Section(gpu_training.densenet, 180),
+        "dcgan": Section(gpu_training.dcgan, 90),
     }
 
 
@@ -90,10 +91,10 @@ def main() -> None:
 
 
 def _measured(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Run the sections: those that report times one after the other, then the others side by side."""
+    """Run the sections: checks side by side, then those that report times one after the other."""
     chosen = {name: section for name, section in sections().items() if name in arguments.sections.split(",")}
     found: dict[str, list[dict[str, Any]]] = {}
-    for timed, workers in ((True, 1), (False, _side_by_side())):
+    for timed, workers in ((False, _side_by_side()), (True, 1)):
         names = [name for name, section in chosen.items() if section.timed == timed]
         with ThreadPoolExecutor(workers) as threads:
             found |= zip(names, threads.map(lambda name: _section(name, chosen[name], arguments), names), strict=True)
@@ -145,7 +146,6 @@ def _run(words: Sequence[str], log: Path, seconds: float) -> str:
 def _serve(arguments: argparse.Namespace) -> None:
     """Run one section here, writing each row as soon as it is known."""
     bench = Bench(arguments.device, arguments.small, arguments.out)
-    bench.share()
     with (arguments.out / "rows.jsonl").open("w") as file:
         try:
             for row in sections()[arguments.section].run(bench):

@@ -164,7 +164,7 @@ def _same(outs: Sequence[Path], *patterns: str) -> bool:
 
 
 def commands(bench: Bench) -> Iterator[Row]:
-    """Run `sample`, `fid`, `copies` and `evaluate` twice on the device, which must give equal bytes, and on a CPU."""
+    """Run commands twice on the device, which must give equal bytes, and on a CPU."""
     data = write_dataset(bench.scratch / "data", 128, 64)
     run, judged = bench.scratch / "gan", bench.scratch / "classifier"
     small = ("--width", 1 / 16) if bench.small else ()
@@ -180,15 +180,16 @@ def commands(bench: Bench) -> Iterator[Row]:
 
     with ThreadPoolExecutor(3) as threads:
         list(threads.map(lane, runs))
-    outs = {name: [bench.scratch / each / name for each in runs] for name in ("sample", "fid", "copies", "evaluate")}
-    for name, patterns in (("sample", ("images.npy",)), ("fid", ("fid.json",)), ("copies", ("copies.csv",)),
-                           ("evaluate", ("*.csv", "metrics.json"))):  # fmt: skip
+    files = {"sample": ("images.npy",), "fid": ("fid.json",), "copies": ("copies.csv",),
+             "evaluate": ("*.csv", "metrics.json"), "predict": ("predictions.csv",)}  # fmt: skip
+    outs = {name: [bench.scratch / each / name for each in runs] for name in files}
+    for name, patterns in files.items():
         yield Row(f"{name}, twice", _same(outs[name][:2], *patterns))
     yield from _beside_cpu(outs)
 
 
 def _lane(bench: Bench, name: str, on: str, inputs: Sequence[Path]) -> None:
-    """Run all four commands once."""
+    """Run all commands once."""
     data, run, judged = inputs
     root = bench.scratch / name
     root.mkdir()
@@ -201,6 +202,7 @@ def _lane(bench: Bench, name: str, on: str, inputs: Sequence[Path]) -> None:
     bench.must("fid", drawn, data, *given, "--cache", root / "cache", "--out", root / "fid", on=on)
     bench.must("copies", drawn, "--real", data, *given, "--out", root / "copies", on=on)
     bench.must("evaluate", judged, "--out", root / "evaluate", on=on)
+    bench.must("predict", judged, "--data", data, "--out", root / "predict", on=on)
 
 
 def _beside_cpu(outs: dict[str, list[Path]]) -> Iterator[Row]:
@@ -211,7 +213,8 @@ def _beside_cpu(outs: dict[str, list[Path]]) -> Iterator[Row]:
     values = [json.loads((out / "fid.json").read_text())["value"] for out in outs["fid"]]
     apart = abs(values[0] / values[2] - 1)
     yield Row("fid, beside a CPU", apart <= 1e-3, note=f"{values[0]:.6g} and {values[2]:.6g}, allowed 1e-3")
-    for name, file, allowed in (("copies", "copies.csv", 1e-3), ("evaluate", "predictions.csv", 1e-4)):
+    for name, file, allowed in (("copies", "copies.csv", 1e-3), ("evaluate", "predictions.csv", 1e-4),
+                                ("predict", "predictions.csv", 1e-4)):  # fmt: skip
         tables = [_numbers(outs[name][place] / file) for place in (0, 2)]
         apart = float(np.abs(tables[0] - tables[1]).max() / np.abs(tables[1]).max())
         yield Row(f"{name}, beside a CPU", apart <= allowed, note=f"{apart:.1e}, allowed {allowed:g}")
@@ -227,6 +230,10 @@ def backbone(bench: Bench) -> Iterator[Row]:
     """Use the ImageNet weights that install with the package, twice on the device and once on a CPU."""
     data = write_dataset(bench.scratch / "data", bench.sized(1000, 64), 64)
     other = write_dataset(bench.scratch / "other", bench.sized(200, 32), 64)
+    first, gan = bench.scratch / "first-gan", bench.scratch / "gan"
+    words = ("train-gan", "--data", data, "--arch", "projected", "--epochs", 1, "--on-collapse", "warn")
+    bench.must(*words, "--out", first)
+    bench.must(*words, "--init", first, "--precision", "bf16", "--out", gan)
     runs = {"first": bench.name, "second": bench.name, "cpu": "cpu"}
     layers = ("head", "last-2", "all")
     size = ("--arch", "efficientnet_lite0", "--size", bench.sized(224, 64), "--batch-size", 32, "--epochs", 2)
@@ -244,6 +251,8 @@ def backbone(bench: Bench) -> Iterator[Row]:
         bench.must("fid", data, other, "--features", "imagenet", *cache,
                    "--out", root / "fid", on=runs[name])  # fmt: skip
         bench.must("evaluate", root / "head", "--out", root / "evaluate", *cache, on=runs[name])
+        bench.must("sample", "--run", gan, "--count", bench.sized(200, 32), "--malformed", "imagenet", *cache,
+                   "--out", root / "sample", on=runs[name])  # fmt: skip
         return done.stderr
 
     with ThreadPoolExecutor(3) as threads:
@@ -257,6 +266,12 @@ def backbone(bench: Bench) -> Iterator[Row]:
     yield Row("evaluate of the head, twice", np.array_equal(tables[0], tables[1]))
     apart = float(np.abs(tables[0] - tables[2]).max() / np.abs(tables[2]).max())
     yield Row("evaluate of the head, beside a CPU", apart <= 1e-2, note=f"{apart:.1e}, allowed 1e-2")
+    drawn = [
+        json.loads((bench.scratch / each / "sample" / "manifest.json").read_text())["result"]["malformed"]
+        for each in runs
+    ]
+    shares = ", ".join(f"{each['share']:.3f}" for each in drawn)
+    yield Row("sample --malformed, twice", drawn[0] == drawn[1], note=f"shares {shares}, the last on a CPU")
     lines = [line for line in said["first"].splitlines() if RATE.search(line)]
     yield Row("head, its progress lines", None, note="; ".join(lines[-4:]))
 

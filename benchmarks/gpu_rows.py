@@ -1,15 +1,11 @@
 """Shared by the sections of `gpu.py`: rows of its table, images, and commands in processes of their own."""
 
-import fcntl
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +41,6 @@ class Bench:
     small: bool
     scratch: Path
 
-    def share(self) -> None:
-        """Take the shared lock, so that no other section of the run measures times meanwhile."""
-        fcntl.flock(_machine(), fcntl.LOCK_SH)
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the exclusive lock, so that no other section of the run computes meanwhile."""
-        fcntl.flock(_machine(), fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            self.share()
-
     @property
     def device(self) -> torch.device:
         """The device, with PyTorch set up as commands set it up."""
@@ -83,12 +66,6 @@ class Bench:
         if done.returncode:
             raise RuntimeError(f"{words[0]}: exit code {done.returncode}: {done.stderr[-2000:]}")
         return done
-
-
-@cache
-def _machine() -> int:
-    """File descriptor of the lock that the sections of one run share."""
-    return os.open(Path(tempfile.gettempdir(), f"xrayaug-gpu-{os.getppid()}.lock"), os.O_CREAT | os.O_RDWR)
 
 
 def environment() -> dict[str, str]:

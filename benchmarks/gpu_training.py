@@ -28,7 +28,7 @@ from xrayaug.errors import CaptureError
 from xrayaug.networks import gans
 from xrayaug.networks.architectures import IMAGENET_MEAN, IMAGENET_STD
 from xrayaug.networks.gans import Shape
-from xrayaug.options import TrainClassifier, TrainGan
+from xrayaug.options import ARCHITECTURES, TrainClassifier, TrainGan
 from xrayaug.runtime import devices
 from xrayaug.runtime.distributed import ranks
 from xrayaug.runtime.distributed.group import DistributedGroup
@@ -55,9 +55,8 @@ MAX_DESTROY_SECONDS = 20.0  # of a process group
 
 
 def gan(bench: Bench, arch: str) -> Iterator[Row]:
-    """Compare replays with eager steps in fp32 and bf16, with and without penalties; time those without."""
+    """Compare replays with eager steps in fp32 and bf16, with and without penalties."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    trainings = {}
     for precision, allowed in AGREEMENT.items():
         for penalised in (False, True):
             if penalised and gans.load(arch).OUTPUT != "logit":
@@ -65,12 +64,19 @@ def gan(bench: Bench, arch: str) -> Iterator[Row]:
             training = _gan_training(bench, arch, bench.sized(64, 32), penalised=penalised, precision=precision)
             is_equal, note = _agreement(bench, training, allowed)
             what = f"{precision}, penalised" if penalised else precision
-            if not penalised:
-                trainings[what] = training
             yield Row(f"{what}: replays are eager steps", is_equal, note=note)
-    with bench.alone():
-        for what, training in trainings.items():
-            yield _timed(bench, training, what)
+
+
+def gan_steps(bench: Bench) -> Iterator[Row]:
+    """Time the steps of all architectures at 64 px, and those of `projected` at all larger sizes."""
+    larger = () if bench.small else (128, 256, 512)
+    for arch, size in [(arch, bench.sized(64, 32)) for arch in ARCHITECTURES] + [
+        ("projected", each) for each in larger
+    ]:
+        for precision in AGREEMENT:
+            peak(bench.device, reset=True)
+            training = _gan_training(bench, arch, size, precision=precision)
+            yield _timed(bench, training, f"{arch}, {size} px, {precision}")
 
 
 def _gan_training(
@@ -149,7 +155,6 @@ def _taken_from(
 def _timed(bench: Bench, training: gan_training.GanTrainer, what: str) -> Row:
     """Time replays and eager steps."""
     step = _step_of(training)
-    peak(bench.device, reset=True)
     for _ in range(WARM_UP + 2):
         step()
     replayed = milliseconds(bench.device, step, bench.sized(10, 2))
