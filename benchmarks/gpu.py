@@ -1,4 +1,4 @@
-"""Does every CUDA path work, and how fast is it? One command for anyone with a GPU, in about thirteen minutes on an H200.
+"""Does every CUDA path work, and how fast is it? One command for anyone with a GPU; about 13 minutes on an H200.
 
     python benchmarks/gpu.py --out DIR [--device auto] [--sections NAME,...] [--small]
 

@@ -33,4 +33,4 @@ def test_a_section_that_is_not_there_is_refused_with_those_that_are(tmp_path: Pa
     words = [sys.executable, str(PROGRAM), "--out", str(tmp_path), "--sections", "gan-none"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("no section gan-none; there are machine, ")
+    assert done.stderr.startswith("no section gan-none; there are gan-acgan, ")
