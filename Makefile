@@ -27,6 +27,7 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/startup.py --rounds 5
 	$(BIN)/python benchmarks/feeding.py --rounds 5
 	$(BIN)/python benchmarks/train_gan.py --rounds 5
+	$(BIN)/python benchmarks/arithmetic.py --sizes 64,128
 	$(BIN)/python benchmarks/train_classifier.py --rounds 5
 	$(BIN)/python benchmarks/sample.py --rounds 5
 	$(BIN)/python benchmarks/fid.py --rounds 3
