@@ -101,3 +101,13 @@ def test_images_are_enlarged_as_pytorch_does() -> None:
     (matrix,) = [buffer for name, buffer in ProjectedFeatures(SHAPE).named_buffers() if name == "enlarging"]
     expected = nn.functional.interpolate(images, (128, 128), mode="bilinear", align_corners=False)
     torch.testing.assert_close(matrix @ images @ matrix.T, expected)
+
+
+def test_a_label_alone_draws_nothing() -> None:
+    torch.manual_seed(0)
+    g = projected.generator(Shape(32, 8, width=0.25, classes=2)).eval()
+    z, labels = torch.randn(2, 8), torch.tensor([0, 1])
+    with torch.no_grad():
+        without_codes, drawn = g(torch.zeros(2, 8), labels), g(z[:1].expand(2, -1), labels)
+    assert torch.equal(without_codes[0], without_codes[1])
+    assert not torch.allclose(drawn[0], drawn[1])

@@ -9,9 +9,9 @@ convolution per size (Liu et al. 2021, arXiv:2101.04775).
 Differences from the paper: images of less than 128 pixels are enlarged to 128, where the paper enlarges all to 256;
 mixed channels are a quarter of the paper's, coarse maps are enlarged by repetition, and all maps are divided by
 constants; the discriminators have no batch normalisation, and the generator half of FastGAN's channels; batches are
-small and the learning rate is high, as a short training needs many steps; the conditional form has a projection
-discriminator (Miyato and Koyama 2018, arXiv:1802.05637) at each scale. docs/explanation/generators.md has the
-measurements behind them.
+small and the learning rate is high, as a short training needs many steps; the conditional form has a generator whose
+first layer has weights of its own for each label, and a projection discriminator (Miyato and Koyama 2018,
+arXiv:1802.05637) at each scale. docs/explanation/generators.md has the measurements behind them.
 """
 
 from typing import Literal, TypeVar
@@ -72,12 +72,11 @@ class Generator(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(shape.classes, shape.latent) if shape.classes else None
+        self.classes = max(1, shape.classes)
         sides = [side for side in G_CHANNELS if side <= shape.size]
         channels = {side: max(1, round(G_CHANNELS[side] * shape.width)) for side in sides}
-        inputs = shape.latent * (2 if shape.classes else 1)
         self.start = nn.Sequential(
-            dcgan.ConvTranspose2d(inputs, 2 * channels[4], 4, 1, 0, bias=False),
+            dcgan.ConvTranspose2d(self.classes * shape.latent, 2 * channels[4], 4, 1, 0, bias=False),
             nn.BatchNorm2d(2 * channels[4]),
             GatedLinearUnit(),
         )
@@ -95,10 +94,10 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Generate one image per latent vector."""
-        codes = [pixel_norm(z)]
-        if self.embedding is not None:
-            codes.append(pixel_norm(self.embedding(labels)))
-        maps = {4: self.start(torch.cat(codes, dim=1)[:, :, None, None])}
+        codes = pixel_norm(z)
+        if labels is not None:
+            codes = place_by_label(codes, labels, self.classes)
+        maps = {4: self.start(codes[:, :, None, None])}
         for name, block in self.blocks.items():
             side = int(name)
             maps[side] = block(maps[side // 2])
@@ -106,6 +105,16 @@ class Generator(nn.Module):
                 maps[side] = maps[side] * self.skips[name](maps[side // SKIP])
         images: Tensor = torch.tanh(self.to_image(maps[max(maps)]).float())
         return images
+
+
+def place_by_label(codes: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Put each latent vector in the columns of its label, with zeros in the others: `[N, C]` -> `[N, classes * C]`.
+
+    The layer that follows has weights of its own for each label. An embedding of the label as a further input would let
+    the generator ignore the latent vectors: batch normalisation makes images of a batch differ, and labels would do.
+    """
+    is_label = labels[:, None] == torch.arange(classes, device=labels.device)  # [N, classes]
+    return (is_label[:, :, None] * codes[:, None]).flatten(1)
 
 
 class GatedLinearUnit(nn.Module):
@@ -175,9 +184,7 @@ class ScaleDiscriminator(nn.Module):
             channels, side = 2 * channels, side // 2
         self.layers = nn.Sequential(*layers)
         self.judge = spectral_norm(nn.Conv2d(channels, 1, 3, padding=1, bias=False))
-        self.embedding = nn.Embedding(shape.classes, channels) if shape.classes else None
-        if self.embedding is not None:
-            nn.init.normal_(self.embedding.weight, 0.0, 0.02)
+        self.embedding = spectral_norm(nn.Embedding(shape.classes, channels)) if shape.classes else None
 
     def forward(self, maps: Tensor, labels: Tensor | None) -> Tensor:
         """Return the logits, row by row."""
