@@ -64,10 +64,11 @@ def write_external(
     learnt_from: str | Path | None = None,
     sha256: str = "made",
     pixels: Pixels | None = None,
+    labels: Sequence[str] = ("normal",),
 ) -> Path:
-    """Write a synthetic dataset of one image of a generator from elsewhere, as `prepare --synthetic` does."""
+    """Write a synthetic dataset of a generator from elsewhere as `prepare --synthetic` does, an image of each label."""
     image = row(patient="", study="", source=name, synthetic=True, sha256=sha256)
-    made = write_dataset(home / "pixels", [image], pixels=pixels)
+    made = write_dataset(home / "pixels", [replace(image, label=label) for label in labels], pixels=pixels)
     declared = None if learnt_from is None else str(learnt_from)
     options = Prepare(input=made, synthetic=True, generator=name, learnt_from=declared, out=home / name)
 

@@ -22,11 +22,18 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 THESIS = (ROOT / "docs" / "how-to" / "thesis.md").read_text(encoding="utf-8")
+ARMS = (ROOT / "docs" / "how-to" / "arms.md").read_text(encoding="utf-8")
 FILES_REFERENCE = (ROOT / "docs" / "reference" / "files.md").read_text(encoding="utf-8")
 EXPERIMENT = (
     "xrayaug experiment --rsna raw/rsna --mura raw/mura --percents 0,50 --seeds 1 --gan-size 32 --gan-epochs 1 "
     "--gan-batch-size 20 --samples 40 --features random --classifier-arch squeezenet1_1 --classifier-weights none "
     "--classifier-size 32 --classifier-epochs 1 --classifier-batch-size 16 --out whole"
+)
+# A tiny study: what is added to the options of a page
+TINY = (
+    "--gan-epochs 1 --gan-batch-size 16 --samples 30 --features random --seeds 1 --classifier-arch squeezenet1_1 "
+    "--classifier-weights none --classifier-size 32 --classifier-epochs 1 --classifier-batch-size 16 --resamples 100 "
+    "--audit-images 0"
 )
 # Of the tutorial's commands, what the test replaces to be quick
 SMALLER = {"--count 60 --height 100": "--count 30 --height 64", "--count 90 --height 100": "--count 60 --height 64"}
@@ -155,6 +162,41 @@ def test_the_thesis_is_the_study_that_the_experiment_prints(tmp_path: Path, caps
     commands = capsys.readouterr().out
     assert commands in code_blocks(THESIS, "")
     assert f"It runs {len(commands.splitlines())} commands" in README
+
+
+def test_images_of_another_generator_are_judged_beside_those_of_the_gan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The commands of the page on arms, with phantoms of another seed in place of another generator's images."""
+    (block,) = [each for each in code_blocks(ARMS, "") if "experiment --rsna" in each and "--synthetic" in each]
+    make, study = block.replace("--size 64", "--size 32").splitlines()
+    phantoms = "xrayaug phantom --layout mura --height 64 --workers 1"
+    run_in_process(
+        [f"{phantoms} --count 44 --test 0.4 --out raw/mine", f"{phantoms} --count 30 --seed 9 --out raw/other",
+         "xrayaug prepare --source mura --input raw/mine --size 32 --workers 1 --out data/mine"],
+        tmp_path,
+    )  # fmt: skip
+    for number, file in enumerate(sorted((tmp_path / "raw" / "other").rglob("*.png"))):
+        label = "abnormal" if "positive" in file.parent.name else "normal"
+        (tmp_path / "made" / "ddpm" / label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, tmp_path / "made" / "ddpm" / label / f"{number}.png")
+    capsys.readouterr()
+    run_in_process([make, f"{study} {TINY} --dry-run"], tmp_path)
+    said = capsys.readouterr()
+    assert "generator from elsewhere: ddpm (data/ddpm: 30 images; declared by the user" in " ".join(said.err.split())
+    commands = [line for line in said.out.splitlines() if line.startswith("xrayaug")]
+    run_in_process(commands, tmp_path)
+    capsys.readouterr()
+    run_in_process([f"{study} {TINY} --json"], tmp_path)
+    result = json.loads(capsys.readouterr().out)
+    verdicts = {each["arm"] for each in result["verdict"]["arms"]}
+    assert {"50 mixed, of cgan", "50 mixed, of ddpm", "50 mixed duplicate, of ddpm"} <= verdicts
+    assert "synthetic-ddpm to rsna" in result["distances"]
+    made = artifacts.open_artifact(tmp_path / "study" / "arm-50-ddpm")
+    assert made.open_input("synthetic").path == tmp_path / "data" / "ddpm"
+    assert "ddpm" in (tmp_path / "study" / "evaluation" / "report.html").read_text()
+    recorded = manifests.read(tmp_path / "study" / "manifest.json")["options"]
+    assert (recorded["gan_arch"], recorded["synthetic"]) == ("cgan", ["data/ddpm"])
 
 
 def test_the_readme_lists_every_command() -> None:

@@ -1,6 +1,5 @@
 """What is known of the images that the generator of a synthetic dataset was trained on."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -109,16 +108,10 @@ def test_a_run_depends_on_the_generator_of_its_training_images(real: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    "shares", [(1, 1), (0.5, 0.5), (3, 1), (0.2, 0.3, 0.5), (1, 1, 1), (0.7, 0.1, 0.1, 0.1), (90, 4, 3, 2, 1)]
-)
-def test_allotted_numbers_follow_the_shares_and_nest(shares: tuple[float, ...]) -> None:
-    orders = [generators.allot(shares, count) for count in range(120)]
-    for smaller, larger in pairwise(orders):
-        assert larger[: len(smaller)] == smaller
-    for count, order in enumerate(orders):
-        for place, share in enumerate(shares):
-            assert abs(order.count(place) - count * share / sum(shares)) < 1 - 1e-9
-
-
-def test_one_set_is_allotted_everything() -> None:
-    assert generators.allot([0.3], 3) == [0, 0, 0]
+    ("shares", "name"),
+    [((), "a+b"), ((2, 2), "a+b"), ((3.0, 1.0), "a:3+b:1"), ((0.75, 0.25), "a:3+b:1"), ((2, 3), "a:2+b:3"),
+     ((0.1, 0.3), "a:1+b:3")],
+)  # fmt: skip
+def test_the_name_of_several_generators(shares: tuple[float, ...], name: str) -> None:
+    assert generators.join_names(["a", "b"], shares) == name
+    assert generators.join_names(["a", "a"], ()) == "a"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import stand_in
 import typer.main
-from builders import STUDY, build, edit_manifest, row, write_dataset
+from builders import STUDY, build, edit_manifest, row, write_dataset, write_external
 
 from xrayaug import cli
 from xrayaug.data import arms
@@ -442,13 +442,78 @@ def test_labels_that_a_conditional_generator_will_draw_are_known(tmp_path: Path)
         {"gan_arch": "cgan", "labels": ("abnormal",), "samples": 40},
         {"labels": ("balance",), "samples": 1},  # the classes are equal already
         {"real_fractions": (0.5,), "controls": ("more-real",), "percents": (0.0, 100.0)},
-        {"real_fractions": (0.5,), "controls": ("more-real",), "percents": (0.0, 120.0)},  # of which label is not known
+        {"real_fractions": (0.5,), "controls": ("more-real",), "percents": (0.0, 120.0), "rsna": Path("nowhere"),
+         "rsna_source": "folder"},  # of which label is not known
     ],
-)
+)  # fmt: skip
 def test_doses_that_may_be_met_are_not_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     data = hands(tmp_path / "data", normal=20, abnormal=20)
-    options = thesis(tmp_path / "study", **{"rsna": data, "mura": data, "percents": (0.0, 100.0), **changes})
-    assert experiment.plan(options)["commands"]
+    learnt_from = hands(tmp_path / "both" if "gan_arch" in changes else tmp_path / "normal", normal=20,
+                        abnormal=20 if "gan_arch" in changes else 0)  # fmt: skip
+    given: dict[str, Any] = {"rsna": learnt_from, "mura": data, "percents": (0.0, 100.0), **changes}
+    assert experiment.plan(thesis(tmp_path / "study", **given))["commands"]
+
+
+LABELS_NEEDED = {
+    "dcgan": "dcgan draws images without labels, as it learns normal and abnormal ones, and arm-50 needs labels",
+    "dcgan,cgan": "dcgan draws images without labels",
+    "cgan": "cgan needs images of both labels, and the training images of .* are all normal",
+}
+
+
+@pytest.mark.parametrize("archs", LABELS_NEEDED)
+def test_generators_that_do_not_fit_the_labels_of_their_set_are_refused_before_anything_runs(
+    tmp_path: Path, archs: str
+) -> None:
+    data = hands(tmp_path / "data", normal=20, abnormal=0 if archs == "cgan" else 20)
+    options = thesis(tmp_path / "study", rsna=data, mura=data, percents=(0.0, 50.0), gan_arch=tuple(archs.split(",")))
+    for do in (experiment.plan, experiment.run):
+        with pytest.raises(DataError, match=LABELS_NEEDED[archs]) as refused:
+            do(options)
+    assert ("--gan-label" in refused.value.hint) is (archs == "dcgan")
+    assert not (tmp_path / "study").exists()
+    if archs != "cgan":
+        assert experiment.plan(replace(options, labels=("normal",)))["commands"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels", "said"),
+    [
+        ({"percents": (0.0, 110.0)}, "n" * 12 + "a" * 8, "arm-110-ddpm needs 22 synthetic images, and .* holds 20"),
+        ({"labels": ("abnormal",), "percents": (0.0, 50.0)}, "n" * 12 + "a" * 8,
+         "arm-50-abnormal-ddpm needs 10 abnormal synthetic images, and .* holds 8"),
+        ({"labels": ("normal",)}, "n" * 19, "arm-100-normal-ddpm needs 20 synthetic images, and .* holds 19"),
+        ({"labels": ("abnormal",)}, "n" * 30, "arm-100-abnormal-ddpm needs 20 abnormal synthetic images"),
+        ({"controls": ("more-real",), "real_fractions": (0.5,), "percents": (0.0, 140.0)}, "n" * 2 + "a" * 12,
+         "more-real needs 12 abnormal real images.* leaves out 10"),
+        ({}, "-" * 20, "arm-100-ddpm needs labels, and images of .* bear none"),
+        ({}, "n" * 20, ""),
+        ({"labels": ("abnormal",)}, "a" * 20, ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("archs", [("none",), ("cgan",)])
+def test_what_images_from_elsewhere_lack_is_refused_before_anything_runs(
+    tmp_path: Path, *, changes: dict[str, Any], labels: str, said: str, archs: tuple[str, ...]
+) -> None:
+    data = hands(tmp_path / "data", normal=20, abnormal=20)
+    words = {"n": "normal", "a": "abnormal", "-": ""}
+    made = write_external(tmp_path / "made", labels=[words[letter] for letter in labels])
+    given = {"rsna": None if archs == ("none",) else data, "mura": data, "percents": (0.0, 100.0), **changes}
+    options = thesis(tmp_path / "study", gan_arch=archs, synthetic=(made,), **given)
+    if not said:
+        assert experiment.plan(options)["commands"]
+        return
+    for do in (experiment.plan, experiment.run):
+        with pytest.raises(DataError, match=said):
+            do(options)
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_generator_from_elsewhere_is_named_at_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, made = hands(tmp_path / "data", normal=4, abnormal=4), write_external(tmp_path / "made")
+    experiment.plan(thesis(mura=data, rsna=None, gan_arch=("none",), synthetic=(made,), percents=(0.0, 25.0)))
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"generator from elsewhere: ddpm ({made}: 1 images; what it was trained on is unknown)" in said
 
 
 def test_the_power_of_the_demo_is_that_of_the_phantoms_it_draws(tmp_path: Path) -> None:

@@ -7,25 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import STUDY, row, write_dataset, write_png
+from planned import graph, lines
 
 from xrayaug.errors import UsageError
 from xrayaug.options import Experiment, Phantom, Prepare
 from xrayaug.stages import phantom, prepare
 from xrayaug.stats.power import PowerAnalysis
-from xrayaug.studies import planned_images, planning
+from xrayaug.studies import planned_images, planning, study_settings
 
 
 def estimate_power(options: Experiment) -> PowerAnalysis | None:
     """Return the power analysis of a study on the images that its plan knows."""
-    study, settings = planning.plan(options), planning.resolve_settings(options)
+    study, settings = planning.plan(options), study_settings.resolve_settings(options)
     return planned_images.estimate_power(study, settings, planned_images.list_images(study, settings))
-
-
-def graph(**changes: object) -> dict[str, set[str]]:
-    """Return the inputs of every part, by name."""
-    study = planning.plan(Experiment(**{**STUDY, "out": Path("s"), **changes}))
-    names = [command.out.name for command in study.commands]
-    return {name: {names[need] for need in needs} for name, needs in zip(names, study.needs(), strict=True)}
 
 
 def test_the_dependencies_of_the_demo() -> None:
@@ -102,7 +96,7 @@ def test_the_power_counts_the_test_images_that_a_raw_set_without_splits_would_ge
 def test_the_images_of_phantoms_that_are_still_to_be_drawn_are_known(tmp_path: Path) -> None:
     """Their split, labels, patients and studies are those of the dataset that is made of them."""
     options = Experiment(preset="demo", workers=1, out=tmp_path / "s")
-    study, settings = planning.plan(options), planning.resolve_settings(options)
+    study, settings = planning.plan(options), study_settings.resolve_settings(options)
     small = [
         replace(each, count=40, height=40) if isinstance(each, Phantom) else each for each in study.commands
     ]  # fmt: skip
@@ -122,12 +116,6 @@ def test_the_images_of_phantoms_that_are_still_to_be_drawn_are_known(tmp_path: P
     assert facts[0] == facts[1] == facts[2]
 
 
-def lines(**changes: object) -> dict[str, str]:
-    """Return the command lines of a study by the names of what they make."""
-    study = planning.plan(Experiment(**{**STUDY, "out": Path("s"), **changes}))
-    return {command.out.name: command.command_line() for command in study.commands}
-
-
 def test_several_generators_are_trained_and_compared_in_one_study() -> None:
     given: dict[str, Any] = {"gan_arch": ("cgan", "acgan"), "percents": (0.0, 50.0), "seeds": 1, "screen": True}
     found = graph(**given, controls=("duplicate", "shuffle"))
@@ -143,25 +131,6 @@ def test_several_generators_are_trained_and_compared_in_one_study() -> None:
     assert found["evaluation"] == runs | measured
     first = {name: line for name, line in lines(**given | {"gan_arch": ("cgan",)}).items() if name != "evaluation"}
     assert first.items() <= lines(**given).items(), "a generator is added to a study that is complete"
-
-
-@pytest.mark.parametrize(
-    ("changes", "is_shared"),
-    [
-        ({}, True),
-        ({"screen": True}, False),  # which may leave out other labels of one generator than of the other
-        ({"screen": True, "labels": ("normal",)}, True),
-        ({"gan_arch": ("cgan", "dcgan")}, False),
-        ({"gan_arch": ("dcgan", "dcgan-plus"), "screen": True}, True),
-    ],
-)
-def test_a_control_of_real_images_is_that_of_all_generators_that_draw_the_same_labels(
-    changes: dict[str, Any], is_shared: bool
-) -> None:
-    found = lines(**{"gan_arch": ("cgan", "acgan"), "percents": (0.0, 50.0), "controls": ("duplicate",), **changes})
-    duplicates = {name: line for name, line in found.items() if name.startswith("arm") and "duplicate" in name}
-    assert len(duplicates) == (1 if is_shared else 2)
-    assert all(("--generator" in line) is not is_shared for line in duplicates.values())
 
 
 PRETRAINING: dict[str, Any] = {
@@ -220,18 +189,9 @@ def test_arms_are_counted_as_they_are_compared() -> None:
         assert study.count_comparisons() == comparisons
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"real_fractions": (1.0, 0.0)}, "--real-fractions is 0.*"),
-        ({"gan_arch": ("dcgan",)}, "--schedules pretrain needs a generator of both labels, and dcgan draws one"),
-        ({"gan_arch": ("cgan", "projected")}, "projected draws one"),
-        ({"labels": ("normal", "balance")}, "--schedules pretrain needs images of both labels"),
-        ({"percents": (50.0,)}, "goes on with the real images alone, which are the arm of 0 percent"),
-    ],
-)
-def test_schedules_that_cannot_be_are_refused(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        lines(**{**PRETRAINING, **changes})
-    conditional = lines(**PRETRAINING | {"gan_arch": ("cgan", "projected")}, conditional=True)
-    assert "--conditional" in conditional["gan-projected"]
+def test_events_for_tensorboard_are_asked_of_all_trainings() -> None:
+    given = PRETRAINING | {"gan_arch": ("cgan", "acgan"), "budget": "steps"}
+    trainings = ("gan", "classifier", "pretraining")
+    for name, line in lines(**given, tensorboard=True).items():
+        assert ("--tensorboard" in line) is name.startswith(trainings)
+    assert not any("--tensorboard" in line for line in lines(**given).values())

@@ -9,7 +9,7 @@ import pytest
 from builders import build, edit_manifest
 from stand_in import after, first, study
 
-from xrayaug.options import Evaluate
+from xrayaug.options import Evaluate, TrainGan
 from xrayaug.options.base import Command
 from xrayaug.storage import builder, lock
 from xrayaug.studies import logs, scheduler, status
@@ -180,3 +180,17 @@ def test_an_evaluation_is_done_once_the_reader_study_that_is_asked_for_is_in_it(
     assert not scheduler.is_complete(replace(judged, reader_study=6))
     assert not status.is_done(replace(judged, reader_reals="arm"))
     assert status.is_done(replace(judged, reader_study=None))
+
+
+def test_a_training_is_complete_once_the_events_that_are_asked_for_are_beside_it(tmp_path: Path) -> None:
+    make(first(tmp_path / "raw"))
+    trained = TrainGan(data=tmp_path / "raw", out=tmp_path / "gan")
+    make(trained)
+    asked = replace(trained, tensorboard=True)
+    assert scheduler.is_complete(trained)
+    assert status.is_done(trained)
+    assert not scheduler.is_complete(asked)
+    assert not status.is_done(asked)
+    (tmp_path / "gan.tensorboard").mkdir()
+    assert scheduler.is_complete(asked)
+    assert status.is_done(asked)

@@ -6,7 +6,8 @@ a difference between two of them means something only for some pairs:
 - an arm and its baseline (`is_baseline`) start from the same weights and have the same share of the real images, and
   therefore the same ones. The baseline adds nothing, and trains on them at once.
 - an arm and its controls (`is_control`) are equal in all but the control, and in the generator where the control adds
-  real images.
+  real images. Such a control has the class counts of its arm: it has no generator if they are those of the arms of all
+  generators, else that of its own arm (`assign_controls`).
 
 Nothing else may differ in the training of any arms: the options of training are equal but for `FREE_OPTIONS`, and so
 are the real images of all arms that have the same share of them. The checks `recipe`, `real images`, `budget` and
@@ -115,6 +116,41 @@ def is_control(one: ArmSettings, of: ArmSettings) -> bool:
         and one.label in (of.label, None)
         and (one.generator == of.generator or (one.generator is None and one.control not in WITH_GENERATOR))
     )
+
+
+@dataclass(frozen=True)
+class TrainedArm:
+    """An arm, and the data that it is trained on."""
+
+    settings: ArmSettings
+    counts: Mapping[str, int]  # training images by label, as the loss counts them; of the first of two phases
+    drawn_by: str | None  # generator of the synthetic images that it adds, or whose labels it has as a control
+
+
+def assign_controls(arms: Sequence[TrainedArm]) -> list[ArmSettings]:
+    """Return the settings of arms that are evaluated together, with the generators of controls of real images.
+
+    A control has as many images of each label as its arm. One that was made for the images of a generator has none if
+    the arms of all generators have these numbers, as it is then a control of all of them. Otherwise it has its own.
+    """
+    return [replace(each.settings, generator=_find_generator_of(each, arms)) for each in arms]
+
+
+def _find_generator_of(one: TrainedArm, arms: Sequence[TrainedArm]) -> str | None:
+    settings = one.settings
+    is_unassigned = settings.control is not None and settings.control not in WITH_GENERATOR and not settings.generator
+    if not is_unassigned or one.drawn_by is None:
+        return settings.generator
+    same = ("real_fraction", "percent", "label", "schedule", "weights")
+    others = [
+        each
+        for each in arms
+        if (each.settings.generator or each.drawn_by) not in (None, one.drawn_by)
+        and all(getattr(each.settings, name) == getattr(settings, name) for name in same)
+    ]
+    has_rival = any(each.settings.control == settings.control for each in others)
+    is_of_all = all(dict(each.counts) == dict(one.counts) for each in others if each.settings.control is None)
+    return settings.generator if is_of_all and not has_rival else one.drawn_by
 
 
 def leave_out_common(arms: Sequence[ArmSettings]) -> list[ArmSettings]:

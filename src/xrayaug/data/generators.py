@@ -58,6 +58,23 @@ def read_generator(synthetic: Artifact) -> Generator:
     return Generator(synthetic.get(str, "result", "arch"), RECORDED)
 
 
+def join_names(names: Sequence[str], shares: Sequence[float]) -> str:
+    """Return one name for the generators of several synthetic datasets, such as `stylegan3+ddpm`.
+
+    Shares that differ are a part of it, in their smallest integers: `stylegan3:3+ddpm:1`.
+
+    Args:
+        names: of the generators, one for each dataset.
+        shares: of the datasets, positive, in any unit; none if they are equal.
+    """
+    if len(set(shares)) > 1:
+        exact = [Fraction(str(share)) for share in shares]
+        scale = math.lcm(*(share.denominator for share in exact))
+        parts = [int(share * scale) for share in exact]
+        names = [f"{name}:{part // math.gcd(*parts)}" for name, part in zip(names, parts, strict=True)]
+    return "+".join(dict.fromkeys(names))
+
+
 def list_synthetic_inputs(arm: Artifact) -> list[str]:
     """Return the names of the synthetic datasets among the inputs of an arm, in order; none for an arm without."""
     inputs = arm.manifest["inputs"]
@@ -118,33 +135,6 @@ def open_training_images(synthetic: Artifact, *, only_known: bool = False) -> li
         return []
     data = Dataset(synthetic.open_input("learnt_from", "dataset"))
     return [TrainingImages(data, data.select(split="train"))]
-
-
-def allot(shares: Sequence[float], count: int) -> list[int]:
-    """Return which of several sets each of `count` images is taken from, by the shares of the sets.
-
-    A smaller number of images gives a prefix, so that doses nest, and no set ever has an image more or less than its
-    share. This is the quota method (Balinski and Young 1975, The American Mathematical Monthly 82:701): each image is
-    taken from the set with the largest share / (n + 1), where n is the number of its images so far, among those that
-    have less than their share; of equal ones from the first.
-
-    Args:
-        shares: of the sets, positive, in any unit.
-        count: number of images.
-    """
-    if len(shares) == 1:
-        return [0] * count
-    exact = [Fraction(str(share)) for share in shares]
-    unit = math.lcm(*(share.denominator for share in exact))
-    weights = [int(share * unit) for share in exact]  # integers, since fractions take ten times as long
-    total, taken = sum(weights), [0] * len(shares)
-    order = []
-    for number in range(1, count + 1):
-        below = [place for place, weight in enumerate(weights) if taken[place] * total < number * weight]
-        place = max(below, key=lambda each: weights[each] / (taken[each] + 1))
-        taken[place] += 1
-        order.append(place)
-    return order
 
 
 def _open_images_of_runs(gan: Artifact) -> list[TrainingImages]:

@@ -13,6 +13,7 @@ from xrayaug.options.base import (
     format_value,
     option,
     parse_numbers,
+    parse_paths,
     parse_words,
     redeclare,
 )
@@ -28,6 +29,7 @@ from xrayaug.options.mixins import (
     PrecisionOptions,
     SlurmOptions,
     SplitOptions,
+    TensorBoardOptions,
     WorkersOptions,
 )
 from xrayaug.options.prepare import Prepare
@@ -35,6 +37,7 @@ from xrayaug.options.sample import Sample
 from xrayaug.options.train_classifier import TrainClassifier
 from xrayaug.options.train_gan import TrainGan
 
+WITHOUT_GAN = "none"  # the value of --gan-arch that trains no GAN
 StudyFeatures = Literal["inception", "imagenet", "random", "none"]
 
 
@@ -136,6 +139,7 @@ class Experiment(
     FeatureCacheOptions,
     DeviceOptions,
     SlurmOptions,
+    TensorBoardOptions,
     Command,
 ):
     """Run a whole study: all other commands in order, except those that are complete."""
@@ -152,13 +156,23 @@ class Experiment(
         None,
         help="Images to train the GAN on: raw RSNA images, another raw set (see --rsna-source), or a dataset.",
         role=Role.INPUT,
-        default_text="phantoms with --preset demo, else required",
+        default_text="phantoms with --preset demo, none without a GAN, else required",
     )
     mura: Path | None = option(
         None,
         help="Images to train the classifiers on: raw MURA, another raw set (see --mura-source), or a dataset.",
         role=Role.INPUT,
         default_text="phantoms with --preset demo, else required",
+    )
+    synthetic: tuple[Path, ...] | None = option(
+        None,
+        help="Datasets of prepare --synthetic (or sample) with images of other generators, separated by commas. Each "
+        "has arms of its own, like each GAN of --gan-arch.",
+        role=Role.INPUT,
+        panel=Panel.DATA,
+        metavar="PATH,...",
+        parse=parse_paths,
+        default_text="none",
     )
     rsna_source: str | None = _preset_option(
         "rsna_source", "Layout of the set of --rsna; see prepare --source.", Panel.DATA, choices=SOURCES
@@ -217,9 +231,10 @@ class Experiment(
     )
     gan_arch: tuple[str, ...] | None = _preset_option(
         "gan_arch",
-        "Architecture of the GAN; or several, separated by commas, to compare them: each has arms of its own.",
+        "Architecture of the GAN; or several, separated by commas, to compare them: each has arms of its own. none "
+        "trains no GAN, to judge the images of --synthetic alone.",
         Panel.MODEL,
-        choices=ARCHITECTURES,
+        choices=(*ARCHITECTURES, WITHOUT_GAN),
         metavar="NAME,...",
         parse=parse_words,
     )
@@ -276,6 +291,12 @@ class Experiment(
     )
     classifier_batch_size: int | None = _preset_option(
         "classifier_batch_size", "Batch size of the classifiers.", Panel.TRAINING, minimum=2
+    )
+    tensorboard: bool = redeclare(
+        TensorBoardOptions,
+        "tensorboard",
+        help="Also write the logs and previews of both trainings as events for TensorBoard, into a directory "
+        "RUN.tensorboard beside each run. This needs the extra tensorboard.",
     )
     side_by_side: bool = option(
         False,

@@ -19,16 +19,21 @@ from xrayaug.evaluation import tables as score_tables
 from xrayaug.evaluation.results import ArmResult, OtherTestSets, Verdict
 from xrayaug.options import Experiment, Sample, TrainGan
 from xrayaug.options.base import format_value
+from xrayaug.options.experiment import WITHOUT_GAN
 from xrayaug.runtime import console
 from xrayaug.runtime.console import Section, Table
 from xrayaug.storage import artifacts, builder, files, lock, manifests
 from xrayaug.storage.artifacts import Result
-from xrayaug.studies import dose_checks, logs, planned_images, planning, scheduler, slurm, status
+from xrayaug.studies import dose_checks, logs, planned_images, planning, scheduler, slurm, status, study_settings
 from xrayaug.studies.planned_images import PlannedImage
-from xrayaug.studies.planning import Settings, Study
+from xrayaug.studies.planning import Study
 from xrayaug.studies.scheduler import Outcome, Resources
+from xrayaug.studies.study_generators import ExternalGenerator
+from xrayaug.studies.study_settings import Settings
+from xrayaug.training import tensorboard
 
 COMMANDS_FILE = "commands.sh"
+ENDINGS = ("", ".partial", ".lock", ".replaced", files.EVENTS_ENDING)  # of what lies beside a part of a study
 NO_POWER_NOTE = (
     "power: unknown, because there are no test images to count yet or no arm to compare; give --mura, raw or prepared, "
     "and at least one dose above 0"
@@ -37,10 +42,12 @@ NO_POWER_NOTE = (
 
 def run(options: Experiment) -> Result:
     """Run every command that is not complete, report the status of the study, or write it as jobs of a cluster."""
+    tensorboard.check_installed(options)
     study, resources = planning.plan(options), _find_resources(options)
     if options.status:
         return _status(study, resources)
-    _list_images(study, planning.resolve_settings(options))
+    _list_images(study, study_settings.resolve_settings(options))
+    _describe_generators(study)
     if options.slurm:
         return _write_scripts(options, options.slurm, study)
     return _run(options, study, resources)
@@ -69,12 +76,22 @@ def _list_images(study: Study, settings: Settings) -> list[PlannedImage]:
     """Return the images of the classifiers' dataset, as far as they can be known.
 
     Raises:
-        DataError: they are too few for the doses of the arms.
+        DataError: they are too few for the doses of the arms, or synthetic images would lack labels.
     """
     images = planned_images.list_images(study, settings)
     if images:
         dose_checks.check_doses(study, [image.row for image in images])
+    is_same = settings.gan_data == settings.classifier_data
+    learnt_from = images if is_same else planned_images.list_gan_images(study, settings)
+    dose_checks.check_labels(study, [image.row for image in learnt_from])
     return images
+
+
+def _describe_generators(study: Study) -> None:
+    """Print the generators from elsewhere, with what is known of their training images."""
+    for each in study.generators:
+        if isinstance(each, ExternalGenerator):
+            console.info(f"generator from elsewhere: {each.describe()}")
 
 
 def _find_resources(options: Experiment) -> Resources:
@@ -146,9 +163,11 @@ def _write_scripts(options: Experiment, directory: Path, study: Study) -> Result
 
 def plan(options: Experiment) -> Result:
     """Return the command lines and the power analysis, which is printed to stderr, as the lines are to be pasted."""
+    tensorboard.check_installed(options)
     study, _ = planning.plan(options), _find_resources(options)
-    settings = planning.resolve_settings(options)
+    settings = study_settings.resolve_settings(options)
     images = _list_images(study, settings)
+    _describe_generators(study)
     analysis = planned_images.estimate_power(study, settings, images)
     console.info(analysis.describe() if analysis else NO_POWER_NOTE)
     commands = [command.command_line() for command in study.commands]
@@ -227,7 +246,7 @@ def _check_output_directory(options: Experiment, study: Study) -> None:
     if not options.out.is_dir():
         raise OutputError(f"--out {options.out} is a file", "choose a directory")
     parts = {part.name for part in _output_paths(study)}
-    known = {f"{part}{ending}" for part in parts for ending in ("", ".partial", ".lock", ".replaced")} | {
+    known = {f"{part}{ending}" for part in parts for ending in ENDINGS} | {
         COMMANDS_FILE,
         manifests.MANIFEST,
         logs.DIRECTORY,
@@ -267,7 +286,7 @@ def _result(study: Study) -> Result:
         evaluated / files.REPORT_FILE,
         *evaluated.glob(files.READER_PAGE_FILE),
         *(path / files.CONTACT_SHEET_FILE for path in synthetic),
-        gans[0] / files.REAL_IMAGES_FILE,
+        *(gan / files.REAL_IMAGES_FILE for gan in gans[:1]),
         *(preview for gan in gans for preview in sorted((gan / files.PREVIEWS_DIRECTORY).glob("*.png"))[-1:]),
         *sorted(out.glob(f"copies*/{files.NEAREST_PAIRS_FILE}")),
         evaluated / files.TABLE5_FILE,
@@ -286,8 +305,10 @@ def _result(study: Study) -> Result:
 def _write_manifest(options: Experiment, study: Study, result: Result, environment: dict[str, Any]) -> None:
     """Write the manifest again, as a study may get more seeds or doses later; each part has its own manifest."""
     parts = _output_paths(study)
-    settings = planning.resolve_settings(options)
-    values = asdict(settings) | {"gan_arch": format_value(settings.gan_arch)}
+    values = asdict(study_settings.resolve_settings(options))
+    values["gan_arch"] = format_value(values["gan_arch"]) or WITHOUT_GAN
+    if not values["synthetic"]:
+        del values["synthetic"]
     manifest = {
         "format": manifests.FORMAT,
         "kind": "experiment",

@@ -1,4 +1,4 @@
-"""Check, before a study runs, that there will be enough images for the doses of its arms and controls.
+"""Check, before a study runs, that there will be enough images, with labels, for the doses of its arms and controls.
 
 The images of the classifiers' set are those of the prepared dataset, of the list of the raw one, or of the phantoms to
 be drawn. The labels of synthetic images that do not exist yet are those that their generator will draw.
@@ -7,12 +7,13 @@ be drawn. The labels of synthetic images that do not exist yet are those that th
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from xrayaug.data import arms, controls
-from xrayaug.data.arms import MORE_REAL
+from xrayaug.data import arms, controls, generators, synthetic_sets
+from xrayaug.data.arms import BALANCE, MORE_REAL
 from xrayaug.data.dataset import LABELS, Row
 from xrayaug.errors import DataError
-from xrayaug.options import Augment, Sample, TrainGan
-from xrayaug.studies.planning import Study, draws_both
+from xrayaug.options import Augment
+from xrayaug.studies.planning import Study
+from xrayaug.studies.study_generators import ExternalGenerator, Generator, TrainedGenerator
 
 
 def check_doses(study: Study, rows: Sequence[Row]) -> None:
@@ -25,50 +26,124 @@ def check_doses(study: Study, rows: Sequence[Row]) -> None:
         rows: all images of the dataset that the classifiers are to be trained and tested on.
 
     Raises:
-        DataError: an arm asks for more synthetic images than are drawn, or a control for more real images than are
+        DataError: an arm asks for more synthetic images than there will be, or a control for more real images than are
             left out.
     """
-    samples = {command.out: command for command in study.commands if isinstance(command, Sample)}
-    gans = {command.out: command for command in study.commands if isinstance(command, TrainGan)}
-    for arm in study.commands:
-        if isinstance(arm, Augment) and arm.percent and arm.synthetic:
-            (synthetic,) = arm.synthetic
-            sample = samples[synthetic]
-            _check_arm(arm, rows, sample, gans[sample.run])
+    for arm, generator in _list_doses(study):
+        _check_arm(arm, rows, generator)
 
 
-def _check_arm(arm: Augment, rows: Sequence[Row], sample: Sample, gan: TrainGan) -> None:
+def check_labels(study: Study, rows: Sequence[Row]) -> None:
+    """Check that the images of every generator will have the labels that arms need.
+
+    Args:
+        study: the commands.
+        rows: all images of the dataset that the GANs are to be trained on; none if they are not known yet.
+
+    Raises:
+        DataError: a conditional GAN would be trained on images of one label, or images without a label would be added.
+    """
+    labels_of = {each.synthetic: _find_labels_of_training(each, rows) for each in study.generators}
+    for each in study.generators:
+        labels = labels_of[each.synthetic]
+        if isinstance(each, TrainedGenerator) and len(labels) == 1 and each.draws_both:
+            only = "" if each.gan.only_label is None else " with --gan-label"
+            raise DataError(
+                f"{each.name} needs images of both labels, and the training images of {each.gan.data}{only} are all "
+                f"{labels[0]}",
+                "an architecture that takes no labels, such as --gan-arch dcgan; or images of both labels",
+            )
+    for arm, generator in _list_doses(study):
+        if arm.label is not None:
+            continue
+        if isinstance(generator, ExternalGenerator):
+            if "" in generator.labels:
+                raise DataError(
+                    f"{arm.out.name} needs labels, and images of {generator.synthetic} bear none",
+                    "--labels normal or abnormal says what they are",
+                )
+        elif len(labels_of[generator.synthetic]) > 1 and not generator.draws_both:
+            has_conditional = any(isinstance(each, TrainedGenerator) and each.draws_both for each in study.generators)
+            other_label = "" if has_conditional else "--gan-label normal to train it on these alone; "
+            raise DataError(
+                f"{generator.name} draws images without labels, as it learns normal and abnormal ones, and "
+                f"{arm.out.name} needs labels",
+                f"a --gan-arch that draws labels in its place, such as cgan; {other_label}or --labels normal",
+            )
+
+
+def _list_doses(study: Study) -> list[tuple[Augment, Generator]]:
+    """Return the arms and controls that draw synthetic images, or count them, with their generators."""
+    generator_of = {each.synthetic: each for each in study.generators}
+    return [
+        (arm, generator_of[path])
+        for arm in study.commands
+        if isinstance(arm, Augment) and arm.percent
+        for path in arm.synthetic or ()
+    ]
+
+
+def _find_labels_of_training(generator: Generator, rows: Sequence[Row]) -> list[str]:
+    """Return the labels of the images that a GAN will be trained on; empty if they are not known."""
+    if isinstance(generator, ExternalGenerator):
+        return []
+    chosen = [row.label for row in rows if row.split == "train" and generator.gan.only_label in (None, row.label)]
+    return list(dict.fromkeys(chosen))
+
+
+def _check_arm(arm: Augment, rows: Sequence[Row], generator: Generator) -> None:
     kept = arms.keep_real(rows, arm.baseline_fraction, arm.seed)
     label, wanted = arms.find_dose(arm.percent, arm.label, [row for row in kept if row.split == "train"])
-    offered = _count_offered(label, wanted, sample, gan)
-    if wanted > offered:
-        of_label, factor = (f" {label}", len(LABELS)) if offered < sample.count else ("", 1)
-        raise DataError(
-            f"{arm.out.name} needs {wanted}{of_label} synthetic images, and --samples {sample.count} draws {offered}",
-            f"--samples {wanted * factor} or more, or smaller --percents",
-        )
+    candidates = _list_candidates(arm, label, generator)
+    if wanted > len(candidates):
+        raise _make_dose_error(arm, label, wanted, len(candidates), generator)
     if arm.control == MORE_REAL:
         left_out = arms.list_left_out(rows, kept)
         if wanted > len(left_out):
             raise controls.too_few_left_out(wanted, "", len(left_out))
         counts = Counter(row.label for row in left_out)
         if wanted > min(counts[name] for name in LABELS):  # or else the labels do not matter
-            controls.draw_more_real(left_out, _find_labels(arm, label, wanted, sample, gan), arm.seed)
+            controls.draw_more_real(left_out, _count_labels(arm, label, wanted, candidates), arm.seed)
 
 
-def _count_offered(label: str | None, wanted: int, sample: Sample, gan: TrainGan) -> int:
-    """Return the number of images to draw from: all, or those of the label if the generator draws both in turn."""
-    of_label = sum(LABELS[place % len(LABELS)] == label for place in range(sample.count))
-    return of_label if label is not None and wanted > of_label and draws_both(gan) else sample.count
+def _list_candidates(arm: Augment, label: str | None, generator: Generator) -> Sequence[str]:
+    """Return the labels of the images that an arm draws from, in order; empty words where they are not known yet."""
+    labels = generator.labels
+    if labels is None:
+        assert isinstance(generator, TrainedGenerator)
+        return [""] * generator.samples
+    must_match = arm.label == BALANCE or _keeps_labels(generator)
+    if label is not None and synthetic_sets.is_selected_by_label(labels, must_match=must_match):
+        return [each for each in labels if each == label]
+    return labels
 
 
-def _find_labels(arm: Augment, label: str | None, wanted: int, sample: Sample, gan: TrainGan) -> Mapping[str, int]:
+def _keeps_labels(generator: Generator) -> bool:
+    """Return whether images of a generator cannot be given another label than they bear."""
+    return isinstance(generator, ExternalGenerator) and generators.is_external(generator.artifact)
+
+
+def _make_dose_error(arm: Augment, label: str | None, wanted: int, offered: int, generator: Generator) -> DataError:
+    """Return the error that an arm needs more images than a generator offers."""
+    if isinstance(generator, ExternalGenerator):
+        of_label = f" {label}" if offered < len(generator.labels) else ""
+        return DataError(
+            f"{arm.out.name} needs {wanted}{of_label} synthetic images, and {generator.synthetic} holds {offered}",
+            "a dataset with more images, or smaller --percents",
+        )
+    of_label, factor = (f" {label}", len(LABELS)) if offered < generator.samples else ("", 1)
+    return DataError(
+        f"{arm.out.name} needs {wanted}{of_label} synthetic images, and --samples {generator.samples} draws {offered}",
+        f"--samples {wanted * factor} or more, or smaller --percents",
+    )
+
+
+def _count_labels(arm: Augment, label: str | None, wanted: int, candidates: Sequence[str]) -> Mapping[str, int]:
     """Return how many images of each label the arm will draw; empty if only the drawing or a screening decides."""
     if label is not None:
         return {label: wanted}
-    if not draws_both(gan):
-        return {} if gan.only_label is None else {gan.only_label: wanted}
-    if arm.copies is not None and wanted < sample.count:
+    if len(set(candidates)) > 1 and arm.copies is not None and wanted < len(candidates):
         return {}
-    order = arms.draw_order(sample.count, arm.seed)
-    return Counter(LABELS[place % len(LABELS)] for place in order[:wanted])
+    order = arms.draw_order(len(candidates), arm.seed)
+    counts = Counter(candidates[place] for place in order[:wanted])
+    return {} if "" in counts else counts

@@ -1,7 +1,8 @@
-"""The images of the classifiers' dataset of a study, before it is prepared, and the power that they give the study."""
+"""The images of the datasets of a study, before they are prepared, and the power that they give the study."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from xrayaug.data import raw_rows, source_selection
 from xrayaug.data.dataset import Row, open_dataset
@@ -12,12 +13,13 @@ from xrayaug.options import Phantom, Prepare
 from xrayaug.stats import power
 from xrayaug.stats.power import PowerAnalysis
 from xrayaug.storage import artifacts
-from xrayaug.studies.planning import Settings, Study
+from xrayaug.studies.planning import Study
+from xrayaug.studies.study_settings import Settings
 
 
 @dataclass(frozen=True)
 class PlannedImage:
-    """An image of the dataset of the classifiers, which may not be prepared yet."""
+    """An image of a dataset, which may not be prepared yet."""
 
     row: Row
     is_patient_known: bool
@@ -29,7 +31,16 @@ def list_images(study: Study, settings: Settings) -> list[PlannedImage]:
     They are those of the prepared set, of the list of the raw one (whose splits may change if images prove to be
     duplicates), or of phantoms that are still to be drawn.
     """
-    data, raw = settings.classifier_data, settings.mura
+    return _list_images(study, settings.classifier_data, settings.mura)
+
+
+def list_gan_images(study: Study, settings: Settings) -> list[PlannedImage]:
+    """Return the images of the GANs' dataset in the same way; empty without a GAN."""
+    return _list_images(study, settings.gan_data, settings.rsna) if settings.gan_arch else []
+
+
+def _list_images(study: Study, data: Path, raw: Path) -> list[PlannedImage]:
+    """Return the images of the dataset `data` that is prepared from a raw set."""
     prepare = next((each for each in study.commands if isinstance(each, Prepare) and each.out == data), None)
     phantom = next((each for each in study.commands if isinstance(each, Phantom) and each.out == raw), None)
     try:

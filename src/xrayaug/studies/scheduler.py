@@ -250,9 +250,10 @@ class Scheduler:
 def is_complete(command: Command) -> bool:
     """Return whether all results of a command are there, made with the same options and inputs.
 
-    A command that reads raw files is never complete here: only the command itself can compare them.
+    A command that reads raw files is never complete here: only the command itself can compare them. One whose events
+    for TensorBoard are asked for and missing is not complete either.
     """
-    if command.reads_raw:
+    if command.reads_raw or status.lacks_events(command):
         return False
     try:
         return all((made := builder.find_completed(part)) is not None and part.is_met_by(made.result)

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from xrayaug.errors import XrayaugError
 from xrayaug.options.base import Command
 from xrayaug.runtime import console, stopping
-from xrayaug.storage import artifacts, builder, lock, manifests
+from xrayaug.storage import artifacts, builder, files, lock, manifests
 from xrayaug.storage.manifests import MANIFEST, Manifest
 from xrayaug.studies import logs
 from xrayaug.studies.planning import Study
@@ -45,10 +45,19 @@ def find_statuses(study: Study) -> list[CommandStatus]:
 
 
 def is_done(command: Command) -> bool:
-    """Return whether all results of a command are there, with these settings and inputs according to the manifests."""
-    return all(
+    """Return whether all results of a command are there, with these settings and inputs according to the manifests.
+
+    Of a training whose events for TensorBoard are asked for, these must be there too.
+    """
+    return not lacks_events(command) and all(
         (made := _read_manifest(part)) is not None and not _find_differences(made, part) for part in command.parts()
     )
+
+
+def lacks_events(command: Command) -> bool:
+    """Return whether events for TensorBoard are asked for, and missing beside a result of the command."""
+    directories = [files.sibling(part.out, files.EVENTS_ENDING) for part in command.parts()]
+    return bool(getattr(command, "tensorboard", False)) and not all(each.is_dir() for each in directories)
 
 
 def estimate_remaining_seconds(study: Study, statuses: list[CommandStatus], at_a_time: int) -> float:

@@ -19,11 +19,11 @@ from PIL import Image
 
 from xrayaug.errors import UsageError
 from xrayaug.options import TrainClassifier, TrainGan
+from xrayaug.options.mixins import TensorBoardOptions
 from xrayaug.runtime.distributed import ranks
 from xrayaug.storage import files
-from xrayaug.storage.files import LOG_FILE, PREVIEWS_DIRECTORY, Log
+from xrayaug.storage.files import EVENTS_ENDING, LOG_FILE, PREVIEWS_DIRECTORY, Log
 
-SUFFIX = ".tensorboard"  # of the directory of the events
 EVENT_FILES = "events.out.tfevents.*"  # as TensorBoard names them
 EPOCH, SECONDS = "epoch", "seconds"  # keys of the log's lines
 
@@ -58,7 +58,7 @@ class EventLog(Log):
         self._writer.flush()
 
 
-def check_installed(options: TrainingOptions) -> None:
+def check_installed(options: TensorBoardOptions) -> None:
     """Check that the events that are asked for can be written, before any work.
 
     Raises:
@@ -107,7 +107,7 @@ def complete_events(options: TrainingOptions) -> None:
 
 def events_directory(options: TrainingOptions) -> Path:
     """Return the directory of the events of a run."""
-    return files.sibling(options.out, SUFFIX)
+    return files.sibling(options.out, EVENTS_ENDING)
 
 
 def _open_writer(directory: Path) -> Any:

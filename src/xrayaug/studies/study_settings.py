@@ -1,0 +1,104 @@
+"""The settings of a study: the preset with the values that the user gave in its place, and the sets that it reads."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from xrayaug.errors import UsageError
+from xrayaug.options import PRESETS, Experiment
+from xrayaug.options.base import flag_name
+from xrayaug.options.experiment import WITHOUT_GAN, Preset
+from xrayaug.storage import artifacts, manifests
+from xrayaug.storage.artifacts import Artifact
+
+RSNA, MURA = "rsna", "mura"  # directories of the prepared sets, whatever their layout
+GAN_OPTIONS = ("rsna", "rsna_source", "conditional", "gan_label", "gan_size", "gan_epochs", "gan_batch_size", "samples")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Preset):
+    """The settings of a study; without a GAN, its data are those of the classifiers."""
+
+    rsna: Path  # as it is given: raw, or prepared
+    mura: Path
+    gan_data: Path  # prepared, here or before
+    classifier_data: Path
+    labels: tuple[str | None, ...]  # None: as they were drawn, without saying so
+    synthetic: tuple[Path, ...]  # datasets of generators from elsewhere
+
+
+def resolve_settings(options: Experiment) -> Settings:
+    """Return the values of the preset, replaced by those that the user gave.
+
+    Raises:
+        UsageError: a raw set is missing, or given to the demo; or there is no generator.
+    """
+    preset = vars(PRESETS[options.preset])
+    given = {name: getattr(options, name) for name in preset}
+    if isinstance(options.gan_arch, str):
+        given["gan_arch"] = (options.gan_arch,)
+    values = preset | {name: value for name, value in given.items() if value is not None}
+    if WITHOUT_GAN in values["gan_arch"]:
+        _check_without_gan(options, values["gan_arch"])
+        values["gan_arch"] = ()
+    rsna, mura = _find_raw_sets(options, has_gan=bool(values["gan_arch"]))
+    classifier_data = mura if is_prepared(mura) else options.out / MURA
+    gan_data = rsna if is_prepared(rsna) else options.out / RSNA
+    return Settings(
+        rsna=rsna,
+        mura=mura,
+        gan_data=gan_data if values["gan_arch"] else classifier_data,
+        classifier_data=classifier_data,
+        **values,
+        labels=options.labels or (None,),
+        synthetic=options.synthetic or (),
+    )
+
+
+def image_size(given: Path, data: Path, size: int) -> int:
+    """Return the size of the images of a dataset: that of a given prepared one, or the one to prepare it at."""
+    if given != data:
+        return size
+    return Artifact(data, manifests.read(data / manifests.MANIFEST)).get(int, "result", "size", minimum=1)
+
+
+def is_prepared(path: Path) -> bool:
+    """Return whether a set that is given to a study is a prepared dataset."""
+    return artifacts.is_artifact(path) and manifests.read(path / manifests.MANIFEST)["kind"] == "dataset"
+
+
+def _check_without_gan(options: Experiment, archs: tuple[str, ...]) -> None:
+    """Check that a study without a GAN has other generators, and no options of a GAN.
+
+    Raises:
+        UsageError: it has not.
+    """
+    if archs != (WITHOUT_GAN,):
+        raise UsageError(f"--gan-arch is {','.join(archs)}", f"{WITHOUT_GAN} trains no GAN, so give it alone")
+    if not options.synthetic:
+        raise UsageError(
+            f"--gan-arch {WITHOUT_GAN} leaves the study without a generator",
+            "--synthetic names datasets of other generators",
+        )
+    for name in GAN_OPTIONS:
+        if getattr(options, name) is not None:
+            raise UsageError(f"{flag_name(name)} does nothing with --gan-arch {WITHOUT_GAN}", "leave it out")
+
+
+def _find_raw_sets(options: Experiment, *, has_gan: bool) -> tuple[Path, Path]:
+    """Return the sets for the GAN and for the classifiers, raw or prepared; the second one twice without a GAN.
+
+    Raises:
+        UsageError: one is missing, or given to the demo.
+    """
+    if options.preset == "demo":
+        if options.rsna or options.mura:
+            raise UsageError("--preset demo draws its own phantoms", "leave out --rsna and --mura, or --preset thesis")
+        sources = (options.rsna_source or PRESETS["demo"].rsna_source, options.mura_source)
+        rsna, mura = (options.out / f"raw-{source}" for source in sources)
+        return (rsna, mura) if has_gan else (mura, mura)
+    given = {"rsna": options.rsna if has_gan else options.mura, "mura": options.mura}
+    if given["rsna"] is None or given["mura"] is None:
+        missing = [f"--{name}" for name, path in given.items() if path is None and (has_gan or name == "mura")]
+        hint = "give the raw sets, or --preset demo to try it on phantoms"
+        raise UsageError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing", hint)
+    return given["rsna"], given["mura"]
