@@ -1,13 +1,14 @@
-"""How much time and memory does `evaluate --predictions` take for so many rows? Reading, and judging at some resamples.
+"""How much time and memory does `evaluate --predictions` take for so many rows? Reading, or the whole command.
 
     python benchmarks/predictions.py [--rows 1000000,10000000] [--runs 50] [--resamples 0]
 
 A file of N rows has `--runs` runs of 5 arms on N / runs cases. Each step runs in a process of its own, whose peak
 memory is the largest resident set; that of Python with the package imported is subtracted. With `--resamples 0` the
-predictions are only read, checked and paired.
+predictions are only read, checked and paired; with more the whole command runs, and writes its report and files.
 """
 
 import argparse
+import importlib
 import resource
 import subprocess
 import sys
@@ -40,13 +41,15 @@ def write(path: Path, rows: int, runs: int) -> None:
 
 def measure(path: Path | None, resamples: int) -> None:
     """Print the seconds and the peak memory of one step, in this process."""
+    evaluate = importlib.import_module("xrayaug.stages.evaluate") if resamples else None  # which imports torch
     started, used = time.perf_counter(), time.process_time()
     if path is not None:
-        given = {"resamples": resamples} if resamples else {}
-        options = Evaluate(out=Path("unused"), predictions=(path,), baseline="0", **given)  # type: ignore[arg-type]
-        judged = prediction_judge.arrange(options, prediction_files.read_predictions(options))
-        if resamples:
-            prediction_judge.judge_predictions(options, judged)
+        if evaluate is not None:
+            out = path.with_name("evaluation")
+            evaluate.run(Evaluate(out=out, predictions=(path,), baseline="0", resamples=resamples, overwrite=True))
+        else:
+            options = Evaluate(out=path, predictions=(path,), baseline="0")
+            prediction_judge.arrange(options, prediction_files.read_predictions(options))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{time.perf_counter() - started:.1f} {time.process_time() - used:.1f} {peak:.0f}")
 
@@ -68,7 +71,7 @@ def main() -> None:
     if arguments.measure is not None:
         measure(Path(arguments.measure) if arguments.measure else None, arguments.resamples)
         return
-    *_, idle = run(None, 0)
+    *_, idle = run(None, arguments.resamples)
     print(f"imported: {idle:.0f} MiB")
     with tempfile.TemporaryDirectory() as directory:
         for rows in map(int, arguments.rows.split(",")):

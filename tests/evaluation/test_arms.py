@@ -16,7 +16,7 @@ from xrayaug.data.arms import ArmSettings
 from xrayaug.data.dataset import LABELS, open_dataset
 from xrayaug.errors import DataError
 from xrayaug.evaluation import checks as study_checks
-from xrayaug.evaluation import serialization, tables, verdict
+from xrayaug.evaluation import dose_lines, serialization, verdict
 from xrayaug.evaluation.gather import facts
 from xrayaug.evaluation.gather.runs import Run, open_runs
 from xrayaug.evaluation.report import page
@@ -146,7 +146,7 @@ def test_pretraining_on_real_images_that_the_baseline_lacks_is_critical(
     given: dict[str, Any] = {"synthetic_only": True, "control": "duplicate", "percent": 400, "real_fraction": 0.5}
     baseline, pretrained = open_runs([trained(percent=0, real_fraction=0.5), trained(**given, then=half)])
     assert check([baseline, pretrained])["real images"].passed
-    kept = {each.file for each in baseline.rows}
+    kept = {each.file for each in baseline.data.rows}
     foreign = next(each for each in open_dataset(home / "real").select(split="train") if each.file not in kept)
     first = pretrained.phases[0]
     place = next(place for place, each in enumerate(first.data.rows) if each.copy)
@@ -227,7 +227,14 @@ def test_an_evaluation_of_all_schedules(home: Path, trained: Make, tmp_path: Pat
     pretrained: dict[str, Any] = {"then": home / "real", "synthetic_only": True}
     paths = [
         trained(**changes, seed=seed)
-        for changes in ({"percent": 0}, {}, {"synthetic_only": True}, pretrained, pretrained | {"control": "duplicate"})
+        for changes in (
+            {"percent": 0},
+            {},
+            {"synthetic_only": True},
+            pretrained,
+            {"then": home / "real"},
+            pretrained | {"control": "duplicate"},
+        )
         for seed in (0, 1)
     ]
     out = tmp_path / "evaluation"
@@ -238,11 +245,18 @@ def test_an_evaluation_of_all_schedules(home: Path, trained: Make, tmp_path: Pat
         "100 mixed": ("0", []),
         "100 mixed, synthetic only": ("0", []),
         "100 mixed, synthetic only, then real": ("0", ["duplicate"]),
+        "100 mixed, then real": ("0", []),
         "100 mixed duplicate, added images only, then real": ("0", []),
     }
     schedules = [arm.get("schedule") for arm in result["arms"]]
-    assert schedules == [None, None, "synthetic-only", "pretrain", "pretrain"]
-    assert [audit["arm"] for audit in result["audits"]] == ["100 mixed"]
+    assert schedules == [None, None, "synthetic-only", "pretrain", "mixed-pretrain", "pretrain"]
+    reasons = {audit["arm"]: audit.get("reason") for audit in result["audits"]}
+    assert list(reasons) == [name for name in judged if "duplicate" not in name]
+    assert [reasons[name] is None for name in reasons] == [True, False, False, True]
+    assert [audit["dims"] > 0 for audit in result["audits"]] == [True, False, False, True]
+    shortcut = next(check for check in result["verdict"]["checks"] if check["name"] == "shortcut")
+    assert "only: not computed, because it trains on synthetic images alone" in shortcut["sentence"]
+    assert "then real: not computed, because it never trains on real and synthetic" in shortcut["sentence"]
     with (out / "table5.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [each["arm"] for each in rows if each["level"] == "image"] == ["0", *judged]
@@ -263,7 +277,7 @@ def test_figure_7_has_a_line_for_each_schedule_and_generator() -> None:
     dosed = [result_of(**each, percent=percent) for each in variants for percent in (20.0, 10.0)]
     half = result_of(control="shuffle", real_fraction=0.5, generator="a")
     control = result_of(control="duplicate")
-    lines = tables.group_into_lines([zero, *dosed, control, half])
+    lines = dose_lines.group_into_lines([zero, *dosed, control, half])
     assert {name: [arm.name for arm in line] for name, line in lines.items()} == {
         "normal images added, of a": ["0", "10, of a", "20, of a"],
         "normal images added, of b": ["0", "10, of b", "20, of b"],
@@ -277,7 +291,7 @@ def test_figure_7_has_a_line_for_each_schedule_and_generator() -> None:
 
 def test_a_baseline_is_on_the_lines_of_its_own_initial_weights() -> None:
     zeros = [result_of(percent=0.0, label=None, added=0, weights=each) for each in ("none", "imagenet")]
-    lines = tables.group_into_lines([*zeros, result_of(weights="none"), result_of(weights="imagenet")])
+    lines = dose_lines.group_into_lines([*zeros, result_of(weights="none"), result_of(weights="imagenet")])
     assert {name: [arm.name for arm in line] for name, line in lines.items()} == {
         "normal images added, from imagenet": ["0, from imagenet", "10, from imagenet"],
         "normal images added, from none": ["0, from none", "10, from none"],

@@ -32,6 +32,15 @@ def audit(result: TwoSampleResult | None) -> Audit:
     return Audit("10", "classifier runs/10", 64, ("normal",), result)
 
 
+def test_an_audit_that_does_not_apply_decides_nothing_and_is_said() -> None:
+    alone = Audit("10 alone", "classifier runs/10", 0, ("normal",), None, "it trains on synthetic images alone")
+    passing = audit(TwoSampleResult(0.52, 0.45, 0.59, 50, 50))
+    (check,) = checks.check_audits([passing, alone])
+    assert check.passed is True
+    assert "10 alone: not computed, because it trains on synthetic images alone" in check.sentence
+    assert checks.check_audits([alone])[0].passed is None
+
+
 def test_separable_images_fail_the_check_and_few_images_leave_it_unknown() -> None:
     separable = audit(TwoSampleResult(0.95, 0.91, 0.98, 50, 50))
     inseparable = audit(TwoSampleResult(0.52, 0.45, 0.59, 50, 50))

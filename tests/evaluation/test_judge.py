@@ -11,10 +11,11 @@ from sklearn import metrics
 
 from xrayaug.data.arms import ArmSettings
 from xrayaug.evaluation import results, verdict
-from xrayaug.evaluation.checks import ArmFacts, GeneratorFacts, Overlap, ScreeningFacts, StudyFacts, check_study
+from xrayaug.evaluation.checks import check_study
 from xrayaug.evaluation.judge import SetPredictions, judge
 from xrayaug.evaluation.predictions import RunInfo, RunPredictions
 from xrayaug.evaluation.results import HALF, Evaluation
+from xrayaug.evaluation.study_facts import ArmFacts, GeneratorFacts, Overlap, ScreeningFacts, StudyFacts
 from xrayaug.options import Evaluate
 from xrayaug.stats.classification import Labels, Probabilities
 

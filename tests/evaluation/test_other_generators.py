@@ -7,12 +7,13 @@ import pytest
 from builders import row, write_dataset, write_external
 
 from xrayaug.data import dataset
+from xrayaug.data.arms import is_control
 from xrayaug.data.dataset import Dataset
 from xrayaug.errors import DataError
 from xrayaug.evaluation.evidence import Evidence
 from xrayaug.evaluation.gather import reader_images, report_sources
 from xrayaug.evaluation.gather.report_sources import RequestedArtifacts
-from xrayaug.evaluation.gather.runs import Run, make_run
+from xrayaug.evaluation.gather.runs import Run, distinguish_arms, make_run
 from xrayaug.options import Augment, Copies, Evaluate, TrainClassifier
 from xrayaug.stages import augment
 from xrayaug.storage import artifacts, builder
@@ -31,11 +32,12 @@ def real(tmp_path: Path) -> Path:
 
 def run_on(home: Path, real: Path, *synthetic: Path, **changes: Any) -> Run:
     """Make an arm of the real images and one image of each synthetic dataset, and a run on it."""
-    augment.run(Augment(real=real, synthetic=synthetic, percent=50 * len(synthetic), out=home / "arm", **changes))
+    given: dict[str, Any] = {"percent": 50 * len(synthetic), **changes}
+    augment.run(Augment(real=real, synthetic=synthetic, out=home / "arm", **given))
     arm = artifacts.open_artifact(home / "arm")
     options = TrainClassifier(data=arm.path, out=home / "run")
     builder.build_artifact(options, "classifier-run", lambda _: {"arm": arm.result["arm"]})
-    return make_run("run", artifacts.open_artifact(home / "run"), Dataset(arm))
+    return make_run(home.name, artifacts.open_artifact(home / "run"), Dataset(arm))
 
 
 def gather(run: Run) -> Evidence:
@@ -112,3 +114,66 @@ def test_the_report_has_the_commands_and_screenings_of_several_sets(real: Path, 
     assert "--synthetic ddpm/ddpm,vae/vae --shares 2,3 --percent 100" in commands
     assert "--copies copies-ddpm,copies-vae" in commands
     assert not any(line.startswith("#") for line in evidence.provenance.commands)
+
+
+MIXED_LABELS = {"ddpm": "nan", "vae": "nna", "flow": "aan"}  # n for normal, a for abnormal
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> dict[str, Path]:
+    """Synthetic datasets of three images of both labels by the names of their generators; `flow` has other numbers."""
+    words = {"n": "normal", "a": "abnormal"}
+    return {
+        name: write_external(tmp_path / name, name, learnt_from="none", sha256=name, labels=[words[x] for x in labels])
+        for name, labels in MIXED_LABELS.items()
+    }
+
+
+@pytest.mark.parametrize("control", ["duplicate", "reweight", "classical"])
+@pytest.mark.parametrize(
+    ("compared", "of"),
+    [(("ddpm", "vae"), None), (("ddpm", "flow"), "ddpm"), (("ddpm", "vae", "flow"), "ddpm"), (("ddpm",), None)],
+)
+def test_a_control_is_that_of_the_arms_whose_labels_it_has(
+    real: Path, tmp_path: Path, mixed: dict[str, Path], *, compared: tuple[str, ...], of: str | None, control: str
+) -> None:
+    given: dict[str, Any] = {"percent": 150}
+    arms = [run_on(tmp_path / f"arm-{name}", real, mixed[name], **given) for name in compared]
+    alone = run_on(tmp_path / "control", real, mixed["ddpm"], control=control, **given)
+    found = {run.name: run.arm for run in distinguish_arms([*arms, alone])}
+    assert found["control"].generator == of
+    controlled = [name for name in compared if is_control(found["control"], found[f"arm-{name}"])]
+    assert controlled == [name for name in compared if name != "flow" and (of is None or name == of)]
+
+
+def test_controls_of_two_generators_are_told_apart(real: Path, tmp_path: Path, mixed: dict[str, Path]) -> None:
+    given: dict[str, Any] = {"percent": 150}
+    arms = [run_on(tmp_path / f"arm-{name}", real, mixed[name], **given) for name in ("ddpm", "vae")]
+    duplicates = [
+        run_on(tmp_path / f"control-{name}", real, mixed[name], control="duplicate", **given)
+        for name in ("ddpm", "vae")
+    ]
+    found = {run.name: run.arm for run in distinguish_arms([*arms, *duplicates])}
+    assert [found[f"control-{name}"].generator for name in ("ddpm", "vae")] == ["ddpm", "vae"]
+
+
+def test_a_control_of_images_that_are_gone_is_that_of_no_arm(
+    real: Path, tmp_path: Path, mixed: dict[str, Path]
+) -> None:
+    arms = [run_on(tmp_path / f"arm-{name}", real, mixed[name], percent=150) for name in ("vae", "flow")]
+    alone = run_on(tmp_path / "control", real, mixed["ddpm"], control="duplicate", percent=150)
+    mixed["ddpm"].rename(tmp_path / "gone")
+    found = {run.name: run.arm for run in distinguish_arms([*arms, alone])}
+    assert str(found["control"].generator).startswith("an unknown generator (")
+    assert not any(is_control(found["control"], found[f"arm-{name}"]) for name in ("vae", "flow"))
+
+
+def test_the_name_of_several_generators_has_their_shares_where_they_differ(
+    real: Path, tmp_path: Path, mixed: dict[str, Path]
+) -> None:
+    sets = mixed["ddpm"], mixed["vae"]
+    names = {
+        shares: run_on(tmp_path / f"run-{number}", real, *sets, shares=shares).arm.generator
+        for number, shares in enumerate((None, (2.0, 2.0), (3.0, 1.0), (1, 3)))
+    }
+    assert list(names.values()) == ["ddpm+vae", "ddpm+vae", "ddpm:3+vae:1", "ddpm:1+vae:3"]

@@ -14,7 +14,8 @@ from statsmodels.stats.contingency_tables import mcnemar
 import xrayaug
 from xrayaug.errors import DataError, UsageError
 from xrayaug.evaluation import verdict
-from xrayaug.evaluation.prediction_table import TableBuilder, find_columns
+from xrayaug.evaluation.prediction_columns import find_columns
+from xrayaug.evaluation.prediction_table import TableBuilder
 from xrayaug.evaluation.results import Difference, Evaluation
 
 SEEDS = (0, 1, 2, 3)
@@ -263,11 +264,34 @@ def test_what_cannot_be_judged_is_one_line(data: pd.DataFrame, message: str) -> 
         ({"margin": -1.0}, "--margin"),
         ({"metric": "area"}, "metric is area"),
         ({"per": "hand"}, "per is hand"),
+        ({"margin": "0.02"}, "margin is '0.02', of type str"),
+        ({"margin": None}, "margin is None, of type NoneType"),
+        ({"margin": True}, "margin is True, of type bool"),
+        ({"margin": float("nan")}, "--margin is nan"),
+        ({"by": 3}, "by is 3, of type int"),
+        ({"by": ["site"]}, r"by is \['site'\], of type list"),
+        ({"baseline": 0}, "baseline is 0, of type int"),
+        ({"columns": ["case"]}, r"columns is \['case'\], of type list"),
+        ({"columns": {"case": 3}}, "columns is {'case': 3}, of type dict"),
+        ({"resamples": 1000.0}, "resamples is 1000.0, of type float"),
+        ({"resamples": "1000"}, "resamples is '1000', of type str"),
+        ({"resamples": 1}, "--resamples is 1"),
+        ({"seed": None}, "seed is None, of type NoneType"),
+        ({"seed": -1}, "--seed is -1"),
+        ({"metric": ["auroc"]}, r"metric is \['auroc'\]"),
+        ({"per": None}, "per is None"),
+        ({"calibrate": True}, "calibrate is True"),
     ],
 )
 def test_wrong_arguments_are_one_line(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises((DataError, UsageError), match=message):
         xrayaug.judge(small(), **arguments)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    expected = xrayaug.judge(small(), margin=0.5, resamples=100, seed=3)
+    given: dict[str, Any] = {"margin": np.float32(0.5), "resamples": np.int64(100), "seed": np.uint8(3)}
+    assert xrayaug.judge(small(), **given) == expected
 
 
 def test_the_baseline_must_be_said_unless_its_name_says_it() -> None:

@@ -82,9 +82,10 @@ def summarize_test_sets(others: OtherTestSets | None, question: Question) -> lis
         if mean.control is None and mean.difference is not None
     ]
     lines += [
-        f"{' and '.join(pair.sets)} have {pair.patients:,} patients and {pair.images:,} images in common, so no mean "
-        "is given."
+        f"{' and '.join(pair.sets)} have {pair.patients:,} patients and {pair.images:,} images in common"
+        f"{checks.describe_same_names(pair.same_names)}, so no mean is given."
         for pair in others.shared
+        if pair.has_any
     ]
     return [Section(f"Other test sets (the answer above is on '{others.primary}')", lines)]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xrayaug.data.arms import TOGETHER
+from xrayaug.data.arms import MIXED_PRETRAIN, PRETRAIN, SYNTHETIC_ONLY, TOGETHER
 from xrayaug.data.dataset import LABELS, Row
 from xrayaug.evaluation.classifier_run import ClassifierRun
 from xrayaug.evaluation.inference import Inference
@@ -13,9 +13,17 @@ from xrayaug.evaluation.results import Audit
 from xrayaug.runtime import console
 from xrayaug.stats import two_sample
 
+NOT_APPLICABLE = {  # why there is nothing to tell apart, by schedule
+    SYNTHETIC_ONLY: "it trains on synthetic images alone",
+    PRETRAIN: "it never trains on real and synthetic images together",
+}
+
 
 def audit_arms(runs: Sequence[ClassifierRun], max_images: int, inference: Inference, seed: int) -> list[Audit]:
-    """Audit every arm but controls, by the features of its first network.
+    """Audit every arm with synthetic images but controls, by the features of its first network.
+
+    Of an arm that trains on both kinds of images in its first phase alone, these are the features after the last phase,
+    which are judged. An arm that never trains on both together has nothing to tell apart, which is said.
 
     Args:
         runs: sorted by arm and seed.
@@ -23,17 +31,18 @@ def audit_arms(runs: Sequence[ClassifierRun], max_images: int, inference: Infere
         inference: of the runs' networks.
         seed: of which images, folds and resamples.
     """
-    first_runs = [next(members) for _, members in itertools.groupby(runs, lambda run: run.info.arm_name)]
-    audited = [run for run in first_runs if _is_audited(run)]
-    return [_audit(run, max_images, inference, seed) for run in audited]
-
-
-def _is_audited(run: ClassifierRun) -> bool:
-    """Return whether an arm trains on real and synthetic images together, without which there is no shortcut."""
-    arm = run.info.arm
-    return (
-        arm is not None and arm.control is None and any(row.synthetic for row in run.rows) and arm.schedule == TOGETHER
-    )
+    audits = []
+    for _, members in itertools.groupby(runs, lambda run: run.info.arm_name):
+        run = next(members)
+        arm, labels = run.info.arm, tuple(sorted({row.label for row in run.dose_rows if row.synthetic}))
+        if arm is None or arm.control is not None or not labels:
+            continue
+        if arm.schedule in (TOGETHER, MIXED_PRETRAIN):
+            audits.append(_audit(run, max_images, inference, seed))
+        else:
+            reason = NOT_APPLICABLE[arm.schedule]
+            audits.append(Audit(run.info.arm_name, f"classifier {run.info.name}", 0, labels, None, reason))
+    return audits
 
 
 def sample_rows(rows: Sequence[Row], max_images: int, seed: int) -> tuple[list[Row], list[Row]]:
@@ -51,10 +60,10 @@ def sample_rows(rows: Sequence[Row], max_images: int, seed: int) -> tuple[list[R
 
 
 def _audit(run: ClassifierRun, max_images: int, inference: Inference, seed: int) -> Audit:
-    real, synthetic = sample_rows(run.rows, max_images, seed)
+    real, synthetic = sample_rows(run.dose_rows, max_images, seed)
     with console.progress(len(real) + len(synthetic), f"features of {run.info.name}") as advance:
         real_features, synthetic_features = (
-            inference.features(run, run.stack(rows), advance) for rows in (real, synthetic)
+            inference.features(run, run.stack_dose(rows), advance) for rows in (real, synthetic)
         )
     patients = [row.patient and f"{row.source} {row.patient}" for row in real]
     labels = tuple(sorted({row.label for row in synthetic}))

@@ -5,110 +5,29 @@ a generator that was trained on test images, for example, passes them on to the 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from xrayaug.data import acquisition
+from xrayaug.data.acquisition import ColumnScore
 from xrayaug.data.arms import FREE_OPTIONS
 from xrayaug.evaluation.results import Audit, Check
+from xrayaug.evaluation.study_facts import (
+    ArmFacts,
+    ArmResolution,
+    GeneratorFacts,
+    RealImageDifference,
+    ScreeningFacts,
+    StudyFacts,
+    TestCopiesFacts,
+)
 from xrayaug.evaluation.verdict import MIN_PRIOR_SHIFT
 from xrayaug.stats import two_sample
 
+UNKNOWN_PATIENTS = (
+    "whether patients are in both is unknown, because the sets' pseudonyms have different salts (prepare them in one "
+    "command, or with --keep-identifiers)"
+)
 MIN_SEEDS = 3  # of an arm, to estimate the variation between trainings
 MAX_STEP_RATIO = 1.05  # of optimiser steps between arms of equal budget
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """Images and patients that two sets have in common."""
-
-    images: int
-    patients: int
-
-
-@dataclass(frozen=True)
-class GeneratorFacts:
-    """Facts about the data that the arms' generators were trained on."""
-
-    datasets: int  # synthetic datasets of the arms
-    errors: Sequence[str]  # one for each of them whose generator's data cannot be opened
-    overlaps: Mapping[str, Overlap]  # with the images of a split, `test` and `validation`; empty if nothing is known
-    declared: Sequence[str] = ()  # names of generators whose training data are known from the user alone
-    unknown: Sequence[str] = ()  # names of generators from elsewhere of which nothing was declared
-
-
-@dataclass(frozen=True)
-class RealImageDifference:
-    """Two arms of the same share of the real images whose real images differ, by `images`."""
-
-    arm: str
-    other: str
-    images: int
-
-
-@dataclass(frozen=True)
-class ScreeningFacts:
-    """Facts about the screening of the synthetic images for copies of training images."""
-
-    datasets: int  # synthetic datasets of the arms, counted for each arm
-    screened: int  # of these
-    kept: int  # maximum number of synthetic images flagged as copies that an arm could still use
-    used: int = 0  # maximum number in an arm that was made without a screening and is screened by `evaluate --copies`
-    elsewhere: int = 0  # datasets that were compared with other images than those of their generator's own training
-
-
-@dataclass(frozen=True)
-class TestCopiesFacts:
-    """Facts about synthetic images of generators from elsewhere that are copies of test images."""
-
-    generators: Sequence[str]  # names
-    images: int  # synthetic ones that were compared with the test images
-    identical: int  # of these, equal to a test image before resizing
-    near: int | None  # of these, near duplicates of a test image; None if images are too small to tell
-
-
-@dataclass(frozen=True)
-class ArmFacts:
-    """The training of an arm."""
-
-    name: str
-    share_normal: float
-    steps: Sequence[int]  # of optimisation, of every phase
-    seeds: Sequence[int]
-    generators: int = 1  # different ones that drew the synthetic images of its runs
-    is_seed_kept: bool = True  # whether every run started from one of its own seed, if it started from another run
-
-
-@dataclass(frozen=True)
-class ArmResolution:
-    """An arm whose synthetic training images have another size than its real ones; sizes are in pixels."""
-
-    arm: str
-    images: int  # synthetic ones
-    synthetic: int
-    real: int
-    network: int  # size at which the network reads all images
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether the network reads images of different resolution: it is below its own size in one kind or in both."""
-        return min(self.synthetic, self.network) != min(self.real, self.network)
-
-
-@dataclass(frozen=True)
-class StudyFacts:
-    """Facts about the runs of a study that its checks are made from."""
-
-    leaked: Overlap  # test images and patients that are in training or validation too
-    patients_known: bool
-    synthetic_held_out: int  # synthetic images in validation or test
-    test_labels: Sequence[str]  # sorted
-    generators: GeneratorFacts
-    settings: Sequence[Mapping[str, str]]  # of each run's training, as text by the name of the option
-    real_image_differences: Sequence[RealImageDifference]
-    screening: ScreeningFacts
-    arms: Sequence[ArmFacts]
-    resolutions: Sequence[ArmResolution]  # of the arms, but not of controls
-    test_copies: TestCopiesFacts | None = None  # None without synthetic images of generators from elsewhere
-    first_settings: Sequence[Mapping[str, str]] = ()  # of the first phase of those runs that start from other runs
 
 
 def check_study(facts: StudyFacts) -> list[Check]:
@@ -119,6 +38,7 @@ def check_study(facts: StudyFacts) -> list[Check]:
         _check_test_classes(facts.test_labels),
         *_check_generators(facts.generators, patients_known=facts.patients_known),
         *_check_test_copies(facts.test_copies),
+        *_check_acquisition(facts.acquisition),
         *_check_several_generators(facts.arms),
         _check_recipe(facts),
         _check_real_images(facts.real_image_differences),
@@ -135,8 +55,9 @@ def check_audits(audits: Sequence[Audit]) -> list[Check]:
     """Return one check over the audits of all arms; none without audits."""
     if not audits:
         return []
-    shortcuts = [each.two_sample_test.has_shortcut if each.two_sample_test else None for each in audits]
-    passed = False if True in shortcuts else None if None in shortcuts else True
+    applicable = [each for each in audits if each.reason is None]
+    shortcuts = [each.two_sample_test.has_shortcut if each.two_sample_test else None for each in applicable]
+    passed = False if True in shortcuts else None if None in shortcuts or not shortcuts else True
     described = "; ".join(_describe_audit(each) for each in audits)
     meaning = (
         f". Above {two_sample.SHORTCUT_AUROC:g} a network could learn what is synthetic instead of what is abnormal; "
@@ -153,16 +74,47 @@ def find_critical_failure(checks: Sequence[Check]) -> Check | None:
     return next((check for check in checks if check.critical and check.passed is False), None)
 
 
+def describe_same_names(patients: int) -> str:
+    """Return the end of a sentence on patients of different raw sets with equal names; empty if there are none."""
+    if not patients:
+        return ""
+    return (
+        f" ({patients} of the patients have equal names in different raw sets: if these name patients independently, "
+        "they are others, and other names in one of the sets, such as A-7 for 7, tell them apart)"
+    )
+
+
 def _check_patients(facts: StudyFacts) -> Check:
     """Check that no patient and no image of the test set is in training or validation."""
     images, patients = facts.leaked.images, facts.leaked.patients
     if images or patients:
-        sentence = f"{patients} test patients and {images} test images are also in training or validation"
+        sentence = (
+            f"{patients} test patients and {images} test images are also in training or validation"
+            f"{describe_same_names(facts.leaked.same_names)}"
+        )
         return Check("patients", False, sentence, critical=True)
     if not facts.patients_known:
         sentence = "the dataset does not name patients, so each image counts as a patient of its own"
         return Check("patients", None, sentence)
+    if facts.leaked.is_unknown:
+        sentence = f"no test image is in training or validation; {UNKNOWN_PATIENTS}"
+        return Check("patients", None, sentence)
     return Check("patients", True, "no test patient or test image is in training or validation")
+
+
+def _check_acquisition(scores: Sequence[ColumnScore]) -> list[Check]:
+    """Check that how DICOM images were taken does not tell their label; nothing for a set without DICOM."""
+    if not scores:
+        return []
+    telling = [each for each in scores if each.tells_label]
+    described = "; ".join(acquisition.describe_score(each) for each in (telling or scores))
+    sentence = (
+        f"how the images were taken tells their label without a look at a pixel: AUROC by {described}. A classifier may "
+        "learn the scanner instead of the finding; this is a warning, not a proof that it did"
+        if telling
+        else f"how the images were taken does not tell their label: AUROC by {described}"
+    )
+    return [Check("acquisition", not telling, sentence)]
 
 
 def _check_held_out(synthetic: int) -> Check:
@@ -195,7 +147,10 @@ def _check_generators(facts: GeneratorFacts, *, patients_known: bool) -> list[Ch
     for split, overlap in facts.overlaps.items():
         images, patients = overlap.images, overlap.patients
         generator = "the generator" if not reasons else "every generator whose training data are known"
-        leaking = f"the generator was trained on {images} {split} images and {patients} {split} patients"
+        leaking = (
+            f"the generator was trained on {images} {split} images and {patients} {split} patients"
+            f"{describe_same_names(overlap.same_names)}"
+        )
         without = (
             f"{split} images and {split} patients"
             if patients_known
@@ -203,7 +158,9 @@ def _check_generators(facts: GeneratorFacts, *, patients_known: bool) -> list[Ch
         )
         clean = f"{generator} was trained without {without}"
         is_clean = not (images or patients)
-        passed = None if is_clean and (reasons or not patients_known) else is_clean
+        if overlap.is_unknown and patients_known:
+            clean = f"{generator} was trained without images that equal {split} images; {UNKNOWN_PATIENTS}"
+        passed = None if is_clean and (reasons or not patients_known or overlap.is_unknown) else is_clean
         sentence = (clean if is_clean else leaking) + _describe_declared(facts)
         checks.append(Check(f"generator, {split}", passed, sentence, critical=split == "test"))
     return checks
@@ -306,6 +263,13 @@ def _check_is_screened(facts: ScreeningFacts, generators: GeneratorFacts) -> Che
             "dataset than the one that their generator was trained on"
         )
         return Check("copies", None, sentence)
+    if facts.unverified:
+        sentence = (
+            f"{facts.unverified} of {facts.datasets} synthetic datasets of the arms were screened for copies, but "
+            "whether of the images that their generator was trained on is unknown: its run or the screening is not "
+            "there any more"
+        )
+        return Check("copies", None, sentence)
     return Check("copies", True, screened + _describe_declared(generators))
 
 
@@ -368,6 +332,8 @@ def _check_pairing(arms: Sequence[ArmFacts]) -> Check:
 
 def _describe_audit(audit: Audit) -> str:
     test = audit.two_sample_test
+    if audit.reason is not None:
+        return f"{audit.arm}: not computed, because {audit.reason}"
     if test is None:
         return f"{audit.arm}: not tested, fewer than {two_sample.MIN_GROUPS} real patients or synthetic images"
     one_label = f", all synthetic ones {audit.labels[0]}" if len(audit.labels) == 1 else ""

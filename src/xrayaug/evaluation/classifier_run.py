@@ -50,8 +50,8 @@ class ClassifierRun(TrainedNetwork, Protocol):
         """Size of the images that the network reads, in pixels."""
 
     @property
-    def rows(self) -> Sequence[Row]:
-        """All images of its dataset."""
+    def dose_rows(self) -> Sequence[Row]:
+        """All images of the dataset that holds what its arm adds: that of the first phase of training."""
 
     @property
     def valid(self) -> Sequence[Row]:
@@ -63,3 +63,6 @@ class ClassifierRun(TrainedNetwork, Protocol):
 
     def stack(self, rows: Sequence[Row]) -> Stack:
         """Return images of the run's dataset at the size of its network, read on demand."""
+
+    def stack_dose(self, rows: Sequence[Row]) -> Stack:
+        """Return images of the dataset of `dose_rows` at the size of its network, read on demand."""

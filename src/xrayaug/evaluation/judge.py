@@ -54,6 +54,7 @@ class SetPredictions:
     study_checks: Sequence[Check]  # of how the runs were trained and tested
     test: TestSet
     groups: Mapping[str, Sequence[int]] = field(default_factory=dict)  # places of the test images of each subgroup
+    no_groups: str | None = None  # why there are no subgroups, if they were asked for
 
 
 def judge(
@@ -91,7 +92,7 @@ def judge(
         audits=audits,
         subgroups=_score_subgroups(options, primary, arms, question) if options.by else None,
         thesis=ReportedResults(REPORTED, REPORTED_NOTE) if all(arm.settings for arm in arms) else None,
-        others=_compare_sets(arms, question, first, rest, shared) if others else None,
+        others=_compare_sets(options, arms, question, first, rest, shared=shared) if others else None,
     )
 
 
@@ -117,21 +118,32 @@ def _score(
 
 
 def _compare_sets(
+    options: Evaluate,
     arms: Sequence[EvaluatedArm],
     question: Question,
     primary: _ScoredSet,
     others: Sequence[_ScoredSet],
+    *,
     shared: Sequence[SharedImages],
 ) -> OtherTestSets:
     """Judge the arms on the other test sets, and average their differences over all sets if these share no patient."""
     verdicts = findings.conclude_together(arms, [(each.networks, each.checks) for each in others], question)
     sets = [
-        TestSetResult(each.tested.name, each.tested.test, each.results, each.runs, verdict)
+        TestSetResult(
+            each.tested.name,
+            each.tested.test,
+            each.results,
+            each.runs,
+            verdict,
+            subgroups=_score_subgroups(options, each.tested, arms, question) if each.tested.groups else None,
+            no_subgroups=each.tested.no_groups,
+        )
         for each, verdict in zip(others, verdicts, strict=True)
     ]
     networks = [each.networks for each in (primary, *others)]
     is_valid = all(checks.find_critical_failure(each.checks) is None for each in (primary, *others))
-    means = findings.average_differences(arms, networks, question) if is_valid and not shared else []
+    are_shared = any(pair.has_any for pair in shared)
+    means = findings.average_differences(arms, networks, question) if is_valid and not are_shared else []
     return OtherTestSets(primary.tested.name, sets, shared, means)
 
 

@@ -32,6 +32,7 @@ def check_predictions(
     return [
         _check_patients(table),
         Check("test classes", True, "the test set has both classes", critical=True),
+        *_check_images(table.unknown_images),
         *(Check(name, None, sentence) for name, sentence in UNKNOWN.items()),
         _check_prior(table),
         Check("seeds", fewest >= MIN_SEEDS, f"every arm has {counted}; {MIN_SEEDS} or more are needed"),
@@ -56,6 +57,14 @@ def _check_patients(table: PredictionTable) -> Check:
             f"; {unnamed:,} of {len(table.test.rows):,} test cases name no patient and count as one of their own"
         )
     return Check("patients", None, sentence)
+
+
+def _check_images(unknown: Sequence[str]) -> list[Check]:
+    """Name the sources whose cases may be other images than those of the same names; no check if there are none."""
+    if not unknown:
+        return []
+    sentence = f"whether cases of the same names are the same images cannot be seen from {', '.join(unknown)}"
+    return [Check("same images", None, sentence)]
 
 
 def _check_prior(table: PredictionTable) -> Check:

@@ -1,6 +1,7 @@
 """Judge predictions from elsewhere as `evaluate` judges runs, and from Python: `xrayaug.judge`."""
 
 import itertools
+import numbers
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 
 from xrayaug.errors import DataError, UsageError
+from xrayaug.evaluation import baselines, pairing, prediction_checks, prediction_columns, prediction_table, predictions
 from xrayaug.evaluation import judge as judging
-from xrayaug.evaluation import prediction_checks, prediction_table, predictions
 from xrayaug.evaluation.findings import find_baseline
 from xrayaug.evaluation.judge import SetPredictions
 from xrayaug.evaluation.prediction_table import PredictionTable, TableBuilder
@@ -51,13 +52,13 @@ def arrange(options: Evaluate, table: PredictionTable, hint: str = "--baseline N
     seeds = {arm: sorted(seed for of, seed in table.test.probabilities if of == arm) for arm in names}
     baseline: str | None = None
     if options.baseline is not None or not table.arms:
-        baseline, guessed = prediction_table.choose_baseline(names, options.baseline, hint)
+        baseline, guessed = baselines.choose_baseline(names, options.baseline, hint)
         names.sort(key=lambda name: name != baseline)
         if guessed:
             console.info(guessed)
     arms = [EvaluatedArm(name, table.arms.get(name), table.shares_normal.get(name), baseline) for name in names]
     found = {arm.name: find_baseline(arm, arms) for arm in arms}
-    paired = prediction_table.pair_runs(seeds, {name: each.name for name, each in found.items() if each is not None})
+    paired = pairing.pair_runs(seeds, {name: each.name for name, each in found.items() if each is not None})
     if options.calibrate != "none" and table.valid is None:
         raise UsageError(
             f"--calibrate {options.calibrate} needs predictions of validation cases",
@@ -148,14 +149,22 @@ def judge(
     for name, value, allowed in (("metric", metric, Metric), ("per", per, Case), ("calibrate", calibrate, Calibration)):
         if value not in get_args(allowed):
             raise UsageError(f"{name} is {value}", f"it must be one of {', '.join(get_args(allowed))}")
+    for name, text in (("baseline", baseline), ("by", by)):
+        if text is not None and not isinstance(text, str):
+            raise UsageError(_describe_type(name, text), f"give text, such as {name}='{text}'")
+    given = {} if columns is None else columns
+    if not isinstance(given, Mapping) or not all(isinstance(word, str) for pair in given.items() for word in pair):
+        raise UsageError(
+            _describe_type("columns", given), "give names by content, such as columns={'case': 'image_id'}"
+        )
     options = Evaluate(
-        out=Path("unused"), metric=metric, per=per, margin=margin, by=by, calibrate=calibrate, resamples=resamples,
-        seed=seed, baseline=baseline,
+        out=Path("unused"), metric=metric, per=per, margin=_to_number("margin", margin), by=by, calibrate=calibrate,
+        resamples=_to_integer("resamples", resamples), seed=_to_integer("seed", seed), baseline=baseline,
     )  # fmt: skip
-    builder, given = TableBuilder(), dict(columns or {})
+    builder = TableBuilder()
     rows = 0
     for start, part in _iterate_parts(data):
-        names = prediction_table.find_columns(
+        names = prediction_columns.find_columns(
             [str(name) for name in part], given, by, "the data", "columns={...} names them"
         )
         # mypy infers no type for the default, which binds the value of this pass
@@ -164,6 +173,22 @@ def judge(
     if not rows:
         raise DataError("the data have no rows", "give one row for each case and run")
     return judge_predictions(options, arrange(options, builder.build(), "baseline=... says it"))
+
+
+def _to_number(name: str, value: object) -> float:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise UsageError(_describe_type(name, value), "give a number")
+    return float(value)
+
+
+def _to_integer(name: str, value: object) -> int:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise UsageError(_describe_type(name, value), "give a whole number")
+    return int(value)
+
+
+def _describe_type(name: str, value: object) -> str:
+    return f"{name} is {value!r}, of type {type(value).__name__}"
 
 
 def _iterate_parts(data: Any) -> Iterator[tuple[int, dict[str, list[object]]]]:

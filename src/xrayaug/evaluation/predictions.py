@@ -119,8 +119,25 @@ def format_csv(
         split: `test` or `valid`.
         with_split: add a column with the split of each image in its dataset.
     """
-    rows = itertools.chain.from_iterable(_format_rows(each, split, with_split=with_split) for each in predicted)
-    return csvfile.format_lines(itertools.chain([(*COLUMNS, "split") if with_split else COLUMNS], rows))
+    yield csvfile.format_cells((*COLUMNS, "split") if with_split else COLUMNS) + "\n"
+    rows: Sequence[Row] = ()
+    images: list[str] = []  # the cells of each image, which are the same in every run on the same rows
+    for each in predicted:
+        run, probabilities = each.run, (each.test if split == "test" else each.valid).tolist()
+        own = each.test_rows if split == "test" else each.valid_rows
+        if own is not rows:
+            rows = own
+            images = [
+                csvfile.format_cells((row.image, row.row, row.file, row.patient, row.study, row.label)) for row in rows
+            ]
+        start = csvfile.format_cells((run.name, run.arm_name, run.seed))
+        if with_split:
+            ends = [f",{csvfile.format_cells([row.split])}\n" for row in rows]
+            for image, probability, end in zip(images, probabilities, ends, strict=True):
+                yield f"{start},{image},{probability}{end}"
+        else:
+            for image, probability in zip(images, probabilities, strict=True):
+                yield f"{start},{image},{probability}\n"
 
 
 def format_studies(predicted: Sequence[RunPredictions]) -> Iterator[str]:
@@ -142,16 +159,6 @@ def _format_study_rows(predicted: RunPredictions) -> Iterator[tuple[object, ...]
         label = "" if case in unlabelled else ("normal", "abnormal")[cases.labels[case]]
         study = first[case].study or first[case].file
         yield (run.name, run.arm_name, run.seed, study, first[case].patient, images[case], label, probability)
-
-
-def _format_rows(
-    predicted: RunPredictions, split: Literal["test", "valid"], *, with_split: bool
-) -> Iterator[tuple[object, ...]]:
-    run, probabilities = predicted.run, (predicted.test if split == "test" else predicted.valid).tolist()
-    rows = predicted.test_rows if split == "test" else predicted.valid_rows
-    for row, probability in zip(rows, probabilities, strict=True):
-        image = (row.image, row.row, row.file, row.patient, row.study, row.label)
-        yield (run.name, run.arm_name, run.seed, *image, probability, *([row.split] if with_split else []))
 
 
 def study_names(rows: Sequence[Row]) -> list[str]:

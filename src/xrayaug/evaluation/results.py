@@ -213,7 +213,8 @@ class Audit:
     features: str  # name of the network that made them
     dims: int
     labels: tuple[str, ...]  # of the synthetic images
-    two_sample_test: TwoSampleResult | None  # None if there are too few images
+    two_sample_test: TwoSampleResult | None  # None if there are too few images, or it does not apply
+    reason: str | None = field(default=None, metadata={"optional": True})  # why it does not apply
 
 
 @dataclass(frozen=True)
@@ -255,6 +256,8 @@ class TestSetResult:
     arms: Sequence[ArmResult]
     runs: Sequence[RunScores]
     verdict: Verdict
+    subgroups: Subgroups | None = field(default=None, metadata={"optional": True})
+    no_subgroups: str | None = field(default=None, metadata={"optional": True})  # why, if they were asked for
 
 
 @dataclass(frozen=True)
@@ -264,6 +267,13 @@ class SharedImages:
     sets: tuple[str, str]
     images: int
     patients: int
+    same_names: int = field(default=0, metadata={"optional": True})  # of the patients, known by equal names alone
+    is_unknown: bool = field(default=False, metadata={"optional": True})  # whether pseudonyms hide more of them
+
+    @property
+    def has_any(self) -> bool:
+        """Whether the sets are known to have images or patients in common."""
+        return self.images + self.patients > 0
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,22 @@
-"""Render an evaluation as tables, CSV, Markdown, JSON files and Figure 7."""
+"""Render an evaluation as tables, for the console and for the report."""
 
-import itertools
-import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import replace
 
-from xrayaug import plots
-from xrayaug.data.arms import BALANCE, SCHEDULES, ArmSettings, describe_variant
-from xrayaug.evaluation import serialization, verdict
+from xrayaug.evaluation import checks, verdict
 from xrayaug.evaluation.results import (
-    CHOSEN,
     HALF,
-    LEVELS,
-    METRICS_FILE,
-    VERDICT_FILE,
     ArmResult,
     ConfidenceInterval,
     Difference,
     Evaluation,
     Question,
+    Subgroups,
     TestSet,
 )
 from xrayaug.runtime.console import UNDEFINED, Table
 from xrayaug.stats import classification
 from xrayaug.stats.classification import Summary
-from xrayaug.storage import csvfile, files
 
 TABLE5_LEVELS = ("image", "study")
 TITLES = {"accuracy": "Accuracy", "kappa": "Kappa", "auroc": "AUROC", "sensitivity": "Sensitivity",
@@ -34,9 +26,6 @@ INTERVALS_NOTE = (
 )
 PERCENT_ADDED, ARM = "Percent added", "Arm"  # headings of a column of arms: with known doses, and without
 PASSED_LABELS = {True: "yes", False: "no", None: "unknown"}
-
-# Key of a line of Figure 7: minus the share of real images, label, control, place of the schedule, rest of its name
-LineKey = tuple[float, str, str, int, str]
 
 
 def score_table(arms: Sequence[ArmResult], question: Question) -> Table:
@@ -70,45 +59,32 @@ def name_heading(evaluation: Evaluation) -> str:
     return PERCENT_ADDED if have_doses(evaluation.arms) else ARM
 
 
-def sheets(evaluation: Evaluation) -> dict[str, str]:
-    """Return the numbers as CSV files: content by file name."""
-    return {
-        "table5.csv": csvfile.dump(_table5_lines(evaluation)),
-        "verdict.csv": csvfile.dump(_verdict_lines(evaluation)),
-        "intervals.csv": csvfile.dump(_interval_lines(evaluation)),
-        **({"subgroups.csv": csvfile.dump(_subgroup_lines(evaluation))} if evaluation.subgroups else {}),
-    }
-
-
-def write(directory: Path, evaluation: Evaluation) -> None:
-    """Write all numbers as JSON, the verdict in a file of its own, the CSV files, Table 5 as Markdown, and Figure 7."""
-    files.write_json(directory / METRICS_FILE, serialization.to_dict(evaluation))
-    others = {} if evaluation.others is None else {"others": serialization.to_dict(evaluation.others)}
-    files.write_json(directory / VERDICT_FILE, serialization.to_dict(evaluation.verdict) | others)
-    for name, content in sheets(evaluation).items():
-        files.write_text(directory / name, content)
-    table5 = (_markdown(_spread_table(evaluation, level)) for level in table5_levels(evaluation))
-    files.write_text(directory / files.TABLE5_FILE, "\n".join(table5))
-    if have_doses(evaluation.arms):
-        _save_figure7((directory / files.FIGURE7_FILE).with_suffix(""), evaluation)
-
-
 def subgroup_tables(evaluation: Evaluation) -> list[Table]:
-    """Return the table of the subgroups with the score that decides and its difference; no table without `--by`."""
+    """Return tables of the subgroups with the score that decides and its difference, one for each test set.
+
+    There is no table without `--by`.
+    """
     if evaluation.subgroups is None:
         return []
-    column, metric = evaluation.subgroups.column, evaluation.subgroups.metric
+    others = evaluation.others.sets if evaluation.others else []
+    tables = [_subgroup_table(evaluation, evaluation.subgroups, evaluation.others.primary if evaluation.others else "")]
+    tables += [_subgroup_table(evaluation, each.subgroups, each.name) for each in others if each.subgroups]
+    missing = [f"not computed for '{each.name}': {each.no_subgroups}" for each in others if each.no_subgroups]
+    return [*tables[:-1], replace(tables[-1], notes=[*tables[-1].notes, *missing])]
+
+
+def _subgroup_table(evaluation: Evaluation, subgroups: Subgroups, test_set: str) -> Table:
+    column, metric = subgroups.column, subgroups.metric
     rows = [
         (group.value, f"{group.images:,}", arm, format_interval(intervals[metric], ".3f"),
          format_interval(group.differences.get(arm, {}).get(metric), "+.3f"))
-        for group in evaluation.subgroups.groups for arm, intervals in group.intervals.items()
+        for group in subgroups.groups for arm, intervals in group.intervals.items()
     ]  # fmt: skip
     columns = (column, "Images", name_heading(evaluation), _heading(metric), "Difference to baseline")
     has_undefined = any(cells[3] == UNDEFINED for cells in rows)
     note = f"{UNDEFINED}: undefined, because the subgroup lacks a class or has only one patient of it"
-    return [
-        Table(f"By {column}, per image: 95 % intervals, uncorrected", columns, rows, [note] if has_undefined else [])
-    ]
+    title = f"By {column}, per image{f', test set {test_set}' if test_set else ''}: 95 % intervals, uncorrected"
+    return Table(title, columns, rows, [note] if has_undefined else [])
 
 
 def test_set_tables(evaluation: Evaluation) -> list[Table]:
@@ -149,9 +125,15 @@ def describe_test_sets(evaluation: Evaluation) -> list[str]:
     if others.means:
         notes.append("the mean has equal weight for every set; seeds are shared, patients are independent between sets")
     notes += [
-        f"{' and '.join(pair.sets)} have {pair.patients:,} patients and {pair.images:,} images in common, so their "
-        "results are not independent and no mean is given"
+        f"{' and '.join(pair.sets)} have {pair.patients:,} patients and {pair.images:,} images in common"
+        f"{checks.describe_same_names(pair.same_names)}, so their results are not independent and no mean is given"
         for pair in others.shared
+        if pair.has_any
+    ]
+    notes += [
+        f"{' and '.join(pair.sets)}: {checks.UNKNOWN_PATIENTS}"
+        for pair in others.shared
+        if pair.is_unknown and not pair.has_any
     ]
     for each in others.sets:
         failed = [check.sentence for check in each.verdict.checks if check.critical and check.passed is False]
@@ -175,7 +157,8 @@ def _table5_name(evaluation: Evaluation) -> str:
     return "Table 5" if have_doses(evaluation.arms) else "Scores"
 
 
-def _spread_table(evaluation: Evaluation, level: str) -> Table:
+def spread_table(evaluation: Evaluation, level: str) -> Table:
+    """Return Table 5 with standard deviations over runs."""
     title = f"{_table5_name(evaluation)}, per {level}: mean ± standard deviation over runs"
     return _table5(evaluation, title, lambda arm, metric: _format_summary(arm.scores[level][metric]))
 
@@ -231,70 +214,6 @@ def format_interval(interval: ConfidenceInterval | None, form: str) -> str:
     return f"{interval.value:{form}} ({interval.low:{form}} to {interval.high:{form}})"
 
 
-def _table5_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
-    """Return one line per level and arm; arms are named where their dose does not tell them apart."""
-    spread = [f"{metric}_{part}" for metric in TITLES for part in ("mean", "sd")]
-    settings_names = ("percent_added", "real_fraction", "label", "images_added")
-    known = have_doses(evaluation.arms)
-    has_names = not known or any(arm.settings and describe_variant(arm.settings) for arm in evaluation.arms)
-    about = ("level", *(["arm"] if has_names else []), *(settings_names if known else []), "runs")
-    lines: list[tuple[object, ...]] = [(*about, *spread, *(["thesis_accuracy_reported"] if known else []))]
-    for level, arm in itertools.product(table5_levels(evaluation), evaluation.arms):
-        summaries = [arm.scores[level][metric] for metric in TITLES]
-        numbers = [number for each in summaries for number in (each.mean, each.sd)]
-        described: tuple[object, ...] = (arm.name,) if has_names else ()
-        if known and (settings := arm.settings) is not None:
-            described += (f"{settings.percent:g}", f"{settings.real_fraction:g}", settings.label, settings.added)
-        lines.append((level, *described, len(arm.seeds), *numbers, *([arm.thesis_accuracy] if known else [])))
-    return lines
-
-
-def _verdict_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
-    arms, question = evaluation.verdict.arms, evaluation.verdict.question
-    names = ("value", "low", "high", "seeds", "p", "p_holm", "p_equivalent", "p_equivalent_holm")
-    lines: list[tuple[object, ...]] = [("arm", "control", "baseline", "verdict", "metric", "level", *names, "reason")]
-    for arm in arms:
-        numbers = [arm.difference and getattr(arm.difference, name) for name in names]
-        leading = (arm.arm, arm.control, arm.baseline, arm.verdict, question.metric, question.level)
-        lines.append((*leading, *numbers, arm.reason))
-    return lines
-
-
-def _interval_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
-    """Return every score and every difference with its interval."""
-    lines: list[tuple[object, ...]] = [("level", "threshold", "arm", "of", "metric", "value", "low", "high", "seeds")]
-    for level, threshold, arm in itertools.product(LEVELS, (HALF, CHOSEN), evaluation.arms):
-        if threshold not in arm.intervals[level]:
-            continue
-        for of, by_metric in (
-            ("score", arm.intervals[level][threshold]),
-            ("difference", arm.differences[level][threshold] or {}),
-        ):
-            leading = (level, threshold, arm.name, of)
-            lines += [(*leading, metric, *_numbers(interval)) for metric, interval in by_metric.items()]
-    return lines
-
-
-def _subgroup_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
-    if evaluation.subgroups is None:
-        return []
-    lines: list[tuple[object, ...]] = [
-        ("column", "value", "images", "abnormal", "arm", "of", "metric", "estimate", "low", "high", "seeds")
-    ]
-    for group in evaluation.subgroups.groups:
-        for of, by_arm in (("score", group.intervals), ("difference", group.differences)):
-            for arm, by_metric in by_arm.items():
-                leading = (evaluation.subgroups.column, group.value, group.images, group.abnormal, arm, of)
-                lines += [(*leading, metric, *_numbers(interval)) for metric, interval in by_metric.items()]
-    return lines
-
-
-def _numbers(interval: ConfidenceInterval | None) -> tuple[object, ...]:
-    if interval is None:
-        return (None,) * 4
-    return interval.value, interval.low, interval.high, interval.seeds
-
-
 def _heading(metric: str) -> str:
     name = classification.display_name(metric)
     return name[0].upper() + name[1:]
@@ -319,71 +238,3 @@ def describe_test_set(test: TestSet, split_by: str | None) -> list[str]:
     if split_by == "image":
         lines.append("warning: split by image, so patients may be in both training and validation")
     return lines
-
-
-def _markdown(table: Table) -> str:
-    lines = [table.columns, ["---", *["---:"] * (len(table.columns) - 1)], *table.rows]
-    body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"## {table.title}\n\n{body}\n\n" + "".join(f"- {note}\n" for note in table.notes)
-
-
-def reported_accuracies(evaluation: Evaluation) -> dict[float, float]:
-    """Return the accuracies that the thesis reports, by percent added."""
-    reported = {} if evaluation.thesis is None else evaluation.thesis.accuracy
-    return {float(percent): value for percent, value in reported.items()}
-
-
-def group_into_lines(arms: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
-    """Group arms into the lines of Figure 7 by what is added; the arm without synthetic images begins each line."""
-    lines = itertools.groupby(_sort_into_lines(arms), lambda each: each[0])
-    return {_name_line(key): [arm for _, arm in members] for key, members in lines}
-
-
-def _save_figure7(stem: Path, evaluation: Evaluation) -> None:
-    lines = group_into_lines(evaluation.arms).items()
-    series = [plots.Series(name, [_make_dose(evaluation, arm) for arm in arms]) for name, arms in lines]
-    subtitle = f"per image, {evaluation.test.images:,} test images"
-    plots.save_figure7(stem, series, reported_accuracies(evaluation), subtitle)
-
-
-def _dose(arm: ArmResult) -> ArmSettings:
-    """Return the settings of an arm, which are known in figures over doses."""
-    if arm.settings is None:
-        raise ValueError(f"the dose of arm {arm.name} is unknown")
-    return arm.settings
-
-
-def _sort_into_lines(arms: Sequence[ArmResult]) -> list[tuple[LineKey, ArmResult]]:
-    """Return every arm with the line it is on; a baseline is on every line of its fraction of the real images."""
-    has_generators = any(_dose(arm).generator for arm in arms)
-    on_lines = [arm for arm in arms if _dose(arm).label and not (_dose(arm).control and has_generators)]
-
-    def list_keys(arm: ArmResult) -> list[LineKey]:
-        own = _dose(arm)
-        if own.percent or own.is_pretrained:
-            return [_line_key(own, own, own.label or "no")]  # "no" image was added
-        same = [_dose(each) for each in on_lines if _dose(each).weights == own.weights]
-        return sorted({_line_key(own, each, str(each.label)) for each in same}) or [_line_key(own, own, "normal")]
-
-    placed = [(key, arm) for arm in arms for key in list_keys(arm)]
-    return sorted(placed, key=lambda each: (*each[0], _dose(each[1]).percent))
-
-
-def _line_key(arm: ArmSettings, of: ArmSettings, label: str) -> LineKey:
-    """Return the key of a line for an arm, with the label and the variant of another that is on it."""
-    return -arm.real_fraction, label, arm.control or "", SCHEDULES.index(of.schedule), describe_variant(of)
-
-
-def _name_line(key: LineKey) -> str:
-    fraction, label, control, _, variant = -key[0], *key[1:]
-    balancing = "images added to balance the classes (percent of the difference in class size)"
-    added = f"{control}, a control" if control else balancing if label == BALANCE else f"{label} images added"
-    return added + (f" to {100 * fraction:g}% of the real ones" if fraction != 1 else "") + variant
-
-
-def _make_dose(evaluation: Evaluation, arm: ArmResult) -> plots.Dose:
-    run_accuracies = [run.scores["image"].accuracy for run in evaluation.runs if run.arm_name == arm.name]
-    seed_accuracies = [value for value in run_accuracies if value is not None]  # None only without test images
-    accuracy = arm.scores["image"]["accuracy"]
-    mean = math.nan if accuracy.mean is None else accuracy.mean
-    return plots.Dose(_dose(arm).percent, seed_accuracies, mean, accuracy.sd)

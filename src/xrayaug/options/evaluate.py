@@ -58,12 +58,15 @@ class Evaluate(EvaluationOptions, InferenceOptions, FeatureCacheOptions, DeviceO
         parse=parse_paths,
         default_text="none",
     )
-    copies: Path | None = option(
+    copies: tuple[Path, ...] | None = option(
         None,
-        help="Result of xrayaug copies to show in the report.",
+        help="Results of xrayaug copies to show in the report, separated by commas, and to check the synthetic sets "
+        "of arms with that were made without one: each set by the screening of its own images.",
         role=Role.INPUT,
         panel=Panel.OUTPUT,
-        default_text="the one that the arms were made with",
+        metavar="PATH,...",
+        parse=parse_paths,
+        default_text="those that the arms were made with",
     )
     reader_results: tuple[Path, ...] | None = option(
         None,
@@ -84,6 +87,13 @@ class Evaluate(EvaluationOptions, InferenceOptions, FeatureCacheOptions, DeviceO
         if self.predictions is None:
             del settings["columns"], settings["baseline"]
         return settings
+
+    def inputs(self) -> dict[str, Path]:
+        """Return the paths that are read; one screening has no number in its name."""
+        paths = super().inputs()
+        if len(self.copies or ()) == 1:
+            paths = {"copies" if name == "copies/0" else name: path for name, path in paths.items()}
+        return paths
 
     def is_met_by(self, result: Mapping[str, Any]) -> bool:
         """Return whether a finished result has the reader study that these options ask for."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from xrayaug.evaluation import answer, checks, findings, prediction_judge, predictions, serialization
+from xrayaug.evaluation import answer, checks, findings, prediction_judge, predictions, result_files, serialization
 from xrayaug.evaluation import tables as score_tables
 from xrayaug.evaluation.evidence import Evidence
 from xrayaug.evaluation.gather import inputs, reader_files, reader_images, report_sources, test_sets
@@ -174,6 +174,7 @@ def _evaluate(options: Evaluate, device: torch.device, directory: Path) -> Resul
             checks.check_study(each.facts),
             each.opened.test,
             each.groups,
+            each.no_groups,
         )
         for each in gathered.sets
     )
@@ -205,8 +206,9 @@ def _render(directory: Path, evaluation: Evaluation, predicted: Sequence[RunPred
     files.write_lines(directory / files.PREDICTIONS_FILE, predictions.format_csv(predicted, "test"))
     if any(len(each.valid_rows) for each in predicted):
         files.write_lines(directory / files.VALIDATION_FILE, predictions.format_csv(predicted, "valid"))
-    score_tables.write(directory, evaluation)
-    files.write_text(directory / files.REPORT_FILE, page.render(evaluation, predicted, shown))
+    result_files.write(directory, evaluation)
+    size = (directory / files.PREDICTIONS_FILE).stat().st_size
+    files.write_text(directory / files.REPORT_FILE, page.render(evaluation, predicted, shown, size))
 
 
 def _add_reader_study(options: Evaluate, count: int, evaluation: Artifact) -> Addition:

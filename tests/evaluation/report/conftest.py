@@ -55,7 +55,7 @@ def study(make_dataset: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 def evaluation(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The evaluation with all optional inputs."""
     out = tmp_path_factory.mktemp("evaluation") / "out"
-    evaluate.run(study.options(out, fid=(study.distance,), copies=study.copies, by="source"))
+    evaluate.run(study.options(out, fid=(study.distance,), copies=(study.copies,), by="source"))
     return out
 
 

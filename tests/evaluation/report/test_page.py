@@ -156,8 +156,10 @@ def test_an_artifact_of_another_kind_is_refused(study: Study, tmp_path: Path) ->
 
 def test_large_files_are_not_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "MAX_CSV_BYTES", 10)
-    assert page._download("a.csv", ["01234", "56789"]).address == "data:text/csv;charset=utf-8;base64,MDEyMzQ1Njc4OQ=="
-    large = page._download("a.csv", ["01234", "56789", "a"])
+    assert (
+        page._download("a.csv", ["01234", "56789"], 10).address == "data:text/csv;charset=utf-8;base64,MDEyMzQ1Njc4OQ=="
+    )
+    large = page._download("a.csv", iter(()), 11)  # it is not read
     assert (large.address, large.size) == (None, "11 bytes")
 
 

@@ -4,32 +4,33 @@ import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import Any
 
-from xrayaug.data import generators
+from xrayaug.data import acquisition, generators
 from xrayaug.data.arms import MORE_REAL, PRETRAIN, SYNTHETIC_ONLY
 from xrayaug.data.dataset import Dataset, Row
 from xrayaug.data.generators import Generator
 from xrayaug.data.images import similarity
 from xrayaug.data.images.stack import Stack
+from xrayaug.data.parsing import image_files
 from xrayaug.errors import InputError
-from xrayaug.evaluation.checks import (
+from xrayaug.evaluation.gather import origins
+from xrayaug.evaluation.gather.runs import Run
+from xrayaug.evaluation.gather.synthetic_sets import SyntheticSet, gather_screening, open_synthetic_sets
+from xrayaug.evaluation.study_facts import (
     ArmFacts,
     ArmResolution,
     GeneratorFacts,
     Overlap,
     RealImageDifference,
-    ScreeningFacts,
     StudyFacts,
     TestCopiesFacts,
 )
-from xrayaug.evaluation.gather.runs import Run
-from xrayaug.storage import artifacts, manifests
+from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Artifact
 
 MAX_COMPARED_SIZE = 128  # pixels, of images that are compared as near duplicates
-NAMED_BY_FILE = ("folder", "table")  # sources that call a patient they know nothing of by the image's file
+NAMED_BY_FILE = ("dicom", "folder", "table")  # sources that call a patient they know nothing of by the image's file
 
 PatientKey = tuple[str, str, str]  # source, raw set if the name means nothing outside it, name
 RealImage = tuple[str, str, str, str]  # split, file, sha256, label
@@ -59,7 +60,7 @@ def gather_facts(
     seen = _SeenImages()
     for data in datasets:
         seen.add(data, [row for row in data.rows if row.split != "test" and not row.synthetic])
-    synthetic_sets = _open_synthetic_sets([data for data in datasets if any(row.synthetic for row in data.rows)])
+    synthetic_sets = open_synthetic_sets([data for data in datasets if any(row.synthetic for row in data.rows)])
     arms = [(name, list(members)) for name, members in itertools.groupby(runs, lambda run: run.arm_name)]
     synthetic_tested = 0 if test is runs[0].test else sum(row.synthetic for row in test)
     return StudyFacts(
@@ -71,10 +72,11 @@ def gather_facts(
         settings=[_to_text(run.settings) for run in runs],
         first_settings=[_to_text(run.first_phase.settings) for run in runs if run.first_phase],
         real_image_differences=_compare_real_images(runs),
-        screening=_gather_screening(synthetic_sets, screenings),
+        screening=gather_screening(synthetic_sets, screenings),
         arms=[_gather_arm(name, of) for name, of in arms],
         resolutions=_compare_resolutions([of[0] for _, of in arms]),
         test_copies=_gather_test_copies(synthetic_sets, tested),
+        acquisition=acquisition.read_scores(origins.find_prepared(tested.data.artifact)),
     )
 
 
@@ -85,100 +87,35 @@ def count_shared(one: TestedImages, other: TestedImages) -> Overlap:
     return seen.overlap(other.data, other.rows)
 
 
-@dataclass(frozen=True)
-class _SyntheticSet:
-    """A synthetic dataset that an arm draws from."""
-
-    data: Dataset  # the arm
-    name: str  # of the input
-    digest: str  # of the dataset, as the arm records it; empty if it records none
-    opened: Artifact | InputError  # the dataset, or why it cannot be opened
-
-    @property
-    def generator(self) -> Generator | None:
-        """The generator, if it is one from elsewhere."""
-        if isinstance(self.opened, InputError) or not generators.is_external(self.opened):
-            return None
-        return generators.read_generator(self.opened)
-
-    @property
-    def rows(self) -> list[Row]:
-        """The images that the arm has of the dataset."""
-        return [row for row in self.data.rows if row.synthetic and row.image.startswith(f"{self.name}/")]
-
-    def count_kept_copies(self) -> int | None:
-        """Count the images that a screening set aside and that the arm could use all the same; None without one."""
-        arm = self.data.artifact
-        keys = ("result",) if self.name == generators.SYNTHETIC else ("result", generators.SYNTHETIC, self.name)
-        if "copies" not in arm.get(dict, *keys):
-            return None
-        aside, left_out = (arm.get(int, *keys, "copies", name, minimum=0) for name in ("quarantined", "left_out"))
-        return aside - left_out
-
-    def find_screening(self) -> Artifact | None:
-        """Return the screening that the arm was made with; None if there is none, or it is not there any more."""
-        arm = self.data.artifact
-        for name in arm.manifest["inputs"]:
-            if name.partition("/")[0] == "copies":
-                try:
-                    screening = arm.open_input(name, "copies")
-                except InputError:
-                    continue
-                if screening.manifest["inputs"].get("synthetic", {}).get("sha256") == self.digest:
-                    return screening
-        return None
-
-    def was_screened_elsewhere(self, screening: Artifact) -> bool:
-        """Return whether a screening compared with another dataset than the one that the generator was trained on."""
-        if isinstance(self.opened, InputError):
-            return False
-        try:
-            trained = self.opened if generators.is_external(self.opened) else self.opened.open_input("run", "gan-run")
-        except InputError:
-            return False
-        name = "learnt_from" if trained is self.opened else "data"
-        digests = [
-            each.manifest["inputs"].get(key, {}).get("sha256") for each, key in ((trained, name), (screening, "real"))
-        ]
-        return None not in digests and digests[0] != digests[1]
-
-
-def _open_synthetic_sets(arms: Sequence[Dataset]) -> list[_SyntheticSet]:
-    """Open the synthetic datasets of arms, each once; of an arm that records none, one that cannot be opened."""
-    found: list[_SyntheticSet] = []
-    opened: dict[tuple[Path, str], Artifact | InputError] = {}
-    for data in arms:
-        for name in generators.list_synthetic_inputs(data.artifact) or [generators.SYNTHETIC]:
-            digest = str(data.artifact.manifest["inputs"].get(name, {}).get("sha256", ""))
-            key = data.artifact.input(name).resolve() if digest else data.path, digest
-            if key not in opened:
-                try:
-                    opened[key] = data.artifact.open_input(name, "dataset")
-                except InputError as problem:
-                    opened[key] = problem
-            found.append(_SyntheticSet(data, name, digest, opened[key]))
-    return found
-
-
 class _SeenImages:
     """The images that networks have seen: pictures by their hash, patients by source and name."""
 
     def __init__(self) -> None:
         self.pictures: set[str] = set()
-        self.patients: set[PatientKey] = set()
+        self.patients: defaultdict[PatientKey, set[str]] = defaultdict(set)  # the raw sets that each is in
+        self.fingerprints: set[str] = set()  # of the patients' pseudonyms
 
     def add(self, data: Dataset, rows: Sequence[Row]) -> None:
         """Add rows of a dataset."""
         self.pictures |= {row.sha256 for row in rows if row.sha256}
-        self.patients |= _patient_keys(data, rows)
+        origin = origins.find_origin(data.artifact)
+        self.fingerprints |= {origins.find_fingerprint(data.artifact)} if rows else set()
+        for key in _patient_keys(data, rows):
+            self.patients[key].add(origin)
 
     def overlap(self, data: Dataset, rows: Sequence[Row]) -> Overlap:
         """Count the images and patients of these rows that were seen; pictures of one grey level do not count."""
         same = [row for row in rows if row.sha256 in self.pictures]
-        return Overlap(sum(not _is_blank(data, row) for row in same), len(_patient_keys(data, rows) & self.patients))
+        shared, origin = _patient_keys(data, rows) & self.patients.keys(), origins.find_origin(data.artifact)
+        return Overlap(
+            sum(not _is_blank(data, row) for row in same),
+            len(shared),
+            same_names=sum(origin not in self.patients[key] for key in shared),
+            is_unknown=bool(self.fingerprints - {origins.find_fingerprint(data.artifact)}),
+        )
 
 
-def _gather_generators(sets: Sequence[_SyntheticSet], first: Run, tested: TestedImages) -> GeneratorFacts:
+def _gather_generators(sets: Sequence[SyntheticSet], first: Run, tested: TestedImages) -> GeneratorFacts:
     """Follow the chain of manifests of each synthetic dataset: GAN run, those it started from, their datasets.
 
     Of a generator from elsewhere, what the user declared takes the place of its run.
@@ -209,7 +146,7 @@ def _gather_generators(sets: Sequence[_SyntheticSet], first: Run, tested: Tested
 
 def _patient_keys(data: Dataset, rows: Sequence[Row]) -> set[PatientKey]:
     """Return the keys of the patients of these rows: with the raw set where the name means nothing outside it."""
-    raw = _find_raw_digest(data.artifact)
+    raw = origins.find_raw_digest(data.artifact)
     return {(row.source, raw if _is_named_by_file(row) else "", row.patient) for row in rows if row.patient}
 
 
@@ -217,15 +154,7 @@ def _is_named_by_file(row: Row) -> bool:
     """Return whether the patient is unknown: another set may have a file of that name, of any patient."""
     if not (row.patient and row.file):
         return not row.patient
-    return row.source in NAMED_BY_FILE and row.patient == PurePosixPath(row.file).with_suffix("").as_posix()
-
-
-def _find_raw_digest(artifact: Artifact) -> str:
-    """Return the digest of the raw set that the real images of a dataset or arm come from."""
-    if "real" not in artifact.manifest["inputs"]:
-        return str(artifact.manifest["inputs"].get("input", {}).get("sha256", ""))
-    real = artifact.input("real")
-    return _find_raw_digest(Artifact(real, manifests.read(real / manifests.MANIFEST)))
+    return row.source in NAMED_BY_FILE and row.patient == image_files.strip_suffix(row.file)
 
 
 def _is_blank(data: Dataset, row: Row) -> bool:
@@ -301,40 +230,7 @@ def _compare_resolutions(first_runs: Sequence[Run]) -> list[ArmResolution]:
     return found
 
 
-def _gather_screening(sets: Sequence[_SyntheticSet], screenings: Sequence[Artifact]) -> ScreeningFacts:
-    """Return the facts about the arms' own screenings, and about `screenings` of arms that were made without one."""
-    kept: defaultdict[str, int] = defaultdict(int)  # by arm
-    used: defaultdict[str, int] = defaultdict(int)
-    screened = elsewhere = 0
-    for each in sets:
-        arm = artifacts.digest(each.data.path)
-        number = each.count_kept_copies()
-        if number is not None:
-            kept[arm] += number
-            screened += 1
-            screening = each.find_screening()
-            elsewhere += screening is not None and each.was_screened_elsewhere(screening)
-            continue
-        flagged = [(one, number) for one in screenings if (number := _count_flagged(each, one)) is not None]
-        used[arm] += sum(number for _, number in flagged[:1])
-        screened += bool(flagged)
-        elsewhere += any(each.was_screened_elsewhere(one) for one, _ in flagged[:1])
-    most_kept, most_used = (max(numbers.values(), default=0) for numbers in (kept, used))
-    return ScreeningFacts(len(sets), screened, most_kept, most_used, elsewhere)
-
-
-def _count_flagged(each: _SyntheticSet, screening: Artifact) -> int | None:
-    """Count the images that an arm has of a set and that a screening flagged; None if it screened another set."""
-    screened = screening.manifest["inputs"].get("synthetic", {}).get("sha256")
-    if each.digest != screened or isinstance(each.opened, InputError):
-        return None
-    synthetic = Dataset(each.opened).select(synthetic=True)
-    numbers = {number for number in screening.get(list, "result", "quarantined") if isinstance(number, int)}
-    flagged = {(f"{each.name}/{row.image}", row.row) for number, row in enumerate(synthetic) if number in numbers}
-    return sum((row.image, row.row) in flagged for row in each.rows)
-
-
-def _gather_test_copies(sets: Sequence[_SyntheticSet], tested: TestedImages) -> TestCopiesFacts | None:
+def _gather_test_copies(sets: Sequence[SyntheticSet], tested: TestedImages) -> TestCopiesFacts | None:
     """Compare the arms' images of generators from elsewhere with the test images; None if there are no such images."""
     external = [each for each in sets if each.generator]
     if not external:

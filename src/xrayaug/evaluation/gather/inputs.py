@@ -52,6 +52,8 @@ def gather(options: Evaluate, environment: Mapping[str, Any]) -> Inputs:
     opened = test_sets.open_test_sets(options, runs)
     sets = test_sets.gather_test_sets(opened, runs, requested.screenings, options.by)
     _warn(runs)
+    for name in sets[0].facts.screening.unmatched:
+        console.warning(f"--copies: {name} screened no synthetic dataset of the arms, so no check rests on it")
     return Inputs(
         runs=runs,
         sets=sets,

@@ -58,6 +58,8 @@ def open_predicting_runs(paths: Sequence[Path], cache: Path | None = None) -> li
         raise UsageError("no runs are given", "xrayaug predict RUN... --data DATASET --out DIR")
     opened: dict[tuple[Path, str], Dataset] = {}
     found = [_open(path, opened, cache) for path in paths]
+    with_data = iter(runs.assign_controls([run for run in found if isinstance(run, Run)]))
+    found = [next(with_data) if isinstance(run, Run) else run for run in found]
     distinguished = arms.leave_out_common([run.arm for run in found])
     named: list[PredictingRun] = [
         replace(run, settings_of_arm=replace(arm, generator=run.arm.generator))

@@ -6,10 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from xrayaug.data.arms import ArmSettings
-from xrayaug.errors import DataError, UsageError
+from xrayaug.errors import DataError, UsageError, XrayaugError
 from xrayaug.evaluation import serialization
+from xrayaug.evaluation.gather import origins
 from xrayaug.evaluation.gather.runs import list_differing
-from xrayaug.evaluation.prediction_table import ColumnNames, PredictionTable, TableBuilder, find_columns
+from xrayaug.evaluation.prediction_columns import ColumnNames, find_columns
+from xrayaug.evaluation.prediction_table import PredictionTable, TableBuilder
 from xrayaug.evaluation.results import ArmResult, Verdict
 from xrayaug.options import Evaluate
 from xrayaug.runtime import console
@@ -30,6 +32,15 @@ class _Source:
     training: Mapping[str, str] | None
 
 
+@dataclass(frozen=True)
+class _TestedData:
+    """The dataset whose images predictions are of."""
+
+    path: Path  # of the predictions
+    digest: str | None = None  # of the dataset; None if it is unknown
+    origin: str | None = None  # digest of the raw set behind it; None if that cannot be read
+
+
 def read_predictions(options: Evaluate) -> PredictionTable:
     """Read the files of `--predictions`, and how their arms were made where an artifact of xrayaug says so.
 
@@ -40,14 +51,20 @@ def read_predictions(options: Evaluate) -> PredictionTable:
     """
     builder = TableBuilder()
     sources: dict[str, _Source] = {}
+    tested: list[_TestedData] = []
     given = parse_columns(options.columns)
     for path in options.predictions or ():
         listed = _list_files(path)
+        before = builder.test_rows
         has_validation = any(file.name == VALIDATION_FILE and artifact is not None for file, _, artifact in listed)
         for file, split, artifact in listed:
             _read(file, split, given, options.by, builder, without="valid" if has_validation else None)
             if artifact is not None:
                 _add_arms(artifact, sources, builder)
+        if builder.test_rows > before:
+            tested.append(_find_tested(path, listed[0][2]))
+    unknown = _check_tested(tested)
+    builder.unknown_images = unknown if builder.is_own else []  # other names of cases are those that the user gave
     return builder.build()
 
 
@@ -158,6 +175,43 @@ def _add_arms(artifact: Artifact, sources: dict[str, _Source], builder: TableBui
         if judged.prior_shift is not None and judged.baseline is not None:
             builder.shares_normal[judged.arm] = judged.prior_shift.share_normal
             builder.shares_normal[judged.baseline] = judged.prior_shift.share_normal_baseline
+
+
+def _find_tested(path: Path, artifact: Artifact | None) -> _TestedData:
+    """Find the dataset whose test images predictions are of, as far as artifacts record it."""
+    predicting = artifact
+    if artifact is not None and artifact.kind == "evaluation":
+        predicting = origins.read_input(artifact, "runs/0")  # all runs have the same test images
+    if predicting is None or "data" not in predicting.manifest["inputs"]:
+        return _TestedData(path)
+    data = origins.read_input(predicting, "data")
+    try:
+        origin = None if data is None else origins.find_origin(data)
+    except (XrayaugError, OSError):
+        origin = None
+    return _TestedData(path, str(predicting.manifest["inputs"]["data"]["sha256"]), origin)
+
+
+def _check_tested(tested: Sequence[_TestedData]) -> list[str]:
+    """Check that predictions of several commands are of the same images; return those of which this is unknown.
+
+    Files of equal names in two datasets may be different images, so datasets must be the same or come from one raw set.
+
+    Raises:
+        DataError: they are of different datasets, or may be.
+    """
+    if len(tested) < 2:
+        return []
+    known = [each for each in tested if each.digest is not None]
+    for each in known[1:]:
+        is_same = each.digest == known[0].digest or (each.origin is not None and each.origin == known[0].origin)
+        if not is_same:
+            raise DataError(
+                f"{known[0].path} and {each.path} were predicted on different datasets, whose images may differ under "
+                "the same names",
+                "predict with all runs on one dataset",
+            )
+    return [str(each.path) for each in tested if each.digest is None]
 
 
 def _check_source(name: str, source: _Source, has_same_settings: bool, sources: dict[str, _Source]) -> None:

@@ -58,8 +58,10 @@ def open_requested(options: Evaluate) -> RequestedArtifacts:
     Raises:
         ArtifactError: one is of another kind.
     """
-    screenings = [artifacts.open_artifact(options.copies, "copies")] if options.copies else []
-    return RequestedArtifacts([artifacts.open_artifact(path, "fid") for path in options.fid or ()], screenings)
+    return RequestedArtifacts(
+        [artifacts.open_artifact(path, "fid") for path in options.fid or ()],
+        [artifacts.open_artifact(path, "copies") for path in options.copies or ()],
+    )
 
 
 def gather_evidence(

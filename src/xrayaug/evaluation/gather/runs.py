@@ -2,13 +2,14 @@
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from xrayaug.data import arms, generators
-from xrayaug.data.arms import FREE_OPTIONS, TOGETHER, WITH_GENERATOR, ArmSettings, read_arm
+from xrayaug.data.arms import FREE_OPTIONS, TOGETHER, WITH_GENERATOR, ArmSettings, TrainedArm, read_arm
 from xrayaug.data.dataset import Dataset, Row, cached_files
 from xrayaug.data.images.stack import Stack
 from xrayaug.errors import DataError, UsageError, XrayaugError
@@ -84,6 +85,12 @@ class Run(SavedNetwork):
         return self.phases[0].data
 
     @property
+    def dose_counts(self) -> Mapping[str, int]:
+        """Training images of `dose_data` by label, as a reweighted control counts them."""
+        prior = arms.read_arm_of(self.dose_data.artifact).prior
+        return Counter(row.label for row in self.dose_data.select(split="train")) if prior is None else prior
+
+    @property
     def info(self) -> RunInfo:
         """Name, arm and seed of the run, as they are written beside its predictions."""
         return RunInfo(self.name, self.arm, self.arm_name, self.seed, self.share_normal)
@@ -94,9 +101,9 @@ class Run(SavedNetwork):
         return self.last_phase.settings
 
     @property
-    def rows(self) -> Sequence[Row]:
-        """All images of its dataset."""
-        return self.data.rows
+    def dose_rows(self) -> Sequence[Row]:
+        """All images of the dataset that holds what the arm adds."""
+        return self.dose_data.rows
 
     @property
     def valid(self) -> list[Row]:
@@ -120,6 +127,10 @@ class Run(SavedNetwork):
     def stack(self, rows: Sequence[Row]) -> Stack:
         """Return images of the dataset at the size of the network, read on demand."""
         return self.data.stack(rows, self.size)
+
+    def stack_dose(self, rows: Sequence[Row]) -> Stack:
+        """Return images of the dataset that holds what the arm adds, at the size of the network, read on demand."""
+        return self.dose_data.stack(rows, self.size)
 
 
 def open_runs(paths: Sequence[Path], cache: Path | None = None) -> list[Run]:
@@ -145,9 +156,30 @@ def open_runs(paths: Sequence[Path], cache: Path | None = None) -> list[Run]:
 
 def distinguish_arms(runs: Sequence[Run]) -> list[Run]:
     """Return the runs of an evaluation, sorted by arm and seed, with what distinguishes their arms from one another."""
+    runs = assign_controls(runs)
     settings = arms.leave_out_common([run.arm for run in runs])
     distinguished = [replace(run, settings_of_arm=arm) for run, arm in zip(runs, settings, strict=True)]
     return sorted(distinguished, key=lambda each: (each.arm.sorting_key, each.seed))
+
+
+def assign_controls(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs with the generators of controls of real images; see `data.arms.assign_controls`."""
+    if len({run.arm.generator for run in runs if run.arm.generator}) < 2:
+        return list(runs)
+    trained = [
+        TrainedArm(run.arm, run.dose_counts, run.arm.generator or _find_generator_of_labels(run)) for run in runs
+    ]
+    assigned = arms.assign_controls(trained)
+    return [replace(run, settings_of_arm=arm) for run, arm in zip(runs, assigned, strict=True)]
+
+
+def _find_generator_of_labels(run: Run) -> str | None:
+    """Return the generator of the synthetic images that a control of real images was made for; None if of none."""
+    dataset = run.dose_data.artifact
+    if run.arm.control is None or not generators.list_synthetic_inputs(dataset):
+        return None
+    name, digests = _find_generators(dataset)
+    return name or f"an unknown generator ({digests[0][:8]})"
 
 
 def read_settings(run: Artifact) -> dict[str, Any]:
@@ -225,27 +257,27 @@ def _open_data(run: Artifact, opened: dict[tuple[Path, str], Dataset], cache: Pa
 def _find_generators(dataset: Artifact) -> tuple[str | None, tuple[str, ...]]:
     """Return the name of the generator of an arm's synthetic images, and the digests of all of its generators.
 
-    Several names are joined by `+`, with their shares if those differ (`a:1.0+b:3.0`). There is no name if a synthetic
+    Several names are joined by `+`, with their shares if those differ (`a:1+b:3`). There is no name if a synthetic
     dataset has changed or is not there any more, and then its own digest stands for that of its generator.
     """
     names: list[str | None] = []
     digests: list[str] = []
     inputs = generators.list_synthetic_inputs(dataset)
     shares = dataset.get(list, "options", "shares") if "shares" in dataset.options else []
-    for name, share in itertools.zip_longest(inputs, shares[: len(inputs)]):
+    for name in inputs:
         recorded, path = str(dataset.manifest["inputs"][name]["sha256"]), dataset.input(name)
         try:
             synthetic = Artifact(path, manifests.read(path / manifests.MANIFEST))
             is_unchanged = files.sha256_file(path / manifests.MANIFEST) == recorded
-            own_name = generators.read_generator(synthetic).name + ("" if share is None else f":{share}")
-            names.append(own_name if is_unchanged else None)
+            names.append(generators.read_generator(synthetic).name if is_unchanged else None)
             drawn_by = synthetic.manifest["inputs"].get("run", {}).get("sha256", recorded)
             digests.append(drawn_by if is_unchanged else recorded)
         except (XrayaugError, OSError):
             names.append(None)
             digests.append(recorded)
-    known = list(dict.fromkeys(name for name in names if name is not None))
-    return ("+".join(known) if known and None not in names else None), tuple(sorted(set(digests)))
+    known = [name for name in names if name is not None]
+    joined = generators.join_names(known, shares) if known and len(known) == len(names) else None
+    return joined, tuple(sorted(set(digests)))
 
 
 def _check_tests(runs: Sequence[Run]) -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from xrayaug.data.dataset import COLUMNS, LABELS, Row, open_dataset
 from xrayaug.errors import DataError, UsageError
 from xrayaug.evaluation import predictions
-from xrayaug.evaluation.checks import StudyFacts
 from xrayaug.evaluation.gather import facts, predicted_images
 from xrayaug.evaluation.gather.facts import TestedImages
 from xrayaug.evaluation.gather.predicted_images import PredictedImages
 from xrayaug.evaluation.gather.runs import Run
 from xrayaug.evaluation.measure import OtherImages
 from xrayaug.evaluation.results import SharedImages, TestSet
+from xrayaug.evaluation.study_facts import StudyFacts
 from xrayaug.options import Evaluate
 from xrayaug.storage import files
 from xrayaug.storage.artifacts import Artifact
@@ -47,6 +47,7 @@ class GatheredSet:
     opened: OpenedSet
     facts: StudyFacts
     groups: Mapping[str, Sequence[int]]  # places of the images by the value of a column
+    no_groups: str | None = None  # why there are none, if they were asked for
 
 
 def open_test_sets(options: Evaluate, runs: Sequence[Run]) -> list[OpenedSet]:
@@ -78,28 +79,33 @@ def open_test_sets(options: Evaluate, runs: Sequence[Run]) -> list[OpenedSet]:
 def gather_test_sets(
     sets: Sequence[OpenedSet], runs: Sequence[Run], screenings: Sequence[Artifact], by: str | None
 ) -> list[GatheredSet]:
-    """Collect the facts of every set, and the subgroups of the first, the primary one.
+    """Collect the facts and the subgroups of every set.
 
     Raises:
-        DataError: `by` names no column that makes groups.
+        DataError: `by` names no column that makes groups of the first set, the primary one.
     """
-    return [
-        GatheredSet(
-            each,
-            facts.gather_facts(runs, screenings, each.tested),
-            _group_images(each.tested.rows, by) if place == 0 else {},
-        )
-        for place, each in enumerate(sets)
-    ]
+    gathered = []
+    for place, each in enumerate(sets):
+        groups, reason = dict[str, list[int]](), None
+        try:
+            groups = _group_images(each.tested.rows, by)
+        except DataError as problem:
+            if place == 0:
+                raise
+            reason = problem.message
+        gathered.append(GatheredSet(each, facts.gather_facts(runs, screenings, each.tested), groups, reason))
+    return gathered
 
 
 def find_shared(sets: Sequence[OpenedSet]) -> list[SharedImages]:
-    """Return the pairs of sets that have images or patients in common."""
+    """Return the pairs of sets that have images or patients in common, or of which that is unknown."""
     found = []
     for one, other in itertools.combinations(sets, 2):
         overlap = facts.count_shared(one.tested, other.tested)
-        if overlap.images or overlap.patients:
-            found.append(SharedImages((one.name, other.name), overlap.images, overlap.patients))
+        if overlap.images or overlap.patients or overlap.is_unknown:
+            names = one.name, other.name
+            shared = SharedImages(names, overlap.images, overlap.patients, overlap.same_names, overlap.is_unknown)
+            found.append(shared)
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xrayaug import plots
-from xrayaug.evaluation import predictions, tables
+from xrayaug.evaluation import dose_lines, predictions, tables
 from xrayaug.evaluation.evidence import GanLog, LogRecord
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.results import HALF, ArmVerdict, ConfidenceInterval, Difference, Evaluation
@@ -40,13 +40,13 @@ def accuracy(evaluation: Evaluation) -> Figure | None:
             for arm in arms
             if arm.settings is not None
         ]
-        for name, arms in tables.group_into_lines(evaluation.arms).items()
+        for name, arms in dose_lines.group_into_lines(evaluation.arms).items()
     }  # fmt: skip
     described = "; ".join(f"{arm.name}: {tables.format_interval(arm.intervals['image'][HALF]['accuracy'], '.3f')}"
                           for arm in evaluation.arms)  # fmt: skip
     title = "Accuracy by dose of synthetic images"
     svg = plots.inline_svg(
-        lambda: plots.draw_doses(series, tables.reported_accuracies(evaluation), "Accuracy at 0.5, per image"),
+        lambda: plots.draw_doses(series, dose_lines.reported_accuracies(evaluation), "Accuracy at 0.5, per image"),
         "figure7", title, described,
     )  # fmt: skip
     caption = (

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from xrayaug.data.arms import BALANCE, MIXED_PRETRAIN, PRETRAIN, SYNTHETIC_ONLY, TOGETHER
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
-from xrayaug.evaluation import answer, predictions, tables, verdict
+from xrayaug.evaluation import answer, predictions, sheets, tables, verdict
 from xrayaug.evaluation.evidence import DistanceEvidence, Evidence, FloorEvidence, ImageGrid, ScreeningEvidence
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.report import figures
@@ -128,13 +128,16 @@ class ScreeningView:
     picture: Picture | None
 
 
-def render(evaluation: Evaluation, predicted: Sequence[RunPredictions], evidence: Evidence) -> str:
+def render(
+    evaluation: Evaluation, predicted: Sequence[RunPredictions], evidence: Evidence, predictions_size: int
+) -> str:
     """Return the page as HTML.
 
     Args:
         evaluation: the numbers and the verdict.
         predicted: the predictions they come from, for curves and downloads.
         evidence: images, logs, distances, screenings and provenance to show with them.
+        predictions_size: bytes of the file of predictions.
     """
     verdicts = evaluation.verdict
     return _template().render(
@@ -154,7 +157,7 @@ def render(evaluation: Evaluation, predicted: Sequence[RunPredictions], evidence
         missing={**evidence.missing, "provenance": evidence.provenance.missing},
         commands=evidence.provenance.commands,
         environments=evidence.provenance.environments,
-        downloads=_downloads(evaluation, predicted),
+        downloads=_downloads(evaluation, predicted, predictions_size),
         max_csv_size=_format_size(MAX_CSV_BYTES),
     )
 
@@ -305,25 +308,21 @@ def _view_screening(screening: ScreeningEvidence) -> ScreeningView:
     )
 
 
-def _downloads(evaluation: Evaluation, predicted: Sequence[RunPredictions]) -> list[Download]:
-    sheets = {name: iter([content]) for name, content in tables.sheets(evaluation).items()}
-    sheets |= {"predictions.csv": predictions.format_csv(predicted, "test")}
-    return [_download(name, lines) for name, lines in sheets.items()]
+def _downloads(evaluation: Evaluation, predicted: Sequence[RunPredictions], predictions_size: int) -> list[Download]:
+    found = [
+        _download(name, [content], len(content.encode())) for name, content in sheets.make_sheets(evaluation).items()
+    ]
+    return [*found, _download("predictions.csv", predictions.format_csv(predicted, "test"), predictions_size)]
 
 
-def _download(name: str, lines: Iterable[str]) -> Download:
-    """Encode a file for download; of a file too large for the page, only count the bytes."""
-    content, size = bytearray(), 0
-    for line in lines:
-        encoded = line.encode()
-        size += len(encoded)
-        if size <= MAX_CSV_BYTES:
-            content += encoded
+def _download(name: str, lines: Iterable[str], size: int) -> Download:
+    """Encode a file of so many bytes for download; one that is too large for the page is not read."""
     fits = size <= MAX_CSV_BYTES
-    return Download(name, _data_url("text/csv;charset=utf-8", content) if fits else None, _format_size(size))
+    address = _data_url("text/csv;charset=utf-8", "".join(lines).encode()) if fits else None
+    return Download(name, address, _format_size(size))
 
 
-def _data_url(media_type: str, content: bytes | bytearray) -> str:
+def _data_url(media_type: str, content: bytes) -> str:
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 

@@ -1,0 +1,110 @@
+"""Test the checks of sets with pseudonyms: patients of different salts are unknown, and how images were taken."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import edit_manifest, row, write_dataset
+from evaluation.test_judge import FACTS
+
+from xrayaug.data import acquisition
+from xrayaug.data.acquisition import ColumnScore
+from xrayaug.data.dataset import open_dataset
+from xrayaug.errors import ArtifactError
+from xrayaug.evaluation import checks
+from xrayaug.evaluation.gather import facts
+from xrayaug.evaluation.gather.facts import TestedImages
+from xrayaug.evaluation.study_facts import GeneratorFacts, Overlap
+from xrayaug.stats.category_score import CategoryScore
+from xrayaug.storage import artifacts
+
+SCORE = {"column": "scanner", "tells_label": True, "auroc": 0.9, "low": 0.8, "high": 0.95, "images": 90, "patients": 80}
+
+
+def tested(path: Path, fingerprint: str | None, patient: str = "patient-1", sha256: str = "a") -> TestedImages:
+    """Return the images of a dataset whose patients have pseudonyms of a salt; None for a set without DICOM."""
+    write_dataset(path, [row(source="dicom", patient=patient, file="1.dcm", sha256=sha256)])
+
+    def change(manifest: dict[str, Any]) -> None:
+        if fingerprint is not None:
+            manifest["result"]["dicom"] = {"fingerprint": fingerprint, "label_by_column": [SCORE]}
+
+    edit_manifest(path, change)
+    data = open_dataset(path)
+    return TestedImages(data, data.rows)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_unknown"),
+    [
+        ("f1", "f2", True),
+        ("f1", "f1", False),
+        ("f1", "", True),
+        (None, "f1", True),
+        (None, "", False),
+        (None, None, False),
+    ],
+)
+def test_patients_of_different_salts_are_unknown(
+    one: str | None, other: str | None, is_unknown: bool, tmp_path: Path
+) -> None:
+    overlap = facts.count_shared(tested(tmp_path / "a", one), tested(tmp_path / "b", other, "patient-2", "b"))
+    assert (overlap.images, overlap.patients, overlap.is_unknown) == (0, 0, is_unknown)
+
+
+def test_patients_of_one_salt_are_compared(tmp_path: Path) -> None:
+    overlap = facts.count_shared(tested(tmp_path / "a", "f1"), tested(tmp_path / "b", "f1"))
+    assert (overlap.patients, overlap.is_unknown) == (1, False)
+
+
+def find_check(name: str, **changes: Any) -> checks.Check:
+    return next(check for check in checks.check_study(replace(FACTS, **changes)) if check.name == name)
+
+
+def test_what_pseudonyms_hide_is_never_read_as_clean() -> None:
+    hidden = Overlap(0, 0, is_unknown=True)
+    assert find_check("patients", leaked=Overlap(0, 0)).passed is True
+    check = find_check("patients", leaked=hidden)
+    assert check.passed is None
+    assert "whether patients are in both is unknown" in check.sentence
+    assert find_check("patients", leaked=replace(hidden, images=1)).passed is False
+    generator = find_check("generator, test", generators=GeneratorFacts(1, [], {"test": hidden}))
+    assert generator.passed is None
+    assert "different salts" in generator.sentence
+
+
+def scored(auroc: float, low: float) -> ColumnScore:
+    return ColumnScore("scanner", CategoryScore(auroc, low, 0.99, 100, 80))
+
+
+def test_a_label_that_the_scanner_tells_is_a_warning_that_forbids_no_verdict() -> None:
+    assert not any(check.name == "acquisition" for check in checks.check_study(FACTS))
+    check = find_check("acquisition", acquisition=[scored(0.9, 0.8)])
+    assert (check.passed, check.critical) == (False, False)
+    assert "AUROC by scanner 0.90 (0.80 to 0.99)" in check.sentence
+    assert find_check("acquisition", acquisition=[scored(0.9, 0.45)]).passed is True
+    assert find_check("acquisition", acquisition=[scored(0.55, 0.51)]).passed is True
+
+
+def test_scores_are_read_from_the_manifest(tmp_path: Path) -> None:
+    tested(tmp_path / "a", "f1")
+    (found,) = acquisition.read_scores(artifacts.open_artifact(tmp_path / "a"))
+    assert found.to_dict() == SCORE
+    tested(tmp_path / "b", None)
+    assert acquisition.read_scores(artifacts.open_artifact(tmp_path / "b")) == []
+
+    def spoil(manifest: dict[str, Any]) -> None:
+        manifest["result"]["dicom"]["label_by_column"] = [{"column": "scanner", "auroc": "high"}]
+
+    edit_manifest(tmp_path / "a", spoil)
+    with pytest.raises(ArtifactError, match="label_by_column holds no scores"):
+        acquisition.read_scores(artifacts.open_artifact(tmp_path / "a"))
+
+
+@pytest.mark.parametrize(
+    ("file", "patient", "is_unknown"),
+    [("1.2.3.4", "1.2.3.4", True), ("ab12.dcm", "ab12", True), ("1.2.3.4", "1.2.3", False), ("a", "patient-1", False)],
+)
+def test_patients_named_after_their_files_are_unknown(file: str, patient: str, is_unknown: bool) -> None:
+    assert facts._is_named_by_file(row(source="dicom", file=file, patient=patient)) is is_unknown
