@@ -225,6 +225,7 @@ OUTSIDE_GATHER = [
 ALLOWED = {
     f"xrayaug.{name}"
     for name in (
+        "data.acquisition.ColumnScore", "data.acquisition.describe_score",
         "data.arms.ArmSettings", "data.arms.BALANCE", "data.arms.FREE_OPTIONS", "data.arms.MIXED_PRETRAIN",
         "data.arms.PRETRAIN", "data.arms.REWEIGHT", "data.arms.SCHEDULES",
         "data.arms.SYNTHETIC_ONLY", "data.arms.TOGETHER", "data.arms.describe_variant", "data.arms.is_baseline",
@@ -232,24 +233,24 @@ ALLOWED = {
         "data.images.contact_sheets.encode_png", "data.images.stack.Stack", "errors.",
         "networks.classifier.Classifier", "options.Case", "options.Evaluate", "options.Metric", "plots.",
         "runtime.console.", "stats.",
-        "storage.csvfile.dump", "storage.csvfile.format_lines", "storage.csvfile.normalize_title",
-        "storage.csvfile.unescape_formula",
+        "storage.csvfile.dump", "storage.csvfile.format_cells", "storage.csvfile.format_lines",
+        "storage.csvfile.normalize_title", "storage.csvfile.unescape_formula",
         "storage.files.FIGURE7_FILE", "storage.files.READER_PAGE_FILE", "storage.files.TABLE5_FILE",
         "storage.files.format_json", "storage.files.sha256_bytes", "storage.files.write_json",
         "storage.files.write_text",
     )
 } | {
     "base64.b64encode", "collections.", "dataclasses.", "functools.cache", "hashlib.sha256",
-    "html.escape", "itertools.", "json.dumps", "math.", "pathlib.Path", "scipy.stats.", "torch.Tensor",
+    "html.escape", "itertools.", "json.dumps", "math.", "numbers.", "pathlib.Path", "scipy.stats.", "torch.Tensor",
     "torch.device", "torch.nn.Module", "types.UnionType", "typing.",
     *(f"xrayaug.evaluation.{name}." for name in OUTSIDE_GATHER if f"xrayaug.evaluation.{name}" not in PACKAGES),
     *(
         f"numpy.{name}"
         for name in (
-            "arange", "argsort", "array", "array_equal", "asarray", "bincount", "concatenate", "diff", "divide",
-            "empty", "flatnonzero", "float32", "float64", "full", "full_like", "int64", "isnan", "linspace", "median",
-            "nan", "random.Generator", "random.default_rng", "split", "stack", "sum", "typing.NDArray", "unique",
-            "where",
+            "arange", "argsort", "array", "array_equal", "asarray", "bincount", "bool_", "concatenate", "diff",
+            "divide", "empty", "flatnonzero", "float32", "float64", "full", "full_like", "int64", "isnan", "linspace",
+            "median", "nan", "random.Generator", "random.default_rng", "split", "stack", "sum", "typing.NDArray",
+            "unique", "where",
         )
     ),
 }  # fmt: skip
@@ -265,10 +266,14 @@ ALLOWED_IN_MODULE = {
         "functools.partial", "torch.from_numpy", "xrayaug.runtime.devices.translate_device_errors",
         "xrayaug.storage.cache.directory", "xrayaug.storage.checkpoints.Checkpoints", ".restore",
     },
-    "prediction_table": {  # reads words, not files
-        "functools.partial", "re.", "xrayaug.data.parsing.labels.ANSWERS", "xrayaug.data.parsing.labels.DEFAULT_RULES",
-        "xrayaug.data.parsing.labels.LabelRules", "xrayaug.data.parsing.labels.canonical",
-        "xrayaug.data.parsing.labels.yes_means_normal", "xrayaug.data.parsing.split_names.parse_split", ".read",
+    "prediction_cells": {  # reads words, not files
+        "xrayaug.data.parsing.labels.ANSWERS", "xrayaug.data.parsing.labels.DEFAULT_RULES",
+        "xrayaug.data.parsing.labels.LabelRules", "xrayaug.data.parsing.labels.canonical", ".read",
+    },
+    "prediction_columns": {"re.", "xrayaug.data.parsing.labels.yes_means_normal"},
+    "prediction_table": {
+        "functools.partial", "xrayaug.data.parsing.labels.yes_means_normal",
+        "xrayaug.data.parsing.split_names.parse_split",
     },
     "reader_study.page": {"importlib.resources.files", ".read_text"},  # the script and the style of its page
     "report.page": {"jinja2.", "markupsafe.Markup"},

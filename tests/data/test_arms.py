@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from xrayaug.data import arms
-from xrayaug.data.arms import ArmSettings
+from xrayaug.data.arms import ArmSettings, TrainedArm
 from xrayaug.errors import ArtifactError
 from xrayaug.storage.artifacts import Artifact
 
@@ -120,3 +120,35 @@ def test_a_control_of_synthetic_images_is_that_of_one_known_generator(
 ) -> None:
     arm = ArmSettings(real_fraction=1.0, percent=10.0, label="mixed", added=4, control=None, generator="a")
     assert arms.is_control(replace(arm, control=control, generator=generator), arm) == is_one
+
+
+COUNTS = {"normal": 6, "abnormal": 4}
+
+
+def assigned(
+    counts: dict[str, int] = COUNTS, rivals: tuple[str, ...] = (), of_other: dict[str, Any] | None = None
+) -> str | None:
+    """Return the generator of a duplicating control that was made for the images of `a`.
+
+    Args:
+        counts: training images of the arm of another generator `b` by label.
+        rivals: generators of other controls of the kind.
+        of_other: how the settings of that arm differ.
+    """
+    of_a = ArmSettings(1.0, 10.0, "mixed", 4, None, generator="a")
+    of_b = replace(of_a, generator="b", **(of_other or {}))
+    control = replace(of_a, control="duplicate", generator=None)
+    others = [TrainedArm(replace(control, generator=name), COUNTS, name) for name in rivals]
+    trained = [TrainedArm(of_a, COUNTS, "a"), TrainedArm(of_b, counts, "b"), *others, TrainedArm(control, COUNTS, "a")]
+    *rest, found = arms.assign_controls(trained)
+    assert rest == [each.settings for each in trained[:-1]], "nothing else changes"
+    return found.generator
+
+
+def test_a_control_of_real_images_has_a_generator_unless_it_is_that_of_all() -> None:
+    assert assigned() is None
+    assert assigned({"normal": 5, "abnormal": 5}) == "a"
+    assert assigned({"normal": 5, "abnormal": 5}, of_other={"percent": 20.0}) is None, "another dose"
+    assert assigned({"normal": 5, "abnormal": 5}, of_other={"schedule": "pretrain"}) is None
+    assert assigned(rivals=("b",)) == "a", "the other generator has a control of its own"
+    assert assigned(rivals=("a",)) is None

@@ -15,6 +15,7 @@ from xrayaug.errors import ArtifactError
 from xrayaug.evaluation import checks
 from xrayaug.evaluation.gather import facts
 from xrayaug.evaluation.gather.facts import TestedImages
+from xrayaug.evaluation.results import Check
 from xrayaug.evaluation.study_facts import GeneratorFacts, Overlap
 from xrayaug.stats.category_score import CategoryScore
 from xrayaug.storage import artifacts
@@ -58,7 +59,7 @@ def test_patients_of_one_salt_are_compared(tmp_path: Path) -> None:
     assert (overlap.patients, overlap.is_unknown) == (1, False)
 
 
-def find_check(name: str, **changes: Any) -> checks.Check:
+def find_check(name: str, **changes: Any) -> Check:
     return next(check for check in checks.check_study(replace(FACTS, **changes)) if check.name == name)
 
 

@@ -5,16 +5,17 @@ import gzip
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from builders import arm_of, train
+from builders import arm_of, edit_manifest, train
 
 import xrayaug
 from xrayaug.errors import DataError, InputError, UsageError
-from xrayaug.evaluation import serialization
+from xrayaug.evaluation import predictions, serialization
 from xrayaug.evaluation.report import page
 from xrayaug.evaluation.results import Evaluation
 from xrayaug.options import Evaluate, Predict
@@ -227,6 +228,54 @@ def test_files_that_cannot_be_judged_are_one_line(tmp_path: Path, content: str, 
     assert not (tmp_path / "out").exists()
 
 
+def predict_apart(runs: Sequence[Path], sets: Sequence[Path], out: Path) -> tuple[Path, ...]:
+    """Predict with the runs of each arm in a command of their own, each on its own dataset."""
+    made = []
+    for place, data in enumerate(sets):
+        own = tuple(runs[2 * place : 2 * place + 2])
+        predict.run(Predict(runs=own, data=data, out=out / str(place), device="cpu", batch_size=5))
+        made.append(out / str(place))
+    return tuple(made)
+
+
+def record_raw_set(manifest: dict[str, Any], sha256: str) -> None:
+    manifest["inputs"]["input"]["sha256"] = sha256
+
+
+def test_predictions_of_two_commands_on_one_dataset_are_those_of_one(
+    runs: list[Path], predicted: Path, elsewhere: list[Path], tmp_path: Path
+) -> None:
+    data = artifacts.open_artifact(runs[0]).input("data")
+    apart = evaluate.run(options(tmp_path / "out", predictions=predict_apart(runs, [data] * 3, tmp_path)))
+    expected = evaluate.run(options(tmp_path / "one", predictions=(predicted,)))
+    assert apart["verdict"] == expected["verdict"]
+    assert "same images" not in {check["name"] for check in apart["verdict"]["checks"]}
+
+
+def test_images_of_equal_names_of_two_datasets_are_not_paired(
+    runs: list[Path], make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    """Two hospitals whose files have the same names: their cases look the same."""
+    sets = []
+    for place, name in enumerate(("hospital", "clinic")):
+        data = make_dataset(tmp_path / name / "data", studies=6, splits=("test",), seed=place)
+        edit_manifest(data, partial(record_raw_set, sha256=f"{place}" * 64))
+        sets.append(data)
+    directories = predict_apart(runs, sets, tmp_path)
+    with pytest.raises(DataError, match="were predicted on different datasets") as caught:
+        evaluate.plan(options(tmp_path / "out", predictions=directories))
+    assert caught.value.hint == "predict with all runs on one dataset"
+    shutil.rmtree(sets[1])  # its digest is recorded, and differs
+    with pytest.raises(DataError, match="were predicted on different datasets"):
+        evaluate.plan(options(tmp_path / "out", predictions=directories))
+    copied = shutil.copy(directories[1] / "predictions.csv", tmp_path / "copied.csv")
+    given = options(tmp_path / "out", predictions=(directories[0] / "predictions.csv", Path(copied)), baseline="0")
+    checks = {check["name"]: check for check in evaluate.run(given)["verdict"]["checks"]}
+    assert checks["same images"]["passed"] is None
+    assert "cannot be seen from " in checks["same images"]["sentence"]
+    assert checks["same images"]["sentence"].endswith("copied.csv")
+
+
 def test_options_that_exclude_each_other_are_one_line(runs: list[Path], predicted: Path, tmp_path: Path) -> None:
     own: dict[str, Any] = {"predictions": (predicted,)}
     for given, message in (
@@ -309,6 +358,32 @@ def test_other_test_sets_have_verdicts_of_their_own_and_a_mean(
         assert text in report
     shown = evaluate.tables(result)
     assert any(isinstance(part, Section) and "Other test sets" in part.title for part in shown)
+
+
+@pytest.mark.usefixtures("reported")
+def test_subgroups_of_every_test_set_are_scored(
+    runs: list[Path], elsewhere: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictions, "MAX_GROUPS", 12)  # clinic has 14 patients
+    result = evaluate.run(options(tmp_path / "out", runs=tuple(runs), also=tuple(elsewhere), by="patient"))
+    clinic, archive = result["others"]["sets"]
+    assert len(result["subgroups"]["groups"]) == 12
+    assert [group["images"] for group in archive["subgroups"]["groups"]] == [2] * 10
+    assert "no_subgroups" not in archive
+    assert "subgroups" not in clinic
+    assert clinic["no_subgroups"] == "--by patient makes 14 groups, more than 12"
+    alone = evaluate.run(
+        options(tmp_path / "alone", runs=tuple(runs), also=(elsewhere[1],), primary="archive", by="patient")
+    )
+    assert alone["subgroups"] == archive["subgroups"]
+    files = {path.name for path in (tmp_path / "out").glob("subgroups*.csv")}
+    assert files == {"subgroups.csv", "subgroups-archive.csv"}
+    assert (tmp_path / "out" / "subgroups-archive.csv").read_bytes() == (
+        tmp_path / "alone" / "subgroups.csv"
+    ).read_bytes()
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    for text in ("test set own", "test set archive", "not computed for &#39;clinic&#39;: --by patient makes 14 groups"):
+        assert text in report
 
 
 def test_another_set_may_be_the_primary_one(runs: list[Path], elsewhere: list[Path], tmp_path: Path) -> None:

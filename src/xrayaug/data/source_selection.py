@@ -1,18 +1,23 @@
 """Selection of the source (layout) of a raw set, and the list of its images."""
 
+from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
-from xrayaug.data import raw_rows, sources
+from xrayaug.data import dicom_listing, raw_rows, sources
 from xrayaug.data.parsing import directories, list_files, non_images
 from xrayaug.data.sources import Listing
 from xrayaug.errors import InputError, UsageError
 from xrayaug.options import Prepare
+from xrayaug.options.base import flag_name
 from xrayaug.runtime import console
 
-TABLE_OPTIONS = ("table", "image_column", "label_column", "patient_column", "study_column", "split_column", "only",
-                 "empty_label", "unsure_label", "encoding", "keep_columns")  # fmt: skip
-SOURCES_WITH_PATIENTS = ("rsna", "mura")  # sources that define the patient of each image themselves
+TABLE_OPTIONS = ("table", "image_column", "label_column", "patient_column", "study_column", "split_column", "encoding",
+                 "keep_columns")  # fmt: skip
+LIST_OPTIONS = ("only", "empty_label", "unsure_label")  # options of tables and of public sets
+FINDING_OPTIONS = ("finding", "other_findings")  # options of public sets
+DICOM_OPTIONS = ("table", "image_column", "label_column", "split_column", "encoding", "keep_columns")
+NOT_OF_PUBLIC_SETS = ("label", "normal_class", "abnormal_class", "patient_pattern")
+SOURCES_WITH_PATIENTS = ("rsna", "mura", "dicom")  # sources that define the patient of each image themselves
 DETECTION_ORDER = ("rsna", "mura", "table", "folder")  # the most specific first
 
 
@@ -31,6 +36,7 @@ def list_images(options: Prepare) -> tuple[str, Listing]:
     if name == "folder":
         list_warnings += list_files.unused_list_warnings(directories.search_directories(options.input))
     listing = sources.drop_missing_files(sources.load(name).read(options))
+    listing = dicom_listing.read_headers(listing, name, options)
     if not listing.records:
         reason = f"; the first left out: {': '.join(listing.skipped[0])}" if listing.skipped else ""
         raise InputError(f"{options.input} holds no images of a '{name}' set{reason}", "check --input and --source")
@@ -45,25 +51,56 @@ def _select_source(options: Prepare) -> str:
 
     Raises:
         UsageError: options of another source are given.
-        InputError: no source fits.
+        InputError: no source fits, or several public sets do.
     """
-    table_flags = _given_table_flags(options)
+    table_flags = _given_flags(options, TABLE_OPTIONS)
     name = options.source
     if name == "auto":
-        name = "table" if table_flags else _detect_source(options.input)
-    if table_flags and name != "table":
-        raise UsageError(f"{table_flags[0]} is read by --source table alone, not by {name}", "leave it out")
-    if options.patient_pattern is not None and name in SOURCES_WITH_PATIENTS:
-        raise UsageError(
-            f"--patient-pattern does not apply to --source {name}, whose paths name the patients", "leave it out"
-        )
+        name = "table" if table_flags else _detect_source(options)
+    _check_flags(options, name)
     return name
 
 
-def _detect_source(path: Path) -> str:
-    others = [name for name in sources.names() if name not in DETECTION_ORDER]
-    for name in (*DETECTION_ORDER, *others):
-        if sources.load(name).detect(path):
+def _check_flags(options: Prepare, name: str) -> None:
+    """Check that no option is given that another source reads.
+
+    Raises:
+        UsageError: one is.
+    """
+    is_public = sources.signature(name) is not None
+    if name != "table":
+        others = [each for each in TABLE_OPTIONS if name != "dicom" or each not in DICOM_OPTIONS]
+        for flag in _given_flags(options, [*others, *(() if is_public or name == "dicom" else LIST_OPTIONS)]):
+            raise UsageError(f"{flag} is read by --source table alone, not by {name}", "leave it out")
+    for flag in _given_flags(options, NOT_OF_PUBLIC_SETS if is_public else FINDING_OPTIONS):
+        if is_public:
+            hint = "--finding chooses what counts as abnormal" if flag.endswith("class") else "leave it out"
+            raise UsageError(
+                f"{flag} does not apply to --source {name}, which has labels and patients of its own", hint
+            )
+        public = ", ".join(each for each in sources.names() if sources.signature(each))
+        raise UsageError(
+            f"{flag} is read by {public}, not by {name}",
+            "--abnormal-class names the abnormal words of a table or folder"
+            if name in ("table", "folder")
+            else "leave it out",
+        )
+    if options.patient_pattern is not None and name in SOURCES_WITH_PATIENTS:
+        raise UsageError(
+            f"--patient-pattern does not apply to --source {name}, which names the patients itself", "leave it out"
+        )
+
+
+def _detect_source(options: Prepare) -> str:
+    path = options.input
+    public = sources.find_public_sets(path)
+    if len(public) > 1:
+        raise InputError(f"{path} looks like several sets: {', '.join(public)}", "choose one with --source")
+    if not public and _given_flags(options, LIST_OPTIONS):
+        return "table"
+    others = [name for name in sources.names() if name not in DETECTION_ORDER and not sources.signature(name)]
+    for name in (*public, *DETECTION_ORDER, *others):
+        if name in public or sources.load(name).detect(path):
             console.info(f"{path} looks like a '{name}' set")
             return name
     raise InputError(
@@ -80,7 +117,7 @@ def _check_unreadable_lists(options: Prepare) -> list[str]:
     """
     if options.table is not None or not options.input.is_dir():
         return []
-    is_table = options.source == "table" or bool(_given_table_flags(options))
+    is_table = options.source == "table" or bool(_given_flags(options, TABLE_OPTIONS + LIST_OPTIONS))
     searched = [options.input] if is_table else directories.search_directories(options.input)
     unreadable = list_files.find_unreadable_lists(searched, options.encoding)
     if unreadable and options.source != "folder":
@@ -90,6 +127,6 @@ def _check_unreadable_lists(options: Prepare) -> list[str]:
     return [f"{reason}: labels and patients are read without it" for reason, _ in unreadable]
 
 
-def _given_table_flags(options: Prepare) -> list[str]:
-    """Return the flags that are given and that only `--source table` reads."""
-    return [f"--{name.replace('_', '-')}" for name in TABLE_OPTIONS if getattr(options, name) is not None]
+def _given_flags(options: Prepare, names: Iterable[str]) -> list[str]:
+    """Return the flags of these options that are given."""
+    return [flag_name(name) for name in names if getattr(options, name) is not None]

@@ -28,7 +28,7 @@ class Prepare(SplitOptions, WorkersOptions, CheckpointOptions, Command):
     source: str = option(
         "auto",
         choices=("auto", *SOURCES),
-        help="Layout of the raw set on disk; auto detects it and reports what it found.",
+        help="Layout of the raw set on disk, or the public set by its name; auto detects it and reports what it found.",
     )
     part: Part = option("hand", help="Body part to read from MURA, or all seven.", panel=Panel.DATA)
     table: Path | None = option(
@@ -99,11 +99,25 @@ class Prepare(SplitOptions, WorkersOptions, CheckpointOptions, Command):
     only: tuple[str, ...] | None = option(
         None,
         help="Rows of --source table to read, as COLUMN=VALUE, COLUMN=VALUE|VALUE or COLUMN!=VALUE. Of several, "
-        "separated by commas, all must hold.",
+        "separated by commas, all must hold. For public sets, columns are those of index.csv, as in view=PA.",
         panel=Panel.DATA,
         metavar="RULE,...",
         parse=parse_words,
         default_text="all rows",
+    )
+    finding: tuple[str, ...] | None = option(
+        None,
+        help="Findings of a public set that count as abnormal, separated by commas.",
+        panel=Panel.DATA,
+        metavar="NAME,...",
+        parse=parse_words,
+        default_text="the set's own question, or any finding",
+    )
+    other_findings: Literal["skip", "normal", "abnormal"] | None = option(
+        None,
+        help="Label of images that show other findings than --finding, and none of these; skip leaves them out.",
+        panel=Panel.DATA,
+        default_text="skip",
     )
     abnormal_class: str | None = option(
         None,
@@ -123,14 +137,14 @@ class Prepare(SplitOptions, WorkersOptions, CheckpointOptions, Command):
     )
     empty_label: Label | None = option(
         None,
-        help="Label of rows of --source table whose label is empty, NA, nan, null, None or -.",
+        help="Label of rows of --source table whose label is empty, NA, nan, null, None or -, and of images of public "
+        "sets on which nothing is said.",
         panel=Panel.DATA,
-        default_text="such rows are left out",
+        default_text="such images are left out",
     )
     unsure_label: Literal["skip", "normal", "abnormal"] | None = option(
         None,
-        help="Label of rows of --source table whose label is uncertain, such as -1 in CheXpert and MIMIC-CXR; skip "
-        "leaves them out.",
+        help="Label of images whose label is uncertain, such as -1 in CheXpert and MIMIC-CXR; skip leaves them out.",
         panel=Panel.DATA,
         default_text="skip",
     )
@@ -180,6 +194,18 @@ class Prepare(SplitOptions, WorkersOptions, CheckpointOptions, Command):
     invert: bool = option(
         False, help="Invert grey values, for sets that show bone dark (as in MONOCHROME1).", panel=Panel.DATA
     )
+    window: Literal["none", "file", "percentile"] = option(
+        "file",
+        help="Grey levels of DICOM images: file applies their own window or VOI LUT, percentile maps the 0.5th to the "
+        "99.5th percentile of each image to black and white, none maps all values that there can be.",
+        panel=Panel.DATA,
+    )
+    keep_identifiers: bool = option(
+        False,
+        help="Keep patients, studies and file names of a set with DICOM images as they are, and all columns of its "
+        "list. Without it, they are replaced by pseudonyms.",
+        panel=Panel.DATA,
+    )
     holdout: float | None = option(
         None,
         help="Share of the training images to hold out for validation.",
@@ -217,8 +243,11 @@ class Prepare(SplitOptions, WorkersOptions, CheckpointOptions, Command):
         return (self.learnt_from or "unknown") if self.learnt_from in (None, *UNDECLARED) else "declared"
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings; those of synthetic images are left out where the images are real."""
+        """Return the settings; those of synthetic images, public sets and DICOM are left out where not used."""
         settings = super().identity()
+        for name in ("finding", "other_findings", "window", "keep_identifiers"):
+            if settings[name] == type(self).__dataclass_fields__[name].default:
+                del settings[name]
         if self.synthetic:
             return settings | {"generator": self.generator_name, "learnt_from": self.provenance}
         for name in ("synthetic", "generator", "learnt_from"):

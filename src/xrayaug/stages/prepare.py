@@ -4,14 +4,25 @@ import math
 import statistics
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import astuple, dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from xrayaug.data import dataset, dataset_summary, duplicates, near_duplicates, raw_rows, source_selection, splits
+from xrayaug.data import (
+    acquisition,
+    dataset,
+    dataset_summary,
+    duplicates,
+    near_duplicates,
+    pseudonyms,
+    raw_rows,
+    source_selection,
+    splits,
+)
+from xrayaug.data.acquisition import ColumnScore
 from xrayaug.data.dataset import Row, open_dataset
 from xrayaug.data.images import arrays, bit_depth, content_checks, decoding
 from xrayaug.data.images.decoding import DecodeOptions, ImageMetadata
@@ -19,6 +30,7 @@ from xrayaug.data.images.intensity import IntensityScale
 from xrayaug.data.images.value_ranges import ABOVE_BIT_DEPTH
 from xrayaug.data.parsing import columns
 from xrayaug.data.parsing.skip_reasons import AMBIGUOUS, BROKEN_LINK, MISSING, UNREAD_SUFFIX
+from xrayaug.data.pseudonyms import Names
 from xrayaug.data.sources import Listing, Record
 from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.options import Prepare
@@ -45,9 +57,11 @@ class DecodingSummary:
     source: str
     skipped: list[Skipped]
     lost: list[Skipped]  # skipped images that were listed or found, and cannot be read
+    names: Names = field(default_factory=Names)  # of files, in everything but `rows`
     rows: list[Row] = field(default_factory=list)
     patients_unknown: int = 0  # images whose patient is not known
     depths: Counter[str] = field(default_factory=Counter)
+    windows: Counter[str] = field(default_factory=Counter)  # of DICOM images: what was applied
     scale: IntensityScale | None = None  # scale of files with more than eight bits
     blank: set[str] = field(default_factory=set)  # sha256 of images of one grey level: equal, but not duplicates
     areas: "array[int]" = field(default_factory=lambda: array("q"))  # pixels of each usable image
@@ -60,17 +74,18 @@ class DecodingSummary:
         """Add a record whose file was decoded: a row of the index if its image is usable, else a skipped file."""
         self.stamps.extend(note.stamp or (0, 0, 0))
         if note.unusable:
-            self.skipped.append((record.file, note.unusable))
-            self.lost.append((record.file, note.unusable))
+            self.skipped.append((self.names.file(record.file), note.unusable))
+            self.lost.append((self.names.file(record.file), note.unusable))
             return
         self.rows.append(raw_rows.make_row(self.options, record, self.source, len(self.rows), note.sha256))
         self.patients_unknown += not record.patient_known
         self.depths[note.depth] += 1
+        self.windows.update([note.window] if note.window else [])
         if note.blank:
             self.blank.add(note.sha256)
         self.areas.append(note.area)
         for trait in note.seems:
-            self.suspects[trait].append(record.file)
+            self.suspects[trait].append(self.names.file(record.file))
 
 
 def run(options: Prepare) -> Result:
@@ -88,12 +103,16 @@ def plan(options: Prepare) -> Result:
     name, listing = source_selection.list_images(options)
     _check_lost(options, listing.lost(), len(listing.records) + len(listing.lost()))
     rows = raw_rows.plan_rows(options, name, listing)
+    if _needs_pseudonyms(options, listing):
+        names = pseudonyms.draw()
+        rows, listing = [names.row(row) for row in rows], names.listing(listing)
     for warning in listing.warnings:
         console.warning(warning)
     unknown = sum(not record.patient_known for record in listing.records)
     return (
         dataset_summary.summarize(options, name, rows, unknown)
         | _label_fields(listing)
+        | _dicom_fields(options, listing)
         | {"skipped": len(listing.skipped)}
     )
 
@@ -108,21 +127,31 @@ def _build(options: Prepare, listed: Callable[[], tuple[str, Listing]], director
     _check_declared(options)
     name, listing = listed()
     lists = _raw_input(options, listing).lists_by_name()
-    reading = _decode_images(options, name, listing, directory)
+    names = Names()
+    if _needs_pseudonyms(options, listing):
+        names = pseudonyms.restore_or_draw(directory / builder.RESUME / builder.SALT)
+    listing = names.listing(listing)
+    reading = _decode_images(options, name, listing, directory, names)
     suspects = _count_suspects(reading)
     near = near_duplicates.find(reading.rows, arrays.map_images(directory / arrays.IMAGES), options)
     rows = splits.assign(reading.rows, options, frozenset(reading.blank), near.groups)
+    shortcuts = acquisition.score_columns(rows, options.seed) if listing.dicom.images else []
+    rows = [names.row(row) for row in rows]  # what is drawn does not depend on the pseudonyms
     equal = duplicates.report(rows, options, reading.blank)
     nearly_equal = near_duplicates.report(rows, near, options)
     dataset.write_index(directory, rows, split_by=options.split_by)
     files.write_text(directory / "skipped.csv", csvfile.dump([("file", "reason"), *reading.skipped]))
-    raw_inputs.write(directory, "input", lists, _decoded_images(listing, reading))
+    images = _decoded_images(listing, reading)
+    raw_inputs.write(directory, "input", lists, images, has_pseudonyms=bool(names.fingerprint))
+    for warning in acquisition.describe_shortcuts(shortcuts):
+        console.warning(warning)
     _warn_of_skipped(reading.skipped)
     if mixture := bit_depth.describe_mixture(reading.depths, reading.scale):
         console.warning(mixture)
     return (
         dataset_summary.summarize(options, name, rows, reading.patients_unknown)
         | _label_fields(listing)
+        | _dicom_fields(options, listing, reading.windows, names, shortcuts)
         | {
             "bits": None if reading.scale is None else reading.scale.bits,
             "bit_depths": dict(sorted(reading.depths.items())),
@@ -199,6 +228,37 @@ def _label_fields(listing: Listing) -> Result:
     }
 
 
+def _needs_pseudonyms(options: Prepare, listing: Listing) -> bool:
+    return listing.dicom.files > 0 and not options.keep_identifiers
+
+
+def _dicom_fields(
+    options: Prepare,
+    listing: Listing,
+    windows: Mapping[str, int] | None = None,
+    names: Names | None = None,
+    shortcuts: Sequence[ColumnScore] = (),
+) -> Result:
+    """Return the facts about DICOM images, for the manifest; nothing for a set without any."""
+    facts = listing.dicom
+    if not facts.files:
+        return {}
+    return {
+        "dicom": {
+            "images": facts.images,
+            "window": options.window,
+            "windows": dict(sorted((windows or {}).items())),
+            "for_processing": facts.for_processing,
+            "burned_in": facts.burned_in,
+            "refused": dict(facts.refused),
+            "columns": list(facts.columns),
+            "identifiers": "kept" if options.keep_identifiers else "pseudonyms",
+            "fingerprint": names.fingerprint if names else "",
+            "label_by_column": [score.to_dict() for score in shortcuts],
+        }
+    }
+
+
 def _raw_input(options: Prepare, listing: Listing) -> RawInput:
     """Return the files of `--input` that are read; the file of `--table` is an input of its own."""
     named = options.inputs().get("table")
@@ -223,7 +283,7 @@ def _decoded_images(listing: Listing, reading: DecodingSummary) -> Iterator[Deco
         sha256 = raw_inputs.UNUSABLE
         if row is not None and row.file == record.file:
             sha256, row = row.sha256, next(usable, None)
-        yield DecodedImage(record.file, Stamp(*reading.stamps[3 * place : 3 * place + 3]), sha256)
+        yield DecodedImage(reading.names.file(record.file), Stamp(*reading.stamps[3 * place : 3 * place + 3]), sha256)
 
 
 def _find_scale(options: Prepare, listing: Listing) -> IntensityScale | None:
@@ -233,10 +293,12 @@ def _find_scale(options: Prepare, listing: Listing) -> IntensityScale | None:
 
 
 def _decode_options(options: Prepare, scale: IntensityScale | None) -> DecodeOptions:
-    return DecodeOptions(scale, options.invert, options.size, options.fit, options.resample)
+    return DecodeOptions(scale, options.invert, options.size, options.fit, options.resample, options.window)
 
 
-def _are_current(listing: Listing, scale: IntensityScale | None, first: int, notes: Sequence[Any]) -> bool:
+def _are_current(
+    listing: Listing, names: Names, scale: IntensityScale | None, first: int, notes: Sequence[Any]
+) -> bool:
     """Return whether the notes of a stopped run, from record `first` on, match the records and their files as they are.
 
     Notes on images that were scaled by another bit depth do not match.
@@ -244,7 +306,7 @@ def _are_current(listing: Listing, scale: IntensityScale | None, first: int, not
     current_scale = [] if scale is None else list(astuple(scale))
     records = listing.records[first : first + len(notes)]
     return len(records) == len(notes) and all(
-        note.get("file") == record.file
+        note.get("file") == names.file(record.file)
         and note.get("scale") in ([], current_scale)
         and _is_unchanged(listing.root / record.file, note.get("stamp"))
         for record, note in zip(records, notes, strict=True)
@@ -257,7 +319,7 @@ def _is_unchanged(file: Path, noted: Any) -> bool:
     return stamp is not None and isinstance(noted, list) and len(noted) == len(stamp) and stamp.matches(Stamp(*noted))
 
 
-def _decode_images(options: Prepare, source: str, listing: Listing, directory: Path) -> DecodingSummary:
+def _decode_images(options: Prepare, source: str, listing: Listing, directory: Path, names: Names) -> DecodingSummary:
     """Decode the file of each record and write `images.npy`; a stopped run is continued.
 
     Raises:
@@ -269,7 +331,7 @@ def _decode_images(options: Prepare, source: str, listing: Listing, directory: P
         console.info(note)
     for warning in listing.warnings:
         console.warning(warning)
-    reading = DecodingSummary(options, source, list(listing.skipped), listing.lost())
+    reading = DecodingSummary(options, source, list(listing.skipped), listing.lost(), names)
     total = len(listing.records) + len(reading.lost)
     _check_strict(options, reading.skipped)
     _check_lost(options, reading.lost, total)
@@ -277,7 +339,7 @@ def _decode_images(options: Prepare, source: str, listing: Listing, directory: P
     if reading.scale is not None:
         console.info(bit_depth.describe(reading.scale))
     decode_options = _decode_options(options, reading.scale)
-    are_current = partial(_are_current, listing, reading.scale)
+    are_current = partial(_are_current, listing, names, reading.scale)
     with arrays.writing_images(directory, options.size, options.checkpoint_every, are_current) as writer:
         for record, note in zip(listing.records, writer.notes, strict=False):  # notes of a stopped run
             reading.add(record, ImageMetadata(**note))
@@ -291,7 +353,7 @@ def _decode_images(options: Prepare, source: str, listing: Listing, directory: P
                 advance(1)
                 reading.add(record, image.note)
                 _check_strict(options, reading.skipped)
-                writer.write(image.square, vars(image.note))
+                writer.write(image.square, vars(image.note) | {"file": names.file(record.file)})
     if not reading.rows:
         file, reason = reading.skipped[0]
         hint = "check --input and --source"
@@ -311,7 +373,9 @@ def _count_suspects(reading: DecodingSummary) -> dict[str, int]:
     """
     median = statistics.median(reading.areas)
     small = [
-        row.file for row, area in zip(reading.rows, reading.areas, strict=True) if area * SMALL_IMAGE_FACTOR < median
+        reading.names.file(row.file)
+        for row, area in zip(reading.rows, reading.areas, strict=True)
+        if area * SMALL_IMAGE_FACTOR < median
     ]
     suspects = {"small": small, **{name: reading.suspects[name] for name in content_checks.SUSPECT_TRAITS}}
     descriptions = {

@@ -31,6 +31,7 @@ from xrayaug.storage.raw_inputs import RawInput, RawInputs
 
 RESUME = "resume"  # subdirectory of the partial directory: the state from which a stopped run is resumed
 RUN = "run.json"  # file in it: the command that is run, and its sessions
+SALT = "salt"  # file in it: the key of pseudonyms, which is deleted with it
 DISCARDED = ".discarded"  # suffix of a partial directory that is being deleted
 MAX_NAME_BYTES = 255  # limit of the usual file systems for the name of a file
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scipy", "safetensors")
@@ -480,7 +481,7 @@ def _run_build(partial: Path, build: Callable[[Path], Result]) -> Result:
     try:
         return json.loads(json.dumps(build(partial)))  # type: ignore[no-any-return] # a dict is returned as a dict
     except XrayaugError as problem:
-        nothing_kept = [file.name for file in (partial / RESUME).rglob("*")] == [RUN]
+        nothing_kept = {file.name for file in (partial / RESUME).rglob("*")} <= {RUN, SALT}
         is_final = isinstance(problem, DataError | UsageError)  # running the same command again cannot help
         if is_final or (
             nothing_kept and not isinstance(problem, TrainingError)

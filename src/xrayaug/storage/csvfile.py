@@ -269,7 +269,12 @@ def dump(rows: Iterable[Iterable[object]]) -> str:
 
 def format_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
     """Yield the lines of `dump` one by one, which saves memory if there are many."""
-    return (",".join(_format_cell(cell) for cell in row) + "\n" for row in rows)
+    return (format_cells(row) + "\n" for row in rows)
+
+
+def format_cells(row: Iterable[object]) -> str:
+    """Return the cells of a row, or of a part of one, as `dump` writes them, without the end of the line."""
+    return ",".join(_format_cell(cell) for cell in row)
 
 
 def escape_formula(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from xrayaug.runtime.distributed import ranks
 
 LOG_FILE = "log.jsonl"  # of a training run
+EVENTS_ENDING = ".tensorboard"  # of the directory of the events of a training run, beside it
 WEIGHTS_FILE = "weights.safetensors"  # of a classifier run
 NEAREST_PAIRS_FILE = "nearest.png"  # of a screening for copies
 REAL_IMAGES_FILE, PREVIEWS_DIRECTORY = "reals.png", "previews"  # of a GAN run

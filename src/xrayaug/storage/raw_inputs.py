@@ -61,14 +61,30 @@ class _Record:
 
     lists: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, tuple[int, str]] = field(default_factory=dict)  # name -> size and sha256
+    has_pseudonyms: bool = False  # whether names are not those of the files, which are known by their order alone
 
 
-def write(directory: Path, name: str, lists: Mapping[str, str], pictures: Iterable[DecodedImage]) -> None:
-    """Write the record of an input, and the times of its pictures, into an artifact that is being built."""
+def write(
+    directory: Path,
+    name: str,
+    lists: Mapping[str, str],
+    pictures: Iterable[DecodedImage],
+    *,
+    has_pseudonyms: bool = False,
+) -> None:
+    """Write the record of an input, and the times of its pictures, into an artifact that is being built.
+
+    Args:
+        directory: directory of the artifact.
+        name: name of the input.
+        lists: sha256 of the lists that were read, by name.
+        pictures: the pictures, in the order in which they were read.
+        has_pseudonyms: whether the names of the pictures are not those of their files.
+    """
     stamps = array("q")
 
     def lines() -> Iterator[str]:
-        yield json.dumps({"lists": dict(lists)}) + "\n"
+        yield json.dumps({"lists": dict(lists)} | ({"pseudonyms": True} if has_pseudonyms else {})) + "\n"
         for picture in pictures:
             stamps.extend(picture.stamp)
             yield json.dumps([picture.file, picture.stamp.size, picture.sha256]) + "\n"
@@ -108,19 +124,28 @@ def find_differences(directory: Path, name: str, raw: RawInput, *, decode: bool)
         ArtifactError: the record cannot be read.
     """
     before = _read(directory / RECORD.format(name))
-    stamps = {file: stamp for file in raw.pictures if (stamp := files.try_stamp(raw.root / file)) is not None}
     differences = _describe_list_changes(before.lists, raw.lists_by_name())
+    if before.has_pseudonyms and len(raw.pictures) != len(before.pictures):
+        return [*differences, f"{len(before.pictures):,} images were read, and there are {len(raw.pictures):,}"]
+    recorded = before.pictures if before.has_pseudonyms else raw.pictures
+    actual = dict(zip(recorded, raw.pictures, strict=True))  # name in the record -> name of the file
+    stamps = {name: stamp for name, file in actual.items() if (stamp := files.try_stamp(raw.root / file)) is not None}
     common = [file for file in stamps if file in before.pictures]
     differences += _describe_images(sorted(stamps.keys() - before.pictures.keys()), "is new", "are new")
     differences += _describe_images(sorted(before.pictures.keys() - stamps.keys()), "is gone", "are gone")
     changed = [file for file in common if stamps[file].size != before.pictures[file][0]]
     if not (differences or changed) and decode:
-        changed = _find_changed_images(directory, name, raw, before, stamps)
+        changed = _find_changed_images(directory, name, raw, before, stamps, actual)
     return differences + _describe_images(changed, "changed", "changed")
 
 
 def _find_changed_images(
-    directory: Path, name: str, raw: RawInput, before: _Record, stamps: Mapping[str, Stamp]
+    directory: Path,
+    name: str,
+    raw: RawInput,
+    before: _Record,
+    stamps: Mapping[str, Stamp],
+    actual: Mapping[str, str],
 ) -> list[str]:
     """Return the pictures that decode to other pixels than before, among those whose times changed.
 
@@ -132,7 +157,7 @@ def _find_changed_images(
         return []
     with console.progress(len(suspects), f"looking again at {raw.root.name}") as advance:
         changed = []
-        for file, sha256 in zip(suspects, raw.hashes(suspects), strict=True):
+        for file, sha256 in zip(suspects, raw.hashes([actual[name] for name in suspects]), strict=True):
             advance(1)
             if sha256 != before.pictures[file][1]:
                 changed.append(file)
@@ -168,7 +193,8 @@ def _read(path: Path) -> _Record:
     try:
         first, *rest = path.read_bytes().splitlines()
         pictures = {str(file): (int(size), str(sha256)) for file, size, sha256 in map(json.loads, rest)}
-        return _Record(dict(json.loads(first)["lists"]), pictures)
+        head = json.loads(first)
+        return _Record(dict(head["lists"]), pictures, bool(head.get("pseudonyms", False)))
     except (OSError, ValueError, TypeError, KeyError) as problem:
         raise ArtifactError(f"{path} cannot be read: {problem}", f"make {path.parent} again with --overwrite") from None
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
+from data.images import dicom_files as made
+from data.sources import imitations
 from PIL import Image
 
 from xrayaug.data import sources
@@ -41,7 +43,20 @@ def table(root: Path) -> None:
     (root / "labels.csv").write_text("image,label,split\nimages/a.png,normal,train\nimages/b.png,abnormal,test\n")
 
 
-TREES: dict[str, Callable[[Path], None]] = {"mura": mura, "rsna": rsna, "folder": folder, "table": table}
+def dicom(root: Path) -> None:
+    for number in range(2):
+        made.save(root / f"S{number}" / "IM1", made.make(made.gradient(), AccessionNumber=f"A{number}"))
+    (root / "labels.csv").write_text("AccessionNumber,label\nA0,normal\nA1,abnormal\n")
+
+
+TREES: dict[str, Callable[[Path], None]] = {
+    "mura": mura,
+    "rsna": rsna,
+    "folder": folder,
+    "table": table,
+    "dicom": dicom,
+    **imitations.MAKERS,
+}
 every_source = pytest.mark.parametrize("name", sources.names())
 
 
@@ -52,7 +67,7 @@ def test_every_source_has_a_tree_here() -> None:
 @every_source
 def test_each_tree_is_detected_by_its_source_alone(name: str, tmp_path: Path) -> None:
     TREES[name](tmp_path)
-    assert [other for other in sources.names() if sources.load(other).detect(tmp_path)] == [name]
+    assert [other for other in sources.names() if sources.detect(other, tmp_path)] == [name]
 
 
 @every_source
@@ -75,11 +90,10 @@ def test_records_keep_their_promises(name: str, tmp_path: Path) -> None:
 
 @every_source
 def test_an_empty_or_missing_directory_is_no_set(name: str, tmp_path: Path) -> None:
-    source = sources.load(name)
     for path in (tmp_path, tmp_path / "gone"):
-        assert not source.detect(path)
+        assert not sources.detect(name, path)
         with pytest.raises(InputError):
-            source.read(Prepare(input=path, out=tmp_path / "out"))
+            sources.load(name).read(Prepare(input=path, out=tmp_path / "out"))
 
 
 NO_RIGHTS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
@@ -145,5 +159,19 @@ def test_the_lists_that_were_read_are_reported(name: str, tmp_path: Path) -> Non
         "rsna": ["boneage-training-dataset.csv"],
         "table": ["labels.csv"],
         "folder": [],
+        "cbis-ddsm": [
+            "calc_case_description_test_set.csv",
+            "mass_case_description_test_set.csv",
+            "mass_case_description_train_set.csv",
+        ],
+        "chexpert": ["train.csv", "valid.csv"],
+        "dicom": ["labels.csv"],
+        "fracatlas": ["dataset.csv"],
+        "grazpedwri-dx": ["dataset.csv"],
+        "mimic-cxr-jpg": [f"mimic-cxr-2.0.0-{kind}.csv.gz" for kind in ("chexpert", "metadata", "split")],
+        "nih-chestxray14": ["Data_Entry_2017_v2020.csv", "test_list.txt", "train_val_list.txt"],
+        "padchest": ["PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz"],
+        "rsna-pneumonia": ["stage_2_train_labels.csv", "stage_2_detailed_class_info.csv"],
+        "vindr-cxr": ["image_labels_test.csv", "image_labels_train.csv"],
     }
-    assert [path.name for path in listing.lists] == expected[name]
+    assert [path.name for path in listing.lists] == expected.get(name, [])

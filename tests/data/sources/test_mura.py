@@ -63,7 +63,7 @@ def test_labels_splits_patients_and_studies(tmp_path: Path) -> None:
     assert (first.patient, first.study) == ("patient00001", "XR_HAND/patient00001/study1_positive")
     assert first.extra == {"part": "hand"}
     assert listing.skipped == []
-    assert listing.notes == []
+    assert listing.notes == [mura.CAUTION]
 
 
 def test_records_share_equal_strings(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_version_1_0_lists_studies_or_images_with_labels(tmp_path: Path, whole_s
         (tmp_path / f"{split}.csv").write_text("".join(lines))
     listing = read(tmp_path)
     assert files_of(listing) == HAND
-    assert listing.notes == []
+    assert listing.notes == [mura.CAUTION]
 
 
 @pytest.mark.parametrize("name", ["train_labeled_studies.csv", "train.csv"])
@@ -165,7 +165,10 @@ def test_without_lists_the_tree_is_walked(tmp_path: Path) -> None:
         "train/XR_HAND/patient00003/study1/image1.png": "'study1' ends in neither _positive nor _negative",
         "train/XR_HAND/patient00003/image1.png": "not in a study's directory",
     }
-    assert [note.split(":")[0] for note in listing.notes] == ["no train_image_paths.csv", "no valid_image_paths.csv"]
+    assert [note.split(":")[0] for note in listing.notes[1:]] == [
+        "no train_image_paths.csv",
+        "no valid_image_paths.csv",
+    ]
 
 
 def test_missing_and_unlisted_images_are_reported(tmp_path: Path) -> None:
@@ -175,7 +178,7 @@ def test_missing_and_unlisted_images_are_reported(tmp_path: Path) -> None:
     listing = read(tmp_path)
     assert files_of(listing) == HAND[1:]
     assert listing.skipped == [(HAND[0], "listed but not on disk")]
-    assert listing.notes == ["1 images are on disk but not in the list, and are not read"]
+    assert listing.notes == [mura.CAUTION, "1 images are on disk but not in the list, and are not read"]
 
 
 def test_an_image_listed_twice_is_read_once(tmp_path: Path) -> None:
@@ -184,7 +187,7 @@ def test_an_image_listed_twice_is_read_once(tmp_path: Path) -> None:
     path.write_text(path.read_text() * 2)
     listing = read(tmp_path)
     assert files_of(listing) == HAND
-    assert listing.notes == ["2 lines of the list name an image for the second time"]
+    assert listing.notes == [mura.CAUTION, "2 lines of the list name an image for the second time"]
 
 
 def test_a_tree_without_valid_says_so(tmp_path: Path) -> None:

@@ -16,3 +16,9 @@ def iter_bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
     for top in range(0, image.height, step):
         bottom = min(top + step, image.height)
         yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def iter_rows(height: int, width: int) -> Iterator[slice]:
+    """Yield slices of whole rows of an array, so that a band has about `BAND_PIXELS` pixels."""
+    step = max(1, BAND_PIXELS // width)
+    return (slice(top, min(top + step, height)) for top in range(0, height, step))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from xrayaug.data.images import content_checks, greyscale, value_ranges
 from xrayaug.data.images.colour import GreyImage
+from xrayaug.data.images.dicom.grey_levels import Window
 from xrayaug.data.images.intensity import LOW_BIT_DEPTHS, IntensityScale, ValueRange
 from xrayaug.data.images.opening import UnusableImage
 from xrayaug.data.images.resizing import resize_square
@@ -42,6 +43,7 @@ class DecodeOptions:
     size: int
     fit: str
     resample: str
+    window: Window = "file"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class ImageMetadata:
     area: int = field(default=0, compare=False)  # number of pixels before resizing
     seems: Sequence[str] = field(default=(), compare=False)  # `greyscale.Decoded.suspect_traits`
     scale: tuple[int, ...] = field(default=(), compare=False)  # fields of the `IntensityScale` that was applied
+    window: str = field(default="", compare=False)  # `greyscale.Decoded.window`
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def decode_all(root: Path, files: Sequence[str], options: DecodeOptions, workers
         MemoryError: an image needs more memory than there is.
         ResourceError: a worker process was killed.
     """
-    return _map_files(partial(_decode, root, options), files, workers)
+    return map_files(partial(_decode, root, options), files, workers)
 
 
 def find_high_bit_depth_files(root: Path, files: Iterable[str]) -> dict[str, str]:
@@ -95,7 +98,7 @@ def read_value_ranges(root: Path, files: Sequence[str], workers: int = 0) -> Gen
 
     Close the generator if it is not exhausted. It raises the errors of `decode_all`.
     """
-    return _map_files(partial(_read_value_range, root), files, workers)
+    return map_files(partial(_read_value_range, root), files, workers)
 
 
 def pixel_sha256(grey: GreyImage) -> str:
@@ -106,7 +109,7 @@ def pixel_sha256(grey: GreyImage) -> str:
     return digest.hexdigest()
 
 
-def _map_files(function: Callable[[str], T], files: Sequence[str], workers: int) -> Generator[T]:
+def map_files(function: Callable[[str], T], files: Sequence[str], workers: int) -> Generator[T]:
     """Map `function` over the files in order, in `workers` threads or processes, whichever is faster."""
     workers = workers or parallel.available_cpus()
     processes = min(workers, len(files) // MIN_FILES_PER_PROCESS)
@@ -129,7 +132,7 @@ def _read_value_range(root: Path, file: str) -> ValueRange | None:
     try:
         return value_ranges.read_value_range(root / file)
     except UnusableImage as reason:
-        _raise_storage_error(reason, root / file)
+        raise_storage_error(reason, root / file)
         return None
 
 
@@ -137,13 +140,13 @@ def _decode(root: Path, options: DecodeOptions, file: str) -> PreparedImage:
     stamp = try_stamp(root / file) or ()  # taken before reading, so that later changes are detected
     scale = () if options.scale is None else astuple(options.scale)
     try:
-        decoded = greyscale.decode(root / file, scale=options.scale, invert=options.invert)
+        decoded = greyscale.decode(root / file, scale=options.scale, invert=options.invert, window=options.window)
     except UnusableImage as reason:
-        _raise_storage_error(reason, root / file)
+        raise_storage_error(reason, root / file)
         note = ImageMetadata(unusable=str(reason), file=file, stamp=stamp, scale=scale)
         return PreparedImage(np.empty((0, options.size, options.size), np.uint8), note)
     square = resize_square(decoded.grey, options.size, fit=options.fit, resample=options.resample)
-    scale = () if decoded.depth in LOW_BIT_DEPTHS else scale
+    scale = () if decoded.depth in LOW_BIT_DEPTHS or decoded.window else scale
     note = ImageMetadata(
         pixel_sha256(decoded.grey),
         decoded.depth,
@@ -153,11 +156,12 @@ def _decode(root: Path, options: DecodeOptions, file: str) -> PreparedImage:
         scale=scale,
         area=decoded.grey.size,
         seems=decoded.suspect_traits,
+        window=decoded.window,
     )
     return PreparedImage(square[None], note)
 
 
-def _raise_storage_error(reason: UnusableImage, file: Path) -> None:
+def raise_storage_error(reason: UnusableImage, file: Path) -> None:
     """Raise the error if storage or memory failed: without the lost images the dataset would be another one.
 
     Raises:

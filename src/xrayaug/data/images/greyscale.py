@@ -1,7 +1,8 @@
 """Decode raw image files to 8-bit greyscale, upright.
 
-Pillow decodes the files. What radiographs need is added: files of more than 8 bits are scaled by the bit depth of their
-set (Pillow clips them), the EXIF orientation is applied, and transparent pixels become black.
+Pillow decodes the files, and pydicom those of DICOM. What radiographs need is added: files of more than 8 bits are
+scaled by the bit depth of their set (Pillow clips them), the EXIF orientation is applied, and transparent pixels become
+black.
 """
 
 from dataclasses import dataclass, replace
@@ -13,8 +14,10 @@ from PIL import Image
 
 from xrayaug.data.images import bands, content_checks
 from xrayaug.data.images.colour import ColourImage, GreyImage, composite_over_black, read_grey_and_alpha
+from xrayaug.data.images.dicom import decoding, reading
+from xrayaug.data.images.dicom.grey_levels import Window
 from xrayaug.data.images.intensity import MAX_BIT_DEPTH, IntensityScale, ValueRange, fit_scale
-from xrayaug.data.images.opening import UnusableImage, open_image
+from xrayaug.data.images.opening import UnusableImage, describe_problem, open_image
 from xrayaug.data.images.orientation import apply_orientation
 from xrayaug.data.images.value_encoding import (
     HIGH_BIT_DEPTH_MODES,
@@ -37,21 +40,36 @@ class Decoded:
     depth: str  # of the file: 1-bit, 8-bit, 8-bit in 16 to 14-bit in 16, 16-bit, 8-bit signed ..., 16-bit colour, float
     mode: str  # Pillow mode of the file
     suspect_traits: tuple[str, ...] = ()  # those of `content_checks.SUSPECT_TRAITS` that the image has
+    window: str = ""  # of DICOM: `dicom.grey_levels.GreyTable.window`
 
 
-def decode(path: Path, *, scale: IntensityScale | None = None, invert: bool = False) -> Decoded:
+def decode(
+    path: Path, *, scale: IntensityScale | None = None, invert: bool = False, window: Window = "file"
+) -> Decoded:
     """Read the first image of a file, upright and in greyscale.
 
     Args:
         path: the file.
         scale: intensity scale for files of more than 8 bits; None fits one to this image.
         invert: swap black and white; transparent pixels stay black.
+        window: window of DICOM files, see `dicom.grey_levels.make_table`.
 
     Raises:
         UnusableImage: the file cannot be used.
     """
+    if reading.is_dicom(path):
+        return _decode_dicom(path, window, invert=invert)
     with open_image(path, quick=True) as image:
         return convert_to_grey(image, scale, invert)
+
+
+def _decode_dicom(path: Path, window: Window, *, invert: bool) -> Decoded:
+    try:
+        image = decoding.decode(path, window, invert=invert)
+    except (OSError, MemoryError) as problem:
+        raise UnusableImage(describe_problem(problem)) from None
+    traits = (content_checks.FEW_GREYS,) if content_checks.has_few_greys(image.grey) else ()
+    return Decoded(image.grey, image.depth, "DICOM", traits, image.window)
 
 
 def convert_to_grey(image: Image.Image, scale: IntensityScale | None = None, invert: bool = False) -> Decoded:

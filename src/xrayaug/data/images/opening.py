@@ -14,10 +14,9 @@ from typing import IO
 from PIL import Image, UnidentifiedImageError
 
 from xrayaug.data.images import png
-from xrayaug.data.images.formats import DICOM_SUFFIXES, PILLOW_FORMATS
+from xrayaug.data.images.formats import DICOM, DICOM_SUFFIXES, PILLOW_FORMATS, START_BYTES, kind_of
 from xrayaug.errors import one_line
 
-DICOM_MAGIC, DICOM_MAGIC_OFFSET = b"DICM", 128
 MAX_REASON_LENGTH = 200  # characters
 MAX_PIXELS = 1 << 26  # 64 megapixels; radiographs have up to 30
 MAX_PIXELS_BY_FORMAT = {"JPEG2000": 1 << 24, "WEBP": 1 << 24}  # these decoders need up to 25 bytes per pixel
@@ -46,7 +45,7 @@ def open_image(path: Path, *, quick: bool = False) -> Iterator[Image.Image]:
             if quick and (plain := png.read(stream, MAX_PIXELS)) is not None:
                 yield Image.fromarray(plain)
                 return
-            with _silence_pillow():
+            with silence_warnings():
                 _check_start(path, stream)
                 with Image.open(stream, formats=PILLOW_FORMATS) as image:
                     _check_size(image)
@@ -54,7 +53,7 @@ def open_image(path: Path, *, quick: bool = False) -> Iterator[Image.Image]:
     except UnusableImage:
         raise
     except Exception as problem:  # Pillow's parsers raise many types, from zlib.error to IndexError
-        raise UnusableImage(_describe_problem(problem)) from None
+        raise UnusableImage(describe_problem(problem)) from None
 
 
 def open_regular_file(path: Path) -> IO[bytes]:
@@ -71,12 +70,12 @@ def _check_start(path: Path, stream: IO[bytes]) -> None:
     Raises:
         UnusableImage: it is empty or DICOM.
     """
-    start = stream.read(DICOM_MAGIC_OFFSET + len(DICOM_MAGIC))
+    start = stream.read(START_BYTES)
     stream.seek(0)
     if not start:
         raise UnusableImage("the file is empty")
-    if start[DICOM_MAGIC_OFFSET:] == DICOM_MAGIC or path.suffix.lower() in DICOM_SUFFIXES:
-        raise UnusableImage("DICOM is not read yet; export it as PNG")
+    if kind_of(start) == DICOM or path.suffix.lower() in DICOM_SUFFIXES:
+        raise UnusableImage("DICOM, which xrayaug prepare alone reads")
 
 
 def _check_size(image: Image.Image) -> None:
@@ -92,7 +91,8 @@ def _check_size(image: Image.Image) -> None:
         raise UnusableImage(f"too large: {image.width} × {image.height} pixels, more than {limit >> 20} megapixels")
 
 
-def _describe_problem(problem: Exception) -> str:
+def describe_problem(problem: Exception) -> str:
+    """Return the reason for which a file cannot be used, in one line, from what its reader raised."""
     if isinstance(problem, OSError) and problem.strerror:
         return problem.strerror
     if isinstance(problem, UnidentifiedImageError):
@@ -111,8 +111,8 @@ _silence = warnings.catch_warnings()
 
 
 @contextmanager
-def _silence_pillow() -> Iterator[None]:
-    """Suppress Pillow's warnings on damaged files while any thread is inside.
+def silence_warnings() -> Iterator[None]:
+    """Suppress warnings of readers on damaged files while any thread is inside.
 
     `warnings.catch_warnings` alone is not thread-safe: the first thread to leave would restore the filters for all.
     """

@@ -61,8 +61,8 @@ def open_list(sheet: Sheet, options: Prepare) -> ImageList:
     if indices["label"] is None and not options.label:
         raise columns.missing(sheet, "of labels", "label")
     lines = select_lines(sheet, options.only or ())
-    rules = _label_rules(sheet, lines, indices["label"], options)
-    words = [] if options.label else _count_words(sheet, lines, indices["label"], rules)
+    rules = label_rules(sheet, lines, indices["label"], options)
+    words = [] if options.label else count_words(sheet, lines, indices["label"], rules)
     patient_ids, patient_notes = _unify_identifiers(
         sheet, lines, None if options.patient_pattern else indices["patient"]
     )
@@ -96,7 +96,7 @@ def _unify_identifiers(sheet: Sheet, lines: list[Line], index: int | None) -> tu
     return identifiers.unify((line.cell(index) for line in lines), sheet.header[index])
 
 
-def _label_rules(sheet: Sheet, lines: list[Line], index: int | None, options: Prepare) -> LabelRules:
+def label_rules(sheet: Sheet, lines: list[Line], index: int | None, options: Prepare) -> LabelRules:
     """Return the rules by which words of the label column become labels.
 
     Raises:
@@ -130,7 +130,7 @@ def _read_answer(form: str) -> labels.LabelReading:
     return labels.DEFAULT_RULES.read(form)
 
 
-def _count_words(sheet: Sheet, lines: list[Line], index: int | None, rules: LabelRules) -> list[WordCount]:
+def count_words(sheet: Sheet, lines: list[Line], index: int | None, rules: LabelRules) -> list[WordCount]:
     """Return the words of the label column with their counts and meanings.
 
     Raises:

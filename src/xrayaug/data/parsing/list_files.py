@@ -61,7 +61,7 @@ def find_list(options: Prepare) -> Path:
         return options.input
     directories.check_directory(options.input)
     if options.table is not None:
-        return _find_named_list(options.table, options.input)
+        return find_named_list(options.table, options.input)
     files = csv_files(options.input)
     fitting = [file for file in files if _has_columns(csvfile.read_header(file, options.encoding), options)]
     if len(fitting) > 1:
@@ -84,8 +84,12 @@ def find_list(options: Prepare) -> Path:
     return fitting[0]
 
 
-def _find_named_list(table: Path, directory: Path) -> Path:
-    """Return the path of `--table`, relative to the working directory or else to `--input`."""
+def find_named_list(table: Path, directory: Path) -> Path:
+    """Return the path of `--table`, relative to the working directory or else to `--input`.
+
+    Raises:
+        InputError: it does not exist.
+    """
     for path in (table, directory / table):
         if path.is_file():
             return path

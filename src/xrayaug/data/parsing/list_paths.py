@@ -24,7 +24,9 @@ def match_paths(image_list: ImageList) -> list[tuple[Line, str, Match]]:
     """
     lookup = FileLookup(
         image_list.root,
-        lambda: non_images.filter_radiographs(filter(image_files.has_image_suffix, directories.walk(image_list.root))),
+        lambda: non_images.filter_radiographs(
+            file for file in directories.walk(image_list.root) if image_files.is_image(image_list.root, file)
+        ),
     )
     paths = [(line, _relative_path(image_list.cell(line, "image"), image_list, line)) for line in image_list.lines]
     prefix = _find_extra_prefix([path for _, path in paths if path], lookup, image_list.root)

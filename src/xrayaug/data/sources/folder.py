@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from xrayaug.data import sources
 from xrayaug.data.parsing import (
     directories,
     image_files,
@@ -38,7 +39,8 @@ def detect(path: Path) -> bool:
     root = _find_root(path)
     folders = directories.subdirectories(root)
     below = [folder for split in folders if _is_split(split) for folder in directories.subdirectories(split)]
-    return any(labels.is_label_name(folder.name) for folder in folders + below)
+    has_classes = any(labels.is_label_name(folder.name) for folder in folders + below)
+    return has_classes and not sources.find_public_sets(path)
 
 
 def read(options: Prepare) -> Listing:
@@ -52,10 +54,9 @@ def read(options: Prepare) -> Listing:
     root = _find_root(options.input)
     files = list(directories.walk(root))
     has_splits = any(_is_split(folder) for folder in directories.subdirectories(root))
-    mask_reasons = non_images.find_non_images(filter(image_files.has_image_suffix, files))
-    images = [
-        _classify(file, has_splits) for file in files if image_files.has_image_suffix(file) and file not in mask_reasons
-    ]
+    candidates = {file for file in files if image_files.is_image(root, file)}
+    mask_reasons = non_images.find_non_images(file for file in files if file in candidates)
+    images = [_classify(file, has_splits) for file in files if file in candidates and file not in mask_reasons]
     if not images:
         others = f", and {len(mask_reasons)} of them seem to be masks, previews and the like" if mask_reasons else ""
         raise InputError(f"{root} holds no image among {len(files)} files{others}", "point --input at the images")
@@ -65,7 +66,7 @@ def read(options: Prepare) -> Listing:
     readings = {count.word: count.reading for count in words}
     if options.label:
         readings[""] = LabelReading(options.label)
-    other_files = (file for file in files if not image_files.has_image_suffix(file))
+    other_files = (file for file in files if file not in candidates)
     skipped = [(file, _non_image_reason(root, file)) for file in other_files]
     skipped += mask_reasons.items()
     records: list[Record] = []
@@ -166,7 +167,7 @@ def _check_label(classes: list[str], label: str) -> None:
 
 
 def _make_record(image: _ClassifiedFile, label: str, find_patient: Callable[[str], str] | None) -> Record:
-    own_id = PurePosixPath(image.file).with_suffix("").as_posix()
+    own_id = image_files.strip_suffix(image.file)
     patient = find_patient(image.file) if find_patient else ""
     return Record(image.file, label, patient or own_id, own_id, image.split, patient_known=bool(patient))
 

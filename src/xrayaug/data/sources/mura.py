@@ -3,7 +3,9 @@
 Rajpurkar et al., "MURA: Large Dataset for Abnormality Detection in Musculoskeletal Radiographs", 2018. Version 1.1
 lists images in `{train,valid}_image_paths.csv` and labels in `{train,valid}_labeled_studies.csv`, without header;
 version 1.0 has `{train,valid}.csv`. A study's label is read from its directory's name, and
-the lists must agree with it. MURA's `valid` is the thesis's test set.
+the lists must agree with it. MURA's `valid` is the thesis's test set. Oakden-Rayner, "Exploring Large-scale Public
+Medical Image Datasets", Academic Radiology 27(1), 2020, found hardware in many positive studies, and unmarked
+degenerative disease.
 """
 
 import re
@@ -23,6 +25,7 @@ from xrayaug.storage.csvfile import Line
 
 SPLITS = {"train": "train", "valid": "test"}  # MURA's own name -> ours
 PART_PREFIX = "XR_"
+CAUTION = "labels of mura: many positive studies show hardware, and degenerative joint disease is often not marked"
 STUDY = re.compile(r".+_(positive|negative)", re.IGNORECASE)
 LABELS = {"positive": "abnormal", "negative": "normal"}
 LISTED_LABELS = {"0": "normal", "0.0": "normal", "1": "abnormal", "1.0": "abnormal"}
@@ -72,7 +75,12 @@ def read(options: Prepare) -> Listing:
         raise InputError(_describe_no_images(root, options.part, collected), "unpack the images beside their lists")
     words = labels.count_words((_label_word(file) for file in collected.records), labels.DEFAULT_RULES)
     return Listing(
-        root, list(collected.records.values()), collected.skipped, collected.notes, lists=collected.lists, words=words
+        root,
+        list(collected.records.values()),
+        collected.skipped,
+        [CAUTION, *collected.notes],
+        lists=collected.lists,
+        words=words,
     )
 
 

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from xrayaug.data import sources
 from xrayaug.data.parsing import (
     columns,
     directories,
+    image_files,
     label_checks,
     label_options,
     labels,
@@ -56,6 +57,8 @@ def detect(path: Path) -> bool:
         return list_files.lists_images(path)
     lists = [file for file in list_files.csv_files(path) if list_files.lists_images(file)]
     if not lists or any(sources.load(name).detect(path) for name in ("mura", "rsna")):
+        return False
+    if sources.find_public_sets(path):
         return False
     has_labels = any(columns.is_there(csvfile.read_header(file), "label", None) for file in lists)
     return has_labels or not sources.load("folder").detect(path)
@@ -179,7 +182,7 @@ def _merge_extra(before: Mapping[str, str], extra: Mapping[str, str], collected:
 
 
 def _make_record(file: str, line: Line, label: str, image_list: ImageList) -> Record:
-    own_id = PurePosixPath(file).with_suffix("").as_posix()
+    own_id = image_files.strip_suffix(file)
     if image_list.find_patient:
         patient = image_list.find_patient(file)
     else:

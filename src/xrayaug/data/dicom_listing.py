@@ -1,0 +1,185 @@
+"""What the headers of DICOM files add to the listing of a raw set, whichever source listed them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from xrayaug.data.images import decoding
+from xrayaug.data.images.dicom import headers, reading
+from xrayaug.data.images.dicom.headers import Header
+from xrayaug.data.images.opening import UnusableImage
+from xrayaug.data.parsing import image_files
+from xrayaug.data.sources import DicomFacts, Listing, Record
+from xrayaug.errors import DataError, InputError
+from xrayaug.options import Prepare
+from xrayaug.runtime import console
+from xrayaug.storage.csvfile import normalize_title
+
+USER_LISTS = ("table", "dicom")  # sources whose further columns are those of a list of the user
+# Columns of a list that are kept beside DICOM files, by their normalised titles: they describe, but do not identify.
+KEPT_TITLES = frozenset(
+    map(
+        normalize_title,
+        (*headers.COLUMNS, "side", "view position", "body part examined", "part", "region", "manufacturer model name",
+         "scanner", "device", "detector", "site", "gender", "patient sex", "patient age", "age years", "synthetic",
+         "label", "class", "target", "abnormal", "abnormality", "category", "finding", "findings", "finding labels",
+         "split", "set", "subset"),
+    )
+)  # fmt: skip
+MAX_CELL = 64  # characters; a column with a longer cell holds text, such as a report, and is dropped
+UNKNOWN_PATIENTS = ("patients are unknown", "the patient of ", "the study of ")  # beginnings of messages
+FEW_PATIENTS, MANY_IMAGES = 3, 12  # so few identifiers for so many images are hardly patients
+
+
+def read_headers(listing: Listing, source: str, options: Prepare) -> Listing:
+    """Return the listing with columns, patients and studies from the headers of its DICOM files, and facts on them.
+
+    A patient or study that the source tells is kept. Files that hold no radiograph are skipped.
+
+    Raises:
+        InputError: there are DICOM files, and pydicom is not installed.
+        DataError: `--keep-columns` names a column that is not kept beside DICOM files.
+    """
+    places = [place for place, record in enumerate(listing.records) if reading.is_dicom(listing.root / record.file)]
+    if not places:
+        return listing
+    if not reading.is_installed():
+        raise InputError(
+            f"{len(places):,} of {len(listing.records):,} images under {listing.root} are DICOM, which needs pydicom",
+            reading.INSTALL,
+        )
+    if source in USER_LISTS and not options.keep_identifiers:
+        _check_kept(options)
+        listing = replace(listing, records=_drop_columns(listing.records))
+    files = [listing.records[place].file for place in places]
+    known = listing.headers or dict(zip(files, read_files(listing.root, files, options.workers), strict=True))
+    found = {place: known.get(file) for place, file in zip(places, files, strict=True)}
+    names = _column_names(listing.records)
+    records, skipped, facts = [], [], Counter[str]()
+    refused: Counter[str] = Counter()
+    for place, record in enumerate(listing.records):
+        header = found.get(place)
+        if header is not None and header.refusal:
+            skipped.append((record.file, header.refusal))
+            refused[header.refusal] += 1
+        elif header is None:  # another kind of image, or damaged, which decoding finds out
+            records.append(replace(record, extra={**record.extra, **dict.fromkeys(names.values(), "")}))
+        else:
+            told = header if listing.header_patients else replace(header, patient="")
+            records.append(_describe(record, told, names))
+            facts["processing"] += header.columns["intent"] == headers.FOR_PROCESSING
+            facts["burned in"] += header.columns["burned_in"] == headers.BURNED_IN
+    counted = DicomFacts(
+        files=len(places),
+        images=len(places) - len(skipped),
+        for_processing=facts["processing"],
+        burned_in=facts["burned in"],
+        columns=tuple(names.values()),
+        refused=dict(sorted(refused.items())),
+    )
+    return replace(
+        listing,
+        records=records,
+        skipped=[*listing.skipped, *skipped],
+        notes=[*_update_patient_messages(listing.notes, records, is_note=True), *_notes(counted)],
+        warnings=[
+            *_update_patient_messages(listing.warnings, records, is_note=False),
+            *_warnings(counted, records, list(found.values())),
+        ],
+        dicom=counted,
+    )
+
+
+def read_files(root: Path, files: Sequence[str], workers: int) -> list[Header | None]:
+    """Return the headers of DICOM files under a root; None for a file whose header cannot be read."""
+    found = []
+    with (
+        console.progress(len(files), "DICOM headers") as advance,
+        closing(decoding.map_files(partial(_try_header, root), files, workers)) as results,
+    ):
+        for header in results:
+            advance(1)
+            found.append(header)
+    return found
+
+
+def _try_header(root: Path, file: str) -> Header | None:
+    try:
+        return headers.read_header(root / file)
+    except UnusableImage as reason:
+        decoding.raise_storage_error(reason, root / file)
+        return None
+
+
+def _check_kept(options: Prepare) -> None:
+    others = [name for name in options.keep_columns or () if normalize_title(name) not in KEPT_TITLES | {"none"}]
+    if others:
+        raise DataError(
+            f"--keep-columns {others[0]}: beside DICOM files, columns are kept only if they cannot name a patient: "
+            f"{', '.join(sorted(KEPT_TITLES))}",
+            "leave it out; --keep-identifiers keeps all columns",
+        )
+
+
+def _drop_columns(records: Sequence[Record]) -> list[Record]:
+    """Return records without the columns of their list that may name a patient: others, and those of long texts."""
+    names = [name for name in records[0].extra if normalize_title(name) in KEPT_TITLES]
+    kept = [name for name in names if all(len(record.extra[name]) <= MAX_CELL for record in records)]
+    return [replace(record, extra={name: record.extra[name] for name in kept}) for record in records]
+
+
+def _column_names(records: Sequence[Record]) -> dict[str, str]:
+    """Return the name of each column of headers in the index: its own, or `dicom_NAME` where a list has that."""
+    taken = {normalize_title(name) for record in records[:1] for name in record.extra}
+    return {name: f"dicom_{name}" if normalize_title(name) in taken else name for name in headers.COLUMNS}
+
+
+def _describe(record: Record, header: Header, names: Mapping[str, str]) -> Record:
+    """Return a record with what its header says; images of a study are of one patient, even if it is not known."""
+    own = image_files.strip_suffix(record.file)
+    study = header.study if record.study == own and header.study else record.study
+    extra = {**record.extra, **{names[column]: value for column, value in header.columns.items()}}
+    if record.patient_known:
+        return replace(record, study=study, extra=extra)
+    patient = header.patient or (own if study == own else f"study:{study}")
+    return replace(record, patient=patient, patient_known=bool(header.patient), study=study, extra=extra)
+
+
+def _notes(facts: DicomFacts) -> list[str]:
+    return [f"{facts.images:,} images are DICOM; {', '.join(facts.columns)} are read from their headers"]
+
+
+def _update_patient_messages(messages: Sequence[str], records: Sequence[Record], *, is_note: bool) -> list[str]:
+    """Return messages of a source without those on patients and studies that it did not know, which headers tell."""
+    kept = [each for each in messages if not each.startswith(UNKNOWN_PATIENTS)]
+    unknown = sum(not record.patient_known for record in records)
+    if len(kept) < len(messages) and unknown and is_note:
+        kept.append(
+            f"the patient of {unknown:,} images is unknown: each counts as a patient of its own, or its study does"
+        )
+    return kept
+
+
+def _warnings(facts: DicomFacts, records: Sequence[Record], found: Sequence[Header | None]) -> list[str]:
+    lines = [f"{count:,} DICOM files are left out: {reason}" for reason, count in sorted(facts.refused.items())]
+    if facts.for_processing:
+        others = "; the others are processed" if facts.for_processing < facts.images else ""
+        lines.append(
+            f"{facts.for_processing:,} of {facts.images:,} DICOM images are FOR PROCESSING: the detector's own values, "
+            f"which look unlike processed ones{others}; the column '{headers.INTENT}' tells them apart"
+        )
+    if facts.burned_in:
+        lines.append(
+            f"{facts.burned_in:,} of {facts.images:,} DICOM images have text burned in, by their headers, which may "
+            "name the patient; the column 'burned_in' tells which, and nothing is masked"
+        )
+    identifiers = {header.patient for header in found if header and header.patient}
+    if identifiers and len(identifiers) <= FEW_PATIENTS and len(records) >= MANY_IMAGES:
+        lines.append(
+            f"the headers name only {len(identifiers)} patients for {len(records):,} images: were they replaced by one "
+            "name? Then a split by patient keeps nobody apart"
+        )
+    return lines

@@ -1,0 +1,1 @@
+"""DICOM radiographs: their headers, their pixels and what of both is kept."""

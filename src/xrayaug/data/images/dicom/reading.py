@@ -1,0 +1,150 @@
+"""Open DICOM files with pydicom, which is imported where the first such file is met.
+
+pydicom's own messages quote values of the header. None of them leaves this module: what is wrong with a file is said in
+words of our own.
+"""
+
+import logging
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from xrayaug.data.images import formats
+from xrayaug.data.images.opening import UnusableImage, open_regular_file, silence_warnings
+
+if TYPE_CHECKING:
+    from pydicom import Dataset, FileDataset
+    from pydicom.uid import UID
+
+INSTALL = "pip install 'xrayaug[dicom]'"
+MAX_FILE_BYTES = 1 << 28  # a radiograph of 64 megapixels in 16 bits has half as much
+OVERLAY_ROWS = 0x60000010  # element of the first overlay
+DEFLATED = "1.2.840.10008.1.2.1.99"
+IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+
+
+class NotDicom(UnusableImage):
+    """A file that only begins like DICOM."""
+
+
+@cache
+def is_installed() -> bool:
+    """Return whether pydicom, of the extra `dicom`, is installed."""
+    return find_spec("pydicom") is not None
+
+
+@contextmanager
+def translating_errors() -> Iterator[None]:
+    """Silence pydicom inside, and raise `UnusableImage` in words of our own for its errors, which quote the header."""
+    try:
+        with silence_warnings():
+            yield
+    except (UnusableImage, MemoryError):
+        raise
+    except Exception:  # pydicom raises many types, also when a value is asked for, and its messages quote values
+        raise UnusableImage("damaged: its DICOM header cannot be read") from None
+
+
+def is_dicom(path: Path) -> bool:
+    """Return whether a file is DICOM, by its first bytes or its suffix; False if it cannot be read."""
+    try:
+        with open_regular_file(path) as stream:
+            kind = formats.kind_of(stream.read(formats.START_BYTES))
+    except (OSError, UnusableImage):
+        return False
+    return kind == formats.DICOM or (not kind and path.suffix.lower() in formats.DICOM_SUFFIXES)
+
+
+def read_dataset(path: Path, keywords: Sequence[str], *, with_pixels: bool = False) -> "FileDataset":
+    """Read elements of a DICOM file inside `translating_errors`; all other elements are passed over.
+
+    Args:
+        path: the file.
+        keywords: keywords of the elements.
+        with_pixels: read the pixels too, as they are stored.
+
+    Raises:
+        NotDicom: the file is not DICOM after all.
+        UnusableImage: the file is damaged, too large, or pydicom is not installed.
+        OSError: it cannot be opened.
+    """
+    if not is_installed():
+        raise UnusableImage(f"DICOM needs pydicom: {INSTALL}")
+    with open_regular_file(path) as stream:
+        size = path.stat().st_size
+        if with_pixels and size > MAX_FILE_BYTES:
+            raise UnusableImage(f"too large: {size >> 20:,} MiB, more than {MAX_FILE_BYTES >> 20}")
+        _check_deflated(stream, size)
+        return _parse(stream, size, keywords, with_pixels=with_pixels)
+
+
+def transfer_syntax(dataset: "Dataset") -> "UID":
+    """Return how the pixels are encoded; of a file that does not say so, how its elements are."""
+    from pydicom.uid import UID
+
+    named = getattr(dataset, "file_meta", {}).get("TransferSyntaxUID")
+    if named:
+        return UID(str(named))
+    is_implicit, is_little = dataset.original_encoding
+    if is_implicit:
+        return UID(IMPLICIT_LITTLE)
+    return UID(EXPLICIT_LITTLE if is_little else EXPLICIT_BIG)
+
+
+def _parse(stream: IO[bytes], size: int, keywords: Sequence[str], *, with_pixels: bool) -> "FileDataset":
+    from pydicom import dcmread
+    from pydicom.tag import Tag
+
+    logging.getLogger("pydicom").propagate = False  # its lines quote the header
+    tags = [Tag(name) for name in (*keywords, *(["PixelData"] if with_pixels else []))]
+    dataset = dcmread(
+        _BoundedFile(stream, size),
+        force=True,
+        stop_before_pixels=not with_pixels,
+        specific_tags=[*tags, Tag(OVERLAY_ROWS)],
+    )
+    if not (dataset.get("SOPClassUID") or dataset.get("Rows") or dataset.file_meta):
+        raise NotDicom("not an image")
+    return dataset
+
+
+class _BoundedFile:
+    """A file that is asked for no more bytes than it has left.
+
+    A damaged length would otherwise have Python allocate gigabytes before it finds that the file ends.
+    """
+
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        self._stream, self._size = stream, size
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, count: int = -1) -> bytes:
+        """Return the next bytes, at most so many."""
+        remaining = max(self._size - self.tell(), 0)
+        return self._stream.read(remaining if count < 0 else min(count, remaining))
+
+
+def _check_deflated(stream: IO[bytes], size: int) -> None:
+    """Check that a deflated file does not grow beyond the limit, as pydicom inflates it at once.
+
+    Raises:
+        UnusableImage: it does, or it is damaged.
+    """
+    start = stream.read(4096)
+    if DEFLATED.encode() in start:
+        group, length = start[132:140], int.from_bytes(start[140:144], "little")
+        if group != b"\x02\x00\x00\x00UL\x04\x00" or size > MAX_FILE_BYTES:
+            raise UnusableImage("damaged: its DICOM header cannot be read")
+        stream.seek(144 + length)
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            inflated = len(inflater.decompress(stream.read(), MAX_FILE_BYTES))
+        except zlib.error:
+            raise UnusableImage("damaged: its deflated data cannot be read") from None
+        if inflated >= MAX_FILE_BYTES:
+            raise UnusableImage(f"too large: it inflates to more than {MAX_FILE_BYTES >> 20} MiB")
+    stream.seek(0)

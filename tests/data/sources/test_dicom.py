@@ -1,0 +1,178 @@
+"""Test the source `dicom`: labels joined by identifiers, and DICOM files in folders and lists."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from data.images import dicom_files as made
+from PIL import Image
+
+from xrayaug.data import source_selection
+from xrayaug.data.images.dicom import reading
+from xrayaug.data.sources import Listing
+from xrayaug.errors import DataError, InputError, UsageError
+from xrayaug.options import Prepare
+
+
+def write_studies(root: Path, count: int = 6, **elements: Any) -> None:
+    for number in range(count):
+        identifiers = {
+            "PatientID": f"P{number // 2:03}",
+            "StudyInstanceUID": f"1.2.3.{number}",
+            "SOPInstanceUID": f"1.2.4.{number}",
+            "AccessionNumber": f"A{number:04}",
+        }
+        made.save(
+            root / f"S{number}" / "1.2.840.5.1", made.make(made.gradient(seed=number), **(identifiers | elements))
+        )
+
+
+def list_set(root: Path, **changes: Any) -> Listing:
+    return source_selection.list_images(Prepare(input=root, out=root / "out", **changes))[1]
+
+
+def labels_of(listing: Listing) -> dict[str, str]:
+    return {record.file: record.label for record in listing.records}
+
+
+@pytest.mark.parametrize(
+    ("title", "value"),
+    [
+        ("SOPInstanceUID", "1.2.4.{0}"), ("sop_instance_uid", "1.2.4.{0}"), ("StudyInstanceUID", "1.2.3.{0}"),
+        ("Accession Number", "A{0:04}"),
+    ],
+)  # fmt: skip
+def test_labels_are_joined_by_identifiers(title: str, value: str, tmp_path: Path) -> None:
+    write_studies(tmp_path)
+    lines = [f"{title},label", *(f"{value.format(number)},{'yn'[number % 2]}" for number in range(6))]
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    name, listing = source_selection.list_images(Prepare(input=tmp_path, out=tmp_path / "out"))
+    assert name == "dicom"
+    assert list(labels_of(listing).values()) == ["abnormal", "normal"] * 3
+    assert [record.patient for record in listing.records] == ["P000", "P000", "P001", "P001", "P002", "P002"]
+    assert [record.study for record in listing.records] == [f"1.2.3.{number}" for number in range(6)]
+    assert all(record.patient_known for record in listing.records)
+
+
+def test_labels_of_patients_are_those_of_all_their_images(tmp_path: Path) -> None:
+    write_studies(tmp_path)
+    (tmp_path / "labels.csv").write_text("PatientID,label,split\nP000,normal,train\nP001,abnormal,test\n")
+    listing = list_set(tmp_path)
+    assert list(labels_of(listing).values()) == ["normal"] * 2 + ["abnormal"] * 2
+    assert [record.split for record in listing.records] == ["train"] * 2 + ["test"] * 2
+    assert [reason for _, reason in listing.skipped] == ["the list does not name it"] * 2
+
+
+def test_the_most_specific_identifier_that_fits_is_used(tmp_path: Path) -> None:
+    write_studies(tmp_path, 2)
+    (tmp_path / "labels.csv").write_text(
+        "SOPInstanceUID,AccessionNumber,label\n9.9.9,A0000,normal\n9.9.8,A0001,abnormal\n"
+    )
+    listing = list_set(tmp_path)
+    assert list(labels_of(listing).values()) == ["normal", "abnormal"]
+    assert any("joined by AccessionNumber: 2 of 2" in note for note in listing.notes)
+
+
+def test_lines_without_files_are_lost_and_named_by_their_number(tmp_path: Path) -> None:
+    write_studies(tmp_path, 2)
+    (tmp_path / "labels.csv").write_text("AccessionNumber,label\nA0000,normal\nA0001,abnormal\nA0777,normal\n")
+    assert list_set(tmp_path).lost() == [("line 4", "listed but not on disk: no file has its AccessionNumber")]
+
+
+def test_lists_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    write_studies(tmp_path, 2)
+    table = tmp_path / "labels.csv"
+    for text, message in (
+        ("AccessionNumber,label\nB1,normal\n", "no value of column AccessionNumber is in the header of a file"),
+        ("AccessionNumber,label\nA0000,normal\nA0000,abnormal\n", "line 3 contradicts line 2"),
+        ("AccessionNumber,label,split\nA0000,normal,half\n", "'half' is no split"),
+        ("AccessionNumber,label\nA0000,blue\n", "'blue' is neither normal nor abnormal"),
+    ):
+        table.write_text(text)
+        with pytest.raises(DataError, match=message):
+            list_set(tmp_path, source="dicom")
+    table.unlink()
+    with pytest.raises(InputError, match="no CSV file with a column of labels and one of SOPInstanceUID"):
+        list_set(tmp_path, source="dicom")
+    with pytest.raises(UsageError, match="--patient-column is read by --source table alone"):
+        list_set(tmp_path, source="dicom", patient_column="x")
+
+
+def test_a_list_elsewhere_with_other_titles(tmp_path: Path) -> None:
+    write_studies(tmp_path / "set", 2)
+    (tmp_path / "list.csv").write_text("exam,finding\nA0000,normal\nA0001,abnormal\n")
+    listing = list_set(
+        tmp_path / "set", source="dicom", table=tmp_path / "list.csv", image_column="exam", label_column="finding"
+    )
+    assert list(labels_of(listing).values()) == ["normal", "abnormal"]
+
+
+def test_one_label_for_all_without_a_list(tmp_path: Path) -> None:
+    write_studies(tmp_path, 3)
+    made.save(tmp_path / "S9" / "report", made.report())
+    listing = list_set(tmp_path, source="dicom", label="normal")
+    assert set(labels_of(listing).values()) == {"normal"}
+    assert listing.skipped == [("S9/report", "no pixels: a structured report")]
+    assert listing.lost() == [], "a report is no image that was lost"
+    assert listing.dicom.refused == {"no pixels: a structured report": 1}
+
+
+def test_dicom_lies_beside_pictures_in_folders_of_classes(tmp_path: Path) -> None:
+    made.save(tmp_path / "normal" / "1.2.3.4", made.make(made.gradient(), PatientID="P1", ViewPosition="PA"))
+    made.save(tmp_path / "normal" / "1.2.3.5", made.make(made.gradient(), PatientID=None, StudyInstanceUID=None))
+    made.save(tmp_path / "abnormal" / "b.dcm", made.make(made.gradient(), PatientID="P1"))
+    Image.new("L", (8, 8)).save(tmp_path / "abnormal" / "c.png")
+    listing = list_set(tmp_path)
+    found = {record.file: record for record in listing.records}
+    assert len(found) == 4
+    assert found["normal/1.2.3.4"].patient == found["abnormal/b.dcm"].patient == "P1"
+    assert found["normal/1.2.3.4"].extra["view"] == "PA"
+    assert found["normal/1.2.3.5"].patient == "normal/1.2.3.5", "not cut at its last dot"
+    assert found["abnormal/c.png"].extra["view"] == ""
+    assert any("the patient of 2 images is unknown" in note for note in listing.notes)
+
+
+def test_the_lists_patients_count_and_its_columns_are_chosen(tmp_path: Path) -> None:
+    made.save(tmp_path / "a", made.make(made.gradient(), PatientID="H1", PatientAge="030Y"))
+    (tmp_path / "labels.csv").write_text("file,label,patient,age,ward,site\na,normal,L7,31,12B,north\n")
+    (record,) = list_set(tmp_path).records
+    assert record.patient == "L7"
+    assert (record.extra["age"], record.extra["dicom_age"], record.extra["site"]) == ("31", "30", "north")
+    assert not {"ward", "patient"} & set(record.extra)
+    (tmp_path / "labels.csv").write_text(f"file,label,findings\na,normal,{'Mrs Doe has no fracture. ' * 3}\n")
+    (record,) = list_set(tmp_path, label_column="label").records
+    assert "findings" not in record.extra
+    (tmp_path / "labels.csv").write_text("file,label,patient,age,ward,site\na,normal,L7,31,12B,north\n")
+    with pytest.raises(DataError, match="--keep-columns ward: beside DICOM files"):
+        list_set(tmp_path, keep_columns=("ward",))
+    (record,) = list_set(tmp_path, keep_columns=("ward",), keep_identifiers=True).records
+    assert record.extra["ward"] == "12B"
+
+
+def test_warnings_name_what_a_user_should_check(tmp_path: Path) -> None:
+    for number in range(12):
+        made.save(
+            tmp_path / "normal" / str(number),
+            made.make(
+                made.gradient(seed=number),
+                PatientID="ANON",
+                BurnedInAnnotation="YES" if number < 2 else "NO",
+                PresentationIntentType="FOR PROCESSING" if number < 5 else "FOR PRESENTATION",
+            ),
+        )
+    listing = list_set(tmp_path)
+    text = "\n".join(listing.warnings)
+    assert "5 of 12 DICOM images are FOR PROCESSING" in text
+    assert "2 of 12 DICOM images have text burned in" in text
+    assert "name only 1 patients for 12 images" in text
+    assert (listing.dicom.for_processing, listing.dicom.burned_in) == (5, 2)
+
+
+def test_without_pydicom_one_line_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_studies(tmp_path / "normal", 2)
+    monkeypatch.setattr(reading, "is_installed", lambda: False)
+    with pytest.raises(InputError, match=r"2 of 2 images under .* are DICOM, which needs pydicom") as caught:
+        list_set(tmp_path)
+    assert caught.value.hint == "pip install 'xrayaug[dicom]'"
+    with pytest.raises(InputError, match="--source dicom needs pydicom"):
+        list_set(tmp_path, source="dicom")
