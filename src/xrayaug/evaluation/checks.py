@@ -109,8 +109,8 @@ def _check_acquisition(scores: Sequence[ColumnScore]) -> list[Check]:
     telling = [each for each in scores if each.tells_label]
     described = "; ".join(acquisition.describe_score(each) for each in (telling or scores))
     sentence = (
-        f"how the images were taken tells their label without a look at a pixel: AUROC by {described}. A classifier may "
-        "learn the scanner instead of the finding; this is a warning, not a proof that it did"
+        f"how the images were taken tells their label without a look at a pixel: AUROC by {described}. A classifier "
+        "may learn the scanner instead of the finding; this is a warning, not a proof that it did"
         if telling
         else f"how the images were taken does not tell their label: AUROC by {described}"
     )

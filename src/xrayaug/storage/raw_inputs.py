@@ -135,7 +135,7 @@ def find_differences(directory: Path, name: str, raw: RawInput, *, decode: bool)
     differences += _describe_images(sorted(before.pictures.keys() - stamps.keys()), "is gone", "are gone")
     changed = [file for file in common if stamps[file].size != before.pictures[file][0]]
     if not (differences or changed) and decode:
-        changed = _find_changed_images(directory, name, raw, before, stamps, actual)
+        changed = _find_changed_images(directory, name, raw, before, stamps=stamps, actual=actual)
     return differences + _describe_images(changed, "changed", "changed")
 
 
@@ -144,6 +144,7 @@ def _find_changed_images(
     name: str,
     raw: RawInput,
     before: _Record,
+    *,
     stamps: Mapping[str, Stamp],
     actual: Mapping[str, str],
 ) -> list[str]:
