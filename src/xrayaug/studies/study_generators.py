@@ -51,6 +51,11 @@ class TrainedGenerator(_NamedGenerator):
         return bool(self.gan.conditional) or gans.load(self.gan.arch).CONDITIONAL == "always"
 
     @property
+    def can_draw_both(self) -> bool:
+        """Whether it could draw both labels with `--conditional`."""
+        return gans.load(self.gan.arch).CONDITIONAL != "never"
+
+    @property
     def labels(self) -> Sequence[str] | None:
         """Labels of the images that it will draw, in order; None if they are not known yet (imports torch)."""
         if self.draws_both:
