@@ -247,7 +247,7 @@ ALLOWED = {
     *(
         f"numpy.{name}"
         for name in (
-            "arange", "argsort", "array", "array_equal", "asarray", "bincount", "bool_", "concatenate", "diff",
+            "arange", "argsort", "array", "array_equal", "bincount", "bool_", "concatenate", "diff",
             "divide", "empty", "flatnonzero", "float32", "float64", "full", "full_like", "int64", "isnan", "linspace",
             "median", "nan", "random.Generator", "random.default_rng", "split", "stack", "sum", "typing.NDArray",
             "unique", "where",

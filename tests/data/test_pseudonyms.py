@@ -81,3 +81,8 @@ def test_a_salt_is_drawn_once_and_read_again(tmp_path: Path) -> None:
     file.write_bytes(b"short")
     with pytest.raises(ArtifactError, match="salt is damaged"):
         pseudonyms.restore_or_draw(file)
+
+
+def test_the_target_of_a_broken_link_is_left_out() -> None:
+    listing = Listing(Path("raw"), [], skipped=[("a.dcm", "a broken link to /archive/DOE_JANE/1.dcm")])
+    assert Pseudonyms(SALT).listing(listing).skipped == [(Pseudonyms(SALT).file("a.dcm"), "a broken link")]

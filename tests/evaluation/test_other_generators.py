@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import row, write_dataset, write_external
+from builders import edit_manifest, row, write_dataset, write_external
 
 from xrayaug.data import dataset
 from xrayaug.data.arms import is_control
@@ -43,6 +43,12 @@ def run_on(home: Path, real: Path, *synthetic: Path, **changes: Any) -> Run:
 def gather(run: Run) -> Evidence:
     options = Evaluate(runs=(run.artifact.path,), out=run.artifact.path.with_name("out"))
     return report_sources.gather_evidence(options, [run], RequestedArtifacts(), {})
+
+
+def test_labels_to_distrust_are_those_of_the_prepared_dataset(real: Path, tmp_path: Path) -> None:
+    caution = "labels of mura: many positive studies show hardware"
+    edit_manifest(real, lambda manifest: manifest["result"].update(notes=["patients are known", caution]))
+    assert gather(run_on(tmp_path, real, write_external(tmp_path))).cautions == [caution]
 
 
 def test_readers_see_the_declared_images(real: Path, tmp_path: Path) -> None:

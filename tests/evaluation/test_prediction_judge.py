@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import stats
 from sklearn import metrics
 from sklearn.datasets import make_classification
@@ -414,8 +415,10 @@ def test_columns_are_read_by_place_whatever_their_index() -> None:
 def test_columns_that_cannot_be_told_apart_or_read_are_refused() -> None:
     with pytest.raises(UsageError, match="2 columns called 'label'"):
         xrayaug.judge(pd.concat([small(), small()[["label"]]], axis=1))
-    with pytest.raises(UsageError, match="a column is no sequence"):
+    with pytest.raises(UsageError, match="column 'arm' is no sequence"):
         xrayaug.judge({"arm": 5})
+    with pytest.raises(UsageError, match="column 'arm' is no sequence"):
+        xrayaug.judge(small().to_dict())
 
 
 def test_a_case_of_other_programs_may_have_columns_of_our_names_beside_it() -> None:
@@ -426,3 +429,42 @@ def test_a_case_of_other_programs_may_have_columns_of_our_names_beside_it() -> N
 def test_probabilities_go_before_decisions() -> None:
     renamed = small().rename(columns={"probability": "prob_abnormal"}).assign(prediction=1)
     assert xrayaug.judge(renamed).verdict == xrayaug.judge(small()).verdict
+
+
+def test_patients_that_are_nan_in_a_list_are_unknown() -> None:
+    patients = [f"p{case}" if case < 5 else np.nan for case in small().case]
+    found = xrayaug.judge(small().to_dict("list") | {"patient": patients})
+    assert "3 of 8 test cases name no patient" in found.verdict.checks[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("column", "message"), [("arm", "row 5: the arm has no name"), ("label", r"row 5: the label is '' \(no label\)")]
+)
+def test_a_missing_value_of_pandas_is_one_line(column: str, message: str) -> None:
+    columns = small().astype({column: object})
+    columns.loc[5, column] = pd.NA
+    with pytest.raises(DataError, match=message):
+        xrayaug.judge(columns)
+
+
+@pytest.mark.parametrize(("column", "what"), [("label", "label"), ("arm", "arm or seed")])
+def test_a_list_in_a_cell_is_one_line(column: str, what: str) -> None:
+    with pytest.raises(DataError, match=f"row 0: the {what} is .*\\["):
+        xrayaug.judge(small(**{column: lambda f: [[1, 0]] * len(f)}))
+
+
+def test_pairing_is_unknown_without_seeds() -> None:
+    frame = small()
+    checks = xrayaug.judge(frame[frame.seed == 0].drop(columns="seed")).verdict.checks
+    assert [each.passed for each in checks if each.name == "pairing"] == [None]
+
+
+def test_large_seeds_are_told_apart() -> None:
+    found = xrayaug.judge(small(seed=lambda f: f.seed + 2**60))
+    assert found.arms[0].seeds == [2**60, 2**60 + 1]
+
+
+def test_tensors_with_gradients_are_columns() -> None:
+    columns = small().to_dict("list")
+    tensor = torch.tensor(columns["probability"], dtype=torch.float64, requires_grad=True)
+    assert xrayaug.judge(columns | {"probability": tensor}).verdict == xrayaug.judge(small()).verdict

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from builders import grey, row, tamper, write_dataset, write_png
+from data.sources import imitations
 from faults import mutants
 from faults.mutants import Step
 from hypothesis import HealthCheck, Phase, given, settings
@@ -37,6 +39,7 @@ from xrayaug.storage.builder import build_artifact
 from xrayaug.storage.files import WEIGHTS_FILE
 from xrayaug.storage.manifests import MANIFEST
 
+PUBLIC_SETS = ("cbis-ddsm", "nih-chestxray14", "vindr-cxr")  # with lists of text
 QUICK, LONG = 150, 4000  # mutated inputs for each reader
 
 Put = Callable[[Path, bytes], Any]
@@ -214,6 +217,12 @@ def table(root: Path) -> Reader:
     return listed(root / "table", "table", lists, [f"scans/{n}.png" for n in range(8)])
 
 
+def public_set(name: str, root: Path) -> Reader:
+    imitations.MAKERS[name](root)
+    options = Prepare(source=name, input=root, out=root.parent / "out")
+    return Reader(sorted(root.rglob("*.csv")), lambda _: sources.load(name).read(options), text=True)
+
+
 def pictures_of_every_kind(root: Path) -> list[Path]:
     random = np.random.default_rng(0)
     plain = Image.fromarray(random.integers(0, 256, (24, 20, 3), np.uint8))
@@ -313,6 +322,7 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "MURA's lists": mura,
     "RSNA's CSV files": rsna,
     "a table": table,
+    **{f"the lists of {name}": partial(public_set, name) for name in PUBLIC_SETS},
     "a picture for prepare": picture_for_prepare,
     "a picture for fid": picture_for_fid,
     "weights": weights_file,

@@ -1,9 +1,11 @@
 """Test studies of DICOM images: no identifier leaves the raw set, and a stopped run goes on."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from data.images import dicom_files as made
 from PIL import Image
 
 from xrayaug.data.dataset import open_dataset
-from xrayaug.errors import OutputError
+from xrayaug.errors import InputError, OutputError
 from xrayaug.options import Prepare
 from xrayaug.runtime import stopping
 from xrayaug.stages import prepare
@@ -225,3 +227,27 @@ def test_the_window_is_recorded_and_changes_the_pixels(tmp_path: Path) -> None:
         by_window[window] = (tmp_path / window / "images.npy").read_bytes()
     assert by_window["none"] != by_window["percentile"]
     assert artifacts.open_artifact(tmp_path / "none").manifest["options"]["window"] == "none"
+
+
+def test_a_dry_run_that_loses_images_names_none(tmp_path: Path) -> None:
+    raw = write_set(tmp_path / "raw")
+    with pytest.raises(InputError, match="1 of 43 images are lost") as caught:
+        prepare.plan(options(raw, tmp_path / "data", max_lost=0))
+    assert find_planted(str(caught.value)) == []
+
+
+def test_times_of_files_which_may_be_those_of_studies_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, out = write_set(tmp_path / "raw"), tmp_path / "data"
+    study_time = 1_569_240_000_000_000_123  # nanoseconds
+    files = [path for path in raw.rglob("*") if path.is_file()]
+    for path in files:
+        os.utime(path, ns=(study_time, study_time))
+    time.sleep(0.1)  # until the times of changes are settled
+    prepare.run(options(raw, out))
+    noted = (out / "read-input.times").read_text()
+    assert str(study_time) not in noted
+    assert any(int(line.split()[2]) for line in noted.splitlines()[1:])
+    monkeypatch.setattr(prepare, "_hash_images", pytest.fail)  # it decodes images again
+    prepare.run(options(raw, out))

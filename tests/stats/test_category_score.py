@@ -68,3 +68,14 @@ def test_large_sets_are_sampled_by_patient() -> None:
     assert score is not None
     assert 4990 < score.images <= 5000
     assert score.images == 3 * score.patients
+
+
+def test_more_comparisons_widen_the_interval() -> None:
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 2, 80)
+    categories, patients = [[str(each) for each in random.integers(0, 4, 80)]], [str(each) for each in range(80)]
+    one, seven = (score_categories(categories, labels, patients, 0, comparisons=n) for n in (1, 7))
+    assert one is not None
+    assert seven is not None
+    assert one.auroc == seven.auroc
+    assert seven.low < one.low < one.high < seven.high

@@ -58,11 +58,13 @@ def score_columns(rows: Sequence[Row], seed: int) -> list[ColumnScore]:
         for name, columns in COLUMNS.items()
     }
     categories = {name: values for name, values in categories.items() if len(set(values)) > 1}
-    scores = {
-        name: category_score.score_categories([values], labels, patients, seed) for name, values in categories.items()
-    }
+    kinds = {name: [values] for name, values in categories.items()}
     if len(categories) > 1:
-        scores[TOGETHER] = category_score.score_categories(list(categories.values()), labels, patients, seed)
+        kinds[TOGETHER] = list(categories.values())
+    scores = {
+        name: category_score.score_categories(each, labels, patients, seed, comparisons=len(kinds))
+        for name, each in kinds.items()
+    }
     return [ColumnScore(name, score) for name, score in scores.items() if score is not None]
 
 
@@ -116,6 +118,6 @@ def describe_shortcuts(scores: Sequence[ColumnScore]) -> list[str]:
     columns = ", ".join(map(describe_score, telling))
     return [
         f"how the images were taken tells their label: AUROC by {columns}, without looking at a pixel "
-        f"({FOLDS}-fold cross-validation over {best.score.patients:,} patients, intervals of 95 %). A "
+        f"({FOLDS}-fold cross-validation over {best.score.patients:,} patients, intervals of 95 % together). A "
         "classifier may learn that instead: compare within it by evaluate --by, or balance the set"
     ]

@@ -1,7 +1,8 @@
 """What the headers of DICOM files add to the listing of a raw set, whichever source listed them."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -11,7 +12,7 @@ from xrayaug.data.images import decoding
 from xrayaug.data.images.dicom import headers, reading
 from xrayaug.data.images.dicom.headers import Header
 from xrayaug.data.images.opening import UnusableImage
-from xrayaug.data.parsing import image_files
+from xrayaug.data.parsing import identifiers, image_files
 from xrayaug.data.sources import DicomFacts, Listing, Record
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
@@ -29,8 +30,14 @@ KEPT_TITLES = frozenset(
          "split", "set", "subset"),
     )
 )  # fmt: skip
+AGES = frozenset(map(normalize_title, ("age", "patient age", "age years")))  # titles among them
+AGE = re.compile(r"(\d{1,3})(?:[.,]\d+)?([DWMYdwmy]?)")
 MAX_CELL = 64  # characters; a column with a longer cell holds text, such as a report, and is dropped
 UNKNOWN_PATIENTS = ("patients are unknown", "the patient of ", "the study of ")  # beginnings of messages
+KEPT_IDENTIFIERS = (
+    "names of files, patients and studies, and columns of lists, are kept as they are (--keep-identifiers): whoever "
+    "gets the dataset can tell whose images these are"
+)
 FEW_PATIENTS, MANY_IMAGES = 3, 12  # so few identifiers for so many images are hardly patients
 
 
@@ -58,7 +65,9 @@ def read_headers(listing: Listing, source: str, options: Prepare) -> Listing:
     known = listing.headers or dict(zip(files, read_files(listing.root, files, options.workers), strict=True))
     found = {place: known.get(file) for place, file in zip(places, files, strict=True)}
     names = _column_names(listing.records)
+    patients = _find_patients(found.values()) if listing.header_patients else {}
     records, skipped, facts = [], [], Counter[str]()
+    named = set()  # patients that headers tell
     refused: Counter[str] = Counter()
     for place, record in enumerate(listing.records):
         header = found.get(place)
@@ -68,8 +77,9 @@ def read_headers(listing: Listing, source: str, options: Prepare) -> Listing:
         elif header is None:  # another kind of image, or damaged, which decoding finds out
             records.append(replace(record, extra={**record.extra, **dict.fromkeys(names.values(), "")}))
         else:
-            told = header if listing.header_patients else replace(header, patient="")
+            told = replace(header, patient=patients.get((header.study, header.patient), ""))
             records.append(_describe(record, told, names))
+            named |= set() if record.patient_known else {told.patient}
             facts["processing"] += header.columns["intent"] == headers.FOR_PROCESSING
             facts["burned in"] += header.columns["burned_in"] == headers.BURNED_IN
     counted = DicomFacts(
@@ -87,7 +97,8 @@ def read_headers(listing: Listing, source: str, options: Prepare) -> Listing:
         notes=[*_update_patient_messages(listing.notes, records, is_note=True), *_notes(counted)],
         warnings=[
             *_update_patient_messages(listing.warnings, records, is_note=False),
-            *_warnings(counted, records, list(found.values())),
+            *_warnings(counted, records, list(found.values()), named - {""}),
+            *([KEPT_IDENTIFIERS] if options.keep_identifiers else []),
         ],
         dicom=counted,
     )
@@ -114,6 +125,41 @@ def _try_header(root: Path, file: str) -> Header | None:
         return None
 
 
+def unify_patients(found: Iterable[Header | None]) -> dict[str, str]:
+    """Return the patient that each `Header.patient` stands for; empty for those that name none, such as `unknown`.
+
+    Identifiers that differ in case or spaces are of one patient. One of two issuers stands for two patients, unless a
+    header has it without an issuer: then nobody can tell whose it is, and all of its images are kept together.
+    """
+    known = {header.patient: header.patient_id for header in found if header}
+    keys = {patient: _fold(identifier) for patient, identifier in known.items()}
+    without_issuer = {keys[patient] for patient, identifier in known.items() if patient == identifier}
+    unified, first = {}, dict[str, str]()
+    for patient in sorted(known):
+        key = keys[patient] if keys[patient] in without_issuer else _fold(patient)
+        unified[patient] = first.setdefault(key, patient) if keys[patient] else ""
+    return unified
+
+
+def _find_patients(found: Iterable[Header | None]) -> dict[tuple[str, str], str]:
+    """Return the patient of every `(study, Header.patient)`: where none is named, that of the rest of the study."""
+    headers_read = [header for header in found if header]
+    unified = unify_patients(headers_read)
+    by_study: defaultdict[str, set[str]] = defaultdict(set)
+    for header in headers_read:
+        by_study[header.study] |= {unified[header.patient]} - {""}
+    by_study[""] = set()
+    alone = {study: next(iter(patients)) for study, patients in by_study.items() if len(patients) == 1}
+    return {
+        (header.study, header.patient): unified[header.patient] or alone.get(header.study, "")
+        for header in headers_read
+    }
+
+
+def _fold(identifier: str) -> str:
+    return "".join(identifiers.canonical(identifier).casefold().split())
+
+
 def _check_kept(options: Prepare) -> None:
     others = [name for name in options.keep_columns or () if normalize_title(name) not in KEPT_TITLES | {"none"}]
     if others:
@@ -128,7 +174,24 @@ def _drop_columns(records: Sequence[Record]) -> list[Record]:
     """Return records without the columns of their list that may name a patient: others, and those of long texts."""
     names = [name for name in records[0].extra if normalize_title(name) in KEPT_TITLES]
     kept = [name for name in names if all(len(record.extra[name]) <= MAX_CELL for record in records)]
-    return [replace(record, extra={name: record.extra[name] for name in kept}) for record in records]
+    return [
+        replace(
+            record,
+            extra={
+                name: _limit_age(record.extra[name]) if normalize_title(name) in AGES else record.extra[name]
+                for name in kept
+            },
+        )
+        for record in records
+    ]
+
+
+def _limit_age(cell: str) -> str:
+    """Return the age in a cell of a list, at most `headers.MAX_AGE`; empty if it holds something else, as a date."""
+    found = AGE.fullmatch(cell.strip())
+    if not found:
+        return ""
+    return cell if found[2].upper() in ("D", "W", "M") or int(found[1]) <= headers.MAX_AGE else str(headers.MAX_AGE)
 
 
 def _column_names(records: Sequence[Record]) -> dict[str, str]:
@@ -163,7 +226,9 @@ def _update_patient_messages(messages: Sequence[str], records: Sequence[Record],
     return kept
 
 
-def _warnings(facts: DicomFacts, records: Sequence[Record], found: Sequence[Header | None]) -> list[str]:
+def _warnings(
+    facts: DicomFacts, records: Sequence[Record], found: Sequence[Header | None], patients: set[str]
+) -> list[str]:
     lines = [f"{count:,} DICOM files are left out: {reason}" for reason, count in sorted(facts.refused.items())]
     if facts.for_processing:
         others = "; the others are processed" if facts.for_processing < facts.images else ""
@@ -176,10 +241,22 @@ def _warnings(facts: DicomFacts, records: Sequence[Record], found: Sequence[Head
             f"{facts.burned_in:,} of {facts.images:,} DICOM images have text burned in, by their headers, which may "
             "name the patient; the column 'burned_in' tells which, and nothing is masked"
         )
-    identifiers = {header.patient for header in found if header and header.patient}
-    if identifiers and len(identifiers) <= FEW_PATIENTS and len(records) >= MANY_IMAGES:
+    with_zeros = len(patients) - len({identifiers.LEADING_ZEROS.sub("", patient) for patient in patients})
+    if with_zeros:
         lines.append(
-            f"the headers name only {len(identifiers)} patients for {len(records):,} images: were they replaced by one "
+            f"{with_zeros:,} identifiers of patients in headers differ from another in leading zeros alone: if these "
+            "are the same patients, they may be in two splits"
+        )
+    images = Counter(header.image for header in found if header and header.image and not header.refusal)
+    repeated = sum(count for count in images.values() if count > 1)
+    if repeated:
+        lines.append(
+            f"{repeated:,} DICOM images share their SOPInstanceUID with another: they are copies, or were renamed "
+            "wrongly"
+        )
+    if patients and len(patients) <= FEW_PATIENTS and len(records) >= MANY_IMAGES:
+        lines.append(
+            f"the headers name only {len(patients)} patients for {len(records):,} images: were they replaced by one "
             "name? Then a split by patient keeps nobody apart"
         )
     return lines

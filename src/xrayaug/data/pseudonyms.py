@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from xrayaug.data.dataset import Row
 from xrayaug.data.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES
 from xrayaug.data.parsing import image_files
+from xrayaug.data.parsing.skip_reasons import BROKEN_LINK
 from xrayaug.data.sources import Listing
 from xrayaug.errors import ArtifactError
 
@@ -117,12 +118,15 @@ class Pseudonyms(Names):
         return replace(
             listing,
             skipped=[
-                (file if LINE.fullmatch(file) else self.file(file), self.text(reason))
+                (file if LINE.fullmatch(file) else self.file(file), self._reason(reason))
                 for file, reason in listing.skipped
             ],
             notes=[self.text(note) for note in listing.notes],
             warnings=[self.text(warning) for warning in listing.warnings],
         )
+
+    def _reason(self, reason: str) -> str:
+        return BROKEN_LINK if reason.startswith(BROKEN_LINK) else self.text(reason)  # the rest is the link's target
 
     def _hash(self, kind: str, identifier: str) -> str:
         return hmac.new(self._salt, f"{kind}\0{identifier}".encode(), hashlib.sha256).hexdigest()[:DIGITS]

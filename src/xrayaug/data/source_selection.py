@@ -38,7 +38,10 @@ def list_images(options: Prepare) -> tuple[str, Listing]:
     listing = sources.drop_missing_files(sources.load(name).read(options))
     listing = dicom_listing.read_headers(listing, name, options)
     if not listing.records:
-        reason = f"; the first left out: {': '.join(listing.skipped[0])}" if listing.skipped else ""
+        shown: tuple[str, ...] = listing.skipped[0] if listing.skipped else ()
+        if listing.dicom.files and not options.keep_identifiers:
+            shown = shown[1:]  # the name of the file may be that of a patient
+        reason = f"; the first left out: {': '.join(shown)}" if shown else ""
         raise InputError(f"{options.input} holds no images of a '{name}' set{reason}", "check --input and --source")
     if options.synthetic:
         raw_rows.check_synthetic_splits(listing.records, name)

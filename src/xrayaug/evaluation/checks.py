@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from xrayaug.data import acquisition
 from xrayaug.data.acquisition import ColumnScore
 from xrayaug.data.arms import FREE_OPTIONS
-from xrayaug.evaluation.results import Audit, Check
+from xrayaug.evaluation.results import Audit, Check, SharedImages
 from xrayaug.evaluation.study_facts import (
     ArmFacts,
     ArmResolution,
     GeneratorFacts,
+    Overlap,
     RealImageDifference,
     ScreeningFacts,
     StudyFacts,
@@ -84,6 +85,19 @@ def describe_same_names(patients: int) -> str:
     )
 
 
+def describe_unknown_patients(overlap: Overlap | SharedImages) -> str:
+    """Return why it is unknown whether two sets have patients in common; empty if it is known."""
+    if overlap.is_unknown:
+        return UNKNOWN_PATIENTS
+    if not overlap.elsewhere:
+        return ""
+    number = f"{overlap.elsewhere} patient{'s have' if overlap.elsewhere > 1 else ' has'} equal names"
+    return (
+        f"whether patients are in both is unknown, because {number} in sets that were read in different layouts "
+        "(prepare both with one --source)"
+    )
+
+
 def _check_patients(facts: StudyFacts) -> Check:
     """Check that no patient and no image of the test set is in training or validation."""
     images, patients = facts.leaked.images, facts.leaked.patients
@@ -96,9 +110,9 @@ def _check_patients(facts: StudyFacts) -> Check:
     if not facts.patients_known:
         sentence = "the dataset does not name patients, so each image counts as a patient of its own"
         return Check("patients", None, sentence)
-    if facts.leaked.is_unknown:
-        sentence = f"no test image is in training or validation; {UNKNOWN_PATIENTS}"
-        return Check("patients", None, sentence)
+    unknown = describe_unknown_patients(facts.leaked)
+    if unknown:
+        return Check("patients", None, f"no test image is in training or validation; {unknown}")
     return Check("patients", True, "no test patient or test image is in training or validation")
 
 
@@ -158,9 +172,10 @@ def _check_generators(facts: GeneratorFacts, *, patients_known: bool) -> list[Ch
         )
         clean = f"{generator} was trained without {without}"
         is_clean = not (images or patients)
-        if overlap.is_unknown and patients_known:
-            clean = f"{generator} was trained without images that equal {split} images; {UNKNOWN_PATIENTS}"
-        passed = None if is_clean and (reasons or not patients_known or overlap.is_unknown) else is_clean
+        unknown = describe_unknown_patients(overlap)
+        if unknown and patients_known:
+            clean = f"{generator} was trained without images that equal {split} images; {unknown}"
+        passed = None if is_clean and (reasons or not patients_known or unknown) else is_clean
         sentence = (clean if is_clean else leaking) + _describe_declared(facts)
         checks.append(Check(f"generator, {split}", passed, sentence, critical=split == "test"))
     return checks

@@ -93,3 +93,4 @@ class Evidence:
     screenings: Sequence[ScreeningEvidence]
     provenance: Provenance
     missing: Mapping[str, Sequence[str]]  # by section of the report, one sentence each
+    cautions: Sequence[str] = ()  # which labels of the runs' sets to distrust, and why

@@ -1,6 +1,6 @@
 """Read the cells of predictions: labels, seeds and probabilities, written as any program does."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -29,10 +29,32 @@ def parse_label(word: str, column: str, *, inverted: bool | None) -> str:
     return reading.label
 
 
+def list_distinct(values: Iterable[object], what: str, where: Callable[[int], str]) -> list[object]:
+    """Return each value once, in order, as the very object that is first.
+
+    Raises:
+        DataError: one is a list or another object that has no hash.
+    """
+    values = list(values)
+    try:
+        return list(dict.fromkeys(values))
+    except TypeError:
+        place = next(place for place, value in enumerate(values) if not _is_hashable(value))
+        raise DataError(f"{where(place)}: the {what} is {values[place]}", "give one value in each cell") from None
+
+
+def find_first(values: Iterable[object], value: object) -> int:
+    """Return the place of a value, which is found by identity: a missing value of pandas is not equal to itself."""
+    return next(place for place, each in enumerate(values) if each is value)
+
+
 def parse_seed(value: object) -> int | None:
     """Return the whole number that a cell holds; None if it holds none, or a negative one."""
+    text = to_text(value)
     try:
-        number = float(to_text(value))
+        if text.isdecimal():
+            return int(text)  # a floating-point number holds no large one
+        number = float(text)
     except ValueError:
         return None
     return int(number) if number >= 0 and number.is_integer() else None
@@ -67,6 +89,14 @@ def _is_number(value: object) -> bool:
     try:
         float(value)  # type: ignore[arg-type] # errors are caught
     except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _is_hashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
         return False
     return True
 

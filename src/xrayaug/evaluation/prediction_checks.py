@@ -36,7 +36,7 @@ def check_predictions(
         *(Check(name, None, sentence) for name, sentence in UNKNOWN.items()),
         _check_prior(table),
         Check("seeds", fewest >= MIN_SEEDS, f"every arm has {counted}; {MIN_SEEDS} or more are needed"),
-        _check_pairing(paired),
+        _check_pairing(paired, seeds_known=table.seeds_known),
     ]
 
 
@@ -75,7 +75,9 @@ def _check_prior(table: PredictionTable) -> Check:
     return Check("label shift", None, f"normal training images, by arm, as the runs record them: {listed}")
 
 
-def _check_pairing(paired: Mapping[str, Mapping[int, int]]) -> Check:
+def _check_pairing(paired: Mapping[str, Mapping[int, int]], *, seeds_known: bool) -> Check:
+    if not seeds_known:
+        return Check("pairing", None, "whether arms have the same seeds is unknown, as the predictions name none")
     unpaired = [arm for arm, pairs in paired.items() if any(seed != other for seed, other in pairs.items())]
     if not unpaired:
         return Check("pairing", True, "all arms have the same seeds")

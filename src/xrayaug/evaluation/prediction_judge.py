@@ -2,7 +2,7 @@
 
 import itertools
 import numbers
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -205,18 +205,13 @@ def _iterate_parts(data: Any) -> Iterator[tuple[int, dict[str, list[object]]]]:
         data = {str(name): data[name] for name in data.columns}
     if isinstance(data, Mapping):
         # A slice of a series goes by its index, which may hold other numbers than places.
-        data = {name: column.to_numpy() if hasattr(column, "to_numpy") else column for name, column in data.items()}
-        if not all(hasattr(column, "__len__") and not isinstance(column, str) for column in data.values()):
-            raise UsageError("a column is no sequence", "give one value for each row in each column")
+        data = {name: _to_sequence(str(name), column) for name, column in data.items()}
         lengths = {str(name): len(column) for name, column in data.items()}
         if len(set(lengths.values())) > 1:
             described = ", ".join(f"{name}: {count}" for name, count in lengths.items())
             raise UsageError(f"columns have different lengths ({described})", "give one value for each row in each")
         for start in range(0, next(iter(lengths.values()), 0), CHUNK_ROWS):
-            yield (
-                start,
-                {str(name): np.asarray(column[start : start + CHUNK_ROWS]).tolist() for name, column in data.items()},
-            )
+            yield start, {str(name): _list_values(column[start : start + CHUNK_ROWS]) for name, column in data.items()}
         return
     if isinstance(data, str | bytes) or not isinstance(data, Iterable):
         raise UsageError(f"data of type {type(data).__name__} cannot be judged", "give a frame, columns or rows")
@@ -228,3 +223,21 @@ def _iterate_parts(data: Any) -> Iterator[tuple[int, dict[str, list[object]]]]:
         names = list(dict.fromkeys(itertools.chain.from_iterable(chunk)))
         yield start, {str(name): [row.get(name) for row in chunk] for name in names}
         start += len(chunk)
+
+
+def _to_sequence(name: str, column: Any) -> Any:
+    """Return a column as something that can be cut into parts.
+
+    Raises:
+        UsageError: it has no order of rows.
+    """
+    if not hasattr(column, "__len__") or isinstance(column, str | bytes | Mapping | Set):
+        raise UsageError(f"column '{name}' is no sequence", "give one value for each row in each column")
+    if hasattr(column, "to_numpy"):
+        return column.to_numpy()
+    return column if hasattr(column, "tolist") or isinstance(column, list | tuple) else list(column)
+
+
+def _list_values(part: Any) -> list[object]:
+    """Return the values of an array or a sequence; an array of both text and NaN would have the text 'nan'."""
+    return list(part.tolist()) if hasattr(part, "tolist") else list(part)

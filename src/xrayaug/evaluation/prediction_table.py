@@ -6,6 +6,7 @@ Cases, patients and groups are kept once, not once for every run, so that a prob
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class PredictionTable:
     valid: PredictedRuns | None
     patients_known: bool
     studies_known: bool
+    seeds_known: bool
     arms: Mapping[str, ArmSettings]  # by name; empty if it is unknown how an arm was made
     shares_normal: Mapping[str, float]  # of the training images of arms, as far as they are known
     notes: Sequence[str] = ()
@@ -58,7 +60,7 @@ class TableBuilder:
         self.test_rows = 0  # that were added so far
         self._splits: dict[str, _SplitBuilder] = {}
         self._left_out = 0
-        self._known = {"patient": True, "study": True}
+        self._known = {"patient": True, "study": True, "seed": True}
         self._only_hard = True
         self.is_own = False
 
@@ -145,6 +147,7 @@ class TableBuilder:
             valid,
             patients_known=self._known["patient"],
             studies_known=self._known["study"],
+            seeds_known=self._known["seed"],
             arms=known,
             shares_normal=self.shares_normal,
             notes=notes,
@@ -258,9 +261,9 @@ class _SplitBuilder:
     def _find_runs(self, arms: Column, seeds: Column | None, where: Callable[[int], str]) -> IndexArray:
         """Return the number of each row's run."""
         pairs = list(zip(arms, seeds if seeds is not None else [0] * len(arms), strict=True))
-        for pair in dict.fromkeys(pairs):
+        for pair in cast(list[tuple[object, object]], prediction_cells.list_distinct(pairs, "arm or seed", where)):
             if pair not in self.runs:
-                place = pairs.index(pair)
+                place = prediction_cells.find_first(pairs, pair)
                 arm, seed = (
                     csvfile.unescape_formula(prediction_cells.to_text(pair[0])),
                     prediction_cells.parse_seed(pair[1]),

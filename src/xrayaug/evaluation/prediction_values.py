@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xrayaug.errors import DataError
-from xrayaug.evaluation.prediction_cells import Column, to_text
+from xrayaug.evaluation.prediction_cells import Column, find_first, list_distinct, to_text
 from xrayaug.stats.array_types import IndexArray
 from xrayaug.stats.classification import Probabilities
 
@@ -26,15 +26,13 @@ class CaseValues:
 
     def add(self, cases: IndexArray, values: Column, where: Callable[[int], str]) -> int | None:
         """Add the values of rows; return the first row that has another value than its case had before."""
-        for value in dict.fromkeys(values):
+        for value in list_distinct(values, self.content, where):
             if value not in self._codes:
                 try:
                     word = self._parse(to_text(value))
                 except DataError as problem:
-                    raise DataError(
-                        f"{where(values.index(value) if isinstance(values, list | tuple) else 0)}: {problem.message}",
-                        problem.hint,
-                    ) from None
+                    place = where(find_first(values, value))
+                    raise DataError(f"{place}: {problem.message}", problem.hint) from None
                 self._codes[value] = self._words.setdefault(word, len(self._words))
         codes = np.array([self._codes[value] for value in values], np.int64)
         self._of_case = grow(self._of_case, int(cases.max()) + 1, -1)

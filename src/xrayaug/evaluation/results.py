@@ -269,6 +269,7 @@ class SharedImages:
     patients: int
     same_names: int = field(default=0, metadata={"optional": True})  # of the patients, known by equal names alone
     is_unknown: bool = field(default=False, metadata={"optional": True})  # whether pseudonyms hide more of them
+    elsewhere: int = field(default=0, metadata={"optional": True})  # further equal names, in sets of other layouts
 
     @property
     def has_any(self) -> bool:

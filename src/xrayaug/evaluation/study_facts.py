@@ -14,6 +14,7 @@ class Overlap:
     patients: int
     same_names: int = 0  # of these patients, in different raw sets and only known by equal names
     is_unknown: bool = False  # whether pseudonyms of different salts hide patients that both have
+    elsewhere: int = 0  # further patients with equal names in sets of another layout, who may be others
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,10 @@ def describe_test_sets(evaluation: Evaluation) -> list[str]:
     )
     notes = [f"the verdict that counts is that on '{others.primary}'; {corrected}"]
     if others.means:
-        notes.append("the mean has equal weight for every set; seeds are shared, patients are independent between sets")
+        verb = "are taken to be" if any(map(checks.describe_unknown_patients, others.shared)) else "are"
+        notes.append(
+            f"the mean has equal weight for every set; seeds are shared, patients {verb} independent between sets"
+        )
     notes += [
         f"{' and '.join(pair.sets)} have {pair.patients:,} patients and {pair.images:,} images in common"
         f"{checks.describe_same_names(pair.same_names)}, so their results are not independent and no mean is given"
@@ -131,9 +134,9 @@ def describe_test_sets(evaluation: Evaluation) -> list[str]:
         if pair.has_any
     ]
     notes += [
-        f"{' and '.join(pair.sets)}: {checks.UNKNOWN_PATIENTS}"
+        f"{' and '.join(pair.sets)}: {unknown}"
         for pair in others.shared
-        if pair.is_unknown and not pair.has_any
+        if (unknown := checks.describe_unknown_patients(pair)) and not pair.has_any
     ]
     for each in others.sets:
         failed = [check.sentence for check in each.verdict.checks if check.critical and check.passed is False]

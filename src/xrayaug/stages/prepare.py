@@ -101,11 +101,10 @@ def plan(options: Prepare) -> Result:
     _check_synthetic_options(options)
     _check_declared(options)
     name, listing = source_selection.list_images(options)
+    names = pseudonyms.draw() if _needs_pseudonyms(options, listing) else Names()
+    rows = [names.row(row) for row in raw_rows.plan_rows(options, name, listing)]
+    listing = names.listing(listing)
     _check_lost(options, listing.lost(), len(listing.records) + len(listing.lost()))
-    rows = raw_rows.plan_rows(options, name, listing)
-    if _needs_pseudonyms(options, listing):
-        names = pseudonyms.draw()
-        rows, listing = [names.row(row) for row in rows], names.listing(listing)
     for warning in listing.warnings:
         console.warning(warning)
     unknown = sum(not record.patient_known for record in listing.records)

@@ -18,7 +18,7 @@ FOLDS = 5
 RESAMPLES = 1000
 MIN_PATIENTS = 20  # of either label: with fewer, folds hold three or less
 MAX_IMAGES = 5000  # more are sampled, by whole patients
-INTERVAL = 0.025, 0.975  # quantiles of the resamples
+COVERAGE = 0.95  # of the intervals
 SMOOTHING = 1.0  # weight, in images, of the share of the label among all training images
 ORDER_STREAM = 7  # number of the random stream of the order of the patients
 
@@ -35,7 +35,7 @@ class CategoryScore:
 
 
 def score_categories(
-    categories: Sequence[Sequence[str]], labels: Labels, patients: Sequence[str], seed: int
+    categories: Sequence[Sequence[str]], labels: Labels, patients: Sequence[str], seed: int, comparisons: int = 1
 ) -> CategoryScore | None:
     """Score how well categories tell the label.
 
@@ -48,6 +48,7 @@ def score_categories(
         labels: `[N]`, 0 or 1.
         patients: `[N]`; images with an empty name are patients of their own.
         seed: seed of the folds and the resamples.
+        comparisons: number of scores that are looked at together; intervals are widened for it (Bonferroni).
 
     Returns:
         The score; None with fewer than `MIN_PATIENTS` patients of either label, or one category alone.
@@ -67,7 +68,8 @@ def score_categories(
         out = fold == each
         scores[out] = sum((_log_odds(code[~out], labels[~out], code[out]) for code in codes), np.zeros(out.sum()))
     counts = bootstrap.draw_resamples(groups, RESAMPLES, seed)
-    low, high = np.nanquantile(_mean_auroc(labels, scores, fold, counts), INTERVAL)
+    tail = (1 - COVERAGE) / 2 / comparisons
+    low, high = np.nanquantile(_mean_auroc(labels, scores, fold, counts), (tail, 1 - tail))
     value = _mean_auroc(labels, scores, fold, np.ones((1, len(labels))))[0]
     return CategoryScore(float(value), float(low), float(high), len(labels), int(groups.max()) + 1)
 

@@ -86,11 +86,19 @@ def write(
     def lines() -> Iterator[str]:
         yield json.dumps({"lists": dict(lists)} | ({"pseudonyms": True} if has_pseudonyms else {})) + "\n"
         for picture in pictures:
-            stamps.extend(picture.stamp)
+            stamps.extend(_conceal(picture.stamp) if has_pseudonyms else picture.stamp)
             yield json.dumps([picture.file, picture.stamp.size, picture.sha256]) + "\n"
 
     files.write_lines(directory / RECORD.format(name), lines(), durable=False)  # `builder.build_artifact` flushes it
     _write_times(directory, name, (Stamp(*stamps[place : place + 3]) for place in range(0, len(stamps), 3)))
+
+
+def _conceal(stamp: Stamp) -> Stamp:
+    """Return a stamp with a hash in place of the times: a file's time may be the date of a patient's study."""
+    if not stamp.ctime_ns:
+        return stamp
+    times = hashlib.sha256(f"{stamp.mtime_ns} {stamp.ctime_ns}".encode()).digest()
+    return Stamp(stamp.size, 0, int.from_bytes(times[:7]) | 1)
 
 
 def digest(directory: Path, name: str) -> str:
@@ -130,6 +138,8 @@ def find_differences(directory: Path, name: str, raw: RawInput, *, decode: bool)
     recorded = before.pictures if before.has_pseudonyms else raw.pictures
     actual = dict(zip(recorded, raw.pictures, strict=True))  # name in the record -> name of the file
     stamps = {name: stamp for name, file in actual.items() if (stamp := files.try_stamp(raw.root / file)) is not None}
+    if before.has_pseudonyms:
+        stamps = {name: _conceal(stamp) for name, stamp in stamps.items()}
     common = [file for file in stamps if file in before.pictures]
     differences += _describe_images(sorted(stamps.keys() - before.pictures.keys()), "is new", "are new")
     differences += _describe_images(sorted(before.pictures.keys() - stamps.keys()), "is gone", "are gone")

@@ -64,7 +64,8 @@ def check_labels(study: Study, rows: Sequence[Row]) -> None:
                 )
         elif len(labels_of[generator.synthetic]) > 1 and not generator.draws_both:
             has_conditional = any(isinstance(each, TrainedGenerator) and each.draws_both for each in study.generators)
-            draws = "--conditional to draw them" if generator.can_draw_both else "a --gan-arch that draws them, such as cgan"
+            takes_labels = generator.can_draw_both
+            draws = "--conditional to draw them" if takes_labels else "a --gan-arch that draws them, such as cgan"
             other_label = "" if has_conditional else "--gan-label normal to train it on these alone; "
             raise DataError(
                 f"{generator.name} draws images without labels, as it learns normal and abnormal ones, and "

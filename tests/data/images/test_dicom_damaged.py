@@ -122,6 +122,22 @@ def test_deflated_files_that_grow_without_end_are_refused(tmp_path: Path, monkey
         decoding.decode(tmp_path / "a")
 
 
+def test_deflated_files_are_measured_however_long_their_first_elements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syntax, long = b"1.2.840.10008.1.2.1.99", 6000
+    group = b"\x02\x00\x03\x00UI" + struct.pack("<H", long) + b"1" * long
+    group += b"\x02\x00\x10\x00UI" + struct.pack("<H", len(syntax)) + syntax
+    deflate = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    content = deflate.compress(bytes(1 << 24)) + deflate.flush()
+    start = bytes(128) + b"DICM\x02\x00\x00\x00UL\x04\x00" + struct.pack("<I", len(group)) + group
+    monkeypatch.setattr(reading, "MAX_FILE_BYTES", 1 << 22)
+    for trailing in (b"", zlib.compress(b"a", wbits=-zlib.MAX_WBITS)):
+        (tmp_path / "a").write_bytes(start + content + trailing)
+        with pytest.raises(UnusableImage, match="inflates to more than 4 MiB"):
+            decoding.decode(tmp_path / "a")
+
+
 def test_sequences_in_sequences_end_in_one_line(tmp_path: Path) -> None:
     content = made.save(tmp_path / "a", made.make(made.gradient())).read_bytes()
     place = content.index(b"\x28\x00\x02\x00US")

@@ -14,6 +14,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.pixels.processing import apply_modality_lut, apply_windowing
+from pydicom.uid import UID
 
 from xrayaug.data.images import greyscale
 from xrayaug.data.images.dicom import decoding, frames, grey_levels, headers, reading
@@ -189,6 +190,74 @@ def test_voi_lut_counts_more_than_a_window_and_spans_the_bits_that_it_needs(tmp_
         image = decoding.decode(made.save(tmp_path / "a", dataset))
         assert image.window == "file's table"
         assert np.array_equal(image.grey, np.floor(255 * curve[values] / 4095 + 0.5))
+
+
+def test_voi_luts_of_8_bits_are_in_bytes_or_words(tmp_path: Path) -> None:
+    values, curve = made.gradient(), np.round(255 * np.linspace(0, 1, 4096) ** 2)
+    for dtype in (np.uint8, np.uint16):
+        item = table(0, curve, 8)
+        item.LUTData = curve.astype(dtype).tobytes()
+        image = decoding.decode(made.save(tmp_path / "a", made.make(values, VOILUTSequence=[item])))
+        assert np.array_equal(image.grey, curve[values])
+
+
+@pytest.mark.parametrize(("kind", "first"), [("SS", -2048), ("US", 65536 - 2048)])
+def test_voi_luts_of_negative_values_may_be_described_unsigned(kind: str, first: int, tmp_path: Path) -> None:
+    values, curve = made.gradient(), np.round(4095 * np.linspace(0, 1, 4096) ** 2)
+    item = table(0, curve, 12)
+    item.add_new("LUTDescriptor", kind, [4096, first, 12])
+    dataset = made.make(values, RescaleSlope=1, RescaleIntercept=-2048, VOILUTSequence=[item])
+    image = decoding.decode(made.save(tmp_path / "a", dataset))
+    assert np.array_equal(image.grey, np.floor(255 * curve[values] / 4095 + 0.5))
+
+
+def test_voi_luts_of_big_endian_files(tmp_path: Path) -> None:
+    values, curve = made.gradient(), np.round(4095 * np.linspace(0, 1, 4096) ** 2)
+    item = table(0, curve, 16)
+    item.LUTData = curve.astype(">u2").tobytes()
+    dataset = made.make(values, VOILUTSequence=[item], PixelData=values.astype(">u2").tobytes())
+    dataset["PixelData"].VR = "OW"
+    dataset.file_meta.TransferSyntaxUID = UID(reading.EXPLICIT_BIG)
+    image = decoding.decode(made.save(tmp_path / "a", dataset))
+    assert np.array_equal(image.grey, np.floor(255 * curve[values] / 4095 + 0.5))
+
+
+@pytest.mark.parametrize("length", [100, 4096, 8000])
+def test_voi_luts_that_are_cut_off_are_refused(length: int, tmp_path: Path) -> None:
+    item = table(0, np.arange(4096), 12)
+    item.LUTData = bytes(length)
+    with pytest.raises(UnusableImage, match="its LUT"):
+        decoding.decode(made.save(tmp_path / "a", made.make(made.gradient(), VOILUTSequence=[item])))
+
+
+@pytest.mark.parametrize(
+    "elements", [{"Rows": 20}, {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}, {"PixelData": b"\1\0" * 2560}]
+)
+def test_more_pixels_than_the_header_states_are_refused(elements: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UnusableImage, match=r"2,560 bytes of pixels, 1,280 are needed|5,120 bytes of pixels, 2,560"):
+        decoding.decode(made.save(tmp_path / "a", made.make(made.gradient(), **elements)))
+
+
+def test_compressed_pixels_that_are_said_to_be_uncompressed_are_refused(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 1 << 16, (40, 32)).astype(np.uint16)
+    frame = imagecodecs.jpegls_encode(values) + bytes(100)
+    path = made.save(tmp_path / "a", made.compress(made.make(values, bits=16), made.JPEG_LS, frame))
+    native = b"1.2.840.10008.1.2.1".ljust(len(made.JPEG_LS), b"\0")
+    path.write_bytes(path.read_bytes().replace(made.JPEG_LS.encode(), native))
+    with pytest.raises(UnusableImage, match="its pixels are compressed"):
+        decoding.decode(path)
+
+
+def test_lossy_frames_of_fewer_bits_than_the_header_states_are_refused(tmp_path: Path) -> None:
+    frame = imagecodecs.jpeg8_encode(made.gradient(bits=8))
+    with pytest.raises(UnusableImage, match="its JPEG frame has 8 bits a pixel, its header says 12"):
+        decoding.decode(made.save(tmp_path / "a", made.compress(made.make(made.gradient()), made.JPEG_BASELINE, frame)))
+
+
+def test_an_empty_modality_lut_does_not_hide_a_slope_of_0(tmp_path: Path) -> None:
+    dataset = made.make(made.gradient(), RescaleSlope=0, RescaleIntercept=5, ModalityLUTSequence=[])
+    with pytest.raises(UnusableImage, match="rescale slope is 0"):
+        decoding.decode(made.save(tmp_path / "a", dataset))
 
 
 def test_modality_lut_comes_before_the_window(tmp_path: Path) -> None:

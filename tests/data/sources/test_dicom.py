@@ -176,3 +176,94 @@ def test_without_pydicom_one_line_names_the_extra(tmp_path: Path, monkeypatch: p
     assert caught.value.hint == "pip install 'xrayaug[dicom]'"
     with pytest.raises(InputError, match="--source dicom needs pydicom"):
         list_set(tmp_path, source="dicom")
+
+
+def write_files(root: Path, *headers: dict[str, Any]) -> None:
+    for number, elements in enumerate(headers):
+        made.save(root / f"f{number}", made.make(made.gradient(seed=number), **elements))
+
+
+def patients_of(root: Path) -> list[tuple[str, bool]]:
+    return [(record.patient, record.patient_known) for record in list_set(root, source="dicom", label="normal").records]
+
+
+def test_one_patient_is_not_two_by_how_headers_write_it(tmp_path: Path) -> None:
+    one_study = {"StudyInstanceUID": "1.2.9"}
+    write_files(
+        tmp_path,
+        {"PatientID": "p1"},
+        {"PatientID": "P 1", "IssuerOfPatientID": "North"},
+        {"PatientID": "7", "IssuerOfPatientID": "North"},
+        {"PatientID": "7", "IssuerOfPatientID": "South"},
+        {"PatientID": "L9", **one_study},
+        {"PatientID": None, **one_study},
+        {"PatientID": "unknown", "StudyInstanceUID": "1.2.10"},
+    )
+    found = patients_of(tmp_path)
+    assert found[0] == found[1], "an identifier without an issuer may be of any"
+    assert [patient for patient, _ in found[2:4]] == ["7 (North)", "7 (South)"]
+    assert found[4] == found[5] == ("L9", True), "a study is of one patient"
+    assert found[6] == ("study:1.2.10", False)
+
+
+def test_headers_that_may_mix_up_patients_are_warned_of(tmp_path: Path) -> None:
+    write_files(
+        tmp_path, {"PatientID": "007"}, {"PatientID": "7"}, *[{"SOPInstanceUID": "1.2.8", "PatientID": "9"}] * 2
+    )
+    text = "\n".join(list_set(tmp_path, source="dicom", label="normal").warnings)
+    assert "1 identifiers of patients in headers differ from another in leading zeros alone" in text
+    assert "2 DICOM images share their SOPInstanceUID" in text
+
+
+@pytest.mark.parametrize(
+    ("headers", "lines", "message"),
+    [
+        (({"AccessionNumber": "007"}, {"AccessionNumber": "7"}), "AccessionNumber,label\n7,normal", "leading zeros"),
+        (({"AccessionNumber": "1.2E+10"},), "AccessionNumber,label\n1.2E+10,normal", "spreadsheet rounded"),
+        (
+            ({"AccessionNumber": "7", "PatientID": "a"}, {"AccessionNumber": "7", "PatientID": "b"}),
+            "AccessionNumber,label\n7,normal",
+            "1 lines fit headers of several patients with one AccessionNumber, the first is line 2",
+        ),
+        (
+            ({"PatientID": "1", "IssuerOfPatientID": "N"}, {"PatientID": "1", "IssuerOfPatientID": "S"}),
+            "PatientID,label\n1,normal",
+            "several patients with one PatientID",
+        ),
+    ],
+)
+def test_lines_that_fit_several_are_refused(
+    headers: tuple[dict[str, Any], ...], lines: str, message: str, tmp_path: Path
+) -> None:
+    write_files(tmp_path, *headers)
+    (tmp_path / "labels.csv").write_text(f"{lines}\n")
+    with pytest.raises(DataError, match=message):
+        list_set(tmp_path, source="dicom")
+
+
+def test_ages_of_lists_are_limited_as_those_of_headers(tmp_path: Path) -> None:
+    write_files(tmp_path, *[{}] * 4)
+    ages = ("97", "19410717", "41", "018M")
+    lines = ["path,label,age", *(f"f{number},{'yn'[number % 2]},{age}" for number, age in enumerate(ages))]
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    found = [record.extra["age"] for record in list_set(tmp_path, source="table").records]
+    assert found == ["90", "", "41", "018M"]
+    found = [record.extra["age"] for record in list_set(tmp_path, source="table", keep_identifiers=True).records]
+    assert found == list(ages)
+
+
+def test_a_set_without_radiographs_is_refused_without_the_names_of_files(tmp_path: Path) -> None:
+    made.save(tmp_path / "normal" / "DOE_JANE" / "a", made.report())
+    with pytest.raises(InputError, match="the first left out: no pixels: a structured report"):
+        list_set(tmp_path, source="folder")
+    with pytest.raises(InputError, match="the first left out: normal/DOE_JANE/a: no pixels"):
+        list_set(tmp_path, source="folder", keep_identifiers=True)
+
+
+def test_kept_identifiers_are_warned_of(tmp_path: Path) -> None:
+    write_files(tmp_path, {})
+    assert any(
+        "--keep-identifiers" in each
+        for each in list_set(tmp_path, source="dicom", label="normal", keep_identifiers=True).warnings
+    )
+    assert list_set(tmp_path, source="dicom", label="normal").warnings == []

@@ -1,5 +1,6 @@
 """Public sets by name, each on an imitation of its own lists and names; see `imitations`."""
 
+import gzip
 import json
 import re
 import shlex
@@ -375,6 +376,185 @@ def test_a_line_that_repeats_an_image_must_say_the_same(tmp_path: Path) -> None:
     path.write_text(path.read_text() + row.replace("Cardiomegaly", "Hernia") + "\n")
     with pytest.raises(DataError, match=r"00000001_000.png is listed twice"):
         listed(tmp_path)
+
+
+def add_lines(path: Path, *lines: str) -> None:
+    imitations.write(path, *path.read_text().splitlines(), *lines)
+
+
+def test_a_contradiction_between_a_line_that_is_read_and_one_left_out_is_refused(tmp_path: Path) -> None:
+    imitations.nih_chestxray14(tmp_path)
+    add_lines(tmp_path / "Data_Entry_2017_v2020.csv", "00000002_000.png,Hernia,0,2,80,M,PA,2500,2048,0.171,0.171")
+    with pytest.raises(DataError, match=r"00000002_000.png is listed twice"):
+        listed(tmp_path, finding=("Emphysema",))
+
+
+BOXES = "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max"
+
+
+def test_a_reader_who_names_a_finding_and_none_contradicts_himself(tmp_path: Path) -> None:
+    rows = ("a,No finding,14,R1,,,,", "a,Cardiomegaly,3,R1,1,1,2,2", "b,No finding,14,R1,,,,")
+    imitations.write(tmp_path / "train.csv", BOXES, *rows)
+    imitations.draw(tmp_path, "train/a.png", "train/b.png")
+    listing = listed(tmp_path)
+    assert labels(listing) == {"b": "normal"}
+    assert reasons(listing) == {"says both that there is no finding and that there is one": 1}
+
+
+def test_a_finding_in_another_spelling_is_the_same(tmp_path: Path) -> None:
+    rows = ("a,cardiomegaly,3,R1,,,,", "b,Cardiomegaly,3,R1,1,1,2,2", "c,no finding,14,R1,,,,")
+    imitations.write(tmp_path / "boxes/train.csv", BOXES, *rows)
+    imitations.draw(tmp_path / "boxes", "a.png", "b.png", "c.png")
+    assert labels(listed(tmp_path / "boxes", finding=("CARDIOMEGALY",))) == {
+        "a": "abnormal", "b": "abnormal", "c": "normal",
+    }  # fmt: skip
+    imitations.padchest(tmp_path / "PadChest")
+    path = tmp_path / "PadChest" / "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz"
+    text = gzip.decompress(path.read_bytes()).decode()
+    text = text.replace("['pleural effusion', ' cardiomegaly']", "['Pleural  effusion ', 'cardiomegaly']", 1)
+    imitations.write(path, *text.splitlines())
+    counted = Counter(labels(listed(tmp_path / "PadChest", finding=("pleural effusion",))).values())
+    assert counted == {"abnormal": 2, "normal": 2}
+
+
+def test_a_column_that_is_no_finding_of_vindr_is_refused(tmp_path: Path) -> None:
+    imitations.vindr_cxr(tmp_path)
+    path = tmp_path / "annotations/image_labels_train.csv"
+    header, *rows = path.read_text().splitlines()
+    imitations.write(path, header.upper(), *rows)
+    assert len(listed(tmp_path).records) == 5
+    imitations.write(path, f"{header},fold", *(f"{row},1" for row in rows))
+    with pytest.raises(DataError, match="column 'fold' is no finding of VinDr-CXR"):
+        listed(tmp_path)
+
+
+def test_rsna_pneumonia_has_one_class_for_each_image(tmp_path: Path) -> None:
+    imitations.rsna_pneumonia(tmp_path)
+    path = tmp_path / "stage_2_detailed_class_info.csv"
+    header, other, *rows = path.read_text().splitlines()
+    imitations.write(path, header, other, *rows, other.replace("No Lung Opacity / Not Normal", "Normal"))
+    with pytest.raises(DataError, match=r"line 6: .* has two classes"):
+        listed(tmp_path)
+    imitations.write(path, header, *rows)
+    assert reasons(listed(tmp_path)) == {"it has no opacity, and the list of classes does not name it": 1}
+
+
+def test_images_outside_the_splits_of_a_set_are_told(tmp_path: Path) -> None:
+    imitations.nih_chestxray14(tmp_path)
+    imitations.write(tmp_path / "train_val_list.txt", "00000001_000.png", "00000001_001.png", "00000001_002.png")
+    assert "1 images are in none of the set's own splits, and count as training" in listed(tmp_path).warnings
+
+
+def test_images_that_only_leaves_out_are_not_said_to_be_unlisted(tmp_path: Path) -> None:
+    assert not any("on disk" in note for note in make("nih-chestxray14", tmp_path, only=("view=PA",)).notes)
+
+
+def test_only_is_refused_where_a_set_tells_no_views(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--only: this set tells no views, parts or the like"):
+        make("rsna-pneumonia", tmp_path, only=("view=PA",))
+
+
+def test_mimic_joins_numbers_as_spreadsheets_and_pandas_write_them(tmp_path: Path) -> None:
+    imitations.mimic_cxr_jpg(tmp_path)
+    path = tmp_path / "mimic-cxr-2.0.0-chexpert.csv.gz"
+    header, *rows = gzip.decompress(path.read_bytes()).decode().splitlines()
+    imitations.write(path, header, *(re.sub(r"^(\d+),(\d+),", r"\1.0,\2.0,", row) for row in rows[:-1]))
+    listing = listed(tmp_path, empty_label="normal")
+    assert counts(listing) == {("train", "normal"): 2, ("valid", "abnormal"): 1, ("test", "normal"): 1}
+    assert reasons(listing) == {"its study is not in the list of labels": 1}
+
+
+def test_the_list_of_chexperts_test_images_may_lack_views(tmp_path: Path) -> None:
+    imitations.chexpert(tmp_path)
+    root = tmp_path / "CheXpert-v1.0-small"
+    names = ",".join(imitations.CHEXPERT_HEADER.split(",")[5:])
+    files = [f"test/patient64741/study1/view{view}.jpg" for view in ("1_frontal", "2_lateral")]
+    lines = [f"{file},1.0,{','.join(['0.0'] * 13)}" for file in files]
+    imitations.write(root / "test.csv", f"Path,{names}", *lines)
+    imitations.draw(root, *files)
+    listing = listed(tmp_path)
+    views = {Path(record.file).stem: record.extra["view"] for record in listing.records if record.split == "test"}
+    assert views == {"view1_frontal": "frontal", "view2_lateral": "lateral"}
+    assert counts(listing)[("valid", "abnormal")] == 1
+
+
+def test_chexperts_labels_of_other_programs_are_read_only_in_place_of_its_own(tmp_path: Path) -> None:
+    imitations.chexpert(tmp_path)
+    root = tmp_path / "CheXpert-v1.0-small"
+    own = counts(listed(tmp_path))
+    text = (root / "train.csv").read_text().replace("Frontal,AP,1.0,,", "Frontal,AP,,1.0,")
+    (root / "train_cheXbert.csv").write_text(text)
+    listing = listed(tmp_path)
+    assert counts(listing) == own
+    assert "train_cheXbert.csv not read: labels are the set's own" in listing.notes
+    (root / "train.csv").unlink()
+    assert counts(listed(tmp_path))[("train", "abnormal")] == own[("train", "abnormal")] + 1
+    (root / "train_visualCheXbert.csv").write_text(text)
+    with pytest.raises(DataError, match=r"labels of several programs: train_cheXbert.csv and train_visual"):
+        listed(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["chest-xray-pneumonia", "covid-radiography", "knee-kl", "montgomery", "shenzhen"])
+def test_a_second_copy_of_a_set_without_a_list_is_refused(name: str, tmp_path: Path) -> None:
+    imitations.MAKERS[name](tmp_path / "224")
+    imitations.MAKERS[name](tmp_path / "299")
+    with pytest.raises(DataError, match=r"\d images are there several times, such as 224/.* and 299/"):
+        listed(tmp_path, source=name)
+    assert listed(tmp_path / "224", source=name).records
+
+
+@pytest.mark.parametrize("name", ["chest-xray-pneumonia", "covid-radiography", "knee-kl", "montgomery", "shenzhen"])
+def test_endings_of_another_format_or_case_are_read(name: str, tmp_path: Path) -> None:
+    before = labels(make(name, tmp_path / "a"))
+    imitations.MAKERS[name](tmp_path / "b")
+    for file in [path for path in (tmp_path / "b").rglob("*") if path.suffix in (".png", ".jpeg")]:
+        file.rename(file.with_suffix(".PNG"))
+    assert labels(listed(tmp_path / "b")) == before
+
+
+OWN_SETS = {
+    "classes with their names before numbers": [
+        f"{kind}/{kind}-{n}.png" for kind in ("Normal", "Fracture") for n in "12"
+    ],
+    "exports of a viewer": [f"train/{kind}/IM-0001-000{n}.jpg" for kind in ("NORMAL", "PNEUMONIA") for n in "12"],
+    "numbers of two classes": [f"train/{kind}/900169{n}L.png" for kind in "01" for n in "12"],
+}
+
+
+@pytest.mark.parametrize("files", OWN_SETS.values(), ids=list(OWN_SETS))
+def test_a_users_own_classes_are_no_public_set(files: list[str], tmp_path: Path) -> None:
+    imitations.draw(tmp_path, *files)
+    assert sources.find_public_sets(tmp_path) == []
+
+
+def test_a_users_own_list_is_no_public_set(tmp_path: Path) -> None:
+    imitations.write(tmp_path / "a.csv", "image_id,study_id,patient_id,projection,labels", "1.png,1,1,PA,normal")
+    imitations.write(tmp_path / "b.csv", "image_id,class_name,rad_id", "1.png,normal,1")
+    assert sources.find_public_sets(tmp_path) == []
+
+
+def test_a_covid_image_in_another_directory_is_left_out(tmp_path: Path) -> None:
+    imitations.covid_radiography(tmp_path)
+    imitations.draw(tmp_path, "COVID-19_Radiography_Dataset/Normal/images/COVID-9.png")
+    listing = listed(tmp_path)
+    assert counts(listing) == {("", "abnormal"): 6, ("", "normal"): 2}
+    assert reasons(listing) == {"its name and its directory contradict each other": 1}
+
+
+def test_an_uncertain_mark_of_graz_is_refused(tmp_path: Path) -> None:
+    imitations.grazpedwri_dx(tmp_path)
+    path = tmp_path / "dataset.csv"
+    path.write_text(path.read_text().replace("F,9,R,1,1,,,,,,,", "F,9,R,1,1,,,,,-1,,"))
+    with pytest.raises(DataError, match="line 6: column 'fracture_visible' is neither 1 nor empty"):
+        listed(tmp_path)
+
+
+def test_a_mass_and_a_calcification_of_one_film_give_both_files_one_label(tmp_path: Path) -> None:
+    imitations.cbis_ddsm(tmp_path)
+    path = tmp_path / "calc_case_description_test_set.csv"
+    path.write_text(path.read_text().replace("P_00038,", "P_00001,"))  # a benign one; the mass is malignant
+    by_case = {record.file.split("/")[1]: record.label for record in listed(tmp_path).records}
+    assert by_case["Mass-Training_P_00001_LEFT_CC"] == by_case["Calc-Test_P_00038_LEFT_CC"] == "abnormal"
 
 
 def test_two_files_of_one_name_are_not_read(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import base64
 import io
 import itertools
 import re
+import shutil
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from browser import Browser
+from builders import edit_manifest
 from PIL import Image
 
 from xrayaug.data.arms import ArmSettings
@@ -145,6 +147,17 @@ def test_missing_evidence_is_listed(study: Study, tmp_path: Path) -> None:
     for option in ("--fid", "--copies", "--by"):
         assert f"evaluate {option}" in said
     assert "No synthetic images were trained on as abnormal" in said
+
+
+def test_labels_to_distrust_are_noted_under_the_scores(study: Study, tmp_path: Path) -> None:
+    caution = "labels of padchest: three in four were given by a network"
+    prepared = shutil.copytree(study.home / "real", tmp_path / "padchest")
+    notes = ["any finding counts as abnormal", caution]
+    edit_manifest(prepared, lambda manifest: manifest["result"].update(notes=notes))
+    evaluate.run(study.options(tmp_path / "out", also=(prepared,)))
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert text.count(f"<li>{caution}</li>") == 1
+    assert "<li>any finding counts as abnormal</li>" not in text
 
 
 def test_an_artifact_of_another_kind_is_refused(study: Study, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ reader's answer is read by these rules, and the answer of more than half of them
 """
 
 import difflib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,14 +66,17 @@ def from_codes(cells: Mapping[str, str], location: str) -> Statement:
 
 
 def merge(statements: Sequence[Statement]) -> Statement:
-    """Return what several lines of one image say together: a finding is there if any line names it."""
+    """Return what several lines of one image say together: a finding is there if any line names it.
+
+    Where one line says that there is no finding and another names one, the statement contradicts itself.
+    """
     if len(statements) == 1:
         return statements[0]
     positive = frozenset[str]().union(*(each.positive for each in statements))
     uncertain = frozenset[str]().union(*(each.uncertain for each in statements)) - positive
     negative = frozenset[str]().union(*(each.negative for each in statements)) - positive - uncertain
     excluded = next((each.excluded for each in statements if each.excluded), "")
-    return Statement(positive, uncertain, negative, all(each.is_clear for each in statements), excluded)
+    return Statement(positive, uncertain, negative, any(each.is_clear for each in statements), excluded)
 
 
 @dataclass(frozen=True)
@@ -155,14 +158,16 @@ def rules_from_options(
         DataError: `--finding` names no finding of the set.
     """
     known = frozenset(names)
-    by_form = {labels.canonical(name): name for name in known}
+    by_form: defaultdict[str, set[str]] = defaultdict(set)  # names that differ in case and spaces alone are one
+    for name in known:
+        by_form[labels.canonical(name)].add(name)
     wanted = options.finding if options.finding is not None else tuple(default)
     for name in wanted:
         if labels.canonical(name) not in by_form:
             raise _unknown(name, by_form)
     return FindingRules(
         known,
-        frozenset(by_form[labels.canonical(name)] for name in wanted),
+        frozenset(each for name in wanted for each in by_form[labels.canonical(name)]),
         frozenset(harmless),
         None if options.other_findings == "skip" else options.other_findings,
         None if options.unsure_label == "skip" else options.unsure_label,
@@ -170,9 +175,9 @@ def rules_from_options(
     )
 
 
-def _unknown(name: str, by_form: Mapping[str, str]) -> DataError:
+def _unknown(name: str, by_form: Mapping[str, Iterable[str]]) -> DataError:
     near = difflib.get_close_matches(labels.canonical(name), by_form, 1)
-    names = sorted(by_form.values(), key=str.casefold)
+    names = sorted(map(min, by_form.values()), key=str.casefold)
     more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
-    hint = f"did you mean '{by_form[near[0]]}'?" if near else "check --finding for a typing error"
+    hint = f"did you mean '{min(by_form[near[0]])}'?" if near else "check --finding for a typing error"
     return DataError(f"no finding is called '{name}'; there are {', '.join(names[:MAX_NAMES_SHOWN])}{more}", hint)

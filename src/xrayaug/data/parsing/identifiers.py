@@ -46,7 +46,7 @@ def unify(cells: Iterable[str], column: str) -> tuple[Mapping[str, str], list[st
     """
     written = {cell: canonical(cell) for cell in set(cells)}
     known = sorted(set(written.values()) - {""})
-    _check_digits(known, column)
+    check_digits(known, column)
     _check_zeros(known, column)
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for identifier in known:
@@ -62,7 +62,12 @@ def unify(cells: Iterable[str], column: str) -> tuple[Mapping[str, str], list[st
     return {cell: first.get(identifier, "") for cell, identifier in written.items()}, notes
 
 
-def _check_digits(identifiers: list[str], column: str) -> None:
+def check_digits(identifiers: list[str], column: str) -> None:
+    """Check that no spreadsheet rounded identifiers.
+
+    Raises:
+        DataError: it did.
+    """
     rounded = [identifier for identifier in identifiers if ROUNDED.search(identifier)]
     if not rounded:
         long = [each for each in identifiers if DIGITS.fullmatch(each) and len(each.lstrip("0")) > EXACT_DIGITS]

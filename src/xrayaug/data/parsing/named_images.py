@@ -1,12 +1,14 @@
 """Public sets without a list: what the paths of their images tell."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import PurePosixPath
 
 from xrayaug.data.parsing.image_index import ImageIndex
 from xrayaug.data.parsing.public_sets import ListedImage, PublicSet, make_listing
 from xrayaug.data.sources import Listing
-from xrayaug.errors import InputError
+from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
 
 Parse = Callable[[re.Match[str]], ListedImage]
@@ -31,7 +33,7 @@ def make_listing_of_names(
 
     Raises:
         InputError: no path matches.
-        DataError: a finding or condition is not known.
+        DataError: a finding or condition is not known, or there are several copies of the set.
     """
     index = ImageIndex(options.input, whole_path)
     matches = [match for file in index.files if (match := re.search(pattern, file))]
@@ -40,4 +42,22 @@ def make_listing_of_names(
             f"{options.input} holds no image named as in the set '{facts.name}', among {len(index.files)} images",
             "point --input at the directory that holds the set",
         )
+    _check_copies(matches)
     return make_listing(options, facts, map(parse, matches), notes=notes, index=index)
+
+
+def _check_copies(matches: Sequence[re.Match[str]]) -> None:
+    """Check that no image lies there twice, such as in two sizes or in a directory that was unpacked into itself.
+
+    Raises:
+        DataError: one does.
+    """
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for match in matches:
+        places[PurePosixPath(match[0].strip("/")).with_suffix("").as_posix().casefold()].append(match.string)
+    copied = [files for files in places.values() if len(files) > 1]
+    if copied:
+        raise DataError(
+            f"{len(copied)} images are there several times, such as {' and '.join(copied[0])}",
+            "point --input at the directory of one copy of the set",
+        )

@@ -60,6 +60,7 @@ class _Collected:
     answers: Counter[Answer] = field(default_factory=Counter)
     votes: Counter[str] = field(default_factory=Counter)
     named: set[str] = field(default_factory=set)  # files that the lists name
+    said: dict[str, tuple[ListedImage, str]] = field(default_factory=dict)  # file -> its first line, and the patient
     repeated: int = 0
 
 
@@ -87,11 +88,13 @@ def make_listing(
         DataError: a finding or condition is not known, or lines on one image contradict each other.
     """
     root = options.input
-    listed = _select(list(images), options, lists[0] if lists else root)
+    every = list(images)
+    listed = _select(every, options, lists[0] if lists else root)
     names = facts.findings or {name for image in listed for name in _named_findings(image)}
     rules = findings.rules_from_options(options, names, facts.default, facts.harmless)
     index = index or ImageIndex(root, facts.keys)
     collected = _Collected()
+    collected.named.update(file for image in every for file in index.find(image.path))
     patient_ids, patient_notes = identifiers.unify((image.patient for image in listed), "patient")
     for image in listed:
         _add(image, patient_ids[image.patient], rules, index, collected)
@@ -99,7 +102,9 @@ def make_listing(
         reason = "; ".join(f"{file}: {why}" for file, why in collected.skipped[:2]) or "its lists name no image"
         raise InputError(
             f"none of the {len(listed)} images of {root} as a '{facts.name}' set is usable: {reason}",
-            "unpack the images beside their lists",
+            "point --input at one copy of the set"
+            if all(why.startswith(skip_reasons.AMBIGUOUS) for _, why in collected.skipped)
+            else "unpack the images beside their lists",
         )
     records, split_warnings = _check_splits(list(collected.records.values()), options)
     return Listing(
@@ -130,6 +135,8 @@ def _select(listed: list[ListedImage], options: Prepare, path: Path) -> list[Lis
     if not options.only or not listed:
         return listed
     titles = tuple(listed[0].extra)
+    if not titles:
+        raise DataError("--only: this set tells no views, parts or the like of its images", "leave it out")
     lines = [Line(place, tuple(image.extra.values())) for place, image in enumerate(listed)]
     return [listed[line.number] for line in select_lines(Sheet(path, titles, lines), options.only)]
 
@@ -140,10 +147,12 @@ def _add(image: ListedImage, patient: str, rules: FindingRules, index: ImageInde
     Raises:
         DataError: an earlier line says something else on the same image.
     """
+    files = index.find(image.path)
+    if _is_repeated(image, patient, files[0] if len(files) == 1 else image.path, collected):
+        collected.repeated += 1
+        return
     answers = [rules.read(statement) for statement in image.statements]
     answer = findings.vote(answers)
-    files = index.find(image.path)
-    collected.named.update(files)
     collected.answers[answer] += 1
     if len(answers) > 1:
         agreed = len({each.reading for each in answers}) == 1
@@ -156,14 +165,24 @@ def _add(image: ListedImage, patient: str, rules: FindingRules, index: ImageInde
         collected.skipped.append((image.path, _missing_reason(image.path, files, index)))
         return
     record = _make_record(files[0], image, patient, answer.reading)
-    before = collected.records.setdefault(record.file, record)
-    if before is not record:
-        if before != record:
-            raise DataError(
-                f"{record.file} is listed twice, with different labels, patients, splits or views",
-                "find out which line is right and delete the other",
-            )
-        collected.repeated += 1
+    collected.records[record.file] = record
+
+
+def _is_repeated(image: ListedImage, patient: str, file: str, collected: _Collected) -> bool:
+    """Return whether an earlier line says the same of an image, be it read or left out.
+
+    Raises:
+        DataError: an earlier line says something else.
+    """
+    before, whose = collected.said.setdefault(file, (image, patient))
+    if before is image:
+        return False
+    if whose != patient or replace(before, path="", patient="") != replace(image, path="", patient=""):
+        raise DataError(
+            f"{file} is listed twice, with different labels, patients, splits or views",
+            "find out which line is right and delete the other",
+        )
+    return True
 
 
 def _missing_reason(path: str, files: Sequence[str], index: ImageIndex) -> str:
@@ -174,7 +193,8 @@ def _missing_reason(path: str, files: Sequence[str], index: ImageIndex) -> str:
 
 def _make_record(file: str, image: ListedImage, patient: str, reading: LabelReading) -> Record:
     own_id = image_files.strip_suffix(file)
-    study = f"{patient}/{image.study}" if patient and image.study else image.study
+    own_study = identifiers.canonical(image.study)
+    study = f"{patient}/{own_study}" if patient and own_study else own_study
     # All images of a study are of one patient, even where the set does not name the patient.
     patient_or_study = patient or (f"study:{study}" if study else own_id)
     found = frozenset[str]().union(*(statement.positive for statement in image.statements))
@@ -192,7 +212,10 @@ def _check_splits(records: list[Record], options: Prepare) -> tuple[list[Record]
     if len(set().union(*splits.values())) < 2:
         return records, []
     unknown = sum(not record.patient_known for record in records)
+    unsplit = sum(not record.split for record in records)
     warnings = []
+    if unsplit:
+        warnings.append(f"{unsplit} images are in none of the set's own splits, and count as training")
     if unknown:
         warnings.append(
             f"whether the set's own split keeps patients apart is unknown: it does not tell those of {unknown} images"

@@ -73,7 +73,8 @@ def read_lines(file: Path, required: Sequence[str], optional: Sequence[str] = ()
 
     Raises:
         InputError: the file cannot be read.
-        DataError: it is no CSV file, lacks a required column, or a line has more or fewer cells than the first.
+        DataError: it is no CSV file, lacks a required column, or a line has more or fewer cells than the first or a NUL
+            byte.
     """
     blocks = csvfile.iterate(file, LINES_AT_A_TIME)
     _, (header,) = next(blocks)
@@ -88,7 +89,10 @@ def read_lines(file: Path, required: Sequence[str], optional: Sequence[str] = ()
     for numbers, lines in blocks:
         for number, cells in zip(numbers, lines, strict=True):
             found = {title: "" if place is None else cells[place].strip() for title, place in places.items()}
-            yield ListLine(f"{file.name} line {number}", found)
+            location = f"{file.name} line {number}"
+            if any("\0" in cell for cell in found.values()):
+                raise DataError(f"{location} holds a NUL byte", "take the set's own copy of the list")
+            yield ListLine(location, found)
 
 
 def titles(file: Path) -> tuple[str, ...]:

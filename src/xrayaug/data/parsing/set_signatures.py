@@ -74,7 +74,7 @@ def _nearest(path: Path) -> Iterator[tuple[Path, list[str]]]:
     count = 0
     for _ in range(MAX_DEPTH):
         below: list[Path] = []
-        for directory in level[: MAX_DIRECTORIES - count]:
+        for directory in level[: max(0, MAX_DIRECTORIES - count)]:
             folders, names = _scan(directory)
             below += folders
             yield directory, names

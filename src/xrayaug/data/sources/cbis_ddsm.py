@@ -7,7 +7,8 @@ Lee et al., "A curated mammography data set for use in computer-aided detection 
 such as `Mass-Training_P_00001_LEFT_CC/<study UID>/<series UID>/000000.dcm`; the first column of density is called
 `breast_density` or `breast density`. Columns and codes as public code quotes them. A mammogram is found by its case's
 directory (TCIA's download) or by that of its series' UID (the JPEG copy on Kaggle); crops and masks have directories of
-their own. It is abnormal if any of its findings is malignant. The split was made for masses and calcifications apart:
+their own. It is abnormal if any of its findings is malignant: masses and calcifications of one film are in different
+lists, with a file each, and its label is that of both. The split was made for masses and calcifications apart:
 if a patient is in both halves, it is not used.
 """
 
@@ -85,13 +86,16 @@ def _key(line: set_lists.ListLine) -> str:
 
 
 def _merge(lines: dict[str, list[tuple[str, set_lists.ListLine]]]) -> Iterator[ListedImage]:
-    """Yield each mammogram with all of its findings."""
+    """Yield each mammogram with all findings of its film: patient, side and view."""
+    films: defaultdict[tuple[str, ...], list[Statement]] = defaultdict(list)
+    for _, line in (entry for found in lines.values() for entry in found):
+        films[_film(line)].append(_read_pathology(line))
     for path, found in lines.items():
         split, first = found[0]
         kinds = sorted({line["abnormality type"] for _, line in found})
         yield ListedImage(
             path,
-            (findings.merge([_read_pathology(line) for _, line in found]),),
+            (findings.merge(films[_film(first)]),),
             first["patient_id"],
             split=split,
             extra={
@@ -100,6 +104,10 @@ def _merge(lines: dict[str, list[tuple[str, set_lists.ListLine]]]) -> Iterator[L
                 "abnormality": "|".join(kinds),
             },
         )
+
+
+def _film(line: set_lists.ListLine) -> tuple[str, ...]:
+    return tuple(line[title].casefold() for title in COLUMNS[:3])
 
 
 def _read_pathology(line: set_lists.ListLine) -> Statement:

@@ -24,8 +24,8 @@ PATIENT = (
     r"(?P<person>person[0-9]+)_(?P<kind>bacteria|virus)_[0-9]+|(?P<case>(?P<cause>BACTERIA|VIRUS|NORMAL)-[0-9]+)-[0-9]+"
     r"|(?P<normal>(?:NORMAL2-)?IM-[0-9]+)(?:-[0-9]+)+"
 )
-IMAGE = rf"(?:^|/)(?P<split>train|val|test)/(?P<folder>NORMAL|PNEUMONIA)/(?:{PATIENT})\.jpe?g$"
-SIGNATURE = Signature(image=IMAGE.replace("(?P<folder>NORMAL|PNEUMONIA)", "PNEUMONIA"))
+IMAGE = rf"(?:^|/)(?P<split>train|val|test)/(?P<folder>NORMAL|PNEUMONIA)/(?:{PATIENT})\.[a-zA-Z]+$"
+SIGNATURE = Signature(image=r"(?:^|/)(?:train|val|test)/PNEUMONIA/(?:person[0-9]+_|BACTERIA-[0-9]+-|VIRUS-[0-9]+-)")
 FACTS = PublicSet(
     name="chest-xray-pneumonia",
     caution="all are of children of one hospital; how sick and healthy children were imaged may differ",

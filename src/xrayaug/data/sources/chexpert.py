@@ -6,7 +6,9 @@ empty not mentioned. Columns and rows as in `chexpert_train.csv.gz` of the publi
 Paths begin with `CheXpert-v1.0/` or `CheXpert-v1.0-small/`; images are found by patient, study and name, which differ
 among the splits. `valid` (200 studies) and `test` (500 studies, released later) were labelled by radiologists; `valid`
 is the test set where there is no `test`. The columns of `test.csv`, which may lack sex, age and view, are from memory:
-a list without the columns `Path` and `No Finding` is not read.
+a list without the columns `Path`, `No Finding` and `Pleural Other` is not read. The download also has
+`train_cheXbert.csv` and `train_visualCheXbert.csv` (names as public code quotes them) with labels of other programs:
+they are read only where there is no `train.csv`.
 """
 
 import re
@@ -33,7 +35,10 @@ FACTS = PublicSet(
     keys=image_index.last_parts(3),
 )
 DETAILS = ("Sex", "Age", "Frontal/Lateral", "AP/PA")
-SIGNATURE = Signature(columns=(("Path", "Frontal/Lateral", "AP/PA", "No Finding", "Pleural Other"),))
+COLUMNS = ("Path", "No Finding", "Pleural Other")
+SIGNATURE = Signature(columns=((*COLUMNS, "Frontal/Lateral", "AP/PA"),))
+OTHER_PROGRAMS = "chexbert"  # in names of lists
+DIRECTION = re.compile(r"_(frontal|lateral)\.[^/.]+$")  # at the end of an image's name
 PATH = re.compile(r"(train|valid|test)/(patient[0-9]+)/(study[0-9]+)/[^/]+$")
 
 
@@ -44,13 +49,30 @@ def read(options: Prepare) -> Listing:
         InputError: there is no such set, or none of its images.
         DataError: a path or label is not one of CheXpert.
     """
-    lists = set_lists.find_all(options.input, SIGNATURE.columns[0], "train.csv")
+    lists, notes = _find_lists(options.input)
     images = [image for file in lists for image in _read_list(file)]
-    notes = []
     if not any(image.split == "test" for image in images):
         images = [replace(image, split="test") if image.split == "valid" else image for image in images]
         notes.append("there is no test.csv: CheXpert's valid is the test set")
     return make_listing(options, FACTS, images, lists=lists, notes=notes)
+
+
+def _find_lists(path: Path) -> tuple[list[Path], list[str]]:
+    """Return the lists to read, and a note on those whose labels are of other programs.
+
+    Raises:
+        InputError: there is no list.
+        DataError: several programs labelled the images of train, and none of the lists is the set's own.
+    """
+    found = set_lists.find_all(path, COLUMNS, "train.csv")
+    others = [file for file in found if OTHER_PROGRAMS in file.name.casefold()]
+    own = [file for file in found if file not in others]
+    names = " and ".join(file.name for file in others)
+    if any(file.name.casefold().startswith("train") for file in own):
+        return own, [f"{names} not read: labels are the set's own"] if others else []
+    if len(others) > 1:
+        raise DataError(f"{path} has labels of several programs: {names}", "leave one of the lists there")
+    return found, [f"labels of train are those of {names}"] if others else []
 
 
 def _read_list(file: Path) -> Iterator[ListedImage]:
@@ -62,7 +84,14 @@ def _read_list(file: Path) -> Iterator[ListedImage]:
                 f"{line.location}: '{path}' is no path of CheXpert", "paths end in train/patient00001/study1/name.jpg"
             )
         split, patient, study = match.groups()
-        view = line["AP/PA"] if line["Frontal/Lateral"] == "Frontal" else line["Frontal/Lateral"].lower()
+        direction = line["Frontal/Lateral"].lower() or _direction(path)
+        view = line["AP/PA"] or direction if direction == "frontal" else direction
         extra = {"view": view, "sex": line["Sex"], "age": line["Age"]}
         statement = findings.from_codes({name: line[name] for name in OBSERVATIONS}, line.location)
         yield ListedImage(match[0], (statement,), patient, study, split, extra)
+
+
+def _direction(path: str) -> str:
+    """Return what a list without that column leaves to the name of the image: frontal or lateral; else empty."""
+    match = DIRECTION.search(path)
+    return match[1] if match else ""

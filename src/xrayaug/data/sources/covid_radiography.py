@@ -18,8 +18,8 @@ from xrayaug.options import Prepare
 
 CLASSES = {"covid": "COVID", "lung opacity": "Lung Opacity", "viral pneumonia": "Viral Pneumonia", "normal": ""}
 NAME = r"COVID|Lung[_ ]Opacity|Viral Pneumonia|Normal"
-IMAGE = rf"(?:^|/)(?P<folder>{NAME})/(?:images/)?(?:{NAME})[- ]?\(?[0-9]+\)?\.png$"
-SIGNATURE = Signature(image=IMAGE)
+IMAGE = rf"(?:^|/)(?P<folder>{NAME})/(?:images/)?(?P<name>{NAME})[- ]?\(?[0-9]+\)?\.[a-zA-Z]+$"
+SIGNATURE = Signature(image=IMAGE.replace("|Normal", ""))  # others have a directory of that name too
 FACTS = PublicSet(
     name="covid-radiography",
     caution="each class is from other hospitals and archives, and viral pneumonia of children, so that a classifier "
@@ -39,5 +39,8 @@ def read(options: Prepare) -> Listing:
 
 
 def _parse(match: re.Match[str]) -> ListedImage:
-    finding = CLASSES[match["folder"].casefold().replace("_", " ")]
-    return ListedImage(match.string, (Statement(frozenset([finding] if finding else []), is_clear=not finding),))
+    finding, named = (CLASSES[match[group].casefold().replace("_", " ")] for group in ("folder", "name"))
+    statement = Statement(frozenset([finding] if finding else []), is_clear=not finding)
+    if finding != named:
+        statement = Statement(excluded="its name and its directory contradict each other")
+    return ListedImage(match.string, (statement,))

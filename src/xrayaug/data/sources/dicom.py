@@ -6,7 +6,7 @@ to the headers of the files.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -190,7 +190,9 @@ def _choose_key(
             continue
         tried.append(sheet.header[place])
         in_headers = {_identifier(header, key) for header in headers.values() if header} - {""}
-        if any(identifiers.canonical(line.cell(place)) in in_headers for line in lines):
+        listed = {identifiers.canonical(line.cell(place)) for line in lines} - {""}
+        if not listed.isdisjoint(in_headers):
+            _check_key(sheet, place, listed, in_headers)
             return key, place
     if not tried:
         raise DataError(
@@ -203,6 +205,44 @@ def _choose_key(
     )
 
 
+def _check_key(sheet: Sheet, place: int, listed: set[str], in_headers: set[str]) -> None:
+    """Check that a spreadsheet did not change identifiers so that they fit another file.
+
+    Raises:
+        DataError: digits were lost, or an identifier fits two files but for leading zeros, which may have been lost.
+    """
+    identifiers.check_digits(sorted(listed), sheet.header[place])
+    others = {identifiers.LEADING_ZEROS.sub("", each) for each in in_headers - listed}
+    unclear = [each for each in listed & in_headers if identifiers.LEADING_ZEROS.sub("", each) in others]
+    if unclear:
+        raise DataError(
+            f"{sheet.path}: {len(unclear):,} values of column {sheet.header[place]} fit two headers but for leading "
+            "zeros, which spreadsheets drop",
+            "export the list again with that column as text, and name both",
+        )
+
+
+def _check_patients(headers: Collection[Header], listed: _LabelList) -> None:
+    """Check that no line gives one label to several patients; hospitals may give them one number.
+
+    Raises:
+        DataError: one does.
+    """
+    unified = dicom_listing.unify_patients(headers)
+    patients: defaultdict[str, set[str]] = defaultdict(set)
+    for header in headers:
+        patients[_identifier(header, listed.key)] |= {unified[header.patient]} - {""}
+    several = [value for value in listed.by_key if len(patients.get(value, ())) > 1]
+    if several:
+        raise DataError(
+            f"{listed.sheet.path}: {len(several):,} lines fit headers of several patients with one {listed.key.name}, "
+            f"the first is line {listed.by_key[several[0]].number}",
+            "join the labels by SOPInstanceUID"
+            if listed.key is not KEYS[0]
+            else "the files were renamed wrongly: take the wrong ones out",
+        )
+
+
 def _identifier(header: Header, key: _Key) -> str:
     return identifiers.canonical(str(getattr(header, key.field)))
 
@@ -211,8 +251,9 @@ def _join(options: Prepare, headers: Mapping[str, Header | None], listed: _Label
     """Return the files that the list names, with their labels.
 
     Raises:
-        DataError: a split is not one.
+        DataError: a split is not one, or a line fits several patients.
     """
+    _check_patients([header for header in headers.values() if header], listed)
     readings = {count.word: count.reading for count in listed.words}
     records, skipped = [], []
     used: defaultdict[str, int] = defaultdict(int)

@@ -17,6 +17,7 @@ from xrayaug.data.parsing.findings import Statement
 from xrayaug.data.parsing.public_sets import ListedImage, PublicSet, make_listing
 from xrayaug.data.parsing.set_signatures import Signature
 from xrayaug.data.sources import Listing
+from xrayaug.errors import DataError
 from xrayaug.options import Prepare
 
 FRACTURE = "fracture"
@@ -63,7 +64,10 @@ def _read_list(file: Path) -> Iterator[ListedImage]:
 
 
 def _read_marks(line: set_lists.ListLine) -> Statement:
-    marks = set(findings.from_codes({name: line[name] for name in MARKS}, line.location).positive)
+    codes = findings.from_codes({name: line[name] for name in MARKS}, line.location)
+    if codes.uncertain:
+        raise DataError(f"{line.location}: column '{min(codes.uncertain)}' is neither 1 nor empty", "mend the list")
+    marks = set(codes.positive)
     is_uncertain = "diagnosis_uncertain" in marks or (
         bool(line["ao_classification"]) and "fracture_visible" not in marks
     )

@@ -18,8 +18,8 @@ from xrayaug.data.sources import Listing
 from xrayaug.options import Prepare
 
 GRADES = ("grade1", "grade2", "grade3", "grade4")  # each stands for that grade and those above
-IMAGE = r"(?:^|/)(?P<split>train|val|test)/(?P<grade>[0-4])/(?P<patient>[0-9]{7})(?P<side>[LR])(?:_[0-9]+)?\.png$"
-SIGNATURE = Signature(image=IMAGE)
+IMAGE = r"(?:^|/)(?P<split>train|val|test)/(?P<grade>[0-4])/(?P<patient>[0-9]{7})(?P<side>[LR])(?:_[0-9]+)?\.[a-zA-Z]+$"
+SIGNATURE = Signature(image=IMAGE.replace("[0-4]", "[2-4]"))  # 0 and 1 may be classes of anything
 FACTS = PublicSet(
     name="knee-kl",
     caution="grade2 stands for grades of 2 and more, and so on; grade 1 is doubtful by its definition",

@@ -12,7 +12,7 @@ values of views are kept as they are written; an unknown code or split is refuse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from xrayaug.data.parsing import findings, set_lists, split_names
+from xrayaug.data.parsing import findings, identifiers, set_lists, split_names
 from xrayaug.data.parsing.findings import Statement
 from xrayaug.data.parsing.public_sets import ListedImage, PublicSet, make_listing
 from xrayaug.data.parsing.set_signatures import Signature, find_lists
@@ -25,6 +25,7 @@ LABELS = ("subject_id", "study_id", "No Finding", "Pleural Other")
 METADATA = ("dicom_id", "subject_id", "study_id", "ViewPosition")
 SPLITS = ("dicom_id", "subject_id", "study_id", "split")
 SIGNATURE = Signature(columns=(LABELS,))
+UNLISTED = Statement(excluded="its study is not in the list of labels")
 FACTS = PublicSet(
     name="mimic-cxr-jpg",
     caution="they were read from reports by a program, not from images; 'not mentioned' is not 'not there'",
@@ -69,7 +70,7 @@ def _read_labels(file: Path) -> dict[str, Statement]:
     statements: dict[str, Statement] = {}
     for line in set_lists.read_lines(file, ("study_id", *OBSERVATIONS)):
         statement = findings.from_codes({name: line[name] for name in OBSERVATIONS}, line.location)
-        if statements.setdefault(line["study_id"], statement) != statement:
+        if statements.setdefault(identifiers.canonical(line["study_id"]), statement) != statement:
             raise DataError(f"{line.location}: study {line['study_id']} is labelled twice", "delete the wrong line")
     return statements
 
@@ -85,7 +86,7 @@ def _join(file: Path, statements: Mapping[str, Statement], splits: Mapping[str, 
     for line in set_lists.read_lines(file, METADATA):
         yield ListedImage(
             f"{line['dicom_id']}.jpg",
-            (statements.get(line["study_id"], Statement()),),
+            (statements.get(identifiers.canonical(line["study_id"]), UNLISTED),),
             line["subject_id"],
             line["study_id"],
             splits.get(line["dicom_id"], ""),

@@ -22,7 +22,7 @@ from xrayaug.options import Prepare
 
 COLUMNS = ("ImageID", "StudyID", "PatientID", "Projection", "Labels")
 DETAILS = ("MethodLabel", "PatientSex_DICOM", "PatientBirth", "StudyDate_DICOM", "Manufacturer_DICOM")
-SIGNATURE = Signature(columns=(COLUMNS,))
+SIGNATURE = Signature(columns=((*COLUMNS, "ImageDir", "MethodLabel"),))  # others have lists with `labels` too
 FACTS = PublicSet(
     name="padchest",
     caution="three in four were given by a network that read the report (--by label_method compares), and labels of "
@@ -65,7 +65,7 @@ def _read_labels(line: set_lists.ListLine) -> Statement:
         return Statement()
     if not LIST.fullmatch(cell):
         raise DataError(f"{line.location}: the labels {cell} are no list such as ['normal']", "mend the list")
-    named = frozenset(name.casefold() for name in labels.findings(cell))
+    named = frozenset(" ".join(name.casefold().split()) for name in labels.findings(cell))
     if EXCLUDED in named:
         return Statement(excluded=EXCLUSION)
     return Statement(positive=named - {NORMAL}, is_clear=NORMAL in named)

@@ -21,6 +21,7 @@ from xrayaug.errors import DataError
 from xrayaug.options import Prepare
 
 OPACITY, OTHER = "Lung Opacity", "Not Normal"
+NO_CLASS = "it has no opacity, and the list of classes does not name it"
 BOXES = ("patientId", "x", "y", "width", "height", "Target")
 CLASSES = ("patientId", "class")
 SIGNATURE = Signature(columns=(BOXES,))
@@ -51,7 +52,7 @@ def read(options: Prepare) -> Listing:
     lists, notes = [file], []
     if find_lists(options.input, CLASSES):
         lists.append(set_lists.find_one(options.input, CLASSES, "stage_2_detailed_class_info.csv"))
-        statements |= _read_classes(lists[-1], statements)
+        statements = _read_classes(lists[-1], statements)
     else:
         notes.append(
             "there is no stage_2_detailed_class_info.csv: images without an opacity count as normal, and some of them "
@@ -74,10 +75,10 @@ def _read_targets(file: Path) -> dict[str, Statement]:
 
 
 def _read_classes(file: Path, targets: dict[str, Statement]) -> dict[str, Statement]:
-    """Return the statement of the class of each image that has a target.
+    """Return the statement of the class of each image that has a target; without a class only opacities count.
 
     Raises:
-        DataError: a class is not known, or contradicts the target.
+        DataError: a class is not known, or contradicts the target or another line.
     """
     found: dict[str, Statement] = {}
     for line in set_lists.read_lines(file, CLASSES):
@@ -92,5 +93,9 @@ def _read_classes(file: Path, targets: dict[str, Statement]) -> dict[str, Statem
                 f"{line.location}: {line['patientId']} is '{line['class']}', and its target says the opposite",
                 "find out which is right and mend the other",
             )
-        found[line["patientId"]] = statement
-    return found
+        if found.setdefault(line["patientId"], statement) != statement:
+            raise DataError(f"{line.location}: {line['patientId']} has two classes", "delete the wrong line")
+    others = {name: target for name, target in targets.items() if name not in found}
+    return found | {
+        name: target if target.positive else Statement(excluded=NO_CLASS) for name, target in others.items()
+    }

@@ -25,6 +25,7 @@ from xrayaug.data.parsing.set_signatures import Signature, find_lists
 from xrayaug.data.sources import Listing
 from xrayaug.errors import DataError
 from xrayaug.options import Prepare
+from xrayaug.storage.csvfile import normalize_title
 
 BY_IMAGE = ("image_id", "Aortic enlargement", "Nodule/Mass", "No finding")
 BY_BOX = ("image_id", "class_name", "class_id", "rad_id", "x_min")
@@ -33,8 +34,14 @@ FACTS = PublicSet(
     name="vindr-cxr",
     caution="the readers of training images often disagree; test images have the consensus of five",
 )
-SPELLINGS = {"Other disease": "Other diseases"}  # of a column in the list of test images
-NO_FINDINGS = ("image_id", "rad_id")
+FINDINGS = (
+    "Aortic enlargement", "Atelectasis", "Calcification", "Cardiomegaly", "Clavicle fracture", "Consolidation", "Edema",
+    "Emphysema", "Enlarged PA", "ILD", "Infiltration", "Lung Opacity", "Lung cavity", "Lung cyst", "Mediastinal shift",
+    "Nodule/Mass", "Pleural effusion", "Pleural thickening", "Pneumothorax", "Pulmonary fibrosis", "Rib fracture",
+    "Other lesion", "COPD", "Lung tumor", "Pneumonia", "Tuberculosis", "Other diseases", "No finding",
+)  # fmt: skip
+BY_TITLE = {normalize_title(name): name for name in FINDINGS} | {"otherdisease": "Other diseases"}
+NO_FINDINGS = ("imageid", "radid")  # titles in normal form
 
 Statements = Mapping[str, Mapping[str, Statement]]  # image -> reader -> statement
 
@@ -44,7 +51,7 @@ def read(options: Prepare) -> Listing:
 
     Raises:
         InputError: there is no such set, or none of its images.
-        DataError: a code is not known, a reader judged an image twice, or both editions lie together.
+        DataError: a code or finding is not known, a reader judged an image twice, or both editions lie together.
     """
     by_image, by_box = (find_lists(options.input, columns) for columns in (BY_IMAGE, BY_BOX))
     if by_image and by_box:
@@ -61,17 +68,20 @@ def read(options: Prepare) -> Listing:
 def _list_images(lists: Iterable[Path], read_statements: Callable[[Path], Statements]) -> Iterator[ListedImage]:
     """Yield the images of each list, all of the split that its name tells."""
     for file in lists:
-        split = "test" if "test" in file.name else "train"
+        split = "test" if "test" in file.name.casefold() else "train"
         for image, readers in read_statements(file).items():
             yield ListedImage(f"{image}.dicom", tuple(readers.values()), split=split, extra={"view": "PA"})
 
 
 def _read_lines(file: Path) -> Statements:
     """Return the statement of each reader on each image, one a line."""
-    names = [title for title in set_lists.titles(file) if title and title not in NO_FINDINGS]
+    names = [title for title in set_lists.titles(file) if title and normalize_title(title) not in NO_FINDINGS]
+    unknown = [title for title in names if normalize_title(title) not in BY_TITLE]
+    if unknown:
+        raise DataError(f"{file}: column '{unknown[0]}' is no finding of VinDr-CXR", "delete the column")
     found: defaultdict[str, dict[str, Statement]] = defaultdict(dict)
     for line in set_lists.read_lines(file, ("image_id", *names), ("rad_id",)):
-        cells = {SPELLINGS.get(name, name): line[name] for name in names}
+        cells = {BY_TITLE[normalize_title(name)]: line[name] for name in names}
         if line["rad_id"] in found[line["image_id"]]:
             raise DataError(
                 f"{line.location}: reader '{line['rad_id']}' judged image {line['image_id']} twice",
@@ -85,8 +95,11 @@ def _read_boxes(file: Path) -> Statements:
     """Return the statement of each reader on each image, several boxes of a reader merged."""
     boxes: defaultdict[str, defaultdict[str, list[Statement]]] = defaultdict(lambda: defaultdict(list))
     for line in set_lists.read_lines(file, ("image_id", "class_name", "rad_id")):
-        is_clear = labels.canonical(line["class_name"]) == NO_FINDING
-        named = frozenset[str]() if is_clear else frozenset([line["class_name"]])
+        name = BY_TITLE.get(normalize_title(line["class_name"]))
+        if name is None:
+            raise DataError(f"{line.location}: '{line['class_name']}' is no finding of VinDr-CXR", "mend the list")
+        is_clear = labels.canonical(name) == NO_FINDING
+        named = frozenset[str]() if is_clear else frozenset([name])
         boxes[line["image_id"]][line["rad_id"]].append(Statement(positive=named, is_clear=is_clear))
     return {
         image: {reader: findings.merge(statements) for reader, statements in readers.items()}

@@ -107,11 +107,15 @@ class _SeenImages:
         """Count the images and patients of these rows that were seen; pictures of one grey level do not count."""
         same = [row for row in rows if row.sha256 in self.pictures]
         shared, origin = _patient_keys(data, rows) & self.patients.keys(), origins.find_origin(data.artifact)
+        own = {key for key in _patient_keys(data, rows) - shared if not key[1]}
+        seen = {(source, name) for source, raw, name in self.patients if not raw}
+        sources = {source for source, _ in seen}
         return Overlap(
             sum(not _is_blank(data, row) for row in same),
             len(shared),
             same_names=sum(origin not in self.patients[key] for key in shared),
             is_unknown=bool(self.fingerprints - {origins.find_fingerprint(data.artifact)}),
+            elsewhere=sum(any((source, name) in seen for source in sources) for _, _, name in own),
         )
 
 

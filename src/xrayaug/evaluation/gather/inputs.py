@@ -59,7 +59,9 @@ def gather(options: Evaluate, environment: Mapping[str, Any]) -> Inputs:
         sets=sets,
         shared=test_sets.find_shared(opened),
         split_by=split_by(runs),
-        evidence=report_sources.gather_evidence(options, runs, requested, environment),
+        evidence=report_sources.gather_evidence(
+            options, runs, requested, environment, [each.tested.data.artifact for each in opened]
+        ),
     )
 
 

@@ -4,6 +4,8 @@ from xrayaug.errors import XrayaugError
 from xrayaug.storage import artifacts, manifests
 from xrayaug.storage.artifacts import Artifact
 
+CAUTION = "labels of "  # beginning of the notes of `prepare` on labels of public sets
+
 
 def read_input(artifact: Artifact, name: str) -> Artifact | None:
     """Read the manifest of an input; None if the input is not there any more, has changed, or cannot be read."""
@@ -43,6 +45,17 @@ def find_fingerprint(artifact: Artifact) -> str:
     result = find_prepared(artifact).manifest["result"]
     dicom = result.get("dicom") if isinstance(result, dict) else None
     return str(dicom.get("fingerprint", "")) if isinstance(dicom, dict) else ""
+
+
+def find_cautions(artifact: Artifact) -> list[str]:
+    """Return what `prepare` noted of labels to distrust in the raw set of a dataset or arm; empty if it is unknown.
+
+    Raises:
+        InputError: a link of the chain cannot be read.
+    """
+    result = find_prepared(artifact).manifest["result"]
+    notes = result.get("notes") if isinstance(result, dict) else None
+    return [str(note) for note in notes if str(note).startswith(CAUTION)] if isinstance(notes, list) else []
 
 
 def find_prepared(artifact: Artifact) -> Artifact:

@@ -25,7 +25,7 @@ from xrayaug.evaluation.evidence import (
     Provenance,
     ScreeningEvidence,
 )
-from xrayaug.evaluation.gather import lineage
+from xrayaug.evaluation.gather import lineage, origins
 from xrayaug.evaluation.gather.runs import Run
 from xrayaug.options import Evaluate
 from xrayaug.storage import artifacts
@@ -65,17 +65,30 @@ def open_requested(options: Evaluate) -> RequestedArtifacts:
 
 
 def gather_evidence(
-    options: Evaluate, runs: Sequence[Run], requested: RequestedArtifacts, environment: Mapping[str, Any]
+    options: Evaluate,
+    runs: Sequence[Run],
+    requested: RequestedArtifacts,
+    environment: Mapping[str, Any],
+    test_sets: Sequence[Artifact] = (),
 ) -> Evidence:
     """Collect the evidence of the report; without a requested screening, show those that the arms were made with.
 
+    Args:
+        options: of the evaluation.
+        runs: the runs that are judged.
+        requested: the distances and screenings to show.
+        environment: of this evaluation.
+        test_sets: datasets of further test sets.
+
     Raises:
         ArtifactError: a distance or a screening lacks a number.
+        InputError: the dataset behind an arm or test set cannot be read.
     """
     missing: dict[str, list[str]] = {"learning": [], "copies": []}
     arms = {run.arm_name: run.dose_data for run in reversed(runs)}
     screenings = requested.screenings or _open_screenings(arms, missing["copies"])
     roots = [*(run.artifact for run in runs), *requested.distances, *screenings]
+    sets = [*(arm.artifact for arm in arms.values()), *test_sets]
     return Evidence(
         grids=_make_grids(arms),
         logs=_read_logs(runs, missing["learning"]),
@@ -84,6 +97,7 @@ def gather_evidence(
         screenings=[_read_screening(each) for each in screenings],
         provenance=_trace(options, runs, roots, environment),
         missing=missing,
+        cautions=list(dict.fromkeys(line for each in sets for line in origins.find_cautions(each))),
     )
 
 

@@ -102,9 +102,8 @@ def find_shared(sets: Sequence[OpenedSet]) -> list[SharedImages]:
     found = []
     for one, other in itertools.combinations(sets, 2):
         overlap = facts.count_shared(one.tested, other.tested)
-        if overlap.images or overlap.patients or overlap.is_unknown:
-            names = one.name, other.name
-            shared = SharedImages(names, overlap.images, overlap.patients, overlap.same_names, overlap.is_unknown)
+        shared = SharedImages((one.name, other.name), **vars(overlap))
+        if shared.has_any or shared.is_unknown or shared.elsewhere:
             found.append(shared)
     return found
 

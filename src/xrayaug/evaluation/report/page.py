@@ -149,7 +149,7 @@ def render(
         metric=classification.display_name(verdicts.question.metric),
         answer=answer.headline(verdicts),
         arms=[_view_arm(arm, evaluation) for arm in verdicts.arms],
-        tables=_view_tables(evaluation),
+        tables=_view_tables(evaluation, evidence),
         figures=_view_figures(evaluation, predicted, evidence),
         grids=[_view_grid(grid) for grid in evidence.grids],
         distances=[_view_distance(distance) for distance in evidence.distances],
@@ -195,13 +195,13 @@ def _view_arm(arm: ArmVerdict, evaluation: Evaluation) -> ArmView:
     )
 
 
-def _view_tables(evaluation: Evaluation) -> TableViews:
+def _view_tables(evaluation: Evaluation, evidence: Evidence) -> TableViews:
     return TableViews(
         checks=replace(tables.checks_table(evaluation), title="Checks"),
         scores=[
             replace(tables.interval_table(evaluation, level), notes=()) for level in tables.table5_levels(evaluation)
         ],
-        notes=[*tables.notes(evaluation), *_note_single_runs(evaluation)],
+        notes=[*tables.notes(evaluation), *_note_single_runs(evaluation), *evidence.cautions],
         differences=replace(tables.difference_table(evaluation), notes=()),  # the reasons are at the top of the page
         pairs=_pairs_table(evaluation),
         confusion=_confusion_table(evaluation),

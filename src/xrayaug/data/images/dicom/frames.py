@@ -29,9 +29,11 @@ DECODERS = {
     **dict.fromkeys((f"{PREFIX}4.{number}" for number in (90, 91)), JPEG_2000),
     f"{PREFIX}5": RLE,
 }
+LOSSY_JPEG = {f"{PREFIX}4.{number}" for number in (50, 51)}
 UNCOMPRESSED = {reading.IMPLICIT_LITTLE, reading.EXPLICIT_LITTLE, reading.EXPLICIT_BIG, reading.DEFLATED}
 START_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # JPEG's markers, and that of JPEG-LS
 END_OF_IMAGE, PADDING = b"\xff\xd9", b"\0\xff"  # JPEG's last marker, and bytes that may follow it
+MIN_SURPLUS = 512  # bytes after the pixels that are more than filling
 CODESTREAM = b"\xff\x4f\xff\x51"  # first bytes of JPEG 2000
 BOX = b"\x00\x00\x00\x0cjP  "  # first bytes of a file of JPEG 2000, which some devices store
 
@@ -79,12 +81,23 @@ def _shape(dataset: "Dataset") -> tuple[int, int]:
 
 
 def _read_native(dataset: "Dataset") -> npt.NDArray[Any]:
-    """Return uncompressed values, unsigned, of all bits that are allocated."""
+    """Return uncompressed values, unsigned, of all bits that are allocated.
+
+    A few bytes may follow them, as some devices fill blocks. So many as make a second frame mean that the header
+    states too few rows, frames or bits.
+
+    Raises:
+        UnusableImage: the pixels are compressed after all, or fewer or more than the header states.
+    """
     shape, allocated = _shape(dataset), headers.number(dataset, "BitsAllocated", 0)
     needed = shape[0] * shape[1] * allocated // 8
     element = dataset["PixelData"]
     content = element.value
-    if len(content) < needed:
+    if getattr(element, "is_undefined_length", False):
+        raise UnusableImage("damaged: its pixels are compressed, its transfer syntax says that they are not")
+    if not content:
+        raise UnusableImage("no pixels, or they are cut off")
+    if not needed <= len(content) < max(2 * needed, needed + MIN_SURPLUS):
         raise UnusableImage(f"damaged: {len(content):,} bytes of pixels, {needed:,} are needed")
     order = "<" if str(reading.transfer_syntax(dataset)) != reading.EXPLICIT_BIG else ">"
     if allocated == 8:
@@ -114,6 +127,9 @@ def _decompress(dataset: "Dataset", decoder: str) -> npt.NDArray[Any]:
         )
     if decoder == JPEG and not frame.rstrip(PADDING).endswith(END_OF_IMAGE):  # libjpeg makes up what is missing
         raise UnusableImage("damaged: its JPEG frame is cut off")
+    stored = headers.number(dataset, "BitsStored", 0)
+    if str(reading.transfer_syntax(dataset)) in LOSSY_JPEG and size.bits == 8 < stored:  # it was reduced to 8 bits
+        raise UnusableImage(f"damaged: its JPEG frame has 8 bits a pixel, its header says {stored}")
     if size.bits > 16:
         raise UnusableImage(f"{size.bits} bits a pixel: up to 16 are read")
     values = np.asarray(getattr(imagecodecs, f"{decoder}_decode")(frame))

@@ -92,14 +92,14 @@ def _to_representation(number: float, stored: npt.NDArray[np.int32]) -> float:
 
 
 def _to_modality(stored: npt.NDArray[np.int32], dataset: "Dataset") -> Floats:
-    from pydicom.pixels.processing import apply_modality_lut
-
+    if dataset.get("ModalityLUTSequence"):
+        return _look_up(stored.astype(np.float64), dataset.ModalityLUTSequence[0], dataset)
     slope, intercept = headers.numbers(dataset, "RescaleSlope"), headers.numbers(dataset, "RescaleIntercept")
-    if "ModalityLUTSequence" not in dataset and slope and slope[0] == 0:
-        raise UnusableImage("damaged: its rescale slope is 0")
-    if "ModalityLUTSequence" not in dataset and not (slope and intercept):
+    if not (slope and intercept):
         return stored.astype(np.float64)
-    values = np.asarray(apply_modality_lut(stored, dataset), np.float64)
+    if slope[0] == 0:
+        raise UnusableImage("damaged: its rescale slope is 0")
+    values: Floats = stored.astype(np.float64) * slope[0] + intercept[0]
     if not np.isfinite(values).all():
         raise UnusableImage("damaged: its rescaled values are not finite")
     return values
@@ -111,7 +111,7 @@ def _to_display(
     """Return display values from 0, the lowest, to 1, and what was applied."""
     if window == "file":
         if dataset.get("VOILUTSequence"):
-            return _look_up(modality, dataset), FILE_LUT
+            return _apply_voi_lut(modality, dataset), FILE_LUT
         display = _apply_window(modality, dataset)
         if display is not None:
             return display, FILE_WINDOW
@@ -121,23 +121,45 @@ def _to_display(
     return _linear(modality, *_percentiles(modality, histogram)), PERCENTILE_WINDOW
 
 
-def _look_up(modality: Floats, dataset: "Dataset") -> Floats:
+def _apply_voi_lut(modality: Floats, dataset: "Dataset") -> Floats:
     """Apply the first VOI LUT; its white is the highest value of the bits that its values need."""
-    from pydicom.pixels.processing import apply_voi
-
     item = dataset.VOILUTSequence[0]
-    if "LUTDescriptor" not in item or not len(item.LUTDescriptor) == 3:
-        raise UnusableImage("damaged: its VOI LUT has no description")
-    table = np.asarray(apply_voi(np.rint(modality).astype(np.int32), dataset), np.float64)
-    full = (1 << min(int(item.LUTDescriptor[2]), int(_largest(item)).bit_length())) - 1
-    return table / max(full, 1)
+    shown = _look_up(modality, item, dataset)
+    largest = int(_read_lut(item, dataset)[1].max())
+    return shown / max((1 << largest.bit_length()) - 1, 1)
 
 
-def _largest(item: "Dataset") -> int:
-    """Return the largest value of a LUT, whose data are numbers or bytes."""
+def _look_up(values: Floats, item: "Dataset", dataset: "Dataset") -> Floats:
+    """Return the entries of a LUT for values (C.11.1.1 and C.11.2.1.1); values outside it get its first or last one."""
+    first, table = _read_lut(item, dataset)
+    if first > values.max() and first - (1 << 16) + len(table) > values.min():
+        first -= 1 << 16  # a negative number that was written unsigned
+    elif first + len(table) <= values.min() and first + (1 << 16) <= values.max():
+        first += 1 << 16  # a large one that was written signed
+    found: Floats = table[np.clip(np.rint(values) - first, 0, len(table) - 1).astype(np.int64)].astype(np.float64)
+    return found
+
+
+def _read_lut(item: "Dataset", dataset: "Dataset") -> tuple[int, npt.NDArray[Any]]:
+    """Return the value that the first entry of a LUT is for, and its entries.
+
+    Entries of eight bits are stored in bytes or in words of 16 bits.
+
+    Raises:
+        UnusableImage: its description or its entries are missing.
+    """
+    if "LUTDescriptor" not in item or "LUTData" not in item or not len(item.LUTDescriptor) == 3:
+        raise UnusableImage("damaged: its LUT has no description")
+    count = (int(item.LUTDescriptor[0]) & 0xFFFF) or 1 << 16
+    order = "<" if dataset.original_encoding[1] else ">"
     data: Any = item.LUTData
-    values = np.frombuffer(data, "<u2") if isinstance(data, bytes) else np.asarray(data)
-    return int(values.max())
+    words = (
+        data if isinstance(data, bytes) else np.atleast_1d(np.asarray(data, np.int64)).astype(f"{order}u2").tobytes()
+    )
+    in_words, has_bytes = len(words) >= 2 * count, int(item.LUTDescriptor[2]) == 8
+    if not in_words and not (has_bytes and len(words) >= count):
+        raise UnusableImage("damaged: its LUT is cut off")
+    return int(item.LUTDescriptor[1]), np.frombuffer(words, f"{order}u2" if in_words else np.uint8, count)
 
 
 def _apply_window(modality: Floats, dataset: "Dataset") -> Floats | None:

@@ -78,7 +78,6 @@ def read_dataset(path: Path, keywords: Sequence[str], *, with_pixels: bool = Fal
         size = path.stat().st_size
         if with_pixels and size > MAX_FILE_BYTES:
             raise UnusableImage(f"too large: {size >> 20:,} MiB, more than {MAX_FILE_BYTES >> 20}")
-        _check_deflated(stream, size)
         return _parse(stream, size, keywords, with_pixels=with_pixels)
 
 
@@ -123,28 +122,30 @@ class _BoundedFile:
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, count: int = -1) -> bytes:
-        """Return the next bytes, at most so many."""
+        """Return the next bytes, at most so many. pydicom reads to the end what it then inflates, and nothing else.
+
+        Raises:
+            UnusableImage: what is left is larger than the limit, or would inflate to more.
+        """
         remaining = max(self._size - self.tell(), 0)
-        return self._stream.read(remaining if count < 0 else min(count, remaining))
+        if count >= 0:
+            return self._stream.read(min(count, remaining))
+        if remaining > MAX_FILE_BYTES:
+            raise UnusableImage(f"too large: {remaining >> 20:,} MiB, more than {MAX_FILE_BYTES >> 20}")
+        content = self._stream.read(remaining)
+        _check_inflated_size(content)
+        return content
 
 
-def _check_deflated(stream: IO[bytes], size: int) -> None:
-    """Check that a deflated file does not grow beyond the limit, as pydicom inflates it at once.
+def _check_inflated_size(content: bytes) -> None:
+    """Check that deflated content does not grow beyond the limit, as pydicom inflates it at once.
 
     Raises:
         UnusableImage: it does, or it is damaged.
     """
-    start = stream.read(4096)
-    if DEFLATED.encode() in start:
-        group, length = start[132:140], int.from_bytes(start[140:144], "little")
-        if group != b"\x02\x00\x00\x00UL\x04\x00" or size > MAX_FILE_BYTES:
-            raise UnusableImage("damaged: its DICOM header cannot be read")
-        stream.seek(144 + length)
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            inflated = len(inflater.decompress(stream.read(), MAX_FILE_BYTES))
-        except zlib.error:
-            raise UnusableImage("damaged: its deflated data cannot be read") from None
-        if inflated >= MAX_FILE_BYTES:
-            raise UnusableImage(f"too large: it inflates to more than {MAX_FILE_BYTES >> 20} MiB")
-    stream.seek(0)
+    try:
+        inflated = len(zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, MAX_FILE_BYTES))
+    except zlib.error:
+        raise UnusableImage("damaged: its deflated data cannot be read") from None
+    if inflated >= MAX_FILE_BYTES:
+        raise UnusableImage(f"too large: it inflates to more than {MAX_FILE_BYTES >> 20} MiB")
