@@ -43,7 +43,7 @@ def test_its_source_reads_every_image(made: dict[str, Phantom], layout: str) -> 
     found = listing(raw, layout)
     assert len(found.records) == COUNT
     assert found.skipped == []
-    assert found.notes == []
+    assert [note for note in found.notes if not note.startswith("labels of mura: ")] == []
     for record in found.records:
         with Image.open(found.root / record.file) as image:
             assert (image.mode, image.size) == ("L", (32, 40))

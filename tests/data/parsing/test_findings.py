@@ -92,7 +92,7 @@ def test_codes_are_read_and_others_refused() -> None:
 def test_lines_of_one_image_are_merged() -> None:
     lines = [statement("Mass", negative="Edema"), statement("Edema", "Mass"), statement(negative="Hernia")]
     assert findings.merge(lines) == statement("Edema|Mass", negative="Hernia")
-    assert findings.merge([statement(clear=True), statement("Mass")]) == statement("Mass")
+    assert findings.merge([statement(clear=True), statement("Mass")]) == statement("Mass", clear=True)
 
 
 @pytest.mark.parametrize(
