@@ -115,7 +115,7 @@ def test_a_failed_critical_check_comes_first_and_open_checks_last() -> None:
     assert "3 test patients are in training" in first
     assert "power" not in middle
     assert [line.split(" (")[0] for line in last] == [
-        "Checks that failed: patients, budget", "Checks whose result is unknown: copies"
+        "Checks that failed: patients; budget", "Checks whose result is unknown: copies"
     ]  # fmt: skip
 
 

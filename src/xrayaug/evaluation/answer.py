@@ -169,5 +169,5 @@ def _list_open_checks(verdicts: Verdict) -> list[str]:
     for passed, described in ((False, "Checks that failed"), (None, "Checks whose result is unknown")):
         names = [check.name for check in verdicts.checks if check.passed is passed]
         if names:
-            lines.append(f"{described}: {', '.join(names)} (see the report).")
+            lines.append(f"{described}: {'; '.join(names)} (see the report).")
     return lines
