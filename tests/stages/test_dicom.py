@@ -224,6 +224,7 @@ def test_the_window_is_recorded_and_changes_the_pixels(tmp_path: Path) -> None:
         result = prepare.run(options(raw, tmp_path / window, window=window))
         assert result["dicom"]["window"] == window
         assert result["dicom"]["windows"] == {window: PATIENTS}
+        assert list(result["dicom"]["packages"]) == ["pydicom", "imagecodecs"]
         by_window[window] = (tmp_path / window / "images.npy").read_bytes()
     assert by_window["none"] != by_window["percentile"]
     assert artifacts.open_artifact(tmp_path / "none").manifest["options"]["window"] == "none"

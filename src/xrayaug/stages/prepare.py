@@ -26,6 +26,7 @@ from xrayaug.data.acquisition import ColumnScore
 from xrayaug.data.dataset import Row, open_dataset
 from xrayaug.data.images import arrays, bit_depth, content_checks, decoding
 from xrayaug.data.images.decoding import DecodeOptions, ImageMetadata
+from xrayaug.data.images.dicom import reading as dicom_reading
 from xrayaug.data.images.intensity import IntensityScale
 from xrayaug.data.images.value_ranges import ABOVE_BIT_DEPTH
 from xrayaug.data.parsing import columns
@@ -254,6 +255,7 @@ def _dicom_fields(
             "identifiers": "kept" if options.keep_identifiers else "pseudonyms",
             "fingerprint": names.fingerprint if names else "",
             "label_by_column": [score.to_dict() for score in shortcuts],
+            "packages": dicom_reading.package_versions(),
         }
     }
 

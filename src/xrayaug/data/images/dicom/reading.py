@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset, FileDataset
     from pydicom.uid import UID
 
+PACKAGES = ("pydicom", "imagecodecs")  # of the extra
 INSTALL = "pip install 'xrayaug[dicom]'"
 MAX_FILE_BYTES = 1 << 28  # a radiograph of 64 megapixels in 16 bits has half as much
 OVERLAY_ROWS = 0x60000010  # element of the first overlay
@@ -35,6 +37,11 @@ class NotDicom(UnusableImage):
 def is_installed() -> bool:
     """Return whether pydicom, of the extra `dicom`, is installed."""
     return find_spec("pydicom") is not None
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages that decode DICOM, without those that are not installed."""
+    return {name: metadata.version(name) for name in PACKAGES if find_spec(name)}
 
 
 @contextmanager
