@@ -334,7 +334,7 @@ def test_the_answer_is_shown_last_with_open_checks_and_where_to_look(runs: list[
     assert f"({arm['difference']['low']:+.3f} to " in answer.paragraphs[0]
     unknown = [check["name"] for check in result["verdict"]["checks"] if check["passed"] is None]
     assert "generator" in unknown
-    assert ", ".join(unknown) in answer.paragraphs[-1]
+    assert "; ".join(unknown) in answer.paragraphs[-1]
     assert paths == [f"Look first at: {tmp_path / 'out' / 'report.html'}", f"Then at: {tmp_path / 'out' / 'table5.md'}"]
 
 
