@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count, takewhile
+from pathlib import Path
 
 from xrayaug.data.dataset import Dataset, Row
-from xrayaug.errors import DataError
+from xrayaug.errors import ArtifactError, DataError
+from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Artifact
 
 RECORDED = "recorded"  # the training images are those of a GAN run, in its manifests
@@ -135,6 +137,64 @@ def open_training_images(synthetic: Artifact, *, only_known: bool = False) -> li
         return []
     data = Dataset(synthetic.open_input("learnt_from", "dataset"))
     return [TrainingImages(data, data.select(split="train"))]
+
+
+def warn_of_other_training_data(synthetic: Artifact, real: Path) -> list[str]:
+    """Return warnings if the generator of a synthetic dataset learnt from other images than a real dataset's, or may.
+
+    Args:
+        synthetic: the synthetic dataset.
+        real: the real dataset that its images are compared with.
+    """
+    if is_external(synthetic):
+        return _warn_of_declaration(synthetic, real)
+    lines = []
+    if _was_learnt_elsewhere(synthetic, real):
+        lines.append(f"{synthetic.path} was not learnt from {real}, as its manifests have it")
+    return lines + _warn_of_initial_runs(synthetic)
+
+
+def _warn_of_declaration(synthetic: Artifact, real: Path) -> list[str]:
+    """Return a warning if the user has not declared that a generator from elsewhere was trained on the real dataset."""
+    generator = read_generator(synthetic)
+    if generator.learnt_from == UNKNOWN:
+        return [
+            f"what {generator.name}, the generator of {synthetic.path}, was trained on is unknown: it may have copied "
+            f"images that are not in {real}"
+        ]
+    if generator.learnt_from == NONE:
+        return [f"{generator.name} was trained on no image of this study, as declared by the user, so not on {real}"]
+    declared = synthetic.manifest["inputs"].get("learnt_from", {})
+    if declared.get("sha256") != artifacts.digest(real):
+        return [f"{generator.name} was trained on another dataset than {real}, as declared by the user"]
+    return []
+
+
+def _was_learnt_elsewhere(synthetic: Artifact, real: Path) -> bool:
+    """Return whether the manifests say that the generator was trained on another dataset; False if one is missing."""
+    try:
+        recorded = synthetic.open_input("run", "gan-run").manifest["inputs"]["data"]["sha256"]
+    except (ArtifactError, KeyError):
+        return False
+    return bool(recorded != artifacts.digest(real))
+
+
+def _warn_of_initial_runs(synthetic: Artifact) -> list[str]:
+    """Return a warning for each run that the generator started from, its own first, and one if the chain is broken."""
+    lines: list[str] = []
+    if "run" not in synthetic.manifest["inputs"]:
+        return lines
+    try:
+        run = synthetic.open_input("run", "gan-run")
+        while "init" in run.manifest["inputs"]:
+            initial = run.input("init")
+            lines.append(
+                f"the generator started from the weights of {initial}; screen for copies of that run's images too"
+            )
+            run = run.open_input("init", "gan-run")
+    except ArtifactError as problem:
+        lines.append(f"it is not known from what weights the generator started: {problem.message}")
+    return lines
 
 
 def _open_images_of_runs(gan: Artifact) -> list[TrainingImages]:

@@ -11,7 +11,7 @@ distances of generated and of fresh real images to the training set follows Meeh
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,13 +78,25 @@ def nearest_images(
     """
     vectors = _unit_vectors(pictures, 0, 0)
     indices, smallest = np.zeros(len(queries), np.int64), np.full(len(queries), np.inf)
-    shifts = range(-MAX_SHIFT, MAX_SHIFT + 1)
-    for variant, down, right in itertools.product((queries, queries[:, :, ::-1]), shifts, shifts):
+    for variant, down, right in _variants(queries):
         nearest, distances = _nearest_unit_vectors(_unit_vectors(variant, down, right), vectors, groups)
         is_nearer = distances < smallest
         indices[is_nearer], smallest[is_nearer] = nearest[is_nearer], distances[is_nearer]
         after_each()
     return indices, smallest
+
+
+def image_distances(queries: Pixels, pictures: Pixels) -> FloatArray:
+    """Return the distance of each query uint8 `[N, 64, 64]` to each picture `[M, 64, 64]`, `[N, M]`.
+
+    It is that of `nearest_images`, the smallest over mirroring and shifts, in single precision.
+    """
+    vectors = _unit_vectors(pictures, 0, 0).astype(np.float32)
+    largest = np.full((len(queries), len(pictures)), -1.0, np.float32)
+    for variant, down, right in _variants(queries):
+        np.maximum(largest, _unit_vectors(variant, down, right).astype(np.float32) @ vectors.T, out=largest)
+    distances: FloatArray = np.sqrt(np.maximum(2.0 - 2.0 * largest.astype(np.float64), 0.0))
+    return distances
 
 
 def nearest_features(queries: Matrix, points: Matrix, groups: tuple[IndexArray, IndexArray] | None = None) -> Nearest:
@@ -95,9 +107,29 @@ def nearest_features(queries: Matrix, points: Matrix, groups: tuple[IndexArray, 
     Returns:
         The nearest point's index `[N]` and its distance `[N]`.
     """
-    spread = math.sqrt(float(np.var(points, axis=0, dtype=np.float64).sum())) or 1.0
     indices, distances = neighbours.nearest(queries, points, groups)
-    return indices, distances / spread
+    return indices, distances / _spread(points)
+
+
+def _variants(queries: Pixels) -> Iterator[tuple[Pixels, int, int]]:
+    """Yield the queries mirrored or not, and how far to shift them down and right, in pixels."""
+    shifts = range(-MAX_SHIFT, MAX_SHIFT + 1)
+    return itertools.product((queries, queries[:, :, ::-1]), shifts, shifts)
+
+
+def feature_distances(queries: Matrix, points: Matrix, reference: Matrix) -> FloatArray:
+    """Return the distance of each query `[N, D]` to each point `[M, D]`, `[N, M]`.
+
+    The unit is the spread of `reference` `[K, D]`, as `nearest_features` has it.
+    """
+    blocks = [np.sqrt(squared) for _, squared in neighbours.distance_blocks(queries, points)]
+    distances: FloatArray = np.concatenate(blocks) / _spread(reference)
+    return distances
+
+
+def _spread(points: Matrix) -> float:
+    """Return the root mean squared distance from the points' mean; 1 if they are all equal."""
+    return math.sqrt(float(np.var(points, axis=0, dtype=np.float64).sum())) or 1.0
 
 
 def _nearest_unit_vectors(

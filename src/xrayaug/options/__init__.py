@@ -12,6 +12,7 @@ from xrayaug.options.base import Command
 from xrayaug.options.choices import (
     ARCHITECTURES,
     SOURCES,
+    Against,
     Augmentation,
     Case,
     Control,
@@ -28,6 +29,7 @@ from xrayaug.options.fid import Fid
 from xrayaug.options.phantom import Phantom
 from xrayaug.options.predict import Predict
 from xrayaug.options.prepare import Prepare
+from xrayaug.options.privacy import Privacy
 from xrayaug.options.sample import Sample
 from xrayaug.options.train_classifier import SEED, TrainClassifier
 from xrayaug.options.train_gan import TrainGan
@@ -35,7 +37,7 @@ from xrayaug.options.train_gan import TrainGan
 COMMANDS: dict[str, type[Command]] = {
     command.name: cast(type[Command], command)
     for command in (
-        Prepare, TrainGan, Sample, Fid, Copies, Augment, TrainClassifier, Predict, Evaluate, Export, Phantom,
+        Prepare, TrainGan, Sample, Fid, Copies, Privacy, Augment, TrainClassifier, Predict, Evaluate, Export, Phantom,
         Experiment,
     )
 }  # fmt: skip
@@ -46,6 +48,7 @@ __all__ = [
     "PRESETS",
     "SEED",
     "SOURCES",
+    "Against",
     "Augment",
     "Augmentation",
     "Case",
@@ -61,6 +64,7 @@ __all__ = [
     "Phantom",
     "Predict",
     "Prepare",
+    "Privacy",
     "Sample",
     "Split",
     "TrainClassifier",

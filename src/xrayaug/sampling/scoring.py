@@ -7,28 +7,74 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from xrayaug.data import image_sets
 from xrayaug.data.dataset import Dataset, Row, cached_files
 from xrayaug.data.image_sets import ImageSet
 from xrayaug.data.images import tensors
+from xrayaug.data.images.arrays import Pixels
+from xrayaug.data.images.stack import Stack
 from xrayaug.errors import ArtifactError, DataError
 from xrayaug.metrics import features
 from xrayaug.metrics.features import FeatureExtractor
 from xrayaug.networks import gans, inception
 from xrayaug.options import Sample
+from xrayaug.options.choices import LABELS
 from xrayaug.runtime import console, stopping
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.group import Array
 from xrayaug.runtime.distributed.leader_worker import Stream, Work
 from xrayaug.sampling.sampler import BATCH_SIZE, DISCRIMINATOR_FILE, ImageSampler, TrainedGan
-from xrayaug.stats.array_types import FeatureArray
+from xrayaug.stats.array_types import FeatureArray, FloatArray
 from xrayaug.storage import weights
 from xrayaug.storage.checkpoints import Checkpoints
 
 
+def score_real_images(
+    gan: TrainedGan, images: Stack, labels: Sequence[str], batch_size: int, device: torch.device
+) -> FloatArray:
+    """Return the discriminator's probability or logit for real images of the size of the GAN's, `[N]`.
+
+    Args:
+        gan: the run.
+        images: `[N, S, S]`.
+        labels: `[N]`, which count if the networks are conditional.
+        batch_size: images per pass.
+        device: the device to compute on.
+
+    Raises:
+        WeightsError: the weights are damaged.
+    """
+    d = _load_discriminator(gan, device)
+    classes = torch.tensor([LABELS.index(label) for label in labels]) if gan.shape.classes else None
+    scores = np.empty(len(images))
+    with console.progress(len(images), "discriminator") as advance:
+        for start in range(0, len(images), batch_size):
+            batch = slice(start, start + batch_size)
+            pixels = images.read(batch)
+            scores[batch] = _score(d, pixels, None if classes is None else classes[batch].to(device), device)
+            advance(len(pixels))
+    return scores
+
+
 def discriminator_work(gan: TrainedGan, sampler: ImageSampler) -> Work:
     """Return work that yields the discriminator's probability or logit for each image of a pass, `[BATCH_SIZE]`."""
+    d = _load_discriminator(gan, sampler.device)
+
+    def score(start: int) -> Array:
+        labels = sampler.labels(range(start, start + BATCH_SIZE))
+        classes = torch.tensor(labels, device=sampler.device) if labels is not None else None
+        return _score(d, sampler.draw(start), classes, sampler.device)
+
+    def stream(starts: Sequence[int]) -> Stream:
+        for start in starts:
+            yield score(start)
+
+    return stream
+
+
+def _load_discriminator(gan: TrainedGan, device: torch.device) -> nn.Module:
     file = gan.run.file(DISCRIMINATOR_FILE)
     state = weights.read(file)
     weights.check_finite(state, file)
@@ -36,22 +82,16 @@ def discriminator_work(gan: TrainedGan, sampler: ImageSampler) -> Work:
         weights.check_shapes(state, gan.arch.discriminator(gan.shape), file)
     d = gan.arch.discriminator(gan.shape)
     weights.assign(state, d, file)
-    d = d.to(sampler.device).to(memory_format=torch.channels_last).eval()
+    return d.to(device).to(memory_format=torch.channels_last).eval()
 
-    def score(start: int) -> Array:
-        labels = sampler.labels(range(start, start + BATCH_SIZE))
-        classes = torch.tensor(labels, device=sampler.device) if labels is not None else None
-        with torch.inference_mode():
-            images = tensors.to_unit(torch.from_numpy(sampler.draw(start)).to(sampler.device))
-            output = gans.mean_score(gans.realness_score(d(images, classes)))
-            scores: Array = output.double().cpu().numpy()
-        return scores
 
-    def stream(starts: Sequence[int]) -> Stream:
-        for start in starts:
-            yield score(start)
-
-    return stream
+def _score(d: nn.Module, pixels: Pixels, classes: Tensor | None, device: torch.device) -> Array:
+    """Return the discriminator's mean output for each image of a batch, `[B]`."""
+    with torch.inference_mode():
+        images = tensors.to_unit(torch.from_numpy(pixels).to(device))
+        output = gans.mean_score(gans.realness_score(d(images, classes)))
+        scores: Array = output.double().cpu().numpy()
+    return scores
 
 
 @dataclass(frozen=True)

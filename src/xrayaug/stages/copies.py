@@ -16,11 +16,11 @@ import torch
 
 from xrayaug.data import generators, image_sets
 from xrayaug.data.dataset import Dataset, Row, open_dataset
+from xrayaug.data.image_sets import ImageSet
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
-from xrayaug.errors import ArtifactError, DataError
-from xrayaug.metrics import features, memorization
-from xrayaug.metrics.feature_scaling import FeatureScaler
+from xrayaug.errors import DataError
+from xrayaug.metrics import extraction, features, memorization
 from xrayaug.metrics.features import FeatureExtractor
 from xrayaug.metrics.memorization import Nearest, Threshold
 from xrayaug.options import Copies
@@ -28,10 +28,9 @@ from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Table
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.leader_worker import Work
-from xrayaug.stats.array_types import FeatureArray, FloatArray, IndexArray
-from xrayaug.storage import artifacts, builder, csvfile, files
+from xrayaug.stats.array_types import FloatArray, IndexArray
+from xrayaug.storage import builder, csvfile, files
 from xrayaug.storage.artifacts import Artifact, Result
-from xrayaug.storage.checkpoints import Checkpoints
 from xrayaug.storage.files import NEAREST_PAIRS_FILE
 
 Flags = npt.NDArray[np.bool_]
@@ -54,10 +53,12 @@ class ScreenedSets:
     reference: list[Row]  # real images that the threshold is computed from
     is_held_out: bool  # False if the reference is the training images, each compared with those of other patients
 
-    def distinct(self) -> list[tuple[str, Dataset, list[Row]]]:
-        """Return the distinct sets of images, with their names."""
-        sets = [("judged", self.synthetic, self.judged), ("training", self.real, self.training)]
-        return [*sets, ("reference", self.real, self.reference)] if self.is_held_out else sets
+    def distinct(self) -> dict[str, ImageSet]:
+        """Return the distinct sets of images by name."""
+        sets = {"judged": (self.synthetic, self.judged), "training": (self.real, self.training)}
+        if self.is_held_out:
+            sets["reference"] = self.real, self.reference
+        return {name: image_sets.from_rows(data, rows) for name, (data, rows) in sets.items()}
 
     def patient_numbers(self) -> tuple[IndexArray, IndexArray]:
         """Return patient numbers of the reference and of the training images; images of one are not compared."""
@@ -160,12 +161,8 @@ def _load_extractor(options: Copies, device: torch.device) -> FeatureExtractor:
 
 def _works(options: Copies, device: torch.device) -> dict[str, Work]:
     """Return the work that other processes can share: the features of each set of images."""
-    sets = _open_sets(options)
-    network = cache(partial(_load_extractor, options, device))
-    return {
-        name: features.extraction_work(network, image_sets.from_rows(data, rows), options.batch_size)
-        for name, data, rows in sets.distinct()
-    }
+    load = cache(partial(_load_extractor, options, device))
+    return extraction.works(load, _open_sets(options).distinct(), options.batch_size)
 
 
 def _open_sets(options: Copies) -> ScreenedSets:
@@ -211,19 +208,14 @@ def _compare_pixels(sets: ScreenedSets, options: Copies) -> SpaceComparison:
 def _compare_features(
     sets: ScreenedSets, network: FeatureExtractor, options: Copies, directory: Path
 ) -> SpaceComparison:
-    def extract(name: str, data: Dataset, rows: list[Row]) -> FeatureArray:
-        checkpoints = Checkpoints(directory / builder.RESUME / name, options.checkpoint_every)
-        side = image_sets.from_rows(data, rows)
-        state = checkpoints.restore()
-        extracted = features.extract_features(
-            network, side, options.batch_size, state, checkpoints.save_if_due, name=name
-        )
-        checkpoints.save(side.count, [side.count, torch.from_numpy(extracted)])
-        return extracted
-
-    extracted = {name: extract(name, data, rows) for name, data, rows in sets.distinct()}
-    scaler = FeatureScaler.fit(network.origin["features"], extracted["training"])
-    extracted = {name: scaler.transform(side) for name, side in extracted.items()}
+    extracted = extraction.extract_sets(
+        network,
+        sets.distinct(),
+        directory,
+        batch_size=options.batch_size,
+        checkpoint_every=options.checkpoint_every,
+        reference="training",
+    )
     training = extracted["training"]
     reference = extracted.get("reference", training)
     _, fresh = memorization.nearest_features(reference, training, sets.patient_numbers())
@@ -303,54 +295,7 @@ def _warnings(options: Copies, sets: ScreenedSets, comparisons: dict[str, SpaceC
     identical = max(comparison.identical for comparison in comparisons.values())
     if identical:
         lines.append(f"{identical:,} reference images are training images too, and are left out of the reference")
-    if generators.is_external(sets.synthetic.artifact):
-        return lines + _warn_of_declaration(sets.synthetic.artifact, options.real)
-    if _was_learnt_elsewhere(sets.synthetic.artifact, options.real):
-        lines.append(f"{options.synthetic} was not learnt from {options.real}, as its manifests have it")
-    return lines + _warn_of_initial_runs(sets.synthetic.artifact)
-
-
-def _warn_of_declaration(synthetic: Artifact, real: Path) -> list[str]:
-    """Return a warning if the user has not declared that a generator from elsewhere was trained on the real dataset."""
-    generator = generators.read_generator(synthetic)
-    if generator.learnt_from == generators.UNKNOWN:
-        return [
-            f"what {generator.name}, the generator of {synthetic.path}, was trained on is unknown: it may have copied "
-            f"images that are not in {real}"
-        ]
-    if generator.learnt_from == generators.NONE:
-        return [f"{generator.name} was trained on no image of this study, as declared by the user, so not on {real}"]
-    declared = synthetic.manifest["inputs"].get("learnt_from", {})
-    if declared.get("sha256") != artifacts.digest(real):
-        return [f"{generator.name} was trained on another dataset than {real}, as declared by the user"]
-    return []
-
-
-def _was_learnt_elsewhere(synthetic: Artifact, real: Path) -> bool:
-    """Return whether the manifests say that the generator was trained on another dataset; False if one is missing."""
-    try:
-        recorded = synthetic.open_input("run", "gan-run").manifest["inputs"]["data"]["sha256"]
-    except (ArtifactError, KeyError):
-        return False
-    return bool(recorded != artifacts.digest(real))
-
-
-def _warn_of_initial_runs(synthetic: Artifact) -> list[str]:
-    """Return a warning for each run that the generator started from, its own first, and one if the chain is broken."""
-    lines: list[str] = []
-    if "run" not in synthetic.manifest["inputs"]:
-        return lines
-    try:
-        run = synthetic.open_input("run", "gan-run")
-        while "init" in run.manifest["inputs"]:
-            initial = run.input("init")
-            lines.append(
-                f"the generator started from the weights of {initial}; screen for copies of that run's images too"
-            )
-            run = run.open_input("init", "gan-run")
-    except ArtifactError as problem:
-        lines.append(f"it is not known from what weights the generator started: {problem.message}")
-    return lines
+    return lines + generators.warn_of_other_training_data(sets.synthetic.artifact, options.real)
 
 
 def _write_csv(path: Path, sets: ScreenedSets, comparisons: dict[str, SpaceComparison], set_aside: Flags) -> None:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest, norm, rankdata
+from scipy.stats import binomtest, norm
 
 from xrayaug.stats.array_types import FloatArray
 from xrayaug.stats.classification import Labels, Probabilities
@@ -43,7 +43,7 @@ def delong(labels: Labels, first: Probabilities, second: Probabilities) -> tuple
     truth = labels == 1
     if truth.sum() < 2 or (~truth).sum() < 2:
         return None
-    placements = [_placement_values(truth, scores) for scores in (first, second)]
+    placements = [placement_values(truth, scores) for scores in (first, second)]
     abnormal_values, normal_values = placements[0][0] - placements[1][0], placements[0][1] - placements[1][1]
     difference = float(np.mean(abnormal_values))
     variance = np.var(abnormal_values, ddof=1) / len(abnormal_values) + np.var(normal_values, ddof=1) / len(
@@ -51,6 +51,13 @@ def delong(labels: Labels, first: Probabilities, second: Probabilities) -> tuple
     )
     error = float(np.sqrt(variance))
     return difference, error, float(2 * norm.sf(abs(difference) / error)) if error else 1.0
+
+
+def auroc_error(positives: FloatArray, negatives: FloatArray) -> float:
+    """Return DeLong's standard error of the area under the ROC curve, of scores `[M]` and `[N]`, at least two each."""
+    truth = np.repeat([True, False], [len(positives), len(negatives)])
+    values = placement_values(truth, np.concatenate([positives, negatives]))
+    return float(np.sqrt(sum(np.var(each, ddof=1) / len(each) for each in values)))
 
 
 def sign_flip(differences: FloatArray) -> tuple[float, float]:
@@ -73,23 +80,32 @@ def sign_flip(differences: FloatArray) -> tuple[float, float]:
     return as_far / len(signs), 2.0 ** (1 - seeds) if seeds <= MAX_ENUMERATED_SEEDS else 1 / len(signs)
 
 
-def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
+def holm(p_values: Mapping[Key, float], size: int | None = None) -> dict[Key, float]:
     """P-values such that, at any level, wrong rejections among all of them are no likelier than the level.
 
     Holm 1979, Scandinavian Journal of Statistics 6:65; whatever the tests' dependence.
+
+    Args:
+        p_values: of the tests.
+        size: number of tests in the family, if some of them are not made now, as their arms were told at an earlier
+            look; by default the number of p-values.
     """
     adjusted: dict[Key, float] = {}
-    largest = 0.0
+    largest, count = 0.0, len(p_values) if size is None else size
     for rank, name in enumerate(sorted(p_values, key=lambda each: p_values[each])):
-        largest = max(largest, min(1.0, p_values[name] * (len(p_values) - rank)))
+        largest = max(largest, min(1.0, p_values[name] * (count - rank)))
         adjusted[name] = largest
     return {name: adjusted[name] for name in p_values}
 
 
-def _placement_values(truth: npt.NDArray[np.bool_], scores: Probabilities) -> tuple[FloatArray, FloatArray]:
+def placement_values(truth: npt.NDArray[np.bool_], scores: Probabilities) -> tuple[FloatArray, FloatArray]:
     """Return each abnormal case's share of normal ones below it, and each normal one's share of abnormal ones above."""
     abnormal, normal = scores[truth], scores[~truth]
-    among_all = rankdata(np.concatenate([abnormal, normal]))
-    abnormal_values = (among_all[: len(abnormal)] - rankdata(abnormal)) / len(normal)
-    normal_values = 1 - (among_all[len(abnormal) :] - rankdata(normal)) / len(abnormal)
-    return abnormal_values, normal_values
+    return _shares_below(abnormal, normal), 1 - _shares_below(normal, abnormal)
+
+
+def _shares_below(values: FloatArray, others: FloatArray) -> FloatArray:
+    """Return the share of the others below each value; ties count half."""
+    ordered = np.sort(others)
+    places = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
+    return np.asarray(places / (2 * len(others)), np.float64)

@@ -42,7 +42,13 @@ class TwoSampleResult:
         return False if self.high < SHORTCUT_AUROC else None
 
 
-def c2st(real: FeatureArray, synthetic: FeatureArray, groups: Sequence[str], seed: int) -> TwoSampleResult | None:
+def c2st(
+    real: FeatureArray,
+    synthetic: FeatureArray,
+    groups: Sequence[str],
+    seed: int,
+    synthetic_groups: Sequence[str] | None = None,
+) -> TwoSampleResult | None:
     """Classifier two-sample test by cross-validated ridge regression on the features.
 
     Images of a group lie in one fold, so that no patient is in both parts of a split. Each fold has its own
@@ -53,15 +59,17 @@ def c2st(real: FeatureArray, synthetic: FeatureArray, groups: Sequence[str], see
     Args:
         real: `[N, D]`.
         synthetic: `[M, D]`.
-        groups: `[N]`, the patient of each real image; a synthetic image is a group of its own.
+        groups: `[N]`, the patient of each real image; an empty name is a group of its own.
         seed: seed of the folds and the resamples.
+        synthetic_groups: `[M]`, likewise of each synthetic image; None if each is a group of its own.
 
     Returns:
-        The result; None if there are fewer than `MIN_GROUPS` synthetic images or groups of real ones.
+        The result; None if there are fewer than `MIN_GROUPS` groups of either kind.
     """
-    group_ids = np.concatenate([bootstrap.encode_groups(groups), len(real) + np.arange(len(synthetic))])
+    others = np.arange(len(synthetic)) if synthetic_groups is None else bootstrap.encode_groups(synthetic_groups)
+    group_ids = np.concatenate([bootstrap.encode_groups(groups), len(real) + others])
     labels = np.repeat([0, 1], [len(real), len(synthetic)])
-    if min(len(np.unique(group_ids[: len(real)])), len(synthetic)) < MIN_GROUPS:
+    if min(len(np.unique(group_ids[labels == kind])) for kind in (0, 1)) < MIN_GROUPS:
         return None
     fold = _assign_folds(group_ids, labels, seed)
     scores = _cross_validate(np.concatenate([real, synthetic]).astype(np.float64), labels, fold)

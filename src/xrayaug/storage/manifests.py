@@ -18,6 +18,7 @@ KINDS = {
     "classifier-run": "xrayaug train-classifier",
     "fid": "xrayaug fid",
     "copies": "xrayaug copies",
+    "privacy": "xrayaug privacy",
     "predictions": "xrayaug predict",
     "evaluation": "xrayaug evaluate",
     "export": "xrayaug export",
