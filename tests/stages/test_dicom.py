@@ -147,6 +147,33 @@ def test_no_identifier_is_in_any_file_or_line_that_a_study_writes(tmp_path: Path
     assert "bytes of pixels" in skipped
 
 
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_an_error_about_a_list_quotes_it_in_a_terminal_alone(
+    is_terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = write_set(tmp_path / "raw")
+    text = (raw / "labels.csv").read_text()
+    (raw / "labels.csv").write_text(text.replace(",fracture,", ",PLANTEDNAME^JANE,", 1))
+    monkeypatch.setattr("xrayaug.runtime.console.is_terminal", lambda: is_terminal)
+    asked = options(raw, tmp_path / "data", normal_class="normal")
+    for do in (prepare.run, prepare.plan):
+        with pytest.raises(InputError, match="line 3") as caught:
+            do(asked)
+        assert bool(find_planted(f"{caught.value} {caught.value.hint}")) == is_terminal
+    with pytest.raises(InputError, match="PLANTEDNAME"):
+        prepare.plan(options(raw, tmp_path / "data", normal_class="normal", keep_identifiers=True))
+
+
+def test_errors_about_a_set_without_dicom_are_told_in_full(tmp_path: Path) -> None:
+    Image.new("L", (9, 9)).save(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("file,label\na.png,odd\n")
+    for path in (tmp_path, tmp_path / "labels.csv"):
+        with pytest.raises(InputError, match="odd"):
+            prepare.plan(options(path, tmp_path / "data", normal_class="normal"))
+    with pytest.raises(InputError, match="does not exist"):
+        prepare.plan(options(tmp_path / "gone", tmp_path / "data"))
+
+
 def options(raw: Path, out: Path, **changes: Any) -> Prepare:
     settings: dict[str, Any] = {"source": "table", "size": 32, "max_lost": 0.2, "abnormal_class": "fracture"}
     return Prepare(input=raw, out=out, **(settings | {"duplicates": "warn"} | changes))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from peak import peak_of
 
 from xrayaug.errors import DataError, InputError, UsageError
-from xrayaug.storage import csvfile
+from xrayaug.storage import csv_dialects, csvfile
 
 
 def write(tmp_path: Path, data: bytes) -> Path:
@@ -137,6 +137,7 @@ def test_the_sep_line_and_the_byte_order_mark_are_removed(tmp_path: Path, data: 
         ("文件,标签\na.png,骨折\nb.png,正常\n", "gbk", "gb18030"),
         ("file,label\nmüller.png,Größe\nb.png,Ärzte\n", "latin-1", "cp1252"),
         ("file,label\na–b.png,fracture’s\n", "cp1252", "cp1252"),
+        ("file,label\na.png,TÓRAX ÁP\nb.png,ÄRZTE\n", "cp1252", "cp1252"),
     ],
 )
 def test_other_encodings_are_guessed_and_said(tmp_path: Path, text: str, encoding: str, read_as: str) -> None:
@@ -167,6 +168,37 @@ def test_a_line_of_more_cells_than_columns_is_refused(tmp_path: Path) -> None:
     assert csvfile.read_sheet(write(tmp_path, b"file,label,,\na.png,1,,\n")).header == ("file", "label")
 
 
+def test_a_line_of_fewer_cells_is_said_and_refused_where_a_cell_counts(tmp_path: Path) -> None:
+    sheet = csvfile.read_sheet(write(tmp_path, b"file;label;age\na.png;1\nb.png;0;12,5\nc.png\n"))
+    assert [line.cell(2) for line in sheet.lines] == ["", "12,5", ""]
+    assert sheet.notes == [
+        "sheet.csv: 2 lines have fewer cells than the header; those missing at the end are taken as empty"
+    ]
+    sheet.check_cells(sheet.lines, [0, None])
+    sheet.check_cells(sheet.lines[:2], [0, 1])
+    with pytest.raises(DataError, match=r"sheet.csv line 4 ends before column 'label'"):
+        sheet.check_cells(sheet.lines, [0, 1])
+
+
+def test_iterate_yields_short_lines_where_it_is_asked_to(tmp_path: Path) -> None:
+    file = write(tmp_path, b"a,b,c\n1\n2,3,4\n")
+    assert [cells for _, rows in csvfile.iterate(file, 10, allow_short=True) for cells in rows][1:] == [
+        ["1"],
+        ["2", "3", "4"],
+    ]
+    with pytest.raises(DataError, match="line 2 has 1 cells"):
+        list(csvfile.iterate(file, 10))
+    with pytest.raises(DataError, match="line 2 has 4 cells"):
+        list(csvfile.iterate(write(tmp_path, b"a,b,c\n1,2,3,4\n"), 10, allow_short=True))
+
+
+def test_iterate_reads_a_named_encoding(tmp_path: Path) -> None:
+    file = write(tmp_path, "name;größe\nmüller;1\n".encode("cp1252"))
+    assert [rows for _, rows in csvfile.iterate(file, 10, "cp1252")] == [[["name", "größe"]], [["müller", "1"]]]
+    assert csvfile.guess_encoding(file) == ("cp1252", "größe")
+    assert csvfile.guess_encoding(write(tmp_path, "größe\n".encode())) == ("", "")
+
+
 def test_a_quote_that_swallows_lines_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="line"):
         csvfile.read_sheet(write(tmp_path, b'file,label\n"a.png,1\nb.png,0\n'))
@@ -194,7 +226,7 @@ def test_a_damaged_archive_and_a_workbook_are_refused(tmp_path: Path) -> None:
 
 def test_a_header_is_cut_between_characters(tmp_path: Path) -> None:
     line = "é" * 40 + ",1\n"
-    path = write(tmp_path, ("größe,label\n" + line * (csvfile.HEAD_BYTES // len(line.encode()) + 2)).encode())
+    path = write(tmp_path, ("größe,label\n" + line * (csv_dialects.HEAD_BYTES // len(line.encode()) + 2)).encode())
     assert csvfile.read_header(path) == ("größe", "label")
 
 

@@ -26,7 +26,7 @@ COLUMNS = {  # name -> columns of the index that make its categories
     "intent": ("intent",),
 }
 TOGETHER = "all of them"
-MIN_AUROC = 0.6  # from this one on there is a warning, if the interval excludes 0.5
+MIN_AUROC = 0.6  # from this one on there is a warning, if the p-value is small
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class ColumnScore:
     @property
     def tells_label(self) -> bool:
         """Whether the column tells the label well enough for a warning."""
-        return self.score.low > 0.5 and self.score.auroc >= MIN_AUROC
+        from xrayaug.stats.category_score import LEVEL
+
+        return self.score.p_value <= LEVEL and self.score.auroc >= MIN_AUROC
 
     def to_dict(self) -> Result:
         """Return the fields that the manifest keeps."""
@@ -58,14 +60,8 @@ def score_columns(rows: Sequence[Row], seed: int) -> list[ColumnScore]:
         for name, columns in COLUMNS.items()
     }
     categories = {name: values for name, values in categories.items() if len(set(values)) > 1}
-    kinds = {name: [values] for name, values in categories.items()}
-    if len(categories) > 1:
-        kinds[TOGETHER] = list(categories.values())
-    scores = {
-        name: category_score.score_categories(each, labels, patients, seed, comparisons=len(kinds))
-        for name, each in kinds.items()
-    }
-    return [ColumnScore(name, score) for name, score in scores.items() if score is not None]
+    scores = category_score.score_categories(list(categories.values()), labels, patients, seed)
+    return list(map(ColumnScore, [*categories, TOGETHER][: len(scores)], scores))
 
 
 def _cell(row: Row, column: str) -> str:
@@ -89,8 +85,7 @@ def read_scores(artifact: Artifact) -> list[ColumnScore]:
                 str(entry["column"]),
                 CategoryScore(
                     auroc=float(entry["auroc"]),
-                    low=float(entry["low"]),
-                    high=float(entry["high"]),
+                    p_value=float(entry["p_value"]),
                     images=int(entry["images"]),
                     patients=int(entry["patients"]),
                 ),
@@ -102,14 +97,13 @@ def read_scores(artifact: Artifact) -> list[ColumnScore]:
 
 
 def describe_score(scored: ColumnScore) -> str:
-    """Return the column and its score with its interval, in words."""
-    score = scored.score
-    return f"{scored.column} {score.auroc:.2f} ({score.low:.2f} to {score.high:.2f})"
+    """Return the column, its score and its p-value, in words."""
+    return f"{scored.column} {scored.score.auroc:.2f} (p = {scored.score.p_value:.3f})"
 
 
 def describe_shortcuts(scores: Sequence[ColumnScore]) -> list[str]:
     """Return a warning if columns tell the label; at most one."""
-    from xrayaug.stats.category_score import FOLDS
+    from xrayaug.stats.category_score import FOLDS, PERMUTATIONS
 
     telling = [each for each in scores if each.tells_label]
     if not telling:
@@ -118,6 +112,7 @@ def describe_shortcuts(scores: Sequence[ColumnScore]) -> list[str]:
     columns = ", ".join(map(describe_score, telling))
     return [
         f"how the images were taken tells their label: AUROC by {columns}, without looking at a pixel "
-        f"({FOLDS}-fold cross-validation over {best.score.patients:,} patients, intervals of 95 % together). A "
-        "classifier may learn that instead: compare within it by evaluate --by, or balance the set"
+        f"({FOLDS}-fold cross-validation over {best.score.patients:,} patients, {PERMUTATIONS} permutations of their "
+        "labels, corrected for all columns). A classifier may learn that instead: compare within it by evaluate --by, "
+        "or balance the set"
     ]

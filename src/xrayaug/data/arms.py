@@ -40,6 +40,7 @@ BALANCE = "balance"  # label of an arm whose added images balance the classes
 SCHEDULES: tuple[str, ...] = get_args(choices.Schedule)
 TOGETHER, SYNTHETIC_ONLY, PRETRAIN, MIXED_PRETRAIN = SCHEDULES
 PRETRAINED = {SYNTHETIC_ONLY: PRETRAIN, TOGETHER: MIXED_PRETRAIN}  # schedule of a run by that of the one it starts from
+WITH_SYNTHETIC = (None, "shuffle")  # arms and controls that have synthetic images
 WITH_GENERATOR = (None, "shuffle", LOW_RESOLUTION)  # arms and controls that differ from generator to generator
 FREE_OPTIONS = ("epochs", "budget", "weights")  # of training: the check `budget` has the first two, arms the last
 

@@ -1,24 +1,30 @@
 """What the headers of DICOM files add to the listing of a raw set, whichever source listed them."""
 
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
+from xrayaug.data.acquisition import ColumnScore
 from xrayaug.data.images import decoding
 from xrayaug.data.images.dicom import headers, reading
 from xrayaug.data.images.dicom.headers import Header
 from xrayaug.data.images.opening import UnusableImage
 from xrayaug.data.parsing import identifiers, image_files
+from xrayaug.data.pseudonyms import Names
 from xrayaug.data.sources import DicomFacts, Listing, Record
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
 from xrayaug.runtime import console
+from xrayaug.storage.artifacts import Result
 from xrayaug.storage.csvfile import normalize_title
 
+SEARCHED_FILES = 10_000  # for a DICOM file, where a set cannot be listed
 USER_LISTS = ("table", "dicom")  # sources whose further columns are those of a list of the user
 # Columns of a list that are kept beside DICOM files, by their normalised titles: they describe, but do not identify.
 KEPT_TITLES = frozenset(
@@ -104,6 +110,17 @@ def read_headers(listing: Listing, source: str, options: Prepare) -> Listing:
     )
 
 
+def holds_dicom(path: Path) -> bool:
+    """Return whether one of the first files below a directory, or beside a list, is DICOM; unreadable ones are not."""
+    if not path.exists():
+        return False
+    walked = os.walk(
+        path if path.is_dir() else path.parent
+    )  # unlike `directories.walk`, it passes over what it may not
+    files = (Path(folder) / name for folder, _, names in walked for name in names)
+    return any(map(reading.is_dicom, islice(files, SEARCHED_FILES)))
+
+
 def read_files(root: Path, files: Sequence[str], workers: int) -> list[Header | None]:
     """Return the headers of DICOM files under a root; None for a file whose header cannot be read."""
     found = []
@@ -115,6 +132,33 @@ def read_files(root: Path, files: Sequence[str], workers: int) -> list[Header | 
             advance(1)
             found.append(header)
     return found
+
+
+def manifest_fields(
+    options: Prepare,
+    facts: DicomFacts,
+    windows: Mapping[str, int] | None = None,
+    names: Names | None = None,
+    shortcuts: Sequence[ColumnScore] = (),
+) -> Result:
+    """Return the facts about DICOM images, for the manifest; nothing for a set without any."""
+    if not facts.files:
+        return {}
+    return {
+        "dicom": {
+            "images": facts.images,
+            "window": options.window,
+            "windows": dict(sorted((windows or {}).items())),
+            "for_processing": facts.for_processing,
+            "burned_in": facts.burned_in,
+            "refused": dict(facts.refused),
+            "columns": list(facts.columns),
+            "identifiers": "kept" if options.keep_identifiers else "pseudonyms",
+            "fingerprint": names.fingerprint if names else "",
+            "label_by_column": [score.to_dict() for score in shortcuts],
+            "packages": reading.package_versions(),
+        }
+    }
 
 
 def _try_header(root: Path, file: str) -> Header | None:

@@ -41,6 +41,7 @@ class ImageSet:
     files: Sequence[str] = ()  # of a folder, relative to it
     stamps: Sequence[Stamp] = ()  # of these files, taken when they were listed
     scale: IntensityScale | None = None  # of the files of a folder that have more than 8 bits
+    patients: Sequence[str] = ()  # of the images of a dataset, empty where unknown; none of a folder
 
 
 def from_dataset(data: Dataset, *, split: str | None, label: str | None) -> ImageSet:
@@ -58,7 +59,8 @@ def from_dataset(data: Dataset, *, split: str | None, label: str | None) -> Imag
 
 def from_rows(data: Dataset, rows: Sequence[Row]) -> ImageSet:
     """Return the images of these rows of a dataset, each in its own size."""
-    return ImageSet(data.path, "dataset", len(rows), data.stack(rows, data.size).picture)
+    patients = [row.patient for row in rows]
+    return ImageSet(data.path, "dataset", len(rows), data.stack(rows, data.size).picture, patients=patients)
 
 
 def from_folder(folder: Path) -> ImageSet:

@@ -19,12 +19,14 @@ from xrayaug.data.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES
 from xrayaug.data.parsing import image_files
 from xrayaug.data.parsing.skip_reasons import BROKEN_LINK
 from xrayaug.data.sources import Listing
-from xrayaug.errors import ArtifactError
+from xrayaug.errors import ArtifactError, InputError
+from xrayaug.options import Prepare
 
 SALT_BYTES = 32
 DIGITS = 16  # hexadecimal ones of a pseudonym: 64 bits, so that two of a million are equal by a chance of 3 in 10^8
 EXAMPLE = re.compile(r"(?:,? such as |(?<= are one): |: (?=.* the first\b)).*?(?=$|; (?=[a-z])|: (?=--))")
 MIN_REPLACED, MIN_DIGITS = 3, 6  # characters of an identifier that is looked for in a message, and of a number
+LIST_LINE = re.compile(r"line [0-9]+")
 LINE = re.compile(r"line \d+")  # a line of a list, in place of a file
 
 
@@ -138,6 +140,21 @@ def _is_identifying(name: str) -> bool:
         len(name) >= MIN_REPLACED
         and not (name.isalpha() and name.islower())
         and not (name.isdigit() and len(name) < MIN_DIGITS)
+    )
+
+
+def are_needed(options: Prepare, listing: Listing) -> bool:
+    """Return whether the names of a set must be replaced: it has DICOM files, and nobody asked to keep them."""
+    return listing.dicom.files > 0 and not options.keep_identifiers
+
+
+def hide(problem: InputError) -> InputError:
+    """Return an error about a set that only says in which line of which list it is, as the rest may name a patient."""
+    place = LIST_LINE.search(problem.message)
+    where = f", see {place[0]}" if place else ""
+    return InputError(
+        f"a list or file of the set is not valid{where}: why is not written to a log, as it may name a patient",
+        "run the command in a terminal to see it, or with --keep-identifiers --dry-run",
     )
 
 

@@ -11,11 +11,11 @@ from xrayaug.options import Prepare
 from xrayaug.options.base import flag_name
 from xrayaug.runtime import console
 
-TABLE_OPTIONS = ("table", "image_column", "label_column", "patient_column", "study_column", "split_column", "encoding",
+TABLE_OPTIONS = ("table", "image_column", "label_column", "patient_column", "study_column", "split_column",
                  "keep_columns")  # fmt: skip
-LIST_OPTIONS = ("only", "empty_label", "unsure_label")  # options of tables and of public sets
+LIST_OPTIONS = ("only", "empty_label", "unsure_label", "encoding")  # options of tables, of DICOM and of public sets
 FINDING_OPTIONS = ("finding", "other_findings")  # options of public sets
-DICOM_OPTIONS = ("table", "image_column", "label_column", "split_column", "encoding", "keep_columns")
+DICOM_OPTIONS = ("table", "image_column", "label_column", "split_column", "keep_columns")
 NOT_OF_PUBLIC_SETS = ("label", "normal_class", "abnormal_class", "patient_pattern")
 SOURCES_WITH_PATIENTS = ("rsna", "mura", "dicom")  # sources that define the patient of each image themselves
 DETECTION_ORDER = ("rsna", "mura", "table", "folder")  # the most specific first
@@ -73,8 +73,10 @@ def _check_flags(options: Prepare, name: str) -> None:
     is_public = sources.signature(name) is not None
     if name != "table":
         others = [each for each in TABLE_OPTIONS if name != "dicom" or each not in DICOM_OPTIONS]
-        for flag in _given_flags(options, [*others, *(() if is_public or name == "dicom" else LIST_OPTIONS)]):
+        for flag in _given_flags(options, others):
             raise UsageError(f"{flag} is read by --source table alone, not by {name}", "leave it out")
+        for flag in () if is_public or name == "dicom" else _given_flags(options, LIST_OPTIONS):
+            raise UsageError(f"{flag} is read by --source table, dicom and public sets, not by {name}", "leave it out")
     for flag in _given_flags(options, NOT_OF_PUBLIC_SETS if is_public else FINDING_OPTIONS):
         if is_public:
             hint = "--finding chooses what counts as abnormal" if flag.endswith("class") else "leave it out"

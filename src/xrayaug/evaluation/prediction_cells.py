@@ -70,8 +70,11 @@ def parse_probabilities(values: Column, where: Callable[[int], str]) -> Probabil
         numbers = np.array(list(map(float, values)), np.float64)  # type: ignore[arg-type] # errors are caught
     except (TypeError, ValueError):
         place = next(place for place, value in enumerate(values) if not _is_number(value))
+        text = to_text(values[place])
+        has_comma = _is_number(text.replace(",", ".", 1))
         raise DataError(
-            f"{where(place)}: the probability is '{to_text(values[place])}'", "give a number from 0 to 1"
+            f"{where(place)}: the probability is '{text}'",
+            "write it with a decimal point" if has_comma else "give a number from 0 to 1",
         ) from None
     outside = np.flatnonzero(~((numbers >= 0) & (numbers <= 1)))
     if len(outside):

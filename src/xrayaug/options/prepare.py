@@ -41,9 +41,9 @@ class Prepare(SplitOptions, WorkersOptions, CheckpointOptions, Command):
     )
     encoding: str | None = option(
         None,
-        help="Text encoding of the CSV file of --source table.",
+        help="Text encoding of the CSV file of --source table or dicom, or of the lists of a public set.",
         panel=Panel.DATA,
-        default_text="UTF-8 or UTF-16, else a guess that is reported",
+        default_text="UTF-8 or UTF-16; else a guess that is reported, or proposed for a public set",
     )
     image_column: str | None = option(
         None,

@@ -213,6 +213,11 @@ def show_help(usage: str, paragraphs: Sequence[str], panels: Mapping[str, Sequen
         rich_console.print(Padding(Text(epilog), 1))
 
 
+def is_terminal() -> bool:
+    """Return whether errors are shown on a terminal, rather than written to a file or read by a program."""
+    return sys.stderr.isatty()
+
+
 @contextmanager
 def progress(total: int, label: str, unit: str = "images", *, done: int = 0) -> Iterator[Callable[..., None]]:
     """Show the progress of work: a bar on a terminal, a line every ten seconds elsewhere.

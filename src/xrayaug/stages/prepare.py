@@ -1,12 +1,8 @@
 """raw images + labels -> dataset: decode, make grey and square, split, check."""
 
-import math
-import statistics
-from array import array
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -15,24 +11,25 @@ from xrayaug.data import (
     acquisition,
     dataset,
     dataset_summary,
+    dicom_listing,
     duplicates,
+    losses,
     near_duplicates,
     pseudonyms,
     raw_rows,
     source_selection,
+    sources,
     splits,
 )
-from xrayaug.data.acquisition import ColumnScore
-from xrayaug.data.dataset import Row, open_dataset
-from xrayaug.data.images import arrays, bit_depth, content_checks, decoding
+from xrayaug.data.dataset import open_dataset
+from xrayaug.data.decoding_summary import DecodingSummary
+from xrayaug.data.images import arrays, bit_depth, decoding
 from xrayaug.data.images.decoding import DecodeOptions, ImageMetadata
-from xrayaug.data.images.dicom import reading as dicom_reading
 from xrayaug.data.images.intensity import IntensityScale
 from xrayaug.data.images.value_ranges import ABOVE_BIT_DEPTH
 from xrayaug.data.parsing import columns
-from xrayaug.data.parsing.skip_reasons import AMBIGUOUS, BROKEN_LINK, MISSING, UNREAD_SUFFIX
 from xrayaug.data.pseudonyms import Names
-from xrayaug.data.sources import Listing, Record
+from xrayaug.data.sources import Listing
 from xrayaug.errors import DataError, InputError, UsageError
 from xrayaug.options import Prepare
 from xrayaug.options.base import flag_name
@@ -45,54 +42,12 @@ from xrayaug.storage.files import Stamp
 from xrayaug.storage.raw_inputs import DecodedImage, RawInput
 
 FOR_REAL_IMAGES = ("test", "holdout", "split_by", "patient_column", "patient_pattern", "study_column")  # options
-SMALL_IMAGE_FACTOR = 16  # an image of fewer pixels than the median divided by this may be an icon or a preview
-
-Skipped = tuple[str, str]  # file and reason
-
-
-@dataclass
-class DecodingSummary:
-    """Facts about the images decoded so far, and the rows of the index for them."""
-
-    options: Prepare
-    source: str
-    skipped: list[Skipped]
-    lost: list[Skipped]  # skipped images that were listed or found, and cannot be read
-    names: Names = field(default_factory=Names)  # of files, in everything but `rows`
-    rows: list[Row] = field(default_factory=list)
-    patients_unknown: int = 0  # images whose patient is not known
-    depths: Counter[str] = field(default_factory=Counter)
-    windows: Counter[str] = field(default_factory=Counter)  # of DICOM images: what was applied
-    scale: IntensityScale | None = None  # scale of files with more than eight bits
-    blank: set[str] = field(default_factory=set)  # sha256 of images of one grey level: equal, but not duplicates
-    areas: "array[int]" = field(default_factory=lambda: array("q"))  # pixels of each usable image
-    suspects: defaultdict[str, list[str]] = field(
-        default_factory=lambda: defaultdict(list)
-    )  # suspect trait -> files (see `Decoded.seems`)
-    stamps: "array[int]" = field(default_factory=lambda: array("q"))  # three numbers for each record: `files.Stamp`
-
-    def add(self, record: Record, note: ImageMetadata) -> None:
-        """Add a record whose file was decoded: a row of the index if its image is usable, else a skipped file."""
-        self.stamps.extend(note.stamp or (0, 0, 0))
-        if note.unusable:
-            self.skipped.append((self.names.file(record.file), note.unusable))
-            self.lost.append((self.names.file(record.file), note.unusable))
-            return
-        self.rows.append(raw_rows.make_row(self.options, record, self.source, len(self.rows), note.sha256))
-        self.patients_unknown += not record.patient_known
-        self.depths[note.depth] += 1
-        self.windows.update([note.window] if note.window else [])
-        if note.blank:
-            self.blank.add(note.sha256)
-        self.areas.append(note.area)
-        for trait in note.seems:
-            self.suspects[trait].append(self.names.file(record.file))
 
 
 def run(options: Prepare) -> Result:
     """Prepare a dataset; writes `images.npy`, `index.csv` and `skipped.csv`."""
     _check_synthetic_options(options)
-    listed = cache(partial(source_selection.list_images, options))
+    listed = cache(partial(_list_images, options))
     build = partial(_build, options, listed)
     return builder.build_artifact(options, "dataset", build, raw=lambda: {"input": _raw_input(options, listed()[1])})
 
@@ -101,18 +56,18 @@ def plan(options: Prepare) -> Result:
     """Return which images would be read and how they would be split, without opening one."""
     _check_synthetic_options(options)
     _check_declared(options)
-    name, listing = source_selection.list_images(options)
-    names = pseudonyms.draw() if _needs_pseudonyms(options, listing) else Names()
+    name, listing = _list_images(options)
+    names = pseudonyms.draw() if pseudonyms.are_needed(options, listing) else Names()
     rows = [names.row(row) for row in raw_rows.plan_rows(options, name, listing)]
     listing = names.listing(listing)
-    _check_lost(options, listing.lost(), len(listing.records) + len(listing.lost()))
+    losses.check_lost(options, listing.lost(), len(listing.records) + len(listing.lost()))
     for warning in listing.warnings:
         console.warning(warning)
     unknown = sum(not record.patient_known for record in listing.records)
     return (
         dataset_summary.summarize(options, name, rows, unknown)
         | _label_fields(listing)
-        | _dicom_fields(options, listing)
+        | dicom_listing.manifest_fields(options, listing.dicom)
         | {"skipped": len(listing.skipped)}
     )
 
@@ -128,11 +83,11 @@ def _build(options: Prepare, listed: Callable[[], tuple[str, Listing]], director
     name, listing = listed()
     lists = _raw_input(options, listing).lists_by_name()
     names = Names()
-    if _needs_pseudonyms(options, listing):
+    if pseudonyms.are_needed(options, listing):
         names = pseudonyms.restore_or_draw(directory / builder.RESUME / builder.SALT)
     listing = names.listing(listing)
     reading = _decode_images(options, name, listing, directory, names)
-    suspects = _count_suspects(reading)
+    suspects = reading.count_suspects()
     near = near_duplicates.find(reading.rows, arrays.map_images(directory / arrays.IMAGES), options)
     rows = splits.assign(reading.rows, options, frozenset(reading.blank), near.groups)
     shortcuts = acquisition.score_columns(rows, options.seed) if listing.dicom.images else []
@@ -145,13 +100,13 @@ def _build(options: Prepare, listed: Callable[[], tuple[str, Listing]], director
     raw_inputs.write(directory, "input", lists, images, has_pseudonyms=bool(names.fingerprint))
     for warning in acquisition.describe_shortcuts(shortcuts):
         console.warning(warning)
-    _warn_of_skipped(reading.skipped)
+    losses.warn_of_skipped(reading.skipped)
     if mixture := bit_depth.describe_mixture(reading.depths, reading.scale):
         console.warning(mixture)
     return (
         dataset_summary.summarize(options, name, rows, reading.patients_unknown)
         | _label_fields(listing)
-        | _dicom_fields(options, listing, reading.windows, names, shortcuts)
+        | dicom_listing.manifest_fields(options, listing.dicom, reading.windows, names, shortcuts)
         | {
             "bits": None if reading.scale is None else reading.scale.bits,
             "bit_depths": dict(sorted(reading.depths.items())),
@@ -218,6 +173,23 @@ def _check_declared(options: Prepare) -> None:
         raise DataError(f"--learnt-from {path} has no training images", hint)
 
 
+def _list_images(options: Prepare) -> tuple[str, Listing]:
+    """Return `source_selection.list_images`, whose errors quote nothing of a set with DICOM images in a log.
+
+    Raises:
+        UsageError: options do not fit the source.
+        InputError: there is no such set, or it contradicts itself.
+    """
+    try:
+        return source_selection.list_images(options)
+    except InputError as problem:
+        is_public = options.source in sources.names() and sources.signature(options.source) is not None
+        is_shown = is_public or options.keep_identifiers or console.is_terminal()
+        if is_shown or not dicom_listing.holds_dicom(options.input):
+            raise
+        raise pseudonyms.hide(problem) from None
+
+
 def _label_fields(listing: Listing) -> Result:
     """Return the meanings of the raw set's words and columns, for the manifest."""
     return {
@@ -225,38 +197,6 @@ def _label_fields(listing: Listing) -> Result:
         "labels": [word.to_dict() for word in listing.words],
         "notes": listing.notes,
         "warnings": listing.warnings,
-    }
-
-
-def _needs_pseudonyms(options: Prepare, listing: Listing) -> bool:
-    return listing.dicom.files > 0 and not options.keep_identifiers
-
-
-def _dicom_fields(
-    options: Prepare,
-    listing: Listing,
-    windows: Mapping[str, int] | None = None,
-    names: Names | None = None,
-    shortcuts: Sequence[ColumnScore] = (),
-) -> Result:
-    """Return the facts about DICOM images, for the manifest; nothing for a set without any."""
-    facts = listing.dicom
-    if not facts.files:
-        return {}
-    return {
-        "dicom": {
-            "images": facts.images,
-            "window": options.window,
-            "windows": dict(sorted((windows or {}).items())),
-            "for_processing": facts.for_processing,
-            "burned_in": facts.burned_in,
-            "refused": dict(facts.refused),
-            "columns": list(facts.columns),
-            "identifiers": "kept" if options.keep_identifiers else "pseudonyms",
-            "fingerprint": names.fingerprint if names else "",
-            "label_by_column": [score.to_dict() for score in shortcuts],
-            "packages": dicom_reading.package_versions(),
-        }
     }
 
 
@@ -334,8 +274,8 @@ def _decode_images(options: Prepare, source: str, listing: Listing, directory: P
         console.warning(warning)
     reading = DecodingSummary(options, source, list(listing.skipped), listing.lost(), names)
     total = len(listing.records) + len(reading.lost)
-    _check_strict(options, reading.skipped)
-    _check_lost(options, reading.lost, total)
+    losses.check_strict(options, reading.skipped)
+    losses.check_lost(options, reading.lost, total)
     reading.scale = _find_scale(options, listing)
     if reading.scale is not None:
         console.info(bit_depth.describe(reading.scale))
@@ -353,7 +293,7 @@ def _decode_images(options: Prepare, source: str, listing: Listing, directory: P
             for record, image in zip(remaining, images, strict=True):
                 advance(1)
                 reading.add(record, image.note)
-                _check_strict(options, reading.skipped)
+                losses.check_strict(options, reading.skipped)
                 writer.write(image.square, vars(image.note) | {"file": names.file(record.file)})
     if not reading.rows:
         file, reason = reading.skipped[0]
@@ -361,78 +301,7 @@ def _decode_images(options: Prepare, source: str, listing: Listing, directory: P
         if options.bits != "auto" and ABOVE_BIT_DEPTH in reason:
             hint = f"--bits {options.bits} is too few; --bits auto finds how many there are"
         raise InputError(f"no usable image under {listing.root}; the first: {file}: {reason}", hint)
-    _check_lost(options, reading.lost, total)
+    losses.check_lost(options, reading.lost, total)
     if reading.lost:
-        console.warning(f"{_describe_losses(reading.lost, total)}; they are listed in skipped.csv")
+        console.warning(f"{losses.describe_lost(reading.lost, total)}; they are listed in skipped.csv")
     return reading
-
-
-def _count_suspects(reading: DecodingSummary) -> dict[str, int]:
-    """Return the number of images with each trait that is unusual in radiographs, and warn of them with an example.
-
-    They are kept: such a trait does not prove that an image is not a radiograph.
-    """
-    median = statistics.median(reading.areas)
-    small = [
-        reading.names.file(row.file)
-        for row, area in zip(reading.rows, reading.areas, strict=True)
-        if area * SMALL_IMAGE_FACTOR < median
-    ]
-    suspects = {"small": small, **{name: reading.suspects[name] for name in content_checks.SUSPECT_TRAITS}}
-    descriptions = {
-        "small": f"have less than 1/{SMALL_IMAGE_FACTOR} of the median's pixels, as icons and previews do",
-        content_checks.FEW_GREYS: (
-            f"have {content_checks.MAX_FEW_GREYS} grey levels or fewer, or nearly two alone, as masks do"
-        ),
-        content_checks.COLOURED: "are coloured, as overlays, photographs and logos are",
-        content_checks.FRAMES: "are of files with several pages or frames, of which the first alone is read",
-    }
-    for name, names in suspects.items():
-        if names:
-            console.warning(f"{len(names)} of {len(reading.rows)} images {descriptions[name]}, such as {names[0]}")
-    return {name: len(names) for name, names in suspects.items()}
-
-
-def _check_lost(options: Prepare, lost: list[Skipped], total: int) -> None:
-    """Check that no larger share of the images is lost than `--max-lost` allows.
-
-    Raises:
-        InputError: more are lost.
-    """
-    share = len(lost) / max(total, 1)
-    if share > options.max_lost:
-        sufficient = math.ceil(100 * share) / 100
-        raise InputError(
-            _describe_losses(lost, total), f"mend that, or go on without them: prepare --max-lost {sufficient:g}"
-        )
-
-
-def _describe_losses(lost: list[Skipped], total: int) -> str:
-    """Return a sentence on the number and share of the images that are lost, the reasons, and the first of them."""
-    descriptions = {
-        MISSING: "not on disk",
-        BROKEN_LINK: "broken links",
-        AMBIGUOUS: AMBIGUOUS,
-        UNREAD_SUFFIX: "of other suffixes",
-    }
-    counts = [
-        (sum(reason.startswith(start) for _, reason in lost), description)
-        for start, description in descriptions.items()
-    ]
-    counts.append((len(lost) - sum(count for count, _ in counts), "unusable"))
-    reasons = ", ".join(f"{description}: {count:,}" for count, description in counts if count)
-    share = f"{100 * len(lost) / total:.2g} %"
-    return f"{len(lost):,} of {total:,} images are lost ({share}; {reasons}), such as {lost[0][0]}: {lost[0][1]}"
-
-
-def _check_strict(options: Prepare, skipped: list[Skipped]) -> None:
-    if options.strict and skipped:
-        file, reason = skipped[0]
-        raise DataError(f"{file}: {reason}", "without --strict it would be skipped")
-
-
-def _warn_of_skipped(skipped: list[Skipped]) -> None:
-    if skipped:
-        file, reason = skipped[0]
-        more = f" and {len(skipped) - 1} more" if len(skipped) > 1 else ""
-        console.warning(f"skipped {file}: {reason}{more}; all are listed in skipped.csv")

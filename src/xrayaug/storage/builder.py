@@ -127,27 +127,29 @@ def _digest_before_reading(path: Path, raw: RawInput | None) -> str:
     return digest(path) if raw is None or is_artifact(path) else raw_inputs.listed_digest(raw)
 
 
-def extend(options: Command, build: Callable[[Artifact], tuple[Mapping[str, str], Result]]) -> Result:
-    """Add text files to the finished artifact at `options.out`, or rewrite those that were added before.
+def extend(options: Command, build: Callable[[Artifact], tuple[Mapping[str, str | bytes], Result]]) -> Result:
+    """Add files to the finished artifact at `options.out`, or rewrite those that were added before.
 
     Its options, inputs and other files do not change. The artifact is valid at every moment: a file is removed from
     the manifest before it is changed, and listed again once it is written.
 
     Args:
         options: the command.
-        build: function of the artifact that returns the texts by file name, and the numbers to add to its result.
+        build: function of the artifact that returns the contents of files by name, texts as UTF-8, and the numbers to
+            add to its result.
 
     Returns:
         The numbers, as the manifest then holds them.
     """
     with lock.hold(options.out):
         artifact = open_artifact(options.out)
-        texts, numbers = build(artifact)
+        contents, numbers = build(artifact)
         listed = dict(artifact.manifest["files"])
+        encoded = {name: each.encode() if isinstance(each, str) else each for name, each in contents.items()}
         changed = {
             name: content
-            for name, text in texts.items()
-            if listed.get(name, {}).get("sha256") != files.sha256_bytes(content := text.encode())
+            for name, content in encoded.items()
+            if listed.get(name, {}).get("sha256") != files.sha256_bytes(content)
         }
         result = json.loads(json.dumps(artifact.result | numbers))
         if changed or result != artifact.result:

@@ -5,7 +5,6 @@ headers come in any case and order. They also run a cell that begins like a form
 such text when it is written (OWASP, "CSV Injection").
 """
 
-import codecs
 import csv
 import gzip
 import io
@@ -17,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO, cast
 
-from xrayaug.errors import DataError, InputError, UsageError
+from xrayaug.errors import DataError, InputError
+from xrayaug.storage import csv_dialects
+from xrayaug.storage.csv_dialects import HEAD_BYTES, UTF_16_MARKS
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
@@ -28,14 +29,8 @@ FOREIGN_STARTS = {
     b"version https://git-lfs": "a Git LFS pointer",
 }
 GZIP = b"\x1f\x8b"
-DELIMITERS = ",;\t"
-SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # first line by which Excel declares the delimiter
-HEAD_BYTES = 65536  # enough for any header
 MAX_BYTES = 64 << 20  # lists of 400,000 images are smaller
 MAX_CELLS = 8_000_000  # plus one for each line; a cell of two bytes takes sixty in memory
-COMMON_HANZI = (b"\xb0\xa1", b"\xd7\xf9")  # first and last character of level 1 of GB 2312
-MIN_NUL_SHARE = 0.3  # share of the bytes from which on text is taken for UTF-16
-MIN_HANZI_SHARE = 0.6  # share of the characters beyond ASCII
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # also text that was escaped already
 NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")  # may begin like a formula, but is none
@@ -60,6 +55,10 @@ def is_workbook(path: Path) -> bool:
 def normalize_title(title: str) -> str:
     """Return the form in which column titles are compared: `Patient ID`, `patient_id` and `PatientID` are equal."""
     return TITLE_MARKS.sub("", title).casefold()
+
+
+class EncodingError(DataError):
+    """A CSV file whose bytes are no text in its encoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +99,37 @@ class Sheet:
                 return places[0]
         return None
 
+    def check_cells(self, lines: Iterable[Line], columns: Iterable[int | None]) -> None:
+        """Check that no line ends before one of these columns, so that its cell is missing rather than empty.
+
+        Spreadsheet programs leave out delimiters after the last cell that is not empty, but a line may also be cut off.
+
+        Raises:
+            DataError: a line does.
+        """
+        needed = [column for column in columns if column is not None]
+        for line in lines:
+            for column in needed:
+                if column >= len(line.cells):
+                    raise ends_early(f"{self.path} line {line.number}", self.header[column])
+
+
+def ends_early(location: str, title: str) -> DataError:
+    """Return the error of a line that ends before a column whose meaning counts."""
+    return DataError(
+        f"{location} ends before column '{title}'",
+        "if that cell is empty, write the missing delimiters, or move the column to the front and save the list again; "
+        "if the line is cut off, copy the list anew",
+    )
+
+
+def describe_short_lines(name: str, count: int) -> list[str]:
+    """Return a note on the lines of a list that have fewer cells than its first; none if there are no such lines."""
+    if not count:
+        return []
+    lines = f"{count:,} lines have" if count > 1 else "1 line has"
+    return [f"{name}: {lines} fewer cells than the header; those missing at the end are taken as empty"]
+
 
 class Cells(Mapping[str, str]):
     """Mapping from column names to the cells of one line; all lines share the names."""
@@ -135,7 +165,7 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def read_sheet(path: Path, encoding: str | None = None) -> Sheet:
-    """Read a CSV file whose first line names the columns.
+    """Read a CSV file whose first line names the columns. Lines may have fewer cells; a note says how many do.
 
     Args:
         path: the file; it may be compressed by gzip.
@@ -164,71 +194,86 @@ def read_sheet(path: Path, encoding: str | None = None) -> Sheet:
                 f"{path}: a quote in the lines before {line.number} holds other lines",
                 "remove the stray quotation mark",
             )
-    return Sheet(path, titles, lines[1:], [f"{path.name} is not UTF-8: {guessed}"] if guessed else [])
+    short = sum(len(line.cells) < len(titles) for line in lines[1:])
+    notes = [f"{path.name} is not UTF-8: {guessed}"] if guessed else []
+    return Sheet(path, titles, lines[1:], [*notes, *describe_short_lines(path.name, short)])
 
 
-def iterate(path: Path, lines: int) -> Iterator[tuple[list[int], list[list[str]]]]:
+def iterate(
+    path: Path, lines: int, encoding: str | None = None, *, allow_short: bool = False
+) -> Iterator[tuple[list[int], list[list[str]]]]:
     """Yield the cells of a CSV file of any length, so many lines at a time, with the number of each line.
 
     The first line, which names the columns, comes alone. Blank lines are left out. A first cell may follow spaces, and
     cells are as they are written otherwise.
 
     Args:
-        path: the file, in UTF-8 or UTF-16; it may be compressed by gzip.
+        path: the file; it may be compressed by gzip.
         lines: number of lines at a time.
+        encoding: encoding of the text; None means UTF-8, or UTF-16 with a byte order mark.
+        allow_short: yield lines with fewer cells than the first as they are; False refuses them.
 
     Raises:
         InputError: the file cannot be read.
-        DataError: the file is empty, no CSV file or no text, or a line has more or fewer cells than the first.
+        DataError: the file is empty, no CSV file or no text in the encoding, or a line has more or fewer cells than the
+            first.
+        UsageError: there is no such encoding.
     """
     width = 0
-    with _translate_errors(path), _open_text(path) as text:
-        delimiter, is_declared = _find_delimiter(text)
+    with _translate_errors(path, encoding), _open_text(path, encoding) as text:
+        delimiter, is_declared = csv_dialects.find_delimiter(text)
         reader = csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=True)
         numbers: list[int] = []
         cells: list[list[str]] = []
         for line in reader:
             if not line or (not line[0] and not any(line)) or (is_declared and reader.line_num == 1):
                 continue
-            if width and len(line) != width:
+            if width and (len(line) > width or (len(line) < width and not allow_short)):
                 raise DataError(
                     f"{path} line {reader.line_num} has {len(line)} cells, its first line names {width} columns",
-                    "put cells with a delimiter in quotes",
+                    "put cells with a delimiter in quotes"
+                    if len(line) > width
+                    else "a line may be cut off; if its last cells are empty, write their delimiters",
                 )
             numbers.append(reader.line_num)
             cells.append(line)
             if not width or len(cells) == lines:
                 yield numbers, cells
                 numbers, cells = [], []
-            width = len(line)
+            width = width or len(line)
         if not width:
             raise DataError(f"{path} is empty", "its first line must name the columns")
         if cells:
             yield numbers, cells
 
 
+def guess_encoding(path: Path) -> tuple[str, str]:
+    """Return the encoding that a file seems to have and a word that shows it; two empty strings for Unicode.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with _translate_errors(path):
+        return csv_dialects.guess_encoding(_read_bytes(path, MAX_BYTES))
+
+
 @contextmanager
-def _open_text(path: Path) -> Iterator[TextIO]:
-    """Open a CSV file, gzip or not, as text in UTF-16 if it begins like that, else in UTF-8."""
+def _open_text(path: Path, encoding: str | None) -> Iterator[TextIO]:
+    """Open a CSV file, gzip or not, as text in an encoding; None means UTF-16 if it begins like that, else UTF-8."""
     start = _read_bytes(path, HEAD_BYTES)
     _check_start(path, start)
-    encoding = "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    if encoding:
+        codec = csv_dialects.find_codec(encoding)
+    else:
+        codec = "utf-16" if start.startswith(UTF_16_MARKS) else "utf-8-sig"
     with path.open("rb") as file:
         is_gzip = file.read(len(GZIP)) == GZIP
     if is_gzip:
-        with gzip.open(path, "rt", encoding=encoding, newline="") as text:
+        with gzip.open(path, "rt", encoding=codec, newline="") as text:
             yield cast(TextIO, text)
     else:
-        with path.open(encoding=encoding, newline="") as text:
+        with path.open(encoding=codec, newline="") as text:
             yield text
-
-
-def _find_delimiter(text: TextIO) -> tuple[str, bool]:
-    """Return the delimiter of the first line and whether that line declares it, and go back to the start."""
-    first = text.readline()
-    separator = SEPARATOR_LINE.fullmatch(first.rstrip("\r\n"))
-    text.seek(0)
-    return separator[1] if separator else _detect_delimiter(first), separator is not None
 
 
 def read_header(path: Path, encoding: str | None = None) -> tuple[str, ...]:
@@ -247,10 +292,10 @@ def read_first_line(path: Path, encoding: str | None = None) -> tuple[str, ...]:
         DataError: the file is empty, or no CSV file.
         UsageError: there is no such encoding.
     """
-    with _translate_errors(path):
+    with _translate_errors(path, encoding):
         start = _read_bytes(path, HEAD_BYTES)
         _check_start(path, start)
-        if len(start) == HEAD_BYTES and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        if len(start) == HEAD_BYTES and not start.startswith(UTF_16_MARKS):
             start = start[: start.rfind(b"\n") + 1]  # do not cut a character in two
             if not start:
                 raise DataError(f"{path} is no CSV file: its first line has more than {HEAD_BYTES:,} bytes")
@@ -306,12 +351,14 @@ def _collect_lines(lines: Iterable[Line], path: Path) -> list[Line]:
 
 def _read(path: Path, encoding: str | None = None) -> tuple[list[Line], str]:
     """Return the lines that are not blank, and a remark on the encoding if it was guessed."""
-    with _translate_errors(path):
+    with _translate_errors(path, encoding):
         data = _read_bytes(path, MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise DataError(f"{path} has more than {MAX_BYTES:,} bytes", "leave out what is no list of images")
         _check_start(path, data)
-        return _collect_lines(_parse(data, encoding), path), "" if encoding else _describe_guess(data)
+        lines = _collect_lines(_parse(data, encoding), path)
+    guessed, word = ("", "") if encoding else csv_dialects.guess_encoding(data)
+    return lines, f"read as {guessed}, such as '{word}' (--encoding names another)" if guessed else ""
 
 
 def _check_start(path: Path, data: bytes) -> None:
@@ -328,7 +375,7 @@ def _check_start(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def _translate_errors(path: Path) -> Iterator[None]:
+def _translate_errors(path: Path, encoding: str | None = None) -> Iterator[None]:
     """Translate Python's errors on reading a file into an InputError or a DataError that names the file."""
     try:
         yield
@@ -336,7 +383,10 @@ def _translate_errors(path: Path) -> Iterator[None]:
         raise DataError(f"{path} is damaged: gzip cannot unpack it", "copy it anew") from None
     except OSError as problem:
         raise InputError(f"{path} cannot be read: {problem.strerror}") from None
-    except (csv.Error, UnicodeDecodeError) as problem:
+    except UnicodeDecodeError as problem:
+        hint = f"{'name its own --encoding, or ' if encoding else ''}save it as 'CSV UTF-8'"
+        raise EncodingError(f"{path} is no CSV file in {problem.encoding}", hint) from None
+    except csv.Error as problem:
         raise DataError(f"{path} is no CSV file: {problem}") from None
 
 
@@ -359,23 +409,17 @@ def _parse(data: bytes, encoding: str | None = None) -> Iterator[Line]:
         UnicodeDecodeError: the data is no text in the encoding.
         UsageError: there is no such encoding.
     """
-    codec, errors = (_find_codec(encoding), "strict") if encoding else _detect_encoding(data)
+    codec, errors = (csv_dialects.find_codec(encoding), "strict") if encoding else csv_dialects.detect_encoding(data)
     # Decode piece by piece: the whole text, at four bytes a character, would take the most memory here.
     with io.TextIOWrapper(io.BytesIO(data), codec, errors, newline="") as text:
-        first = next((line for line in text if line.strip()), "")
-        if first.startswith('"') and not any(sign in first for sign in DELIMITERS):  # a quoted title that spans lines
-            first += text.read(HEAD_BYTES // 16)
-        separator = SEPARATOR_LINE.fullmatch(first.split("\n", maxsplit=1)[0])
-        text.seek(0)
-        reader = csv.reader(
-            text, delimiter=separator[1] if separator else _detect_delimiter(first), strict=True, skipinitialspace=True
-        )
+        delimiter, is_declared = csv_dialects.find_delimiter(text)
+        reader = csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=True)
         try:
             for cells in reader:
                 stripped = tuple(_unwrap_text(cell.strip()) for cell in cells)
                 if any("\0" in cell for cell in stripped):
                     raise csv.Error("it holds NUL bytes")
-                if any(stripped) and not (separator and reader.line_num == 1):
+                if any(stripped) and not (is_declared and reader.line_num == 1):
                     yield Line(reader.line_num, stripped)
         except csv.Error as problem:
             raise csv.Error(f"{problem}, line {reader.line_num}") from None
@@ -385,56 +429,3 @@ def _unwrap_text(cell: str) -> str:
     """Return a cell without the formula by which spreadsheet programs mark text: `="007"` becomes `007`."""
     as_text = TEXT_FORMULA.fullmatch(cell) if cell.startswith("=") else None
     return as_text[1] if as_text else cell
-
-
-def _find_codec(name: str) -> str:
-    try:
-        codec = codecs.lookup(name)
-    except LookupError:
-        raise UsageError(f"--encoding {name} is unknown", "write utf-8, cp1252, gb18030, shift_jis, ...") from None
-    return "utf-8-sig" if codec.name == "utf-8" else codec.name
-
-
-def _detect_encoding(data: bytes) -> tuple[str, str]:
-    """Return the encoding of the bytes, and the error handler for decoding them."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # spreadsheet programs call this "Unicode text"
-        return "utf-16", "ignore" if len(data) == HEAD_BYTES else "strict"
-    if MIN_NUL_SHARE * len(data) < data.count(0):  # in UTF-16 one of the two bytes of most letters is 0
-        return "utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be", "strict"
-    for encoding, fits in (("utf-8-sig", _is_decodable), ("gb18030", _is_chinese), ("cp1252", _is_decodable)):
-        if fits(data, encoding):
-            return encoding, "strict"
-    return "latin-1", "strict"
-
-
-def _describe_guess(data: bytes) -> str:
-    """Return a remark on the encoding that was guessed for text that is not Unicode; an empty string for Unicode."""
-    encoding = _detect_encoding(data)[0]
-    if encoding.startswith("utf"):
-        return ""
-    word = next((word for word in re.split(r"[\s,;\"]+", data.decode(encoding)) if not word.isascii()), "")
-    return f"read as {encoding}, such as '{word}' (--encoding names another)"
-
-
-def _is_decodable(data: bytes, encoding: str) -> bool:
-    try:
-        data.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _is_chinese(data: bytes, encoding: str) -> bool:
-    """Return whether the bytes decode to mainly common Chinese characters, which Western European text does not."""
-    if not _is_decodable(data, encoding):
-        return False
-    letters = [letter.encode(encoding) for letter in data.decode(encoding) if not letter.isascii()]
-    common = sum(
-        COMMON_HANZI[0] <= letter <= COMMON_HANZI[1] and len(letter) == len(COMMON_HANZI[0]) for letter in letters
-    )
-    return common >= MIN_HANZI_SHARE * len(letters)
-
-
-def _detect_delimiter(line: str) -> str:
-    """Return the delimiter that occurs most often in the header line; a comma if none occurs."""
-    return max(f"{DELIMITERS}|", key=line.count)  # max returns the first of equals: the comma

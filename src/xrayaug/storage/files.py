@@ -19,6 +19,7 @@ CONTACT_SHEET_FILE = "contact-sheet.png"  # of synthetic images
 REPORT_FILE, READER_PAGE_FILE = "report.html", "reader.html"  # of an evaluation
 PREDICTIONS_FILE, VALIDATION_FILE = "predictions.csv", "validation.csv"  # of an evaluation, and of predictions
 TABLE5_FILE, FIGURE7_FILE = "table5.md", "figure7.png"  # of an evaluation
+JUDGEMENTS_ENDING = ".judgements.jsonl"  # of the record of what was judged in the place of an evaluation, beside it
 NEW = ".new"  # suffix of a file that is being written
 
 # Nanoseconds within which a file may change again with its times unchanged; the second if times are in whole seconds.

@@ -2,6 +2,7 @@
 
 import random
 import struct
+import time
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -12,6 +13,7 @@ from data.images import dicom_files as made
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
+from pydicom.uid import UID
 
 from xrayaug.data.images import greyscale
 from xrayaug.data.images.dicom import decoding, headers, reading
@@ -170,3 +172,52 @@ def test_mutated_files_end_in_an_image_or_one_line_without_their_values(
     assert refused > MANY // 4
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
+
+
+TINY = struct.pack("<HH2sH", 9, 0x1001, b"LO", 0)  # an element without a value
+EMPTY_ITEM = b"\xfe\xff\x00\xe0\0\0\0\0"
+
+
+def lut_sequence(items: bytes, length: int) -> bytes:
+    return b"\x28\x00\x00\x30SQ\0\0" + struct.pack("<I", length) + items
+
+
+END_OF_SEQUENCE = b"\xfe\xff\xdd\xe0\0\0\0\0"
+COSTLY = {  # elements, put before those of the image (group 28)
+    "tiny elements": TINY * 150_000,
+    "empty items": lut_sequence(EMPTY_ITEM * 150_000, 8 * 150_000),
+    "empty items without a length": lut_sequence(EMPTY_ITEM * 150_000 + END_OF_SEQUENCE, 0xFFFFFFFF),
+    "an item of tiny elements": lut_sequence(
+        b"\xfe\xff\x00\xe0" + struct.pack("<I", 8 * 300_000) + TINY * 300_000, 8 * 300_001
+    ),
+}
+
+
+@pytest.mark.parametrize("deflated", [False, True])
+@pytest.mark.parametrize("kind", COSTLY)
+def test_headers_of_more_elements_than_can_be_of_use_are_refused_quickly(
+    kind: str, deflated: bool, tmp_path: Path
+) -> None:
+    content = made.save(tmp_path / "a", made.make(made.gradient())).read_bytes()
+    place = content.index(b"\x28\x00\x02\x00US")
+    start = 144 + int.from_bytes(content[140:144], "little")
+    elements = content[start:place] + COSTLY[kind] + content[place:]
+    if deflated:
+        deflate = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+        elements = deflate.compress(elements) + deflate.flush()
+        dataset = made.make(made.gradient())
+        dataset.file_meta.TransferSyntaxUID = UID(reading.DEFLATED)
+        content = made.save(tmp_path / "a", dataset).read_bytes()
+        start = 144 + int.from_bytes(content[140:144], "little")
+    (tmp_path / "b").write_bytes(content[:start] + elements)
+    before = time.process_time()
+    with pytest.raises(UnusableImage, match="its header has too many elements"):
+        decoding.decode(tmp_path / "b")
+    assert time.process_time() - before < 6
+
+
+def test_headers_of_a_thousand_elements_are_read(tmp_path: Path) -> None:
+    content = made.save(tmp_path / "a", made.make(made.gradient())).read_bytes()
+    place = content.index(b"\x28\x00\x02\x00US")
+    (tmp_path / "b").write_bytes(content[:place] + TINY * 5000 + content[place:])
+    assert decoding.decode(tmp_path / "b").grey.shape == (40, 32)

@@ -405,3 +405,15 @@ def test_bits_above_those_stored_are_an_overlay_or_refused(tmp_path: Path) -> No
 def test_values_in_the_upper_bits_are_shifted(tmp_path: Path) -> None:
     values = made.gradient()
     assert np.array_equal(stored_values(made.save(tmp_path / "a", made.make(values << 4, HighBit=15))), values)
+
+
+@pytest.mark.parametrize(("center", "width"), [("1e308", "1e308"), ("0", "1e308"), ("90000", "10")])
+def test_a_window_that_shows_nothing_is_a_reason_to_leave_the_image_out(
+    center: str, width: str, tmp_path: Path
+) -> None:
+    path = made.save(tmp_path / "a", made.make(made.gradient(), WindowCenter=center, WindowWidth=width))
+    with pytest.raises(UnusableImage, match="its window shows all of its values in one grey level"):
+        decoding.decode(path)
+    assert decoding.decode(path, "percentile").grey.max() == 255
+    plain = made.save(tmp_path / "b", made.make(np.full((9, 9), 7, np.uint16), WindowCenter=center, WindowWidth=width))
+    assert np.ptp(decoding.decode(plain).grey) == 0  # the image itself is of one grey level

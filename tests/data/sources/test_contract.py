@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -86,6 +87,39 @@ def test_records_keep_their_promises(name: str, tmp_path: Path) -> None:
         assert record.split in (*SPLITS, "")
         assert record.patient
         assert record.study
+
+
+TRAIN, VALID, TEST, ANY = "train", "valid", "test", ""
+COUNTS = {  # (normal, abnormal) of each split of a tree, and the number of skipped files or lines
+    "cbis-ddsm": ({TRAIN: (1, 2), TEST: (2, 0)}, 0),
+    "chest-xray-pneumonia": ({TRAIN: (2, 2), VALID: (1, 1), TEST: (1, 1)}, 0),
+    "chexpert": ({TRAIN: (3, 3), TEST: (1, 1)}, 1),
+    "covid-radiography": ({ANY: (2, 6)}, 0),
+    "dicom": ({ANY: (1, 1)}, 0),
+    "folder": ({TRAIN: (1, 1), TEST: (1, 0)}, 0),
+    "fracatlas": ({ANY: (2, 1)}, 0),
+    "grazpedwri-dx": ({ANY: (1, 1)}, 3),
+    "knee-kl": ({TRAIN: (1, 2), VALID: (1, 0), TEST: (1, 1)}, 1),
+    "mimic-cxr-jpg": ({TRAIN: (2, 0), VALID: (0, 1), TEST: (1, 0)}, 1),
+    "montgomery": ({ANY: (1, 2)}, 0),
+    "mura": ({TRAIN: (0, 1), TEST: (1, 0)}, 0),
+    "nih-chestxray14": ({TRAIN: (1, 3), TEST: (0, 1)}, 0),
+    "padchest": ({ANY: (2, 2)}, 2),
+    "rsna": ({ANY: (1, 0)}, 0),
+    "rsna-pneumonia": ({ANY: (1, 1)}, 1),
+    "shenzhen": ({ANY: (2, 1)}, 0),
+    "table": ({TRAIN: (1, 0), TEST: (0, 1)}, 0),
+    "vindr-cxr": ({TRAIN: (1, 2), TEST: (1, 1)}, 0),
+}
+
+
+@every_source
+def test_images_of_each_split_and_label_are_counted(name: str, tmp_path: Path) -> None:
+    TREES[name](tmp_path)
+    listing = sources.load(name).read(Prepare(input=tmp_path, out=tmp_path / "out"))
+    found = Counter((record.split, record.label) for record in listing.records)
+    counted = {split: (found[split, "normal"], found[split, "abnormal"]) for split, _ in found}
+    assert (counted, len(listing.skipped)) == COUNTS[name]
 
 
 @every_source

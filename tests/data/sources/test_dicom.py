@@ -63,6 +63,17 @@ def test_labels_of_patients_are_those_of_all_their_images(tmp_path: Path) -> Non
     assert [reason for _, reason in listing.skipped] == ["the list does not name it"] * 2
 
 
+def test_lines_that_end_before_a_label_are_refused_and_others_said(tmp_path: Path) -> None:
+    write_studies(tmp_path, 2)
+    (tmp_path / "labels.csv").write_text("AccessionNumber,label,site\nA0000,normal\nA0001,abnormal,B\n")
+    listing = list_set(tmp_path)
+    assert [record.extra["site"] for record in listing.records] == ["", "B"]
+    assert any("1 line has fewer cells than the header" in note for note in listing.notes)
+    (tmp_path / "labels.csv").write_text("AccessionNumber,label,site\nA0000\nA0001,abnormal,B\n")
+    with pytest.raises(DataError, match=r"labels.csv line 2 ends before column 'label'"):
+        list_set(tmp_path)
+
+
 def test_the_most_specific_identifier_that_fits_is_used(tmp_path: Path) -> None:
     write_studies(tmp_path, 2)
     (tmp_path / "labels.csv").write_text(

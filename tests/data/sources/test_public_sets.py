@@ -270,6 +270,58 @@ def test_fracatlas(tmp_path: Path) -> None:
     assert set(labels(listed(tmp_path, only=("part=hand",)))) == {"IMG0000001", "IMG0000002"}
 
 
+def test_an_image_of_fracatlas_in_the_directory_of_the_other_label_is_left_out(tmp_path: Path) -> None:
+    imitations.fracatlas(tmp_path)
+    (tmp_path / "images/Fractured/IMG0000002.jpg").rename(tmp_path / "images/Non_fractured/IMG0000002.jpg")
+    listing = listed(tmp_path)
+    assert labels(listing) == {"IMG0000000": "normal", "IMG0000001": "normal"}
+    assert "1 images are left out: the list and its directory contradict each other" in listing.warnings
+    (tmp_path / "images").rename(tmp_path / "fractured")  # a directory above those of the set says nothing
+    with pytest.raises(InputError, match="the list and its directory contradict each other"):
+        listed(tmp_path)
+
+
+ENCODED = {"latin": ("cp1252", "TÓRAX ÁP"), "Chinese": ("gbk", "正位胸片检查")}
+
+
+@pytest.mark.parametrize("kind", ENCODED)
+def test_a_list_of_another_encoding_is_refused_with_a_hint_that_works(kind: str, tmp_path: Path) -> None:
+    imitations.padchest(tmp_path)
+    path = next(tmp_path.glob("*.csv.gz"))
+    encoding, word = ENCODED[kind]
+    text = gzip.decompress(path.read_bytes()).decode().replace("POSTEROANTERIOR", word).replace("ImagingDyn", word)
+    path.write_bytes(gzip.compress(text.encode(encoding)))
+    with pytest.raises(DataError, match="is no CSV file in utf-8") as caught:
+        listed(tmp_path)
+    proposed, shown = re.findall(r"--encoding (\S+) reads it, with words such as '(\S+)'", caught.value.hint)[0]
+    assert shown in text
+    assert {record.extra["manufacturer"] for record in listed(tmp_path, encoding=proposed).records} == {
+        f"{word}amicsCompanyLtd"
+    }
+    with pytest.raises(InputError, match="is no CSV file in ascii") as refused:
+        listed(tmp_path, encoding="ascii")
+    assert "name its own --encoding" in refused.value.hint
+    with pytest.raises(UsageError, match="--encoding klingon is unknown"):
+        listed(tmp_path, encoding="klingon")
+
+
+def test_empty_cells_that_a_spreadsheet_left_out_at_the_end_of_lines_are_counted(tmp_path: Path) -> None:
+    imitations.fracatlas(tmp_path)
+    path = tmp_path / "dataset.csv"
+    before = listed(tmp_path)
+    text = path.read_text()
+    path.write_text("\n".join(line[:-2] if line.endswith("1,0,0") else line for line in text.splitlines()))
+    listing = listed(tmp_path)
+    assert [(r.file, r.label, dict(r.extra)) for r in listing.records] == [
+        (r.file, r.label, dict(r.extra)) for r in before.records
+    ]
+    note = "dataset.csv: 1 line has fewer cells than the header; those missing at the end are taken as empty"
+    assert note in listing.notes
+    path.write_text(text.replace("0,0,0,0,1,0,0,0,1,0,0", "0,0,0,0,1,0"))
+    with pytest.raises(DataError, match=r"dataset.csv line 3 ends before column 'fractured'"):
+        listed(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["shenzhen", "montgomery"])
 def test_tuberculosis_is_the_last_figure_of_the_name(name: str, tmp_path: Path) -> None:
     listing = make(name, tmp_path)
@@ -573,7 +625,7 @@ def test_two_files_of_one_name_are_not_read(tmp_path: Path) -> None:
         ("chexpert", {"patient_pattern": "p"}, "--patient-pattern does not apply to --source chexpert"),
         ("folder", {"finding": ("Mass",)}, "--finding is read by cbis-ddsm, "),
         ("mura", {"other_findings": "skip"}, "--other-findings is read by cbis-ddsm, "),
-        ("folder", {"only": ("a=b",)}, "--only is read by --source table alone"),
+        ("folder", {"only": ("a=b",)}, "--only is read by --source table, dicom and public sets"),
     ],
 )
 def test_options_of_another_source_are_refused(

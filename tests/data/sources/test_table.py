@@ -73,6 +73,26 @@ def test_columns_can_be_named(root: Path, delimiter: str) -> None:
     ]
 
 
+def test_lines_that_end_early_are_said_and_refused_where_a_needed_cell_is_missing(root: Path) -> None:
+    listing = read(root / "t.csv", "file,label,patient,note\na.png,0,p1\nx/b.png,1,p2,seen\n")
+    assert [dict(record.extra)["note"] for record in listing.records] == ["", "seen"]
+    assert listing.notes[0].startswith("t.csv: 1 line has fewer cells than the header; those missing at the end")
+    for column, line in (("label", "a.png"), ("patient", "a.png,0")):
+        with pytest.raises(DataError, match=rf"t.csv line 2 ends before column '{column}'"):
+            read(root / "t.csv", f"file,label,patient,note\n{line}\nx/b.png,1,p2,seen\n")
+    assert len(read(root / "t.csv", "file,label,patient\na.png,0\nx/b.png,1\n", patient_column="none").records) == 2
+    assert len(read(root / "t.csv", "file,patient,label\na.png,p\nx/b.png,q\n", label="normal").records) == 2
+
+
+@pytest.mark.parametrize("word", ["1,0", "0,5"])
+def test_a_decimal_comma_in_a_label_is_refused_with_a_hint(root: Path, word: str) -> None:
+    with pytest.raises(DataError, match=f"'{word}' may be one number with a comma") as caught:
+        read(root / "t.csv", f"file;label;age\na.png;{word};12,5\nx/b.png;0,0;7,0\n")
+    assert "whole numbers" in caught.value.hint
+    listing = read(root / "t.csv", "file;label;age\na.png;1;12,5\nx/b.png;0;7,0\n")
+    assert [record.extra["age"] for record in listing.records] == ["12,5", "7,0"]
+
+
 def test_a_directory_and_the_table_in_it(root: Path) -> None:
     (root / "t.csv").write_text("path,target\na.png,0\n")
     (root / "other.csv").write_text("name,value\n1,2\n")

@@ -55,7 +55,7 @@ def from_codes(cells: Mapping[str, str], location: str) -> Statement:
         if code not in found:
             raise DataError(
                 f"{location}: '{cell}' in column '{name}' is none of 1 (there), 0 (not), -1 (uncertain) and empty",
-                "mend the list, or take the set's own copy of it",
+                "write whole numbers without decimals, or take the set's own copy of the list",
             )
         if labels.canonical(name) == NO_FINDING:
             is_clear = code == POSITIVE

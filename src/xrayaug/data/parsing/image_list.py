@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xrayaug.data.parsing import columns, identifiers, label_options, labels, patients
+from xrayaug.data.parsing import columns, identifiers, label_options, labels, patients, split_names
 from xrayaug.data.parsing.labels import LabelRules, WordCount
 from xrayaug.data.parsing.line_selection import select_lines
+from xrayaug.data.parsing.split_names import SPLIT_NAMES
 from xrayaug.errors import DataError, UsageError
 from xrayaug.options import Prepare
 from xrayaug.storage.csvfile import Line, Sheet
@@ -51,16 +52,18 @@ def open_list(sheet: Sheet, options: Prepare) -> ImageList:
         UsageError: options contradict each other.
         DataError: a column is missing, or a label, identifier or condition is not understood.
     """
-    if options.label and options.label_column:
-        raise UsageError("--label and --label-column are both given", "leave out one")
+    check_label_options(options)
     if options.patient_pattern and options.patient_column:
         raise UsageError("--patient-pattern and --patient-column are both given", "leave out one")
     indices = {role: columns.find(sheet, role, _column_option(options, role)) for role in columns.USUAL_NAMES}
     if indices["image"] is None:
         raise columns.missing(sheet, "of images", "image")
-    if indices["label"] is None and not options.label:
-        raise columns.missing(sheet, "of labels", "label")
+    check_label_column(sheet, indices["label"], options)
     lines = select_lines(sheet, options.only or ())
+    read_roles = [role for role in indices if not (role == "label" and options.label)]
+    if options.patient_pattern:
+        read_roles.remove("patient")
+    sheet.check_cells(lines, [indices[role] for role in read_roles])
     rules = label_rules(sheet, lines, indices["label"], options)
     words = [] if options.label else count_words(sheet, lines, indices["label"], rules)
     patient_ids, patient_notes = _unify_identifiers(
@@ -83,6 +86,44 @@ def open_list(sheet: Sheet, options: Prepare) -> ImageList:
         notes=[*sheet.notes, *patient_notes, *study_notes],
         warnings=_unused_column_warnings(sheet, indices, options),
     )
+
+
+def check_label_options(options: Prepare) -> None:
+    """Check that labels come from a column or from `--label`.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if options.label and options.label_column:
+        raise UsageError("--label and --label-column are both given", "leave out one")
+
+
+def check_label_column(sheet: Sheet, index: int | None, options: Prepare) -> None:
+    """Check that a list has a column of labels unless `--label` gives them.
+
+    Raises:
+        DataError: it has none.
+    """
+    if index is None and not options.label:
+        raise columns.missing(sheet, "of labels", "label")
+
+
+def parse_split(sheet: Sheet, line: Line, index: int | None) -> str:
+    """Return the split in a column of a line; empty where it names none.
+
+    Raises:
+        DataError: the cell holds something else.
+    """
+    word = line.cell(index)
+    if labels.is_missing(word):
+        return ""
+    split = split_names.parse_split(word)
+    if split is None:
+        raise DataError(
+            f"{sheet.path} line {line.number}: '{word}' is no split",
+            f"splits are {', '.join(SPLIT_NAMES)} or empty; --split-column names the column, or is {columns.NONE}",
+        )
+    return split
 
 
 def _column_option(options: Prepare, role: str) -> str | None:

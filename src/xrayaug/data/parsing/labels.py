@@ -163,7 +163,10 @@ class LabelRules:
             return LabelReading(self.empty, "" if self.empty else "no label")
         parts = findings(word) or (word,)
         if len(parts) > 1 and all(NUMERIC.fullmatch(part) for part in parts) and "," in word:
-            raise DataError(f"'{word}' may be one number with a comma or several classes", "write one class in a cell")
+            raise DataError(
+                f"'{word}' may be one number with a comma or several classes",
+                "write whole numbers, such as 1 and 0, or a decimal point; or one class in a cell",
+            )
         if any(self._named(part) == "abnormal" for part in parts):  # whatever the others are
             return LabelReading("abnormal")
         return _combine([self._read_part(part) for part in parts])

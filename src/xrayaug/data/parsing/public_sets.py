@@ -14,6 +14,7 @@ from xrayaug.data.parsing.findings import Answer, FindingRules, Statement
 from xrayaug.data.parsing.image_index import ImageIndex, Keys
 from xrayaug.data.parsing.labels import LabelReading, WordCount
 from xrayaug.data.parsing.line_selection import select_lines
+from xrayaug.data.parsing.set_lists import SetList
 from xrayaug.data.sources import Listing, Record
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
@@ -69,7 +70,7 @@ def make_listing(
     facts: PublicSet,
     images: Iterable[ListedImage],
     *,
-    lists: Sequence[Path] = (),
+    lists: Sequence[SetList] = (),
     notes: Iterable[str] = (),
     index: ImageIndex | None = None,
 ) -> Listing:
@@ -89,7 +90,7 @@ def make_listing(
     """
     root = options.input
     every = list(images)
-    listed = _select(every, options, lists[0] if lists else root)
+    listed = _select(every, options, lists[0].path if lists else root)
     names = facts.findings or {name for image in listed for name in _named_findings(image)}
     rules = findings.rules_from_options(options, names, facts.default, facts.harmless)
     index = index or ImageIndex(root, facts.keys)
@@ -115,12 +116,13 @@ def make_listing(
             rules.describe(),
             f"labels of {facts.name}: {facts.caution}",
             *notes,
+            *(note for each in lists for note in each.notes),
             *patient_notes,
             *_notes(records, collected, index),
         ],
         warnings=[*_left_out_warnings(collected), *split_warnings, *_view_warnings(records)],
         words=[WordCount(each.phrase, count, each.reading) for each, count in collected.answers.most_common()],
-        lists=list(lists),
+        lists=[each.path for each in lists],
         header_patients=False,  # such as RSNA's, which are one for each image, and CBIS-DDSM's, one for each view
     )
 

@@ -14,11 +14,12 @@ if a patient is in both halves, it is not used.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from xrayaug.data.parsing import findings, set_lists
 from xrayaug.data.parsing.findings import Statement
 from xrayaug.data.parsing.public_sets import ListedImage, PublicSet, make_listing
+from xrayaug.data.parsing.set_lists import SetList
 from xrayaug.data.parsing.set_signatures import Signature
 from xrayaug.data.sources import Listing
 from xrayaug.errors import DataError
@@ -56,7 +57,7 @@ def read(options: Prepare) -> Listing:
         InputError: there is no such set, or none of its images.
         DataError: a pathology or path is not one of CBIS-DDSM, or a list's name does not tell its half.
     """
-    lists = set_lists.find_all(options.input, COLUMNS, "mass_case_description_train_set.csv")
+    lists = set_lists.find_all(options, COLUMNS, "mass_case_description_train_set.csv")
     lines: defaultdict[str, list[tuple[str, set_lists.ListLine]]] = defaultdict(list)
     for file in lists:
         split = _split_of(file)
@@ -66,10 +67,12 @@ def read(options: Prepare) -> Listing:
     return make_listing(options, FACTS, _merge(lines), lists=lists, notes=notes)
 
 
-def _split_of(file: Path) -> str:
+def _split_of(file: SetList) -> str:
     found = [split for split in ("train", "test") if split in file.name.casefold()]
     if len(found) != 1:
-        raise DataError(f"the name of {file} does not say whether it is of train or test", "give it its own name back")
+        raise DataError(
+            f"the name of {file.path} does not say whether it is of train or test", "give it its own name back"
+        )
     return found[0]
 
 

@@ -14,10 +14,10 @@ they are read only where there is no `train.csv`.
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from xrayaug.data.parsing import findings, image_index, set_lists
 from xrayaug.data.parsing.public_sets import ListedImage, PublicSet, make_listing
+from xrayaug.data.parsing.set_lists import SetList
 from xrayaug.data.parsing.set_signatures import Signature
 from xrayaug.data.sources import Listing
 from xrayaug.errors import DataError
@@ -49,7 +49,7 @@ def read(options: Prepare) -> Listing:
         InputError: there is no such set, or none of its images.
         DataError: a path or label is not one of CheXpert.
     """
-    lists, notes = _find_lists(options.input)
+    lists, notes = _find_lists(options)
     images = [image for file in lists for image in _read_list(file)]
     if not any(image.split == "test" for image in images):
         images = [replace(image, split="test") if image.split == "valid" else image for image in images]
@@ -57,25 +57,25 @@ def read(options: Prepare) -> Listing:
     return make_listing(options, FACTS, images, lists=lists, notes=notes)
 
 
-def _find_lists(path: Path) -> tuple[list[Path], list[str]]:
+def _find_lists(options: Prepare) -> tuple[list[SetList], list[str]]:
     """Return the lists to read, and a note on those whose labels are of other programs.
 
     Raises:
         InputError: there is no list.
         DataError: several programs labelled the images of train, and none of the lists is the set's own.
     """
-    found = set_lists.find_all(path, COLUMNS, "train.csv")
+    found = set_lists.find_all(options, COLUMNS, "train.csv")
     others = [file for file in found if OTHER_PROGRAMS in file.name.casefold()]
     own = [file for file in found if file not in others]
     names = " and ".join(file.name for file in others)
     if any(file.name.casefold().startswith("train") for file in own):
         return own, [f"{names} not read: labels are the set's own"] if others else []
     if len(others) > 1:
-        raise DataError(f"{path} has labels of several programs: {names}", "leave one of the lists there")
+        raise DataError(f"{options.input} has labels of several programs: {names}", "leave one of the lists there")
     return found, [f"labels of train are those of {names}"] if others else []
 
 
-def _read_list(file: Path) -> Iterator[ListedImage]:
+def _read_list(file: SetList) -> Iterator[ListedImage]:
     for line in set_lists.read_lines(file, ("Path", *OBSERVATIONS), DETAILS):
         path = line["Path"].replace("\\", "/")
         match = PATH.search(path)

@@ -21,15 +21,13 @@ from xrayaug.data.parsing import (
     image_files,
     image_list,
     label_options,
-    labels,
     line_selection,
     list_files,
     skip_reasons,
-    split_names,
 )
 from xrayaug.data.parsing.labels import LabelReading, LabelRules, WordCount
 from xrayaug.data.sources import Listing, Record
-from xrayaug.errors import DataError, InputError, UsageError
+from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
 from xrayaug.storage import csvfile
 from xrayaug.storage.csvfile import Cells, Line, Sheet
@@ -92,8 +90,7 @@ def read(options: Prepare) -> Listing:
     root = options.input
     if not reading.is_installed():
         raise InputError("--source dicom needs pydicom", reading.INSTALL)
-    if options.label and options.label_column:
-        raise UsageError("--label and --label-column are both given", "leave out one")
+    image_list.check_label_options(options)
     walked = list(directories.walk(root))
     files = [file for file in walked if reading.is_dicom(root / file)]
     if not files:
@@ -154,11 +151,11 @@ def _open_list(sheet: Sheet, headers: Mapping[str, Header | None], options: Prep
         DataError: no column fits, or two lines of one value contradict each other.
     """
     label = None if options.label else columns.find(sheet, "label", options.label_column)
-    if label is None and not options.label:
-        raise columns.missing(sheet, "of labels", "label")
+    image_list.check_label_column(sheet, label, options)
     split = columns.find(sheet, "split", options.split_column)
     lines = line_selection.select_lines(sheet, options.only or ())
     key, place = _choose_key(sheet, lines, headers, options)
+    sheet.check_cells(lines, [place, label, split])
     rules = image_list.label_rules(sheet, lines, label, options)
     by_key: dict[str, Line] = {}
     for line in lines:
@@ -272,7 +269,7 @@ def _join(options: Prepare, headers: Mapping[str, Header | None], listed: _Label
             skipped.append((file, found.reason))
             continue
         extra = Cells(listed.kept, line.cells)
-        records.append(_make_record(file, found.label, _split(line, listed), extra))
+        records.append(_make_record(file, found.label, image_list.parse_split(listed.sheet, line, listed.split), extra))
     missing = [line for value, line in listed.by_key.items() if value not in used]
     skipped += [
         (f"line {line.number}", f"{skip_reasons.MISSING}: no file has its {listed.key.name}") for line in missing
@@ -305,16 +302,3 @@ def _join(options: Prepare, headers: Mapping[str, Header | None], listed: _Label
 def _make_record(file: str, label: str, split: str = "", extra: Mapping[str, str] | None = None) -> Record:
     own = image_files.strip_suffix(file)  # the header says more, which `dicom_listing.read_headers` adds
     return Record(file, label, own, own, split, extra or {}, patient_known=False)
-
-
-def _split(line: Line, listed: _LabelList) -> str:
-    word = line.cell(listed.split)
-    if labels.is_missing(word):
-        return ""
-    split = split_names.parse_split(word)
-    if split is None:
-        raise DataError(
-            f"{listed.sheet.path} line {line.number}: '{word}' is no split",
-            f"splits are {', '.join(split_names.SPLIT_NAMES)} or empty; --split-column is {columns.NONE} for no column",
-        )
-    return split

@@ -10,11 +10,11 @@ it.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from xrayaug.data.parsing import findings, set_lists
 from xrayaug.data.parsing.findings import Statement
 from xrayaug.data.parsing.public_sets import ListedImage, PublicSet, make_listing
+from xrayaug.data.parsing.set_lists import SetList
 from xrayaug.data.parsing.set_signatures import Signature
 from xrayaug.data.sources import Listing
 from xrayaug.errors import DataError
@@ -41,11 +41,11 @@ def read(options: Prepare) -> Listing:
         InputError: there is no such set, or none of its images.
         DataError: a mark is neither 1 nor empty.
     """
-    file = set_lists.find_one(options.input, SIGNATURE.columns[0], "dataset.csv")
+    file = set_lists.find_one(options, SIGNATURE.columns[0], "dataset.csv")
     return make_listing(options, FACTS, _read_list(file), lists=[file])
 
 
-def _read_list(file: Path) -> Iterator[ListedImage]:
+def _read_list(file: SetList) -> Iterator[ListedImage]:
     for line in set_lists.read_lines(file, COLUMNS, DETAILS):
         projection = line["projection"].removesuffix(".0")
         yield ListedImage(

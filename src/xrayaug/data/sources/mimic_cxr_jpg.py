@@ -10,11 +10,11 @@ values of views are kept as they are written; an unknown code or split is refuse
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from xrayaug.data.parsing import findings, identifiers, set_lists, split_names
 from xrayaug.data.parsing.findings import Statement
 from xrayaug.data.parsing.public_sets import ListedImage, PublicSet, make_listing
+from xrayaug.data.parsing.set_lists import SetList
 from xrayaug.data.parsing.set_signatures import Signature, find_lists
 from xrayaug.data.sources import Listing
 from xrayaug.data.sources.chexpert import OBSERVATIONS
@@ -41,27 +41,27 @@ def read(options: Prepare) -> Listing:
         InputError: there is no such set, a list of the three is missing, or none of its images is there.
         DataError: a label or split is not one of MIMIC-CXR-JPG, or a study is labelled twice.
     """
-    labels, notes = _find_labels(options.input)
-    metadata = set_lists.find_one(options.input, METADATA, "mimic-cxr-2.0.0-metadata.csv.gz")
+    labels, notes = _find_labels(options)
+    metadata = set_lists.find_one(options, METADATA, "mimic-cxr-2.0.0-metadata.csv.gz")
     lists = [labels, metadata]
     splits: dict[str, str] = {}
     if find_lists(options.input, SPLITS):
-        lists.append(set_lists.find_one(options.input, SPLITS, "mimic-cxr-2.0.0-split.csv.gz"))
+        lists.append(set_lists.find_one(options, SPLITS, "mimic-cxr-2.0.0-split.csv.gz"))
         splits = {line["dicom_id"]: _parse_split(line) for line in set_lists.read_lines(lists[-1], SPLITS)}
     else:
         notes.append("there is no mimic-cxr-2.0.0-split.csv.gz: the set's own split is not used")
     return make_listing(options, FACTS, _join(metadata, _read_labels(labels), splits), lists=lists, notes=notes)
 
 
-def _find_labels(path: Path) -> tuple[Path, list[str]]:
-    found = set_lists.find_all(path, LABELS, "mimic-cxr-2.0.0-chexpert.csv.gz")
+def _find_labels(options: Prepare) -> tuple[SetList, list[str]]:
+    found = set_lists.find_all(options, LABELS, "mimic-cxr-2.0.0-chexpert.csv.gz")
     preferred = [file for file in found if "negbio" not in file.name]
     if len(preferred) == 1 < len(found):
         return preferred[0], [f"labels are those of {preferred[0].name}; the others are not read"]
-    return set_lists.find_one(path, LABELS, "mimic-cxr-2.0.0-chexpert.csv.gz"), []
+    return set_lists.find_one(options, LABELS, "mimic-cxr-2.0.0-chexpert.csv.gz"), []
 
 
-def _read_labels(file: Path) -> dict[str, Statement]:
+def _read_labels(file: SetList) -> dict[str, Statement]:
     """Return the statement on each study.
 
     Raises:
@@ -82,7 +82,7 @@ def _parse_split(line: set_lists.ListLine) -> str:
     return split
 
 
-def _join(file: Path, statements: Mapping[str, Statement], splits: Mapping[str, str]) -> Iterator[ListedImage]:
+def _join(file: SetList, statements: Mapping[str, Statement], splits: Mapping[str, str]) -> Iterator[ListedImage]:
     for line in set_lists.read_lines(file, METADATA):
         yield ListedImage(
             f"{line['dicom_id']}.jpg",

@@ -15,6 +15,7 @@ from pathlib import Path
 from xrayaug.data.parsing import labels, set_lists
 from xrayaug.data.parsing.findings import NO_FINDING, Statement
 from xrayaug.data.parsing.public_sets import ListedImage, PublicSet, make_listing
+from xrayaug.data.parsing.set_lists import SetList
 from xrayaug.data.parsing.set_signatures import Signature
 from xrayaug.data.sources import Listing
 from xrayaug.errors import DataError
@@ -39,11 +40,11 @@ def read(options: Prepare) -> Listing:
         InputError: there is no such set, or none of its images.
         DataError: a finding is not one of the 14, or the two files of the split name the same image.
     """
-    file = set_lists.find_one(options.input, COLUMNS, "Data_Entry_2017_v2020.csv")
-    files = {split: file.parent / name for split, name in SPLIT_FILES.items()}
+    file = set_lists.find_one(options, COLUMNS, "Data_Entry_2017_v2020.csv")
+    files = {split: file.path.parent / name for split, name in SPLIT_FILES.items()}
     if all(path.is_file() for path in files.values()):
         images = _read_list(file, _read_splits(files))
-        return make_listing(options, FACTS, images, lists=[file, *files.values()])
+        return make_listing(options, FACTS, images, lists=[file, *map(SetList, files.values())])
     notes = [f"{' and '.join(SPLIT_FILES.values())} are not both beside the list: the set's own split is not used"]
     return make_listing(options, FACTS, _read_list(file, {}), lists=[file], notes=notes)
 
@@ -61,7 +62,7 @@ def _read_splits(files: Mapping[str, Path]) -> dict[str, str]:
     return {name: split for split, found in names.items() for name in found}
 
 
-def _read_list(file: Path, splits: Mapping[str, str]) -> Iterator[ListedImage]:
+def _read_list(file: SetList, splits: Mapping[str, str]) -> Iterator[ListedImage]:
     known = {labels.canonical(name): name for name in FACTS.findings}
     for line in set_lists.read_lines(file, COLUMNS, ("Patient Gender", "Patient Sex", "Patient Age")):
         named = [labels.canonical(part) for part in line["Finding Labels"].split("|") if part.strip()]

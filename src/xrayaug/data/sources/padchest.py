@@ -10,11 +10,11 @@ Reports are not read. Labels form a tree in which `pneumonia` has kinds below it
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from xrayaug.data.parsing import labels, set_lists
 from xrayaug.data.parsing.findings import Statement
 from xrayaug.data.parsing.public_sets import ListedImage, PublicSet, make_listing
+from xrayaug.data.parsing.set_lists import SetList
 from xrayaug.data.parsing.set_signatures import Signature
 from xrayaug.data.sources import Listing
 from xrayaug.errors import DataError
@@ -41,11 +41,11 @@ def read(options: Prepare) -> Listing:
         InputError: there is no such set, or none of its images.
         DataError: a cell of labels is no list.
     """
-    file = set_lists.find_one(options.input, COLUMNS, "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz")
+    file = set_lists.find_one(options, COLUMNS, "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz")
     return make_listing(options, FACTS, _read_list(file), lists=[file])
 
 
-def _read_list(file: Path) -> Iterator[ListedImage]:
+def _read_list(file: SetList) -> Iterator[ListedImage]:
     for line in set_lists.read_lines(file, COLUMNS, DETAILS):
         extra = {
             "view": line["Projection"],

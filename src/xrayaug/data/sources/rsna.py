@@ -145,6 +145,8 @@ def _add_rows(subset: _Subset, sheet: Sheet, rows: Rows, collected: _RsnaFiles) 
         DataError: two rows of one id differ.
     """
     columns = [sheet.column([name]) if name else None for name in (subset.id, subset.age, subset.sex)]
+    sheet.check_cells(sheet.lines, columns[:1])
+    collected.notes += sheet.notes
     repeated = 0
     for line in sheet.lines:
         number = _parse_id(line.cell(columns[0]))

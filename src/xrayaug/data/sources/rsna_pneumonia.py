@@ -10,11 +10,11 @@ were not published. PNG and JPEG of the same name are read as well.
 """
 
 from collections import defaultdict
-from pathlib import Path
 
 from xrayaug.data.parsing import findings, labels, set_lists
 from xrayaug.data.parsing.findings import Statement
 from xrayaug.data.parsing.public_sets import ListedImage, PublicSet, make_listing
+from xrayaug.data.parsing.set_lists import SetList
 from xrayaug.data.parsing.set_signatures import Signature, find_lists
 from xrayaug.data.sources import Listing
 from xrayaug.errors import DataError
@@ -47,11 +47,11 @@ def read(options: Prepare) -> Listing:
         InputError: there is no such set, or none of its images.
         DataError: a target or class is not known, or the lines on an image contradict each other.
     """
-    file = set_lists.find_one(options.input, BOXES, "stage_2_train_labels.csv")
+    file = set_lists.find_one(options, BOXES, "stage_2_train_labels.csv")
     statements = _read_targets(file)
     lists, notes = [file], []
     if find_lists(options.input, CLASSES):
-        lists.append(set_lists.find_one(options.input, CLASSES, "stage_2_detailed_class_info.csv"))
+        lists.append(set_lists.find_one(options, CLASSES, "stage_2_detailed_class_info.csv"))
         statements = _read_classes(lists[-1], statements)
     else:
         notes.append(
@@ -62,7 +62,7 @@ def read(options: Prepare) -> Listing:
     return make_listing(options, FACTS, images, lists=lists, notes=notes)
 
 
-def _read_targets(file: Path) -> dict[str, Statement]:
+def _read_targets(file: SetList) -> dict[str, Statement]:
     lines: defaultdict[str, list[Statement]] = defaultdict(list)
     for line in set_lists.read_lines(file, ("patientId", "Target")):
         target = TARGETS.get(labels.canonical(line["Target"]))
@@ -74,7 +74,7 @@ def _read_targets(file: Path) -> dict[str, Statement]:
     return {name: findings.merge(found) for name, found in lines.items()}
 
 
-def _read_classes(file: Path, targets: dict[str, Statement]) -> dict[str, Statement]:
+def _read_classes(file: SetList, targets: dict[str, Statement]) -> dict[str, Statement]:
     """Return the statement of the class of each image that has a target; without a class only opacities count.
 
     Raises:

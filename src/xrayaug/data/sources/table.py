@@ -21,8 +21,7 @@ from xrayaug.data.parsing import (
     synthetic_marks,
 )
 from xrayaug.data.parsing.file_lookup import Match
-from xrayaug.data.parsing.image_list import ImageList, open_list
-from xrayaug.data.parsing.split_names import SPLIT_NAMES
+from xrayaug.data.parsing.image_list import ImageList, open_list, parse_split
 from xrayaug.data.sources import Listing, Record
 from xrayaug.errors import DataError, InputError
 from xrayaug.options import Prepare
@@ -190,10 +189,11 @@ def _make_record(file: str, line: Line, label: str, image_list: ImageList) -> Re
     study = image_list.study_ids.get(image_list.cell(line, "study"), "")
     if patient and study:
         study = f"{patient}/{study}"  # names such as "study1" repeat among patients
+    split = parse_split(image_list.sheet, line, image_list.columns["split"])
     extra = Cells(image_list.kept_columns, line.cells)
     # All images of a study are of one patient, even where the list does not name the patient.
     patient_or_study = patient or (f"study:{study}" if study else own_id)
-    return Record(file, label, patient_or_study, study or own_id, _parse_split(line, image_list), extra, bool(patient))
+    return Record(file, label, patient_or_study, study or own_id, split, extra, bool(patient))
 
 
 def _column_warnings(records: Sequence[Record], image_list: ImageList, options: Prepare) -> list[str]:
@@ -232,19 +232,6 @@ def _split_warnings(image_list: ImageList, options: Prepare) -> list[str]:
             if len(words) > 1 and all(split_names.parse_split(word) for word in words):
                 warnings.append(f"column '{name}' holds splits, and is not used: --split-column '{name}' uses it")
     return warnings
-
-
-def _parse_split(line: Line, image_list: ImageList) -> str:
-    word = image_list.cell(line, "split")
-    if labels.is_missing(word):
-        return ""
-    split = split_names.parse_split(word)
-    if split is None:
-        raise DataError(
-            f"{image_list.describe_line(line)}: '{word}' is no split",
-            f"splits are {', '.join(SPLIT_NAMES)} or empty; --split-column names the column, or is {columns.NONE}",
-        )
-    return split
 
 
 def _describe_first_skipped(collected: _ListedImages) -> str:

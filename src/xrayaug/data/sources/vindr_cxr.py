@@ -16,11 +16,11 @@ are read as well. The set does not tell patients.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 
 from xrayaug.data.parsing import findings, labels, set_lists
 from xrayaug.data.parsing.findings import NO_FINDING, Statement
 from xrayaug.data.parsing.public_sets import ListedImage, PublicSet, make_listing
+from xrayaug.data.parsing.set_lists import SetList
 from xrayaug.data.parsing.set_signatures import Signature, find_lists
 from xrayaug.data.sources import Listing
 from xrayaug.errors import DataError
@@ -59,13 +59,13 @@ def read(options: Prepare) -> Listing:
             f"{options.input} has lists of both editions: {by_image[0].name} and {by_box[0].name}", "leave one there"
         )
     if by_box:
-        file = set_lists.find_one(options.input, BY_BOX, "train.csv")
+        file = set_lists.find_one(options, BY_BOX, "train.csv")
         return make_listing(options, FACTS, _list_images([file], _read_boxes), lists=[file])
-    lists = set_lists.find_all(options.input, BY_IMAGE, "annotations/image_labels_train.csv")
+    lists = set_lists.find_all(options, BY_IMAGE, "annotations/image_labels_train.csv")
     return make_listing(options, FACTS, _list_images(lists, _read_lines), lists=lists)
 
 
-def _list_images(lists: Iterable[Path], read_statements: Callable[[Path], Statements]) -> Iterator[ListedImage]:
+def _list_images(lists: Iterable[SetList], read_statements: Callable[[SetList], Statements]) -> Iterator[ListedImage]:
     """Yield the images of each list, all of the split that its name tells."""
     for file in lists:
         split = "test" if "test" in file.name.casefold() else "train"
@@ -73,12 +73,12 @@ def _list_images(lists: Iterable[Path], read_statements: Callable[[Path], Statem
             yield ListedImage(f"{image}.dicom", tuple(readers.values()), split=split, extra={"view": "PA"})
 
 
-def _read_lines(file: Path) -> Statements:
+def _read_lines(file: SetList) -> Statements:
     """Return the statement of each reader on each image, one a line."""
     names = [title for title in set_lists.titles(file) if title and normalize_title(title) not in NO_FINDINGS]
     unknown = [title for title in names if normalize_title(title) not in BY_TITLE]
     if unknown:
-        raise DataError(f"{file}: column '{unknown[0]}' is no finding of VinDr-CXR", "delete the column")
+        raise DataError(f"{file.path}: column '{unknown[0]}' is no finding of VinDr-CXR", "delete the column")
     found: defaultdict[str, dict[str, Statement]] = defaultdict(dict)
     for line in set_lists.read_lines(file, ("image_id", *names), ("rad_id",)):
         cells = {BY_TITLE[normalize_title(name)]: line[name] for name in names}
@@ -91,7 +91,7 @@ def _read_lines(file: Path) -> Statements:
     return found
 
 
-def _read_boxes(file: Path) -> Statements:
+def _read_boxes(file: SetList) -> Statements:
     """Return the statement of each reader on each image, several boxes of a reader merged."""
     boxes: defaultdict[str, defaultdict[str, list[Statement]]] = defaultdict(lambda: defaultdict(list))
     for line in set_lists.read_lines(file, ("image_id", "class_name", "rad_id")):

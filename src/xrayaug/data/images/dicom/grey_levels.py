@@ -65,8 +65,27 @@ def make_table(dataset: "Dataset", histogram: npt.NDArray[np.int64], window: Win
     levels = np.floor(255 * np.clip(display, 0, 1) + 0.5).astype(np.uint8)
     if _is_inverted(dataset) != invert:
         levels = np.subtract(255, levels)
+    _check_contrast(levels, modality, np.where(padding, 0, histogram), applied)
     levels[padding] = 0
     return GreyTable(levels, first, applied)
+
+
+def _check_contrast(
+    levels: npt.NDArray[np.uint8], modality: Floats, histogram: npt.NDArray[np.int64], applied: str
+) -> None:
+    """Check that the file's window or LUT does not show the whole of an image of many values in one grey level.
+
+    Raises:
+        UnusableImage: it does.
+    """
+    if applied not in (FILE_WINDOW, FILE_LUT):
+        return
+    present = histogram > 0
+    if present.any() and np.ptp(levels[present]) == 0 and np.ptp(modality[present]) > 0:
+        raise UnusableImage(
+            f"its {'window' if applied == FILE_WINDOW else 'VOI LUT'} shows all of its values in one grey level "
+            "(--window percentile does not use it)"
+        )
 
 
 def first_value(dataset: "Dataset") -> int:
