@@ -237,21 +237,3 @@ def test_statistics_of_features_are_their_moments(random: np.random.Generator, m
     found = frechet.compute_statistics(features, {"features": "random"})
     np.testing.assert_allclose(found.covariance, np.cov(features, rowvar=False), rtol=1e-12, atol=1e-14)
     assert (found.count, found.origin) == (20, {"features": "random"})
-
-
-@pytest.mark.parametrize("shift", [0.0, 0.2])
-def test_extrapolation_takes_the_bias_away(random: np.random.Generator, shift: float) -> None:
-    n, dims = 1200, 16
-    found = frechet.extrapolate(random.normal(size=(n, dims)), random.normal(shift, 1, (n, dims)), random)
-    assert found is not None
-    truth = dims * shift**2
-    biased = found.distances[-1]
-    assert found.counts[0] == n // 4
-    assert found.counts[-1] == n
-    assert found.distances[0] > biased > truth
-    assert abs(found.value - truth) < 0.5 * (biased - truth) + 0.02
-    assert abs(found.value - truth) < 4 * found.standard_error + 0.05
-
-
-def test_too_few_images_are_not_extrapolated(random: np.random.Generator) -> None:
-    assert frechet.extrapolate(random.normal(size=(8 * D - 1, D)), random.normal(size=(500, D)), random) is None

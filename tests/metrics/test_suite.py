@@ -44,6 +44,21 @@ def test_halves_are_disjoint() -> None:
     assert found.measures["fid"].floor > 0
 
 
+def test_halves_hold_different_patients() -> None:
+    """Eight copies of each image: halves that shared patients would lie at distance 0."""
+    patients = np.repeat(np.arange(10), 8)
+    real = draw_features(1, 10)[patients] + 1e-3 * draw_features(2, 80)
+    known = suite.compute_floor(("fid", "prdc"), real, real, seed=0, patients=patients)
+    unknown = suite.compute_floor(("fid", "prdc"), real, real, seed=0)
+    assert known is not None
+    assert unknown is not None
+    assert (known.n, unknown.n) == (36, 40)
+    assert known.measures["precision"].floor == 0
+    assert unknown.measures["precision"].floor > 0.9
+    one_each = suite.compute_floor(("fid", "prdc"), real, real, seed=0, patients=np.arange(80))
+    assert one_each == unknown
+
+
 def test_one_distribution_lies_at_the_floor_and_another_does_not() -> None:
     names = ("fid", "kid", "prdc")
     same = suite.compute_floor(names, draw_features(0, 200), draw_features(1, 400), seed=0)

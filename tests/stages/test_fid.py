@@ -17,7 +17,7 @@ from PIL import Image
 from xrayaug.data import image_sets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import DataError, OutputError, UsageError, WeightsError
-from xrayaug.metrics import features, frechet, suite
+from xrayaug.metrics import feature_statistics, features, frechet, suite
 from xrayaug.networks import classifier, efficientnet_lite, inception
 from xrayaug.networks.inception import InceptionNetwork, InceptionWeights
 from xrayaug.options import Fid, TrainClassifier
@@ -348,8 +348,17 @@ def test_every_metric_is_compared_with_its_floor(tmp_path: Path) -> None:
     assert compared["fid"]["ratio"] > 2
     assert compared["kid"]["excess"] > 5 * compared["kid"]["floor_sd"]
     assert compared["coverage"]["excess"] < 0
+    assert found["floor"]["test"] == {"n": {"a": 30, "b": 60}, "permutations": 199, "level": 0.05}
+    assert compared["fid"]["p_value"] == compared["kid"]["p_value"] == 0.005
+    assert 0.005 < compared["fid"]["p_holm"] <= 0.05
+    assert "worse than real images at the level of 5%: fid, kid" in fid.tables(found)[1].notes[1]
     text = str([fid.tables(found)[1].rows, fid.tables(found)[1].title])
     assert "FID" not in text
+    earlier = {**found, "floor": {**found["floor"], "measures": {"fid": {**compared["fid"]}}}}
+    for name, holder in (("test", earlier["floor"]), ("p_value", earlier["floor"]["measures"]["fid"])):
+        del holder[name]  # as in results from before there was a test
+    assert fid.tables(earlier)[1].rows[0][6] == "--"
+    assert not any("p: permutation test" in note for note in fid.tables(earlier)[1].notes)
     assert "64 random features" in text
     assert list((tmp_path / "cache" / "xrayaug" / "fid").glob("*.partial")) == []
     assert fid.plan(asked)["metrics"] == "fid, kid, prdc, fid-infinity"
@@ -361,6 +370,7 @@ def test_two_samples_of_one_set_lie_at_the_floor(tmp_path: Path) -> None:
     found = fid.run(options(a, b, floor=True))["floor"]
     assert list(found["measures"]) == ["fid"]
     assert abs(found["measures"]["fid"]["excess"]) < 2 * found["measures"]["fid"]["floor_sd"]
+    assert found["measures"]["fid"]["p_holm"] == found["measures"]["fid"]["p_value"] > 0.05
 
 
 @pytest.mark.usefixtures("quick")
@@ -368,7 +378,28 @@ def test_few_images_have_no_floor_and_say_so(a: Path, b: Path) -> None:
     found = fid.run(options(a, b, floor=True))
     assert found["floor"] is None
     assert any("no floor" in line for line in found["warnings"])
-    assert fid.tables(found)[1].rows[0][2:] == ("--", "--", "--", "--")
+    assert fid.tables(found)[1].rows[0][2:] == ("--",) * 6
+
+
+@pytest.mark.usefixtures("quick")
+def test_images_of_too_few_patients_have_a_floor_but_no_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = write_pngs(tmp_path / "a", draw(1, count=30)), write_pngs(tmp_path / "b", draw(2, count=40))
+    monkeypatch.setattr(fid, "_patient_numbers", lambda side: np.arange(side.count) // 5)
+    found = fid.run(options(a, b, metrics="kid"))
+    assert found["floor"]["n"] == 18  # a patient of five images is between the halves
+    assert found["floor"]["test"] is None
+    assert found["floor"]["measures"]["kid"]["p_value"] is None
+    assert any("no test: it needs 10 images of each side that are of different patients" in line
+               for line in found["warnings"])  # fmt: skip
+    assert found["metrics"]["kid"]["standard_error"] > 0
+    assert not any("p: permutation test" in note for note in fid.tables(found)[1].notes)
+
+
+def test_patients_are_those_of_the_dataset(make_dataset: MakeDataset, tmp_path: Path, a: Path) -> None:
+    side = feature_statistics.open_fid_input(make_dataset(tmp_path / "data", studies=2), None, None)
+    patients = fid._patient_numbers(side)
+    assert (len(patients), patients[0], patients.max()) == (side.count, 0, (side.count or 0) // 2 - 1)
+    assert list(fid._patient_numbers(feature_statistics.open_fid_input(a, None, None))) == list(range(COUNT))
 
 
 @pytest.mark.usefixtures("quick")

@@ -20,6 +20,7 @@ class ImageGrid:
     arm: str
     real: Pixels | None
     synthetic: Pixels | None
+    generators: int = 1  # whose images are shown in turn
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class MeasureEvidence:
     floor_sd: float | None
     excess: float | None
     ratio: float | None
+    p_value: float | None  # of the permutation test; None of results without one
+    p_holm: float | None
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class ScreeningEvidence:
     quarantined: int
     rule: str
     picture: bytes | None  # PNG of the nearest pairs; None if it is too large to show
+    images: str = ""  # name of the synthetic dataset
 
 
 @dataclass(frozen=True)

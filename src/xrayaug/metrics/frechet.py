@@ -30,7 +30,6 @@ MAX_BYTES = 160 << 20  # of a file, and of its arrays: 4096 features in double p
 MAX_DIMS = 4096
 MAX_VALUE = 1e100  # features are of order one; with far larger values the distance overflows
 ROWS_AT_ONCE = 1024  # features converted to double precision at a time
-N_POINTS = 15  # sample sizes of the extrapolation, as in the paper
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 
 
@@ -107,43 +106,6 @@ def compute_statistics(features: npt.NDArray[np.floating[Any]], origin: Mapping[
     for start in range(0, len(features), ROWS_AT_ONCE):
         moments.add(features[start : start + ROWS_AT_ONCE])
     return moments.statistics(origin)
-
-
-@dataclass(frozen=True)
-class ExtrapolatedDistance:
-    """The distance extrapolated to sets of infinite size, and the distances it was extrapolated from."""
-
-    value: float
-    standard_error: float  # of the line's intercept
-    counts: list[int]  # images per side, n
-    distances: list[float]
-
-
-def extrapolate(
-    a: npt.NDArray[np.floating[Any]], b: npt.NDArray[np.floating[Any]], random: np.random.Generator
-) -> ExtrapolatedDistance | None:
-    """Return the distance of features `[N, D]` and `[M, D]` without sample size bias; None if there are too few.
-
-    The bias is proportional to 1 / n, so a line fitted to the distances of subsets of several sizes n over 1 / n has
-    the unbiased distance as intercept (Chong and Forsyth, 2020, arXiv:1911.07023). Both sets are subsampled to n here,
-    because both are samples. It takes `N_POINTS` equally spaced n, from a quarter of the smaller set to all of it, and
-    only if that quarter is at least twice the number of features: below, covariances are nearly singular and the bias
-    is not linear.
-    """
-    max_count = min(len(a), len(b))
-    if max_count < min_images_for_extrapolation(a.shape[1]):
-        return None
-    counts = [int(n) for n in np.linspace(max_count // 4, max_count, N_POINTS)]
-    distances = [
-        distance(*(compute_statistics(side[random.permutation(len(side))[:n]]) for side in (a, b))) for n in counts
-    ]
-    line, covariance = np.polyfit(1 / np.array(counts), distances, 1, cov=True)
-    return ExtrapolatedDistance(float(line[1]), float(np.sqrt(covariance[1, 1])), counts, distances)
-
-
-def min_images_for_extrapolation(dims: int) -> int:
-    """Return the number of images per side that `extrapolate` needs."""
-    return 8 * dims
 
 
 def distance(a: Statistics, b: Statistics) -> float:

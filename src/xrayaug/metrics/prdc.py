@@ -14,7 +14,7 @@ import numpy as np
 
 from xrayaug.errors import DataError
 from xrayaug.metrics import neighbours
-from xrayaug.stats.array_types import Matrix
+from xrayaug.stats.array_types import FloatArray, Matrix
 
 K_PRECISION, K_DENSITY = 3, 5  # the papers' own
 MIN_IMAGES = K_DENSITY + 1  # images per side
@@ -28,6 +28,26 @@ class PrecisionRecall:
     recall: float
     density: float
     coverage: float
+
+
+def prdc_from_distances(generated: FloatArray, real: FloatArray, between: FloatArray) -> PrecisionRecall:
+    """Return the four measures from squared distances, for sets that are measured many times.
+
+    Args:
+        generated: distances of the generated images to each other, `[N, N]`.
+        real: distances of the real images to each other, `[M, M]`.
+        between: distances of the generated images to the real ones, `[N, M]`.
+    """
+    # The k-th nearest other is at place k, as each image is its own nearest, at place 0.
+    ordered = np.partition(real, (K_PRECISION, K_DENSITY), axis=1)
+    generated_radii = np.partition(generated, K_PRECISION, axis=1)[:, K_PRECISION]
+    is_inside = between <= ordered[:, K_DENSITY]
+    return PrecisionRecall(
+        precision=float((between <= ordered[:, K_PRECISION]).any(axis=1).mean()),
+        recall=float((between <= generated_radii[:, None]).any(axis=0).mean()),
+        density=float(is_inside.sum()) / (K_DENSITY * len(generated)),
+        coverage=float(is_inside.any(axis=0).mean()),
+    )
 
 
 def compute_prdc(

@@ -39,8 +39,8 @@ class Fid(FeatureOptions, LabelOptions, CheckpointOptions, DeviceOptions, Comman
     )
     floor: bool = option(
         False,
-        help="Also measure the distance between two halves of set B at the same number of images. Measures other "
-        "than fid always include it.",
+        help="Also measure the distance between two halves of set B at the same number of images, and test whether set "
+        "A is worse than by chance. Measures other than fid always include it.",
         panel=Panel.EVALUATION,
     )
     split: Split | None = option(None, help="Use only this split of a dataset.", panel=Panel.DATA, default_text="all")

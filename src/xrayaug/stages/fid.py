@@ -17,7 +17,7 @@ import torch
 from xrayaug.data import image_sets
 from xrayaug.data.image_sets import ImageSet
 from xrayaug.errors import DataError, OutputError, UsageError
-from xrayaug.metrics import extractors, features, frechet, suite
+from xrayaug.metrics import extractors, features, frechet, permutation, suite
 from xrayaug.metrics.feature_scaling import FeatureScaler
 from xrayaug.metrics.feature_statistics import (
     ExtractedStatistics,
@@ -28,6 +28,7 @@ from xrayaug.metrics.feature_statistics import (
 )
 from xrayaug.metrics.features import TrainingData
 from xrayaug.metrics.frechet import Statistics
+from xrayaug.metrics.permutation import PermutationTest
 from xrayaug.metrics.suite import Floor, Metrics
 from xrayaug.networks import inception
 from xrayaug.options import Fid
@@ -35,6 +36,8 @@ from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import UNDEFINED, Table
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.leader_worker import Work
+from xrayaug.stats import bootstrap
+from xrayaug.stats.array_types import FeatureArray, IndexArray
 from xrayaug.storage import artifacts, builder, cache, files, raw_inputs
 from xrayaug.storage.artifacts import Result
 from xrayaug.storage.raw_inputs import RawInputs
@@ -114,7 +117,7 @@ class FidComputation:
         scaler = FeatureScaler.fit(origin["features"], self.b.statistics)
         value = frechet.distance(*(scaler.transform_statistics(side.statistics) for side in (self.a, self.b)))
         learnt_from = None if _are_stored(self.sides) else self.extractor.network.learnt_from
-        metrics, floor = self._compute_metrics(scaler)
+        metrics, floor = self._compute_metrics(scaler, origin["features"])
         warnings = [
             *_distance_warnings((self.a, self.b), origin["features"], self.a.statistics.dims),
             *_training_warnings(self.sides, learnt_from),
@@ -122,14 +125,27 @@ class FidComputation:
         ]
         return FidResult(value, self.a, self.b, origin, learnt_from, metrics, floor, warnings)
 
-    def _compute_metrics(self, scaler: FeatureScaler) -> tuple[Metrics | None, Floor | None]:
+    def _compute_metrics(self, scaler: FeatureScaler, kind: str) -> tuple[Metrics | None, Floor | None]:
         """Compute the other metrics and the floor, if they are asked for."""
         if self.a.features is None or self.b.features is None:
             return None, None
         sides, seed = (scaler.transform(self.a.features), scaler.transform(self.b.features)), self.options.seed
-        metrics = suite.compute_metrics(self.metrics, *sides, seed)
+        groups = _patient_numbers(self.sides[0]), _patient_numbers(self.sides[1])
+        metrics = suite.compute_metrics(self.metrics, *sides, seed, groups)
         with console.progress(suite.N_SPLITS, "floor", "splits") as advance:
-            return metrics, suite.compute_floor(self.metrics, *sides, seed, lambda: advance(1))
+            floor = suite.compute_floor(self.metrics, *sides, seed, after_each=lambda: advance(1), patients=groups[1])
+        return metrics, floor and floor.with_test(self._run_test(self.a.features, self.b.features, groups, kind))
+
+    def _run_test(
+        self, a: FeatureArray, b: FeatureArray, groups: tuple[IndexArray, IndexArray], kind: str
+    ) -> PermutationTest | None:
+        """Test whether A is worse than B, on the scale of both sides together, which no permutation changes."""
+        scaler = FeatureScaler.fit(kind, np.concatenate([a, b])) if extractors.is_scaled(kind) else FeatureScaler()
+        random = suite.random_stream(self.options.seed, suite.FOR_TEST)
+        with console.progress(permutation.N_PERMUTATIONS, "test", "permutations") as advance:
+            return permutation.run_test(
+                self.metrics, scaler.transform(a), scaler.transform(b), random, groups, after_each=lambda: advance(1)
+            )
 
     def works(self) -> dict[str, Work]:
         """Return the work that other processes can share, by its name."""
@@ -265,6 +281,12 @@ def _check_stored(side: PrecomputedStatistics, options: Fid, dims: int | None) -
         )
 
 
+def _patient_numbers(side: FidInput) -> IndexArray:
+    """Return the numbers of the images' patients, `[N]`; each image of an unknown patient has one of its own."""
+    patients = side.patients if isinstance(side, ImageSet) else ()
+    return bootstrap.encode_groups(patients or [""] * (side.count or 0))
+
+
 def _are_stored(sides: Sequence[FidInput]) -> bool:
     return all(isinstance(side, PrecomputedStatistics) for side in sides)
 
@@ -288,19 +310,35 @@ def _description(kind: str, dims: int) -> str:
 def _metrics_table(result: Result, notes: Sequence[str]) -> Table:
     """Return the table of all metrics over all images, and over as many images as the floor."""
     measures = result["floor"]["measures"] if result["floor"] else {}
-    columns = ("", "all images", "at the floor's n", "floor (B against B)", "excess", "ratio")
+    columns = ("", "all images", "at the floor's n", "floor (B against B)", "excess", "ratio", "p", "p (Holm)")
     rows = [(name, value, *_floor_cells(measures.get(key, {}))) for key, name, value in _metric_values(result)]
     floor_size = f", n {result['floor']['n']:,}, {result['floor']['splits']} splits" if result["floor"] else ""
     features_used = f"{result['dims']} {result['features']} features"
-    return Table(f"Measures over {features_used}, side B the reference{floor_size}", columns, rows, notes)
+    title = f"Measures over {features_used}, side B the reference{floor_size}"
+    return Table(title, columns, rows, [*_test_notes(result["floor"]), *notes])
+
+
+def _test_notes(floor: Result | None) -> list[str]:
+    """Return what the test says; nothing without one, as in results from before there was a test."""
+    if floor is None or floor.get("test") is None:
+        return []
+    test, measures = floor["test"], floor["measures"]
+    worse = [name for name, comparison in measures.items() if comparison["p_holm"] <= test["level"]]
+    counts = f"{test['n']['a']:,} and {test['n']['b']:,} images of different patients"
+    return [
+        f"p: permutation test of whether A is worse than B would be by chance ({counts}, {test['permutations']} "
+        "permutations); p (Holm): corrected for the number of measures",
+        f"worse than real images at the level of {test['level']:.0%}: {', '.join(worse) or 'no measure'}",
+    ]
 
 
 def _floor_cells(comparison: dict[str, float | None]) -> tuple[str, ...]:
     """Return the cells of a measure's comparison with its floor; empty if it has no floor."""
-    value, floor, deviation, excess, ratio = (
-        _format_number(comparison.get(name)) for name in ("value", "floor", "floor_sd", "excess", "ratio")
+    value, floor, deviation, excess, ratio, *p_values = (
+        _format_number(comparison.get(name))
+        for name in ("value", "floor", "floor_sd", "excess", "ratio", "p_value", "p_holm")
     )
-    return value, f"{floor} ± {deviation}" if comparison else floor, excess, ratio
+    return value, f"{floor} ± {deviation}" if comparison else floor, excess, ratio, *p_values
 
 
 def _metric_values(result: Result) -> Iterator[tuple[str, str, str]]:
@@ -312,14 +350,20 @@ def _metric_values(result: Result) -> Iterator[tuple[str, str, str]]:
     if "kid" in metrics:
         kid = metrics["kid"]
         name = f"kernel distance (KID), {kid['subsets']} subsets of {kid['subset_size']:,}"
-        yield "kid", name, f"{kid['value']:.6g} ± {kid['standard_error']:.2g}"
+        yield "kid", name, _format_estimate(kid)
     if "prdc" in metrics:
         for name in ("precision", "recall", "density", "coverage"):
             yield name, f"{name}, n {metrics['prdc']['n']:,}", _format_number(metrics["prdc"][name])
     infinity = metrics.get("fid-infinity")
     if infinity is not None:
         name = f"{distance} extrapolated to infinite n"
-        yield "fid-infinity", name, f"{infinity['value']:.6g} ± {infinity['standard_error']:.2g}"
+        yield "fid-infinity", name, _format_estimate(infinity)
+
+
+def _format_estimate(estimate: dict[str, Any]) -> str:
+    """Return a value with its standard error, or alone if it has none."""
+    error = estimate["standard_error"]
+    return f"{estimate['value']:.6g}" if error is None else f"{estimate['value']:.6g} ± {error:.2g}"
 
 
 def _format_number(value: float | None) -> str:
@@ -347,6 +391,10 @@ def _count_warnings(metrics: Metrics, floor: Floor | None) -> list[str]:
         warnings.append(f"no floor: it needs {suite.MIN_FLOOR_IMAGES} images of A and twice as many of B")
     elif floor.n < suite.STABLE_FLOOR_IMAGES:
         warnings.append(f"the floor is of {floor.n} images only: see its deviation")
+    if floor is not None and floor.test is None:
+        warnings.append(
+            f"no test: it needs {permutation.MIN_IMAGES} images of each side that are of different patients"
+        )
     if "fid-infinity" in metrics.names and metrics.fid_infinity is None:
         warnings.append("no distance without bias: it needs eight times as many images of each side as features")
     return warnings
