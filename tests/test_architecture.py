@@ -141,6 +141,7 @@ PIXELS_ONLY = [
     "data.splits",
     "data.phantoms",
     "stats.classification",
+    "evaluation.conclusions",
     "evaluation.findings",
     "evaluation.checks",
     "evaluation.judge",
@@ -227,30 +228,31 @@ ALLOWED = {
     for name in (
         "data.acquisition.ColumnScore", "data.acquisition.describe_score",
         "data.arms.ArmSettings", "data.arms.BALANCE", "data.arms.FREE_OPTIONS", "data.arms.MIXED_PRETRAIN",
-        "data.arms.PRETRAIN", "data.arms.REWEIGHT", "data.arms.SCHEDULES",
+        "data.arms.MORE_REAL", "data.arms.PRETRAIN", "data.arms.REWEIGHT", "data.arms.SCHEDULES",
         "data.arms.SYNTHETIC_ONLY", "data.arms.TOGETHER", "data.arms.describe_variant", "data.arms.is_baseline",
         "data.arms.is_control", "data.dataset.LABELS", "data.dataset.Row", "data.images.arrays.Pixels",
         "data.images.contact_sheets.encode_png", "data.images.stack.Stack", "errors.",
-        "networks.classifier.Classifier", "options.Case", "options.Evaluate", "options.Metric", "plots.",
-        "runtime.console.", "stats.",
+        "networks.classifier.Classifier", "options.Against", "options.Case", "options.Evaluate", "options.Metric",
+        "plots.", "runtime.console.", "stats.",
         "storage.csvfile.dump", "storage.csvfile.format_cells", "storage.csvfile.format_lines",
         "storage.csvfile.normalize_title", "storage.csvfile.unescape_formula",
         "storage.files.FIGURE7_FILE", "storage.files.READER_PAGE_FILE", "storage.files.TABLE5_FILE",
         "storage.files.format_json", "storage.files.sha256_bytes", "storage.files.write_json",
-        "storage.files.write_text",
+        "storage.files.write_text", "storage.manifests.MANIFEST",
     )
 } | {
-    "base64.b64encode", "collections.", "dataclasses.", "functools.cache", "hashlib.sha256",
-    "html.escape", "itertools.", "json.dumps", "math.", "numbers.", "pathlib.Path", "scipy.stats.", "torch.Tensor",
+    "base64.b64encode", "collections.", "dataclasses.", "enum.StrEnum", "functools.cache", "hashlib.sha256",
+    "html.escape", "itertools.", "json.dumps", "math.", "numbers.", "pathlib.Path", "scipy.stats.",
+    "string.ascii_uppercase", "torch.Tensor",
     "torch.device", "torch.nn.Module", "types.UnionType", "typing.",
     *(f"xrayaug.evaluation.{name}." for name in OUTSIDE_GATHER if f"xrayaug.evaluation.{name}" not in PACKAGES),
     *(
         f"numpy.{name}"
         for name in (
-            "arange", "argsort", "array", "array_equal", "bincount", "bool_", "concatenate", "diff",
-            "divide", "empty", "flatnonzero", "float32", "float64", "full", "full_like", "int64", "isnan", "linspace",
-            "median", "nan", "random.Generator", "random.default_rng", "split", "stack", "sum", "typing.NDArray",
-            "unique", "where",
+            "arange", "argsort", "array", "array_equal", "asarray", "bincount", "bool_", "concatenate", "diff",
+            "divide", "empty", "flatnonzero", "float32", "float64", "full", "full_like", "int64", "isfinite", "isnan",
+            "linspace", "maximum", "mean", "median", "nan", "random.Generator", "random.default_rng", "split",
+            "stack", "sum", "typing.NDArray", "unique", "where",
         )
     ),
 }  # fmt: skip

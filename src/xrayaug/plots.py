@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from xrayaug.storage import files
@@ -23,6 +24,10 @@ SUBPLOT_INCHES = 1.6  # height of one subplot of learning curves
 SUBPLOT_COLUMNS = 3
 MAX_MARKERS = 12  # per curve
 SHIFT = 0.9  # horizontal distance in percent between series of the same doses
+FLOW_COLUMNS = 3  # of a flow diagram, beside each other
+FLOW_COLUMN_INCHES, FLOW_GAP_INCHES, FLOW_LINE_INCHES = 3.3, 0.24, 0.15
+FLOW_CHARACTERS_PER_INCH, FLOW_FONT, FLOW_EDGE_INCHES = 15, 7.5, 0.07
+PICTURE_COLUMNS, PICTURE_INCHES = 6, 1.6  # of a sheet of pictures with captions
 MARKERS = "osD^vPX*"
 STYLES = ("-", "--", "-.", ":")
 CURVES = (  # log fields by subplot
@@ -264,6 +269,186 @@ def inline_svg(draw: Callable[[], Figure], name: str, title: str, description: s
     wide = re.search(r' width="([\d.]+pt)"', opening)
     fluid = re.sub(r' (?:width|height)="[^"]*"', "", opening) + (f' style="max-width: {wide[1]}"' if wide else "")
     return f"{fluid} {labels}>{labels_svg}{rest}"
+
+
+@dataclass(frozen=True)
+class FlowBox:
+    """A box of a flow diagram: a title and lines; one of what is left out is dashed, a main one has a thick edge."""
+
+    title: str
+    lines: Sequence[str]
+    is_excluded: bool = False
+    is_main: bool = False
+
+
+@dataclass(frozen=True)
+class FlowColumn:
+    """A chain of a flow diagram, from top to bottom; a row has one box, or several side by side."""
+
+    rows: Sequence[Sequence[FlowBox]]
+
+
+@dataclass(frozen=True)
+class FlowTable:
+    """The table at the bottom of a flow diagram."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def draw_flow(columns: Sequence[FlowColumn], table: FlowTable) -> Figure:
+    """Draw a flow diagram: chains of boxes beside each other, `FLOW_COLUMNS` in a row, and a table under them.
+
+    Args:
+        columns: one or more.
+        table: the ends of the chains, as text.
+    """
+    bands = [columns[start : start + FLOW_COLUMNS] for start in range(0, len(columns), FLOW_COLUMNS)]
+    band_heights = [max(_measure_column(column) for column in band) for band in bands]
+    table_height = FLOW_LINE_INCHES * (len(table.rows) + 3.5)
+    width = FLOW_COLUMN_INCHES * max(2, min(FLOW_COLUMNS, len(columns)))
+    height = sum(band_heights) + FLOW_GAP_INCHES * len(bands) + table_height
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(0, height))
+    axes.set_axis_off()
+    top = height - FLOW_GAP_INCHES / 2
+    for band, band_height in zip(bands, band_heights, strict=True):
+        for place, column in enumerate(band):
+            _draw_column(axes, column, place * FLOW_COLUMN_INCHES, top)
+        top -= band_height + FLOW_GAP_INCHES
+    _draw_table(axes, table, width, top)
+    return figure
+
+
+def _wrap_box(box: FlowBox, width: float) -> tuple[list[str], list[str]]:
+    """Return the lines of the title and of the text of a box that is so many inches wide."""
+    characters = max(10, int(width * FLOW_CHARACTERS_PER_INCH))
+    title = textwrap.wrap(box.title, characters)
+    return title, [part for line in box.lines for part in textwrap.wrap(line, characters)]
+
+
+def _measure_row(row: Sequence[FlowBox]) -> float:
+    """Return the height of a row of boxes in inches."""
+    width = (FLOW_COLUMN_INCHES - FLOW_GAP_INCHES) / len(row)
+    return FLOW_LINE_INCHES * (0.8 + max(sum(map(len, _wrap_box(box, width))) for box in row))
+
+
+def _measure_column(column: FlowColumn) -> float:
+    return sum(map(_measure_row, column.rows)) + FLOW_GAP_INCHES * (len(column.rows) - 1)
+
+
+def _draw_column(axes: Axes, column: FlowColumn, left: float, top: float) -> None:
+    """Draw a chain of boxes, with arrows from each row to the next, and to what is left out beside a box."""
+    inner = FLOW_COLUMN_INCHES - FLOW_GAP_INCHES
+    left += FLOW_GAP_INCHES / 2
+    for number, row in enumerate(column.rows):
+        before = column.rows[number - 1]
+        is_beside = number > 0 and len(row) == 1 and any(box.is_excluded for box in before)
+        height, width = _measure_row(row), inner / len(row)
+        for place, box in enumerate(row):
+            start = left + place * width
+            edge = FLOW_EDGE_INCHES if len(row) > 1 else 0.0
+            axes.add_patch(
+                Rectangle(
+                    (start + edge, top - height), width - 2 * edge, height, edgecolor="0.2",
+                    facecolor="0.97" if box.is_main else "white", linewidth=1.4 if box.is_main else 0.8,
+                    linestyle="--" if box.is_excluded else "-",
+                )
+            )  # fmt: skip
+            _write_box(axes, box, start + width / 2, top, width)
+            if box.is_excluded and place:
+                _draw_arrow(axes, (start - edge, top - height / 2), (start + edge, top - height / 2))
+            elif number:
+                center = left + inner / len(before) / 2 if is_beside else start + width / 2
+                _draw_arrow(axes, (center, top + FLOW_GAP_INCHES), (center, top))
+        top -= height + FLOW_GAP_INCHES
+
+
+def _draw_arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    style = {"arrowstyle": "-|>", "color": "0.2", "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", end, start, arrowprops=style)
+
+
+def _write_box(axes: Axes, box: FlowBox, center: float, top: float, width: float) -> None:
+    titles, lines = _wrap_box(box, width)
+    for number, line in enumerate([*titles, *lines]):
+        axes.text(
+            center, top - FLOW_LINE_INCHES * (0.9 + number), line, ha="center", va="center", fontsize=FLOW_FONT,
+            fontweight="bold" if number < len(titles) else "normal",
+        )  # fmt: skip
+
+
+def _draw_table(axes: Axes, table: FlowTable, width: float, top: float) -> None:
+    """Write the table; its first column takes the room that the others leave."""
+    narrow = min(1.3, width * 0.6 / max(1, len(table.headings) - 1))
+    starts = [FLOW_GAP_INCHES / 2, *(width - narrow * (len(table.headings) - n) for n in range(1, len(table.headings)))]
+    axes.text(starts[0], top - FLOW_LINE_INCHES / 2, table.title, va="center", fontsize=FLOW_FONT, fontweight="bold")
+    for number, row in enumerate([table.headings, *table.rows]):
+        height = top - FLOW_LINE_INCHES * (1.6 + number + (0.15 if number else 0))
+        for start, cell in zip(starts, row, strict=True):
+            weight = "bold" if number == 0 else "normal"
+            axes.text(start, height, cell, va="center", fontsize=FLOW_FONT, fontweight=weight)
+    line = top - FLOW_LINE_INCHES * 2.13
+    axes.plot([starts[0], width - FLOW_GAP_INCHES / 2], [line, line], color="0.2", linewidth=0.8)
+
+
+@dataclass(frozen=True)
+class CaptionedPicture:
+    """A greyscale picture, uint8 `[H, W]`, with the lines under it."""
+
+    pixels: Any
+    lines: Sequence[str]
+
+
+def draw_captioned_pictures(pictures: Sequence[CaptionedPicture], title: str, legend: Sequence[str]) -> Figure:
+    """Draw a contact sheet of pictures with captions.
+
+    Args:
+        pictures: one or more.
+        title: of the sheet.
+        legend: lines under the title.
+    """
+    columns = min(PICTURE_COLUMNS, len(pictures))
+    rows = -(-len(pictures) // columns)
+    caption = FLOW_LINE_INCHES * (0.6 + max(len(each.lines) for each in pictures))
+    width = max(PICTURE_INCHES * columns, 5.2)
+    wrapped = [part for line in legend for part in textwrap.wrap(line, int(width * FLOW_CHARACTERS_PER_INCH))]
+    head = FLOW_LINE_INCHES * (2.2 + len(wrapped))
+    height = head + rows * (PICTURE_INCHES + caption)
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(0, height))
+    axes.set_axis_off()
+    edge = 0.06
+    axes.text(edge, height - FLOW_LINE_INCHES, title, va="center", fontsize=FLOW_FONT + 1.5, fontweight="bold")
+    for number, line in enumerate(wrapped):
+        axes.text(edge, height - FLOW_LINE_INCHES * (2.1 + number), line, va="center", fontsize=FLOW_FONT)
+    for place, each in enumerate(pictures):
+        left = place % columns * PICTURE_INCHES + edge
+        top = height - head - place // columns * (PICTURE_INCHES + caption)
+        side = PICTURE_INCHES - 2 * edge
+        axes.imshow(each.pixels, cmap="gray", vmin=0, vmax=255, extent=(left, left + side, top - side, top))
+        for number, line in enumerate(each.lines):
+            axes.text(left, top - side - FLOW_LINE_INCHES * (0.7 + number), line, va="center", fontsize=FLOW_FONT)
+    axes.set(xlim=(0, width), ylim=(0, height), aspect="auto")
+    return figure
+
+
+def format_svg(draw: Callable[[], Figure]) -> str:
+    """Return a figure as the text of an SVG file: equal numbers give equal text."""
+    content = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "xrayaug", "svg.fonttype": "none"}):
+        draw().savefig(content, format="svg", metadata=METADATA_WITHOUT_DATES["svg"])
+    return content.getvalue().decode()
+
+
+def format_png(draw: Callable[[], Figure]) -> bytes:
+    """Return a figure as the bytes of a PNG file."""
+    content = io.BytesIO()
+    draw().savefig(content, format="png", dpi=DPI, metadata=METADATA_WITHOUT_DATES["png"])
+    return content.getvalue()
 
 
 def _draw_intervals(axes: Axes, name: str, points: Sequence[IntervalPoint], place: int, shift: float) -> None:

@@ -1,5 +1,6 @@
 """The answer names every arm with its verdict and interval, and what a verdict rests on."""
 
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -10,6 +11,7 @@ from xrayaug.evaluation.results import (
     BootstrapInterval,
     Check,
     ControlComparison,
+    ControlDifference,
     Difference,
     PriorShift,
     Question,
@@ -27,6 +29,10 @@ def difference(value: float, seeds: int = 5, detectable: float | None = 0.04) ->
         bootstrap=BootstrapInterval("percentile", 0, 1), sign_flip=SignFlip(1, 1), seed_differences={},
         detectable_difference=detectable,
     )  # fmt: skip
+
+
+def to_control(value: float) -> ControlDifference:
+    return ControlDifference(value, value - 0.01, value + 0.01, 5, p=0.01, p_holm=0.02)
 
 
 def arm(name: str, judged: str, of: Difference | None, **changes: Any) -> ArmVerdict:
@@ -57,14 +63,14 @@ def test_a_verdict_has_its_difference_and_interval(judged: str, said: str) -> No
 
 def test_what_explains_an_effect_is_said() -> None:
     controls = [
-        ControlComparison("duplicate", "explains", verdict.explain_by_control("duplicate", "mixed"), difference(0.001)),
-        ControlComparison("classical", "differs", "", difference(0.02)),
-        ControlComparison("shuffle", "differs", "", difference(0.03)),
-        ControlComparison("more-real", "differs", "", difference(-0.02)),
-        ControlComparison("reweight", "cannot-tell", "", difference(0.01)),
+        ControlComparison("duplicate", "explains", "adding duplicates has the same effect", to_control(0.001)),
+        ControlComparison("classical", "differs", "", to_control(0.02)),
+        ControlComparison("shuffle", "differs", "", to_control(0.03)),
+        ControlComparison("more-real", "differs", "", to_control(-0.02)),
+        ControlComparison("reweight", "cannot-tell", "", to_control(0.01)),
     ]
     (line,) = lines(arm("50", verdict.HELPS, difference(0.03), controls=controls))
-    assert "Adding duplicates of real images has the same effect." in line
+    assert "Adding duplicates has the same effect." in line
     assert "significantly higher than the controls classical and shuffle." in line
     assert "significantly lower than the control more-real." in line
     assert "does not differ significantly from the control reweight." in line
@@ -76,6 +82,12 @@ def test_what_explains_an_effect_is_said() -> None:
 def test_an_arm_of_which_nothing_can_be_said_comes_with_what_could_have_been_seen() -> None:
     (line,) = lines(arm("50", verdict.UNCLEAR, difference(0.01, seeds=7, detectable=0.0371)))
     assert "7 seeds, a true difference of 0.037 is detected with 80% power" in line
+    assert "margin" not in line  # that could be shown is unknown in results from before it existed
+    far = replace(difference(0.01), showable_margin=0.05)
+    (line,) = lines(arm("50", verdict.UNCLEAR, far))
+    assert "an arm without one is shown to be within ±0.050; the margin of ±0.02 is out of reach" in line
+    (line,) = lines(arm("50", verdict.UNCLEAR, replace(far, showable_margin=0.019)))
+    assert line.endswith("an arm without one is shown to be within ±0.019.")
     assert "one seed" in lines(arm("50", verdict.UNCLEAR, difference(0.01, seeds=1, detectable=None)))[0].lower()
     assert "power" not in lines(arm("50", verdict.UNCLEAR, difference(0.01, detectable=None)))[0]
     assert lines(arm("50", verdict.UNCLEAR, None)) == ["Arm 50: cannot tell. There is no baseline."]
@@ -93,7 +105,7 @@ def test_controls_come_with_their_meaning() -> None:
 
 
 def test_low_resolution_comes_with_its_difference_to_duplicate() -> None:
-    same = [ControlComparison("duplicate", "differs", "", difference(-0.02))]
+    same = [ControlComparison("duplicate", "differs", "", to_control(-0.02))]
     _, line = lines(arm("50 x", verdict.HURTS, difference(-0.03), control="low-resolution", controls=same))
     assert line.endswith("hurts, -0.030 (-0.040 to -0.020); minus duplicate -0.020 (-0.030 to -0.010).")
 

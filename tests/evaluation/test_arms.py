@@ -16,13 +16,16 @@ from xrayaug.data.arms import ArmSettings
 from xrayaug.data.dataset import LABELS, open_dataset
 from xrayaug.errors import DataError
 from xrayaug.evaluation import checks as study_checks
-from xrayaug.evaluation import dose_lines, serialization, verdict
+from xrayaug.evaluation import control_contrasts, dose_lines, serialization
 from xrayaug.evaluation.gather import facts
+from xrayaug.evaluation.gather.predicting_runs import open_predicting_runs
 from xrayaug.evaluation.gather.runs import Run, open_runs
+from xrayaug.evaluation.generator_design import CHECK
 from xrayaug.evaluation.report import page
 from xrayaug.evaluation.results import ArmResult, Check
-from xrayaug.options import Augment, Evaluate, Sample, TrainClassifier
-from xrayaug.stages import augment, evaluate, train_classifier
+from xrayaug.options import Augment, Evaluate, Predict, Sample, TrainClassifier
+from xrayaug.runtime.console import Section
+from xrayaug.stages import augment, evaluate, predict, train_classifier
 from xrayaug.storage import builder
 
 MakeDataset = Callable[..., Path]  # conftest's fixture
@@ -183,18 +186,61 @@ def test_generators_are_named_only_where_they_differ(home: Path, trained: Make) 
     assert arms.is_control(shuffle, runs[2].arm)
 
 
-def test_runs_of_one_arm_with_images_of_several_generators_are_named(home: Path, trained: Make) -> None:
-    """Both generators are of one architecture, and so of one name."""
+def test_runs_of_one_arm_share_a_generator_or_have_one_each(home: Path, trained: Make) -> None:
+    """The sets `a` and `c` are of generators of one architecture, and so of one name."""
     one, other = trained(), trained(synthetic=home / "c", seed=1)
     runs = open_runs([trained(percent=0), one, other])
     assert names(runs) == ["0", "100 mixed", "100 mixed"]
-    named = check(runs)["one generator"]
-    assert named.passed is False
-    assert named.sentence.endswith("the spread over seeds is also that of the generators: 100 mixed (2 generators)")
-    assert "one generator" not in check(open_runs([one]))
+    found = check(runs)
+    assert CHECK not in check(open_runs([one]))
+    assert found[CHECK].passed
+    assert found[CHECK].sentence.endswith("(100 mixed: 2 GANs of one kind)")
+    pooled = check(open_runs([one, other, trained(synthetic=home / "c", seed=2)]))[CHECK]
+    assert (pooled.passed, pooled.critical) == (False, True)
+    assert pooled.sentence.endswith("a (seed 0); c (seeds 1, 2)")
     with pytest.raises(DataError, match="same arm and seed 0") as refused:
         open_runs([one, trained(synthetic=home / "c")])
     assert "--generator NAME" in str(refused.value.hint)
+
+
+def test_an_arm_of_two_datasets_gets_no_verdict_and_one_of_a_generator_each_says_how_many(
+    home: Path, trained: Make, tmp_path: Path
+) -> None:
+    """Two of three runs have images of one dataset; then each of two has those of its own. Controls have one."""
+    zero = [trained(percent=0, seed=seed) for seed in range(3)]
+    own = [trained(synthetic=home / name, seed=seed) for seed, name in enumerate("ac")]
+    again = trained(synthetic=home / "c", seed=2)
+    duplicates = [trained(control="duplicate", seed=seed) for seed in range(2)]
+    settings: dict[str, Any] = {"resamples": 200, "device": "cpu", "audit_images": 20}
+    result = evaluate.run(Evaluate(runs=(*zero, *own, again), out=tmp_path / "pooled", **settings))
+    assert result["verdict"]["valid"] is False
+    (arm,) = result["verdict"]["arms"]
+    assert arm["verdict"] == "cannot-tell"
+    assert "a (seed 0); c (seeds 1, 2)" in arm["reason"]
+    assert "generators" not in arm
+    out = tmp_path / "own"
+    result = evaluate.run(Evaluate(runs=(*zero[:2], *own, *duplicates), out=out, **settings))
+    assert result["verdict"]["valid"]
+    assert {each["arm"]: each["generators"] for each in result["verdict"]["arms"]} == {
+        "100 mixed": 2, "100 mixed duplicate": 0,
+    }  # fmt: skip
+    assert [(each["arm"], each["images"]) for each in result["audits"]] == [("100 mixed", "a"), ("100 mixed", "c")]
+    shortcut = next(each for each in result["verdict"]["checks"] if each["name"] == "shortcut")
+    assert "100 mixed, c: " in shortcut["sentence"]
+    answer = " ".join(line for part in evaluate.tables(result) if isinstance(part, Section) for line in part.paragraphs)
+    assert answer.count("over 2 GANs of this kind") == 1
+    predicted = tmp_path / "predicted"
+    made = predict.run(Predict(runs=(*zero[:2], *own), data=home / "real", device="cpu", out=predicted))
+    assert made["generators"] == {"100 mixed, of cgan": 2}
+    (again_judged,) = evaluate.run(Evaluate(predictions=(predicted,), resamples=200, out=tmp_path / "again"))[
+        "verdict"
+    ]["arms"]
+    assert again_judged["generators"] == 2
+    with pytest.raises(DataError, match="not each run of a generator of its own"):
+        open_predicting_runs((*own, again))
+    report = (out / "report.html").read_text(encoding="utf-8")
+    assert "images added, over 2 GANs of this kind" in report
+    assert "Synthetic images trained on as normal, of 2 generators in turn" in report
 
 
 def test_initial_weights_have_a_baseline_each(home: Path, trained: Make) -> None:
@@ -313,19 +359,20 @@ def test_settings_at_their_defaults_are_left_out_of_results() -> None:
 @pytest.mark.parametrize(
     ("control", "schedule", "said"),
     [
-        ("duplicate", "mixed", "adding duplicates of real images has"),
-        ("classical", "pretrain", "pretraining on classically augmented copies of real images has"),
-        ("shuffle", "synthetic-only", "training on synthetic images with shuffled labels alone has"),
-        ("more-real", "mixed-pretrain", "adding as many further real images in the first phase has"),
-        ("reweight", "mixed", "reweighting the classes has"),
+        ("duplicate", "mixed", "adding duplicates of real images"),
+        ("classical", "pretrain", "pretraining on classically augmented copies of real images"),
+        ("shuffle", "synthetic-only", "training on synthetic images with shuffled labels alone"),
+        ("more-real", "mixed-pretrain", "adding as many further real images in the first phase"),
+        ("reweight", "mixed", "reweighting the classes"),
+        ("copies", None, "the control 'copies'"),  # named by the user
     ],
 )
-def test_what_a_control_explains_is_said_of_its_schedule(control: str, schedule: str, said: str) -> None:
-    assert verdict.explain_by_control(control, schedule) == f"{said} the same effect"
+def test_what_a_control_does_is_said_of_its_schedule(control: str, schedule: str | None, said: str) -> None:
+    assert control_contrasts.describe_control_use(control, schedule) == said
 
 
 def test_a_sentence_and_a_use_for_every_control_and_schedule() -> None:
     for control in arms.CONTROLS:
         for schedule in arms.SCHEDULES:
-            assert verdict.explain_by_control(control, schedule)
+            assert control_contrasts.describe_control_use(control, schedule)
     assert set(page.USES) == set(arms.SCHEDULES)

@@ -19,7 +19,7 @@ from xrayaug.evaluation.study_facts import GeneratorFacts, Overlap
 from xrayaug.stats.category_score import CategoryScore
 from xrayaug.storage import artifacts
 
-SCORE = {"column": "scanner", "tells_label": True, "auroc": 0.9, "low": 0.8, "high": 0.95, "images": 90, "patients": 80}
+SCORE = {"column": "scanner", "tells_label": True, "auroc": 0.9, "p_value": 0.001, "images": 90, "patients": 80}
 
 
 def write_images(
@@ -112,17 +112,17 @@ def test_equal_names_in_another_layout_never_pass() -> None:
     assert checks.describe_unknown_patients(SharedImages(("own", "other"), 0, 0)) == ""
 
 
-def scored(auroc: float, low: float) -> ColumnScore:
-    return ColumnScore("scanner", CategoryScore(auroc, low, 0.99, 100, 80))
+def scored(auroc: float, p_value: float) -> ColumnScore:
+    return ColumnScore("scanner", CategoryScore(auroc, p_value, 100, 80))
 
 
 def test_a_label_that_the_scanner_tells_is_a_warning_that_forbids_no_verdict() -> None:
     assert not any(check.name == "acquisition" for check in checks.check_study(FACTS))
-    check = find_check("acquisition", acquisition=[scored(0.9, 0.8)])
+    check = find_check("acquisition", acquisition=[scored(0.9, 0.05)])
     assert (check.passed, check.critical) == (False, False)
-    assert "AUROC by scanner 0.90 (0.80 to 0.99)" in check.sentence
-    assert find_check("acquisition", acquisition=[scored(0.9, 0.45)]).passed is True
-    assert find_check("acquisition", acquisition=[scored(0.55, 0.51)]).passed is True
+    assert "AUROC by scanner 0.90 (p = 0.050)" in check.sentence
+    assert find_check("acquisition", acquisition=[scored(0.9, 0.051)]).passed is True
+    assert find_check("acquisition", acquisition=[scored(0.59, 0.001)]).passed is True
 
 
 def test_scores_are_read_from_the_manifest(tmp_path: Path) -> None:

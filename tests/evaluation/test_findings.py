@@ -7,11 +7,9 @@ from xrayaug.data.arms import ArmSettings
 from xrayaug.evaluation import comparison, findings
 from xrayaug.evaluation.comparison import ScoredNetwork
 from xrayaug.evaluation.results import CHOSEN, HALF, EvaluatedArm, Question
-from xrayaug.stats import bootstrap
 from xrayaug.stats.classification import Labels
 
 PATIENTS = np.arange(80)
-COUNTS = bootstrap.draw_resamples(PATIENTS, 100, seed=0)
 ARMS = [
     EvaluatedArm("0", ArmSettings(1.0, 0.0, None, 0, None), 0.5),
     EvaluatedArm("10", ArmSettings(1.0, 10.0, "normal", 5, None), 0.55),
@@ -21,7 +19,7 @@ ARMS = [
 def score_networks(labels: Labels, called: float) -> list[ScoredNetwork]:
     """Score two networks that call this share of the images abnormal."""
     probabilities = np.where(np.arange(len(labels)) < called * len(labels), 0.9, 0.1)
-    return [comparison.score_network(seed, labels, probabilities, 0.5, COUNTS, patients=PATIENTS) for seed in (0, 1)]
+    return [comparison.score_network(seed, labels, probabilities, 0.5, patients=PATIENTS) for seed in (0, 1)]
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from builders import row
 from sklearn import metrics
 
 from xrayaug.data.arms import ArmSettings
-from xrayaug.evaluation import results, verdict
+from xrayaug.evaluation import results, tables, verdict
 from xrayaug.evaluation.checks import check_study
 from xrayaug.evaluation.judge import SetPredictions, judge
-from xrayaug.evaluation.predictions import RunInfo, RunPredictions
+from xrayaug.evaluation.predictions import RunInfo, RunPredictions, calibrate
 from xrayaug.evaluation.results import HALF, Evaluation
 from xrayaug.evaluation.study_facts import ArmFacts, GeneratorFacts, Overlap, ScreeningFacts, StudyFacts
 from xrayaug.options import Evaluate
@@ -114,6 +114,12 @@ def test_a_subgroup_is_scored_on_its_own_images() -> None:
     assert difference.value == pytest.approx(50 / 160)
 
 
+def test_a_group_without_a_value_is_called_unknown() -> None:
+    evaluation = judge_arms(10, groups={"": range(100), "ACME": range(100, IMAGES)})
+    (table,) = tables.subgroup_tables(evaluation)
+    assert [cells[0] for cells in table.rows] == ["(unknown)", "(unknown)", "ACME", "ACME"]
+
+
 def test_a_failed_critical_check_forbids_a_verdict() -> None:
     leaking = replace(FACTS, generators=GeneratorFacts(1, (), {"test": Overlap(3, 1)}))
     evaluation = judge_arms(10, leaking)
@@ -123,3 +129,20 @@ def test_a_failed_critical_check_forbids_a_verdict() -> None:
     assert "3 test images" in arm.reason
     assert arm.difference is not None
     assert arm.difference.value == pytest.approx(0.25)  # it is measured all the same
+
+
+@pytest.mark.parametrize(("errors", "is_determined"), [(60, True), (0, False)])
+def test_a_temperature_at_the_end_of_its_range_is_flagged_by_the_name_of_the_run(
+    errors: int, is_determined: bool
+) -> None:
+    """Probabilities that are right for all validation images would be calibrated best by a temperature of 0."""
+    options = Evaluate(runs=(Path("run"),), out=Path("out"), resamples=100, calibrate="temperature")
+    predicted = [calibrate(each) for each in [*predict("0", 60), *predict("10", errors)]]
+    sizes = results.TestSet(IMAGES, IMAGES, IMAGES // 2, IMAGES // 2)
+    tested = SetPredictions("own", predicted, check_study(FACTS), sizes)
+    evaluation = judge(options, tested, audits=[], split_by="patient")
+    (check,) = [each for each in evaluation.verdict.checks if each.name == "temperature"]
+    assert check.passed is is_determined
+    assert ("run 10 0 (0.01), run 10 1 (0.01), run 10 2 (0.01)" in check.sentence) is not is_determined
+    assert "run 0 0" not in check.sentence
+    assert "temperature" not in [each.name for each in judge_arms(0).verdict.checks]

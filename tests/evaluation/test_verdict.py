@@ -62,59 +62,19 @@ def test_a_reason_names_the_correction_where_it_decides() -> None:
     assert "correction" not in explain(estimate(0.0, 0.02))
 
 
-def test_a_shifted_prior_alone_explains_a_difference() -> None:
-    fewer, unchanged = estimate(-0.05, 0.01), estimate(-0.002, 0.01)
-    shift = verdict.judge_prior_shift((0.85, 0.73), fewer, (unchanged, unchanged), unchanged)
-    assert shift.explains_difference
-    assert all(part in shift.sentence for part in ("85%", "73%", "fewer images abnormal", "-0.050", "-0.002"))
-    more = verdict.judge_prior_shift((0.6, 0.73), estimate(0.05, 0.01), (unchanged, unchanged), unchanged)
-    assert more.explains_difference
+def test_p_values_are_given_before_and_after_correction() -> None:
+    others = {"50": estimate(0.0, 0.02), "100": estimate(0.0, 0.02)}
+    assert "(p = 0.030, Holm p = 0.090)" in explain(estimate(0.0217, 0.01), **others)
+    within = explain(estimate(0.008, 0.006), **others)
+    assert "(p = 0.182, Holm p = 0.547)" in within
+    assert "marginal 95 % interval" in within
 
 
-@pytest.mark.parametrize(
-    ("shares", "call_rate", "chosen", "auroc"),
-    [
-        ((0.73, 0.73), -0.05, 0.0, 0.0),  # the prior is unchanged
-        ((0.85, 0.73), 0.0, 0.0, 0.0),  # the call rate is unchanged
-        ((0.85, 0.73), 0.05, 0.0, 0.0),  # more called abnormal with more normal images: the wrong direction
-        ((0.85, 0.73), -0.05, -0.05, 0.0),  # a difference at the chosen threshold too
-        ((0.85, 0.73), -0.05, 0.0, -0.05),  # the ranking is worse too
-    ],
-)
-def test_a_shifted_prior_does_not_explain_other_differences(
-    shares: tuple[float, float], call_rate: float, chosen: float, auroc: float
-) -> None:
-    accuracies = estimate(-0.05, 0.01), estimate(chosen, 0.01)
-    shift = verdict.judge_prior_shift(shares, estimate(call_rate, 0.01), accuracies, estimate(auroc, 0.01))
-    assert not shift.explains_difference
-    assert not shift.sentence
-
-
-@pytest.mark.parametrize(
-    ("arm_effect", "control_effect", "difference", "relation"),
-    [
-        (estimate(0.05, 0.01), estimate(0.045, 0.01), estimate(0.005, 0.01), "explains"),
-        (estimate(0.05, 0.01), estimate(0.0, 0.01), estimate(0.05, 0.01), "differs"),
-        (estimate(0.05, 0.01), estimate(0.015, 0.02), estimate(0.035, 0.02), "cannot-tell"),
-        (estimate(0.05, 0.01), estimate(-0.05, 0.01), estimate(0.0, 0.1), "cannot-tell"),
-        (None, None, None, "cannot-tell"),
-    ],
-)
-def test_a_control_explains_an_effect_of_the_same_sign(
-    arm_effect: Estimate | None, control_effect: Estimate | None, difference: Estimate | None, relation: str
-) -> None:
-    compared = verdict.compare_with_control("duplicate", "mixed", arm_effect, control_effect, difference)
-    assert compared.relation == relation
-    assert (compared.sentence == "adding duplicates of real images has the same effect") == (relation == "explains")
-
-
-@pytest.mark.parametrize(("difference", "direction"), [(0.05, "higher"), (-0.05, "lower")])
-def test_an_arm_that_differs_from_a_control_scores_higher_or_lower(difference: float, direction: str) -> None:
-    effects = estimate(0.05, 0.01), estimate(0.05 - difference, 0.01)
-    compared = verdict.compare_with_control("duplicate", "mixed", *effects, estimate(difference, 0.01))
-    assert compared.relation == "differs"
-    assert direction in compared.sentence
-    assert "'duplicate'" in compared.sentence
+def test_comparisons_must_agree() -> None:
+    assert verdict.agree([verdict.HELPS]) == verdict.HELPS
+    assert verdict.agree([verdict.HURTS, verdict.HURTS]) == verdict.HURTS
+    assert verdict.agree([verdict.HELPS, verdict.EQUIVALENT]) == verdict.UNCLEAR
+    assert verdict.agree([]) == verdict.UNCLEAR
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,8 @@ def awkward(command: type[Command], field: Field) -> Iterator[Any]:
         yield from (low + (high - low) * part for part in (1 / 3, 1e-7, 0.12345678901))
     elif of == tuple[float, ...]:
         yield from ((0.0,), (0.1, 33.333333333333336, 1e-07), (1234567.0,))
+    elif of == tuple[int, ...]:
+        yield from ((3,), (3, 5, 8, 12))
     elif of == tuple[str, ...] and field.metadata["choices"] is None:
         yield from (("cuda:1",), ("cuda:0", "cuda:1"))
     elif of == tuple[str, ...]:

@@ -326,8 +326,12 @@ def test_the_answer_is_shown_last_with_open_checks_and_where_to_look(runs: list[
     result = evaluate.run(options(runs, tmp_path / "out"))
     assert [Path(path).name for path in result["look_at"]] == ["report.html", "table5.md"]
     assert all(Path(path).is_file() for path in result["look_at"])
-    scores, answer, *paths = evaluate.tables(result)
+    scores, differences, answer, *paths = evaluate.tables(result)
     assert isinstance(scores, Table)
+    assert isinstance(differences, Table)
+    assert differences.columns[1:] == (
+        "Difference (marginal 95 %)", "p", "Holm p", "Equivalence p", "Holm equivalence p"
+    )  # fmt: skip
     assert isinstance(answer, Section)
     (arm,) = result["verdict"]["arms"]
     assert answer.paragraphs[0].startswith(f"Arm 10: {verdict.DISPLAY_NAMES[arm['verdict']]}")

@@ -51,6 +51,30 @@ def test_sets_of_another_layout_are_read_as_such() -> None:
     assert "--only-label normal" in lines[2]
 
 
+def test_the_part_and_the_findings_are_passed_to_the_sets_that_have_them(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"rsna": tmp_path / "raw", "mura": tmp_path / "other", "out": tmp_path / "s"}
+
+    def prepared(**options: Any) -> list[tuple[str, str, tuple[str, ...] | None]]:
+        study = planning.plan(Experiment(**given, **options))
+        return [(each.source, each.part, each.finding) for each in study.commands if isinstance(each, Prepare)]
+
+    assert prepared() == [("rsna", "hand", None), ("mura", "hand", None)]
+    assert prepared(part="all") == [("rsna", "hand", None), ("mura", "all", None)]
+    chosen = prepared(mura_source="chexpert", rsna_source="chexpert", finding=("Edema",))
+    assert chosen == [("chexpert", "hand", ("Edema",))] * 2
+    assert prepared(mura_source="chexpert", finding=("Edema",)) == [
+        ("rsna", "hand", None),
+        ("chexpert", "hand", ("Edema",)),
+    ]
+    with pytest.raises(UsageError, match="--part does nothing: no raw set is MURA"):
+        prepared(mura_source="chexpert", part="all")
+    with pytest.raises(UsageError, match="--finding does nothing: no raw set is a public set with findings"):
+        prepared(finding=("Edema",))
+    plain, by_part = Experiment(**given), Experiment(**given, part="all", finding=("Edema",))
+    assert not {"part", "finding"} & plain.identity().keys()
+    assert {"part": "all", "finding": ["Edema"]}.items() <= by_part.identity().items()
+
+
 def test_a_prepared_set_is_used_as_it_is(tmp_path: Path) -> None:
     rows = [row(patient=f"p{number}", split=split) for number, split in enumerate(("train", "train", "test", "test"))]
     data = write_dataset(tmp_path / "data", rows)

@@ -181,6 +181,21 @@ def test_what_is_known_of_a_generator_is_said(tmp_path: Path, ddpm: Path) -> Non
         assert f"{each.name} ({each.synthetic}: {len(each.labels)} images" in each.describe()
 
 
+def test_a_set_from_elsewhere_beside_several_gans_is_of_one_generator(ddpm: Path) -> None:
+    options = Experiment(preset="demo", synthetic=(ddpm,), seeds=3, gans="per-seed", out=Path("s"))
+    found = study_generators.find_generators(options, study_settings.resolve_settings(options))
+    assert [(each.name, each.seed) for each in found] == [("cgan", 0), ("cgan", 1), ("cgan", 2), ("ddpm", None)]
+    several, elsewhere = study_generators.describe(found)
+    assert several.startswith("3 GANs cgan, one for each seed of the classifiers: ")
+    assert elsewhere.endswith("so verdicts on them are about this generator only")
+    alone = study_generators.describe(found[2:])
+    assert len(alone) == 1 and "only" not in alone[0]
+    planned = lines(**GIVEN | {"seeds": 3, "gans": 3, "synthetic": (ddpm,)})
+    data = {name: line.split("--data ")[1].split()[0] for name, line in planned.items()
+            if name.startswith("classifier-50-ddpm")}  # fmt: skip
+    assert data == {f"classifier-50-ddpm-seed-{seed}": "s/arm-50-ddpm" for seed in range(3)}
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

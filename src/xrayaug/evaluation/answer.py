@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from xrayaug.evaluation import checks, verdict
-from xrayaug.evaluation.results import ArmVerdict, ConfidenceInterval, Difference, OtherTestSets, Question, Verdict
+from xrayaug.evaluation import checks, generator_design, looks, verdict
+from xrayaug.evaluation.results import (
+    ArmVerdict,
+    ConfidenceInterval,
+    ControlDifference,
+    Difference,
+    OtherTestSets,
+    Question,
+    Verdict,
+)
 from xrayaug.runtime.console import Section
 from xrayaug.stats import classification
+from xrayaug.stats.intervals import ALPHA
 from xrayaug.stats.power import POWER
 
 CONTROL_MEANINGS = {
@@ -18,6 +27,12 @@ CONTROL_MEANINGS = {
     "low-resolution": "the same real images again at the size of the synthetic ones, to see what resolution does",
     "more-real": "as many new real images, which is what a perfect generator would give: an upper bound",
 }
+AGAINST = {  # what arms are judged against, by the value of the option
+    "baseline": "the baseline",
+    "control": "the controls of equal size",
+    "both": "the baseline and the controls of equal size",
+}
+NAMED_CONTROL = "named as one by the user"  # the meaning of a control of which nothing else is known
 ORDER = (verdict.HELPS, verdict.HURTS, verdict.EQUIVALENT, verdict.UNCLEAR)
 MAX_CONTROLS = 6  # more of them are left to the report
 MAX_PATHS = 3
@@ -57,11 +72,14 @@ def summarize(verdicts: Verdict, paths: Sequence[str | Path]) -> list[Section | 
     else:
         lines.append(f"The {len(controls)} controls are in the report.")
     lines += _list_open_checks(verdicts)
+    lines += looks.list_notes(verdicts)
     shown = list(paths)[:MAX_PATHS]
-    looks = [f"{'Look first at' if number == 0 else 'Then at'}: {path}" for number, path in enumerate(shown)]
-    metric = classification.display_name(verdicts.question.metric)
-    title = f"Answer: {metric} per {verdicts.question.level}, difference to the baseline (95 % interval)"
-    return [Section(title, lines), *looks]
+    shown_first = [f"{'Look first at' if number == 0 else 'Then at'}: {path}" for number, path in enumerate(shown)]
+    question = verdicts.question
+    metric = classification.display_name(question.metric)
+    judged = "" if question.against == "baseline" else f", judged against {AGAINST[question.against]}"
+    title = f"Answer: {metric} per {question.level}{judged}, difference to the baseline (marginal 95 % interval)"
+    return [Section(title, lines), *shown_first]
 
 
 def summarize_test_sets(others: OtherTestSets | None, question: Question) -> list[Section]:
@@ -92,11 +110,12 @@ def summarize_test_sets(others: OtherTestSets | None, question: Question) -> lis
 
 def _describe_arm(arm: ArmVerdict, verdicts: Verdict) -> str:
     """Return the verdict on an arm, its difference and the one thing to know about it."""
-    notes: list[str] = []
+    notes = _list_contrasts(arm) if verdicts.question.against != "baseline" else []
     if arm.verdict in (verdict.HELPS, verdict.HURTS):
-        notes = _explain_effect(arm)
+        notes += _explain_effect(arm)
     elif arm.verdict == verdict.UNCLEAR and verdicts.valid:
-        notes = _explain_unclear(arm)
+        notes += _explain_unclear(arm, verdicts)
+    notes += filter(None, [looks.describe_arm(arm, verdicts.sequential)])
     sentences = [f"Arm {arm.arm}: {_describe_verdict(arm, verdicts.question)}", *notes]
     return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences)
 
@@ -105,7 +124,7 @@ def _describe_control(control: ArmVerdict, controls: Sequence[ArmVerdict], verdi
     """Return the meaning of a control and the verdict on it; its full name if there are several of its kind."""
     is_only = sum(other.control == control.control for other in controls) == 1
     name = control.control if is_only else control.arm
-    meaning = CONTROL_MEANINGS[str(control.control)]
+    meaning = CONTROL_MEANINGS.get(str(control.control), NAMED_CONTROL)
     compared = [
         f"; minus {other.control} {_format_difference(other.difference)}"
         for other in control.controls
@@ -118,9 +137,8 @@ def _describe_verdict(arm: ArmVerdict, question: Question) -> str:
     name, difference = verdict.DISPLAY_NAMES[arm.verdict], arm.difference
     if arm.verdict == verdict.EQUIVALENT:
         name += f" of ±{question.margin:g}"
-    if difference is None:
-        return name
-    return f"{name}, {_format_difference(difference)}"
+    values = _format_difference(difference) if difference is not None else ""
+    return ", ".join(filter(None, [name, values, generator_design.describe_generators(arm.generators)]))
 
 
 def _format_difference(difference: Difference | ConfidenceInterval) -> str:
@@ -129,13 +147,16 @@ def _format_difference(difference: Difference | ConfidenceInterval) -> str:
 
 def _explain_effect(arm: ArmVerdict) -> list[str]:
     """Return what else can explain the effect of an arm: the class prior, or its controls."""
-    if arm.prior_shift is not None and arm.prior_shift.explains_difference:
+    shift = arm.prior_shift
+    if shift is not None and shift.explains_difference:
         return ["a shifted class prior alone can explain the difference"]
-    sentences = [control.sentence for control in arm.controls if control.relation == "explains"]
+    sentences = ["a shifted class prior contributes to it"] if shift is not None and shift.contributes else []
+    sentences += [control.sentence for control in arm.controls if control.relation == "explains"]
     for start, names in {
         "it scores significantly higher than": _list_differing(arm, 1),
         "it scores significantly lower than": _list_differing(arm, -1),
         "it does not differ significantly from": [c.control for c in arm.controls if c.relation == "cannot-tell"],
+        "it is within the margin of": [c.control for c in arm.controls if c.relation == "equivalent"],
     }.items():
         if names:
             sentences.append(f"{start} the control{'s' if len(names) > 1 else ''} {' and '.join(names)}")
@@ -148,19 +169,59 @@ def _list_differing(arm: ArmVerdict, sign: int) -> list[str]:
     return [control.control for control in differing if control.difference and control.difference.value * sign > 0]
 
 
-def _explain_unclear(arm: ArmVerdict) -> list[str]:
+def _list_contrasts(arm: ArmVerdict) -> list[str]:
+    """Return the differences of an arm to its controls, each with what it shows."""
+    return [
+        f"minus control {each.control} {_format_difference(each.difference)}: {verdict.DISPLAY_NAMES[each.verdict]}"
+        for each in arm.controls
+        if each.difference is not None and each.verdict is not None
+    ]
+
+
+def _explain_unclear(arm: ArmVerdict, verdicts: Verdict) -> list[str]:
     """Return why nothing can be said of an arm, and what its data could have shown."""
     if arm.difference is None:
         return [arm.reason]
     if arm.difference.seeds < verdict.MIN_SEEDS:
         return ["one seed shows no variation between trainings, so train several"]
-    detectable = arm.difference.detectable_difference
-    if detectable is None:
+    return describe_reach(arm, verdicts)
+
+
+def describe_reach(arm: ArmVerdict, verdicts: Verdict) -> list[str]:
+    """Return what the tests of an arm could have shown whose verdict is "cannot tell"; nothing of other verdicts.
+
+    These are the difference that is detected, and the margin within which an arm without a difference is shown to be,
+    with 80 % power. Of several comparisons that show nothing, the one of the least power counts.
+    """
+    if arm.verdict != verdict.UNCLEAR or not verdicts.valid:
         return []
-    return [
-        f"with these test images and {arm.difference.seeds} seeds, a true difference of {detectable:.3f} is detected "
-        f"with {POWER:.0%} power; a smaller one needs more test patients or seeds"
-    ]
+    question = verdicts.question
+    against = "baseline" if arm.control is not None else question.against
+    asked = [each for each in arm.controls if each.is_asked and each.verdict in (verdict.UNCLEAR, None)]
+    compared: list[Difference | ControlDifference | None] = []
+    if against == "baseline" or (against == "both" and _is_open(arm.difference)):
+        compared.append(arm.difference)
+    if against != "baseline":
+        compared += [each.difference for each in asked]
+    known = [each for each in compared if each is not None]
+    detectable = [each.detectable_difference for each in known if each.detectable_difference is not None]
+    showable = [each.showable_margin for each in known if each.showable_margin is not None]
+    if not detectable:
+        return []
+    could = f"with these test images and {known[0].seeds} seeds, a true difference of {max(detectable):.3f} is detected"
+    if not showable:
+        return [f"{could} with {POWER:.0%} power; a smaller one needs more test patients or seeds"]
+    could += f" with {POWER:.0%} power, and an arm without one is shown to be within ±{max(showable):.3f}"
+    if max(showable) <= question.margin:
+        return [could]
+    return [f"{could}; the margin of ±{question.margin:g} is out of reach without more test patients or seeds"]
+
+
+def _is_open(difference: Difference | None) -> bool:
+    """Return whether neither a difference nor equivalence was shown."""
+    if difference is None:
+        return False
+    return min(each for each in (difference.p_holm, difference.p_equivalent_holm, 1.0) if each is not None) > ALPHA
 
 
 def _list_open_checks(verdicts: Verdict) -> list[str]:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from xrayaug.data import acquisition
 from xrayaug.data.acquisition import ColumnScore
 from xrayaug.data.arms import FREE_OPTIONS
+from xrayaug.evaluation import generator_design
+from xrayaug.evaluation.prior_shift import MIN_PRIOR_SHIFT
 from xrayaug.evaluation.results import Audit, Check, SharedImages
 from xrayaug.evaluation.study_facts import (
     ArmFacts,
@@ -20,8 +22,7 @@ from xrayaug.evaluation.study_facts import (
     StudyFacts,
     TestCopiesFacts,
 )
-from xrayaug.evaluation.verdict import MIN_PRIOR_SHIFT
-from xrayaug.stats import two_sample
+from xrayaug.stats import classification, two_sample
 
 UNKNOWN_PATIENTS = (
     "whether patients are in both is unknown, because the sets' pseudonyms have different salts (prepare them in one "
@@ -31,8 +32,8 @@ MIN_SEEDS = 3  # of an arm, to estimate the variation between trainings
 MAX_STEP_RATIO = 1.05  # of optimiser steps between arms of equal budget
 
 
-def check_study(facts: StudyFacts) -> list[Check]:
-    """Return every check of a study."""
+def check_study(facts: StudyFacts, *, is_sequential: bool = False) -> list[Check]:
+    """Return every check of a study; in a sequential one, arms that have ended may have fewer seeds."""
     return [
         _check_patients(facts),
         _check_held_out(facts.synthetic_held_out),
@@ -40,7 +41,7 @@ def check_study(facts: StudyFacts) -> list[Check]:
         *_check_generators(facts.generators, patients_known=facts.patients_known),
         *_check_test_copies(facts.test_copies),
         *_check_acquisition(facts.acquisition),
-        *_check_several_generators(facts.arms),
+        *generator_design.check_designs(facts.arms),
         _check_recipe(facts),
         _check_real_images(facts.real_image_differences),
         _check_copies(facts.screening, facts.generators),
@@ -48,7 +49,7 @@ def check_study(facts: StudyFacts) -> list[Check]:
         _check_prior(facts.arms),
         _check_budget(facts.arms),
         _check_seeds(facts.arms),
-        _check_pairing(facts.arms),
+        _check_pairing(facts.arms, is_sequential=is_sequential),
     ]
 
 
@@ -68,6 +69,21 @@ def check_audits(audits: Sequence[Audit]) -> list[Check]:
     )
     sentence = f"separability of real and synthetic training images with the same label: {described}{meaning}"
     return [Check("shortcut", passed, sentence)]
+
+
+def check_temperatures(temperatures: Mapping[str, float]) -> Check:
+    """Return the check that validation images determine the temperature of every run, by the name of the run."""
+    bounded = [f"{name} ({each:.3g})" for name, each in temperatures.items() if classification.is_at_bound(each)]
+    if not bounded:
+        lowest, highest = min(temperatures.values()), max(temperatures.values())
+        return Check(
+            "temperature", True, f"temperatures that calibrate probabilities are {lowest:.3g} to {highest:.3g}"
+        )
+    sentence = (
+        "the temperature is at an end of the range that is searched, so validation images do not determine it and "
+        f"probabilities are not calibrated: {', '.join(bounded)}"
+    )
+    return Check("temperature", False, sentence)
 
 
 def find_critical_failure(checks: Sequence[Check]) -> Check | None:
@@ -126,7 +142,7 @@ def _check_acquisition(scores: Sequence[ColumnScore]) -> list[Check]:
         f"how the images were taken tells their label without a look at a pixel: AUROC by {described}. A classifier "
         "may learn the scanner instead of the finding; this is a warning, not a proof that it did"
         if telling
-        else f"how the images were taken does not tell their label: AUROC by {described}"
+        else f"how the images were taken was not found to tell their label: AUROC by {described}"
     )
     return [Check("acquisition", not telling, sentence)]
 
@@ -204,18 +220,6 @@ def _check_test_copies(facts: TestCopiesFacts | None) -> list[Check]:
         return [Check("copies of test images", None, sentence, critical=True)]
     sentence = f"none of {compared} equals a test image or is a near duplicate of one"
     return [Check("copies of test images", True, sentence, critical=True)]
-
-
-def _check_several_generators(arms: Sequence[ArmFacts]) -> list[Check]:
-    """Name the arms whose runs have synthetic images of several generators; no check if there are none."""
-    several = [f"{arm.name} ({arm.generators} generators)" for arm in arms if arm.generators > 1]
-    if not several:
-        return []
-    sentence = (
-        "runs of one arm have synthetic images of different generators, so the spread over seeds is also that of the "
-        f"generators: {', '.join(several)}"
-    )
-    return [Check("one generator", False, sentence)]
 
 
 def _check_recipe(facts: StudyFacts) -> Check:
@@ -334,11 +338,18 @@ def _check_seeds(arms: Sequence[ArmFacts]) -> Check:
     return Check("seeds", fewest >= MIN_SEEDS, f"every arm has {counted}; {MIN_SEEDS} or more are needed")
 
 
-def _check_pairing(arms: Sequence[ArmFacts]) -> Check:
-    is_paired = len({tuple(arm.seeds) for arm in arms}) == 1
+def _check_pairing(arms: Sequence[ArmFacts], *, is_sequential: bool) -> Check:
+    seeds = {tuple(arm.seeds) for arm in arms}
+    is_paired = len(seeds) == 1
     sentence = (
         "all arms have the same seeds" if is_paired else "arms have different seeds; only common ones are compared"
     )
+    longest = max(seeds, key=len)
+    if not is_paired and is_sequential and all(longest[: len(each)] == each for each in seeds):
+        is_paired, sentence = (
+            True,
+            "arms have the same seeds, and those that ended at an earlier look the first of them",
+        )
     others = [arm.name for arm in arms if not arm.is_seed_kept]
     if others:
         sentence += f"; runs start from runs of other seeds: {'; '.join(others)}"
@@ -347,12 +358,13 @@ def _check_pairing(arms: Sequence[ArmFacts]) -> Check:
 
 def _describe_audit(audit: Audit) -> str:
     test = audit.two_sample_test
+    name = audit.arm if audit.images is None else f"{audit.arm}, {audit.images}"
     if audit.reason is not None:
-        return f"{audit.arm}: not computed, because {audit.reason}"
+        return f"{name}: not computed, because {audit.reason}"
     if test is None:
-        return f"{audit.arm}: not tested, fewer than {two_sample.MIN_GROUPS} real patients or synthetic images"
+        return f"{name}: not tested, fewer than {two_sample.MIN_GROUPS} real patients or synthetic images"
     one_label = f", all synthetic ones {audit.labels[0]}" if len(audit.labels) == 1 else ""
     return (
-        f"{audit.arm}: AUROC {test.auroc:.2f} ({test.low:.2f} to {test.high:.2f}; {test.real} real and "
+        f"{name}: AUROC {test.auroc:.2f} ({test.low:.2f} to {test.high:.2f}; {test.real} real and "
         f"{test.synthetic} synthetic images, {audit.dims} features of the arm's classifier{one_label})"
     )

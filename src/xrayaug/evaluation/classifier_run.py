@@ -9,6 +9,7 @@ from torch import nn
 from xrayaug.data.dataset import Row
 from xrayaug.data.images.stack import Stack
 from xrayaug.evaluation.predictions import RunInfo
+from xrayaug.evaluation.study_facts import DrawnSet
 from xrayaug.networks.classifier import Classifier
 
 
@@ -48,6 +49,10 @@ class ClassifierRun(TrainedNetwork, Protocol):
     @property
     def size(self) -> int:
         """Size of the images that the network reads, in pixels."""
+
+    @property
+    def drawn_images(self) -> Sequence[DrawnSet]:
+        """The synthetic datasets that it was trained on images of."""
 
     @property
     def dose_rows(self) -> Sequence[Row]:

@@ -1,38 +1,37 @@
 """Estimate the scores of arms of several seeds on one test set, and their paired differences to another arm.
 
 Arms are paired by seed, because a seed gives every arm the same initial weights and the same order of real images, and
-by patient, because every network is scored on the same resamples of the patients.
+by patient, because every network is scored on the same patients.
 """
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from xrayaug.evaluation.results import PairTests
-from xrayaug.stats import bootstrap, classification, intervals, paired_tests
+from xrayaug.stats import bootstrap, classification, influence, intervals, paired_tests
 from xrayaug.stats.array_types import FloatArray
 from xrayaug.stats.bootstrap import Counts
 from xrayaug.stats.classification import Labels, Probabilities, Scores
-from xrayaug.stats.intervals import Estimate
+from xrayaug.stats.influence import PatientCounts
+from xrayaug.stats.intervals import Estimate, PooledVariance, ScoreEstimate
 
 
 @dataclass(frozen=True)
 class ScoredNetwork:
-    """The network of one seed on one set of cases: probabilities, scores, and the scores of every resample."""
+    """The network of one seed on one set of cases: probabilities, scores, and how they depend on the patients."""
 
     seed: int
     labels: Labels  # [N]
     probabilities: Probabilities  # [N]
     threshold: float
-    patients: int  # number in the class with the fewest patients
+    patients: PatientCounts
+    effective_patients: PatientCounts
     scores: Scores
-    resampled: Mapping[str, FloatArray]  # of each metric [B]
-
-    @property
-    def cases(self) -> int:
-        """Number of cases."""
-        return len(self.labels)
+    influence: Mapping[str, FloatArray]  # of each patient, or group of patients, on each metric [G]
+    resampled: Mapping[str, FloatArray]  # of the metrics that were asked for, in each resample of the patients [B]
 
     def value(self, metric: str) -> float:
         """Return a score, NaN if it is undefined."""
@@ -40,40 +39,90 @@ class ScoredNetwork:
         return np.nan if score is None else float(score)
 
 
+Arm = Sequence[ScoredNetwork]
+"""The networks of one arm, each of another seed."""
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Resamples of the patients of some cases, and the scores that are wanted of them."""
+
+    counts: Counts  # [B, N]
+    metrics: Collection[str]
+
+
 def score_network(
-    seed: int, labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts, *, patients: Labels
+    seed: int,
+    labels: Labels,
+    probabilities: Probabilities,
+    threshold: float,
+    *,
+    patients: Labels,
+    resamples: Resamples | None = None,
 ) -> ScoredNetwork:
-    """Score a network on cases `[N]` of these patients `[N]`, and on their resamples `[B, N]`."""
-    scores = classification.score(labels, probabilities, threshold)
-    resampled = bootstrap.resampled_scores(labels, probabilities, threshold, counts)
+    """Score a network on cases `[N]` of these patients `[N]`, and on their resamples."""
+    influences = influence.influences(labels, probabilities, threshold)
     return ScoredNetwork(
-        seed, labels, probabilities, threshold, bootstrap.min_class_patients(labels, patients), scores, resampled
+        seed,
+        labels,
+        probabilities,
+        threshold,
+        influence.count_patients(labels, patients),
+        influence.effective_patients(labels, patients),
+        classification.score(labels, probabilities, threshold),
+        {metric: influence.sum_by_patient(each, patients) for metric, each in influences.items()},
+        bootstrap.resampled_scores(labels, probabilities, threshold, resamples.counts, resamples.metrics)
+        if resamples
+        else {},
     )
 
 
-def estimate_score(arm: Sequence[ScoredNetwork], metric: str) -> Estimate | None:
+def estimate_score(arm: Arm, metric: str) -> ScoreEstimate | None:
     """Estimate the mean score of an arm over its seeds; None if it is undefined."""
     values = np.array([each.value(metric) for each in arm])
-    return intervals.estimate(values, _resampled(arm, metric), arm[0].cases, arm[0].patients)
+    found = intervals.estimate(values, _influence(arm, metric), arm[0].effective_patients.of_metric(metric))
+    if found is None:
+        return None
+    lowest, highest = classification.bounds(metric)
+    is_rate = metric in classification.RATES
+    return ScoreEstimate(**dataclasses.asdict(found), lowest=lowest, highest=highest, is_rate=is_rate)
 
 
-def estimate_difference(arm: Sequence[ScoredNetwork], other: Sequence[ScoredNetwork], metric: str) -> Estimate | None:
-    """Estimate by how much an arm scores higher than the other over their common seeds; None if undefined."""
+def estimate_difference(arm: Arm, other: Arm, metric: str, pool: Sequence[Arm] = ()) -> Estimate | None:
+    """Estimate by how much an arm scores higher than the other over their common seeds; None if undefined.
+
+    Args:
+        arm: the networks of one arm.
+        other: the networks of the arm that it is compared with.
+        metric: name of the score.
+        pool: arms over which the variance between seeds is pooled with these two (which may be among them). It is not
+            pooled if there are no others, or if two of them are not of the same seeds.
+    """
     pairs = pair_by_seed(arm, other)
     if not pairs:
         return None
-    differences, resampled = seed_differences(pairs, metric), resampled_differences(pairs, metric)
-    return intervals.estimate(differences, resampled, arm[0].cases, arm[0].patients)
+    differences, influences = seed_differences(pairs, metric), _influence_differences(pairs, metric)
+    pooled = _pool_seeds(_list_once(arm, other, pool), lambda network: network.value(metric))
+    found = intervals.estimate(
+        differences,
+        influences,
+        arm[0].effective_patients.of_metric(metric),
+        pooled,
+        _least_variance([network for pair in pairs for network in pair], metric),
+    )
+    lowest, highest = classification.bounds(metric)
+    return None if found is None else dataclasses.replace(found, limit=highest - lowest)
 
 
 def estimate_mean_difference(
-    sets: Sequence[tuple[Sequence[ScoredNetwork], Sequence[ScoredNetwork]]], metric: str
+    sets: Sequence[tuple[Arm, Arm]], metric: str, pools: Sequence[Sequence[Arm]] = ()
 ) -> Estimate | None:
     """Estimate the mean over test sets, with equal weight, of the difference of an arm to another.
 
     Args:
         sets: the arm and the other on each of several test sets, which have no patient in common.
         metric: name of the score.
+        pools: on each set the arms over which the variance between seeds is pooled, as in `estimate_difference`.
 
     Returns:
         None if the difference is undefined on a set.
@@ -83,27 +132,38 @@ def estimate_mean_difference(
     if len(known) < len(sets):
         return None
     values = np.stack([seed_differences(pair_by_seed(arm, other), metric) for arm, other in sets])
-    return intervals.average(known, values)
+    scores = [
+        _score_seeds(_list_once(arm, other, pool), lambda network: network.value(metric))
+        for (arm, other), pool in zip(sets, pools or [()] * len(sets), strict=True)
+    ]
+    complete = [each for each in scores if each is not None]
+    is_complete = len(complete) == len(sets) and len({each.shape for each in complete}) == 1
+    pooled = intervals.pool_seed_variance(np.mean(complete, axis=0)) if is_complete else None
+    return intervals.average(known, values, pooled)
 
 
-def estimate_call_rate_difference(arm: Sequence[ScoredNetwork], other: Sequence[ScoredNetwork]) -> Estimate | None:
+def estimate_call_rate_difference(arm: Arm, other: Arm, pool: Sequence[Arm] = ()) -> Estimate | None:
     """Estimate the difference of two arms in the rate of calling images abnormal, with both classes weighted equally.
 
     The rate is (sensitivity + 1 - specificity) / 2. It measures response bias as opposed to sensitivity in detection
     theory (Macmillan and Creelman 2005, Detection Theory, chapter 2): a moved threshold changes it, better ranking need
-    not. None if there is no common seed or the rate is undefined.
+    not. None if there is no common seed or the rate is undefined. `pool` is as in `estimate_difference`.
     """
     pairs = pair_by_seed(arm, other)
     if not pairs:
         return None
     differences = (seed_differences(pairs, "sensitivity") - seed_differences(pairs, "specificity")) / 2
-    resampled = (resampled_differences(pairs, "sensitivity") - resampled_differences(pairs, "specificity")) / 2
-    return intervals.estimate(differences, resampled, arm[0].cases, arm[0].patients)
+    influences = _influence_differences(pairs, "sensitivity") - _influence_differences(pairs, "specificity")
+    pooled = _pool_seeds(
+        _list_once(arm, other, pool), lambda network: (network.value("sensitivity") - network.value("specificity")) / 2
+    )
+    least = _least_variance([network for pair in pairs for network in pair], "balanced_accuracy")
+    patients = arm[0].effective_patients.of_metric("balanced_accuracy")
+    found = intervals.estimate(differences, influences / 2, patients, pooled, least)
+    return None if found is None else dataclasses.replace(found, limit=1.0)
 
 
-def pair_by_seed(
-    arm: Sequence[ScoredNetwork], other: Sequence[ScoredNetwork]
-) -> list[tuple[ScoredNetwork, ScoredNetwork]]:
+def pair_by_seed(arm: Arm, other: Arm) -> list[tuple[ScoredNetwork, ScoredNetwork]]:
     """Return the pairs of networks with equal seeds, sorted by seed."""
     by_seed = {network.seed: network for network in other}
     ordered = sorted(arm, key=lambda network: network.seed)
@@ -117,7 +177,8 @@ def seed_differences(pairs: Sequence[tuple[ScoredNetwork, ScoredNetwork]], metri
 
 def resampled_differences(pairs: Sequence[tuple[ScoredNetwork, ScoredNetwork]], metric: str) -> FloatArray:
     """Return the score of the first network minus that of the second on each resample, `[B, S]`."""
-    return _resampled([one for one, _ in pairs], metric) - _resampled([other for _, other in pairs], metric)
+    one, other = (np.stack([each.resampled[metric] for each in arm], axis=1) for arm in zip(*pairs, strict=True))
+    return np.asarray(one - other, np.float64)
 
 
 def compare_pair(one: ScoredNetwork, other: ScoredNetwork) -> PairTests:
@@ -135,5 +196,36 @@ def compare_pair(one: ScoredNetwork, other: ScoredNetwork) -> PairTests:
     )
 
 
-def _resampled(arm: Sequence[ScoredNetwork], metric: str) -> FloatArray:
-    return np.stack([each.resampled[metric] for each in arm], axis=1)
+def _list_once(arm: Arm, other: Arm, pool: Sequence[Arm]) -> list[Arm]:
+    """Return the two arms of a difference, the reference first, and those of the pool that are neither."""
+    compared = {id(network) for network in (*arm, *other)}
+    return [other, arm, *(each for each in pool if not any(id(network) in compared for network in each))]
+
+
+def _pool_seeds(arms: Sequence[Arm], value: Callable[[ScoredNetwork], float]) -> PooledVariance | None:
+    """Pool the variance between seeds of a value over arms, the reference first; None if their seeds differ."""
+    scores = _score_seeds(arms, value)
+    return None if scores is None else intervals.pool_seed_variance(scores)
+
+
+def _score_seeds(arms: Sequence[Arm], value: Callable[[ScoredNetwork], float]) -> FloatArray | None:
+    """Return a value of each arm and seed, `[A, S]`; None if the arms' seeds differ."""
+    if len({frozenset(network.seed for network in arm) for arm in arms}) > 1:
+        return None
+    return np.array([[value(network) for network in sorted(arm, key=lambda network: network.seed)] for arm in arms])
+
+
+def _least_variance(networks: Sequence[ScoredNetwork], metric: str) -> float:
+    """Return the least variance of a difference between these networks in a score; 0 where it is undefined."""
+    mean = float(np.mean([network.value(metric) for network in networks]))
+    patients = networks[0].patients.of_metric(metric)
+    return intervals.least_variance(patients, mean, metric in classification.RATES) if np.isfinite(mean) else 0.0
+
+
+def _influence(arm: Arm, metric: str) -> FloatArray:
+    return np.stack([each.influence[metric] for each in arm], axis=1)
+
+
+def _influence_differences(pairs: Sequence[tuple[ScoredNetwork, ScoredNetwork]], metric: str) -> FloatArray:
+    """Return the influence on the first network's score minus that on the second's, `[G, S]`."""
+    return _influence([one for one, _ in pairs], metric) - _influence([other for _, other in pairs], metric)

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xrayaug.data.arms import TOGETHER, ArmSettings
-from xrayaug.evaluation import checks, comparison, findings, predictions
-from xrayaug.evaluation.comparison import ScoredNetwork
+from xrayaug.evaluation import checks, comparison, conclusions, findings, looks, predictions
+from xrayaug.evaluation.comparison import Resamples, ScoredNetwork
 from xrayaug.evaluation.findings import ScoredArms
+from xrayaug.evaluation.looks import CurrentLook
 from xrayaug.evaluation.predictions import Cases, RunPredictions
 from xrayaug.evaluation.results import (
     CHOSEN,
@@ -33,6 +34,7 @@ from xrayaug.evaluation.results import (
     TestSet,
     TestSetResult,
     ThresholdScores,
+    Verdict,
 )
 from xrayaug.options import Evaluate
 from xrayaug.stats import bootstrap, classification
@@ -64,8 +66,11 @@ def judge(
     audits: Sequence[Audit],
     split_by: str | None,
     baseline: str | None = None,
+    generators: Mapping[str, int | None] | None = None,
+    controls: Mapping[str, Sequence[str]] | None = None,
     others: Sequence[SetPredictions] = (),
     shared: Sequence[SharedImages] = (),
+    look: CurrentLook | None = None,
 ) -> Evaluation:
     """Judge runs on one test set, or on several of which one was named as the primary one before.
 
@@ -75,25 +80,54 @@ def judge(
         audits: of the arms.
         split_by: `patient` or `image`, how the validation images were split off; None if unknown.
         baseline: name of the arm that all others are compared with; None: each with the one that its settings say.
+        generators: numbers of generators that the arms are about, by name: see `generator_design`.
+        controls: names of the controls of arms, by name; arms that are not there have those that their settings say.
         others: the runs on other test sets.
         shared: pairs of test sets that have images or patients in common.
+        look: of a sequential study.
     """
     infos = {each.run.arm_name: each.run for each in reversed(primary.predicted)}
-    arms = [EvaluatedArm(run.arm_name, run.arm, run.share_normal, baseline) for run in reversed(infos.values())]
-    question = Question(options.metric.replace("-", "_"), options.per, options.margin, options.seed)
+    shares = _average_shares(primary.predicted)
+    named = controls or {}
+    arms = [
+        EvaluatedArm(
+            run.arm_name,
+            run.arm,
+            shares[run.arm_name],
+            baseline,
+            (generators or {}).get(run.arm_name),
+            controls=named.get(run.arm_name),
+            is_named_control=any(run.arm_name in of for of in named.values()),
+        )
+        for run in reversed(infos.values())
+    ]
+    question = Question(options.metric.replace("-", "_"), options.per, options.margin, options.seed, options.against)
     first, *rest = (_score(options, each, arms, question, audits) for each in (primary, *others))
+    verdicts, compared = _conclude(options, arms, question, (first, rest), shared=shared, look=look)
     return Evaluation(
         threshold=classification.THRESHOLD,
         test=primary.test,
         split_by=split_by,
         arms=first.results,
         runs=first.runs,
-        verdict=findings.conclude(arms, first.networks, question, first.checks),
+        verdict=verdicts,
         audits=audits,
         subgroups=_score_subgroups(options, primary, arms, question) if options.by else None,
         thesis=ReportedResults(REPORTED, REPORTED_NOTE) if all(arm.settings for arm in arms) else None,
-        others=_compare_sets(options, arms, question, first, rest, shared=shared) if others else None,
+        others=compared,
     )
+
+
+def _average_shares(predicted: Sequence[RunPredictions]) -> dict[str, float | None]:
+    """Return the share of normal training images of every arm, the mean over its runs; None if one is unknown."""
+    shares: dict[str, list[float | None]] = {}
+    for each in predicted:
+        shares.setdefault(each.run.arm_name, []).append(each.run.share_normal)
+    known = {name: [share for share in of if share is not None] for name, of in shares.items()}
+    return {
+        name: predictions.average_shares(known[name]) if len(known[name]) == len(of) else None
+        for name, of in shares.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -110,11 +144,39 @@ class _ScoredSet:
 def _score(
     options: Evaluate, tested: SetPredictions, arms: Sequence[EvaluatedArm], question: Question, audits: Sequence[Audit]
 ) -> _ScoredSet:
-    networks = _score_networks(options, tested.predicted)
+    networks = _score_networks(options, tested.predicted, question)
     runs = [_score_run(each, networks) for each in tested.predicted]
     specificity = findings.check_specificity(arms, networks, question)
     all_checks = [*tested.study_checks, *checks.check_audits(audits), *specificity]
+    if options.calibrate == "temperature":
+        all_checks.append(checks.check_temperatures({each.run.name: each.temperature for each in tested.predicted}))
     return _ScoredSet(tested, networks, runs, _summarize_arms(runs, networks, arms), all_checks)
+
+
+def _conclude(
+    options: Evaluate,
+    arms: Sequence[EvaluatedArm],
+    question: Question,
+    scored: tuple[_ScoredSet, Sequence[_ScoredSet]],
+    *,
+    shared: Sequence[SharedImages],
+    look: CurrentLook | None,
+) -> tuple[Verdict, OtherTestSets | None]:
+    """Return the verdict on the primary test set, which comes first, and what the others show."""
+    primary, others = scored
+    sets = [(each.networks, each.checks) for each in others]
+    at, ended = (look.look, look.stopped) if look else (None, frozenset())
+    verdicts = conclusions.conclude(arms, primary.networks, question, primary.checks, look=at, stopped=ended)
+    of_others = conclusions.conclude_together(arms, sets, question, look=at, stopped=ended)
+    if look is not None:
+        stopped = looks.list_stopped(arms, verdicts, look)
+        verdicts = looks.complete_verdict(verdicts, primary.tested.name, arms, look, stopped)
+        of_others = [
+            looks.complete_verdict(each, other.tested.name, arms, look, stopped)
+            for each, other in zip(of_others, others, strict=True)
+        ]
+    compared = _compare_sets(options, arms, question, primary, others, verdicts=of_others, shared=shared)
+    return verdicts, compared if others else None
 
 
 def _compare_sets(
@@ -124,10 +186,10 @@ def _compare_sets(
     primary: _ScoredSet,
     others: Sequence[_ScoredSet],
     *,
+    verdicts: Sequence[Verdict],
     shared: Sequence[SharedImages],
 ) -> OtherTestSets:
-    """Judge the arms on the other test sets, and average their differences over all sets if these share no patient."""
-    verdicts = findings.conclude_together(arms, [(each.networks, each.checks) for each in others], question)
+    """Return what the other test sets show, and the mean of the differences over all sets if these share no patient."""
     sets = [
         TestSetResult(
             each.tested.name,
@@ -148,19 +210,22 @@ def _compare_sets(
 
 
 def _score_networks(
-    options: Evaluate, predicted: Sequence[RunPredictions]
+    options: Evaluate, predicted: Sequence[RunPredictions], question: Question
 ) -> dict[tuple[str, str], dict[str, list[ScoredNetwork]]]:
-    """Score every run and its resamples, by level and threshold, then by arm."""
+    """Score every run, by level and threshold, then by arm; with resamples where the question is."""
     networks: dict[tuple[str, str], dict[str, list[ScoredNetwork]]] = {}
     grouped: dict[str, list[Cases]] = {}
-    for level in LEVELS:
+    for level in sorted(LEVELS, key=lambda each: each != question.level):  # that of the question first
         test = predictions.group_cases(predicted[0].test_rows, level)
         valid = _group_validation(predicted, level)
         grouped[level] = [test, *valid]
         if same := _find_same(level, grouped):  # as where every study is of one image
             networks |= {(level, name): networks[same, name] for name in (HALF, CHOSEN) if (same, name) in networks}
             continue
-        counts = bootstrap.draw_resamples(test.patients, options.resamples, options.seed)
+        resamples: Resamples | None = None
+        if level == question.level:
+            counts = bootstrap.draw_resamples(test.patients, options.resamples, options.seed)
+            resamples = Resamples(counts, [question.metric])
         for place, each in enumerate(predicted):
             probabilities = test.probabilities(each.test)
             thresholds = {HALF: classification.THRESHOLD}
@@ -169,7 +234,12 @@ def _score_networks(
                 thresholds[CHOSEN] = classification.find_threshold(known.labels, known.probabilities(each.valid))
             for name, threshold in thresholds.items():
                 scored = comparison.score_network(
-                    each.run.pair_number, test.labels, probabilities, threshold, counts, patients=test.patients
+                    each.run.pair_number,
+                    test.labels,
+                    probabilities,
+                    threshold,
+                    patients=test.patients,
+                    resamples=resamples if name == HALF else None,
                 )
                 networks.setdefault((level, name), {}).setdefault(each.run.arm_name, []).append(scored)
     return networks
@@ -269,7 +339,6 @@ def _score_subgroups(
     subgroups, predicted = [], tested.predicted
     for value, places in tested.groups.items():
         cases = predictions.group_cases([predicted[0].test_rows[place] for place in places], "image")
-        counts = bootstrap.draw_resamples(cases.patients, options.resamples, options.seed)
         networks: dict[str, list[ScoredNetwork]] = {}
         for each in predicted:
             scored = comparison.score_network(
@@ -277,7 +346,6 @@ def _score_subgroups(
                 cases.labels,
                 each.test[list(places)],
                 classification.THRESHOLD,
-                counts,
                 patients=cases.patients,
             )
             networks.setdefault(each.run.arm_name, []).append(scored)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from xrayaug.evaluation import generator_design
 from xrayaug.evaluation.checks import MIN_SEEDS
 from xrayaug.evaluation.prediction_table import PredictionTable
 from xrayaug.evaluation.results import Check
@@ -34,6 +35,7 @@ def check_predictions(
         Check("test classes", True, "the test set has both classes", critical=True),
         *_check_images(table.unknown_images),
         *(Check(name, None, sentence) for name, sentence in UNKNOWN.items()),
+        *_check_generators([name for name in seeds if table.generators.get(name) is None]),
         _check_prior(table),
         Check("seeds", fewest >= MIN_SEEDS, f"every arm has {counted}; {MIN_SEEDS} or more are needed"),
         _check_pairing(paired, seeds_known=table.seeds_known),
@@ -57,6 +59,17 @@ def _check_patients(table: PredictionTable) -> Check:
             f"; {unnamed:,} of {len(table.test.rows):,} test cases name no patient and count as one of their own"
         )
     return Check("patients", None, sentence)
+
+
+def _check_generators(unknown: Sequence[str]) -> list[Check]:
+    """Name the arms of which it is unknown how many generators they are about; no check if there are none."""
+    if not unknown:
+        return []
+    sentence = (
+        "whether runs of one arm have images of one generator, or each of a generator of its own, cannot be seen from "
+        "predictions"
+    )
+    return [Check(generator_design.CHECK, None, sentence)]
 
 
 def _check_images(unknown: Sequence[str]) -> list[Check]:

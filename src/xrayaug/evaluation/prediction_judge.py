@@ -2,7 +2,7 @@
 
 import itertools
 import numbers
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -12,12 +12,12 @@ import numpy as np
 from xrayaug.errors import DataError, UsageError
 from xrayaug.evaluation import baselines, pairing, prediction_checks, prediction_columns, prediction_table, predictions
 from xrayaug.evaluation import judge as judging
-from xrayaug.evaluation.findings import find_baseline
+from xrayaug.evaluation.findings import check_against, find_baseline
 from xrayaug.evaluation.judge import SetPredictions
 from xrayaug.evaluation.prediction_table import PredictionTable, TableBuilder
 from xrayaug.evaluation.predictions import RunInfo, RunPredictions
 from xrayaug.evaluation.results import EvaluatedArm, Evaluation, TestSet
-from xrayaug.options import Case, Evaluate, Metric
+from xrayaug.options import Against, Case, Evaluate, Metric
 from xrayaug.runtime import console
 
 CHUNK_ROWS = 65536
@@ -32,18 +32,29 @@ class JudgedPredictions:
 
     tested: SetPredictions
     baseline: str | None  # None: each arm has the one that its settings say
+    generators: Mapping[str, int | None]  # that arms are about, as far as they are known
+    controls: Mapping[str, Sequence[str]]  # of arms that name them
 
 
-def arrange(options: Evaluate, table: PredictionTable, hint: str = "--baseline NAME says it") -> JudgedPredictions:
+def arrange(
+    options: Evaluate,
+    table: PredictionTable,
+    hint: str = "--baseline NAME says it",
+    controls: Mapping[str, Sequence[str]] | None = None,
+    controls_hint: str = "--controls ARM=CONTROL,... names them",
+) -> JudgedPredictions:
     """Find the baseline, pair the runs and check what can be checked.
 
     Args:
         options: of the evaluation: the baseline, the calibration, the column of the subgroups.
         table: the predictions.
         hint: how the user names the baseline.
+        controls: names of the controls of arms; by default those of the options.
+        controls_hint: how the user names controls.
 
     Raises:
-        UsageError: it is not clear which arm is the baseline, or there is nothing to calibrate on.
+        UsageError: it is not clear which arm is the baseline, or there is nothing to calibrate on, or no control to
+            judge against.
         DataError: runs cannot be paired, or `--by` makes too many groups.
     """
     for note in table.notes:
@@ -56,7 +67,20 @@ def arrange(options: Evaluate, table: PredictionTable, hint: str = "--baseline N
         names.sort(key=lambda name: name != baseline)
         if guessed:
             console.info(guessed)
-    arms = [EvaluatedArm(name, table.arms.get(name), table.shares_normal.get(name), baseline) for name in names]
+    named = parse_controls(options.controls) if controls is None else controls
+    arms = [
+        EvaluatedArm(
+            name,
+            table.arms.get(name),
+            table.shares_normal.get(name),
+            baseline,
+            controls=named.get(name),
+            is_named_control=any(name in of for of in named.values()),
+        )
+        for name in names
+    ]
+    _check_controls(named, arms)
+    check_against(arms, options.against, controls_hint)
     found = {arm.name: find_baseline(arm, arms) for arm in arms}
     paired = pairing.pair_runs(seeds, {name: each.name for name, each in found.items() if each is not None})
     if options.calibrate != "none" and table.valid is None:
@@ -92,12 +116,55 @@ def arrange(options: Evaluate, table: PredictionTable, hint: str = "--baseline N
         TestSet(**cast(Any, prediction_table.count_test_set(table))),
         predictions.group_values(table.test.groups, options.by) if options.by else {},
     )
-    return JudgedPredictions(tested, baseline)
+    return JudgedPredictions(tested, baseline, table.generators, named)
+
+
+def parse_controls(words: Sequence[str] | None) -> dict[str, list[str]]:
+    """Return the names of the controls of each arm, from words such as `gan=duplicate`.
+
+    Raises:
+        UsageError: a word is no such pair.
+    """
+    named: dict[str, list[str]] = {}
+    for word in words or ():
+        arm, sign, control = (part.strip() for part in word.partition("="))
+        if not (arm and sign and control):
+            raise UsageError(
+                f"--controls: '{word}' names no control of an arm", "such as --controls gan=duplicate,gan=classical"
+            )
+        named.setdefault(arm, []).append(control)
+    return named
+
+
+def _check_controls(named: Mapping[str, Sequence[str]], arms: Sequence[EvaluatedArm]) -> None:
+    """Check that arms and controls that are named are there, and that none is its own control or the baseline.
+
+    Raises:
+        DataError: one is not.
+    """
+    names = [arm.name for arm in arms]
+    baselines_found = {each.name for arm in arms if (each := find_baseline(arm, arms)) is not None}
+    for arm, controls in named.items():
+        for name in (arm, *controls):
+            if name not in names:
+                raise DataError(f"there is no arm '{name}' with or to be a control", f"arms are {', '.join(names)}")
+            if name in baselines_found:
+                raise DataError(f"arm '{name}' is a baseline, and neither has controls nor is one", "name other arms")
+        if arm in controls or any(control in named for control in controls):
+            raise DataError(f"the controls of arm '{arm}' are themselves arms with controls", "name other arms")
 
 
 def judge_predictions(options: Evaluate, judged: JudgedPredictions) -> Evaluation:
     """Judge predictions that were arranged; warn if they look like those of the other class."""
-    evaluation = judging.judge(options, judged.tested, audits=[], split_by=None, baseline=judged.baseline)
+    evaluation = judging.judge(
+        options,
+        judged.tested,
+        audits=[],
+        split_by=None,
+        baseline=judged.baseline,
+        generators=judged.generators,
+        controls=judged.controls,
+    )
     areas = [run.scores[options.per].auroc for run in evaluation.runs]
     if all(area is not None and area < CHANCE for area in areas):
         console.warning(
@@ -111,10 +178,12 @@ def judge(
     data: Any,
     *,
     baseline: str | None = None,
+    controls: Mapping[str, str | Sequence[str]] | None = None,
     columns: Mapping[str, str] | None = None,
     metric: Metric = "auroc",
     per: Case = "image",
     margin: float = 0.02,
+    against: Against = "baseline",
     by: str | None = None,
     calibrate: Calibration = "none",
     resamples: int = 1000,
@@ -129,11 +198,14 @@ def judge(
     Args:
         data: a pandas frame, a mapping of columns, or rows that are mappings.
         baseline: name of the arm that the others are compared with; not needed if it is called 0, baseline or real.
+        controls: names of the controls of arms, such as `{"gan": ["duplicate", "classical"]}`: arms of as many images
+            without synthetic ones.
         columns: names of columns by what they hold, such as `{"case": "image_id", "probability": "y_score"}`; others
             are found by their names.
         metric: score that decides.
         per: what counts as one case.
         margin: smallest difference of the score that matters.
+        against: what an arm must be told from: the `baseline`, every `control`, or `both`.
         by: a column; the cases with each of its values are also scored on their own.
         calibrate: how probabilities are calibrated on the validation cases.
         resamples: number of bootstrap resamples of the patients.
@@ -146,7 +218,9 @@ def judge(
         DataError: the data cannot be judged: a case is there twice, is missing in a run, has two labels, ...
         UsageError: an argument is not valid.
     """
-    for name, value, allowed in (("metric", metric, Metric), ("per", per, Case), ("calibrate", calibrate, Calibration)):
+    words = (("metric", metric, Metric), ("per", per, Case), ("calibrate", calibrate, Calibration),
+             ("against", against, Against))  # fmt: skip
+    for name, value, allowed in words:
         if value not in get_args(allowed):
             raise UsageError(f"{name} is {value}", f"it must be one of {', '.join(get_args(allowed))}")
     for name, text in (("baseline", baseline), ("by", by)):
@@ -160,6 +234,7 @@ def judge(
     options = Evaluate(
         out=Path("unused"), metric=metric, per=per, margin=_to_number("margin", margin), by=by, calibrate=calibrate,
         resamples=_to_integer("resamples", resamples), seed=_to_integer("seed", seed), baseline=baseline,
+        against=against,
     )  # fmt: skip
     builder = TableBuilder()
     rows = 0
@@ -172,7 +247,34 @@ def judge(
         rows += len(next(iter(part.values())))
     if not rows:
         raise DataError("the data have no rows", "give one row for each case and run")
-    return judge_predictions(options, arrange(options, builder.build(), "baseline=... says it"))
+    arranged = arrange(
+        options,
+        builder.build(),
+        "baseline=... says it",
+        _list_controls(controls),
+        "controls={...} names them",
+    )
+    return judge_predictions(options, arranged)
+
+
+def _list_controls(controls: object) -> dict[str, list[str]]:
+    """Return the names of the controls of each arm as lists.
+
+    Raises:
+        UsageError: they are no mapping from names to names.
+    """
+    if controls is None:
+        return {}
+    listed: dict[str, list[str]] = {}
+    given: Mapping[Any, Any] = controls if isinstance(controls, Mapping) else {None: None}
+    for arm, of in given.items():
+        names: list[Any] = [of] if isinstance(of, str) else list(of) if isinstance(of, Sequence) else [None]
+        if not all(isinstance(name, str) for name in (arm, *names)):
+            raise UsageError(
+                _describe_type("controls", controls), "give names by arm, such as controls={'gan': ['duplicate']}"
+            )
+        listed[arm] = names
+    return listed
 
 
 def _to_number(name: str, value: object) -> float:

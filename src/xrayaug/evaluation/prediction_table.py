@@ -44,6 +44,7 @@ class PredictionTable:
     seeds_known: bool
     arms: Mapping[str, ArmSettings]  # by name; empty if it is unknown how an arm was made
     shares_normal: Mapping[str, float]  # of the training images of arms, as far as they are known
+    generators: Mapping[str, int | None]  # that arms are about, as far as they are known: see `generator_design`
     notes: Sequence[str] = ()
     unknown_images: Sequence[str] = ()  # of several sources, those whose cases may be other images of the same names
     is_own: bool = False  # of xrayaug, where test and validation cases may be of two datasets that use the same names
@@ -55,6 +56,7 @@ class TableBuilder:
     def __init__(self) -> None:
         self.settings: dict[str, ArmSettings] = {}
         self.shares_normal: dict[str, float] = {}
+        self.generators: dict[str, int | None] = {}
         self.notes: list[str] = []
         self.unknown_images: Sequence[str] = ()
         self.test_rows = 0  # that were added so far
@@ -150,6 +152,7 @@ class TableBuilder:
             seeds_known=self._known["seed"],
             arms=known,
             shares_normal=self.shares_normal,
+            generators=self.generators,
             notes=notes,
             is_own=self.is_own,
             unknown_images=self.unknown_images,

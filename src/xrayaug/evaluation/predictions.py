@@ -109,6 +109,11 @@ def calibrate(predicted: RunPredictions) -> RunPredictions:
     )
 
 
+def average_shares(shares: Sequence[float]) -> float:
+    """Return the mean share of normal training images of the runs of an arm, which is that of all if it is the same."""
+    return shares[0] if len(set(shares)) == 1 else sum(shares) / len(shares)
+
+
 def format_csv(
     predicted: Sequence[RunPredictions], split: Literal["test", "valid"], *, with_split: bool = False
 ) -> Iterator[str]:

@@ -11,14 +11,18 @@ from xrayaug.storage import files
 
 
 def write(directory: Path, evaluation: Evaluation) -> None:
-    """Write all numbers as JSON, the verdict in a file of its own, the CSV files, Table 5 as Markdown, and Figure 7."""
+    """Write all numbers as JSON, the verdict in a file of its own, the CSV files, Table 5 as Markdown, and Figure 7.
+
+    The differences are below Table 5.
+    """
     files.write_json(directory / METRICS_FILE, serialization.to_dict(evaluation))
     others = {} if evaluation.others is None else {"others": serialization.to_dict(evaluation.others)}
     files.write_json(directory / VERDICT_FILE, serialization.to_dict(evaluation.verdict) | others)
     for name, content in sheets.make_sheets(evaluation).items():
         files.write_text(directory / name, content)
     table5 = (_markdown(tables.spread_table(evaluation, level)) for level in tables.table5_levels(evaluation))
-    files.write_text(directory / files.TABLE5_FILE, "\n".join(table5))
+    differences = map(_markdown, tables.difference_tables(evaluation.arms, evaluation.verdict))
+    files.write_text(directory / files.TABLE5_FILE, "\n".join([*table5, *differences]))
     if tables.have_doses(evaluation.arms):
         _save_figure7((directory / files.FIGURE7_FILE).with_suffix(""), evaluation)
 

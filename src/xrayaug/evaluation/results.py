@@ -25,6 +25,8 @@ class ConfidenceInterval:
     low: float
     high: float
     seeds: int
+    # Degrees of freedom of the seeds' variance, if it was pooled over arms; left out if it is of these seeds alone
+    pooled_df: float | None = field(default=None, kw_only=True, metadata={"optional": True})
 
     @classmethod
     def from_estimate(cls, estimate: Estimate | None, lowest: float, highest: float) -> "ConfidenceInterval | None":
@@ -32,7 +34,7 @@ class ConfidenceInterval:
         if estimate is None:
             return None
         low, high = estimate.interval()
-        return cls(estimate.value, max(low, lowest), min(high, highest), estimate.seeds)
+        return cls(estimate.value, max(low, lowest), min(high, highest), estimate.seeds, pooled_df=estimate.pooled_df)
 
 
 MetricIntervals = Mapping[str, ConfidenceInterval | None]
@@ -47,11 +49,17 @@ class EvaluatedArm:
     settings: ArmSettings | None  # None if it is unknown how the arm was made
     share_normal: float | None  # of the training images; None if unknown
     baseline: str | None = None  # name of its baseline; None: the one that the settings say
+    # Generators that its runs are about: 0 without synthetic images, 1, or one for each run; None if unknown
+    generators: int | None = None
+    controls: Sequence[str] | None = None  # names of its controls; None: those that the settings say
+    is_named_control: bool = False  # whether another arm names it among its controls
 
     @property
     def control(self) -> str | None:
-        """What the arm is a control of, if it is known to be one."""
-        return None if self.settings is None else self.settings.control
+        """What the arm is a control of, if it is known to be one; its own name if it is one by its name alone."""
+        if self.settings is not None and self.settings.control is not None:
+            return self.settings.control
+        return self.name if self.is_named_control else None
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ class Question:
     level: str
     margin: float
     seed: int
+    # What arms are judged against: the baseline, controls of equal size, or both
+    against: str = field(default="baseline", metadata={"optional": True})
 
 
 @dataclass(frozen=True)
@@ -140,8 +150,10 @@ class Difference(ConfidenceInterval):
     bootstrap: BootstrapInterval
     sign_flip: SignFlip
     seed_differences: Mapping[int, float]  # by seed
-    # The true difference that tests with these variances detect with 80 % power; None in results from before it existed
+    # The true difference that tests with these variances detect with 80 % power, and the margin within which they show
+    # an arm without any difference to be, with 80 % power; None in results from before they existed
     detectable_difference: float | None = field(default=None, metadata={"optional": True})
+    showable_margin: float | None = field(default=None, metadata={"optional": True})
 
 
 @dataclass(frozen=True)
@@ -158,14 +170,27 @@ class PairTests:
 
 @dataclass(frozen=True)
 class PriorShift:
-    """A shift of the class prior of the training set, and whether it alone can explain the difference."""
+    """A shift of the class prior of the training set, and its share in the difference."""
 
     share_normal: float
     share_normal_baseline: float
     shifted: bool
-    explains_difference: bool
+    explains_difference: bool  # whether it alone can
     call_rate_difference: ConfidenceInterval | None
     sentence: str
+    contributes: bool = field(default=False, metadata={"optional": True})
+
+
+@dataclass(frozen=True)
+class ControlDifference(ConfidenceInterval):
+    """The difference of an arm to a control and its tests, which are None in results from before they existed."""
+
+    p: float | None = field(default=None, metadata={"optional": True})
+    p_holm: float | None = field(default=None, metadata={"optional": True})
+    p_equivalent: float | None = field(default=None, metadata={"optional": True})
+    p_equivalent_holm: float | None = field(default=None, metadata={"optional": True})
+    detectable_difference: float | None = field(default=None, metadata={"optional": True})
+    showable_margin: float | None = field(default=None, metadata={"optional": True})
 
 
 @dataclass(frozen=True)
@@ -175,7 +200,22 @@ class ControlComparison:
     control: str
     relation: str
     sentence: str
-    difference: ConfidenceInterval | None
+    difference: ControlDifference | None
+    arm: str | None = field(default=None, metadata={"optional": True})  # name of the control among the arms
+    verdict: str | None = field(default=None, metadata={"optional": True})  # on the difference
+    # Whether an arm must be told from it with `--against control`: not from an upper bound such as more-real
+    is_asked: bool = field(default=True, metadata={"optional": True})
+
+
+@dataclass(frozen=True)
+class ArmLook:
+    """The look of a sequential study whose verdict an arm has, and the interval at the level of that look."""
+
+    number: int  # from 1
+    seeds: int
+    level: float
+    low: float | None  # of the interval of 1 - level; None if there is no difference
+    high: float | None
 
 
 @dataclass(frozen=True)
@@ -191,6 +231,51 @@ class ArmVerdict:
     pairs: Sequence[PairTests]
     prior_shift: PriorShift | None  # None if the class priors or the thresholds chosen on validation are unknown
     controls: Sequence[ControlComparison]
+    look: ArmLook | None = field(default=None, metadata={"optional": True})  # None if the study is not sequential
+    # Generators that the runs are about: 0 without synthetic images, 1, or one for each run; None if that is unknown
+    generators: int | None = field(default=None, metadata={"optional": True})
+
+
+@dataclass(frozen=True)
+class Family:
+    """Tests that Holm's correction takes together: if all are of true hypotheses, one errs with at most this level."""
+
+    compared: str  # such as "arms with the baseline"
+    shown: str  # `difference` (helps, hurts) or `equivalence` (no difference larger than the margin)
+    tests: int
+    level: float
+
+
+@dataclass(frozen=True)
+class SequentialLook:
+    """The look of a sequential study that an evaluation is."""
+
+    plan: str  # sha256 of the plan
+    number: int  # from 1
+    seeds: Sequence[int]  # of each look of the plan
+    levels: Sequence[float]  # of each look of the plan
+    stopped: Sequence[str]  # arms, controls and baselines that get no more seeds
+
+    @property
+    def level(self) -> float:
+        """Level of this look."""
+        return self.levels[self.number - 1]
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it is the last look of the plan."""
+        return self.number == len(self.seeds)
+
+
+@dataclass(frozen=True)
+class EarlierJudgement:
+    """An earlier evaluation of the same study in the same place, which no plan foresaw."""
+
+    seeds: int  # of the arm with most
+    metric: str
+    level: str
+    margin: float
+    started: str  # date and time, ISO 8601
 
 
 @dataclass(frozen=True)
@@ -203,6 +288,9 @@ class Verdict:
     valid: bool
     checks: Sequence[Check]
     arms: Sequence[ArmVerdict]
+    families: Sequence[Family] = field(default=(), metadata={"optional": True})  # of tests, by what they compare
+    sequential: SequentialLook | None = field(default=None, metadata={"optional": True})
+    earlier: Sequence[EarlierJudgement] = field(default=(), metadata={"optional": True})  # unplanned ones
 
 
 @dataclass(frozen=True)
@@ -215,6 +303,8 @@ class Audit:
     labels: tuple[str, ...]  # of the synthetic images
     two_sample_test: TwoSampleResult | None  # None if there are too few images, or it does not apply
     reason: str | None = field(default=None, metadata={"optional": True})  # why it does not apply
+    # Name of the synthetic dataset, if the runs of the arm have images of several
+    images: str | None = field(default=None, metadata={"optional": True})
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,21 @@ from xrayaug.evaluation import tables
 from xrayaug.evaluation.results import CHOSEN, HALF, LEVELS, ConfidenceInterval, Evaluation, Subgroups
 from xrayaug.storage import csvfile
 
+DIFFERENCE = ("value", "low", "high", "seeds", "p", "p_holm", "p_equivalent", "p_equivalent_holm")  # columns of one
+REACH = ("detectable_difference", "showable_margin")  # columns of what the design could have shown
+INTERVAL = "95 %, marginal"  # what `low` and `high` are
+
 
 def make_sheets(evaluation: Evaluation) -> dict[str, str]:
     """Return the numbers as CSV files: content by file name."""
     return {
         "table5.csv": csvfile.dump(_table5_lines(evaluation)),
         "verdict.csv": csvfile.dump(_verdict_lines(evaluation)),
+        **(
+            {"controls.csv": csvfile.dump(_control_lines(evaluation))}
+            if any(arm.controls for arm in evaluation.verdict.arms)
+            else {}
+        ),
         "intervals.csv": csvfile.dump(_interval_lines(evaluation)),
         **({"subgroups.csv": csvfile.dump(_subgroup_lines(evaluation.subgroups))} if evaluation.subgroups else {}),
         **{
@@ -43,12 +52,28 @@ def _table5_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
 
 def _verdict_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
     arms, question = evaluation.verdict.arms, evaluation.verdict.question
-    names = ("value", "low", "high", "seeds", "p", "p_holm", "p_equivalent", "p_equivalent_holm")
-    lines: list[tuple[object, ...]] = [("arm", "control", "baseline", "verdict", "metric", "level", *names, "reason")]
+    lines: list[tuple[object, ...]] = [
+        ("arm", "control", "baseline", "verdict", "metric", "level", *DIFFERENCE, "reason", *REACH, "interval")
+    ]
     for arm in arms:
-        numbers = [arm.difference and getattr(arm.difference, name) for name in names]
         leading = (arm.arm, arm.control, arm.baseline, arm.verdict, question.metric, question.level)
-        lines.append((*leading, *numbers, arm.reason))
+        numbers, reach = (
+            [arm.difference and getattr(arm.difference, name) for name in of] for of in (DIFFERENCE, REACH)
+        )
+        lines.append((*leading, *numbers, arm.reason, *reach, INTERVAL))
+    return lines
+
+
+def _control_lines(evaluation: Evaluation) -> list[tuple[object, ...]]:
+    """Return one line per arm and control, with the difference of the two."""
+    question = evaluation.verdict.question
+    about = ("arm", "control", "control_arm", "relation", "verdict", "metric", "level")
+    lines: list[tuple[object, ...]] = [(*about, *DIFFERENCE, *REACH, "interval")]
+    for arm in evaluation.verdict.arms:
+        for each in arm.controls:
+            leading = (arm.arm, each.control, each.arm, each.relation, each.verdict, question.metric, question.level)
+            numbers = [each.difference and getattr(each.difference, name) for name in (*DIFFERENCE, *REACH)]
+            lines.append((*leading, *numbers, INTERVAL))
     return lines
 
 

@@ -61,6 +61,17 @@ class TestCopiesFacts:
 
 
 @dataclass(frozen=True)
+class DrawnSet:
+    """A synthetic dataset that a run was trained on images of."""
+
+    name: str  # of its directory
+    digest: str
+    drawn_by: str  # digest of the GAN run that drew it; that of the dataset if it is unknown
+    generator: str | None  # digest of the weights of that GAN; None if it is unknown
+    recipe: Mapping[str, str] | None  # how that was trained and drawn from, without seeds; None if that is unknown
+
+
+@dataclass(frozen=True)
 class ArmFacts:
     """The training of an arm."""
 
@@ -68,7 +79,7 @@ class ArmFacts:
     share_normal: float
     steps: Sequence[int]  # of optimisation, of every phase
     seeds: Sequence[int]
-    generators: int = 1  # different ones that drew the synthetic images of its runs
+    drawn: Sequence[Sequence[DrawnSet]] = ()  # synthetic datasets of each run, by seed; none if no run has such images
     is_seed_kept: bool = True  # whether every run started from one of its own seed, if it started from another run
 
 

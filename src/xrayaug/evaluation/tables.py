@@ -8,22 +8,30 @@ from xrayaug.evaluation.results import (
     HALF,
     ArmResult,
     ConfidenceInterval,
+    ControlDifference,
     Difference,
     Evaluation,
     Question,
     Subgroups,
     TestSet,
+    Verdict,
 )
 from xrayaug.runtime.console import UNDEFINED, Table
 from xrayaug.stats import classification
 from xrayaug.stats.classification import Summary
+from xrayaug.stats.intervals import ALPHA
 
 TABLE5_LEVELS = ("image", "study")
 TITLES = {"accuracy": "Accuracy", "kappa": "Kappa", "auroc": "AUROC", "sensitivity": "Sensitivity",
           "specificity": "Specificity"}  # fmt: skip
 INTERVALS_NOTE = (
-    "intervals: t, over seeds and patients; verdict.json also has the percentile bootstrap intervals (not BCa)"
+    "intervals are marginal: each has its 95 % for itself, without correction for several arms (t, over seeds and "
+    "patients; verdict.json also has the percentile bootstrap intervals, not BCa)"
 )
+MARGINAL = "(marginal 95 %)"
+UNKNOWN = "(unknown)"  # group of images whose cell in the column is empty
+MEANINGS = {"difference": "a difference (helps, hurts)", "equivalence": "equivalence (no difference)"}  # of tests
+P_VALUES = ("p", "Holm p", "Equivalence p", "Holm equivalence p")  # headings: before and after Holm's correction
 PERCENT_ADDED, ARM = "Percent added", "Arm"  # headings of a column of arms: with known doses, and without
 PASSED_LABELS = {True: "yes", False: "no", None: "unknown"}
 
@@ -54,9 +62,9 @@ def have_doses(arms: Sequence[ArmResult]) -> bool:
     return all(arm.settings is not None for arm in arms)
 
 
-def name_heading(evaluation: Evaluation) -> str:
+def name_heading(arms: Sequence[ArmResult]) -> str:
     """Return the heading of a column of arms."""
-    return PERCENT_ADDED if have_doses(evaluation.arms) else ARM
+    return PERCENT_ADDED if have_doses(arms) else ARM
 
 
 def subgroup_tables(evaluation: Evaluation) -> list[Table]:
@@ -76,11 +84,11 @@ def subgroup_tables(evaluation: Evaluation) -> list[Table]:
 def _subgroup_table(evaluation: Evaluation, subgroups: Subgroups, test_set: str) -> Table:
     column, metric = subgroups.column, subgroups.metric
     rows = [
-        (group.value, f"{group.images:,}", arm, format_interval(intervals[metric], ".3f"),
+        (group.value or UNKNOWN, f"{group.images:,}", arm, format_interval(intervals[metric], ".3f"),
          format_interval(group.differences.get(arm, {}).get(metric), "+.3f"))
         for group in subgroups.groups for arm, intervals in group.intervals.items()
     ]  # fmt: skip
-    columns = (column, "Images", name_heading(evaluation), _heading(metric), "Difference to baseline")
+    columns = (column, "Images", name_heading(evaluation.arms), _heading(metric), "Difference to baseline")
     has_undefined = any(cells[3] == UNDEFINED for cells in rows)
     note = f"{UNDEFINED}: undefined, because the subgroup lacks a class or has only one patient of it"
     title = f"By {column}, per image{f', test set {test_set}' if test_set else ''}: 95 % intervals, uncorrected"
@@ -96,17 +104,18 @@ def test_set_tables(evaluation: Evaluation) -> list[Table]:
     sets = [(f"{others.primary} (primary)", evaluation.test, evaluation.verdict)]
     sets += [(each.name, each.test, each.verdict) for each in others.sets]
     rows = [
-        (name, f"{test.images:,}", arm.arm, verdict.DISPLAY_NAMES[arm.verdict], *_difference_cells(arm.difference)[:2])
+        (name, f"{test.images:,}", arm.arm, verdict.DISPLAY_NAMES[arm.verdict], *_difference_cells(arm.difference)[:3])
         for name, test, verdicts in sets
         for arm in verdicts.arms
     ]
     total = sum(test.images for _, test, _ in sets)
     rows += [
         (f"mean of {len(sets)} sets", f"{total:,}", mean.arm, UNDEFINED, format_interval(mean.difference, "+.3f"),
-         f"{format_p_cell(mean.p)} (uncorrected)" if mean.p is not None else UNDEFINED)
+         format_p_cell(mean.p), UNDEFINED)
         for mean in others.means
     ]  # fmt: skip
-    columns = ("Test set", "Images", name_heading(evaluation), "Verdict", "Difference to baseline (95 %)", "p (Holm)")
+    columns = ("Test set", "Images", name_heading(evaluation.arms), "Verdict", f"Difference to baseline {MARGINAL}",
+               *P_VALUES[:2])  # fmt: skip
     title = f"Test sets, by {classification.display_name(metric)} per {level}"
     return [Table(title, columns, rows, describe_test_sets(evaluation))]
 
@@ -186,23 +195,70 @@ def checks_table(evaluation: Evaluation) -> Table:
     return Table("Checks of the comparison", ("Check", "Passed", "Finding"), rows)
 
 
-def difference_table(evaluation: Evaluation) -> Table:
-    """Return the table of the verdict on every arm with its difference and p-values; the notes are the reasons."""
-    arms, question = evaluation.verdict.arms, evaluation.verdict.question
+def difference_tables(arms: Sequence[ArmResult], verdicts: Verdict) -> list[Table]:
+    """Return the table of the differences of arms to their baselines, and that of those to their controls, if any.
+
+    Each has the p-values before and after Holm's correction; the notes say which tests are corrected together.
+    """
+    question = verdicts.question
     metric = classification.display_name(question.metric)
-    title = f"Verdict by {metric} per {question.level}, margin {question.margin:g}"
-    rows = [(arm.arm, verdict.DISPLAY_NAMES[arm.verdict], *_difference_cells(arm.difference)) for arm in arms]
-    columns = (name_heading(evaluation), "Verdict", "Difference to baseline (95 %)", "p (Holm)", "Equivalence p (Holm)")
-    notes = [f"{arm.arm}: {verdict.DISPLAY_NAMES[arm.verdict]}: {arm.reason}" for arm in arms]
-    notes.append(INTERVALS_NOTE)
-    return Table(title, columns, rows, notes)
+    heading = name_heading(arms)
+    tables = [
+        Table(
+            f"Differences in {metric} per {question.level} to the baseline",
+            (heading, f"Difference {MARGINAL}", *P_VALUES),
+            [(arm.arm, *_difference_cells(arm.difference)) for arm in verdicts.arms],
+        ),
+        Table(
+            f"Differences in {metric} per {question.level} to the controls of equal size",
+            (heading, "Control", f"Difference {MARGINAL}", *P_VALUES),
+            [
+                (arm.arm, each.control, *_difference_cells(each.difference))
+                for arm in verdicts.arms
+                for each in arm.controls
+            ],
+        ),
+    ]
+    shown = [table for table in tables if table.rows]
+    if not shown:
+        return []
+    return [*shown[:-1], replace(shown[-1], notes=[INTERVALS_NOTE, *describe_families(verdicts)])]
 
 
-def _difference_cells(difference: Difference | None) -> tuple[str, str, str]:
+def describe_families(verdicts: Verdict) -> list[str]:
+    """Return which tests are corrected together, and how often some of them err; nothing if that is not known."""
+    families = [each for each in verdicts.families if each.tests]
+    if not families:
+        return []
+    lists: dict[str, list[str]] = {}  # which of the two is tested, by what is compared
+    for each in families:
+        lists.setdefault(f"{each.compared} ({each.tests})", []).append(each.shown)
+    levels = {each.shown: f"{100 * each.level:.3g} %" for each in families}
+    compared = "; ".join(
+        name + ("" if len(shown) == len(levels) else f", {shown[0]} alone") for name, shown in lists.items()
+    )
+    at = " and ".join(f"{MEANINGS[shown]} at {level}" for shown, level in levels.items())
+    lines = [f"Holm's correction is made within each family of tests, for {at}. Families: {compared}"]
+    if verdicts.sequential is not None:
+        whole = f"{100 * ALPHA:g} %"
+        lines.append(
+            f"over all looks of the plan, arms are wrongly said to help or hurt in at most {whole} of studies, and "
+            f"wrongly to make no difference in at most {whole}; so either happens in at most {200 * ALPHA:g} %"
+        )
+    elif len(levels) > 1:
+        either = 100 * sum({each.shown: each.level for each in families}.values())
+        lines.append(
+            f"arms are wrongly said to help or hurt in at most {levels['difference']} of studies, and wrongly to make "
+            f"no difference in at most {levels['equivalence']}; so either happens in at most {either:.3g} %"
+        )
+    return lines
+
+
+def _difference_cells(difference: Difference | ControlDifference | None) -> tuple[str, ...]:
     if difference is None:
-        return UNDEFINED, UNDEFINED, UNDEFINED
-    p_holm, p_equivalent_holm = format_p_cell(difference.p_holm), format_p_cell(difference.p_equivalent_holm)
-    return format_interval(difference, "+.3f"), p_holm, p_equivalent_holm
+        return (UNDEFINED,) * (1 + len(P_VALUES))
+    p_values = (difference.p, difference.p_holm, difference.p_equivalent, difference.p_equivalent_holm)
+    return format_interval(difference, "+.3f"), *map(format_p_cell, p_values)
 
 
 def format_p_cell(p_value: float | None) -> str:

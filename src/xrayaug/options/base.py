@@ -122,6 +122,18 @@ def parse_numbers(text: str) -> tuple[float, ...]:
     return values
 
 
+def parse_counts(text: str) -> tuple[int, ...]:
+    """Return the whole numbers of a comma-separated list: ``"3,5,8"`` gives ``(3, 5, 8)``.
+
+    Raises:
+        UsageError: a part is not a whole number, or there is none.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isascii() and part.isdecimal() and len(part) <= 9 for part in parts):
+        raise UsageError(f"'{text}' is not a list of whole numbers", "separate them by commas: 3,5,8")
+    return tuple(int(part) for part in parts)
+
+
 def parse_words(text: str) -> tuple[str, ...]:
     """Return the words of a comma-separated list: ``"normal, both"`` gives ``("normal", "both")``.
 

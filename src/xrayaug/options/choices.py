@@ -21,6 +21,7 @@ Metric = Literal["auroc", "accuracy", "balanced-accuracy", "kappa", "average-pre
 SplitBy = Literal["patient", "image"]
 Budget = Literal["epochs", "steps"]
 Case = Literal["image", "study", "patient"]
+Against = Literal["baseline", "control", "both"]
 Loss = Literal["bce", "nonsaturating", "hinge", "wgan", "relativistic"]
 Augmentation = Literal["none", "geometric", "diffaugment", "ada"]
 Duplicates = Literal["error", "warn", "exact"]

@@ -49,6 +49,15 @@ class Evaluate(EvaluationOptions, InferenceOptions, FeatureCacheOptions, DeviceO
         metavar="NAME",
         default_text="the arm called 0, baseline or real",
     )
+    controls: tuple[str, ...] | None = option(
+        None,
+        help="Controls of the arms of --predictions, which have as many images without synthetic ones, such as "
+        "gan=duplicate,gan=classical.",
+        panel=Panel.EVALUATION,
+        metavar="ARM=CONTROL,...",
+        parse=parse_words,
+        default_text="those that xrayaug's own predictions record",
+    )
     fid: tuple[Path, ...] | None = option(
         None,
         help="Results of xrayaug fid to show in the report, separated by commas.",
@@ -68,6 +77,23 @@ class Evaluate(EvaluationOptions, InferenceOptions, FeatureCacheOptions, DeviceO
         parse=parse_paths,
         default_text="those that the arms were made with",
     )
+    plan: Path | None = option(
+        None,
+        help="Plan of a sequential study, which experiment --sequential writes: differences are tested at the level of "
+        "the next look.",
+        role=Role.INPUT,
+        panel=Panel.EVALUATION,
+        metavar="FILE",
+        default_text="the study is judged once, at 5 %",
+    )
+    previous_look: Path | None = option(
+        None,
+        help="Evaluation of the look before, whose arms that were told keep their verdicts.",
+        role=Role.INPUT,
+        panel=Panel.EVALUATION,
+        metavar="EVALUATION",
+        default_text="none, this is the first look",
+    )
     reader_results: tuple[Path, ...] | None = option(
         None,
         help="Files that readers saved, separated by commas, to score against the key of the reader study.",
@@ -80,8 +106,15 @@ class Evaluate(EvaluationOptions, InferenceOptions, FeatureCacheOptions, DeviceO
     batch_size: int = redeclare(InferenceOptions, "batch_size", 32)
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings; options of predictions, and of several test sets, are left out if there are none."""
+        """Return the settings; options of predictions, and of several test sets, are left out if there are none.
+
+        So are `against` and `controls` at their defaults.
+        """
         settings = super().identity()
+        if self.against == "baseline":
+            del settings["against"]
+        if self.controls is None:
+            del settings["controls"]
         if self.primary is None:
             del settings["primary"]
         if self.predictions is None:
@@ -96,5 +129,5 @@ class Evaluate(EvaluationOptions, InferenceOptions, FeatureCacheOptions, DeviceO
         return paths
 
     def is_met_by(self, result: Mapping[str, Any]) -> bool:
-        """Return whether a finished result has the reader study that these options ask for."""
-        return self.has_reader_study(result)
+        """Return whether a finished result has the reader study and the checklists that these options ask for."""
+        return self.has_reader_study(result) and self.has_checklists(result)

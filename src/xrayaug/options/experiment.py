@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from xrayaug.errors import UsageError
 from xrayaug.options.base import (
     Command,
     Panel,
@@ -12,12 +13,13 @@ from xrayaug.options.base import (
     find_value,
     format_value,
     option,
+    parse_counts,
     parse_numbers,
     parse_paths,
     parse_words,
     redeclare,
 )
-from xrayaug.options.choices import ARCHITECTURES, SOURCES, Budget, Control, Label, SplitBy
+from xrayaug.options.choices import ARCHITECTURES, SOURCES, Budget, Control, Label, Part, SplitBy
 from xrayaug.options.mixins import (
     CheckpointOptions,
     CollapseOptions,
@@ -38,6 +40,7 @@ from xrayaug.options.train_classifier import TrainClassifier
 from xrayaug.options.train_gan import TrainGan
 
 WITHOUT_GAN = "none"  # the value of --gan-arch that trains no GAN
+PER_SEED: Literal["per-seed"] = "per-seed"  # the value of --gans that trains a GAN for each seed of the classifiers
 StudyFeatures = Literal["inception", "imagenet", "random", "none"]
 
 
@@ -112,6 +115,19 @@ PRESETS = {  # the thesis chose the defaults of the commands
 }
 
 
+def parse_gans(text: str) -> int | Literal["per-seed"]:
+    """Return the value of `--gans`.
+
+    Raises:
+        UsageError: it is neither a positive integer nor `per-seed`.
+    """
+    if text == PER_SEED:
+        return PER_SEED
+    if not (text.isdecimal() and int(text)):
+        raise UsageError(f"'{text}' is no number of GANs", f"give 1, the number of --seeds, or {PER_SEED}")
+    return int(text)
+
+
 def _format_preset_value(preset: str, name: str) -> str:
     value = getattr(PRESETS[preset], name)
     decided_by = "--classifier-train" if name.startswith("classifier") else "--gan-arch"
@@ -180,6 +196,10 @@ class Experiment(
     mura_source: str = option(
         "mura", choices=SOURCES, help="Layout of the set of --mura; see prepare --source.", panel=Panel.DATA
     )
+    part: Part = redeclare(Prepare, "part", help="Body part to read from raw MURA sets, or all seven.")
+    finding: tuple[str, ...] | None = redeclare(
+        Prepare, "finding", help="Findings of raw public sets that count as abnormal, separated by commas."
+    )
     percents: tuple[float, ...] | None = _preset_option(
         "percents",
         "Doses of synthetic images, in percent of the normal real training images, separated by commas.",
@@ -226,6 +246,16 @@ class Experiment(
         parse=parse_words,
     )
     seeds: int | None = _preset_option("seeds", "Classifiers to train for each arm.", Panel.COMMON, minimum=1)
+    sequential: tuple[int, ...] | None = option(
+        None,
+        help="Look at the study at these numbers of seeds, separated by commas, such as 3,5,8,12, instead of once at "
+        "--seeds. Each look spends a part of the 5 %. An arm that is found to help or to hurt gets no more seeds. The "
+        "plan is locked before the first look.",
+        panel=Panel.COMMON,
+        metavar="INT,...",
+        parse=parse_counts,
+        default_text="one look, at --seeds",
+    )
     budget: Budget | None = redeclare(  # None stands for the value of the preset
         TrainClassifier, "budget", None, default_text=_preset_default("budget")
     )
@@ -237,6 +267,16 @@ class Experiment(
         choices=(*ARCHITECTURES, WITHOUT_GAN),
         metavar="NAME,...",
         parse=parse_words,
+    )
+    gans: int | Literal["per-seed"] = option(
+        1,
+        help="GANs to train of each architecture: 1, or one for each seed of the classifiers, which is per-seed or the "
+        "number of --seeds. The classifiers of a seed are then trained on the images of its own GAN, so that the "
+        "verdict is about GANs of this kind instead of one GAN.",
+        panel=Panel.TRAINING,
+        minimum=1,
+        metavar="INT|per-seed",
+        parse=parse_gans,
     )
     conditional: bool | None = redeclare(TrainGan, "conditional", panel=Panel.MODEL)
     gan_label: Label | None = redeclare(
@@ -336,10 +376,20 @@ class Experiment(
     )
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings; `primary` is left out if there is one test set."""
+        """Return the settings; those that were added later are left out at their defaults."""
         settings = super().identity()
+        if self.part == Prepare.part:
+            del settings["part"]
+        if self.finding is None:
+            del settings["finding"]
+        if self.against == "baseline":
+            del settings["against"]
+        if self.gans == 1:
+            del settings["gans"]
         if self.primary is None:
             del settings["primary"]
+        if self.sequential is None:
+            del settings["sequential"]
         return settings
 
     @classmethod

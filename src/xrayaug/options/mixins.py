@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xrayaug.options.base import Command, Panel, Role, option, parse_paths, redeclare
-from xrayaug.options.choices import FEATURES, LAYERED_FEATURES, Case, Duplicates, Label, Metric, SplitBy
+from xrayaug.options.choices import FEATURES, LAYERED_FEATURES, Against, Case, Duplicates, Label, Metric, SplitBy
 from xrayaug.runtime.stopping import Interval, parse_interval
 
 
@@ -253,6 +253,12 @@ class EvaluationOptions:
         above=0,
         maximum=1,
     )
+    against: Against = option(
+        "baseline",
+        help="What an arm must be told from for a verdict: the baseline, every one of its controls but more-real, or "
+        "both. Differences to controls are shown and corrected in any case.",
+        panel=Panel.EVALUATION,
+    )
     also: tuple[Path, ...] | None = option(
         None,
         help="Prepared test sets from elsewhere to judge the same runs on too, separated by commas: the test images of "
@@ -286,7 +292,7 @@ class EvaluationOptions:
     )
     resamples: int = option(
         1000,
-        help="Bootstrap resamples of the test patients for the confidence intervals.",
+        help="Bootstrap resamples of the test patients for the percentile interval beside the verdict.",
         panel=Panel.EVALUATION,
         minimum=100,
         maximum=100000,
@@ -315,6 +321,13 @@ class EvaluationOptions:
         role=Role.EXECUTION,
         panel=Panel.OUTPUT,
     )
+    checklist: bool = option(
+        False,
+        help="Also write what a paper needs into paper/: CLAIM 2024, TRIPOD+AI and METRICS filled from the manifests, "
+        "a text of the methods, a flow diagram, and the test images that are called wrong most.",
+        role=Role.EXECUTION,
+        panel=Panel.OUTPUT,
+    )
     fail_unless: Literal["helps"] | None = option(
         None,
         help="Exit with code 1 unless at least one arm has this verdict. All results are written all the same.",
@@ -328,6 +341,10 @@ class EvaluationOptions:
         made = result.get("reader_study") or {}
         wanted = {"images": self.reader_study, "reals": self.reader_reals}
         return self.reader_study is None or wanted.items() <= made.items()
+
+    def has_checklists(self, result: Mapping[str, Any]) -> bool:
+        """Return whether the result of an evaluation has the checklists, if these options ask for them."""
+        return not self.checklist or "checklists" in result
 
 
 @dataclass(frozen=True, kw_only=True)

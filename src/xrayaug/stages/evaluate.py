@@ -1,7 +1,8 @@
 """classifier runs -> scores, verdict, tables, figure, report: judge every run on the test split, every arm by its runs.
 
 Four steps, one after the other: gather (open everything), measure (run the networks), judge (decide), render (write).
-A reader study, and the scores of its readers, are added to a finished evaluation in the same way, without networks.
+A reader study, the scores of its readers, and the files for a paper are added to a finished evaluation in the same way,
+without networks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +12,33 @@ from pathlib import Path
 
 import torch
 
-from xrayaug.evaluation import answer, checks, findings, prediction_judge, predictions, result_files, serialization
+from xrayaug.evaluation import (
+    answer,
+    checks,
+    conclusions,
+    generator_design,
+    prediction_judge,
+    predictions,
+    result_files,
+    serialization,
+)
 from xrayaug.evaluation import tables as score_tables
 from xrayaug.evaluation.evidence import Evidence
-from xrayaug.evaluation.gather import inputs, reader_files, reader_images, report_sources, test_sets
+from xrayaug.evaluation.gather import (
+    inputs,
+    judgements,
+    paper_facts,
+    reader_files,
+    reader_images,
+    report_sources,
+    test_sets,
+)
 from xrayaug.evaluation.gather.reader_files import ReaderInputs
 from xrayaug.evaluation.gather.runs import Run, open_runs, split_by
 from xrayaug.evaluation.judge import SetPredictions, judge
 from xrayaug.evaluation.measure import measure
+from xrayaug.evaluation.paper import documents
+from xrayaug.evaluation.paper.files import CHECKLISTS_FIELD, DIRECTORY
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.reader_study import scoring, study
 from xrayaug.evaluation.reader_study import tables as reader_tables
@@ -37,20 +57,26 @@ from xrayaug.storage.checkpoints import Checkpoints
 
 EVERY_RUN = Interval(images=1)  # predictions are saved after each run
 
-Addition = tuple[Mapping[str, str], Result]  # to a finished evaluation: texts by file name, and numbers
+Addition = tuple[Mapping[str, str | bytes], Result]  # to a finished evaluation: contents by file name, and numbers
 
 
 def run(options: Evaluate) -> Result:
     """Judge the runs; write predictions, metrics, verdict, Table 5, Figure 7 and the report to `--out`."""
     inputs.check_options(options)
+    if options.plan is None:
+        judgements.record(options.out)  # before it may be replaced
     if options.predictions is not None:
         result = builder.build_artifact(options, "evaluation", partial(_evaluate_predictions, options))
+        judgements.record(options.out)
+        result = add_checklists(options, result)
         return result | {"look_at": [str(options.out / name) for name in (files.REPORT_FILE, files.TABLE5_FILE)]}
     device = devices.resolve(options.device, deterministic=options.deterministic)
     readers = reader_files.gather_readers(options)  # first, so that a wrong file is known before anything is judged
     build = partial(_evaluate, options, device)
     result = builder.build_artifact(options, "evaluation", build, device_name=devices.describe(device))
-    result = extend(options, readers, result)
+    if options.plan is None:
+        judgements.record(options.out)
+    result = add_checklists(options, extend(options, readers, result))
     page_for_readers = [files.READER_PAGE_FILE] if STUDY_FIELD in result else []
     look_at = [files.REPORT_FILE, *page_for_readers, files.TABLE5_FILE]
     return result | {"look_at": [str(options.out / name) for name in look_at]}
@@ -62,6 +88,7 @@ def plan(options: Evaluate) -> Result:
     if options.predictions is not None:
         return plan_predictions(options)
     runs = open_runs(options.runs, options.local_cache)
+    inputs.check_controls(options, runs)
     report_sources.open_requested(options)
     planned = [{"arm": run.arm_name, "seed": run.seed, "run": run.name} for run in runs]
     own, *others = sorted(test_sets.open_test_sets(options, runs), key=lambda each: each.name != test_sets.OWN)
@@ -93,8 +120,10 @@ def tables(result: Result) -> list[Table | Section | str]:
     return [
         replace(scores, notes=score_tables.describe_test_set(evaluation.test, evaluation.split_by)),
         *score_tables.subgroup_tables(evaluation),
+        *score_tables.difference_tables(evaluation.arms, evaluation.verdict),
         *score_tables.test_set_tables(evaluation),
         *list_reader_tables(result),
+        *([documents.summary_table(result[CHECKLISTS_FIELD])] if CHECKLISTS_FIELD in result else []),
         *answer.summarize_test_sets(evaluation.others, evaluation.verdict.question),
         *answer.summarize(evaluation.verdict, result.get("look_at", ())),
     ]
@@ -132,6 +161,20 @@ def extend(options: Evaluate, readers: ReaderInputs, result: Result) -> Result:
     return result
 
 
+def add_checklists(options: Evaluate, result: Result) -> Result:
+    """Add the files for a paper to the finished evaluation if they are asked for; nothing is judged again.
+
+    Raises:
+        InputError: a run, or something behind it, cannot be opened.
+    """
+    if not options.checklist:
+        return result
+    result = builder.extend(options, partial(_add_checklists, options))
+    where = options.out / DIRECTORY
+    console.info(f"{where} has what a paper needs: copy it elsewhere before you fill in the rest")
+    return result
+
+
 def plan_reader_study(options: Evaluate, runs: Sequence[Run]) -> Result:
     """Return the numbers of images of the reader study that is asked for; empty if none is asked for."""
     if options.reader_study is None:
@@ -158,7 +201,7 @@ def demand(options: Evaluate, result: Result) -> None:
         VerdictError: no arm has the verdict that is wanted.
     """
     if "verdict" in result:
-        findings.demand(serialization.from_dict(Verdict, result["verdict"]), options.fail_unless)
+        conclusions.demand(serialization.from_dict(Verdict, result["verdict"]), options.fail_unless)
 
 
 def _evaluate(options: Evaluate, device: torch.device, directory: Path) -> Result:
@@ -171,7 +214,7 @@ def _evaluate(options: Evaluate, device: torch.device, directory: Path) -> Resul
         SetPredictions(
             each.opened.name,
             measured.others.get(each.opened.name, measured.predictions),
-            checks.check_study(each.facts),
+            checks.check_study(each.facts, is_sequential=gathered.look is not None),
             each.opened.test,
             each.groups,
             each.no_groups,
@@ -183,9 +226,12 @@ def _evaluate(options: Evaluate, device: torch.device, directory: Path) -> Resul
         primary,
         audits=measured.audits,
         split_by=gathered.split_by,
+        generators=generator_design.count_generators(gathered.sets[0].facts.arms),
         others=others,
         shared=gathered.shared,
+        look=gathered.look,
     )
+    evaluation = _note_earlier(options, evaluation)
     _render(directory, evaluation, primary.predicted, gathered.evidence)
     for other in others:
         name = f"predictions-{other.name}.csv"
@@ -196,9 +242,15 @@ def _evaluate(options: Evaluate, device: torch.device, directory: Path) -> Resul
 def _evaluate_predictions(options: Evaluate, directory: Path) -> Result:
     """Gather predictions, judge, render."""
     gathered = inputs.gather_predictions(options, builder.describe_environment("cpu"))
-    evaluation = prediction_judge.judge_predictions(options, gathered.judged)
+    evaluation = _note_earlier(options, prediction_judge.judge_predictions(options, gathered.judged))
     _render(directory, evaluation, gathered.judged.tested.predicted, gathered.evidence)
     return serialization.to_dict(evaluation)
+
+
+def _note_earlier(options: Evaluate, evaluation: Evaluation) -> Evaluation:
+    """Return an evaluation whose verdict says when its runs were judged before without a plan for it."""
+    earlier = [] if options.plan is not None else judgements.find_earlier(options, evaluation)
+    return replace(evaluation, verdict=replace(evaluation.verdict, earlier=earlier)) if earlier else evaluation
 
 
 def _render(directory: Path, evaluation: Evaluation, predicted: Sequence[RunPredictions], shown: Evidence) -> None:
@@ -223,10 +275,18 @@ def _add_reader_study(options: Evaluate, count: int, evaluation: Artifact) -> Ad
     return made.files(), {STUDY_FIELD: made.key.summary.to_dict()}
 
 
+def _add_checklists(options: Evaluate, evaluation: Artifact) -> Addition:
+    """Gather the facts, fill the checklists, and render everything for a paper."""
+    gathered = paper_facts.gather_paper(options, evaluation)
+    filled = documents.fill_checklists(gathered.facts)
+    contents = documents.make_documents(gathered.facts, filled, gathered.failed, gathered.baselines, gathered.pictures)
+    return contents, {CHECKLISTS_FIELD: {each.checklist.name: dict(each.count()) for each in filled}}
+
+
 def _add_reader_scores(options: Evaluate, answers: Sequence[ReaderAnswers], evaluation: Artifact) -> Addition:
     """Gather the key, score the readers and render their scores; warn of readers whose scores are lost."""
     key, scores_before = reader_files.read_key(evaluation), reader_files.read_scores(evaluation)
-    scores = scoring.score(key, answers, options.seed)
+    scores = scoring.score(key, answers)
     readers = {reader.reader for reader in scores.readers}
     for reader in scores_before.readers if scores_before else ():
         if reader.reader not in readers:

@@ -4,36 +4,43 @@
 complete result and refuses to replace one that was made with other options.
 """
 
-import json
 import shlex
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xrayaug import __version__
-from xrayaug.errors import OutputError, UsageError, XrayaugError
-from xrayaug.evaluation import answer, findings, serialization
+from xrayaug.errors import UsageError, XrayaugError
+from xrayaug.evaluation import answer, conclusions, serialization
 from xrayaug.evaluation import tables as score_tables
 from xrayaug.evaluation.results import ArmResult, OtherTestSets, Verdict
 from xrayaug.options import Experiment, Sample, TrainGan
-from xrayaug.options.base import format_value
-from xrayaug.options.experiment import WITHOUT_GAN
+from xrayaug.options.base import Command
 from xrayaug.runtime import console
 from xrayaug.runtime.console import Section, Table
-from xrayaug.storage import artifacts, builder, files, lock, manifests
+from xrayaug.storage import artifacts, builder, files, lock
 from xrayaug.storage.artifacts import Result
-from xrayaug.studies import dose_checks, logs, planned_images, planning, scheduler, slurm, status, study_settings
+from xrayaug.studies import (
+    dose_checks,
+    logs,
+    planned_images,
+    planning,
+    scheduler,
+    sequential_study,
+    slurm,
+    status,
+    study_directory,
+    study_generators,
+    study_settings,
+)
 from xrayaug.studies.planned_images import PlannedImage
 from xrayaug.studies.planning import Study
 from xrayaug.studies.scheduler import Outcome, Resources
-from xrayaug.studies.study_generators import ExternalGenerator
+from xrayaug.studies.sequential_study import SequentialStudy
 from xrayaug.studies.study_settings import Settings
 from xrayaug.training import tensorboard
 
-COMMANDS_FILE = "commands.sh"
-ENDINGS = ("", ".partial", ".lock", ".replaced", files.EVENTS_ENDING)  # of what lies beside a part of a study
 NO_POWER_NOTE = (
     "power: unknown, because there are no test images to count yet or no arm to compare; give --mura, raw or prepared, "
     "and at least one dose above 0"
@@ -43,13 +50,18 @@ NO_POWER_NOTE = (
 def run(options: Experiment) -> Result:
     """Run every command that is not complete, report the status of the study, or write it as jobs of a cluster."""
     tensorboard.check_installed(options)
+    sequential_study.check_mode(options)
     study, resources = planning.plan(options), _find_resources(options)
+    looks = None if options.sequential is None else sequential_study.open_study(options, locks=False)
     if options.status:
-        return _status(study, resources)
+        return _status(study, resources) if looks is None else _status_of_looks(looks, resources)
     _list_images(study, study_settings.resolve_settings(options))
     _describe_generators(study)
+    if looks is not None:
+        console.info(looks.describe_plan())
     if options.slurm:
-        return _write_scripts(options, options.slurm, study)
+        write = _write_scripts if looks is None else _write_scripts_of_looks
+        return write(options, options.slurm, study)
     return _run(options, study, resources)
 
 
@@ -61,15 +73,54 @@ def _run(options: Experiment, study: Study, resources: Resources) -> Result:
     """
     builder.check_output_path(options.out, is_renamed=False)
     with lock.hold(options.out):
-        _set_up(options, study)
         environment, started = builder.describe_environment(options.device), time.monotonic()
-        outcome = scheduler.Scheduler(study, resources).run()
-        if outcome.failed:
-            raise _make_failure_error(study, outcome)
+        if options.sequential is None:
+            study_directory.set_up(options.out, study)
+            _schedule(study, resources)
+        else:
+            study = _run_looks(options, resources)
         result = _result(study)
         environment["seconds"] = round(time.monotonic() - started, 1)
-        _write_manifest(options, study, result, environment)
+        study_directory.write_manifest(options, study, result, environment)
     return result
+
+
+def _run_looks(options: Experiment, resources: Resources) -> Study:
+    """Run the commands of a sequential study look by look, until no arm goes on; return all of them."""
+    looks = sequential_study.open_study(options, locks=False)
+    study_directory.set_up(options.out, looks.select())
+    if looks.progress is None:
+        _schedule(looks.select_before_lock(), resources)
+    looks = sequential_study.open_study(options, locks=True)
+    done: set[Path] = set()
+    while True:
+        study = looks.select()
+        study_directory.set_up(options.out, study)
+        console.info(looks.describe())
+        _schedule(replace(study, commands=[each for each in study.commands if not _is_among(each, done)]), resources)
+        done |= {part.out for command in study.commands for part in command.parts()}
+        if looks.is_over:
+            looks.record()  # compares the evaluations with the log
+            return study
+        looks = looks.record()
+        if looks.is_over:
+            console.info(looks.describe())
+            return looks.select()
+
+
+def _is_among(command: Command, done: Collection[Path]) -> bool:
+    return all(part.out in done for part in command.parts())
+
+
+def _schedule(study: Study, resources: Resources) -> None:
+    """Run commands.
+
+    Raises:
+        XrayaugError: some failed.
+    """
+    outcome = scheduler.Scheduler(study, resources).run()
+    if outcome.failed:
+        raise _make_failure_error(study, outcome)
 
 
 def _list_images(study: Study, settings: Settings) -> list[PlannedImage]:
@@ -88,10 +139,9 @@ def _list_images(study: Study, settings: Settings) -> list[PlannedImage]:
 
 
 def _describe_generators(study: Study) -> None:
-    """Print the generators from elsewhere, with what is known of their training images."""
-    for each in study.generators:
-        if isinstance(each, ExternalGenerator):
-            console.info(f"generator from elsewhere: {each.describe()}")
+    """Print what several GANs are for, and the generators from elsewhere with what is known of their images."""
+    for line in study_generators.describe(study.generators):
+        console.info(line)
 
 
 def _find_resources(options: Experiment) -> Resources:
@@ -111,14 +161,6 @@ def _find_resources(options: Experiment) -> Resources:
     return Resources(options.jobs or max(1, len(devices)), devices)
 
 
-def _set_up(options: Experiment, study: Study) -> None:
-    """Make the directory of the study, unless it is there, and write its `commands.sh`."""
-    _check_output_directory(options, study)
-    options.out.mkdir(parents=True, exist_ok=True)
-    files.delete_leftovers(options.out, deep=False)
-    files.write_text(options.out / COMMANDS_FILE, _script(study))
-
-
 def _make_failure_error(study: Study, outcome: Outcome) -> XrayaugError:
     """Print a line for each failed command and return the error that ends the study."""
     for failure in outcome.failed:
@@ -133,6 +175,11 @@ def _make_failure_error(study: Study, outcome: Outcome) -> XrayaugError:
         f"'{outcome.failed[0].command.name}'" + (" first" if failed > 1 else ""),
         "fix the cause and run the same command again: complete results are kept",
     )
+
+
+def _status_of_looks(looks: SequentialStudy, resources: Resources) -> Result:
+    """Return the status of the commands up to the next look, with the looks."""
+    return _status(looks.select(), resources) | {"sequential": looks.to_dict() | {"progress": looks.describe()}}
 
 
 def _status(study: Study, resources: Resources) -> Result:
@@ -151,8 +198,29 @@ def _status(study: Study, resources: Resources) -> Result:
 def _write_scripts(options: Experiment, directory: Path, study: Study) -> Result:
     builder.check_output_path(options.out, is_renamed=False)
     with lock.hold(options.out):
-        _set_up(options, study)
+        study_directory.set_up(options.out, study)
         scripts = slurm.write_scripts(directory, study, options)
+    return _describe_scripts(directory, scripts)
+
+
+def _write_scripts_of_looks(options: Experiment, directory: Path, study: Study) -> Result:
+    """Write the jobs up to the next look; before the dataset is there, those that do not wait for the plan.
+
+    The looks whose jobs have ended are added to the log.
+    """
+    builder.check_output_path(options.out, is_renamed=False)
+    with lock.hold(options.out):
+        looks = sequential_study.open_study(options, locks=False)
+        study_directory.set_up(options.out, looks.select())
+        looks = sequential_study.open_study(options, locks=True).record_finished()
+        study_directory.set_up(options.out, looks.select())
+        chosen = looks.select_without_classifiers() if looks.progress is None else looks.select()
+        scripts = slurm.write_scripts(directory, chosen, options, is_final=looks.is_over)
+    console.info(looks.describe())
+    return _describe_scripts(directory, scripts)
+
+
+def _describe_scripts(directory: Path, scripts: slurm.Scripts) -> Result:
     return {
         "scripts": [str(directory / f"{kind}{slurm.SCRIPT}") for kind in scripts.kinds],
         "submit": str(directory / slurm.SUBMIT),
@@ -164,14 +232,23 @@ def _write_scripts(options: Experiment, directory: Path, study: Study) -> Result
 def plan(options: Experiment) -> Result:
     """Return the command lines and the power analysis, which is printed to stderr, as the lines are to be pasted."""
     tensorboard.check_installed(options)
+    sequential_study.check_mode(options)
     study, _ = planning.plan(options), _find_resources(options)
     settings = study_settings.resolve_settings(options)
     images = _list_images(study, settings)
     _describe_generators(study)
     analysis = planned_images.estimate_power(study, settings, images)
     console.info(analysis.describe() if analysis else NO_POWER_NOTE)
-    commands = [command.command_line() for command in study.commands]
-    return {"commands": commands, "power": analysis and analysis.to_dict()}
+    if analysis and settings.gans > 1:
+        console.info(study_generators.POWER_NOTE)
+    power = {"power": analysis and analysis.to_dict()}
+    if options.sequential is None:
+        return {"commands": [command.command_line() for command in study.commands], **power}
+    looks = sequential_study.open_study(options, locks=False)
+    console.info(looks.describe_plan())
+    console.info(f"{looks.describe()}; the commands are those up to the next look")
+    commands = [command.command_line() for command in looks.select().commands]
+    return {"commands": commands, **power, "sequential": looks.to_dict()}
 
 
 def tables(result: Result) -> list[Table | Section | str]:
@@ -189,6 +266,7 @@ def tables(result: Result) -> list[Table | Section | str]:
     return [
         *_distance_tables(result["distances"]),
         score_tables.score_table(arms, verdicts.question),
+        *score_tables.difference_tables(arms, verdicts),
         *answer.summarize_test_sets(others, verdicts.question),
         *answer.summarize(verdicts, result["look_at"]),
     ]
@@ -208,7 +286,7 @@ def demand(options: Experiment, result: Result) -> None:
         VerdictError: no arm has that verdict.
     """
     if "verdict" in result:
-        findings.demand(serialization.from_dict(Verdict, result["verdict"]), options.fail_unless)
+        conclusions.demand(serialization.from_dict(Verdict, result["verdict"]), options.fail_unless)
 
 
 def _status_table(result: Result) -> Table:
@@ -222,7 +300,9 @@ def _status_table(result: Result) -> Table:
         for part in result["status"]
     ]
     counted = ", ".join(f"{count} {state}" for state, count in result["counts"].items() if count)
-    return Table("The study", ("part", "state", "time", "note"), rows, [counted, _describe_remaining_time(result)])
+    looks = [result["sequential"]["progress"]] if "sequential" in result else []
+    notes = [counted, *looks, _describe_remaining_time(result)]
+    return Table("The study", ("part", "state", "time", "note"), rows, notes)
 
 
 def _describe_remaining_time(result: Result) -> str:
@@ -233,38 +313,6 @@ def _describe_remaining_time(result: Result) -> str:
         return estimate
     unknown = f"the duration of {', '.join(result['unknown'])} is not known yet"
     return f"{estimate}; {unknown}" if result["remaining_seconds"] else unknown
-
-
-def _check_output_directory(options: Experiment, study: Study) -> None:
-    """Check that a directory holds nothing but parts of this study.
-
-    Raises:
-        OutputError: it does.
-    """
-    if not options.out.exists():
-        return
-    if not options.out.is_dir():
-        raise OutputError(f"--out {options.out} is a file", "choose a directory")
-    parts = {part.name for part in _output_paths(study)}
-    known = {f"{part}{ending}" for part in parts for ending in ENDINGS} | {
-        COMMANDS_FILE,
-        manifests.MANIFEST,
-        logs.DIRECTORY,
-    }
-    foreign = sorted(
-        entry.name for entry in options.out.iterdir() if entry.name not in known and not entry.name.endswith(files.NEW)
-    )
-    if foreign and not (options.out / COMMANDS_FILE).is_file():
-        raise OutputError(f"--out {options.out} holds something else: {foreign[0]}", "choose another directory")
-
-
-def _output_paths(study: Study) -> list[Path]:
-    return [part.out for command in study.commands for part in command.parts()]
-
-
-def _script(study: Study) -> str:
-    head = ["#!/bin/sh", f"# The study, command by command; written by xrayaug {__version__}.", "set -e"]
-    return "\n".join([*head, *(command.command_line() for command in study.commands), ""])
 
 
 def _result(study: Study) -> Result:
@@ -300,24 +348,3 @@ def _result(study: Study) -> Result:
         "look_at": [str(path) for path in look_at],
         "commands": [command.command_line() for command in study.commands],
     }
-
-
-def _write_manifest(options: Experiment, study: Study, result: Result, environment: dict[str, Any]) -> None:
-    """Write the manifest again, as a study may get more seeds or doses later; each part has its own manifest."""
-    parts = _output_paths(study)
-    values = asdict(study_settings.resolve_settings(options))
-    values["gan_arch"] = format_value(values["gan_arch"]) or WITHOUT_GAN
-    if not values["synthetic"]:
-        del values["synthetic"]
-    manifest = {
-        "format": manifests.FORMAT,
-        "kind": "experiment",
-        "stage": options.name,
-        "version": __version__,
-        "options": json.loads(json.dumps(values, default=str)),
-        "inputs": {part.name: {"path": part.name, "sha256": artifacts.digest(part)} for part in parts},
-        "files": {},
-        "result": result,
-        "environment": environment,
-    }
-    manifests.write(options.out, manifest)

@@ -114,6 +114,7 @@ def _build(work: _Prediction, device: torch.device, directory: Path) -> Result:
         predicted = [predictions.calibrate(each) for each in predicted]
     _write(directory, predicted, images)
     labels = Counter(row.label or "unlabelled" for row in images.rows)
+    generators = predicting_runs.count_generators(work.runs)
     return {
         "images": len(images.rows),
         "labels": {label: labels[label] for label in (*LABELS, "unlabelled")},
@@ -122,6 +123,7 @@ def _build(work: _Prediction, device: torch.device, directory: Path) -> Result:
             _describe_run(each) | {"training": predicting_runs.describe_training(run)}
             for run, each in zip(work.runs, predicted, strict=True)
         ],
+        **({"generators": generators} if generators else {}),
     }
 
 

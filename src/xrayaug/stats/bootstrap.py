@@ -5,7 +5,7 @@ clustered by patient: Field and Welsh 2007, JRSS B 69:369). It is stored as the 
 resamples serve every network, so that networks are compared on the same patients.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -54,20 +54,26 @@ def min_class_patients(labels: Labels, patients: Labels) -> int:
 
 
 def resampled_scores(
-    labels: Labels, probabilities: Probabilities, threshold: float, counts: Counts
+    labels: Labels,
+    probabilities: Probabilities,
+    threshold: float,
+    counts: Counts,
+    metrics: Collection[str] = METRICS,
 ) -> dict[str, FloatArray]:
-    """Return the scores of `classification.METRICS` of every resample, `[B]` each; NaN where they are undefined.
+    """Return the scores of every resample, `[B]` each; NaN where they are undefined.
 
     Args:
         labels: `[N]`, 0 or 1.
         probabilities: `[N]` in [0, 1].
         threshold: a case is called abnormal above it.
         counts: `[B, N]`, from `draw_resamples`.
+        metrics: names of scores.
     """
     parts = [
-        _score_chunk(labels, probabilities, threshold, part.astype(np.float64)) for part in _iterate_chunks(counts)
+        _score_chunk(labels, probabilities, threshold, part.astype(np.float64), metrics)
+        for part in _iterate_chunks(counts)
     ]
-    return {metric: np.concatenate([part[metric] for part in parts]) for metric in METRICS}
+    return {metric: np.concatenate([part[metric] for part in parts]) for metric in metrics}
 
 
 def auroc(labels: Labels, probabilities: Probabilities, counts: Counts) -> FloatArray:
@@ -97,7 +103,7 @@ def _iterate_chunks(counts: Counts) -> Iterator[Counts]:
 
 
 def _score_chunk(
-    labels: Labels, probabilities: Probabilities, threshold: float, counts: FloatArray
+    labels: Labels, probabilities: Probabilities, threshold: float, counts: FloatArray, metrics: Collection[str]
 ) -> dict[str, FloatArray]:
     called, truth = probabilities > threshold, labels == 1
     tp, fp = counts @ (called & truth), counts @ (called & ~truth)
@@ -105,21 +111,25 @@ def _score_chunk(
     cases = tp + fp + fn + tn
     by_chance = (tp + fp) * (tp + fn) + (tn + fn) * (tn + fp)
     sensitivity, specificity = _divide(tp, tp + fn), _divide(tn, tn + fp)
-    gaps = counts @ (
-        (probabilities - labels)[:, None] * (bin_indices(probabilities)[:, None] == np.arange(N_BINS))
-    )  # [B, BINS]
-    return {
-        "accuracy": _divide(tp + tn, cases),
-        "balanced_accuracy": (sensitivity + specificity) / 2,
-        "kappa": _divide(cases * (tp + tn) - by_chance, cases**2 - by_chance),
-        "auroc": auroc(labels, probabilities, counts),
-        "average_precision": average_precision(labels, probabilities, counts),
-        "sensitivity": sensitivity,
-        "specificity": specificity,
-        "f1": _divide(2 * tp, 2 * tp + fp + fn),
-        "brier": _divide(counts @ (probabilities - labels) ** 2, cases),
-        "calibration_error": _divide(np.abs(gaps).sum(axis=1), cases),
+    of_metrics: dict[str, Callable[[], FloatArray]] = {
+        "accuracy": lambda: _divide(tp + tn, cases),
+        "balanced_accuracy": lambda: (sensitivity + specificity) / 2,
+        "kappa": lambda: _divide(cases * (tp + tn) - by_chance, cases**2 - by_chance),
+        "auroc": lambda: auroc(labels, probabilities, counts),
+        "average_precision": lambda: average_precision(labels, probabilities, counts),
+        "sensitivity": lambda: sensitivity,
+        "specificity": lambda: specificity,
+        "f1": lambda: _divide(2 * tp, 2 * tp + fp + fn),
+        "brier": lambda: _divide(counts @ (probabilities - labels) ** 2, cases),
+        "calibration_error": lambda: _divide(np.abs(_sum_gaps(labels, probabilities, counts)).sum(axis=1), cases),
     }
+    return {metric: of_metrics[metric]() for metric in metrics}
+
+
+def _sum_gaps(labels: Labels, probabilities: Probabilities, counts: FloatArray) -> FloatArray:
+    """Return the sum of probability minus label in each bin of the calibration error, `[B, BINS]`."""
+    is_in_bin = bin_indices(probabilities)[:, None] == np.arange(N_BINS)
+    return np.asarray(counts @ ((probabilities - labels)[:, None] * is_in_bin), np.float64)
 
 
 def _sort_by_value(values: Probabilities) -> tuple[Labels, Labels]:

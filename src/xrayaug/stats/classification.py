@@ -18,6 +18,7 @@ METRICS = (
     "accuracy", "balanced_accuracy", "kappa", "auroc", "average_precision", "sensitivity", "specificity", "f1",
     "brier", "calibration_error",
 )  # fmt: skip
+RATES = ("accuracy", "sensitivity", "specificity")  # shares of cases that are right
 N_BINS = 10  # of equal width, for the calibration error
 LOGIT_EPSILON = 1e-12  # probabilities are clipped to this distance from 0 and 1 before the logit
 MAX_TEMPERATURE = 100.0  # the minimum is its inverse
@@ -62,6 +63,11 @@ class Summary:
 def display_name(metric: str) -> str:
     """Return a score's name for display: `balanced accuracy`, `AUROC`."""
     return {"auroc": "AUROC", "f1": "F1"}.get(metric, metric.replace("_", " "))
+
+
+def bounds(metric: str) -> tuple[float, float]:
+    """Return the lowest and the highest value that a score can have."""
+    return (-1.0, 1.0) if metric == "kappa" else (0.0, 1.0)
 
 
 def score(labels: npt.ArrayLike, probabilities: npt.ArrayLike, threshold: float = THRESHOLD) -> Scores:
@@ -215,6 +221,11 @@ def fit_temperature(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> floa
         return float(np.mean(np.logaddexp(0, -signed / np.exp(log_temperature))))
 
     return float(np.exp(minimize_scalar(cross_entropy, bounds=(-bound, bound), method="bounded").x))
+
+
+def is_at_bound(temperature: float) -> bool:
+    """Return whether a temperature is at an end of the range that is searched, as if the least lay beyond it."""
+    return bool(abs(np.log(temperature)) > 0.999 * np.log(MAX_TEMPERATURE))
 
 
 def apply_temperature(probabilities: Probabilities, divisor: float) -> Probabilities:

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from xrayaug.stats.array_types import FloatArray
 
 ALPHA = 0.05  # significance level of every test; intervals have confidence 1 - ALPHA
 SEED_STREAM = 0  # number of the random stream of `percentile_interval`
 MIN_P_VALUE = 1e-100  # lower bound of p-values
+MAX_POOLED_ARMS = 5  # arms whose degrees of freedom a pooled variance counts, besides the reference
+DEGREES = 8  # largest effective size of a score by degrees, in patients, where all are right
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,13 @@ class Estimate:
     patient_variance: float  # variance due to patients, shared by all seeds
     seeds: int
     patient_df: float = math.inf  # degrees of freedom of `patient_variance`
+    pooled_df: float | None = None  # of `seed_variance` if it was pooled over arms; None: it is of the seeds alone
+    limit: float = math.inf  # the largest absolute value that is possible
+
+    @property
+    def seed_df(self) -> float:
+        """Degrees of freedom of `seed_variance`: S - 1, or more if it was pooled over arms."""
+        return self.seeds - 1 if self.pooled_df is None else self.pooled_df
 
     @property
     def error(self) -> float:
@@ -42,15 +51,14 @@ class Estimate:
 
         Its square is the sum of each variance times its own squared t quantile: Banerjee 1960, Sankhya 22:357.
         """
-        squared: float = float(student.isf(level / 2, self.patient_df)) ** 2 * self.patient_variance
-        if self.seeds > 1:
-            squared += float(student.isf(level / 2, self.seeds - 1)) ** 2 * self.seed_variance
-        return math.sqrt(squared)
+        of_patients = _squared_quantile(level, self.patient_df) * self.patient_variance
+        of_seeds = _squared_quantile(level, self.seed_df) * self.seed_variance if self.seeds > 1 else 0.0
+        return math.sqrt(of_patients + of_seeds)
 
     def interval(self, level: float = ALPHA) -> tuple[float, float]:
         """Return the interval that misses the true value with probability at most `level`, half on either side."""
         half_width = self.half_width(level)
-        return self.value - half_width, self.value + half_width
+        return max(self.value - half_width, -self.limit), min(self.value + half_width, self.limit)
 
     def p_value(self) -> float:
         """Return the two-sided p-value of the true value being 0: the level of the interval that ends at 0."""
@@ -75,40 +83,154 @@ class Estimate:
         return float(math.exp(log_p))
 
 
-def estimate(values: FloatArray, resampled: FloatArray, cases: int, patients: int) -> Estimate | None:
+@dataclass(frozen=True)
+class ScoreEstimate(Estimate):
+    """A mean over seeds of a score that has a lowest and a highest value, which its intervals do not leave."""
+
+    lowest: float = 0.0
+    highest: float = 1.0
+    is_rate: bool = False  # a case is right or wrong, as for the sensitivity; else it counts by degrees
+
+    def interval(self, level: float = ALPHA) -> tuple[float, float]:
+        """Return Wilson's interval (1927, JASA 22:209) with the half-width h instead of that of independent cases.
+
+        The variance of a share u of n independent cases is u (1 - u) / n, so a score whose half-width is h has the
+        effective size n = t^2 u (1 - u) / h^2 (Kish 1965; Korn and Graubard 1998, Survey Methodology 24:193). Near its
+        bounds too few cases are wrong to estimate h. With m patients and u scaled to [0, 1], the effective size is
+        therefore at most m (1 + m min(u, 1 - u)) for a rate, and m (8 + m min(u, 1 - u)) for a score by degrees, whose
+        variance is at least an eighth of a rate's.
+        """
+        scale = self.highest - self.lowest
+        share = min(max((self.value - self.lowest) / scale, 0.0), 1.0)
+        patients = self.patient_df + 1
+        size = patients * ((1 if self.is_rate else DEGREES) + patients * min(share, 1 - share))
+        inverse = 0.0 if math.isinf(size) else _squared_quantile(level, self.patient_df) / size
+        if 0 < share < 1:
+            inverse = max(inverse, (self.half_width(level) / scale) ** 2 / (share * (1 - share)))
+        middle = (share + inverse / 2) / (1 + inverse)
+        half = math.sqrt(inverse * share * (1 - share) + inverse**2 / 4) / (1 + inverse)
+        low, high = min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share)  # but for rounding
+        return self.lowest + scale * low, self.lowest + scale * high
+
+
+def _squared_quantile(level: float, df: float) -> float:
+    """Return the square of the quantile of Student's t that is exceeded on either side with probability `level` / 2."""
+    return float(ndtri(level / 2) if math.isinf(df) else stdtrit(df, level / 2)) ** 2
+
+
+@dataclass(frozen=True)
+class PooledVariance:
+    """The variance between seeds of the difference of two arms, pooled over several arms."""
+
+    variance: float
+    df: float  # degrees of freedom
+
+
+def pool_seed_variance(scores: FloatArray) -> PooledVariance | None:
+    """Pool the variance between seeds of the difference of an arm to a reference over all arms.
+
+    In the model of Obuchowski and Rockette 1995 with arms as modalities and seeds as readers, a difference of two
+    arms has the variance 2 MS(arm x seed) over seeds, on (A - 1)(S - 1) degrees of freedom (Hillis 2007, Statistics in
+    Medicine 26:596). It assumes that all arms vary equally. The reference is in every difference, so its own variance
+    is added where it varies more than the others: with M the mean square over the others alone, V = var(reference -
+    mean of the others) - M / (A - 1), at least 0, is the reference's variance, and the result is at least M + V. Arms
+    beyond `MAX_POOLED_ARMS` add no degrees of freedom, as one arm that varies more weighs the less among many.
+
+    Args:
+        scores: `[A, S]`, of each arm and seed, with the reference first.
+
+    Returns:
+        None with fewer than three arms or two seeds, where there is nothing to pool.
+    """
+    arms, seeds = scores.shape
+    if arms < 3 or seeds < 2 or not np.isfinite(scores).all():
+        return None
+    return PooledVariance(float(pooled_variances(scores)), pooled_df(arms, seeds))
+
+
+def pooled_variances(scores: FloatArray) -> FloatArray:
+    """Return the pooled variances `[...]` of studies `[..., A, S]`, as in `pool_seed_variance`."""
+    reference, others = scores[..., 0, :], scores[..., 1:, :]
+    of_others = _interaction_mean_square(others)
+    excess = np.var(reference - others.mean(axis=-2), axis=-1, ddof=1) - of_others / others.shape[-2]
+    return np.asarray(np.maximum(2 * _interaction_mean_square(scores), of_others + np.maximum(excess, 0)), np.float64)
+
+
+def pooled_df(arms: int, seeds: int) -> int:
+    """Return the degrees of freedom of a variance that is pooled over so many arms, the reference among them."""
+    return min(arms - 1, MAX_POOLED_ARMS) * (seeds - 1)
+
+
+def _interaction_mean_square(scores: FloatArray) -> FloatArray:
+    """Return the mean square of the interaction of arm and seed, from analyses of variance of `[..., A, S]`."""
+    arms, seeds = scores.shape[-2:]
+    centered = scores - scores.mean(axis=-2, keepdims=True)
+    residuals = centered - centered.mean(axis=-1, keepdims=True)
+    return np.asarray(np.sum(residuals**2, axis=(-2, -1)) / ((arms - 1) * (seeds - 1)), np.float64)
+
+
+def estimate(
+    values: FloatArray,
+    influence: FloatArray,
+    patients: float,
+    pooled: PooledVariance | None = None,
+    min_variance: float = 0.0,
+) -> Estimate | None:
     """Estimate the mean over seeds and its variance due to seeds and patients.
 
-    With d_s a seed's value and C the covariance of two seeds' values over resamples of the patients (averaged over
-    pairs, at least 0), the variance is var(d_s) / S + C. The interaction of seed and patient is in var(d_s)
-    alone, and so counts once. A bootstrap of n patients makes C too small by (n - 1) / n, which is corrected, and has
-    at most n - 1 degrees of freedom (Cameron and Miller 2015, Journal of Human Resources 50:317).
-
-    The variance is at least 2 / (cases + 2)^2, that of one more case for either side (Bonett and Price 2012, Journal
-    of Educational and Behavioral Statistics 37:479): networks that agree on all cases do not prove a difference of 0.
+    With d_s a seed's value and C the covariance of two seeds' values over samples of patients (averaged over pairs, at
+    least 0), the variance is var(d_s) / S + C. The interaction of seed and patient is in var(d_s) alone, and so counts
+    once. C is the sum of products of the influences of patients, times n / (n - 1) for n patients, and has n - 1
+    degrees of freedom.
 
     Args:
         values: `[S]`, a score, or a difference of scores, of each seed.
-        resampled: `[B, S]`, the same for each resample; resamples with NaN are left out.
-        cases: number of cases that are scored.
-        patients: number of patients of the class with fewest.
+        influence: `[G, S]`, of each patient, or group of patients, on each of the values: `influence.sum_by_patient`.
+        patients: effective number of patients by whom the score is estimated: `influence.PatientCounts.of_metric`.
+        pooled: variance between seeds, of which the larger of it and of the seeds' own is taken; None: their own.
+        min_variance: least variance of the mean, as by `least_variance`.
 
     Returns:
-        None where a value is undefined, too few resamples have one, or a class is of one patient. With one seed the
-        interval is of that seed alone, over other patients.
+        None where a value is undefined, or with fewer than two patients. With one seed the interval is of that seed
+        alone, over other patients.
     """
-    usable = resampled[np.isfinite(resampled).all(axis=1)]
-    if not np.isfinite(values).all() or len(usable) < max(2, len(resampled) // 2) or patients < 2:
+    if not np.isfinite(values).all() or not np.isfinite(influence).all() or patients < 2:
         return None
     seeds = len(values)
-    seed_variance = float(np.var(values, ddof=1)) / seeds if seeds > 1 else 0.0
-    patient_variance = _shared_variance(usable) * patients / (patients - 1)
-    min_variance = 2 / (cases + 2) ** 2
+    seed_variance, pooled_df = _seed_variance(values, pooled)
+    patient_variance = _shared_variance(influence) * patients / (patients - 1)
     patient_variance = max(patient_variance, min_variance - seed_variance)
-    patient_df = min(len(usable), patients) - 1
-    return Estimate(float(np.mean(values)), seed_variance, patient_variance, seeds, patient_df)
+    patient_df = min(len(influence), patients) - 1
+    return Estimate(float(np.mean(values)), seed_variance, patient_variance, seeds, patient_df, pooled_df)
 
 
-def average(estimates: Sequence[Estimate], values: FloatArray) -> Estimate:
+def least_variance(patients: float, score: float, is_rate: bool) -> float:
+    """Return the least variance of a difference of two scores: that of one more patient for either side.
+
+    It is 2 / (n + 2)^2 for n patients (Bonett and Price 2012, Journal of Educational and Behavioral Statistics 37:479):
+    networks that agree on all patients do not prove a difference of 0. About 3 / n, the rule of three, is then the
+    half-width. A patient counts fully in a rate. In a score by degrees, such as the AUROC, a patient counts by the
+    standard deviation of a rate of the same value with one more patient on either side, sqrt(u (1 - u)).
+
+    Args:
+        patients: by whom the score is estimated.
+        score: the mean of the two scores.
+        is_rate: a case is right or wrong; else it counts by degrees.
+    """
+    share = (patients * min(max(score, 0.0), 1.0) + 1) / (patients + 2)
+    return 2 * (1.0 if is_rate else share * (1 - share)) / (patients + 2) ** 2
+
+
+def _seed_variance(values: FloatArray, pooled: PooledVariance | None) -> tuple[float, float | None]:
+    """Return the variance of the mean over seeds of `[S]`, and its degrees of freedom if it is pooled."""
+    seeds = len(values)
+    own = float(np.var(values, ddof=1)) if seeds > 1 else 0.0
+    if pooled is None:
+        return own / seeds, None
+    return max(own, pooled.variance) / seeds, pooled.df
+
+
+def average(estimates: Sequence[Estimate], values: FloatArray, pooled: PooledVariance | None = None) -> Estimate:
     """Estimate the mean of the values of several test sets with equal weight, over the same seeds.
 
     The networks are the same on all sets, so the variance of seeds is that of each seed's mean over the sets. The
@@ -119,23 +241,24 @@ def average(estimates: Sequence[Estimate], values: FloatArray) -> Estimate:
     Args:
         estimates: of each of K sets.
         values: `[K, S]`, a score, or a difference of scores, of each seed on each set.
+        pooled: variance between seeds of the mean over sets, as in `estimate`.
     """
     sets, seeds = values.shape
     means = values.mean(axis=0)
-    seed_variance = float(np.var(means, ddof=1)) / seeds if seeds > 1 else 0.0
     patient_variance = sum(each.patient_variance for each in estimates) / sets**2
-    patient_df = min(each.patient_df for each in estimates)
-    return Estimate(float(np.mean(means)), seed_variance, patient_variance, seeds, patient_df)
+    patient_df, limit = min(each.patient_df for each in estimates), min(each.limit for each in estimates)
+    seed_variance, pooled_df = _seed_variance(means, pooled)
+    return Estimate(float(np.mean(means)), seed_variance, patient_variance, seeds, patient_df, pooled_df, limit)
 
 
-def _shared_variance(resampled: FloatArray) -> float:
-    """Return the mean covariance of two seeds of `[B, S]`, at least 0; with one seed its variance."""
-    seeds = resampled.shape[1]
-    covariance = np.atleast_2d(np.cov(resampled, rowvar=False))
-    trace = float(np.trace(covariance))
+def _shared_variance(influence: FloatArray) -> float:
+    """Return the mean covariance of two seeds, from influences `[G, S]`, at least 0; with one seed its variance."""
+    seeds = influence.shape[1]
+    products = influence.T @ influence
+    trace = float(np.trace(products))
     if seeds == 1:
         return trace
-    return float(max((float(covariance.sum()) - trace) / (seeds * (seeds - 1)), 0.0))
+    return float(max((float(products.sum()) - trace) / (seeds * (seeds - 1)), 0.0))
 
 
 def percentile_interval(resampled: FloatArray, seed: int) -> tuple[float, float]:

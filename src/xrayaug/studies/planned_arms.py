@@ -2,53 +2,68 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from xrayaug.data.arms import LOW_RESOLUTION, MORE_REAL, PRETRAIN, REWEIGHT, SYNTHETIC_ONLY, TOGETHER, WITH_GENERATOR
+from xrayaug.data.arms import (
+    LOW_RESOLUTION,
+    MORE_REAL,
+    PRETRAIN,
+    REWEIGHT,
+    SYNTHETIC_ONLY,
+    TOGETHER,
+    WITH_GENERATOR,
+    WITH_SYNTHETIC,
+)
 from xrayaug.errors import UsageError
 from xrayaug.options import Augment, Experiment
 from xrayaug.studies.study_generators import ExternalGenerator, Generator, TrainedGenerator
 from xrayaug.studies.study_settings import Settings, image_size
 
 
-def plan_arms(options: Experiment, settings: Settings, generators: Sequence[Generator]) -> list[Augment]:
+@dataclass(frozen=True)
+class PlannedArm:
+    """The command that makes an arm, or the part of an arm that has the images of one of several GANs."""
+
+    command: Augment
+    seed: int | None = None  # of the only classifiers that are trained on it; None: those of all seeds
+
+
+def plan_arms(options: Experiment, settings: Settings, generators: Sequence[Generator]) -> list[PlannedArm]:
     """Return the arms: each share of real images with each label and dose, each dose followed by its controls.
 
-    With several generators, each dose has an arm of each. Controls of real images are those of the first generator
-    also for others whose arms surely have as many images of each label. A dose with the real images is followed by one
-    without them.
+    With several generators, each dose has an arm of each; those of the GANs of one architecture are parts of one arm.
+    Controls of real images are those of the first generator also for others whose arms surely have as many images of
+    each label. A dose with the real images is followed by one without them.
 
     Raises:
         UsageError: no arm has both labels, which would be shuffled or trained on alone; no real image is left out for
             `more-real`; synthetic images have the resolution of real ones; or two arms have one name.
     """
     _check_arms(options, settings, generators)
-    shares_controls = _find_shared_controls(options, generators)
+    sources = _find_sources(options, generators)
     schedules = find_schedules(options)
     kinds = [False] if TOGETHER in schedules else []
     kinds += [True] if {SYNTHETIC_ONLY, PRETRAIN} & set(schedules) else []
-    arms: dict[Path, Augment] = {}
+    arms: dict[Path, PlannedArm] = {}
     for fraction, label, percent in itertools.product(settings.real_fractions, settings.labels, settings.percents):
         if not percent:
-            planned = [plan_baseline(options, settings, generators, fraction)]
+            planned = [PlannedArm(plan_baseline(options, settings, generators, fraction))]
         else:
             planned = [
                 _plan_arm(
-                    options, settings, generators[0] if is_shared and control not in WITH_GENERATOR else generator,
-                    fraction=fraction, percent=percent, label=label, control=control, alone=alone, is_shared=is_shared,
+                    options, settings, source if _has_both_labels(label) else _share_controls(source, generators),
+                    fraction=fraction, percent=percent, label=label, control=control, alone=alone,
                 )
-                for alone, (generator, is_alike) in itertools.product(
-                    kinds, zip(generators, shares_controls, strict=True)
-                )
+                for alone, source in itertools.product(kinds, sources)
                 if not alone or _has_both_labels(label)
-                for is_shared in [is_alike or not _has_both_labels(label)]
                 for control in (None, *_list_controls(settings, label, alone=alone))
             ]  # fmt: skip
         for arm in planned:
-            if arms.setdefault(arm.out, arm) != arm:
+            if arms.setdefault(arm.command.out, arm) != arm:
                 raise UsageError(
-                    f"two arms of the study would be called {arm.out.name}",
+                    f"two arms of the study would be called {arm.command.out.name}",
                     "give the generator another name (prepare --synthetic --generator), or one of the doses alone",
                 )
     return list(arms.values())
@@ -56,7 +71,7 @@ def plan_arms(options: Experiment, settings: Settings, generators: Sequence[Gene
 
 def plan_baseline(options: Experiment, settings: Settings, generators: Sequence[Generator], fraction: float) -> Augment:
     """Return the arm of 0 percent with a share of the real images; it names the images of the first GAN."""
-    return _plan_arm(options, settings, generators[0], fraction=fraction, percent=0.0)
+    return _make_command(options, settings, generators[0], fraction=fraction, percent=0.0)
 
 
 def find_schedules(options: Experiment) -> tuple[str, ...]:
@@ -64,18 +79,51 @@ def find_schedules(options: Experiment) -> tuple[str, ...]:
     return options.schedules or (TOGETHER,)
 
 
-def _find_shared_controls(options: Experiment, generators: Sequence[Generator]) -> list[bool]:
-    """Return for each generator whether the controls of real images of the first one are also its own.
+@dataclass(frozen=True)
+class _Sources:
+    """The generators whose images an arm and its controls have or count."""
 
-    They are if the arms of a dose surely have as many images of each label. The GANs of a study share them all or not
-    at all.
+    arm: Generator
+    resized: Generator  # of the control `low-resolution`, which has their size
+    real: Generator  # of controls of real images, which have their class counts
+    is_of_all: bool  # whether a control of real images is that of the arms of all generators
+    has_own: bool  # whether controls without synthetic images are of this one of several GANs of an architecture
+
+    def find(self, control: str | None) -> Generator:
+        """Return the generator of an arm (None) or of a control."""
+        if control in WITH_SYNTHETIC:
+            return self.arm
+        return self.resized if control == LOW_RESOLUTION else self.real
+
+    def find_seed(self, control: str | None) -> int | None:
+        """Return the seed of the only classifiers of an arm or of a control; None if there are those of all seeds."""
+        return self.arm.seed if control in WITH_SYNTHETIC or self.has_own else None
+
+
+def _find_sources(options: Experiment, generators: Sequence[Generator]) -> list[_Sources]:
+    """Return the sources of the arms of every generator.
+
+    Generators share the controls of real images if their arms of a dose surely have as many images of each label. The
+    GANs of a study share them all or not at all, and likewise those of one architecture.
     """
-    trained = [each for each in generators if isinstance(each, TrainedGenerator)]
+    firsts = {each.name: each for each in reversed(generators)}  # the first GAN of each architecture
+    trained = [each for each in firsts.values() if isinstance(each, TrainedGenerator)]
     are_alike = len(trained) <= 1 or _draw_same_labels(options, trained)
-    return [
-        are_alike and (isinstance(each, TrainedGenerator) or _has_same_labels(options, generators[0], each))
-        for each in generators
-    ]
+    found = []
+    for each in generators:
+        is_of_all = are_alike and (isinstance(each, TrainedGenerator) or _has_same_labels(options, generators[0], each))
+        first = firsts[each.name]
+        has_own = isinstance(each, TrainedGenerator) and each.seed is not None and options.screen and each.draws_both
+        shared = each if has_own else first
+        real = generators[0] if is_of_all and not has_own else shared
+        found.append(_Sources(each, shared, real, is_of_all, has_own))
+    return found
+
+
+def _share_controls(sources: _Sources, generators: Sequence[Generator]) -> _Sources:
+    """Return the sources of the arms of a generator if all images of a dose get one label."""
+    first = next(each for each in generators if each.name == sources.arm.name)
+    return _Sources(sources.arm, first, generators[0], is_of_all=True, has_own=False)
 
 
 def _draw_same_labels(options: Experiment, trained: Sequence[TrainedGenerator]) -> bool:
@@ -104,6 +152,25 @@ def _has_same_labels(options: Experiment, first: Generator, other: ExternalGener
 def _plan_arm(
     options: Experiment,
     settings: Settings,
+    sources: _Sources,
+    *,
+    fraction: float,
+    percent: float,
+    label: str | None,
+    control: str | None,
+    alone: bool,
+) -> PlannedArm:
+    """Return an arm, or the part of one that has the images of one of several GANs."""
+    command = _make_command(
+        options, settings, sources.find(control), fraction=fraction, percent=percent, label=label, control=control,
+        alone=alone, is_of_all=sources.is_of_all, has_own=sources.has_own,
+    )  # fmt: skip
+    return PlannedArm(command, sources.find_seed(control))
+
+
+def _make_command(
+    options: Experiment,
+    settings: Settings,
     generator: Generator,
     *,
     fraction: float,
@@ -111,7 +178,8 @@ def _plan_arm(
     label: str | None = None,
     control: str | None = None,
     alone: bool = False,
-    is_shared: bool = True,
+    is_of_all: bool = True,
+    has_own: bool = False,
 ) -> Augment:
     """Return the command that makes an arm.
 
@@ -124,12 +192,13 @@ def _plan_arm(
         label: of the added images.
         control: the control that it is; None for an arm.
         alone: whether the real images are left out.
-        is_shared: whether a control of real images is that of the arms of several generators.
+        is_of_all: whether a control of real images is that of the arms of all generators.
+        has_own: whether each of several GANs of one architecture has a control of real images of its own.
     """
     has_synthetic = percent > 0 or isinstance(generator, TrainedGenerator)
     is_renamed = isinstance(generator, ExternalGenerator) and generator.is_renamed
-    is_named = is_renamed if control in WITH_GENERATOR else not is_shared
-    is_own = has_synthetic and (control in WITH_GENERATOR or not is_shared)
+    is_named = is_renamed if control in WITH_GENERATOR else not is_of_all
+    is_own = has_synthetic and (control in WITH_GENERATOR or not is_of_all or has_own)
     kept = f"real-{fraction:g}" if fraction != 1 else None
     only = "only" if alone else None
     of = generator.suffix[1:] if is_own else None
@@ -172,6 +241,11 @@ def _check_arms(options: Experiment, settings: Settings, generators: Sequence[Ge
         raise UsageError(
             "--real-fractions is 0, which leaves no real image to compare with",
             f"--schedules {SYNTHETIC_ONLY} trains on synthetic images alone",
+        )
+    if options.against != "baseline" and set(settings.controls) <= {"none", MORE_REAL}:
+        raise UsageError(
+            f"--against {options.against} needs controls of equal size",
+            "--controls duplicate, or another but more-real and none",
         )
     if MORE_REAL in settings.controls and max(settings.real_fractions) == 1:
         raise UsageError("--controls more-real needs real images that are left out", "--real-fractions below 1")

@@ -9,7 +9,7 @@ from xrayaug.data.dataset import Row, open_dataset
 from xrayaug.data.phantoms import layouts
 from xrayaug.data.sources import Listing
 from xrayaug.errors import XrayaugError
-from xrayaug.options import Phantom, Prepare
+from xrayaug.options import Evaluate, Phantom, Prepare
 from xrayaug.stats import power
 from xrayaug.stats.power import PowerAnalysis
 from xrayaug.storage import artifacts
@@ -67,5 +67,13 @@ def estimate_power(study: Study, settings: Settings, images: Sequence[PlannedIma
     if not (test and comparisons):
         return None
     patients = [image.row.patient if image.is_patient_known else "" for image in test]
-    studies = [image.row.study for image in test]
-    return power.analyze_power(patients, studies, seeds=settings.seeds, comparisons=comparisons)
+    question = next(command for command in study.commands if isinstance(command, Evaluate))
+    return power.analyze_power(
+        patients,
+        [image.row.study for image in test],
+        [int(image.row.label == "abnormal") for image in test],
+        metric=question.metric.replace("-", "_"),
+        margin=question.margin,
+        seeds=settings.seeds,
+        comparisons=comparisons,
+    )

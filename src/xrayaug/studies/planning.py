@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from xrayaug.data import sources
 from xrayaug.data.arms import PRETRAIN, SYNTHETIC_ONLY
 from xrayaug.errors import UsageError
 from xrayaug.options import (
@@ -29,7 +30,7 @@ from xrayaug.options.mixins import (
     SplitOptions,
     WorkersOptions,
 )
-from xrayaug.studies.planned_arms import find_schedules, plan_arms, plan_baseline
+from xrayaug.studies.planned_arms import PlannedArm, find_schedules, plan_arms, plan_baseline
 from xrayaug.studies.study_generators import TRAINING, Generator, TrainedGenerator, find_generators, shared_values
 from xrayaug.studies.study_settings import MURA, RSNA, Settings, resolve_settings
 
@@ -37,6 +38,19 @@ DEMO_PHANTOMS = 1200
 DEMO_TEST_SHARE = 0.5  # of the studies, as there are more training images than needed, and testing is quick
 DEMO_HEIGHT = 200  # pixels of a demo phantom: ample for 128 px
 DEMO_FINDING_SIZE = 4.0  # so that findings show at 64 px
+
+
+@dataclass(frozen=True)
+class JudgedArm:
+    """An arm as an evaluation judges it: runs on the images of several GANs of one architecture are of one arm."""
+
+    percent: float
+    label: str | None
+    control: str | None
+    real_fraction: float
+    is_synthetic_only: bool  # in the only phase of training, or in the first
+    is_pretrained: bool
+    generator: str | None  # of the images that it has or counts; None without
 
 
 @dataclass(frozen=True)
@@ -55,15 +69,31 @@ class Study:
         read = [[path for part in command.parts() for path in part.inputs().values()] for command in self.commands]
         return [frozenset(producers[path] for path in paths if path in producers) for paths in read]
 
-    def count_comparisons(self) -> int:
-        """Return the number of arms that are compared with a baseline, without controls."""
+    def list_judged_arms(self) -> dict[Path, JudgedArm]:
+        """Return the arm of every run that is evaluated, by the path of the run."""
         trained = {
             part.out: part for each in self.commands for part in each.parts() if isinstance(part, TrainClassifier)
         }
         arms = {each.out: each for each in self.commands if isinstance(each, Augment)}
+        names = {each.synthetic: each.name for each in self.generators}
         judged = [trained[run] for each in self.commands if isinstance(each, Evaluate) for run in each.runs]
-        doses = {(trained[run.init].data if run.init else run.data, run.init is not None) for run in judged}
-        return sum(arms[data].percent > 0 and arms[data].control is None for data, _ in doses)
+        return {
+            run.out: JudgedArm(
+                percent=arm.percent,
+                label=arm.label,
+                control=arm.control,
+                real_fraction=arm.real_fraction,
+                is_synthetic_only=arm.synthetic_only,
+                is_pretrained=run.init is not None,
+                generator=names[arm.synthetic[0]] if arm.synthetic and arm.percent else None,
+            )
+            for run in judged
+            for arm in [arms[trained[run.init].data if run.init else run.data]]
+        }
+
+    def count_comparisons(self) -> int:
+        """Return the number of arms that are compared with a baseline, without controls."""
+        return sum(arm.percent > 0 and arm.control is None for arm in set(self.list_judged_arms().values()))
 
 
 def plan(options: Experiment) -> Study:
@@ -86,7 +116,7 @@ def plan(options: Experiment) -> Study:
         *(command for each in trained for command in (each.gan, _sample(options, each))),
         *distances,
         *(_copies(options, settings, generators) if options.screen else []),
-        *arms,
+        *(arm.command for arm in arms),
         *classifiers,
     ]
     measured = [fid.out for fid in distances if fid.out]
@@ -114,7 +144,8 @@ def _check_names(commands: Sequence[Command]) -> None:
 def _sample(options: Experiment, generator: TrainedGenerator) -> Sample:
     """Return the command that draws from a GAN."""
     values = shared_values(options, DeviceOptions, CheckpointOptions)
-    return Sample(run=generator.gan.out, count=generator.samples, seed=options.seed, out=generator.synthetic, **values)
+    seed = generator.gan.seed
+    return Sample(run=generator.gan.out, count=generator.samples, seed=seed, out=generator.synthetic, **values)
 
 
 def _evaluate(options: Experiment, runs: tuple[Path, ...], distances: list[Path]) -> Evaluate:
@@ -128,14 +159,14 @@ def _evaluate(options: Experiment, runs: tuple[Path, ...], distances: list[Path]
 
 
 def _classifiers(
-    options: Experiment, settings: Settings, generators: Sequence[Generator], arms: Sequence[Augment]
+    options: Experiment, settings: Settings, generators: Sequence[Generator], arms: Sequence[PlannedArm]
 ) -> tuple[list[TrainClassifier], tuple[Path, ...]]:
     """Return the commands that train the classifiers of every arm, and the runs that are evaluated.
 
-    There is one command for each seed, or one for all; all arms have the same seeds. With the schedule `pretrain`, a
-    run on an arm without real images is followed by one on the real images. With `--budget steps` the two share the
-    epochs, so that they take as many steps as the runs of other arms. Otherwise each takes all epochs, and the first
-    one is that of the schedule `synthetic-only`.
+    There is one command for each seed, or one for all of a dataset; all arms have the same seeds. With the schedule
+    `pretrain`, a run on an arm without real images is followed by one on the real images. With `--budget steps` the two
+    share the epochs, so that they take as many steps as the runs of other arms. Otherwise each takes all epochs, and
+    the first one is that of the schedule `synthetic-only`.
 
     Raises:
         UsageError: an epoch cannot be shared.
@@ -143,34 +174,35 @@ def _classifiers(
     commands: dict[Path, TrainClassifier] = {}
     runs: list[Path] = []
 
-    def add(together: TrainClassifier, *, is_evaluated: bool) -> None:
+    def add(together: TrainClassifier, *, seed: int | None, is_evaluated: bool) -> None:
         # Output layers take little memory, and share the features that one command computes.
         is_one_command = options.side_by_side or settings.classifier_train == "head"
-        for command in (together,) if is_one_command else together.parts():
+        for command in (together,) if is_one_command and seed is None else together.parts():
             commands.setdefault(command.out, command)
         if is_evaluated:
             runs.extend(part.out for part in together.parts())
 
-    for arm in arms:
-        together = _classifier(options, settings, arm)
+    for planned in arms:
+        arm, together = planned.command, _classifier(options, settings, planned)
         together.check_trained_layers()
         if not arm.synthetic_only:
-            add(together, is_evaluated=True)
+            add(together, seed=planned.seed, is_evaluated=True)
             continue
         if SYNTHETIC_ONLY in find_schedules(options):
-            add(together, is_evaluated=True)
+            add(together, seed=planned.seed, is_evaluated=True)
         if PRETRAIN in find_schedules(options):
             baseline = plan_baseline(options, settings, generators, arm.real_fraction)
             first, second = _split_phases(options, settings, arm, baseline, together)
-            add(first, is_evaluated=False)
-            add(second, is_evaluated=True)
+            add(first, seed=planned.seed, is_evaluated=False)
+            add(second, seed=planned.seed, is_evaluated=True)
     return list(commands.values()), tuple(runs)
 
 
-def _classifier(options: Experiment, settings: Settings, arm: Augment) -> TrainClassifier:
-    """Return the command that trains the classifiers of an arm, of all seeds together."""
+def _classifier(options: Experiment, settings: Settings, arm: PlannedArm) -> TrainClassifier:
+    """Return the command that trains the classifiers of an arm, of all its seeds together."""
+    data = arm.command.out
     return TrainClassifier(
-        data=arm.out,
+        data=data,
         arch=settings.classifier_arch,
         weights=settings.classifier_weights,
         train=settings.classifier_train,
@@ -178,8 +210,9 @@ def _classifier(options: Experiment, settings: Settings, arm: Augment) -> TrainC
         epochs=settings.classifier_epochs,
         budget=settings.budget,
         batch_size=settings.classifier_batch_size,
-        seeds=settings.seeds,
-        out=options.out / f"{arm.out.name.replace('arm', 'classifier', 1)}-seed-{SEED}",
+        seed=arm.seed or 0,
+        seeds=settings.seeds if arm.seed is None else 1,
+        out=options.out / f"{data.name.replace('arm', 'classifier', 1)}-seed-{SEED}",
         **shared_values(options, *TRAINING),
     )
 
@@ -230,6 +263,7 @@ def _prepares(options: Experiment, settings: Settings) -> list[Prepare]:
                 size=settings.gan_size,
                 out=settings.gan_data,
                 **values,
+                **_options_of_source(options, settings.rsna_source),
             )
         )
     elif options.gan_size is not None:
@@ -238,11 +272,35 @@ def _prepares(options: Experiment, settings: Settings) -> list[Prepare]:
         )
     if settings.classifier_data != settings.mura:
         source, size = options.mura_source, settings.classifier_size
+        values |= _options_of_source(options, source)
         commands.append(Prepare(source=source, input=settings.mura, size=size, out=settings.classifier_data, **values))
     if not commands and (options.test or options.split_by):
         flag = "--test" if options.test else "--split-by"
         raise UsageError(f"{flag} does nothing: both sets are prepared", "leave it out, or prepare them anew")
+    _check_options_of_source(options, commands)
     return commands
+
+
+def _options_of_source(options: Experiment, source: str) -> dict[str, Any]:
+    """Return the options of `prepare` that only some sources read, for one of these."""
+    if source == "mura":
+        return {"part": options.part}
+    return {"finding": options.finding} if sources.signature(source) else {}
+
+
+def _check_options_of_source(options: Experiment, commands: Sequence[Prepare]) -> None:
+    """Check that a raw set is read by each option that only some sources read.
+
+    Raises:
+        UsageError: none is.
+    """
+    if options.part != Prepare.part and all(each.source != "mura" for each in commands):
+        raise UsageError("--part does nothing: no raw set is MURA", "leave it out")
+    if options.finding and not any(each.finding for each in commands):
+        raise UsageError(
+            "--finding does nothing: no raw set is a public set with findings",
+            "name its layout by --mura-source and --rsna-source, or prepare it first",
+        )
 
 
 def _phantoms(options: Experiment, settings: Settings) -> list[Command]:

@@ -59,16 +59,19 @@ class Scripts:
     submissions: list[Submission]
 
 
-def arrange_jobs(study: Study, options: Experiment) -> Scripts:
-    """Return the commands that are not done as arrays; the study itself comes last, when all its parts are there."""
-    tasks = _tasks(study, options)
+def arrange_jobs(study: Study, options: Experiment, *, is_final: bool = True) -> Scripts:
+    """Return the commands that are not done as arrays.
+
+    The study itself comes last, when all its parts are there, unless a sequential study goes on after these commands.
+    """
+    tasks = _tasks(study, options, is_final=is_final)
     kinds: dict[str, list[Command]] = {}
     for task in tasks:
         kinds.setdefault(task.kind, []).append(task.command)
     return Scripts(kinds, _submissions(tasks))
 
 
-def _tasks(study: Study, options: Experiment) -> list[Task]:
+def _tasks(study: Study, options: Experiment, *, is_final: bool) -> list[Task]:
     missing = [number for number, command in enumerate(study.commands) if not status.is_done(command)]
     place, needs = {number: index for index, number in enumerate(missing)}, study.needs()
     seen: Counter[str] = Counter()
@@ -80,22 +83,28 @@ def _tasks(study: Study, options: Experiment) -> list[Task]:
         kind = f"{command.name}-{page + 1}" if page else command.name
         tasks.append(Task(command, kind, task, frozenset(place[need] for need in needs[number] if need in place)))
     final = _final_command(options)
-    return [*tasks, Task(final, final.name, 0, frozenset(range(len(tasks))))]
+    return tasks if not is_final else [*tasks, Task(final, final.name, 0, frozenset(range(len(tasks))))]
 
 
-def write_scripts(directory: Path, study: Study, options: Experiment) -> Scripts:
+def write_scripts(directory: Path, study: Study, options: Experiment, *, is_final: bool = True) -> Scripts:
     """Write the scripts, `submit.sh` last, so that its presence means complete.
+
+    Args:
+        directory: of the scripts.
+        study: the commands.
+        options: of the study.
+        is_final: whether these commands complete the study. If not, `submit.sh` says how to write those that follow.
 
     Raises:
         OutputError: the directory holds something else.
         UsageError: a resource cannot be written into a script.
     """
     _check_resources(options)
-    scripts = arrange_jobs(study, options)
+    scripts = arrange_jobs(study, options, is_final=is_final)
     _clear(directory)
     for kind, commands in scripts.kinds.items():
         files.write_text(directory / f"{kind}{SCRIPT}", _script(kind, commands, options))
-    files.write_text(directory / SUBMIT, _submit_script(scripts, options))
+    files.write_text(directory / SUBMIT, _submit_script(scripts, options, is_final=is_final))
     (directory / SUBMIT).chmod(0o755)
     return scripts
 
@@ -228,7 +237,7 @@ exit "$code"
 """
 
 
-def _submit_script(scripts: Scripts, options: Experiment) -> str:
+def _submit_script(scripts: Scripts, options: Experiment, *, is_final: bool) -> str:
     throttle = f"%{options.jobs}" if options.jobs else ""
     lines = []
     for each in scripts.submissions:
@@ -236,6 +245,7 @@ def _submit_script(scripts: Scripts, options: Experiment) -> str:
         lines.append(f"{each.variable}=$(submit {each.kind} '{_array(each.tasks)}{throttle}'{waits})")
         lines.append(f'submitted+=("${each.variable}")')
     status_line = shlex.join(["xrayaug", *replace(_final_command(options), status=True).argv()])
+    then = "" if is_final else f"when these jobs have ended, write those of the next look: {options.command_line()}"
     return "\n".join([
         "#!/bin/bash",
         f"# Submits the study's jobs, each after those whose files it reads; written by xrayaug {__version__}.",
@@ -261,6 +271,7 @@ def _submit_script(scripts: Scripts, options: Experiment) -> str:
         *lines,
         'echo "submitted ${#submitted[@]} arrays: ${submitted[*]}"',
         f"echo {shlex.quote(f'their status: (cd {shlex.quote(str(Path.cwd()))} && {status_line})')}",
+        *([f"echo {shlex.quote(then)}"] if then else []),
         "",
     ])  # fmt: skip
 

@@ -1,6 +1,8 @@
 """The generators of a study: GANs that it trains, and others whose images were made elsewhere."""
 
+import itertools
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -25,6 +27,10 @@ from xrayaug.storage.artifacts import Artifact
 from xrayaug.studies.study_settings import Settings, is_prepared
 
 NOT_IN_NAMES = re.compile(r"[^\w.]+")  # of directories, among what the name of a generator may hold
+POWER_NOTE = (
+    "the variance between GANs is unknown before the study and not in this estimate: differences over several GANs "
+    "must be larger to be detected"
+)
 TRAINING = (PrecisionOptions, CacheOptions, DeviceOptions, CheckpointOptions, TensorBoardOptions)
 
 
@@ -35,13 +41,15 @@ class _NamedGenerator:
     synthetic: Path  # directory of its images
     copies: Path  # directory of their screening
     compared_with: Path  # real dataset that its images may be copies of
+    seed: int | None  # of the only classifiers that are trained on its images; None: those of all seeds
 
 
 @dataclass(frozen=True)
 class TrainedGenerator(_NamedGenerator):
-    """A GAN that the study trains and draws from."""
+    """A GAN that the study trains and draws from; `name` is that of all GANs of its architecture."""
 
     gan: TrainGan
+    number: int  # from 0 among the GANs of its architecture
     samples: int
     label: str | None  # that all its training images have; None if they have several, or it is not known yet
 
@@ -94,14 +102,18 @@ Generator = TrainedGenerator | ExternalGenerator
 def find_generators(options: Experiment, settings: Settings) -> list[Generator]:
     """Return the generators of a study in order; the first GAN has the names of the only one of other studies.
 
+    Of several GANs of one architecture, number k from 0 has the seed of the study plus k, and is for the classifiers of
+    seed k.
+
     Raises:
         UsageError: two generators cannot be told apart.
         DataError: what is given as the images of one is no synthetic dataset.
         ArtifactError: a dataset is not there, or is damaged.
     """
     found: list[Generator] = []
-    for number, arch in enumerate(dict.fromkeys(settings.gan_arch)):
-        suffix = f"-{arch}" if number else ""
+    for arch, number in itertools.product(dict.fromkeys(settings.gan_arch), range(settings.gans)):
+        name = f"{arch}-{number + 1}" if number else arch
+        suffix = f"-{name}" if found else ""
         found.append(
             TrainedGenerator(
                 name=arch,
@@ -109,7 +121,9 @@ def find_generators(options: Experiment, settings: Settings) -> list[Generator]:
                 synthetic=options.out / f"synthetic{suffix}",
                 copies=options.out / f"copies{suffix}",
                 compared_with=settings.gan_data,
-                gan=_train_gan(options, settings, arch, options.out / f"gan{suffix}"),
+                seed=number if settings.gans > 1 else None,
+                gan=_train_gan(options, settings, arch, options.seed + number, options.out / f"gan{suffix}"),
+                number=number,
                 samples=settings.samples,
                 label=_find_label(options, settings),
             )
@@ -122,8 +136,29 @@ def find_generators(options: Experiment, settings: Settings) -> list[Generator]:
             first = settings.synthetic[digests.index(digest)]
             raise UsageError(f"--synthetic names one dataset twice: {first} and {path}", "name each once")
         digests.append(digest)
-        found.append(_make_external(options, settings, data, [each.name for each in found]))
+        found.append(
+            _make_external(options, settings, data, [*(each.name for each in found), *(each.suffix for each in found)])
+        )
     return found
+
+
+def describe(found: Sequence[Generator]) -> list[str]:
+    """Return a line on several GANs of one architecture, and one on each generator from elsewhere."""
+    trained = Counter(each.name for each in found if isinstance(each, TrainedGenerator))
+    several = [f"{count} GANs {name}" for name, count in trained.items() if count > 1]
+    lines = [
+        f"{' and '.join(several)}, one for each seed of the classifiers: the variance between seeds includes that "
+        "between GANs, and verdicts are about GANs of this kind"
+    ]
+    only = "; all seeds are trained on these images, so verdicts on them are about this generator only"
+    return [
+        *(lines if several else []),
+        *(
+            f"generator from elsewhere: {each.describe()}{only if several else ''}"
+            for each in found
+            if isinstance(each, ExternalGenerator)
+        ),
+    ]
 
 
 def shared_values(options: Experiment, *mixins: Any) -> dict[str, Any]:
@@ -131,7 +166,7 @@ def shared_values(options: Experiment, *mixins: Any) -> dict[str, Any]:
     return {field.name: getattr(options, field.name) for mixin in mixins for field in fields(mixin)}
 
 
-def _train_gan(options: Experiment, settings: Settings, arch: str, out: Path) -> TrainGan:
+def _train_gan(options: Experiment, settings: Settings, arch: str, seed: int, out: Path) -> TrainGan:
     """Return the command that trains a GAN."""
     return TrainGan(
         data=settings.gan_data,
@@ -140,7 +175,7 @@ def _train_gan(options: Experiment, settings: Settings, arch: str, out: Path) ->
         only_label=options.gan_label,
         epochs=settings.gan_epochs,
         batch_size=settings.gan_batch_size,
-        seed=options.seed,
+        seed=seed,
         on_collapse=options.on_collapse,
         out=out,
         **shared_values(options, *TRAINING),
@@ -182,6 +217,7 @@ def _make_external(options: Experiment, settings: Settings, data: Dataset, taken
         synthetic=path,
         copies=options.out / f"copies{suffix}",
         compared_with=_find_training_data(artifact, settings) if options.screen else settings.classifier_data,
+        seed=None,
         artifact=artifact,
         labels=[row.label for row in data.rows],
         size=data.size,

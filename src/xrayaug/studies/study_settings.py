@@ -6,9 +6,10 @@ from pathlib import Path
 from xrayaug.errors import UsageError
 from xrayaug.options import PRESETS, Experiment
 from xrayaug.options.base import flag_name
-from xrayaug.options.experiment import WITHOUT_GAN, Preset
+from xrayaug.options.experiment import PER_SEED, WITHOUT_GAN, Preset
 from xrayaug.storage import artifacts, manifests
 from xrayaug.storage.artifacts import Artifact
+from xrayaug.studies import sequential_plan
 
 RSNA, MURA = "rsna", "mura"  # directories of the prepared sets, whatever their layout
 GAN_OPTIONS = ("rsna", "rsna_source", "conditional", "gan_label", "gan_size", "gan_epochs", "gan_batch_size", "samples")
@@ -22,6 +23,7 @@ class Settings(Preset):
     mura: Path
     gan_data: Path  # prepared, here or before
     classifier_data: Path
+    gans: int  # of each architecture: 1, or one for each seed of the classifiers
     labels: tuple[str | None, ...]  # None: as they were drawn, without saying so
     synthetic: tuple[Path, ...]  # datasets of generators from elsewhere
 
@@ -30,13 +32,18 @@ def resolve_settings(options: Experiment) -> Settings:
     """Return the values of the preset, replaced by those that the user gave.
 
     Raises:
-        UsageError: a raw set is missing, or given to the demo; or there is no generator.
+        UsageError: a raw set is missing, or given to the demo; there is no generator; the seeds of the classifiers are
+            to share some of several GANs; or the looks of a sequential study cannot be planned.
     """
     preset = vars(PRESETS[options.preset])
     given = {name: getattr(options, name) for name in preset}
     if isinstance(options.gan_arch, str):
         given["gan_arch"] = (options.gan_arch,)
     values = preset | {name: value for name, value in given.items() if value is not None}
+    if options.sequential is not None:
+        if options.seeds is not None:
+            raise UsageError("--seeds and --sequential are both given", "--sequential alone names the numbers of seeds")
+        values["seeds"] = sequential_plan.check_looks(options.sequential)[-1].seeds
     if WITHOUT_GAN in values["gan_arch"]:
         _check_without_gan(options, values["gan_arch"])
         values["gan_arch"] = ()
@@ -49,6 +56,7 @@ def resolve_settings(options: Experiment) -> Settings:
         gan_data=gan_data if values["gan_arch"] else classifier_data,
         classifier_data=classifier_data,
         **values,
+        gans=_count_gans(options, values["seeds"]),
         labels=options.labels or (None,),
         synthetic=options.synthetic or (),
     )
@@ -66,6 +74,25 @@ def is_prepared(path: Path) -> bool:
     return artifacts.is_artifact(path) and manifests.read(path / manifests.MANIFEST)["kind"] == "dataset"
 
 
+def _count_gans(options: Experiment, seeds: int) -> int:
+    """Return the number of GANs of each architecture.
+
+    Two seeds that are trained on the images of one GAN are not independent samples of GANs, as which the variance over
+    seeds takes them, so either all seeds share one GAN, or each has its own.
+
+    Raises:
+        UsageError: it is neither 1 nor the number of seeds.
+    """
+    given = seeds if options.gans == PER_SEED else options.gans
+    if given not in (1, seeds) or isinstance(given, str):
+        raise UsageError(
+            f"--gans is {given} with {seeds} seeds: each seed needs a GAN of its own, or all share one, because two "
+            "seeds of one GAN are not independent",
+            f"--gans {PER_SEED}" + ("" if options.sequential else f", or --seeds {given}"),
+        )
+    return given
+
+
 def _check_without_gan(options: Experiment, archs: tuple[str, ...]) -> None:
     """Check that a study without a GAN has other generators, and no options of a GAN.
 
@@ -79,6 +106,8 @@ def _check_without_gan(options: Experiment, archs: tuple[str, ...]) -> None:
             f"--gan-arch {WITHOUT_GAN} leaves the study without a generator",
             "--synthetic names datasets of other generators",
         )
+    if options.gans != 1:
+        raise UsageError(f"--gans does nothing with --gan-arch {WITHOUT_GAN}", "leave it out")
     for name in GAN_OPTIONS:
         if getattr(options, name) is not None:
             raise UsageError(f"{flag_name(name)} does nothing with --gan-arch {WITHOUT_GAN}", "leave it out")

@@ -63,7 +63,7 @@ def _write_samples(directory: Path) -> dict[str, Any]:
     with arrays.writing_images(directory, 8) as writer:
         writer.write(noise(SYNTHETIC, BRIGHT, 8))
     dataset.write_index(directory, [replace(each, row=place) for place, each in enumerate(rows)])
-    return {}
+    return {"arch": "dcgan"}
 
 
 def _write_result(result: dict[str, Any], directory: Path) -> dict[str, Any]:

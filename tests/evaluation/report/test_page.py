@@ -73,11 +73,25 @@ def test_the_verdict_comes_first_with_its_reason(outline: Outline, evaluation: P
     assert "4 images added" in said
 
 
+def test_p_values_and_intervals_say_whether_they_are_corrected(outline: Outline, evaluation: Path) -> None:
+    said = " ".join(outline.text)
+    verdicts = artifacts.open_artifact(evaluation).result["verdict"]
+    assert {(each["compared"], each["shown"]) for each in verdicts["families"]} == {
+        ("arms with the baseline", "difference"), ("arms with the baseline", "equivalence"),
+    }  # fmt: skip
+    for part in ("Holm p", "Holm equivalence p", "Difference (marginal 95 %)", "intervals are marginal",
+                 "arms with the baseline (1)", "either happens in at most 10 %", "marginal (uncorrected)"):  # fmt: skip
+        assert part in said
+    (arm,) = verdicts["arms"]
+    assert arm["verdict"] == "cannot-tell"
+    assert f"within ±{arm['difference']['showable_margin']:.3f}; the margin of ±0.02 is out of reach" in said
+
+
 def test_all_sections_are_filled(outline: Outline) -> None:
     said = " ".join(outline.text)
-    for part in ("Table 5, per study", "12.5", "Kernel distance (KID)", "Fail: 1 of 8 synthetic images", "McNemar",
-                 "xrayaug train-gan", "--percent 50 --label normal", "Learning curves of the generator",
-                 "By source"):  # fmt: skip
+    for part in ("Table 5, per study", "12.5", "Kernel distance (KID)", "0.0123", "0.0456",
+                 "Fail: 1 of 8 synthetic images", "McNemar", "xrayaug train-gan", "--percent 50 --label normal",
+                 "Learning curves of the generator", "By source"):  # fmt: skip
         assert part in said, part
     assert "FID" not in {line.strip() for line in outline.text}  # random features are none
 

@@ -14,6 +14,7 @@ from xrayaug.data.images import similarity
 from xrayaug.data.images.stack import Stack
 from xrayaug.data.parsing import image_files
 from xrayaug.errors import InputError
+from xrayaug.evaluation import predictions
 from xrayaug.evaluation.gather import origins
 from xrayaug.evaluation.gather.runs import Run
 from xrayaug.evaluation.gather.synthetic_sets import SyntheticSet, gather_screening, open_synthetic_sets
@@ -74,7 +75,7 @@ def gather_facts(
         real_image_differences=_compare_real_images(runs),
         screening=gather_screening(synthetic_sets, screenings),
         arms=[_gather_arm(name, of) for name, of in arms],
-        resolutions=_compare_resolutions([of[0] for _, of in arms]),
+        resolutions=_compare_resolutions(list_by_images(runs)),
         test_copies=_gather_test_copies(synthetic_sets, tested),
         acquisition=acquisition.read_scores(origins.find_prepared(tested.data.artifact)),
     )
@@ -172,10 +173,10 @@ def _gather_arm(name: str, runs: Sequence[Run]) -> ArmFacts:
     first = runs[0]
     return ArmFacts(
         name,
-        first.share_normal,
+        predictions.average_shares([run.share_normal for run in runs]),
         first.steps,
         [run.seed for run in runs],
-        generators=len({run.generators for run in runs}),
+        drawn=[run.drawn_images for run in runs],
         is_seed_kept=all(phase.seed == run.seed for run in runs for phase in run.phases),
     )
 
@@ -217,11 +218,16 @@ def _real_image(row: Row) -> RealImage:
     return row.split, row.file, row.sha256, row.label
 
 
+def list_by_images(runs: Sequence[Run]) -> list[Run]:
+    """Return the first run of each arm, and of each dataset of those whose runs have images of different generators."""
+    return list({(run.arm_name, artifacts.digest(run.dose_data.path)): run for run in reversed(runs)}.values())[::-1]
+
+
 def _compare_resolutions(first_runs: Sequence[Run]) -> list[ArmResolution]:
     """Return the arms whose synthetic training images have another size than their real ones.
 
     Args:
-        first_runs: one run of each arm; those of controls are left out.
+        first_runs: one run of each arm and synthetic dataset; those of controls are left out.
     """
     found = []
     for run in first_runs:
@@ -231,7 +237,7 @@ def _compare_resolutions(first_runs: Sequence[Run]) -> list[ArmResolution]:
             sizes = run.dose_data.size_of(synthetic[0]), run.data.size_of(real[0])
             if sizes[0] != sizes[1]:
                 found.append(ArmResolution(run.arm_name, len(synthetic), *sizes, run.size))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _gather_test_copies(sets: Sequence[SyntheticSet], tested: TestedImages) -> TestCopiesFacts | None:

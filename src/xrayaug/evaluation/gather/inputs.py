@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from xrayaug.errors import UsageError
-from xrayaug.evaluation import prediction_judge
+from xrayaug.evaluation import findings, prediction_judge
 from xrayaug.evaluation.evidence import Evidence
-from xrayaug.evaluation.gather import prediction_files, report_sources, test_sets
+from xrayaug.evaluation.gather import looks, prediction_files, report_sources, test_sets
 from xrayaug.evaluation.gather.runs import Run, open_runs, split_by
 from xrayaug.evaluation.gather.test_sets import GatheredSet
+from xrayaug.evaluation.looks import CurrentLook
 from xrayaug.evaluation.prediction_judge import JudgedPredictions
-from xrayaug.evaluation.results import SharedImages
+from xrayaug.evaluation.results import EvaluatedArm, SharedImages
 from xrayaug.options import Evaluate
 from xrayaug.runtime import console
 
@@ -26,6 +27,7 @@ class Inputs:
     shared: Sequence[SharedImages]  # pairs of sets that have images or patients in common
     split_by: str
     evidence: Evidence
+    look: CurrentLook | None  # of a sequential study
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,10 @@ def gather(options: Evaluate, environment: Mapping[str, Any]) -> Inputs:
         DataError: `--by` names no column that makes groups.
     """
     runs = open_runs(options.runs, options.local_cache)
+    check_controls(options, runs)
     requested = report_sources.open_requested(options)
     opened = test_sets.open_test_sets(options, runs)
+    look = looks.gather_look(options, runs, opened)
     sets = test_sets.gather_test_sets(opened, runs, requested.screenings, options.by)
     _warn(runs)
     for name in sets[0].facts.screening.unmatched:
@@ -62,6 +66,7 @@ def gather(options: Evaluate, environment: Mapping[str, Any]) -> Inputs:
         evidence=report_sources.gather_evidence(
             options, runs, requested, environment, [each.tested.data.artifact for each in opened]
         ),
+        look=look,
     )
 
 
@@ -88,7 +93,7 @@ def read_predictions(options: Evaluate) -> JudgedPredictions:
         UsageError: runs are given too, or an option is for runs alone.
         DataError: they cannot be judged.
     """
-    for name in ("runs", "reader_study", "reader_results", "also", "primary"):
+    for name in ("runs", "reader_study", "reader_results", "also", "primary", "plan", "previous_look"):
         if getattr(options, name):
             given = "runs" if name == "runs" else f"--{name.replace('_', '-')}"
             raise UsageError(f"{given} and --predictions are both given", "predictions are judged without runs")
@@ -101,11 +106,24 @@ def check_options(options: Evaluate) -> None:
     Raises:
         UsageError: one is.
     """
-    for name in ("columns", "baseline"):
+    for name in ("columns", "baseline", "controls"):
         if options.predictions is None and getattr(options, name) is not None:
             raise UsageError(f"--{name} is for --predictions alone", "leave it out, or give --predictions")
+    looks.check_options(options)
     if options.primary is not None and options.also is None:
         raise UsageError("--primary names one of several test sets, and there is one", "give others with --also")
+
+
+def check_controls(options: Evaluate, runs: Sequence[Run]) -> None:
+    """Check that an arm has a control if arms are to be judged against them.
+
+    Raises:
+        UsageError: none has.
+    """
+    arms = [EvaluatedArm(run.arm_name, run.arm, None) for run in runs]
+    findings.check_against(
+        arms, options.against, "evaluate the runs of controls too (augment --control), or leave --against out"
+    )
 
 
 def _warn(runs: Sequence[Run]) -> None:

@@ -39,7 +39,7 @@ class Lineage:
     def command_lines(self, last: Command, inputs: Sequence[Path]) -> list[str]:
         """Return the commands in order; `last` reads `inputs`, and its own `--out` is not shown."""
         base = self._base(inputs or list(last.inputs().values()))
-        lines = [_format_command(each.manifest, _inputs_of(each), each.path, base) for each in self.made]
+        lines = [_format_command(each.manifest, inputs_of(each), each.path, base) for each in self.made]
         head = {"stage": last.name, "options": json.loads(json.dumps(last.identity())), "version": "this version"}
         return [*lines, _format_command(head, _name_inputs(last, inputs), base / "evaluation", base)]
 
@@ -52,10 +52,14 @@ class Lineage:
             )
         return found
 
+    def locate(self, path: Path) -> str:
+        """Return a path from the directory that holds the artifacts."""
+        return _relative_path(absolute_path(path), self._base([]))
+
     def _base(self, more: Sequence[Path]) -> Path:
         """Return the directory that holds the artifacts and `more`."""
         known = [each.path for each in self.made]
-        return Path(os.path.commonpath([path.parent for path in (*known, *map(_absolute, more))] or [Path.cwd()]))
+        return Path(os.path.commonpath([path.parent for path in (*known, *map(absolute_path, more))] or [Path.cwd()]))
 
 
 def trace(roots: Sequence[Artifact]) -> Lineage:
@@ -63,7 +67,7 @@ def trace(roots: Sequence[Artifact]) -> Lineage:
     made: dict[Path, MadeArtifact] = {}
     missing: list[str] = []
     for root in roots:
-        _trace_inputs(_absolute(root.path), root.manifest, made, missing)
+        _trace_inputs(absolute_path(root.path), root.manifest, made, missing)
     return Lineage(list(made.values()), missing)
 
 
@@ -98,15 +102,15 @@ def _trace_inputs(path: Path, manifest: Manifest, made: dict[Path, MadeArtifact]
 
 def _list_sources(path: Path, manifest: Manifest) -> list[tuple[Path, str]]:
     return [
-        (_absolute(files.resolve_directory(path) / entry["path"]), entry["sha256"])
+        (absolute_path(files.resolve_directory(path) / entry["path"]), entry["sha256"])
         for entry in manifest["inputs"].values()
     ]
 
 
-def _inputs_of(made: MadeArtifact) -> dict[str, Path]:
-    """Return the paths of its inputs by name."""
+def inputs_of(made: MadeArtifact) -> dict[str, Path]:
+    """Return the paths of an artifact's inputs by name."""
     return {
-        name: _absolute(files.resolve_directory(made.path) / entry["path"])
+        name: absolute_path(files.resolve_directory(made.path) / entry["path"])
         for name, entry in made.manifest["inputs"].items()
     }
 
@@ -115,7 +119,7 @@ def _name_inputs(command: Command, inputs: Sequence[Path]) -> dict[str, Path]:
     """Return the inputs of a command by name, its runs in the order in which they are judged."""
     others = {name: path for name, path in command.inputs().items() if not name.startswith("runs/")}
     runs = {f"runs/{place}": path for place, path in enumerate(inputs)}
-    return {name: _absolute(path) for name, path in (runs | others).items()}
+    return {name: absolute_path(path) for name, path in (runs | others).items()}
 
 
 def _format_command(manifest: Mapping[str, Any], inputs: Mapping[str, Path], out: Path, base: Path) -> str:
@@ -139,5 +143,6 @@ def _relative_path(path: Path, base: Path) -> str:
     return Path(os.path.relpath(path, base)).as_posix()
 
 
-def _absolute(path: Path) -> Path:
+def absolute_path(path: Path) -> Path:
+    """Return an absolute path by which a link to a study is not followed out of it."""
     return Path(os.path.abspath(path))  # noqa: PTH100 # a link to a study is not followed out of it

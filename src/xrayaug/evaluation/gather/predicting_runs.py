@@ -13,13 +13,17 @@ from xrayaug.data import arms
 from xrayaug.data.arms import WITH_GENERATOR, ArmSettings
 from xrayaug.data.dataset import Dataset, Row
 from xrayaug.errors import DataError, InputError, UsageError, XrayaugError
+from xrayaug.evaluation import generator_design
 from xrayaug.evaluation.gather import runs
 from xrayaug.evaluation.gather.networks import SavedNetwork
 from xrayaug.evaluation.gather.runs import Run
+from xrayaug.evaluation.generator_design import GeneratorDesign
 from xrayaug.evaluation.predictions import RunInfo
 from xrayaug.runtime import console
 from xrayaug.storage import artifacts, files, manifests
 from xrayaug.storage.artifacts import Artifact
+
+GENERATOR = "generator"  # in the description of a training, the only part in which runs of one arm may differ
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,34 @@ def open_predicting_runs(paths: Sequence[Path], cache: Path | None = None) -> li
     for one, other in itertools.pairwise(named):
         if one.arm.sorting_key == other.arm.sorting_key:
             _check_same_arm(one, other)
+    for design in find_designs(named).values():
+        if design.failure:
+            raise DataError(design.failure, "predict with them apart")
     return named
+
+
+def count_generators(predicting: Sequence[PredictingRun]) -> dict[str, int | None]:
+    """Return the number of generators of each arm whose runs have images of different ones; None if it is unknown."""
+    several = {
+        run.arm_name
+        for one, run in itertools.pairwise(predicting)
+        if one.arm_name == run.arm_name
+        and describe_training(one).get(GENERATOR) != describe_training(run).get(GENERATOR)
+    }
+    return {name: design.generators for name, design in find_designs(predicting).items() if name in several}
+
+
+def find_designs(predicting: Sequence[PredictingRun]) -> dict[str, GeneratorDesign]:
+    """Return whether the runs of every arm share one generator or have one each, by arm, as far as it is known."""
+    designs = {}
+    for name, members in itertools.groupby(predicting, lambda run: run.arm_name):
+        of = list(members)
+        with_data = [run for run in of if isinstance(run, Run)]
+        design = generator_design.find_design(
+            name, [run.seed for run in with_data], [run.drawn_images for run in with_data]
+        )
+        designs[name] = design if len(with_data) == len(of) else GeneratorDesign(None)
+    return designs
 
 
 def describe_training(run: PredictingRun) -> dict[str, str]:
@@ -82,7 +113,8 @@ def describe_training(run: PredictingRun) -> dict[str, str]:
     first = {f"in the first phase, {name}": str(value) for name, value in phases[0].items()} if phases[1:] else {}
     dataset = run.data.artifact.manifest["inputs"].get("real") if isinstance(run, Run) else None
     real = dataset or run.artifact.manifest["inputs"]["data"]
-    drawn_by = {"generator": ", ".join(each[:8] for each in run.generators)} if isinstance(run, Run) else {}
+    generators = sorted({each.drawn_by[:8] for each in run.drawn}) if isinstance(run, Run) else []
+    drawn_by = {GENERATOR: ", ".join(generators)} if isinstance(run, Run) else {}
     last = {name: str(value) for name, value in phases[-1].items()}
     return last | first | {"real images": real["sha256"][:8]} | drawn_by
 
@@ -98,7 +130,8 @@ def _check_same_arm(one: PredictingRun, other: PredictingRun) -> None:
             f"{one.name} and {other.name} are of the same arm, {one.arm_name}, and seed {one.seed}",
             "give each run once, one per seed; augment --generator NAME tells two generators of one name apart",
         )
-    differing = runs.list_differing(describe_training(one), describe_training(other))
+    trainings = ({**describe_training(run), GENERATOR: ""} for run in (one, other))
+    differing = runs.list_differing(*trainings)
     if differing:
         raise DataError(
             f"{one.name} and {other.name} are of one arm, {one.arm_name}, but trained differently: "

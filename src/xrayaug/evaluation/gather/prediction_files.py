@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from xrayaug.data.arms import ArmSettings
+from xrayaug.data.arms import WITH_SYNTHETIC, ArmSettings
 from xrayaug.errors import DataError, UsageError, XrayaugError
-from xrayaug.evaluation import serialization
+from xrayaug.evaluation import predictions, serialization
 from xrayaug.evaluation.gather import origins
 from xrayaug.evaluation.gather.runs import list_differing
 from xrayaug.evaluation.prediction_columns import ColumnNames, find_columns
@@ -158,13 +159,18 @@ def _add_arms(artifact: Artifact, sources: dict[str, _Source], builder: TableBui
         DataError: another artifact has an arm of that name that is not surely the same.
     """
     if artifact.kind == "predictions":
-        for run in artifact.get(list, "result", "runs"):
+        runs = artifact.get(list, "result", "runs")
+        _add_generators(artifact.result.get("generators", {}), runs, builder)
+        for run in runs:
             settings = serialization.from_dict(ArmSettings, run["arm"])
             source = _Source(artifact.path, run.get("training"))
             _check_source(run["arm_name"], source, builder.settings.setdefault(run["arm_name"], settings) == settings,
                           sources)  # fmt: skip
+        shares: dict[str, list[float]] = {}
+        for run in runs:
             if run["share_normal"] is not None:
-                builder.shares_normal[run["arm_name"]] = run["share_normal"]
+                shares.setdefault(run["arm_name"], []).append(run["share_normal"])
+        builder.shares_normal |= {name: predictions.average_shares(of) for name, of in shares.items()}
         return
     for arm in artifact.get(list, "result", "arms"):
         result = serialization.from_dict(ArmResult, arm)
@@ -172,9 +178,29 @@ def _add_arms(artifact: Artifact, sources: dict[str, _Source], builder: TableBui
             is_same = builder.settings.setdefault(result.name, result.settings) == result.settings
             _check_source(result.name, _Source(artifact.path, None), is_same, sources)
     for judged in serialization.from_dict(Verdict, artifact.get(dict, "result", "verdict")).arms:
+        builder.generators[judged.arm] = judged.generators
         if judged.prior_shift is not None and judged.baseline is not None:
             builder.shares_normal[judged.arm] = judged.prior_shift.share_normal
             builder.shares_normal[judged.baseline] = judged.prior_shift.share_normal_baseline
+
+
+def _add_generators(several: Mapping[str, int | None], runs: Sequence[Any], builder: TableBuilder) -> None:
+    """Add the numbers of generators of the arms of `predict`.
+
+    Args:
+        several: of arms whose runs have images of different generators, which are recorded.
+        runs: of all arms, which record the digest of the generator; an empty one without synthetic images.
+        builder: of the table.
+    """
+    digests: dict[str, set[str | None]] = {}
+    for run in runs:
+        training = run.get("training") or {}
+        has_images = run["arm"].get("control") in WITH_SYNTHETIC
+        digests.setdefault(run["arm_name"], set()).add(training.get("generator") if has_images else "")
+    for name, of in digests.items():
+        (digest,) = of if len(of) == 1 else (None,)
+        number = several[name] if name in several else None if digest is None else int(bool(digest))
+        builder.generators[name] = number if builder.generators.get(name, number) == number else None
 
 
 def _find_tested(path: Path, artifact: Artifact | None) -> _TestedData:

@@ -1,6 +1,9 @@
 """Collect the evidence of the report from the artifacts that the runs depend on; what cannot be read is listed."""
 
+import itertools
 import json
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,10 +88,10 @@ def gather_evidence(
         InputError: the dataset behind an arm or test set cannot be read.
     """
     missing: dict[str, list[str]] = {"learning": [], "copies": []}
-    arms = {run.arm_name: run.dose_data for run in reversed(runs)}
+    arms = _list_datasets(runs)
     screenings = requested.screenings or _open_screenings(arms, missing["copies"])
     roots = [*(run.artifact for run in runs), *requested.distances, *screenings]
-    sets = [*(arm.artifact for arm in arms.values()), *test_sets]
+    sets = [*(data.artifact for of in arms.values() for data in of), *test_sets]
     return Evidence(
         grids=_make_grids(arms),
         logs=_read_logs(runs, missing["learning"]),
@@ -130,25 +133,36 @@ def _trace(
     return Provenance(commands, {**traced.environments(), here: []}, list(traced.missing))
 
 
-def _make_grids(arms: Mapping[str, Dataset]) -> list[ImageGrid]:
+def _list_datasets(runs: Sequence[Run]) -> dict[str, list[Dataset]]:
+    """Return the datasets that hold what each arm adds, each once: one, unless its runs have several generators."""
+    arms: dict[str, dict[str, Dataset]] = {}
+    for run in reversed(runs):
+        arms.setdefault(run.arm_name, {})[artifacts.digest(run.dose_data.path)] = run.dose_data
+    return {name: list(of.values())[::-1] for name, of in arms.items()}
+
+
+def _make_grids(arms: Mapping[str, Sequence[Dataset]]) -> list[ImageGrid]:
     """Make a grid for each label, from the arm that adds most images of it."""
     grids = []
     for label in LABELS:
-        counts = {name: len(data.select(split="train", label=label, synthetic=True)) for name, data in arms.items()}
+        counts = {name: len(of[0].select(split="train", label=label, synthetic=True)) for name, of in arms.items()}
         arm = max(sorted(counts), key=lambda name: counts[name])
-        real, synthetic = (_make_grid(arms[arm], label, synthetic=kind) for kind in (False, True))
-        grids.append(ImageGrid(label, arm, real, synthetic))
+        real = _make_grid(arms[arm][:1], label, synthetic=False)
+        synthetic = _make_grid(arms[arm], label, synthetic=True)
+        grids.append(ImageGrid(label, arm, real, synthetic, generators=len(arms[arm])))
     return grids
 
 
-def _make_grid(data: Dataset, label: str, *, synthetic: bool) -> Pixels | None:
-    """Return a grid of randomly drawn training images of an arm; None if there are none."""
-    rows = [row for row in data.select(split="train", label=label, synthetic=synthetic) if not row.copy]
-    if not rows:
-        return None
-    order = np.random.default_rng(0).permutation(len(rows))[:GRID_IMAGES]
-    drawn = [rows[place] for place in order]
-    return contact_sheets.make_grid(data.pixels(drawn, min(MAX_IMAGE_SIZE, data.size)), columns=GRID_COLUMNS)
+def _make_grid(sets: Sequence[Dataset], label: str, *, synthetic: bool) -> Pixels | None:
+    """Return a grid of randomly drawn training images of an arm, from its datasets in turn; None if there are none."""
+    size = min(MAX_IMAGE_SIZE, *(data.size for data in sets))
+    drawn: list[list[Pixels]] = []
+    for data in sets:
+        rows = [row for row in data.select(split="train", label=label, synthetic=synthetic) if not row.copy]
+        order = np.random.default_rng(0).permutation(len(rows))[: math.ceil(GRID_IMAGES / len(sets))]
+        drawn.append(list(data.pixels([rows[place] for place in order], size)) if rows else [])
+    pictures = [each for turn in itertools.zip_longest(*drawn) for each in turn if each is not None][:GRID_IMAGES]
+    return contact_sheets.make_grid(np.stack(pictures), columns=GRID_COLUMNS) if pictures else None
 
 
 def _read_logs(runs: Sequence[Run], missing: list[str]) -> dict[str, list[tuple[int, list[LogRecord]]]]:
@@ -162,10 +176,10 @@ def _read_logs(runs: Sequence[Run], missing: list[str]) -> dict[str, list[tuple[
     return logs
 
 
-def _read_gans(arms: Mapping[str, Dataset], missing: list[str]) -> list[GanLog]:
-    """Return the logs of the GAN runs that the arms depend on, each once."""
-    logs: dict[Path, GanLog] = {}
-    for name, data in arms.items():
+def _read_gans(arms: Mapping[str, Sequence[Dataset]], missing: list[str]) -> list[GanLog]:
+    """Return the logs of the GAN runs that the arms depend on, each once; with their seeds if some have one name."""
+    logs: dict[Path, tuple[str, str, list[LogRecord]]] = {}  # architecture, seed and log by path
+    for name, data in ((name, data) for name, of in arms.items() for data in of):
         if not any(row.synthetic for row in data.rows):
             continue
         for set_name in generators.list_synthetic_inputs(data.artifact) or [generators.SYNTHETIC]:
@@ -179,8 +193,10 @@ def _read_gans(arms: Mapping[str, Dataset], missing: list[str]) -> list[GanLog]:
             except InputError as problem:
                 missing.append(f"the GAN behind arm {name} cannot be reached: {problem.message}")
                 continue
-            logs[run.path.resolve()] = GanLog(str(run.options.get("arch", "GAN")), _read_log(run))
-    return list(logs.values())
+            arch, seed = (str(run.options.get(option, "unknown")) for option in ("arch", "seed"))
+            logs[run.path.resolve()] = arch, seed, _read_log(run)
+    counts = Counter(arch for arch, _, _ in logs.values())
+    return [GanLog(f"{arch}, seed {seed}" if counts[arch] > 1 else arch, log) for arch, seed, log in logs.values()]
 
 
 def _describe_external(generator: Generator) -> str:
@@ -190,10 +206,10 @@ def _describe_external(generator: Generator) -> str:
     )
 
 
-def _open_screenings(arms: Mapping[str, Dataset], missing: list[str]) -> list[Artifact]:
+def _open_screenings(arms: Mapping[str, Sequence[Dataset]], missing: list[str]) -> list[Artifact]:
     """Open the screenings for copies that the arms were made with, each once."""
     screenings: dict[Path, Artifact] = {}
-    for name, data in arms.items():
+    for name, data in ((name, data) for name, of in arms.items() for data in of):
         for input_name in data.artifact.manifest["inputs"]:
             if input_name.partition("/")[0] != "copies":
                 continue
@@ -239,7 +255,7 @@ def _read_floor(artifact: Artifact) -> FloorEvidence | None:
     if not isinstance(floor, dict):
         return None
     names = {"fid": "FID" if "fid" in artifact.result else "Fréchet distance", "kid": "Kernel distance (KID)"}
-    parts = ("value", "floor", "floor_sd", "excess", "ratio")
+    parts = ("value", "floor", "floor_sd", "excess", "ratio", "p_value", "p_holm")
     measures = [
         MeasureEvidence(names.get(name, name.capitalize()), *(_to_number(values.get(part)) for part in parts))
         for name, values in floor["measures"].items()
@@ -253,7 +269,8 @@ def _read_screening(artifact: Artifact) -> ScreeningEvidence:
     picture = artifact.file(NEAREST_PAIRS_FILE).read_bytes()
     is_small = len(picture) <= MAX_PICTURE_BYTES
     rule = artifact.get(str, "result", "rule")
-    return ScreeningEvidence(verdict, judged, len(quarantined), rule, picture if is_small else None)
+    images = Path(artifact.manifest["inputs"].get("synthetic", {}).get("path", "")).name
+    return ScreeningEvidence(verdict, judged, len(quarantined), rule, picture if is_small else None, images)
 
 
 def _to_number(value: Any) -> float | None:

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from xrayaug.data import arms, generators
-from xrayaug.data.arms import FREE_OPTIONS, TOGETHER, WITH_GENERATOR, ArmSettings, TrainedArm, read_arm
+from xrayaug.data.arms import FREE_OPTIONS, TOGETHER, WITH_GENERATOR, WITH_SYNTHETIC, ArmSettings, TrainedArm, read_arm
 from xrayaug.data.dataset import Dataset, Row, cached_files
 from xrayaug.data.images.stack import Stack
-from xrayaug.errors import DataError, UsageError, XrayaugError
+from xrayaug.errors import DataError, UsageError
+from xrayaug.evaluation.gather import drawn_sets
 from xrayaug.evaluation.gather.networks import SavedNetwork
 from xrayaug.evaluation.predictions import RunInfo
+from xrayaug.evaluation.study_facts import DrawnSet
 from xrayaug.options import TrainClassifier
 from xrayaug.runtime import console
-from xrayaug.storage import artifacts, files, manifests
+from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Artifact
 
 DEFAULTS_LEFT_OUT = {"train": TrainClassifier.train, "views": TrainClassifier.views}  # by TrainClassifier.identity
@@ -62,12 +64,17 @@ class Run(SavedNetwork):
     test: list[Row]
     settings_of_arm: ArmSettings
     first_phase: Training | None  # of a run that starts from the weights of another
-    generators: tuple[str, ...]  # digests of the generators that drew its synthetic images
+    drawn: tuple[DrawnSet, ...]  # synthetic datasets that its arm has images of, or the size of
 
     @property
     def arm(self) -> ArmSettings:
         """Settings of its arm, as they distinguish it from the others of the evaluation."""
         return self.settings_of_arm
+
+    @property
+    def drawn_images(self) -> tuple[DrawnSet, ...]:
+        """The synthetic datasets that it was trained on images of."""
+        return self.drawn if self.arm.control in WITH_SYNTHETIC else ()
 
     @property
     def last_phase(self) -> Training:
@@ -178,8 +185,8 @@ def _find_generator_of_labels(run: Run) -> str | None:
     dataset = run.dose_data.artifact
     if run.arm.control is None or not generators.list_synthetic_inputs(dataset):
         return None
-    name, digests = _find_generators(dataset)
-    return name or f"an unknown generator ({digests[0][:8]})"
+    name, sets = drawn_sets.find_drawn_sets(dataset)
+    return name or f"an unknown generator ({sets[0].digest[:8]})"
 
 
 def read_settings(run: Artifact) -> dict[str, Any]:
@@ -240,10 +247,12 @@ def make_run(name: str, artifact: Artifact, data: Dataset, first: Training | Non
     """
     dose = first.data if first else data
     arm = read_arm(artifact).settings
-    generator, digests = _find_generators(dose.artifact) if arm.added and arm.control in WITH_GENERATOR else (None, ())
+    generator, sets = (
+        drawn_sets.find_drawn_sets(dose.artifact) if arm.added and arm.control in WITH_GENERATOR else (None, ())
+    )
     weights = str(Training(artifact, data).settings.get("weights", UNKNOWN_WEIGHTS))
     arm = replace(arm, generator=arm.generator or generator, weights=weights)
-    return Run(name, artifact, data, data.select(split="test"), arm, first, digests)
+    return Run(name, artifact, data, data.select(split="test"), arm, first, sets)
 
 
 def _open_data(run: Artifact, opened: dict[tuple[Path, str], Dataset], cache: Path | None) -> Dataset:
@@ -252,32 +261,6 @@ def _open_data(run: Artifact, opened: dict[tuple[Path, str], Dataset], cache: Pa
     if key not in opened:
         opened[key] = Dataset(run.open_input("data", "dataset", hash_later=cached_files(cache)), cache)
     return opened[key]
-
-
-def _find_generators(dataset: Artifact) -> tuple[str | None, tuple[str, ...]]:
-    """Return the name of the generator of an arm's synthetic images, and the digests of all of its generators.
-
-    Several names are joined by `+`, with their shares if those differ (`a:1+b:3`). There is no name if a synthetic
-    dataset has changed or is not there any more, and then its own digest stands for that of its generator.
-    """
-    names: list[str | None] = []
-    digests: list[str] = []
-    inputs = generators.list_synthetic_inputs(dataset)
-    shares = dataset.get(list, "options", "shares") if "shares" in dataset.options else []
-    for name in inputs:
-        recorded, path = str(dataset.manifest["inputs"][name]["sha256"]), dataset.input(name)
-        try:
-            synthetic = Artifact(path, manifests.read(path / manifests.MANIFEST))
-            is_unchanged = files.sha256_file(path / manifests.MANIFEST) == recorded
-            names.append(generators.read_generator(synthetic).name if is_unchanged else None)
-            drawn_by = synthetic.manifest["inputs"].get("run", {}).get("sha256", recorded)
-            digests.append(drawn_by if is_unchanged else recorded)
-        except (XrayaugError, OSError):
-            names.append(None)
-            digests.append(recorded)
-    known = [name for name in names if name is not None]
-    joined = generators.join_names(known, shares) if known and len(known) == len(names) else None
-    return joined, tuple(sorted(set(digests)))
 
 
 def _check_tests(runs: Sequence[Run]) -> None:
@@ -304,7 +287,7 @@ def _check_neighbours(one: Run, other: Run) -> None:
         raise DataError(
             f"{one.name} and {other.name} are of the same arm and seed {one.seed}",
             "give each run once, one per seed"
-            if one.generators == other.generators
+            if one.drawn == other.drawn
             else "their images come from two generators of one name: augment --generator NAME tells them apart",
         )
     differing = list_differing(one.settings, other.settings)

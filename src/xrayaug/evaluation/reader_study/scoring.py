@@ -4,6 +4,7 @@ Proportions have Clopper and Pearson's exact 95 % interval (1934, Biometrika 26:
 if the exact binomial test against guessing, two-sided, is below 5 %. docs/explanation/verdict.md has the formulas.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,10 +26,9 @@ from xrayaug.evaluation.reader_study.results import (
     StudyScores,
 )
 from xrayaug.evaluation.reader_study.study import KeyEntry, StudyKey
-from xrayaug.stats import bootstrap, classification, intervals, proportions
-from xrayaug.stats.classification import Labels
+from xrayaug.stats import classification, intervals, proportions
+from xrayaug.stats.intervals import ScoreEstimate
 
-RESAMPLES = 2000  # of the images, for the mean over readers
 NAMES = {True: "synthetic", False: "real", None: "nothing"}
 UNANSWERED = Answer(None, None, 0.0, (), "")
 
@@ -48,13 +48,12 @@ class Trial:
         return self.answer.synthetic == self.synthetic
 
 
-def score(key: StudyKey, readers: Sequence[ReaderAnswers], seed: int) -> StudyScores:
+def score(key: StudyKey, readers: Sequence[ReaderAnswers]) -> StudyScores:
     """Score every reader, the agreement between readers, the defects that they saw, and every image.
 
     Args:
         key: the truth about the images of the study.
         readers: the answers of different readers.
-        seed: of the resamples of images, for the mean over readers.
 
     Raises:
         DataError: a file is of another study, names an image that is not in it, or answers nothing.
@@ -65,7 +64,7 @@ def score(key: StudyKey, readers: Sequence[ReaderAnswers], seed: int) -> StudySc
         images=len(key.truth),
         readers=[_score_reader(each, trials[each.reader], len(key.truth)) for each in readers],
         agreement=[_measure_agreement(*pair) for pair in itertools.combinations(trials.items(), 2)],
-        mean_accuracy=_average_readers(list(key.truth), list(trials.values()), seed),
+        mean_accuracy=_average_readers(list(key.truth), list(trials.values())),
         defects=_count_defects(list(trials.values())),
         image_scores=[_score_image(name, truth, trials) for name, truth in key.truth.items()],
         comments=[
@@ -174,7 +173,7 @@ def _measure_agreement(one: tuple[str, Sequence[Trial]], other: tuple[str, Seque
     return Agreement([one_line(one[0]), one_line(other[0])], sum(both.values()), kappa)
 
 
-def _average_readers(names: Sequence[str], trials: Sequence[Sequence[Trial]], seed: int) -> MeanAccuracy | None:
+def _average_readers(names: Sequence[str], trials: Sequence[Sequence[Trial]]) -> MeanAccuracy | None:
     """Estimate the mean accuracy over readers, with both readers and images as samples, by `intervals.estimate`.
 
     None with one reader, or if it is undefined.
@@ -184,16 +183,15 @@ def _average_readers(names: Sequence[str], trials: Sequence[Sequence[Trial]], se
     answered = np.array([[trial.answer.synthetic is not None for trial in by_reader] for by_reader in trials], float)
     correct = np.array([[trial.is_correct for trial in by_reader] for by_reader in trials], float)
     correct *= answered  # [S, N]
-    images: Labels = np.arange(len(names))
-    drawn = bootstrap.draw_resamples(images, RESAMPLES, seed).astype(np.float64)
-    accuracies = correct.sum(axis=1) / answered.sum(axis=1)
-    counts = drawn @ answered.T
-    resampled = np.divide(drawn @ correct.T, counts, out=np.full_like(counts, np.nan), where=counts > 0)
-    estimate = intervals.estimate(accuracies, resampled, len(names), len(names))  # an image stands for a patient
+    answers = answered.sum(axis=1)
+    accuracies = np.divide(correct.sum(axis=1), answers, out=np.full(len(answers), np.nan), where=answers > 0)
+    influence = (correct - accuracies[:, None] * answered) / np.maximum(answers, 1)[:, None]
+    estimate = intervals.estimate(accuracies, influence.T, len(names))  # an image stands for a patient
     if estimate is None:
         return None
-    low, high = estimate.interval()
-    return MeanAccuracy(len(trials), estimate.value, max(low, 0.0), min(high, 1.0))
+    return MeanAccuracy(
+        len(trials), estimate.value, *ScoreEstimate(**dataclasses.asdict(estimate), is_rate=True).interval()
+    )
 
 
 def _count_defects(trials: Sequence[Sequence[Trial]]) -> dict[str, dict[str, int]]:

@@ -70,7 +70,8 @@ def differences(evaluation: Evaluation) -> Figure | None:
         described,
     )
     return Figure(
-        svg, f"Difference in {score} per {question.level}, arm minus baseline, with uncorrected 95 % intervals."
+        svg,
+        f"Difference in {score} per {question.level}, arm minus baseline, with marginal (uncorrected) 95 % intervals.",
     )
 
 

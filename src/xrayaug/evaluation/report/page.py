@@ -15,7 +15,7 @@ from markupsafe import Markup
 from xrayaug.data.arms import BALANCE, MIXED_PRETRAIN, PRETRAIN, SYNTHETIC_ONLY, TOGETHER
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
-from xrayaug.evaluation import answer, predictions, sheets, tables, verdict
+from xrayaug.evaluation import answer, generator_design, looks, predictions, sheets, tables, verdict
 from xrayaug.evaluation.evidence import DistanceEvidence, Evidence, FloorEvidence, ImageGrid, ScreeningEvidence
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.report import figures
@@ -69,6 +69,7 @@ class ArmView:
     verdict_text: str
     description: str
     reason: str
+    reach: Sequence[str]  # what the design could have shown, beside "cannot tell"
     controls: Sequence[ControlComparison]
 
 
@@ -79,7 +80,7 @@ class TableViews:
     checks: Table
     scores: Sequence[Table]
     notes: Sequence[str]  # under the tables of scores
-    differences: Table
+    differences: Sequence[Table]
     pairs: Table
     confusion: Table
     subgroups: Sequence[Table]
@@ -123,6 +124,7 @@ class DistanceView:
 class ScreeningView:
     """A screening for copies as text, and the picture of the nearest pairs."""
 
+    images: str  # name of the synthetic dataset
     summary: str
     rule: str
     picture: Picture | None
@@ -148,6 +150,9 @@ def render(
         question=verdicts.question,
         metric=classification.display_name(verdicts.question.metric),
         answer=answer.headline(verdicts),
+        against=answer.AGAINST[verdicts.question.against],
+        format_p=verdict.format_p_values,
+        looks=looks.list_notes(verdicts),
         arms=[_view_arm(arm, evaluation) for arm in verdicts.arms],
         tables=_view_tables(evaluation, evidence),
         figures=_view_figures(evaluation, predicted, evidence),
@@ -178,20 +183,30 @@ def _template() -> Template:
 
 def _view_arm(arm: ArmVerdict, evaluation: Evaluation) -> ArmView:
     settings = next(each.settings for each in evaluation.arms if each.name == arm.arm)
+    reach = answer.describe_reach(arm, evaluation.verdict)
+    has_reasons = (
+        evaluation.verdict.question.against != "baseline" and arm.control is None
+    )  # of the controls that count
+    controls = [each for each in arm.controls if not (has_reasons and each.is_asked)]
     if settings is None:
         return ArmView(arm.arm, arm.verdict, SIGNS[arm.verdict], verdict.DISPLAY_NAMES[arm.verdict],
-                       f"compared with {arm.baseline}", arm.reason, arm.controls)  # fmt: skip
+                       f"control of equal size, compared with {arm.baseline}" if arm.control
+                       else f"compared with {arm.baseline}", arm.reason, reach, controls)  # fmt: skip
     whole = "the difference in class size" if settings.label == BALANCE else "the real normal images"
     use = USES[settings.schedule]
     dose = f"{settings.percent:g} % of {whole}: {settings.added:,} images {use}"
+    dose = ", ".join(filter(None, [dose, generator_design.describe_generators(arm.generators)]))
     return ArmView(
         arm=arm.arm,
         verdict=arm.verdict,
         sign=SIGNS[arm.verdict],
         verdict_text=verdict.DISPLAY_NAMES[arm.verdict],
-        description=f"control ({arm.control}: {answer.CONTROL_MEANINGS[arm.control]}), {dose}" if arm.control else dose,
+        description=f"control ({arm.control}: {answer.CONTROL_MEANINGS.get(arm.control, answer.NAMED_CONTROL)}), {dose}"
+        if arm.control
+        else dose,
         reason=arm.reason,
-        controls=arm.controls,
+        reach=reach,
+        controls=controls,
     )
 
 
@@ -202,7 +217,7 @@ def _view_tables(evaluation: Evaluation, evidence: Evidence) -> TableViews:
             replace(tables.interval_table(evaluation, level), notes=()) for level in tables.table5_levels(evaluation)
         ],
         notes=[*tables.notes(evaluation), *_note_single_runs(evaluation), *evidence.cautions],
-        differences=replace(tables.difference_table(evaluation), notes=()),  # the reasons are at the top of the page
+        differences=tables.difference_tables(evaluation.arms, evaluation.verdict),
         pairs=_pairs_table(evaluation),
         confusion=_confusion_table(evaluation),
         subgroups=tables.subgroup_tables(evaluation),
@@ -224,7 +239,7 @@ def _pairs_table(evaluation: Evaluation) -> Table:
          tables.format_p_cell(pair.delong_p))
         for arm in evaluation.verdict.arms for pair in arm.pairs
     ]  # fmt: skip
-    columns = (tables.name_heading(evaluation), "Seed", "Only arm correct", "Only baseline correct", "McNemar p",
+    columns = (tables.name_heading(evaluation.arms), "Seed", "Only arm correct", "Only baseline correct", "McNemar p",
                "AUROC difference", "DeLong p")  # fmt: skip
     return Table("Paired tests by seed, each of two networks: exact McNemar test and DeLong test", columns, rows)
 
@@ -238,12 +253,12 @@ def _confusion_table(evaluation: Evaluation) -> Table:
         counts = (f"{count:,}" for count in (scores.tp, scores.fp, scores.tn, scores.fn))
         others = (_format_number(value) for value in (scores.auroc, scores.brier, scores.calibration_error))
         rows.append((run.arm_name, str(run.seed), *counts, *others))
-    columns = (tables.name_heading(evaluation), "Seed", "True positives", "False positives", "True negatives",
+    columns = (tables.name_heading(evaluation.arms), "Seed", "True positives", "False positives", "True negatives",
                "False negatives", "AUROC", "Brier score", "Calibration error")  # fmt: skip
     title = (
         f"Confusion matrix of every run, per {level}, at the threshold {evaluation.threshold:g}; positive is abnormal"
     )
-    return Table(title, columns, rows)
+    return Table(title, columns, rows, ["the calibration error is biased: it is above 0 even for a calibrated network"])
 
 
 def _view_figures(evaluation: Evaluation, predicted: Sequence[RunPredictions], evidence: Evidence) -> FigureViews:
@@ -265,7 +280,8 @@ def _view_figure(figure: Figure | None) -> Drawing | None:
 
 def _view_grid(grid: ImageGrid) -> GridView:
     real = _encode_pixels(grid.real, f"Real {grid.label} training images")
-    synthetic = _encode_pixels(grid.synthetic, f"Synthetic images trained on as {grid.label}")
+    of = f", of {grid.generators} generators in turn" if grid.generators > 1 else ""
+    synthetic = _encode_pixels(grid.synthetic, f"Synthetic images trained on as {grid.label}{of}")
     return GridView(grid.label, grid.arm, real, synthetic)
 
 
@@ -290,10 +306,11 @@ def _floor_table(floor: FloorEvidence | None) -> Table | None:
         (
             each.name,
             *(_format_number(part, ".4g") for part in (each.value, each.floor, each.floor_sd, each.excess, each.ratio)),
+            *(_format_number(part, ".3g") for part in (each.p_value, each.p_holm)),
         )
         for each in floor.measures
     ]
-    columns = ("Measure", "Value", "Floor", "SD of the floor", "Excess", "Ratio")
+    columns = ("Measure", "Value", "Floor", "SD of the floor", "Excess", "Ratio", "p", "p (Holm)")
     title = f"Compared with the floor, the value between real images and other real images, at {floor.n} images"
     return Table(title, columns, rows)
 
@@ -302,6 +319,7 @@ def _view_screening(screening: ScreeningEvidence) -> ScreeningView:
     alt = "The ten synthetic images nearest to a training image, each with that image at its right, four to a row"
     counts = f"{screening.quarantined:,} of {screening.judged:,} synthetic images are flagged as possible copies."
     return ScreeningView(
+        images=screening.images,
         summary=f"{screening.verdict.capitalize()}: {counts}",
         rule=screening.rule,
         picture=None if screening.picture is None else Picture(_data_url("image/png", screening.picture), alt),

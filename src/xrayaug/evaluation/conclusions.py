@@ -1,0 +1,363 @@
+"""Conclude from scored networks with a verdict on every arm, and with everything that supports it."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from xrayaug.errors import VerdictError
+from xrayaug.evaluation import checks, comparison, control_contrasts, findings, prior_shift, verdict
+from xrayaug.evaluation.comparison import ScoredNetwork
+from xrayaug.evaluation.findings import ScoredArms
+from xrayaug.evaluation.results import (
+    CHOSEN,
+    HALF,
+    VERDICT_FILE,
+    ArmLook,
+    ArmVerdict,
+    BootstrapInterval,
+    Check,
+    ControlComparison,
+    ControlDifference,
+    Difference,
+    EvaluatedArm,
+    Family,
+    PriorShift,
+    Question,
+    SignFlip,
+    Verdict,
+)
+from xrayaug.evaluation.verdict import Contrast
+from xrayaug.options import Against
+from xrayaug.stats import classification, intervals, paired_tests, power
+from xrayaug.stats.intervals import Estimate
+from xrayaug.stats.sequential import Look
+
+BASELINE, CONTROL, BOTH = get_args(Against)
+
+_Key = tuple[int, str, str | None]  # place of a test set, arm, and its control or None for its baseline
+
+
+def conclude(
+    arms: Sequence[EvaluatedArm],
+    scored: ScoredArms,
+    question: Question,
+    study_checks: Sequence[Check],
+    *,
+    look: Look | None = None,
+    stopped: Collection[str] = (),
+) -> Verdict:
+    """Return the verdict on every arm but the baselines, with the checks it rests on.
+
+    Controls are corrected separately from the arms, so that adding a control costs the arms no power.
+    """
+    return conclude_together(arms, [(scored, study_checks)], question, look=look, stopped=stopped)[0]
+
+
+def conclude_together(
+    arms: Sequence[EvaluatedArm],
+    sets: Sequence[tuple[ScoredArms, Sequence[Check]]],
+    question: Question,
+    *,
+    look: Look | None = None,
+    stopped: Collection[str] = (),
+) -> list[Verdict]:
+    """Return the verdicts on every arm on several test sets, corrected for all arms on all of these sets.
+
+    Args:
+        arms: that are compared.
+        sets: the networks on each test set, and the checks of it.
+        question: of the evaluation.
+        look: of a sequential study, whose level differences are tested at; None: they are tested at 5 %.
+        stopped: names of arms that got no more seeds after an earlier look: they are counted, and not judged again.
+    """
+    going_on = [arm for arm in arms if arm.name not in stopped]
+    judged = [arm for arm in going_on if findings.find_baseline(arm, arms) != arm]
+    judges = [_ArmJudge(going_on, scored, question, look) for scored, _ in sets]
+    planned = _count_comparisons(arms)
+    contrasts: dict[_Key, Contrast] = {}
+    families: list[Family] = []
+    for compared, differences in _group_into_families(judged, judges).items():
+        if look is None:
+            tested = verdict.decide(differences, question.margin)
+            tests = sum(each.p_different is not None for each in tested.values())
+        else:
+            level, tests = look.level, planned[compared] * len(sets)
+            tested = verdict.decide(
+                differences, question.margin, level=level, equivalence_level=look.equivalence_level, size=tests
+            )
+        contrasts |= {key: Contrast(differences[key], decision, tests) for key, decision in tested.items()}
+        families.append(Family(compared, "difference", tests, look.level if look else intervals.ALPHA))
+        if look is None or look.equivalence_level is not None:
+            families.append(Family(compared, "equivalence", tests, intervals.ALPHA))
+    return [
+        Verdict(
+            question,
+            threshold=HALF,
+            confidence=1 - intervals.ALPHA,
+            valid=checks.find_critical_failure(study_checks) is None,
+            checks=study_checks,
+            arms=[
+                judge.judge_arm(
+                    arm,
+                    {(name, other): each for (at, name, other), each in contrasts.items() if at == place},
+                    checks.find_critical_failure(study_checks),
+                )
+                for arm in judged
+            ],
+            families=families,
+        )
+        for place, (judge, (_, study_checks)) in enumerate(zip(judges, sets, strict=True))
+    ]
+
+
+def _group_into_families(
+    judged: Sequence[EvaluatedArm], judges: "Sequence[_ArmJudge]"
+) -> dict[str, dict[_Key, Estimate | None]]:
+    """Return the differences that are corrected together, by what they compare."""
+    families: dict[str, dict[_Key, Estimate | None]] = {}
+    for place, judge in enumerate(judges):
+        for arm in judged:
+            for compared, control in _list_comparisons(arm, judge.arms):
+                difference = (
+                    judge.difference(arm, judge.question.metric)
+                    if control is None
+                    else judge.difference_to_control(arm, control)
+                )
+                key = place, arm.name, None if control is None else control.name
+                families.setdefault(compared, {})[key] = difference
+    return families
+
+
+def _list_comparisons(arm: EvaluatedArm, arms: Sequence[EvaluatedArm]) -> Iterator[tuple[str, EvaluatedArm | None]]:
+    """Yield what an arm is compared with, None for its baseline, each after the name of its family."""
+    one, whose = ("arms", "their") if arm.control is None else ("controls", "other")
+    yield f"{one} with the baseline", None
+    for control in findings.find_controls(arm, arms):
+        yield f"{one} with {whose} controls", control
+
+
+def _count_comparisons(arms: Sequence[EvaluatedArm]) -> Counter[str]:
+    """Return the number of comparisons of each family on one test set, with those of arms that have ended."""
+    judged = [arm for arm in arms if findings.find_baseline(arm, arms) != arm]
+    return Counter(compared for arm in judged for compared, _ in _list_comparisons(arm, arms))
+
+
+def demand(verdicts: Verdict, wanted: str | None) -> None:
+    """Check the verdicts on the arms that are no controls against `--fail-unless`.
+
+    Raises:
+        VerdictError: no arm has the verdict that is wanted.
+    """
+    arms = [arm for arm in verdicts.arms if arm.control is None]
+    if wanted is not None and all(arm.verdict != wanted for arm in arms):
+        listed = ", ".join(f"{arm.arm}: {verdict.DISPLAY_NAMES[arm.verdict]}" for arm in arms)
+        raise VerdictError(
+            f"no arm has the verdict '{wanted}': {listed or 'no arm was judged'}", f"the reasons are in {VERDICT_FILE}"
+        )
+
+
+@dataclass(frozen=True)
+class _ArmJudge:
+    """All arms, their scored networks, and the question."""
+
+    arms: Sequence[EvaluatedArm]
+    scored: ScoredArms
+    question: Question
+    look: Look | None = None  # of a sequential study
+
+    def difference(self, arm: EvaluatedArm, metric: str, threshold: str = HALF) -> Estimate | None:
+        """Estimate the difference of an arm to its baseline; None if there is none."""
+        baseline = findings.find_baseline(arm, self.arms)
+        if baseline is None:
+            return None
+        networks = self.scored[self.question.level, threshold]
+        pool = findings.find_pool(arm, self.arms, networks)
+        return comparison.estimate_difference(networks[arm.name], networks[baseline.name], metric, pool)
+
+    def difference_to_control(self, arm: EvaluatedArm, control: EvaluatedArm) -> Estimate | None:
+        """Estimate the difference of an arm to a control in the score that decides."""
+        networks = self.scored[self.question.level, HALF]
+        pool = findings.find_pool(arm, self.arms, networks)
+        return comparison.estimate_difference(networks[arm.name], networks[control.name], self.question.metric, pool)
+
+    def judge_arm(
+        self, arm: EvaluatedArm, contrasts: Mapping[tuple[str, str | None], Contrast], failure: Check | None
+    ) -> ArmVerdict:
+        """Return the verdict on one arm; it is unclear if a critical check fails.
+
+        Args:
+            arm: that is judged.
+            contrasts: of all arms to their baselines (None) and controls, by name.
+            failure: the critical check that fails.
+        """
+        baseline, contrast = findings.find_baseline(arm, self.arms), contrasts[arm.name, None]
+        shift = self._judge_prior_shift(arm)
+        controls = self._compare_with_controls(arm, contrasts)
+        decided, reasons = self._decide(arm, contrasts)
+        if decided in (verdict.HELPS, verdict.HURTS) and self.question.against == BASELINE:
+            reasons += [control.sentence for control in controls]
+        return ArmVerdict(
+            arm=arm.name,
+            control=arm.control,
+            baseline=baseline.name if baseline else None,
+            verdict=verdict.UNCLEAR if failure else decided,
+            reason="; ".join(
+                filter(None, [failure.sentence if failure else "", *reasons, shift.sentence if shift else ""])
+            ),
+            difference=self._describe_difference(arm, contrast),
+            pairs=[comparison.compare_pair(*pair) for pair in self._pairs(arm)],
+            prior_shift=shift,
+            controls=controls,
+            generators=arm.generators,
+            look=self._describe_look(contrast.difference),
+        )
+
+    def _describe_look(self, difference: Estimate | None) -> ArmLook | None:
+        """Return the look, with the interval at its level; None if the study is not sequential."""
+        if self.look is None:
+            return None
+        low, high = (None, None) if difference is None else difference.interval(self.look.level)
+        return ArmLook(self.look.number, self.look.seeds, self.look.level, low, high)
+
+    def _decide(self, arm: EvaluatedArm, contrasts: Mapping[tuple[str, str | None], Contrast]) -> tuple[str, list[str]]:
+        """Return the verdict on an arm, on which all comparisons that `--against` asks for agree, and the reasons.
+
+        A control is itself compared with the baseline, whatever arms are judged against. Nothing is asked of an arm
+        beside the controls of `UPPER_BOUNDS`.
+        """
+        metric, margin = classification.display_name(self.question.metric), self.question.margin
+        against = BASELINE if arm.control is not None else self.question.against
+        compared = [] if against == CONTROL else [("", contrasts[arm.name, None])]
+        if against != BASELINE:
+            asked = [each for each in findings.find_controls(arm, self.arms) if _is_asked(each)]
+            compared += [(f"the control '{each.control}'", contrasts[arm.name, each.name]) for each in asked]
+            if not asked:
+                return verdict.UNCLEAR, ["there is no control of equal size to compare the arm with"]
+        reasons = [verdict.explain(each.decision, each.difference, metric, margin, other) for other, each in compared]
+        decided = [each.decision.verdict for _, each in compared]
+        if len(decided) > 1:
+            names = [verdict.DISPLAY_NAMES[name] for name in decided]
+            others = [other or "the baseline" for other, _ in compared]
+            reasons.insert(0, ", ".join(f"{name} against {other}" for name, other in zip(names, others, strict=True)))
+        return verdict.agree(decided), reasons
+
+    def _describe_difference(self, arm: EvaluatedArm, contrast: Contrast) -> Difference | None:
+        """Return the difference to the baseline, with all p-values, the interval of the bootstrap and the sign flip."""
+        difference, decision = contrast.difference, contrast.decision
+        if difference is None:
+            return None
+        pairs, metric = self._pairs(arm), self.question.metric
+        seed_differences = comparison.seed_differences(pairs, metric)
+        low, high = intervals.percentile_interval(comparison.resampled_differences(pairs, metric), self.question.seed)
+        sign_flip = SignFlip(*paired_tests.sign_flip(seed_differences))
+        bounds = difference.interval()
+        return Difference(
+            difference.value,
+            *bounds,
+            seeds=difference.seeds,
+            standard_error=difference.error,
+            seed_variance=difference.seed_variance,
+            patient_variance=difference.patient_variance,
+            p=difference.p_value(),
+            p_holm=decision.p_different,
+            p_equivalent=difference.p_equivalent(self.question.margin),
+            p_equivalent_holm=decision.p_equivalent,
+            bootstrap=BootstrapInterval("percentile", low, high),
+            sign_flip=sign_flip,
+            seed_differences={one.seed: float(value) for (one, _), value in zip(pairs, seed_differences, strict=True)},
+            pooled_df=difference.pooled_df,
+            detectable_difference=_find_detectable(contrast),
+            showable_margin=_apply(power.showable_margin, contrast),
+        )
+
+    def _judge_prior_shift(self, arm: EvaluatedArm) -> PriorShift | None:
+        """Judge whether a shifted class prior explains the difference; None where that cannot be known."""
+        baseline = findings.find_baseline(arm, self.arms) or arm
+        has_chosen = (self.question.level, CHOSEN) in self.scored
+        if arm.share_normal is None or baseline.share_normal is None or not has_chosen:
+            return None
+        return prior_shift.judge_prior_shift(
+            (arm.share_normal, baseline.share_normal),
+            self._call_rate_difference(arm),
+            (self.difference(arm, "accuracy"), self.difference(arm, "accuracy", CHOSEN)),
+            self.difference(arm, "auroc"),
+            self.question.margin,
+        )
+
+    def _call_rate_difference(self, arm: EvaluatedArm) -> Estimate | None:
+        baseline, networks = findings.find_baseline(arm, self.arms), self.scored[self.question.level, HALF]
+        if baseline is None:
+            return None
+        pool = findings.find_pool(arm, self.arms, networks)
+        return comparison.estimate_call_rate_difference(networks[arm.name], networks[baseline.name], pool)
+
+    def _compare_with_controls(
+        self, arm: EvaluatedArm, contrasts: Mapping[tuple[str, str | None], Contrast]
+    ) -> list[ControlComparison]:
+        """Compare an arm with its controls."""
+        compared = []
+        for each in findings.find_controls(arm, self.arms):
+            contrast = contrasts[arm.name, each.name]
+            relation, sentence = control_contrasts.compare_with_control(
+                each.control or each.name,
+                each.settings.schedule if each.settings else None,
+                arm=contrasts[arm.name, None],
+                control=contrasts[each.name, None],
+                contrast=contrast,
+                margin=self.question.margin,
+            )
+            difference = self._describe_control_difference(contrast)
+            compared.append(
+                ControlComparison(
+                    each.control or each.name,
+                    relation,
+                    sentence,
+                    difference,
+                    each.name,
+                    contrast.decision.verdict,
+                    _is_asked(each),
+                )
+            )
+        return compared
+
+    def _describe_control_difference(self, contrast: Contrast) -> ControlDifference | None:
+        """Return the difference to a control with its p-values."""
+        difference, decision = contrast.difference, contrast.decision
+        if difference is None:
+            return None
+        return ControlDifference(
+            difference.value,
+            *difference.interval(),
+            seeds=difference.seeds,
+            pooled_df=difference.pooled_df,
+            p=difference.p_value(),
+            p_holm=decision.p_different,
+            p_equivalent=difference.p_equivalent(self.question.margin),
+            p_equivalent_holm=decision.p_equivalent,
+            detectable_difference=_find_detectable(contrast),
+            showable_margin=_apply(power.showable_margin, contrast),
+        )
+
+    def _pairs(self, arm: EvaluatedArm) -> list[tuple[ScoredNetwork, ScoredNetwork]]:
+        baseline, networks = findings.find_baseline(arm, self.arms), self.scored[self.question.level, HALF]
+        return comparison.pair_by_seed(networks[arm.name], networks[baseline.name]) if baseline else []
+
+
+def _is_asked(control: EvaluatedArm) -> bool:
+    """Return whether an arm must be told from a control that it is judged against, as it is no upper bound."""
+    return control.settings is None or control.settings.control not in control_contrasts.UPPER_BOUNDS
+
+
+def _find_detectable(contrast: Contrast) -> float | None:
+    """Return the difference that a test at the level of the decision detects; None if there is nothing to test."""
+    level = contrast.decision.level
+    return _apply(lambda estimate, tests: power.detectable_difference(estimate, tests, level), contrast)
+
+
+def _apply(analyze: Callable[[Estimate, int], float], contrast: Contrast) -> float | None:
+    """Return a number of a power analysis of a difference; None if there is nothing to test."""
+    difference = contrast.difference
+    if difference is None or difference.seeds < verdict.MIN_SEEDS:
+        return None
+    return analyze(difference, contrast.tests)
