@@ -82,10 +82,9 @@ def awkward(command: type[Command], field: Field) -> Iterator[Any]:
         yield from ((0.0,), (0.1, 33.333333333333336, 1e-07), (1234567.0,))
     elif of == tuple[int, ...]:
         yield from ((3,), (3, 5, 8, 12))
-    elif of == tuple[str, ...] and field.metadata["choices"] is None:
-        yield from (("cuda:1",), ("cuda:0", "cuda:1"))
     elif of == tuple[str, ...]:
-        yield from (field.metadata["choices"][-1:], tuple(field.metadata["choices"]))
+        names = tuple(field.metadata["choices"] or ("cuda:0", "cuda:1"))
+        yield from (names[-1:], names)
     elif of == tuple[int, int]:
         yield from ((3, 17), (0, 1_000_000))
     elif of == tuple[Path, ...]:

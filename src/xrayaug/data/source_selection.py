@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from xrayaug.data import dicom_listing, raw_rows, sources
-from xrayaug.data.parsing import directories, list_files, non_images
+from xrayaug.data.parsing import columns, directories, list_files, non_images
 from xrayaug.data.sources import Listing
 from xrayaug.errors import InputError, UsageError
 from xrayaug.options import Prepare
 from xrayaug.options.base import flag_name
 from xrayaug.runtime import console
+from xrayaug.storage import csvfile
 
 TABLE_OPTIONS = ("table", "image_column", "label_column", "patient_column", "study_column", "split_column",
                  "keep_columns")  # fmt: skip
@@ -56,10 +57,9 @@ def _select_source(options: Prepare) -> str:
         UsageError: options of another source are given.
         InputError: no source fits, or several public sets do.
     """
-    table_flags = _given_flags(options, TABLE_OPTIONS)
     name = options.source
     if name == "auto":
-        name = "table" if table_flags else _detect_source(options)
+        name = _select_by_list(options) if _given_flags(options, TABLE_OPTIONS) else _detect_source(options)
     _check_flags(options, name)
     return name
 
@@ -96,13 +96,25 @@ def _check_flags(options: Prepare, name: str) -> None:
         )
 
 
+def _select_by_list(options: Prepare) -> str:
+    """Return the source where options of lists are given: a table, or DICOM files that a list names by identifiers."""
+    if options.image_column is not None or not sources.load("dicom").detect(options.input):
+        return "table"
+    if options.table is not None:
+        header = csvfile.read_header(list_files.find_named_list(options.table, options.input), options.encoding)
+        if columns.is_there(header, "image", None):
+            return "table"
+    console.info(f"{options.input} looks like a 'dicom' set")
+    return "dicom"
+
+
 def _detect_source(options: Prepare) -> str:
     path = options.input
     public = sources.find_public_sets(path)
     if len(public) > 1:
         raise InputError(f"{path} looks like several sets: {', '.join(public)}", "choose one with --source")
     if not public and _given_flags(options, LIST_OPTIONS):
-        return "table"
+        return _select_by_list(options)
     others = [name for name in sources.names() if name not in DETECTION_ORDER and not sources.signature(name)]
     for name in (*public, *DETECTION_ORDER, *others):
         if name in public or sources.load(name).detect(path):

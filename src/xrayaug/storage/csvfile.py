@@ -31,6 +31,7 @@ FOREIGN_STARTS = {
 GZIP = b"\x1f\x8b"
 MAX_BYTES = 64 << 20  # lists of 400,000 images are smaller
 MAX_CELLS = 8_000_000  # plus one for each line; a cell of two bytes takes sixty in memory
+TOO_MANY_CELLS = "put cells with a delimiter in quotes, name all columns, and let no line end in a delimiter more"
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # also text that was escaped already
 NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")  # may begin like a formula, but is none
@@ -187,7 +188,7 @@ def read_sheet(path: Path, encoding: str | None = None) -> Sheet:
         if any(line.cells[len(titles) :]) or len(line.cells) > width:
             raise DataError(
                 f"{path} line {line.number} has {len(line.cells)} cells, its first line names {len(titles)} columns",
-                "put cells with a delimiter in quotes, name all columns, and let no line end in a delimiter more",
+                TOO_MANY_CELLS,
             )
         if any(SWALLOWED_LINE.search(cell) for cell in line.cells):
             raise DataError(
@@ -231,7 +232,7 @@ def iterate(
             if width and (len(line) > width or (len(line) < width and not allow_short)):
                 raise DataError(
                     f"{path} line {reader.line_num} has {len(line)} cells, its first line names {width} columns",
-                    "put cells with a delimiter in quotes"
+                    TOO_MANY_CELLS
                     if len(line) > width
                     else "a line may be cut off; if its last cells are empty, write their delimiters",
                 )

@@ -54,6 +54,35 @@ def test_labels_are_joined_by_identifiers(title: str, value: str, tmp_path: Path
     assert all(record.patient_known for record in listing.records)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"label_column": "finding"},
+        {"table": Path("labels.csv"), "label_column": "finding"},
+        {"label_column": "finding", "only": ("site=A",)},
+    ],
+)
+def test_options_of_lists_do_not_hide_a_tree_of_dicom_files(changes: dict[str, Any], tmp_path: Path) -> None:
+    write_studies(tmp_path, 4)
+    lines = [f"A{number:04},{'yn'[number % 2]},A" for number in range(4)]
+    (tmp_path / "labels.csv").write_text("\n".join(["AccessionNumber,finding,site", *lines]) + "\n")
+    name, listing = source_selection.list_images(Prepare(input=tmp_path, out=tmp_path / "out", **changes))
+    assert name == "dicom"
+    assert list(labels_of(listing).values()) == ["abnormal", "normal"] * 2
+
+
+def test_a_table_elsewhere_that_lists_dicom_files_is_read_as_a_table(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    write_studies(root, 2)
+    table = tmp_path / "labels.csv"
+    table.write_text("file,PatientID,label\nS0/1.2.840.5.1,P000,normal\nS1/1.2.840.5.1,P000,abnormal\n")
+    changes: dict[str, Any]
+    for changes in ({}, {"image_column": "file"}):
+        name, listing = source_selection.list_images(Prepare(input=root, out=tmp_path / "out", table=table, **changes))
+        assert name == "table"
+        assert list(labels_of(listing).values()) == ["normal", "abnormal"]
+
+
 def test_labels_of_patients_are_those_of_all_their_images(tmp_path: Path) -> None:
     write_studies(tmp_path)
     (tmp_path / "labels.csv").write_text("PatientID,label,split\nP000,normal,train\nP001,abnormal,test\n")

@@ -263,6 +263,15 @@ def test_graz_leaves_uncertain_fractures_out(tmp_path: Path) -> None:
     assert len(listed(tmp_path, finding=("cast",)).records) == 2
 
 
+def test_empty_cells_that_r_writes_as_na_do_not_make_fractures_uncertain(tmp_path: Path) -> None:
+    imitations.grazpedwri_dx(tmp_path)
+    expected = labels(listed(tmp_path))
+    table = tmp_path / "dataset.csv"
+    rows = [[cell or "NA" for cell in line.split(",")] for line in table.read_text().splitlines()]
+    table.write_text("".join(f"{','.join(row)}\n" for row in rows))
+    assert labels(listed(tmp_path)) == expected
+
+
 def test_fracatlas(tmp_path: Path) -> None:
     listing = make("fracatlas", tmp_path)
     assert labels(listing) == {"IMG0000000": "normal", "IMG0000001": "normal", "IMG0000002": "abnormal"}

@@ -11,7 +11,7 @@ it.
 
 from collections.abc import Iterator
 
-from xrayaug.data.parsing import findings, set_lists
+from xrayaug.data.parsing import findings, labels, set_lists
 from xrayaug.data.parsing.findings import Statement
 from xrayaug.data.parsing.public_sets import ListedImage, PublicSet, make_listing
 from xrayaug.data.parsing.set_lists import SetList
@@ -69,7 +69,7 @@ def _read_marks(line: set_lists.ListLine) -> Statement:
         raise DataError(f"{line.location}: column '{min(codes.uncertain)}' is neither 1 nor empty", "mend the list")
     marks = set(codes.positive)
     is_uncertain = "diagnosis_uncertain" in marks or (
-        bool(line["ao_classification"]) and "fracture_visible" not in marks
+        not labels.is_missing(line["ao_classification"]) and "fracture_visible" not in marks
     )
     is_visible = "fracture_visible" in marks and not is_uncertain
     found = frozenset(marks & {"osteopenia", "cast", "metal"}) | ({FRACTURE} if is_visible else set())
