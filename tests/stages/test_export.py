@@ -360,6 +360,30 @@ def test_a_list_is_prepared_again_to_the_same_rows_and_pixels(tmp_path: Path) ->
     assert known(again) == expected
 
 
+def test_patients_that_are_unknown_stay_unknown_when_an_export_is_prepared_again(tmp_path: Path) -> None:
+    raw, lines = tmp_path / "raw", ["file,patient,study,label"]
+    raw.mkdir()
+    for place, picture in enumerate(noise(8)):
+        Image.fromarray(picture).save(raw / f"{place}.png")
+        lines.append(
+            f"{place}.png,{('p0', '')[place % 2]},{('', '', '', 's3')[place % 4]},{('normal', 'abnormal')[place % 2]}"
+        )
+    (raw / "list.csv").write_text("\n".join(lines) + "\n")
+    settings: dict[str, Any] = {"source": "table", "size": SIDE, "duplicates": "exact", "workers": 1, "holdout": 0}
+    results = [prepare.run(Prepare(input=raw, out=tmp_path / "data", **settings))]
+    export.run(command(tmp_path / "data", tmp_path / "out", "csv"))
+    results.append(prepare.run(Prepare(input=tmp_path / "out", out=tmp_path / "again", **settings)))
+    assert [result["patients_unknown"] for result in results] == [4, 4]
+    first, again = ([row.patient for row in open_dataset(tmp_path / name).rows] for name in ("data", "again"))
+    assert first[::2] == again[::2] == ["p0"] * 4
+    assert first[3] == again[3] == "study:s3"
+
+
+def test_a_hand_of_rsna_keeps_the_patient_whose_number_is_its_name(tmp_path: Path) -> None:
+    rows = [row(source="rsna", label="normal", patient="1377", study="1377", file="1377.png")]
+    assert exporters.describe_row(rows[0], [])["patient"] == "1377"
+
+
 def test_directories_are_prepared_again_to_the_same_labels_and_pixels(tmp_path: Path) -> None:
     real = write_dataset(tmp_path / "real", ROWS[:24], pixels=noise(24))
     export.run(command(real, tmp_path / "out", "imagefolder"))

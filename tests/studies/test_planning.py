@@ -35,6 +35,15 @@ def test_the_dependencies_of_the_demo() -> None:
     assert found["evaluation"] == {"classifier-0-seed-0", "classifier-50-seed-0", *distances}
 
 
+def test_attacks_on_privacy_are_for_every_generator_and_the_report() -> None:
+    found = graph(seeds=2, percents=(0.0, 50.0), gans="per-seed", audit_privacy=True)
+    attacks = {name for name in found if name.startswith("privacy")}
+    assert len(attacks) == 2
+    assert found["privacy"] == {"synthetic", "rsna"}
+    assert found["evaluation"] > attacks
+    assert not [name for name in graph(seeds=2, percents=(0.0, 50.0)) if name.startswith("privacy")]
+
+
 def test_a_command_that_trains_several_seeds_makes_all_of_them() -> None:
     found = graph(seeds=3, percents=(0.0, 50.0), side_by_side=True)
     assert found["evaluation"] >= {"classifier-0-seed-{seed}", "classifier-50-seed-{seed}"}

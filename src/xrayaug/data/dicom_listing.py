@@ -122,7 +122,10 @@ def holds_dicom(path: Path) -> bool:
 
 
 def read_files(root: Path, files: Sequence[str], workers: int) -> list[Header | None]:
-    """Return the headers of DICOM files under a root; None for a file whose header cannot be read."""
+    """Return the headers of DICOM files under a root; None for a file whose header cannot be read.
+
+    Where there are radiographs, images of other modalities, such as the slices of a patient's CT, are refused.
+    """
     found = []
     with (
         console.progress(len(files), "DICOM headers") as advance,
@@ -131,7 +134,19 @@ def read_files(root: Path, files: Sequence[str], workers: int) -> list[Header | 
         for header in results:
             advance(1)
             found.append(header)
-    return found
+    return _refuse_other_modalities(found)
+
+
+def _refuse_other_modalities(found: list[Header | None]) -> list[Header | None]:
+    """Return the headers; those of CT and the like are refused, unless all images are of such modalities."""
+    if all(header is None or header.refusal or header.other_modality for header in found):
+        return found
+    return [
+        replace(header, refusal=f"no radiograph: of modality {header.other_modality}")
+        if header is not None and header.other_modality and not header.refusal
+        else header
+        for header in found
+    ]
 
 
 def manifest_fields(
@@ -274,6 +289,12 @@ def _warnings(
     facts: DicomFacts, records: Sequence[Record], found: Sequence[Header | None], patients: set[str]
 ) -> list[str]:
     lines = [f"{count:,} DICOM files are left out: {reason}" for reason, count in sorted(facts.refused.items())]
+    modalities = Counter(
+        header.other_modality for header in found if header and header.other_modality and not header.refusal
+    )
+    if modalities:
+        counts = ", ".join(f"{modality} {count:,}" for modality, count in modalities.most_common())
+        lines.append(f"no DICOM image is a radiograph, by the modalities of their headers: {counts}")
     if facts.for_processing:
         others = "; the others are processed" if facts.for_processing < facts.images else ""
         lines.append(

@@ -78,6 +78,17 @@ class ScreeningEvidence:
 
 
 @dataclass(frozen=True)
+class PrivacyEvidence:
+    """Attacks that ask whether synthetic images tell which patients were trained on."""
+
+    images: str  # name of the synthetic dataset
+    verdict: str
+    reason: str
+    rule: str
+    attacks: Sequence[tuple[str, float, float, float, float]]  # name, AUROC and its interval, corrected p-value
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Provenance of the runs and of the evaluation."""
 
@@ -95,6 +106,7 @@ class Evidence:
     gans: Sequence[GanLog]
     distances: Sequence[DistanceEvidence]
     screenings: Sequence[ScreeningEvidence]
+    privacy: Sequence[PrivacyEvidence]
     provenance: Provenance
     missing: Mapping[str, Sequence[str]]  # by section of the report, one sentence each
     cautions: Sequence[str] = ()  # which labels of the runs' sets to distrust, and why

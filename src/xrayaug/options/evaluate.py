@@ -77,6 +77,15 @@ class Evaluate(EvaluationOptions, InferenceOptions, FeatureCacheOptions, DeviceO
         parse=parse_paths,
         default_text="those that the arms were made with",
     )
+    privacy: tuple[Path, ...] | None = option(
+        None,
+        help="Results of xrayaug privacy to show in the report, separated by commas.",
+        role=Role.INPUT,
+        panel=Panel.OUTPUT,
+        metavar="PATH,...",
+        parse=parse_paths,
+        default_text="none",
+    )
     plan: Path | None = option(
         None,
         help="Plan of a sequential study, which experiment --sequential writes: differences are tested at the level of "

@@ -298,6 +298,12 @@ class Experiment(
         help="Run xrayaug copies on the synthetic images and leave out those that it flags.",
         panel=Panel.SAMPLING,
     )
+    audit_privacy: bool = option(
+        False,
+        help="Run xrayaug privacy on the synthetic images of each generator and show the results in the report. The "
+        "dataset that it was trained on needs images for validation or testing of at least 20 patients.",
+        panel=Panel.SAMPLING,
+    )
     fid_weights: Path | None = redeclare(FeatureOptions, "weights", panel=Panel.EVALUATION)
     split_by: SplitBy | None = redeclare(  # type: ignore[assignment] # None stands for the value of the preset
         SplitOptions, "split_by", None, default_text=_preset_default("split_by")
@@ -386,6 +392,8 @@ class Experiment(
             del settings["against"]
         if self.gans == 1:
             del settings["gans"]
+        if not self.audit_privacy:
+            del settings["audit_privacy"]
         if self.primary is None:
             del settings["primary"]
         if self.sequential is None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xrayaug.options import Copies, Evaluate, Fid, TrainClassifier
+from xrayaug.options import Copies, Evaluate, Fid, Privacy, TrainClassifier
 from xrayaug.options.base import Command
 from xrayaug.stats.sequential import Look
 from xrayaug.studies.planning import JudgedArm, Study
@@ -75,6 +75,7 @@ def select_looks(study: Study, looks: Sequence[Look], ended: Mapping[str, int], 
             whole,
             runs=tuple(run for run in whole.runs if run in wanted),
             fid=tuple(path for path in whole.fid or () if path in made) or None,
+            privacy=tuple(path for path in whole.privacy or () if path in made) or None,
             plan=study.out / PLAN_FILE,
             previous_look=previous if look.number > 1 else None,
             overwrite=False,
@@ -106,7 +107,7 @@ def _select(study: Study, needed: Collection[Path], made: Collection[Path]) -> l
     selected: list[Command] = []
     for command in study.commands:
         parts = [part for part in command.parts() if part.out in needed and part.out not in made]
-        if isinstance(command, Fid | Copies):
+        if isinstance(command, Fid | Copies | Privacy):
             read = set(command.inputs().values()) & produced
             if command.out not in made and read <= {*needed, *made}:
                 selected.append(command)

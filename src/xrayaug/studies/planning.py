@@ -17,6 +17,7 @@ from xrayaug.options import (
     Fid,
     Phantom,
     Prepare,
+    Privacy,
     Sample,
     TrainClassifier,
 )
@@ -109,6 +110,7 @@ def plan(options: Experiment) -> Study:
     trained = [each for each in generators if isinstance(each, TrainedGenerator)]
     distances = list(_distances(options, settings, generators))
     arms = plan_arms(options, settings, generators)
+    attacks = _attacks(options, settings, generators) if options.audit_privacy else []
     classifiers, runs = _classifiers(options, settings, generators, arms)
     commands: list[Command] = [
         *(_phantoms(options, settings) if options.preset == "demo" else []),
@@ -116,11 +118,12 @@ def plan(options: Experiment) -> Study:
         *(command for each in trained for command in (each.gan, _sample(options, each))),
         *distances,
         *(_copies(options, settings, generators) if options.screen else []),
+        *attacks,
         *(arm.command for arm in arms),
         *classifiers,
     ]
     measured = [fid.out for fid in distances if fid.out]
-    commands.append(_evaluate(options, runs, measured))
+    commands.append(_evaluate(options, runs, measured, [each.out for each in attacks]))
     _check_names(commands)
     return Study(commands, options.out, options.out / "evaluation", measured, generators)
 
@@ -148,14 +151,23 @@ def _sample(options: Experiment, generator: TrainedGenerator) -> Sample:
     return Sample(run=generator.gan.out, count=generator.samples, seed=seed, out=generator.synthetic, **values)
 
 
-def _evaluate(options: Experiment, runs: tuple[Path, ...], distances: list[Path]) -> Evaluate:
+def _evaluate(
+    options: Experiment, runs: tuple[Path, ...], distances: Sequence[Path], attacks: Sequence[Path]
+) -> Evaluate:
     """Return the command that judges the runs.
 
     It may replace what it wrote before, as it is quick, and its inputs grow when seeds or doses are added. It accepts
     any verdict: the study itself fails on another than `--fail-unless`, not its last command.
     """
     values = shared_values(options, EvaluationOptions, CacheOptions, DeviceOptions) | {"fail_unless": None}
-    return Evaluate(runs=runs, fid=tuple(distances) or None, overwrite=True, out=options.out / "evaluation", **values)
+    return Evaluate(
+        runs=runs,
+        fid=tuple(distances) or None,
+        privacy=tuple(attacks) or None,
+        overwrite=True,
+        out=options.out / "evaluation",
+        **values,
+    )
 
 
 def _classifiers(
@@ -325,6 +337,14 @@ def _copies(options: Experiment, settings: Settings, generators: Sequence[Genera
     """Return the commands that look for copies of the training images of each generator."""
     values = _features(options, settings)
     return [Copies(synthetic=each.synthetic, real=each.compared_with, out=each.copies, **values) for each in generators]
+
+
+def _attacks(options: Experiment, settings: Settings, generators: Sequence[Generator]) -> list[Privacy]:
+    """Return the commands that ask whether the images of each generator tell its training patients."""
+    values = _features(options, settings)
+    return [
+        Privacy(synthetic=each.synthetic, real=each.compared_with, out=each.privacy, **values) for each in generators
+    ]
 
 
 def _features(options: Experiment, settings: Settings) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class _NamedGenerator:
     suffix: str  # of its directories; that of the first GAN is empty
     synthetic: Path  # directory of its images
     copies: Path  # directory of their screening
+    privacy: Path  # directory of the attacks on them
     compared_with: Path  # real dataset that its images may be copies of
     seed: int | None  # of the only classifiers that are trained on its images; None: those of all seeds
 
@@ -120,6 +121,7 @@ def find_generators(options: Experiment, settings: Settings) -> list[Generator]:
                 suffix=suffix,
                 synthetic=options.out / f"synthetic{suffix}",
                 copies=options.out / f"copies{suffix}",
+                privacy=options.out / f"privacy{suffix}",
                 compared_with=settings.gan_data,
                 seed=number if settings.gans > 1 else None,
                 gan=_train_gan(options, settings, arch, options.seed + number, options.out / f"gan{suffix}"),
@@ -216,7 +218,10 @@ def _make_external(options: Experiment, settings: Settings, data: Dataset, taken
         suffix=suffix,
         synthetic=path,
         copies=options.out / f"copies{suffix}",
-        compared_with=_find_training_data(artifact, settings) if options.screen else settings.classifier_data,
+        privacy=options.out / f"privacy{suffix}",
+        compared_with=_find_training_data(artifact, settings)
+        if options.screen or options.audit_privacy
+        else settings.classifier_data,
         seed=None,
         artifact=artifact,
         labels=[row.label for row in data.rows],

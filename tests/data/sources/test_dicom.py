@@ -1,5 +1,6 @@
 """Test the source `dicom`: labels joined by identifiers, and DICOM files in folders and lists."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,29 @@ def test_lines_that_end_before_a_label_are_refused_and_others_said(tmp_path: Pat
     (tmp_path / "labels.csv").write_text("AccessionNumber,label,site\nA0000\nA0001,abnormal,B\n")
     with pytest.raises(DataError, match=r"labels.csv line 2 ends before column 'label'"):
         list_set(tmp_path)
+
+
+def test_slices_of_the_ct_of_a_patient_are_left_out_beside_radiographs(tmp_path: Path) -> None:
+    write_studies(tmp_path, 4)
+    for number in range(3):
+        made.save(tmp_path / "ct" / f"{number}", made.make(made.gradient(seed=number), PatientID="P000", Modality="CT"))
+    made.save(tmp_path / "us" / "0", made.make(made.gradient(seed=9), PatientID="P009", Modality="US"))
+    (tmp_path / "labels.csv").write_text("PatientID,label\nP000,normal\nP001,abnormal\nP009,normal\n")
+    listing = list_set(tmp_path)
+    assert list(labels_of(listing).values()) == ["normal"] * 2 + ["abnormal"] * 2
+    assert Counter(reason for _, reason in listing.skipped) == {
+        "no radiograph: of modality CT": 3,
+        "no radiograph: of modality US": 1,
+    }
+    assert "3 DICOM files are left out: no radiograph: of modality CT" in listing.warnings
+    assert not listing.lost(), "the line of a patient whose file is left out is not lost"
+
+
+def test_a_set_of_ct_alone_is_read_with_a_warning(tmp_path: Path) -> None:
+    write_studies(tmp_path, 2, Modality="CT")
+    listing = list_set(tmp_path, label="normal")
+    assert len(listing.records) == 2
+    assert "no DICOM image is a radiograph, by the modalities of their headers: CT 2" in listing.warnings
 
 
 def test_the_most_specific_identifier_that_fits_is_used(tmp_path: Path) -> None:

@@ -279,6 +279,24 @@ def test_fracatlas(tmp_path: Path) -> None:
     assert set(labels(listed(tmp_path, only=("part=hand",)))) == {"IMG0000001", "IMG0000002"}
 
 
+def test_the_warning_of_several_views_proposes_a_condition_that_reads_one(tmp_path: Path) -> None:
+    for name in ("fracatlas", "chexpert"):
+        (warning,) = (each for each in make(name, tmp_path / name).warnings if "several views" in each)
+        condition = warning.partition("--only '")[2].removesuffix("' reads one")
+        found = listed(tmp_path / name, source=name, only=(condition,))
+        assert len({record.extra["view"] for record in found.records}) == 1
+    table = tmp_path / "fracatlas" / "dataset.csv"
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    views = [lines[0].index(name) for name in ("frontal", "lateral", "oblique")]
+    for line in lines[1:-1]:
+        for place in views:
+            line[place] = "0"
+    table.write_text("".join(f"{','.join(line)}\n" for line in lines))
+    (warning,) = (each for each in listed(tmp_path / "fracatlas").warnings if "several views" in each)
+    assert warning.startswith("images of several views are read (unknown 2, ")
+    assert "--only" not in warning
+
+
 def test_an_image_of_fracatlas_in_the_directory_of_the_other_label_is_left_out(tmp_path: Path) -> None:
     imitations.fracatlas(tmp_path)
     (tmp_path / "images/Fractured/IMG0000002.jpg").rename(tmp_path / "images/Non_fractured/IMG0000002.jpg")

@@ -12,7 +12,7 @@ from builders import edit_index, train, write_dataset, write_png
 from xrayaug.data import dataset
 from xrayaug.data.dataset import Row
 from xrayaug.data.images import arrays
-from xrayaug.options import Augment, Copies, Evaluate, Fid, Sample, TrainGan
+from xrayaug.options import Augment, Copies, Evaluate, Fid, Privacy, Sample, TrainGan
 from xrayaug.stages import augment, evaluate
 from xrayaug.storage import artifacts, builder, files
 
@@ -31,6 +31,7 @@ class Study:
     runs: list[Path]
     distance: Path
     copies: Path
+    privacy: Path
 
     def options(self, out: Path, **changes: Any) -> Evaluate:
         return Evaluate(runs=tuple(self.runs), out=out, device="cpu", resamples=100, **changes)
@@ -49,14 +50,16 @@ def study(make_dataset: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
         augment.run(Augment(real=real, synthetic=(synthetic,), percent=percent, label="normal", out=arm))
         runs += [train(arm, home / f"run {HOSTILE} {percent}-{seed}", seed, CLASSIFIER_LOG) for seed in (0, 1)]
     assert gan
-    return Study(home, runs, _distance(home), _copies(home))
+    return Study(home, runs, _distance(home), _copies(home), _privacy(home))
 
 
 @pytest.fixture(scope="session")
 def evaluation(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The evaluation with all optional inputs."""
     out = tmp_path_factory.mktemp("evaluation") / "out"
-    evaluate.run(study.options(out, fid=(study.distance,), copies=(study.copies,), by="source"))
+    evaluate.run(
+        study.options(out, fid=(study.distance,), copies=(study.copies,), privacy=(study.privacy,), by="source")
+    )
     return out
 
 
@@ -96,6 +99,21 @@ def _distance(home: Path) -> Path:
 
     builder.build_artifact(Fid(a=home / "synthetic", b=home / "real", out=home / "distance"), "fid", build)
     return home / "distance"
+
+
+def _privacy(home: Path) -> Path:
+    def build(directory: Path) -> dict[str, Any]:
+        return {
+            "verdict": "fail",
+            "reason": f"training patients are told from held-out ones: {HOSTILE}",
+            "rule": "it fails if a test is significant",
+            "membership": {"pixels": {"auroc": 0.8125, "low": 0.71, "high": 0.9}},
+            "p_corrected": {"pixels auroc": 0.00345},
+        }
+
+    made = Privacy(synthetic=home / "synthetic", real=home / "real", out=home / "privacy")
+    builder.build_artifact(made, "privacy", build)
+    return home / "privacy"
 
 
 def _copies(home: Path) -> Path:

@@ -91,7 +91,8 @@ def test_all_sections_are_filled(outline: Outline) -> None:
     said = " ".join(outline.text)
     for part in ("Table 5, per study", "12.5", "Kernel distance (KID)", "0.0123", "0.0456",
                  "Fail: 1 of 8 synthetic images", "McNemar", "xrayaug train-gan", "--percent 50 --label normal",
-                 "Learning curves of the generator", "By source"):  # fmt: skip
+                 "Learning curves of the generator", "By source",
+                 "0.812 (0.710 to 0.900)", "0.00345"):  # fmt: skip
         assert part in said, part
     assert "FID" not in {line.strip() for line in outline.text}  # random features are none
 
@@ -158,7 +159,7 @@ def test_commands_are_in_order_with_relative_paths(outline: Outline, study: Stud
 def test_missing_evidence_is_listed(study: Study, tmp_path: Path) -> None:
     evaluate.run(study.options(tmp_path / "out"))
     said = " ".join(Outline((tmp_path / "out" / "report.html").read_text(encoding="utf-8")).text)
-    for option in ("--fid", "--copies", "--by"):
+    for option in ("--fid", "--copies", "--privacy", "--by"):
         assert f"evaluate {option}" in said
     assert "No synthetic images were trained on as abnormal" in said
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from xrayaug.data.dataset import COLUMNS, Row
+from xrayaug.data.parsing import image_files
 from xrayaug.options import Export
 from xrayaug.runtime import plugins
 
 UNLABELLED_NAME = "unlabelled"  # of images without a label, where a name is needed
 MIN_DIGITS = 6  # of the number in the name of an image
+NAMED_BY_NUMBER = ("rsna",)  # sources whose files are called by the number of their patient
 PART_IMAGES = 256  # in a part of a format without shards
 
 
@@ -88,13 +90,16 @@ def extra_columns(rows: Sequence[Row]) -> list[str]:
 def describe_row(row: Row, extras: Sequence[str]) -> dict[str, str | int | bool]:
     """Return what is known of an image, by column: label, patient and so on, then the further columns.
 
-    The raw file is in the column `original_file`, since a column called `file` would be taken for the exported one.
+    The raw file is in the column `original_file`, since a column called `file` would be taken for the exported one. A
+    patient or study that is not known is empty; the index calls it by the image's file, or a patient by the study.
     """
+    own_id = "" if row.source in NAMED_BY_NUMBER else image_files.strip_suffix(row.file)
+    is_unknown = row.patient == own_id or row.patient.startswith("study:")
     known: dict[str, str | int | bool] = {
         "label": row.label,
         "split": row.split,
-        "patient": row.patient,
-        "study": row.study,
+        "patient": "" if is_unknown else row.patient,
+        "study": "" if row.study == own_id else row.study,
         "synthetic": row.synthetic,
         "copy": row.copy,
         "source": row.source,

@@ -21,6 +21,7 @@ from xrayaug.options import Prepare
 from xrayaug.storage.csvfile import Cells, Line, Sheet
 
 VIEW = "view"  # column of the index
+UNKNOWN_VIEW = "unknown"  # in messages, of images without one
 DECIDED_BY = {  # reason to leave an image out -> the option that gives such images a label
     findings.UNSURE: "--unsure-label",
     findings.OTHERS_ONLY: "--other-findings",
@@ -246,11 +247,13 @@ def _left_out_warnings(collected: _Collected) -> list[str]:
 
 
 def _view_warnings(records: Sequence[Record]) -> list[str]:
-    views = Counter(record.extra.get(VIEW, "") or "unknown" for record in records)
+    views = Counter(record.extra.get(VIEW, "") or UNKNOWN_VIEW for record in records)
     if len(views) < 2:
         return []
     counts = ", ".join(f"{view} {count}" for view, count in views.most_common())
-    return [f"images of several views are read ({counts}): --only {VIEW}={views.most_common(1)[0][0]} reads one"]
+    single = [view for view, _ in views.most_common() if "|" not in view and view != UNKNOWN_VIEW]
+    hint = f": --only '{VIEW}={single[0]}' reads one" if single else ""
+    return [f"images of several views are read ({counts}){hint}"]
 
 
 def _notes(records: Sequence[Record], collected: _Collected, index: ImageIndex) -> list[str]:

@@ -5,7 +5,7 @@ SOPInstanceUID (an image), StudyInstanceUID, AccessionNumber (both a study) or P
 to the headers of the files.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -260,10 +260,11 @@ def _join(options: Prepare, headers: Mapping[str, Header | None], listed: _Label
             continue
         value = _identifier(header, listed.key)
         line = listed.by_key.get(value)
+        if line is not None:
+            used[value] += 1
         if header.refusal or line is None:
             skipped.append((file, header.refusal or NOT_LISTED))
             continue
-        used[value] += 1
         found = LabelReading(options.label) if options.label else readings[line.cell(listed.label)]
         if found.label is None:
             skipped.append((file, found.reason))
@@ -279,6 +280,7 @@ def _join(options: Prepare, headers: Mapping[str, Header | None], listed: _Label
             f"{listed.sheet.path} gives no file a label: {skipped[0][1]}", "check --label-column and the words in it"
         )
     unnamed = sum(reason == NOT_LISTED for _, reason in skipped)
+    refused = Counter(header.refusal for header in headers.values() if header and header.refusal)
     title = listed.sheet.header[listed.label] if listed.label is not None else ""
     return Listing(
         options.input,
@@ -290,6 +292,7 @@ def _join(options: Prepare, headers: Mapping[str, Header | None], listed: _Label
         ],
         warnings=[
             *([f"the list does not name {unnamed:,} of {len(headers):,} files, which are left out"] if unnamed else []),
+            *(f"{count:,} DICOM files are left out: {reason}" for reason, count in sorted(refused.items())),
             *label_options.label_warnings(listed.words, listed.rules),
         ],
         words=listed.words,

@@ -25,6 +25,7 @@ from xrayaug.evaluation.evidence import (
     ImageGrid,
     LogRecord,
     MeasureEvidence,
+    PrivacyEvidence,
     Provenance,
     ScreeningEvidence,
 )
@@ -49,14 +50,15 @@ PROVENANCE = {
 
 @dataclass(frozen=True)
 class RequestedArtifacts:
-    """The distances and screenings that the user asks to show."""
+    """The distances, screenings and results of `privacy` that the user asks to show."""
 
     distances: Sequence[Artifact] = ()
     screenings: Sequence[Artifact] = ()
+    privacy: Sequence[Artifact] = ()
 
 
 def open_requested(options: Evaluate) -> RequestedArtifacts:
-    """Open the artifacts of `--fid` and `--copies`.
+    """Open the artifacts of `--fid`, `--copies` and `--privacy`.
 
     Raises:
         ArtifactError: one is of another kind.
@@ -64,6 +66,7 @@ def open_requested(options: Evaluate) -> RequestedArtifacts:
     return RequestedArtifacts(
         [artifacts.open_artifact(path, "fid") for path in options.fid or ()],
         [artifacts.open_artifact(path, "copies") for path in options.copies or ()],
+        [artifacts.open_artifact(path, "privacy") for path in options.privacy or ()],
     )
 
 
@@ -90,7 +93,7 @@ def gather_evidence(
     missing: dict[str, list[str]] = {"learning": [], "copies": []}
     arms = _list_datasets(runs)
     screenings = requested.screenings or _open_screenings(arms, missing["copies"])
-    roots = [*(run.artifact for run in runs), *requested.distances, *screenings]
+    roots = [*(run.artifact for run in runs), *requested.distances, *screenings, *requested.privacy]
     sets = [*(data.artifact for of in arms.values() for data in of), *test_sets]
     return Evidence(
         grids=_make_grids(arms),
@@ -98,6 +101,7 @@ def gather_evidence(
         gans=_read_gans(arms, missing["learning"]),
         distances=[_read_distance(each) for each in requested.distances],
         screenings=[_read_screening(each) for each in screenings],
+        privacy=[_read_privacy(each) for each in requested.privacy],
         provenance=_trace(options, runs, roots, environment),
         missing=missing,
         cautions=list(dict.fromkeys(line for each in sets for line in origins.find_cautions(each))),
@@ -119,7 +123,10 @@ def gather_evidence_of_predictions(
         gans=[],
         distances=[_read_distance(each) for each in requested.distances],
         screenings=[_read_screening(each) for each in requested.screenings],
-        provenance=_trace(options, [], [*ours, *requested.distances, *requested.screenings], environment),
+        privacy=[_read_privacy(each) for each in requested.privacy],
+        provenance=_trace(
+            options, [], [*ours, *requested.distances, *requested.screenings, *requested.privacy], environment
+        ),
         missing={"learning": [], "copies": []},
     )
 
@@ -271,6 +278,25 @@ def _read_screening(artifact: Artifact) -> ScreeningEvidence:
     rule = artifact.get(str, "result", "rule")
     images = Path(artifact.manifest["inputs"].get("synthetic", {}).get("path", "")).name
     return ScreeningEvidence(verdict, judged, len(quarantined), rule, picture if is_small else None, images)
+
+
+def _read_privacy(artifact: Artifact) -> PrivacyEvidence:
+    corrected = artifact.get(dict, "result", "p_corrected")
+    attacks = [
+        (
+            name,
+            *(artifact.get(float, "result", "membership", name, part) for part in ("auroc", "low", "high")),
+            float(corrected[f"{name} auroc"]),
+        )
+        for name in artifact.get(dict, "result", "membership")
+    ]
+    return PrivacyEvidence(
+        images=Path(artifact.manifest["inputs"]["synthetic"]["path"]).name,
+        verdict=artifact.get(str, "result", "verdict"),
+        reason=artifact.get(str, "result", "reason"),
+        rule=artifact.get(str, "result", "rule"),
+        attacks=attacks,
+    )
 
 
 def _to_number(value: Any) -> float | None:

@@ -16,7 +16,14 @@ from xrayaug.data.arms import BALANCE, MIXED_PRETRAIN, PRETRAIN, SYNTHETIC_ONLY,
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.evaluation import answer, generator_design, looks, predictions, sheets, tables, verdict
-from xrayaug.evaluation.evidence import DistanceEvidence, Evidence, FloorEvidence, ImageGrid, ScreeningEvidence
+from xrayaug.evaluation.evidence import (
+    DistanceEvidence,
+    Evidence,
+    FloorEvidence,
+    ImageGrid,
+    PrivacyEvidence,
+    ScreeningEvidence,
+)
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.report import figures
 from xrayaug.evaluation.report.figures import Figure
@@ -130,6 +137,16 @@ class ScreeningView:
     picture: Picture | None
 
 
+@dataclass(frozen=True)
+class PrivacyView:
+    """Attacks on synthetic images as text and a table."""
+
+    images: str
+    summary: str
+    rule: str
+    attacks: Table
+
+
 def render(
     evaluation: Evaluation, predicted: Sequence[RunPredictions], evidence: Evidence, predictions_size: int
 ) -> str:
@@ -159,6 +176,7 @@ def render(
         grids=[_view_grid(grid) for grid in evidence.grids],
         distances=[_view_distance(distance) for distance in evidence.distances],
         screenings=[_view_screening(screening) for screening in evidence.screenings],
+        privacy=[_view_privacy(each) for each in evidence.privacy],
         missing={**evidence.missing, "provenance": evidence.provenance.missing},
         commands=evidence.provenance.commands,
         environments=evidence.provenance.environments,
@@ -323,6 +341,20 @@ def _view_screening(screening: ScreeningEvidence) -> ScreeningView:
         summary=f"{screening.verdict.capitalize()}: {counts}",
         rule=screening.rule,
         picture=None if screening.picture is None else Picture(_data_url("image/png", screening.picture), alt),
+    )
+
+
+def _view_privacy(found: PrivacyEvidence) -> PrivacyView:
+    rows = [
+        (name.capitalize(), f"{area:.3f} ({low:.3f} to {high:.3f})", f"{p_value:.3g}")
+        for name, area, low, high, p_value in found.attacks
+    ]
+    title = "Membership inference: training patients are told from held-out ones by"
+    return PrivacyView(
+        images=found.images,
+        summary=f"{found.verdict.capitalize()}: {found.reason}.",
+        rule=found.rule,
+        attacks=Table(title, ("Attack by", "AUROC (95 %)", "p (Holm)"), rows),
     )
 
 

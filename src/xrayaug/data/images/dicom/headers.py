@@ -54,6 +54,9 @@ NO_PIXELS = {  # by modality
     "REG": "a registration",
     "SEG": "a segmentation",
 }
+NO_RADIOGRAPHS = frozenset(  # modalities of grey images that are no projections by X-rays (PS3.3 C.7.3.1.1.1)
+    {"CT", "MR", "NM", "PT", "US", "IVUS", "OCT", "OPT", "OP", "ES", "SM", "GM", "XC", "RTDOSE"}
+)
 GREY = ("MONOCHROME1", "MONOCHROME2")  # photometric interpretations
 DIRECTORY = "1.2.840.10008.1.3.10"  # SOP class of a DICOMDIR
 
@@ -69,6 +72,7 @@ class Header:
     accession: str
     columns: Mapping[str, str]  # the values of `COLUMNS`; empty where they are not known
     refusal: str = ""  # reason why the file holds no radiograph of one frame
+    other_modality: str = ""  # one of `NO_RADIOGRAPHS`; empty for radiographs and where it is not known
 
 
 def read_header(path: Path) -> Header:
@@ -84,6 +88,7 @@ def read_header(path: Path) -> Header:
 
 def _describe(dataset: "FileDataset") -> Header:
     identifier, issuer, study, image, accession = (_text(dataset, name) for name in IDENTIFIERS)
+    modality = _text(dataset, "Modality")
     return Header(
         patient=f"{identifier} ({issuer})" if identifier and issuer else identifier,
         patient_id=identifier,
@@ -92,6 +97,7 @@ def _describe(dataset: "FileDataset") -> Header:
         accession=accession,
         columns=_read_columns(dataset),
         refusal=find_refusal(dataset),
+        other_modality=modality if modality in NO_RADIOGRAPHS else "",
     )
 
 
