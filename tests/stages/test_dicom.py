@@ -14,6 +14,7 @@ import pytest
 from data.images import dicom_files as made
 from PIL import Image
 
+from xrayaug.data import exporters
 from xrayaug.data.dataset import open_dataset
 from xrayaug.errors import InputError, OutputError
 from xrayaug.options import Prepare
@@ -196,6 +197,51 @@ def test_pseudonyms_differ_between_studies_and_what_is_drawn_does_not(tmp_path: 
     assert not list(tmp_path.rglob("salt*")), "the salt is not kept"
 
 
+def test_patients_that_headers_do_not_tell_stay_unknown_in_an_export(tmp_path: Path) -> None:
+    for number in range(6):
+        elements = header(number) | {"PatientID": "" if number % 2 else "PLANTEDMRN1"}
+        made.save(tmp_path / "raw" / f"PLANTEDFILE{number}", made.make(picture(number), **elements))
+    result = prepare.run(
+        Prepare(input=tmp_path / "raw", out=tmp_path / "data", source="dicom", label="normal", size=32)
+    )
+    assert result["patients_unknown"] == 3
+    rows = open_dataset(tmp_path / "data").rows
+    assert [row.patient for row in rows[1::2]] == [f"study:{row.study}" for row in rows[1::2]]
+    exported = [str(exporters.describe_row(row, [])["patient"]) for row in rows]
+    assert [bool(patient) for patient in exported] == [True, False] * 3
+    assert find_planted(str(rows)) == []
+
+
+def test_the_places_of_a_name_that_several_files_have_are_not_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = tmp_path / "raw"
+    for number in range(6):  # as archives export them: a directory for each patient, equal names in it
+        name = f"PLANTEDDIR_{number}/IM{max(number, 1)}"
+        made.save(raw / name, made.make(picture(number), **header(number)))
+    lines = [f"IM{number},{('normal', 'fracture')[number % 2]}" for number in range(1, 6)]
+    (raw / "labels.csv").write_text("\n".join(["file,label", *lines]) + "\n")
+    prepare.run(options(raw, tmp_path / "data", max_lost=1))
+    skipped = (tmp_path / "data" / "skipped.csv").read_text()
+    assert skipped.splitlines()[1].endswith(",in several places")
+    with pytest.raises(InputError, match="in several places") as caught:
+        prepare.plan(options(raw, tmp_path / "other", max_lost=0))
+    assert find_planted(f"{skipped} {caught.value} {capsys.readouterr()}") == []
+
+
+def test_the_directory_by_which_a_picture_is_a_mask_is_not_told(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    for number in range(6):
+        made.save(raw / ("normal", "fracture")[number % 2] / f"{number}", made.make(picture(number), **header(number)))
+    masks = raw / "normal" / "PLANTEDNAME masks"
+    masks.mkdir()
+    Image.fromarray(made.gradient(50, 50, 8)).save(masks / "0.png")
+    prepare.run(options(raw, tmp_path / "data", source="folder"))
+    skipped = (tmp_path / "data" / "skipped.csv").read_text()
+    assert "no radiograph by its name" in skipped
+    assert find_planted(skipped) == []
+
+
 def test_a_stopped_run_goes_on_with_the_same_salt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw, out = write_set(tmp_path / "raw"), tmp_path / "data"
     stopping_after = iter(range(1000))
@@ -255,6 +301,19 @@ def test_the_window_is_recorded_and_changes_the_pixels(tmp_path: Path) -> None:
         by_window[window] = (tmp_path / window / "images.npy").read_bytes()
     assert by_window["none"] != by_window["percentile"]
     assert artifacts.open_artifact(tmp_path / "none").manifest["options"]["window"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_warned"),
+    [({"only": ("mrn != PLANTEDMRN0003",)}, True), ({"only": ("age != 5",)}, False)],
+)
+def test_a_condition_that_may_name_a_patient_is_warned_of(
+    changes: dict[str, Any], is_warned: bool, tmp_path: Path
+) -> None:
+    result = prepare.plan(options(write_set(tmp_path / "raw"), tmp_path / "data", **changes))
+    found = [warning for warning in result["warnings"] if "--only" in warning]
+    assert bool(found) == is_warned
+    assert find_planted(str(found)) == []
 
 
 def test_a_dry_run_that_loses_images_names_none(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The study is the commands that it prints, with the thesis's numbers in them."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -380,7 +381,9 @@ def test_a_plan_without_test_images_says_that_its_power_is_unknown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert experiment.plan(thesis(mura=tmp_path / "nowhere"))["power"] is None
-    assert "power: unknown" in " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().err.split())
+    assert "power: unknown" in said
+    assert re.search(r"nowhere cannot be prepared like this.* xrayaug prepare .*--dry-run", said)
 
 
 def test_a_prepared_set_is_counted_without_the_raw_one(tmp_path: Path) -> None:

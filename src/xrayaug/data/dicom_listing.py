@@ -104,7 +104,7 @@ def read_headers(listing: Listing, source: str, options: Prepare) -> Listing:
         warnings=[
             *_update_patient_messages(listing.warnings, records, is_note=False),
             *_warnings(counted, records, list(found.values()), named - {""}),
-            *([KEPT_IDENTIFIERS] if options.keep_identifiers else []),
+            *([KEPT_IDENTIFIERS] if options.keep_identifiers else _condition_warnings(options, source)),
         ],
         dicom=counted,
     )
@@ -227,6 +227,17 @@ def _check_kept(options: Prepare) -> None:
             f"{', '.join(sorted(KEPT_TITLES))}",
             "leave it out; --keep-identifiers keeps all columns",
         )
+
+
+def _condition_warnings(options: Prepare, source: str) -> list[str]:
+    """Return one warning for each column in a condition of `--only` whose values may name a patient."""
+    titles = [condition.partition("=")[0].rstrip("! ") for condition in options.only or ()]
+    return [
+        f"--only {title}: the manifest records the condition as it is, and its values may name a patient; leave such "
+        "lines out of the list instead"
+        for title in titles
+        if source in USER_LISTS and normalize_title(title) not in KEPT_TITLES
+    ]
 
 
 def _drop_columns(records: Sequence[Record]) -> list[Record]:

@@ -17,13 +17,15 @@ from pathlib import Path, PurePosixPath
 from xrayaug.data.dataset import Row
 from xrayaug.data.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES
 from xrayaug.data.parsing import image_files
-from xrayaug.data.parsing.skip_reasons import BROKEN_LINK
+from xrayaug.data.parsing.non_images import NO_RADIOGRAPH
+from xrayaug.data.parsing.skip_reasons import AMBIGUOUS, BROKEN_LINK
 from xrayaug.data.sources import Listing
 from xrayaug.errors import ArtifactError, InputError
 from xrayaug.options import Prepare
 
 SALT_BYTES = 32
 DIGITS = 16  # hexadecimal ones of a pseudonym: 64 bits, so that two of a million are equal by a chance of 3 in 10^8
+BY_STUDY = "study:"  # beginning of the name of a patient who is not known, before that of the study
 EXAMPLE = re.compile(r"(?:,? such as |(?<= are one): |: (?=.* the first\b)).*?(?=$|; (?=[a-z])|: (?=--))")
 MIN_REPLACED, MIN_DIGITS = 3, 6  # characters of an identifier that is looked for in a message, and of a number
 LIST_LINE = re.compile(r"line [0-9]+")
@@ -68,7 +70,9 @@ class Pseudonyms(Names):
         return self._hash("fingerprint", "")
 
     def patient(self, identifier: str) -> str:
-        """Return the pseudonym of a patient."""
+        """Return the pseudonym of a patient; that of the study where the patient is not known and called by it."""
+        if identifier.startswith(BY_STUDY):
+            return BY_STUDY + self.study(identifier.removeprefix(BY_STUDY))
         return f"patient-{self._hash('patient', identifier)}"
 
     def study(self, identifier: str) -> str:
@@ -128,7 +132,8 @@ class Pseudonyms(Names):
         )
 
     def _reason(self, reason: str) -> str:
-        return BROKEN_LINK if reason.startswith(BROKEN_LINK) else self.text(reason)  # the rest is the link's target
+        start = next((each for each in (BROKEN_LINK, AMBIGUOUS, NO_RADIOGRAPH) if reason.startswith(each)), "")
+        return start or self.text(reason)  # the rest is a link's target, files of that name, or a directory
 
     def _hash(self, kind: str, identifier: str) -> str:
         return hmac.new(self._salt, f"{kind}\0{identifier}".encode(), hashlib.sha256).hexdigest()[:DIGITS]

@@ -1,7 +1,7 @@
 """The images of the datasets of a study, before they are prepared, and the power that they give the study."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xrayaug.data import raw_rows, source_selection
@@ -10,6 +10,7 @@ from xrayaug.data.phantoms import layouts
 from xrayaug.data.sources import Listing
 from xrayaug.errors import XrayaugError
 from xrayaug.options import Evaluate, Phantom, Prepare
+from xrayaug.runtime import console
 from xrayaug.stats import power
 from xrayaug.stats.power import PowerAnalysis
 from xrayaug.storage import artifacts
@@ -55,7 +56,10 @@ def _list_images(study: Study, data: Path, raw: Path) -> list[PlannedImage]:
         else:
             return []
         rows = raw_rows.plan_rows(prepare, source, listing)
-    except XrayaugError:  # of a set that is not there or cannot be prepared, which its own command reports
+    except XrayaugError:  # the message may name a patient of a DICOM set, and this goes to logs
+        if prepare is not None:
+            command = replace(prepare, dry_run=True).command_line()
+            console.warning(f"{raw} cannot be prepared like this, so its images are not known; this says why: {command}")
         return []
     return [PlannedImage(row, record.patient_known) for record, row in zip(listing.records, rows, strict=True)]
 

@@ -42,6 +42,13 @@ def test_identifiers_that_lost_digits_are_refused_with_examples(cells: list[str]
     assert cells[0].removesuffix(".0") in problem.value.message
 
 
+def test_a_thousand_with_grouped_digits_is_not_one() -> None:
+    """As spreadsheets show 999, 1000 and 1001 in a column that is formatted so in German."""
+    unified, _ = identifiers.unify(["1", "999", "1.000", "1.001"], "who")
+    assert len(set(unified.values())) == 4
+    assert identifiers.unify(["1", "2.000"], "who")[0]["2.000"] == "2", "three decimals, of a number without others"
+
+
 def test_identifiers_that_only_look_converted_are_kept() -> None:
     cells = ["3E10", "12345678901234567", "12345678901234568", "0012", "0013"]
     assert identifiers.unify(cells, "who") == ({cell: cell for cell in cells}, [])

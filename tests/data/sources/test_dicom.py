@@ -72,16 +72,15 @@ def test_options_of_lists_do_not_hide_a_tree_of_dicom_files(changes: dict[str, A
     assert list(labels_of(listing).values()) == ["abnormal", "normal"] * 2
 
 
-def test_a_table_elsewhere_that_lists_dicom_files_is_read_as_a_table(tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{}, {"image_column": "file"}])
+def test_a_table_elsewhere_that_lists_dicom_files_is_read_as_a_table(changes: dict[str, Any], tmp_path: Path) -> None:
     root = tmp_path / "set"
     write_studies(root, 2)
     table = tmp_path / "labels.csv"
     table.write_text("file,PatientID,label\nS0/1.2.840.5.1,P000,normal\nS1/1.2.840.5.1,P000,abnormal\n")
-    changes: dict[str, Any]
-    for changes in ({}, {"image_column": "file"}):
-        name, listing = source_selection.list_images(Prepare(input=root, out=tmp_path / "out", table=table, **changes))
-        assert name == "table"
-        assert list(labels_of(listing).values()) == ["normal", "abnormal"]
+    name, listing = source_selection.list_images(Prepare(input=root, out=tmp_path / "out", table=table, **changes))
+    assert name == "table"
+    assert list(labels_of(listing).values()) == ["normal", "abnormal"]
 
 
 def test_labels_of_patients_are_those_of_all_their_images(tmp_path: Path) -> None:

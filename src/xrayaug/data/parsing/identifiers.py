@@ -13,6 +13,7 @@ from xrayaug.data.parsing.labels import is_missing
 from xrayaug.errors import DataError
 
 WHOLE = re.compile(r"([0-9]+)(?:\.0+|,0)")  # `12,0` where the decimal mark is a comma
+GROUPED = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+")  # `1.234` where a spreadsheet groups digits by points
 ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+|[0-9][.,][0-9]+[eE][0-9]{2}|#{3,}")
 DIGITS = re.compile(r"[0-9]+")
 LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
@@ -23,13 +24,17 @@ SHOWN = 3  # examples in a message
 
 def canonical(cell: str) -> str:
     """Return an identifier without what a spreadsheet adds; empty where it is missing. Leading zeros stay."""
+    text = _clean(cell)
+    whole = WHOLE.fullmatch(text)
+    return whole[1] if whole else text
+
+
+def _clean(cell: str) -> str:
+    """Return an identifier without invisible characters and quotes; empty where it is missing."""
     text = DASHES.sub("-", unicodedata.normalize("NFKC", cell))
     text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")  # zero-width spaces and the like
     text = " ".join(text.split()).strip("'\"")  # spreadsheets mark text by a quote
-    if is_missing(text) or text == "?":
-        return ""
-    whole = WHOLE.fullmatch(text)
-    return whole[1] if whole else text
+    return "" if is_missing(text) or text == "?" else text
 
 
 def unify(cells: Iterable[str], column: str) -> tuple[Mapping[str, str], list[str]]:
@@ -44,7 +49,9 @@ def unify(cells: Iterable[str], column: str) -> tuple[Mapping[str, str], list[st
     Raises:
         DataError: digits were lost, or some identifiers lost their leading zeros.
     """
-    written = {cell: canonical(cell) for cell in set(cells)}
+    written = {cell: _clean(cell) for cell in set(cells)}
+    if not any(GROUPED.fullmatch(text) and not WHOLE.fullmatch(text) for text in written.values()):
+        written = {cell: canonical(cell) for cell in written}  # else `1.000` is a thousand, and not 1
     known = sorted(set(written.values()) - {""})
     check_digits(known, column)
     _check_zeros(known, column)
