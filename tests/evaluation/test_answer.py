@@ -7,6 +7,7 @@ import pytest
 
 from xrayaug.evaluation import answer, verdict
 from xrayaug.evaluation.results import (
+    ArmLook,
     ArmVerdict,
     BootstrapInterval,
     Check,
@@ -88,6 +89,8 @@ def test_an_arm_of_which_nothing_can_be_said_comes_with_what_could_have_been_see
     assert "an arm without one is shown to be within ±0.050; the margin of ±0.02 is out of reach" in line
     (line,) = lines(arm("50", verdict.UNCLEAR, replace(far, showable_margin=0.019)))
     assert line.endswith("an arm without one is shown to be within ±0.019.")
+    (line,) = lines(arm("50", verdict.UNCLEAR, replace(difference(0.01, detectable=1.2), showable_margin=1.3)))
+    assert line.endswith("no true difference is detected with 80% power without more test patients or seeds.")
     assert "one seed" in lines(arm("50", verdict.UNCLEAR, difference(0.01, seeds=1, detectable=None)))[0].lower()
     assert "power" not in lines(arm("50", verdict.UNCLEAR, difference(0.01, detectable=None)))[0]
     assert lines(arm("50", verdict.UNCLEAR, None)) == ["Arm 50: cannot tell. There is no baseline."]
@@ -134,3 +137,17 @@ def test_a_failed_critical_check_comes_first_and_open_checks_last() -> None:
 def test_without_an_arm_nothing_is_known() -> None:
     (line,) = lines()
     assert line.startswith("Unknown")
+
+
+def test_at_a_look_a_difference_is_open_by_the_level_of_the_look() -> None:
+    unclear = arm(
+        "50",
+        verdict.UNCLEAR,
+        replace(difference(0.03), p_holm=0.02, p_equivalent_holm=None),
+        controls=[ControlComparison("duplicate", "differs", "", to_control(0.03), "d", verdict.HELPS)],
+    )
+    question = Question("auroc", "image", 0.02, 0, "both")
+    verdicts = Verdict(question, "half", 0.95, True, (), [unclear])
+    assert answer.describe_reach(unclear, verdicts) == []  # 0.02 is told at 5 %
+    (line,) = answer.describe_reach(replace(unclear, look=ArmLook(1, 5, 0.003, 0.0, 0.1)), verdicts)
+    assert "0.040 is detected" in line

@@ -101,6 +101,34 @@ def test_an_identical_pair_with_few_abnormal_patients_is_not_equivalent() -> Non
     assert specificity.interval()[0] > 0.99
 
 
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "kappa", "f1"])
+def test_scores_made_of_rates_hold_their_level_where_few_abnormal_patients_are_all_right(metric: str) -> None:
+    """Ten abnormal of 500, of whom all networks find the same: all ten in a fifth to a quarter of the studies."""
+    random = np.random.default_rng(0)
+    labels, patients = (np.arange(500) < 10).astype(np.int64), np.arange(500)
+
+    def arm_of(is_found: np.ndarray) -> list[ScoredNetwork]:
+        probabilities = np.where(labels == 1, np.concatenate([np.where(is_found, 0.9, 0.2), np.zeros(490)]), 0.1)
+        return [comparison.score_network(seed, labels, probabilities, 0.5, patients=patients) for seed in range(2)]
+
+    sensitivity = 0.86
+    truth = {
+        "balanced_accuracy": (sensitivity + 1) / 2,
+        "f1": 2 * sensitivity / (1 + sensitivity),
+        "kappa": 1 - 0.02 * (1 - sensitivity) / (0.02 + 0.02 * sensitivity - 2 * 0.02 * 0.02 * sensitivity),
+    }[metric]
+    perfect = arm_of(np.ones(10, bool))
+    covered, told = 0, 0
+    for _ in range(60):
+        arm = arm_of(random.random(10) < sensitivity)
+        score, difference = comparison.estimate_score(arm, metric), comparison.estimate_difference(perfect, arm, metric)
+        assert score is not None and difference is not None
+        covered += score.interval()[0] <= truth <= score.interval()[1]
+        told += difference.interval()[0] <= 1 - truth <= difference.interval()[1]
+    assert covered >= 54
+    assert told >= 54  # of 60 at 95 %: fewer in 3 % of such tests
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_intervals_stay_within_what_is_possible(metric: str) -> None:
     """Two to four abnormal patients of forty, and networks that are anything from perfect to worse than chance."""

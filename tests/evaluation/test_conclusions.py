@@ -132,7 +132,7 @@ def test_an_arm_without_a_control_cannot_be_judged_against_one(rows: list[dict[s
         (None, UsageError, "no arm has a control of equal size"),
         ({"gan": "nothing"}, DataError, "'nothing'"),
         ({"gan": "0"}, DataError, "'0' is a baseline"),
-        ({"gan": "gan"}, DataError, "'gan'"),
+        ({"gan": "gan"}, DataError, "'gan' is named as its own control"),
         ({"gan": 3}, UsageError, "controls is"),
         (["gan"], UsageError, "controls is"),
     ],
@@ -213,6 +213,25 @@ def test_the_answer_lists_the_contrasts_that_decide(rows: list[dict[str, Any]], 
     title, line = find_line(evaluation)
     assert "against" not in title
     assert "Minus control" not in line
+
+
+def test_against_controls_alone_the_verdict_is_not_on_the_difference_to_the_baseline(
+    rows: list[dict[str, Any]],
+) -> None:
+    copy = [{**row, "arm": "copy"} for row in rows if row["arm"] == "duplicate"]
+    alone = [{**row, "arm": "alone"} for row in rows if row["arm"] == "gan"]
+    judged = xrayaug.judge(
+        [*rows, *copy, *alone], controls={**CONTROLS, "copy": "duplicate"}, against="control", resamples=100
+    )
+    arms = find_arms(judged)
+    assert arms["copy"].verdict == verdict.EQUIVALENT
+    section, *_ = answer.summarize(judged.verdict, [])
+    assert isinstance(section, Section)
+    (line,) = (line for line in section.paragraphs if line.startswith("Arm copy"))
+    assert "within" not in line.split("Minus")[0]
+    assert "±0.02 in comparison with the controls, difference to the baseline +0." in line
+    (line,) = (line for line in section.paragraphs if line.startswith("Arm alone"))
+    assert "There is no control of equal size to compare the arm with." in line
 
 
 @pytest.mark.parametrize("against", ["baseline", "both"])

@@ -188,6 +188,38 @@ def test_disjoint_seeds_are_independent_and_said_not_to_be_paired(frame: pd.Data
         xrayaug.judge(moved[moved.seed != 13], baseline="few features")
 
 
+def test_arms_of_other_seeds_than_the_baseline_are_not_in_the_pool(frame: pd.DataFrame) -> None:
+    """Their scores do not rise and fall with the others', so their interaction with seeds is another."""
+
+    def judge_third(first_seed: int) -> dict[str, Difference | None]:
+        third = frame[frame.arm == "all features"].assign(
+            arm="third", seed=lambda f: f.seed + first_seed, probability=lambda f: f.probability**2
+        )
+        judged = xrayaug.judge(pd.concat([frame, third]), baseline="few features", resamples=100)
+        return {arm.arm: arm.difference for arm in judged.verdict.arms}
+
+    same, other = judge_third(0), judge_third(10)
+    assert [each.pooled_df for each in same.values() if each] == [6, 6]
+    assert [each.pooled_df for each in other.values() if each] == [None, None]
+    for each in other.values():
+        assert each is not None
+        spread = np.var(list(each.seed_differences.values()), ddof=1)
+        assert each.seed_variance == pytest.approx(spread / len(SEEDS))
+
+
+def test_why_a_difference_cannot_be_estimated_is_said() -> None:
+    def reason(**changes: Any) -> str:
+        (arm,) = xrayaug.judge(small(**changes), resamples=100).verdict.arms
+        assert arm.difference is None
+        return arm.reason
+
+    assert reason(label=lambda f: (f.case == 3).astype(int)).endswith(
+        "cannot be estimated: it rests on fewer than two patients (one who has most of the images of a class counts "
+        "for nearly all)"
+    )
+    assert "fewer than two patients" in reason(patient="p1")
+
+
 def test_independent_runs_paired_in_any_order_hold_the_level() -> None:
     """Runs of two equal arms that share only the cases: their difference is called significant in 5 % or less."""
     random = np.random.default_rng(0)

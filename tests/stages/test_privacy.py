@@ -1,5 +1,6 @@
 """A generator that replays its training patients fails the audit; fresh images pass, and its power is said."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from xrayaug.errors import DataError
 from xrayaug.metrics import privacy as attacks
 from xrayaug.networks import inception
 from xrayaug.networks.inception import InceptionNetwork
-from xrayaug.options import Privacy, Sample, TrainGan
-from xrayaug.stages import privacy, sample, train_gan
+from xrayaug.options import Prepare, Privacy, Sample, TrainGan
+from xrayaug.stages import prepare, privacy, sample, train_gan
 from xrayaug.stats.array_types import FeatureArray
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Result
@@ -86,12 +87,13 @@ def test_fresh_images_pass_and_what_would_have_been_found_is_said(audit: Audit, 
         "held_out_images": HELD_OUT,
         "held_out_patients": HELD_OUT,
     }
-    by_kind = {(each["disturbance"], each["share"]): each["found"] for each in found["sensitivity"]}
-    assert by_kind["unchanged", 0.01] == 1.0  # a copy that equals its original is always found
-    assert by_kind["unchanged", 0.2] >= by_kind["strongly changed", 0.2]
+    by_kind = {(each["disturbance"], each["copies"]): each["found"] for each in found["sensitivity"]}
+    assert by_kind["unchanged", 1] == 1.0  # a copy that equals its original is always found
+    assert by_kind["unchanged", 12] >= by_kind["strongly changed", 12]
+    assert [each["share"] for each in found["sensitivity"][:3]] == [1 / FRESH, 3 / FRESH, 12 / FRESH]
     assert found["recognised"]["unchanged"] == {"pixels": 1.0, "features": 1.0}
     assert "discriminator" not in found["membership"]
-    assert "1% of unchanged copies" in found["reason"]
+    assert "unchanged ones if they are 2% of the synthetic images (1)" in found["reason"]
     notes = "\n".join(privacy.tables(found)[-1].notes)
     assert "pass" in notes
     assert "no proof" in notes
@@ -106,6 +108,48 @@ def test_a_generator_that_replays_its_training_patients_fails(audit: Audit, hand
     assert found["p_corrected"]["pixels links"] < 0.05
     assert found["membership"]["pixels"]["auroc"] > 0.9
     assert (found["duplicates"]["pixels"] > 0) == (noise == 0)
+    assert found["sensitivity"] == []  # copies that are found without being planted would say nothing
+    assert privacy.NOT_PLANTED in privacy.tables(found)[-1].notes
+
+
+def test_one_image_is_not_called_one_percent(audit: Audit, hands: Pixels) -> None:
+    found = audit(hands[-1:])
+    assert {(each["share"], each["copies"]) for each in found["sensitivity"]} == {(1.0, 1)}
+
+
+def test_images_of_held_out_patients_fail_too(audit: Audit, hands: Pixels) -> None:
+    found = audit(hands[TRAINING : TRAINING + HELD_OUT])
+    assert found["verdict"] == "fail"
+    assert f"images of {HELD_OUT} held-out patients are among the synthetic ones" in found["reason"]
+
+
+def test_a_held_out_image_of_a_training_patient_is_left_out(audit: Audit, hands: Pixels, tmp_path: Path) -> None:
+    splits = ["train"] * TRAINING + ["test"] * HELD_OUT
+    rows = [row(patient=f"p{n % 90}", study=f"s{n}", split=split) for n, split in enumerate(splits)]
+    shared = write_dataset(tmp_path / "shared", rows, pixels=hands[: len(splits)], split_by="image")
+    found = audit(hands[-FRESH:], real=shared)
+    assert found["images"]["held_out_images"] == found["images"]["held_out_patients"] == HELD_OUT - 10
+
+
+@pytest.mark.parametrize(
+    ("learnt_from", "verdict"),
+    [("real", "pass"), ("other", "cannot tell"), ("none", "cannot tell"), ("unknown", "cannot tell")],
+)
+def test_a_generator_that_may_not_know_the_patients_does_not_pass(
+    hands: Pixels, real: Path, tmp_path: Path, learnt_from: str, verdict: str
+) -> None:
+    (tmp_path / "made").mkdir()
+    for number, pixels in enumerate(hands[-FRESH:]):
+        Image.fromarray(pixels).save(tmp_path / "made" / f"{number}.png")
+    other = write_dataset(tmp_path / "other", [row(patient=f"q{n}") for n in range(3)], pixels=hands[-3:])
+    prepared = Prepare(
+        input=tmp_path / "made", source="folder", label="normal", synthetic=True, size=SIZE,
+        learnt_from=str({"real": real, "other": other}.get(learnt_from, learnt_from)), out=tmp_path / "external",
+    )  # fmt: skip
+    prepare.run(prepared)
+    found = privacy.run(options(prepared.out, real, tmp_path / "privacy"))
+    assert found["verdict"] == verdict
+    assert ("was trained on" in found["reason"]) == (learnt_from != "real")
 
 
 def test_patients_that_differ_by_themselves_leave_no_verdict(
@@ -179,3 +223,7 @@ def test_the_discriminator_is_asked_and_only_the_label_that_was_seen(hands: Pixe
     assert found["images"]["training_images"] == TRAINING * 3 // 4
     assert found["images"]["held_out_images"] == HELD_OUT * 3 // 4
     assert set(found["p_corrected"]) >= {"discriminator auroc", "discriminator exposed"}
+    shutil.rmtree(gan.out)
+    without_run = privacy.run(options(tmp_path / "synthetic", data, tmp_path / "without-run"))
+    assert without_run["verdict"] != "pass"
+    assert "discriminator" not in without_run["membership"]

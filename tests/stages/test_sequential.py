@@ -17,7 +17,7 @@ from xrayaug.options.base import Command
 from xrayaug.stages import evaluate, experiment
 from xrayaug.stats import sequential
 from xrayaug.storage import artifacts, builder, files, manifests
-from xrayaug.studies import scheduler, sequential_plan
+from xrayaug.studies import scheduler, sequential_plan, sequential_study
 from xrayaug.studies.planning import Study
 from xrayaug.studies.scheduler import Failure, Outcome
 from xrayaug.studies.sequential_plan import ArmInPlan, SequentialPlan
@@ -181,6 +181,21 @@ def test_a_plan_cannot_be_changed_once_it_is_locked(data: Path, stub: Stub, chan
         assert "\n" not in refused.value.message
 
 
+def test_checklists_that_are_asked_for_late_are_of_the_last_look(data: Path, stub: Stub) -> None:
+    """The second look has the hash of the first, and the log those of both: nothing is added to the first."""
+    out = data.parent / "study"
+    experiment.run(options(data))
+    looks = sequential_study.open_study(options(data, checklist=True, reader_study=4), locks=False)
+    asked = [each for each in looks.select().commands if isinstance(each, Evaluate)]
+    assert [(each.out.name, each.checklist, each.reader_study) for each in asked] == [
+        ("evaluation-look-1", False, None),
+        ("evaluation-look-2", False, None),
+        ("evaluation-look-3", True, 4),
+    ]
+    edit_manifest(out / "evaluation-look-3", lambda manifest: manifest["result"].update(checklists={}, reader_study={}))
+    looks.record()
+
+
 def test_other_test_images_are_another_plan(data: Path, stub: Stub) -> None:
     stub.fails_at = "classifier-0-seed-0"
     with pytest.raises(Exception, match="not complete"):
@@ -206,6 +221,15 @@ def test_a_plan_that_was_edited_and_sealed_again_does_not_fit_the_log(data: Path
     sequential_plan.write(file, changed)
     with pytest.raises(ArtifactError, match="line 1 changed since it was written"):
         experiment.run(options(data, margin=0.03))
+
+
+@pytest.mark.parametrize("gone", [["sequential-plan.json"], ["sequential-plan.json", "sequential-looks.jsonl"]])
+def test_a_plan_that_was_deleted_is_not_made_again(data: Path, stub: Stub, gone: list[str]) -> None:
+    experiment.run(options(data))
+    for name in gone:
+        (data.parent / "study" / name).unlink()
+    with pytest.raises(ArtifactError, match=r"sequential-plan.json is missing, but looks at this study were taken"):
+        experiment.run(options(data, margin=0.05))
 
 
 def test_a_log_that_was_edited_is_refused(data: Path, stub: Stub) -> None:

@@ -138,6 +138,9 @@ def _describe_verdict(arm: ArmVerdict, question: Question) -> str:
     if arm.verdict == verdict.EQUIVALENT:
         name += f" of ±{question.margin:g}"
     values = _format_difference(difference) if difference is not None else ""
+    if question.against == "control" and arm.control is None and values:
+        name += " in comparison with the controls" if arm.verdict == verdict.EQUIVALENT else ""
+        values = f"difference to the baseline {values}"
     return ", ".join(filter(None, [name, values, generator_design.describe_generators(arm.generators)]))
 
 
@@ -180,11 +183,16 @@ def _list_contrasts(arm: ArmVerdict) -> list[str]:
 
 def _explain_unclear(arm: ArmVerdict, verdicts: Verdict) -> list[str]:
     """Return why nothing can be said of an arm, and what its data could have shown."""
-    if arm.difference is None:
+    if arm.difference is None or not is_compared(arm, verdicts.question):
         return [arm.reason]
     if arm.difference.seeds < verdict.MIN_SEEDS:
         return ["one seed shows no variation between trainings, so train several"]
     return describe_reach(arm, verdicts)
+
+
+def is_compared(arm: ArmVerdict, question: Question) -> bool:
+    """Return whether an arm has a control to be judged against, if arms are judged against controls."""
+    return question.against == "baseline" or any(each.is_asked for each in arm.controls)
 
 
 def describe_reach(arm: ArmVerdict, verdicts: Verdict) -> list[str]:
@@ -199,7 +207,7 @@ def describe_reach(arm: ArmVerdict, verdicts: Verdict) -> list[str]:
     against = "baseline" if arm.control is not None else question.against
     asked = [each for each in arm.controls if each.is_asked and each.verdict in (verdict.UNCLEAR, None)]
     compared: list[Difference | ControlDifference | None] = []
-    if against == "baseline" or (against == "both" and _is_open(arm.difference)):
+    if against == "baseline" or (against == "both" and _is_open(arm)):
         compared.append(arm.difference)
     if against != "baseline":
         compared += [each.difference for each in asked]
@@ -208,7 +216,12 @@ def describe_reach(arm: ArmVerdict, verdicts: Verdict) -> list[str]:
     showable = [each.showable_margin for each in known if each.showable_margin is not None]
     if not detectable:
         return []
-    could = f"with these test images and {known[0].seeds} seeds, a true difference of {max(detectable):.3f} is detected"
+    lowest, highest = classification.bounds(question.metric)
+    possible = highest - lowest
+    size = f"a true difference of {max(detectable):.3f} is" if max(detectable) <= possible else "no true difference is"
+    could = f"with these test images and {known[0].seeds} seeds, {size} detected"
+    if max([*detectable, *showable]) > possible:
+        return [f"{could} with {POWER:.0%} power without more test patients or seeds"]
     if not showable:
         return [f"{could} with {POWER:.0%} power; a smaller one needs more test patients or seeds"]
     could += f" with {POWER:.0%} power, and an arm without one is shown to be within ±{max(showable):.3f}"
@@ -217,11 +230,12 @@ def describe_reach(arm: ArmVerdict, verdicts: Verdict) -> list[str]:
     return [f"{could}; the margin of ±{question.margin:g} is out of reach without more test patients or seeds"]
 
 
-def _is_open(difference: Difference | None) -> bool:
-    """Return whether neither a difference nor equivalence was shown."""
-    if difference is None:
+def _is_open(arm: ArmVerdict) -> bool:
+    """Return whether neither a difference to the baseline nor equivalence was shown."""
+    if arm.difference is None:
         return False
-    return min(each for each in (difference.p_holm, difference.p_equivalent_holm, 1.0) if each is not None) > ALPHA
+    tests = ((arm.difference.p_holm, arm.look.level if arm.look else ALPHA), (arm.difference.p_equivalent_holm, ALPHA))
+    return not any(p_value is not None and p_value <= level for p_value, level in tests)
 
 
 def _list_open_checks(verdicts: Verdict) -> list[str]:

@@ -84,8 +84,8 @@ def estimate_score(arm: Arm, metric: str) -> ScoreEstimate | None:
     if found is None:
         return None
     lowest, highest = classification.bounds(metric)
-    is_rate = metric in classification.RATES
-    return ScoreEstimate(**dataclasses.asdict(found), lowest=lowest, highest=highest, is_rate=is_rate)
+    kind = {"is_rate": metric in classification.RATES, "is_of_rates": metric in classification.OF_RATES}
+    return ScoreEstimate(**dataclasses.asdict(found), lowest=lowest, highest=highest, **kind)
 
 
 def estimate_difference(arm: Arm, other: Arm, metric: str, pool: Sequence[Arm] = ()) -> Estimate | None:
@@ -112,6 +112,16 @@ def estimate_difference(arm: Arm, other: Arm, metric: str, pool: Sequence[Arm] =
     )
     lowest, highest = classification.bounds(metric)
     return None if found is None else dataclasses.replace(found, limit=highest - lowest)
+
+
+def explain_missing(arm: Arm, other: Arm, metric: str) -> str:
+    """Return why `estimate_difference` finds no difference of two arms, where it returns None."""
+    pairs = pair_by_seed(arm, other)
+    if not pairs:
+        return "the two have no seed in common"
+    if not np.isfinite(seed_differences(pairs, metric)).all():
+        return "the score of a run is undefined on these test images"
+    return "it rests on fewer than two patients (one who has most of the images of a class counts for nearly all)"
 
 
 def estimate_mean_difference(
@@ -216,8 +226,14 @@ def _score_seeds(arms: Sequence[Arm], value: Callable[[ScoredNetwork], float]) -
 
 
 def _least_variance(networks: Sequence[ScoredNetwork], metric: str) -> float:
-    """Return the least variance of a difference between these networks in a score; 0 where it is undefined."""
+    """Return the least variance of a difference between these networks in a score; 0 where it is undefined.
+
+    One patient changes a score made of rates half as much as the rate of the patient's class, or more: the largest
+    factor of a score by degrees, a quarter at 0.5, is then the least.
+    """
     mean = float(np.mean([network.value(metric) for network in networks]))
+    if metric in classification.OF_RATES and np.isfinite(mean):
+        mean = 0.5
     patients = networks[0].patients.of_metric(metric)
     return intervals.least_variance(patients, mean, metric in classification.RATES) if np.isfinite(mean) else 0.0
 

@@ -178,7 +178,7 @@ class _ArmJudge:
     def difference_to_control(self, arm: EvaluatedArm, control: EvaluatedArm) -> Estimate | None:
         """Estimate the difference of an arm to a control in the score that decides."""
         networks = self.scored[self.question.level, HALF]
-        pool = findings.find_pool(arm, self.arms, networks)
+        pool = findings.find_pool(arm, self.arms, networks) if control.is_paired else []
         return comparison.estimate_difference(networks[arm.name], networks[control.name], self.question.metric, pool)
 
     def judge_arm(
@@ -228,19 +228,31 @@ class _ArmJudge:
         """
         metric, margin = classification.display_name(self.question.metric), self.question.margin
         against = BASELINE if arm.control is not None else self.question.against
-        compared = [] if against == CONTROL else [("", contrasts[arm.name, None])]
+        compared = (
+            [] if against == CONTROL else [("", findings.find_baseline(arm, self.arms), contrasts[arm.name, None])]
+        )
         if against != BASELINE:
             asked = [each for each in findings.find_controls(arm, self.arms) if _is_asked(each)]
-            compared += [(f"the control '{each.control}'", contrasts[arm.name, each.name]) for each in asked]
+            compared += [(f"the control '{each.control}'", each, contrasts[arm.name, each.name]) for each in asked]
             if not asked:
                 return verdict.UNCLEAR, ["there is no control of equal size to compare the arm with"]
-        reasons = [verdict.explain(each.decision, each.difference, metric, margin, other) for other, each in compared]
-        decided = [each.decision.verdict for _, each in compared]
+        reasons = []
+        for name, other, each in compared:
+            missing = self._explain_missing(arm, other) if each.difference is None else ""
+            reasons.append(verdict.explain(each.decision, each.difference, metric, margin, name, missing=missing))
+        decided = [each.decision.verdict for *_, each in compared]
         if len(decided) > 1:
             names = [verdict.DISPLAY_NAMES[name] for name in decided]
-            others = [other or "the baseline" for other, _ in compared]
+            others = [name or "the baseline" for name, *_ in compared]
             reasons.insert(0, ", ".join(f"{name} against {other}" for name, other in zip(names, others, strict=True)))
         return verdict.agree(decided), reasons
+
+    def _explain_missing(self, arm: EvaluatedArm, other: EvaluatedArm | None) -> str:
+        """Return why the difference of an arm to another cannot be estimated; the other is None if there is none."""
+        if other is None:
+            return "there is no baseline (an arm of 0 % of the same real images)"
+        networks = self.scored[self.question.level, HALF]
+        return comparison.explain_missing(networks[arm.name], networks[other.name], self.question.metric)
 
     def _describe_difference(self, arm: EvaluatedArm, contrast: Contrast) -> Difference | None:
         """Return the difference to the baseline, with all p-values, the interval of the bootstrap and the sign flip."""

@@ -78,6 +78,17 @@ class ScreeningEvidence:
 
 
 @dataclass(frozen=True)
+class AttackEvidence:
+    """How well training patients are told from held-out ones by one attack."""
+
+    name: str
+    auroc: float
+    low: float
+    high: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
 class PrivacyEvidence:
     """Attacks that ask whether synthetic images tell which patients were trained on."""
 
@@ -85,7 +96,7 @@ class PrivacyEvidence:
     verdict: str
     reason: str
     rule: str
-    attacks: Sequence[tuple[str, float, float, float, float]]  # name, AUROC and its interval, corrected p-value
+    attacks: Sequence[AttackEvidence]
 
 
 @dataclass(frozen=True)

@@ -57,13 +57,16 @@ def find_pool(
 ) -> list[Sequence[ScoredNetwork]]:
     """Return the networks of the arms over which the variance between seeds is pooled: all of the arm's baseline.
 
-    Controls are left out: their seeds may vary less, as they share no generator.
+    Controls are left out: their seeds may vary less, as they share no generator. So are arms of other seeds than the
+    baseline, as their scores do not rise and fall with the others'; for such an arm nothing is pooled.
     """
+    if not arm.is_paired:
+        return []
     baseline = find_baseline(arm, arms)
     return [
         networks[each.name]
         for each in arms
-        if each.control is None and each != baseline and find_baseline(each, arms) == baseline
+        if each.control is None and each.is_paired and each != baseline and find_baseline(each, arms) == baseline
     ]
 
 

@@ -98,6 +98,7 @@ def judge(
             (generators or {}).get(run.arm_name),
             controls=named.get(run.arm_name),
             is_named_control=any(run.arm_name in of for of in named.values()),
+            is_paired=run.seed == run.pair_number,
         )
         for run in reversed(infos.values())
     ]

@@ -130,7 +130,9 @@ def parse_controls(words: Sequence[str] | None) -> dict[str, list[str]]:
         arm, sign, control = (part.strip() for part in word.partition("="))
         if not (arm and sign and control):
             raise UsageError(
-                f"--controls: '{word}' names no control of an arm", "such as --controls gan=duplicate,gan=classical"
+                f"--controls: '{word}' names no control of an arm",
+                "give pairs such as --controls gan=duplicate,gan=classical; names with a comma or an equals sign can "
+                "be given in Python only, by xrayaug.judge(..., controls={...})",
             )
         named.setdefault(arm, []).append(control)
     return named
@@ -150,7 +152,9 @@ def _check_controls(named: Mapping[str, Sequence[str]], arms: Sequence[Evaluated
                 raise DataError(f"there is no arm '{name}' with or to be a control", f"arms are {', '.join(names)}")
             if name in baselines_found:
                 raise DataError(f"arm '{name}' is a baseline, and neither has controls nor is one", "name other arms")
-        if arm in controls or any(control in named for control in controls):
+        if arm in controls:
+            raise DataError(f"arm '{arm}' is named as its own control", "name another arm")
+        if any(control in named for control in controls):
             raise DataError(f"the controls of arm '{arm}' are themselves arms with controls", "name other arms")
 
 

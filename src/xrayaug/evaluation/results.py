@@ -53,6 +53,7 @@ class EvaluatedArm:
     generators: int | None = None
     controls: Sequence[str] | None = None  # names of its controls; None: those that the settings say
     is_named_control: bool = False  # whether another arm names it among its controls
+    is_paired: bool = True  # whether its runs have the seeds of the baseline's; else they are independent of them
 
     @property
     def control(self) -> str | None:

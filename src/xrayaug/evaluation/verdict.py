@@ -102,7 +102,9 @@ def agree(verdicts: Sequence[str]) -> str:
     return verdicts[0] if len(set(verdicts)) == 1 else UNCLEAR
 
 
-def explain(decision: Decision, difference: Estimate | None, metric: str, margin: float, other: str = "") -> str:
+def explain(
+    decision: Decision, difference: Estimate | None, metric: str, margin: float, other: str = "", *, missing: str = ""
+) -> str:
     """Return the reason for a decision in one sentence.
 
     Args:
@@ -111,13 +113,10 @@ def explain(decision: Decision, difference: Estimate | None, metric: str, margin
         metric: the score, as it is displayed.
         margin: the largest difference that does not matter.
         other: what the arm is compared with, such as `the control 'duplicate'`; empty for the baseline.
+        missing: why there is no difference, if there is none.
     """
     if difference is None:
-        return (
-            f"the difference in {metric}{other and f' to {other}'} cannot be estimated: there is no "
-            f"{'common seed' if other else 'baseline (an arm of 0 %) with a common seed'}, the score is undefined, or "
-            "one class has a single patient"
-        )
+        return f"the difference in {metric}{other and f' to {other}'} cannot be estimated{missing and f': {missing}'}"
     metric += other and f" to {other}"
     level = 2 * ALPHA if decision.verdict == EQUIVALENT else ALPHA  # two one-sided tests are the 90 % interval
     low, high = difference.interval(level)

@@ -63,6 +63,7 @@ class SpaceResult:
     membership: MembershipResult
     links: LinkResult
     duplicates: int  # training patients with an image that a synthetic one equals
+    held_out_duplicates: int  # held-out patients with such an image
 
     @property
     def p_values(self) -> tuple[float, float, float]:
@@ -76,7 +77,7 @@ class Sensitivity:
 
     disturbance: str
     share: float  # copies, of the number of synthetic images
-    copies: int
+    copies: int  # at least 1
     found: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,16 +109,18 @@ class Attacks:
 
         A planting is found if a copy equals its original, or if the smallest p-value over all spaces and tests, times
         their number, is at most `level`: the first step of Holm's correction. The copies are drawn anew for each of
-        `REPEATS` plantings, one of a patient if there are enough.
+        `REPEATS` plantings, one of a patient if there are enough. Of few synthetic images, several of `PLANTED_SHARES`
+        are one number of copies, which is tried once.
         """
         found = []
-        kinds = next(iter(self.spaces.values())).planted
-        for at, kind in enumerate(kinds):
-            for share in PLANTED_SHARES:
-                copies = max(1, math.ceil(share * len(next(iter(self.spaces.values())).nearest)))
+        space = next(iter(self.spaces.values()))
+        synthetic = len(space.nearest)
+        numbers = dict.fromkeys(max(1, math.ceil(share * synthetic)) for share in PLANTED_SHARES)
+        for at, kind in enumerate(space.planted):
+            for copies in numbers:
                 random = np.random.default_rng([self._seed, PLANT_STREAM, at, copies])
                 hits = sum(self._finds(kind, copies, level, random) for _ in range(REPEATS))
-                found.append(Sensitivity(kind, share, copies, hits / REPEATS))
+                found.append(Sensitivity(kind, copies / synthetic, copies, hits / REPEATS))
         return found
 
     def _finds(self, kind: str, copies: int, level: float, random: np.random.Generator) -> bool:
@@ -139,4 +142,5 @@ class Attacks:
             membership.infer_membership(scores[:split], scores[split:]),
             self._link_test.test(nearest),
             int(np.sum(scores[:split] > -memorization.DUPLICATE_DISTANCE)),
+            int(np.sum(scores[split:] > -memorization.DUPLICATE_DISTANCE)),
         )

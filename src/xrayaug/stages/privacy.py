@@ -2,9 +2,10 @@
 
 `metrics/privacy.py` has the attacks on the images, `stats/membership.py` their tests. Where the generator's run is at
 hand, its discriminator is asked too, as by someone who has the whole run (Hayes et al. 2019, LOGAN, arXiv:1705.07663).
-All p-values are corrected together (Holm); the set fails if one is significant, or if a training image is in it. An
-attack that uses no synthetic image shows whether training and held-out patients differ by themselves: if they do,
-nothing can be said (Das, Zhang, Tramèr 2024, arXiv:2406.16201).
+All p-values are corrected together (Holm); the set fails if one is significant, or if a real image is in it. An attack
+that uses no synthetic image shows whether training and held-out patients differ by themselves: if they do, nothing can
+be said (Das, Zhang, Tramèr 2024, arXiv:2406.16201). Nor can it where the generator is not known to have been trained on
+the real dataset, because then nobody knows whom the attacks have to find.
 
 It is a screening: a set that passes may still tell something to a better attack, and no guarantee such as differential
 privacy follows.
@@ -40,7 +41,7 @@ from xrayaug.stats.array_types import FeatureArray, FloatArray, IndexArray
 from xrayaug.stats.membership import MembershipResult
 from xrayaug.stats.power import POWER
 from xrayaug.stats.two_sample import TwoSampleResult
-from xrayaug.storage import builder
+from xrayaug.storage import artifacts, builder
 from xrayaug.storage.artifacts import Artifact, Result
 
 MIN_PATIENTS = 20  # of either kind
@@ -51,10 +52,10 @@ SYNTHETIC, MEMBERS, HELD_OUT = "synthetic", "training", "held-out"
 DISCRIMINATOR = "discriminator"
 FAIL, PASS, UNCLEAR = "fail", "pass", "cannot tell"
 RULE = (
-    "it fails if a training image is among the synthetic ones, or a test is significant after Holm's correction over "
-    "all. A screening, no proof: a better attack may "
-    "find more"
+    "it fails if an image of a real patient is among the synthetic ones, or a test is significant after Holm's "
+    "correction over all. A screening, no proof: a better attack may find more"
 )
+NOT_PLANTED = "no copies were planted, as the attacks find something without them"
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,13 @@ def plan(options: Privacy) -> Result:
 
 def tables(result: Result) -> list[Table]:
     """Return the tables of the attacks and of their sensitivity, or of the plan."""
-    counts = [(name.replace("_", " "), str(value)) for name, value in result["images"].items()]
+    names = {name: name.replace("held_out", "held-out").replace("_", " ") for name in result["images"]}
+    counts = [(names[name], f"{value:,}") for name, value in result["images"].items()]
     if "verdict" not in result:
         return [Table("Would examine", ("", "value"), [*counts, ("features", result["features"])])]
     notes = [f"{result['verdict']}: {result['reason']}", RULE, *(f"warning: {line}" for line in result["warnings"])]
+    if not result["sensitivity"]:
+        notes.insert(0, NOT_PLANTED)
     sensitivity = [
         (each["disturbance"], f"{each['share']:.0%}", f"{each['copies']:,}", f"{each['found']:.0%}")
         for each in result["sensitivity"]
@@ -142,16 +146,20 @@ def _membership_row(name: str, found: Result, corrected: Result) -> tuple[str, .
     return (
         name,
         f"{found['auroc']:.3f} ({found['low']:.3f} to {found['high']:.3f})",
-        f"{corrected[f'{name} auroc']:.3g}",
+        _format_p(corrected[f"{name} auroc"]),
         f"{found['exposed']:,}",
         f"{found['expected']:.1f}",
-        f"{corrected[f'{name} exposed']:.3g}",
+        _format_p(corrected[f"{name} exposed"]),
     )
 
 
 def _link_row(name: str, found: Result, corrected: Result) -> tuple[str, ...]:
     shares = (f"{found[key]:.1%}" for key in ("share", "expected", "high"))
-    return name, *shares, f"{corrected[f'{name} links']:.3g}"
+    return name, *shares, _format_p(corrected[f"{name} links"])
+
+
+def _format_p(p_value: float) -> str:
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def _open_sets(options: Privacy) -> AuditedSets:
@@ -169,7 +177,12 @@ def _open_sets(options: Privacy) -> AuditedSets:
     gan = _find_run(synthetic.artifact)
     members = real.select(split="train", synthetic=False, label=gan.options.get("only_label") if gan else None)
     labels = {row.label for row in members}
-    held_out = [row for row in real.rows if row.split != "train" and row.label in labels and not row.synthetic]
+    trained_on = {_patient(row) for row in members}
+    held_out = [
+        row
+        for row in real.rows
+        if row.split != "train" and row.label in labels and not row.synthetic and _patient(row) not in trained_on
+    ]
     for rows, kind in ((members, "training"), (held_out, "validation and test")):
         patients = len({_patient(row) for row in rows})
         if patients < MIN_PATIENTS:
@@ -232,9 +245,17 @@ def _audit(options: Privacy, device: torch.device, directory: Path) -> Result:
     by_discriminator = _ask_discriminator(sets, patients, options.batch_size, device)
     without = _compare_without_synthetic(sets, extracted, options.seed)
     corrected = paired_tests.holm(_p_values(by_space, by_discriminator))
-    sensitivity = attacks.measure_sensitivity(options.level)
-    duplicates = max(each.duplicates for each in by_space.values())
+    duplicates = {
+        MEMBERS: max(each.duplicates for each in by_space.values()),
+        HELD_OUT: max(each.held_out_duplicates for each in by_space.values()),
+    }
+    is_found = any(duplicates.values()) or min(corrected.values()) <= options.level
+    sensitivity = [] if is_found else attacks.measure_sensitivity(options.level)
     verdict, reason = _conclude(options, corrected, duplicates, without, sensitivity)
+    warnings = generators.warn_of_other_training_data(sets.synthetic.artifact, options.real)
+    doubt = _find_doubt(sets.synthetic.artifact, options.real)
+    if verdict == PASS and doubt:
+        verdict, reason = UNCLEAR, f"{reason}; but {doubt}"
     asked = {DISCRIMINATOR: by_discriminator} if by_discriminator else {}
     return {
         **_count(sets),
@@ -247,6 +268,7 @@ def _audit(options: Privacy, device: torch.device, directory: Path) -> Result:
         },
         "links": {name: each.links.to_dict() for name, each in by_space.items()},
         "duplicates": {name: each.duplicates for name, each in by_space.items()},
+        "held_out_duplicates": {name: each.held_out_duplicates for name, each in by_space.items()},
         "p_corrected": corrected,
         "without_synthetic": without and {"auroc": without.auroc, "low": without.low, "high": without.high},
         "recognised": {
@@ -259,7 +281,7 @@ def _audit(options: Privacy, device: torch.device, directory: Path) -> Result:
         "sensitivity": [each.to_dict() for each in sensitivity],
         "features": network.origin["features"],
         "network": network.origin["network_name"],
-        "warnings": generators.warn_of_other_training_data(sets.synthetic.artifact, options.real),
+        "warnings": warnings,
     }
 
 
@@ -363,13 +385,15 @@ def _p_values(by_space: dict[str, SpaceResult], by_discriminator: MembershipResu
 def _conclude(
     options: Privacy,
     corrected: dict[str, float],
-    duplicates: int,
+    duplicates: dict[str, int],
     without: TwoSampleResult | None,
     sensitivity: Sequence[Sensitivity],
 ) -> tuple[str, str]:
     """Return the verdict and its reason."""
-    if duplicates:
-        return FAIL, f"images of {duplicates:,} training patients are among the synthetic ones"
+    among = [f"{number:,} {kind} patient{'' if number == 1 else 's'}" for kind, number in duplicates.items() if number]
+    if among:
+        saw = " (the generator saw held-out images, or they are in training too)" if duplicates[HELD_OUT] else ""
+        return FAIL, f"images of {' and '.join(among)} are among the synthetic ones{saw}"
     significant = [name for name, p_value in corrected.items() if p_value <= options.level]
     if not significant:
         return PASS, f"no attack tells training from held-out patients; {_describe_sensitivity(sensitivity)}"
@@ -384,8 +408,28 @@ def _conclude(
 
 def _describe_sensitivity(sensitivity: Sequence[Sensitivity]) -> str:
     """Return in words the smallest share of each kind of copies that is found with the usual power."""
-    smallest = {each.disturbance: each.share for each in reversed(sensitivity) if each.found >= POWER}
-    shares = [f"{share:.0%} of {kind} copies" for kind, share in reversed(smallest.items())]
-    if not shares:
+    smallest = {each.disturbance: each for each in reversed(sensitivity) if each.found >= POWER}
+    enough = [
+        f"{kind} ones if they are {least.share:.0%} of the synthetic images ({least.copies:,})"
+        for kind, least in reversed(smallest.items())
+    ]
+    if not enough:
         return f"no planted copies would have been found with {POWER:.0%} power"
-    return f"found with {POWER:.0%} power would have been {' or '.join(shares)} of training images"
+    return f"of copies of training images it would have found, with {POWER:.0%} power, {' and '.join(enough)}"
+
+
+def _find_doubt(synthetic: Artifact, real: Path) -> str:
+    """Return why it is not known that a generator was trained on the real dataset; empty if it is."""
+    if generators.is_external(synthetic):
+        generator = generators.read_generator(synthetic)
+        declared = synthetic.manifest["inputs"].get("learnt_from", {}).get("sha256")
+        if generator.learnt_from == generators.DECLARED and declared == artifacts.digest(real):
+            return ""
+        return f"nobody says that {generator.name}, the generator, was trained on {real}"
+    if "run" not in synthetic.manifest["inputs"]:
+        return ""
+    run = _find_run(synthetic)
+    if run is None:
+        return f"the run of the generator is gone or has changed, so that it is unknown if it was trained on {real}"
+    is_same = run.manifest["inputs"].get("data", {}).get("sha256") == artifacts.digest(real)
+    return "" if is_same else f"the generator was trained on another dataset than {real}"

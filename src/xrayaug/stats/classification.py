@@ -19,6 +19,7 @@ METRICS = (
     "brier", "calibration_error",
 )  # fmt: skip
 RATES = ("accuracy", "sensitivity", "specificity")  # shares of cases that are right
+OF_RATES = ("balanced_accuracy", "kappa", "f1")  # functions of sensitivity, specificity and class sizes
 N_BINS = 10  # of equal width, for the calibration error
 LOGIT_EPSILON = 1e-12  # probabilities are clipped to this distance from 0 and 1 before the logit
 MAX_TEMPERATURE = 100.0  # the minimum is its inverse

@@ -22,6 +22,7 @@ SEED_STREAM = 0  # number of the random stream of `percentile_interval`
 MIN_P_VALUE = 1e-100  # lower bound of p-values
 MAX_POOLED_ARMS = 5  # arms whose degrees of freedom a pooled variance counts, besides the reference
 DEGREES = 8  # largest effective size of a score by degrees, in patients, where all are right
+DEGREES_OF_RATES = 2  # that of a score made of rates
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class ScoreEstimate(Estimate):
     lowest: float = 0.0
     highest: float = 1.0
     is_rate: bool = False  # a case is right or wrong, as for the sensitivity; else it counts by degrees
+    is_of_rates: bool = False  # made of rates, as the balanced accuracy
 
     def interval(self, level: float = ALPHA) -> tuple[float, float]:
         """Return Wilson's interval (1927, JASA 22:209) with the half-width h instead of that of independent cases.
@@ -97,13 +99,15 @@ class ScoreEstimate(Estimate):
         The variance of a share u of n independent cases is u (1 - u) / n, so a score whose half-width is h has the
         effective size n = t^2 u (1 - u) / h^2 (Kish 1965; Korn and Graubard 1998, Survey Methodology 24:193). Near its
         bounds too few cases are wrong to estimate h. With m patients and u scaled to [0, 1], the effective size is
-        therefore at most m (1 + m min(u, 1 - u)) for a rate, and m (8 + m min(u, 1 - u)) for a score by degrees, whose
-        variance is at least an eighth of a rate's.
+        therefore at most m (1 + m min(u, 1 - u)) for a rate, m (2 + m min(u, 1 - u)) for a score made of rates, which
+        one wrong case changes half as much, and m (8 + m min(u, 1 - u)) for a score by degrees, whose variance is at
+        least an eighth of a rate's.
         """
         scale = self.highest - self.lowest
         share = min(max((self.value - self.lowest) / scale, 0.0), 1.0)
         patients = self.patient_df + 1
-        size = patients * ((1 if self.is_rate else DEGREES) + patients * min(share, 1 - share))
+        at_bound = 1 if self.is_rate else DEGREES_OF_RATES if self.is_of_rates else DEGREES
+        size = patients * (at_bound + patients * min(share, 1 - share))
         inverse = 0.0 if math.isinf(size) else _squared_quantile(level, self.patient_df) / size
         if 0 < share < 1:
             inverse = max(inverse, (self.half_width(level) / scale) ** 2 / (share * (1 - share)))

@@ -14,6 +14,7 @@ from xrayaug.studies.look_commands import LOOK_DIRECTORY, ArmRuns
 from xrayaug.studies.sequential_plan import PLAN_FILE, SequentialPlan
 
 LOG_FILE = "sequential-looks.jsonl"  # in the directory of a study
+ADDED = ("reader_study", "readers", "checklists")  # to the result of a finished evaluation, without judging again
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,6 @@ def _describe_look(evaluation: Artifact, look: Look, groups: Sequence[ArmRuns]) 
 
 
 def _digest_result(evaluation: Artifact) -> str:
-    """Return the sha256 of the numbers of an evaluation, without what readers of a reader study add."""
-    result = {name: value for name, value in evaluation.result.items() if not name.startswith("reader")}
+    """Return the sha256 of the numbers of an evaluation, without those that are added afterwards."""
+    result = {name: value for name, value in evaluation.result.items() if name not in ADDED}
     return files.sha256_bytes(files.format_json(result).encode())

@@ -59,7 +59,7 @@ def _list_images(study: Study, data: Path, raw: Path) -> list[PlannedImage]:
     except XrayaugError:  # the message may name a patient of a DICOM set, and this goes to logs
         if prepare is not None:
             command = replace(prepare, dry_run=True).command_line()
-            console.warning(f"{raw} cannot be prepared like this, so its images are not known; this says why: {command}")
+            console.warning(f"{raw} cannot be prepared like this, so its images are unknown; this says why: {command}")
         return []
     return [PlannedImage(row, record.patient_known) for record, row in zip(listing.records, rows, strict=True)]
 

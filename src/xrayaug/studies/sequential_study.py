@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xrayaug.data.dataset import open_dataset
-from xrayaug.errors import OutputError, UsageError
+from xrayaug.errors import ArtifactError, OutputError, UsageError
 from xrayaug.options import Evaluate, Experiment, TrainClassifier
 from xrayaug.options.base import format_value
 from xrayaug.runtime import console
@@ -120,7 +120,7 @@ def open_study(options: Experiment, *, locks: bool) -> SequentialStudy:
     Raises:
         UsageError: options do not go together.
         OutputError: the plan was locked with other options, or the study was judged before without a plan.
-        ArtifactError: the plan or the log was changed since it was written.
+        ArtifactError: the plan or the log was changed since it was written, or the plan is missing after a look.
     """
     whole, settings = planning.plan(options), resolve_settings(options)
     arms, looks = look_commands.group_arms(whole), sequential_plan.check_looks(options.sequential or ())
@@ -138,10 +138,12 @@ def open_study(options: Experiment, *, locks: bool) -> SequentialStudy:
                 f"{'; '.join(differences)}",
                 "give the options that it was locked with, or choose another --out",
             )
-    elif locks:
-        _check_unjudged(options.out, whole)
-        sequential_plan.write(path, plan)
-        console.info(f"the plan is locked: {path} with the sha256 {plan.sha256}; keep this elsewhere to prove it")
+    else:
+        _check_no_looks(options.out)
+        if locks:
+            _check_unjudged(options.out, whole)
+            sequential_plan.write(path, plan)
+            console.info(f"the plan is locked: {path} with the sha256 {plan.sha256}; keep this elsewhere to prove it")
     return replace(found, progress=look_log.read_progress(options.out, plan))
 
 
@@ -176,4 +178,16 @@ def _check_unjudged(out: Path, study: Study) -> None:
         raise OutputError(
             f"the study in {out} was judged before without a plan, and a plan that follows a look is none",
             "choose another --out",
+        )
+
+
+def _check_no_looks(out: Path) -> None:
+    """Check that no look was taken by a plan that is not there.
+
+    Raises:
+        ArtifactError: one was.
+    """
+    if (out / LOG_FILE).exists() or any(out.glob(look_commands.LOOK_DIRECTORY.format("*"))):
+        raise ArtifactError(
+            f"{out / PLAN_FILE} is missing, but looks at this study were taken", "restore it from a copy"
         )

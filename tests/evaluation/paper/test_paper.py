@@ -16,7 +16,7 @@ from PIL import Image
 
 from xrayaug.evaluation.gather import paper_facts
 from xrayaug.evaluation.gather.paper_facts import PaperInputs
-from xrayaug.evaluation.paper import documents, flow, methods, rendering
+from xrayaug.evaluation.paper import descriptions, documents, flow, methods, rendering, result_descriptions
 from xrayaug.evaluation.paper.checklist import Checklist, Status
 from xrayaug.evaluation.paper.facts import CLASSIFIER, GENERATOR, OTHER_TEST
 from xrayaug.evaluation.report import page
@@ -156,7 +156,7 @@ def test_every_item_is_answered_left_open_by_name_or_does_not_apply(extended: Pa
         ("20", ["the unit of the split is the patient"]),
         ("23", ["xrayaug ", "torch "]),
         ("25", ["GAN `gan`", "the control `duplicate`", "`copies` compared 20 synthetic images"]),
-        ("29", ["95 % confidence interval", "Holm", "resampled 100 times"]),
+        ("29", ["95 % confidence interval", "Holm", "infinitesimal jackknife"]),
         ("33", ["Test set `further`"]),
         ("36", ["column `age`, patients by split: training: mean ", "column `sex`, patients by split: training: F "]),
     ],
@@ -164,6 +164,30 @@ def test_every_item_is_answered_left_open_by_name_or_does_not_apply(extended: Pa
 def test_answers_say_what_was_done(extended: Path, number: str, expected: Sequence[str]) -> None:
     text = "\n".join(item(extended, "claim", number)["answer"])
     assert all(words in text for words in expected), text
+
+
+def test_a_share_for_validation_divides_images_and_selects_none(gathered: PaperInputs) -> None:
+    assert gathered.facts.study is not None
+    data = replace(gathered.facts.study.datasets[0], options={"test": 0.4, "holdout": 0.2, "seed": 0})
+    assert (
+        "a share of 0.2 of the training images was held out for validation" in descriptions.describe_partition(data)[0]
+    )
+    assert not any("holdout" in line for line in descriptions.describe_selection(data))
+
+
+def test_what_depends_on_the_runs_of_an_arm_is_said(gathered: PaperInputs) -> None:
+    """Runs with other numbers of training images than the first, and runs with a GAN each."""
+    study, evaluation = gathered.facts.study, gathered.facts.evaluation
+    assert study is not None
+    assert "other runs" not in descriptions.describe_arm(study.arms[0], [])
+    assert "other runs had other numbers" in descriptions.describe_arm(replace(study.arms[0], differs=True), [])
+    assert result_descriptions.describe_generators(evaluation) == []
+    arms = [replace(arm, generators=3) if arm.control is None else arm for arm in evaluation.verdict.arms]
+    several = replace(evaluation, verdict=replace(evaluation.verdict, arms=arms))
+    assert "images of a GAN of its own" in result_descriptions.describe_generators(several)[0]
+    assert "over 3 GANs of this kind" in result_descriptions.describe_arms(several.verdict)[0]
+    both = replace(several.verdict, question=replace(several.verdict.question, against="both"))
+    assert "verdict in comparison with both: " in result_descriptions.describe_arms(both)[0]
 
 
 def test_what_only_a_person_knows_is_left_open(extended: Path) -> None:

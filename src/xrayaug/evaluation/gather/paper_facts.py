@@ -250,11 +250,7 @@ def _read_distance(made: MadeArtifact, traced: Lineage) -> DistanceFacts:
 
 
 def _read_arm(runs: Sequence[Run], traced: Lineage) -> TrainedArm:
-    phases = []
-    for phase in runs[0].phases:
-        first = phase.artifact.manifest
-        kinds = read_value(first, dict, "result", "train") or {}
-        phases.append(PhaseFacts({kind: count_values(first, "result", "train", kind) for kind in kinds}))
+    of_runs = [_read_phases(run) for run in runs]
     arm = runs[0].arm
     where = traced.locate(lineage.absolute_path(runs[0].artifact.path))
     return TrainedArm(
@@ -264,9 +260,20 @@ def _read_arm(runs: Sequence[Run], traced: Lineage) -> TrainedArm:
         arm.added,
         arm.real_fraction,
         [run.seed for run in runs],
-        phases,
+        of_runs[0],
         where,
+        differs=any(phases != of_runs[0] for phases in of_runs),
     )
+
+
+def _read_phases(run: Run) -> list[PhaseFacts]:
+    """Return the numbers of training images of each phase of a run."""
+    phases = []
+    for phase in run.phases:
+        manifest = phase.artifact.manifest
+        kinds = read_value(manifest, dict, "result", "train") or {}
+        phases.append(PhaseFacts({kind: count_values(manifest, "result", "train", kind) for kind in kinds}))
+    return phases
 
 
 def _read_classifier(runs: Sequence[Run], traced: Lineage) -> ClassifierFacts:

@@ -18,6 +18,7 @@ from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import InputError
 from xrayaug.evaluation.evidence import (
+    AttackEvidence,
     DistanceEvidence,
     Evidence,
     FloorEvidence,
@@ -283,10 +284,12 @@ def _read_screening(artifact: Artifact) -> ScreeningEvidence:
 def _read_privacy(artifact: Artifact) -> PrivacyEvidence:
     corrected = artifact.get(dict, "result", "p_corrected")
     attacks = [
-        (
+        AttackEvidence(
             name,
-            *(artifact.get(float, "result", "membership", name, part) for part in ("auroc", "low", "high")),
-            float(corrected[f"{name} auroc"]),
+            auroc=artifact.get(float, "result", "membership", name, "auroc"),
+            low=artifact.get(float, "result", "membership", name, "low"),
+            high=artifact.get(float, "result", "membership", name, "high"),
+            p_holm=float(corrected[f"{name} auroc"]),
         )
         for name in artifact.get(dict, "result", "membership")
     ]

@@ -250,6 +250,7 @@ def training(facts: PaperFacts, study: StudyFacts) -> Finding:
     baselines = [each.baseline for each in facts.evaluation.verdict.arms]
     lines += [descriptions.describe_arm(arm, baselines) for arm in study.arms]
     lines += descriptions.describe_controls(study.arms)
+    lines += result_descriptions.describe_generators(facts.evaluation)
     lines += [line for gan in study.gans for line in descriptions.describe_gan(gan)]
     lines += [descriptions.describe_synthetic(each) for each in study.synthetic]
     lines += [descriptions.describe_screening(each) for each in study.screenings]
@@ -294,7 +295,7 @@ def robustness(facts: PaperFacts) -> Finding:
     """Return what was varied: seeds, control arms, and the checks of the comparison."""
     evaluation = facts.evaluation
     lines = [result_descriptions.describe_seeds(evaluation)]
-    lines += [result_descriptions.describe_difference(arm) for arm in evaluation.verdict.arms if arm.control]
+    lines += result_descriptions.describe_controls(evaluation.verdict)
     lines += [result_descriptions.describe_check(check) for check in evaluation.verdict.checks]
     lines += result_descriptions.describe_audits(evaluation)
     return Finding(lines, [in_evaluation(facts), in_evaluation(facts, "metrics.json")])
@@ -307,7 +308,7 @@ def internal_test(facts: PaperFacts) -> Finding:
         own = [line for line in result_descriptions.describe_other_sets(evaluation) if f"`{OWN}`" in line]
         return Finding(own, [in_evaluation(facts)])
     lines = [f"Test images: {result_descriptions.describe_test(evaluation.test)}."]
-    lines += [result_descriptions.describe_difference(arm) for arm in evaluation.verdict.arms if arm.control is None]
+    lines += result_descriptions.describe_arms(evaluation.verdict)
     return Finding(lines, [in_evaluation(facts)])
 
 
@@ -319,9 +320,7 @@ def external_test(facts: PaperFacts, study: StudyFacts) -> Finding:
     if evaluation.others is not None and evaluation.others.primary != OWN:
         main = f"Test set `{evaluation.others.primary}`, whose verdict counts"
         lines.insert(0, f"{main}: {result_descriptions.describe_test(evaluation.test)}.")
-        lines += [
-            result_descriptions.describe_difference(arm) for arm in evaluation.verdict.arms if arm.control is None
-        ]
+        lines += result_descriptions.describe_arms(evaluation.verdict)
     if not lines:
         return Finding(["No further test set was evaluated."], [in_manifest(facts.path, "options", "inputs")])
     used = [f"`{each.name}`" for each in study.with_role(OTHER_TEST)]
@@ -342,7 +341,7 @@ def performance(facts: PaperFacts) -> Finding:
     evaluation = facts.evaluation
     level = evaluation.verdict.question.level
     lines = [result_descriptions.describe_scores(arm, level) for arm in evaluation.arms]
-    lines += [result_descriptions.describe_difference(arm) for arm in evaluation.verdict.arms if arm.control is None]
+    lines += result_descriptions.describe_arms(evaluation.verdict)
     lines += result_descriptions.describe_subgroups(evaluation)
     return Finding(lines, [in_evaluation(facts, "metrics.json"), in_evaluation(facts)])
 
@@ -452,7 +451,7 @@ def confounding(facts: PaperFacts, study: StudyFacts) -> Finding:
     evaluation = facts.evaluation
     names = ("label shift", "budget", "shortcut", "recipe", "real images", "acquisition")
     lines = result_descriptions.find_checks(evaluation, *names)
-    lines += [result_descriptions.describe_difference(arm) for arm in evaluation.verdict.arms if arm.control]
+    lines += result_descriptions.describe_controls(evaluation.verdict)
     return Finding(lines, [in_evaluation(facts)])
 
 
@@ -467,7 +466,10 @@ def uniparametric(facts: PaperFacts, study: StudyFacts) -> Finding:
 
 def baseline_comparison(facts: PaperFacts) -> Finding:
     """Return the comparison with the baseline and the controls, which are trained without synthetic images."""
-    lines = [result_descriptions.describe_difference(arm) for arm in facts.evaluation.verdict.arms]
+    lines = [
+        *result_descriptions.describe_arms(facts.evaluation.verdict),
+        *result_descriptions.describe_controls(facts.evaluation.verdict),
+    ]
     return Finding(lines, [in_evaluation(facts)])
 
 

@@ -28,7 +28,7 @@ PROVENANCE = {
     "unknown": "what it was trained on is unknown",
 }
 SELECTING = (  # options of `prepare` that choose images or read labels, where they were given
-    "part", "only", "label", "abnormal_class", "normal_class", "empty_label", "unsure_label", "holdout",
+    "part", "only", "label", "abnormal_class", "normal_class", "empty_label", "unsure_label",
     "label_column", "patient_column", "study_column", "split_column", "patient_pattern",
 )  # fmt: skip
 OF_MURA = ("mura", "fracatlas")  # layouts with the option `part`
@@ -107,6 +107,9 @@ def describe_partition(data: DatasetFacts) -> list[str]:
         how += f"; a share of {share:g} of the images was held out for testing"
     elif has_test:
         how += "; its test images are those of the raw set's own test split"
+    holdout = data.options.get("holdout")
+    if isinstance(holdout, float) and holdout > 0:
+        how += f"; a share of {holdout:g} of the training images was held out for validation"
     leaking = data.patients_in_two_splits
     shared = "" if leaking is None else f" {count(leaking, 'patient')} had images in two splits."
     used = "" if len(data.used_splits) == len(data.splits) else " Only the test images are used."
@@ -209,6 +212,7 @@ def describe_arm(arm: TrainedArm, baselines: Sequence[str | None]) -> str:
     kind = f", the control `{arm.control}`" if arm.control else ", a baseline" if arm.name in baselines else ""
     dose = f" (dose {arm.percent:g} %: {count(arm.added, 'image')} added)" if arm.percent else ""
     phases = "; then ".join(describe_training_images(phase.train) for phase in arm.phases)
+    phases += " (of its first run; other runs had other numbers)" if arm.differs else ""
     share = "" if arm.real_fraction == 1 else f"; the share of real training images kept was {arm.real_fraction:g}"
     return f"`{arm.name}`{kind}{dose}: {phases}{share}."
 

@@ -184,8 +184,9 @@ class TrainedArm:
     added: int  # images
     real_fraction: float
     seeds: Sequence[int]
-    phases: Sequence[PhaseFacts]
+    phases: Sequence[PhaseFacts]  # of its first run
     run: str  # path of its first run
+    differs: bool = False  # whether other runs had other numbers of training images
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ def _describe_study(facts: PaperFacts, study: StudyFacts) -> list[tuple[str, Seq
             "Training sets",
             [
                 *descriptions.describe_controls(study.arms),
+                *result_descriptions.describe_generators(facts.evaluation),
                 "Training images by arm:\n\n"
                 + "\n".join(f"- {descriptions.describe_arm(arm, baselines)}" for arm in study.arms),
             ],

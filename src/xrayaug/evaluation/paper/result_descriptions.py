@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from xrayaug.evaluation import tables, verdict
+from xrayaug.evaluation import generator_design, tables, verdict
 from xrayaug.evaluation.paper.descriptions import count, join
 from xrayaug.evaluation.paper.facts import PaperFacts
-from xrayaug.evaluation.results import CHOSEN, HALF, ArmResult, ArmVerdict, Check, Evaluation, TestSet
+from xrayaug.evaluation.results import CHOSEN, HALF, ArmResult, ArmVerdict, Check, Evaluation, TestSet, Verdict
 from xrayaug.stats import classification
 
 SHOWN_SCORES = ("auroc", "accuracy", "sensitivity", "specificity")
@@ -44,16 +44,15 @@ def describe_statistics(facts: PaperFacts) -> list[str]:
     evaluation = facts.evaluation
     question, confidence = evaluation.verdict.question, 100 * evaluation.verdict.confidence
     metric = classification.display_name(question.metric)
-    resamples = facts.options.get("resamples")
-    drawn = f", resampled {resamples:,} times with all their images," if isinstance(resamples, int) else ""
     against = {"baseline": "the baseline", "control": "their controls", "both": "the baseline and their controls"}
     level = {"image": "images", "study": "studies", "patient": "patients"}[question.level]
     lines = [
         f"The score that decides is the {metric} over {level}; the equivalence margin is {question.margin:g}; arms are "
         f"judged against {against[question.against]}.",
         "A difference is the mean over seeds of the differences between two networks of one seed on the same test "
-        f"images. Its {confidence:g} % confidence interval and its p-value treat the seeds and the test patients"
-        f"{drawn} as samples; an image whose patient is unknown counts as a patient of its own.",
+        f"images. Its {confidence:g} % confidence interval and its p-value, of t distributions, treat the seeds and "
+        "the test patients with all their images as samples; the variance over patients is from the influence of each "
+        "(infinitesimal jackknife). An image whose patient is unknown counts as a patient of its own.",
         *(f"{line[0].upper()}{line[1:]}." for line in tables.describe_families(evaluation.verdict)),
         f"Images are called abnormal above a probability of {evaluation.threshold:g}; scores at thresholds that were "
         "chosen on validation images are given too, where there are such images.",
@@ -95,12 +94,34 @@ def describe_chosen(arm: ArmResult, level: str) -> str:
     return f"`{arm.name}`, at the threshold chosen on validation: {', '.join(shown)}."
 
 
-def describe_difference(arm: ArmVerdict) -> str:
-    """Return the verdict on an arm, with its difference."""
+def describe_arms(judged: Verdict) -> list[str]:
+    """Return the verdict on each arm that is no control, with its difference."""
+    compared = {"control": " in comparison with its controls", "both": " in comparison with both"}
+    against = compared.get(judged.question.against, "")
+    return [_describe_difference(arm, against) for arm in judged.arms if arm.control is None]
+
+
+def describe_controls(judged: Verdict) -> list[str]:
+    """Return the verdict on each control, with its difference."""
+    return [_describe_difference(arm) for arm in judged.arms if arm.control is not None]
+
+
+def _describe_difference(arm: ArmVerdict, compared: str = "") -> str:
+    """Return the verdict on an arm, with its difference to the baseline; `compared` says what the verdict rests on."""
     difference = "" if arm.difference is None else f" {tables.format_interval(arm.difference, '+.3f')}"
     p_value = "" if arm.difference is None else f", Holm p {tables.format_p_cell(arm.difference.p_holm)}"
-    against = f" to `{arm.baseline}`" if arm.baseline else ""
-    return f"`{arm.arm}`: difference{against}{difference}{p_value}; verdict: {verdict.DISPLAY_NAMES[arm.verdict]}."
+    baseline = f" to `{arm.baseline}`" if arm.baseline else ""
+    about = generator_design.describe_generators(arm.generators)
+    return (
+        f"`{arm.arm}`: difference{baseline}{difference}{p_value}; verdict{compared}: "
+        f"{verdict.DISPLAY_NAMES[arm.verdict]}{about and f', {about}'}."
+    )
+
+
+def describe_generators(evaluation: Evaluation) -> list[str]:
+    """Return of which arms every seed has a generator of its own."""
+    several = [f"`{arm.arm}`" for arm in evaluation.verdict.arms if (arm.generators or 0) > 1]
+    return [f"Each seed was trained on images of a GAN of its own in {join(several)}."] if several else []
 
 
 def describe_reach(evaluation: Evaluation) -> list[str]:
@@ -163,7 +184,7 @@ def describe_other_sets(evaluation: Evaluation) -> list[str]:
         return []
     lines = []
     for each in evaluation.others.sets:
-        arms = " ".join(describe_difference(arm) for arm in each.verdict.arms if arm.control is None)
+        arms = " ".join(describe_arms(each.verdict))
         lines.append(f"Test set `{each.name}`: {describe_test(each.test)}. {arms}")
     return lines
 

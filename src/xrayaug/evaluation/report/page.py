@@ -170,7 +170,7 @@ def render(
         against=answer.AGAINST[verdicts.question.against],
         format_p=verdict.format_p_values,
         looks=looks.list_notes(verdicts),
-        arms=[_view_arm(arm, evaluation) for arm in verdicts.arms],
+        arms=[_view_arm(arm, evaluation) for arm in sorted(verdicts.arms, key=lambda each: each.control is not None)],
         tables=_view_tables(evaluation, evidence),
         figures=_view_figures(evaluation, predicted, evidence),
         grids=[_view_grid(grid) for grid in evidence.grids],
@@ -346,10 +346,10 @@ def _view_screening(screening: ScreeningEvidence) -> ScreeningView:
 
 def _view_privacy(found: PrivacyEvidence) -> PrivacyView:
     rows = [
-        (name.capitalize(), f"{area:.3f} ({low:.3f} to {high:.3f})", f"{p_value:.3g}")
-        for name, area, low, high, p_value in found.attacks
+        (each.name.capitalize(), f"{each.auroc:.3f} ({each.low:.3f} to {each.high:.3f})", f"{each.p_holm:.3g}")
+        for each in found.attacks
     ]
-    title = "Membership inference: training patients are told from held-out ones by"
+    title = "Membership inference: how well training patients are told from held-out ones"
     return PrivacyView(
         images=found.images,
         summary=f"{found.verdict.capitalize()}: {found.reason}.",
