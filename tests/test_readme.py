@@ -144,7 +144,7 @@ def test_the_printed_commands_run_one_by_one_give_the_same_study(
     """Every file has the same bytes, except those that hold times."""
     shutil.copytree(study / "raw", tmp_path / "raw")
     run_in_process(printed, tmp_path)
-    timed = {"manifest.json", "log.jsonl", "commands.sh", "read-input.times"}
+    timed = {"manifest.json", "log.jsonl", "commands.sh", "read-input.times", "evaluation.judgements.jsonl"}
     made = [file.relative_to(whole) for file in whole.rglob("*.*") if file.is_file()]
     made = [file for file in made if file.parts[0] != "logs"]  # only `experiment` writes logs
     compared = sorted(file for file in made if file.name not in timed)

@@ -86,9 +86,9 @@ def test_an_arm_of_which_nothing_can_be_said_comes_with_what_could_have_been_see
     assert "margin" not in line  # that could be shown is unknown in results from before it existed
     far = replace(difference(0.01), showable_margin=0.05)
     (line,) = lines(arm("50", verdict.UNCLEAR, far))
-    assert "an arm without one is shown to be within ±0.050; the margin of ±0.02 is out of reach" in line
+    assert "one of 0 is shown to be within ±0.050; the margin of ±0.02 is out of reach" in line
     (line,) = lines(arm("50", verdict.UNCLEAR, replace(far, showable_margin=0.019)))
-    assert line.endswith("an arm without one is shown to be within ±0.019.")
+    assert line.endswith("one of 0 is shown to be within ±0.019.")
     (line,) = lines(arm("50", verdict.UNCLEAR, replace(difference(0.01, detectable=1.2), showable_margin=1.3)))
     assert line.endswith("no true difference is detected with 80% power without more test patients or seeds.")
     assert "one seed" in lines(arm("50", verdict.UNCLEAR, difference(0.01, seeds=1, detectable=None)))[0].lower()

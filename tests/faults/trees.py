@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from xrayaug.errors import XrayaugError
+from xrayaug.evaluation.gather import judgements
 from xrayaug.storage import artifacts
+from xrayaug.storage.files import JUDGEMENTS_ENDING
 
 TIMES = ("seconds", "images_per_second")  # of a line of log.jsonl
 
@@ -53,16 +55,19 @@ def unfinished_that_looks_finished(out: Path) -> str:
 
 
 def leftovers(out: Path) -> list[str]:
-    """Return the temporary files left in and beside `out`; the lock of a dead process is allowed."""
+    """Return the temporary files left in and beside `out`; the lock of a dead process and a record are allowed."""
     beside = [path for path in out.parent.iterdir() if path.name.startswith(out.name + ".")]
     within = [path for path in out.rglob("*") if path.name.endswith(UNFINISHED)]
-    return [path.name for path in (*beside, *within) if path.suffix != ".lock"]
+    return [path.name for path in (*beside, *within) if not path.name.endswith((".lock", JUDGEMENTS_ENDING))]
 
 
 def _without_times(file: Path, *, is_study: bool) -> bytes:
     if file.name == "log.jsonl":
         lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         return json.dumps([{name: line[name] for name in line if name not in TIMES} for line in lines]).encode()
+    if file.name.endswith(JUDGEMENTS_ENDING):  # whose entries hold a time, and hashes of manifests, which do too
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        return json.dumps([{name: line[name] for name in ("seeds", *judgements.QUESTION)} for line in lines]).encode()
     if file.name == "manifest.json":
         return json.dumps(_manifest(json.loads(file.read_bytes()), is_study=is_study)).encode()
     return file.read_bytes()

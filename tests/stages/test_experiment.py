@@ -222,7 +222,9 @@ def test_a_command_that_fails_keeps_the_study_from_its_end(tmp_path: Path, capfd
     with pytest.raises(XrayaugError, match="0 of 31 commands are done, 2 failed at 'prepare' first"):
         experiment.run(options)
     said = capfd.readouterr()
-    assert said.err.splitlines()[0].startswith("[1/31] xrayaug prepare --input")
+    lines = said.err.splitlines()
+    first = next(line for line in lines if not line.startswith("warning: "))
+    assert first.startswith("[1/31] xrayaug prepare --input")
     assert "nowhere does not exist" in said.err
     assert said.out == ""
     assert not (tmp_path / "study" / MANIFEST).exists()

@@ -224,7 +224,7 @@ def describe_reach(arm: ArmVerdict, verdicts: Verdict) -> list[str]:
         return [f"{could} with {POWER:.0%} power without more test patients or seeds"]
     if not showable:
         return [f"{could} with {POWER:.0%} power; a smaller one needs more test patients or seeds"]
-    could += f" with {POWER:.0%} power, and an arm without one is shown to be within ±{max(showable):.3f}"
+    could += f" with {POWER:.0%} power, and one of 0 is shown to be within ±{max(showable):.3f}"
     if max(showable) <= question.margin:
         return [could]
     return [f"{could}; the margin of ±{question.margin:g} is out of reach without more test patients or seeds"]

@@ -119,7 +119,10 @@ def test_every_process_holds_the_same_state(both: tuple[Path, list[Any], str]) -
 def test_only_the_first_process_prints(both: tuple[Path, list[Any], str]) -> None:
     stderr = both[2]
     assert stderr.count("is already complete") == 1
-    assert stderr.count("prepare is not for several processes (train-gan, sample, fid, copies, train-classifier") == 1
+    assert (
+        stderr.count("prepare is not for several processes (train-gan, sample, fid, copies, privacy, train-classifier")
+        == 1
+    )
 
 
 @pytest.fixture
