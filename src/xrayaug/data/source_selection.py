@@ -122,8 +122,8 @@ def _detect_source(options: Prepare) -> str:
             return name
     raise InputError(
         f"{path} looks like none of {', '.join(sources.names())}",
-        "name the layout with --source, of a CSV file its --image-column; for images in one flat folder --source folder "
-        "--label LABEL",
+        "name the layout with --source, of a CSV file its --image-column; for images in one flat folder give --source "
+        "folder --label LABEL",
     )
 
 
