@@ -10,8 +10,9 @@ from planned import graph, lines
 
 from xrayaug.data.dataset import LABELS
 from xrayaug.errors import ArtifactError, DataError, UsageError
-from xrayaug.options import Augment, Experiment
+from xrayaug.options import Augment, Experiment, TrainGan
 from xrayaug.stages import augment
+from xrayaug.storage import builder
 from xrayaug.studies import study_generators, study_settings
 from xrayaug.studies.study_generators import ExternalGenerator
 
@@ -194,6 +195,22 @@ def test_a_set_from_elsewhere_beside_several_gans_is_of_one_generator(ddpm: Path
     data = {name: line.split("--data ")[1].split()[0] for name, line in planned.items()
             if name.startswith("classifier-50-ddpm")}  # fmt: skip
     assert data == {f"classifier-50-ddpm-seed-{seed}": "s/arm-50-ddpm" for seed in range(3)}
+
+
+def test_gans_start_from_a_run_of_their_architecture(ddpm: Path, tmp_path: Path) -> None:
+    init = tmp_path / "before"
+    builder.build_artifact(TrainGan(data=ddpm, out=init, arch="cgan"), "gan-run", lambda _: {"arch": "cgan"})
+    planned = lines(**GIVEN | {"seeds": 2, "gans": 2, "gan_init": init})
+    assert all(f"--init {init} " in planned[name] for name in ("gan", "gan-cgan-2"))
+    assert "--init" not in lines(**GIVEN)["gan"]
+    options = Experiment(preset="demo", seeds=2, gans=2, gan_init=init, out=Path("s"))
+    found = study_generators.find_generators(options, study_settings.resolve_settings(options))
+    assert study_generators.describe(found)[0].endswith(f"GANs of this kind that start from {init}")
+    for archs, named in ((("cgan", "acgan"), "cgan, acgan"), (("none",), "none")):
+        with pytest.raises(UsageError, match=f"is a run of cgan, and --gan-arch is {named}$"):
+            names_of(ddpm, gan_init=init, gan_arch=archs)
+    with pytest.raises(ArtifactError, match="nothing there"):
+        names_of(gan_init=tmp_path / "absent")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from xrayaug.errors import XrayaugError
 from xrayaug.options import TrainGan
 from xrayaug.runtime import stopping
+from xrayaug.sampling.sampler import TrainedGan
 from xrayaug.stages import train_gan
 from xrayaug.storage import artifacts, weights
 from xrayaug.storage.artifacts import open_artifact
@@ -167,6 +168,24 @@ def test_a_run_of_another_network_is_no_start(data: Path, tmp_path: Path, change
     train_gan.run(before)
     with pytest.raises(XrayaugError, match="before"):
         train_gan.plan(command(data, tmp_path / "after", init=before.out, **changes))
+
+
+def test_a_conditional_run_can_start_from_one_without_labels(data: Path, tmp_path: Path) -> None:
+    before = command(data, tmp_path / "before", arch="projected", epochs=1, conditional=False)
+    train_gan.run(before)
+    labelled = replace(before, out=tmp_path / "one", init=before.out, conditional=True, lr=1e-9)
+    train_gan.run(labelled)
+    learnt, one = (weights.read(run / "discriminator.safetensors") for run in (before.out, labelled.out))
+    assert all(torch.allclose(one[name], tensor, atol=1e-3) for name, tensor in learnt.items() if "_" not in name)
+    embeddings = {name for name in one if "embedding" in name}
+    assert embeddings == one.keys() - learnt.keys()
+    gan = TrainedGan(open_artifact(before.out))
+    first, same, other = (gan.initial_weights(replace(gan.shape, classes=2), seed) for seed in (1, 1, 2))
+    for name in embeddings:  # the seed decides about these
+        assert torch.equal(first["discriminator"][name], same["discriminator"][name])
+        assert not torch.allclose(first["discriminator"][name], other["discriminator"][name])
+    with pytest.raises(XrayaugError, match="classes 2 instead of 0"):
+        train_gan.plan(replace(before, out=tmp_path / "back", init=tmp_path / "one"))
 
 
 def test_the_distance_is_measured_at_the_interval_and_at_the_end(data: Path, tmp_path: Path) -> None:

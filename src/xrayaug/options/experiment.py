@@ -284,6 +284,13 @@ class Experiment(
         "only_label",
         help="Train the GAN on the images of this label alone. A conditional architecture does not need it.",
     )
+    gan_init: Path | None = option(
+        None,
+        help="GAN run whose weights the GANs start from, of the architecture of --gan-arch; see train-gan --init.",
+        role=Role.INPUT,
+        panel=Panel.MODEL,
+        default_text="random weights",
+    )
     gan_size: int | None = _preset_option(
         "gan_size", "Width and height of the images of the GAN, in pixels.", Panel.MODEL, minimum=8
     )

@@ -1,7 +1,7 @@
 """Image sampling from a trained generator: each image depends on its index alone, in passes of one size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -71,19 +71,24 @@ class TrainedGan:
         weights.assign(state, network, file)
         return network
 
-    def initial_weights(self, shape: Shape) -> dict[str, dict[str, Tensor]]:
+    def initial_weights(self, shape: Shape, seed: int) -> dict[str, dict[str, Tensor]]:
         """Return weights that another training can start from, by the names of `GanModel.networks`.
+
+        A run without labels can be the start of a conditional one where its architecture has `add_labels`.
 
         Args:
             shape: of the networks that are to have them.
+            seed: for the weights that only networks with labels have.
 
         Raises:
             ArtifactError: the run's networks have another shape.
             WeightsError: a file is damaged.
         """
-        differing = [name for name, value in vars(shape).items() if value != getattr(self.shape, name)]
+        add_labels = getattr(self.arch, "add_labels", None) if shape.classes and not self.shape.classes else None
+        wanted = replace(shape, classes=0) if add_labels else shape
+        differing = [name for name, value in vars(wanted).items() if value != getattr(self.shape, name)]
         if differing:
-            pairs = (f"{name} {getattr(self.shape, name):g} instead of {getattr(shape, name):g}" for name in differing)
+            pairs = (f"{name} {getattr(self.shape, name):g} instead of {getattr(wanted, name):g}" for name in differing)
             raise ArtifactError(
                 f"{self.run.path} cannot be the start of this training: it has {' and '.join(pairs)}",
                 "train it with the same options, on images of the same size",
@@ -97,7 +102,12 @@ class TrainedGan:
         states = {name: weights.read(self.run.file(file)) for name, file in names.items()}
         for name, state in states.items():
             weights.check_finite(state, self.run.file(names[name]))
-        return states
+        if add_labels is None:
+            return states
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            conditional: dict[str, dict[str, Tensor]] = add_labels(states, shape)
+        return conditional
 
     @cached_property
     def sketch(self) -> nn.Module:

@@ -171,7 +171,7 @@ def _initial_weights(options: TrainGan, config: GanConfig) -> dict[str, dict[str
             f"--init {options.init} is a run of {gan.run.result['arch']}, not of {options.arch}",
             f"--arch {gan.run.result['arch']}",
         )
-    return gan.initial_weights(config.shape)
+    return gan.initial_weights(config.shape, devices.seeded_generator(options.seed, gan_model.INITIAL).initial_seed())
 
 
 def _training_rows(options: TrainGan) -> tuple[Dataset, list[Row]]:

@@ -107,10 +107,12 @@ def find_generators(options: Experiment, settings: Settings) -> list[Generator]:
     seed k.
 
     Raises:
-        UsageError: two generators cannot be told apart.
+        UsageError: two generators cannot be told apart, or `--gan-init` is the start of none.
         DataError: what is given as the images of one is no synthetic dataset.
-        ArtifactError: a dataset is not there, or is damaged.
+        ArtifactError: a dataset or a run is not there, or is damaged.
     """
+    if options.gan_init is not None:
+        _check_init(options.gan_init, settings.gan_arch)
     found: list[Generator] = []
     for arch, number in itertools.product(dict.fromkeys(settings.gan_arch), range(settings.gans)):
         name = f"{arch}-{number + 1}" if number else arch
@@ -148,9 +150,11 @@ def describe(found: Sequence[Generator]) -> list[str]:
     """Return a line on several GANs of one architecture, and one on each generator from elsewhere."""
     trained = Counter(each.name for each in found if isinstance(each, TrainedGenerator))
     several = [f"{count} GANs {name}" for name, count in trained.items() if count > 1]
+    inits = {each.gan.init for each in found if isinstance(each, TrainedGenerator)} - {None}
+    kind = "".join(f" that start from {init}" for init in inits)
     lines = [
         f"{' and '.join(several)}, one for each seed of the classifiers: the variance between seeds includes that "
-        "between GANs, and verdicts are about GANs of this kind"
+        f"between GANs, and verdicts are about GANs of this kind{kind}"
     ]
     only = "; all seeds are trained on these images, so verdicts on them are about this generator only"
     return [
@@ -177,11 +181,25 @@ def _train_gan(options: Experiment, settings: Settings, arch: str, seed: int, ou
         only_label=options.gan_label,
         epochs=settings.gan_epochs,
         batch_size=settings.gan_batch_size,
+        init=options.gan_init,
         seed=seed,
         on_collapse=options.on_collapse,
         out=out,
         **shared_values(options, *TRAINING),
     )
+
+
+def _check_init(init: Path, archs: Sequence[str]) -> None:
+    """Check that the GANs can start from a run, as far as the options say.
+
+    Raises:
+        UsageError: they are not all of its architecture.
+        ArtifactError: it is no finished run.
+    """
+    arch = artifacts.open_artifact(init, "gan-run").get(str, "result", "arch", among=gans.names())
+    if set(archs) != {arch}:
+        named = ", ".join(dict.fromkeys(archs)) or "none"
+        raise UsageError(f"--gan-init {init} is a run of {arch}, and --gan-arch is {named}", f"--gan-arch {arch}")
 
 
 def _find_label(options: Experiment, settings: Settings) -> str | None:

@@ -111,3 +111,25 @@ def test_a_label_alone_draws_nothing() -> None:
         without_codes, drawn = g(torch.zeros(2, 8), labels), g(z[:1].expand(2, -1), labels)
     assert torch.equal(without_codes[0], without_codes[1])
     assert not torch.allclose(drawn[0], drawn[1])
+
+
+def test_networks_without_labels_are_the_start_of_networks_with_labels() -> None:
+    plain, labelled = Shape(size=32, latent=8, width=0.25), Shape(size=32, latent=8, classes=2, width=0.25)
+    torch.manual_seed(0)
+    before = {"generator": projected.generator(plain), "discriminator": projected.discriminator(plain)}
+    after = {"generator": projected.generator(labelled), "discriminator": projected.discriminator(labelled)}
+    states = projected.add_labels({name: network.state_dict() for name, network in before.items()}, labelled)
+    for name, network in after.items():
+        network.load_state_dict(states[name])
+        network.eval()
+        before[name].eval()
+    z = torch.randn(4, 8)
+    images = before["generator"](z)
+    for label in (0, 1):
+        torch.testing.assert_close(after["generator"](z, torch.full((4,), label)), images)
+    labels = torch.tensor([0, 1, 0, 1])
+    given, other = after["discriminator"](images, labels), after["discriminator"](images, 1 - labels)
+    assert not torch.allclose(given, other)  # embeddings of labels are new
+    for scale in after["discriminator"].get_submodule("scales").children():
+        scale.register_module("embedding", None)
+    torch.testing.assert_close(after["discriminator"](images, labels), before["discriminator"](images))

@@ -54,6 +54,9 @@ class Architecture(Protocol):
 
         Both networks may have `grow(progress)`, called before each step with the share of the training that is done,
         in [0, 1]: it returns whether the layers in use have changed. What it sets must be in the `state_dict`.
+
+        The module may have `add_labels(states, shape)`, which turns the weights of a run without labels, state dicts by
+        the names of `GanModel.networks`, into those of conditional networks of that shape.
         """
 
 

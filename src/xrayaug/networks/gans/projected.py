@@ -14,6 +14,7 @@ first layer has weights of its own for each label, and a projection discriminato
 arXiv:1802.05637) at each scale. docs/explanation/generators.md has the measurements behind them.
 """
 
+from collections.abc import Mapping
 from typing import Literal, TypeVar
 
 import torch
@@ -41,6 +42,7 @@ MIXED_SCALES = (24.0, 19.0, 13.0, 5.0)
 LOGITS_SIDE = 4  # a discriminator halves its feature map down to this side
 # Channels of the generator at each side.
 G_CHANNELS = {4: 256, 8: 128, 16: 64, 32: 32, 64: 32, 128: 16, 256: 8, 512: 4}
+FIRST_WEIGHT = "start.0.weight"  # of the generator: [classes * latent, channels, 4, 4]
 SKIP = 16  # factor between the sides that a skip connection joins
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -65,6 +67,26 @@ def discriminator(shape: Shape) -> nn.Module:
         WeightsError: the feature network's weights are missing or damaged.
     """
     return Discriminator(shape)
+
+
+def add_labels(states: Mapping[str, Mapping[str, Tensor]], shape: Shape) -> dict[str, dict[str, Tensor]]:
+    """Return the weights of networks without labels as those of networks of `shape`, which has classes.
+
+    The generator first draws the same images for every label. The discriminators' embeddings of the labels are new,
+    from PyTorch's global random state.
+
+    Args:
+        states: state dicts by the names of `GanModel.networks`.
+        shape: of the networks with labels.
+    """
+    conditional = {name: dict(state) for name, state in states.items()}
+    for name, state in conditional.items():
+        if name != "discriminator":
+            state[FIRST_WEIGHT] = state[FIRST_WEIGHT].repeat(shape.classes, 1, 1, 1)  # see `place_by_label`
+    for name, value in Discriminator(shape).state_dict().items():
+        if ".embedding." in name:
+            conditional["discriminator"][name] = value
+    return conditional
 
 
 class Generator(nn.Module):
