@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share: tiny datasets and artifacts, and a browser."""
+"""Fixtures that several rooms share: tiny datasets and artifacts, the program as a process, and a browser."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -9,7 +9,8 @@ import pytest
 import torch
 from browser import Browser, browsing
 from builders import build, phantom
-from faults import tally
+from faults import program, tally
+from faults.program import Program
 
 from xrayaug.data import dataset
 from xrayaug.data.dataset import Row
@@ -118,6 +119,13 @@ def chain(tmp_path: Path) -> tuple[Path, Path]:
     build_artifact(phantom(run), "gan-run", build)
     build_artifact(Sample(run=run, out=out), "dataset", build)
     return run, out
+
+
+@pytest.fixture(scope="session")
+def xrayaug() -> Iterator[Program]:
+    """Start the program, whose processes are forked, so that they start fast and can be killed."""
+    with program.serving() as served:
+        yield served
 
 
 @pytest.fixture(scope="module")

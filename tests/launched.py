@@ -1,4 +1,4 @@
-"""Program that torchrun starts in the tests of several processes: it runs the commands of a file one after another.
+"""Program that tests of several processes start on every rank: it runs the commands of a file one after another.
 
 Each command is a list of words. After the word `stop`, the last rank alone is asked to stop at its fourth step. Each
 rank writes `rank-<number>.json` to the directory: the exit code of each command, and the hash of every saved state.
@@ -20,7 +20,9 @@ from xrayaug.storage.checkpoints import Checkpoints
 STOP_AT = 4
 
 
-def main(directory: Path) -> None:
+def main() -> None:
+    """Run the commands of the directory that is the first argument."""
+    directory = Path(sys.argv[1])
     saved: list[str] = []
     _record_states(saved)
     ends = [_run_command(words) for words in json.loads((directory / "commands.json").read_text())]
@@ -64,7 +66,3 @@ def _record_states(saved: list[str]) -> None:
         return content
 
     checkpoints._serialize = recording
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

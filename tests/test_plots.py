@@ -9,7 +9,9 @@ from xml.etree import ElementTree
 from matplotlib.figure import Figure
 from PIL import Image
 
-from xrayaug import plots
+from xrayaug.plots import curves, formats, scores
+from xrayaug.plots.curves import Curve, Subplot
+from xrayaug.plots.scores import IntervalPoint
 
 LINES: list[dict[str, Any]] = [
     {"epoch": epoch, "images": 10 * epoch, "d_loss": 1 / epoch, "g_loss": 1.0, "spread": 0.5, "seconds": 1.0}
@@ -21,7 +23,7 @@ def test_learning_curves_have_a_subplot_for_each_group_in_the_log(tmp_path: Path
     measured = [line | ({"distance": 3.0} if line["epoch"] % 2 == 0 else {}) for line in LINES]
     heights = []
     for name, lines in (("few", LINES), ("more", measured), ("one", LINES[:1])):
-        plots.save_learning_curves(tmp_path / f"{name}.png", lines, "dcgan")
+        curves.save_learning_curves(tmp_path / f"{name}.png", lines, "dcgan")
         with Image.open(tmp_path / f"{name}.png") as image:
             heights.append(image.height)
     assert heights[1] > heights[0] == heights[2]
@@ -29,7 +31,7 @@ def test_learning_curves_have_a_subplot_for_each_group_in_the_log(tmp_path: Path
 
 def test_learning_curves_do_not_depend_on_times_in_the_log(tmp_path: Path) -> None:
     for seconds in (1.0, 2.0):
-        plots.save_learning_curves(
+        curves.save_learning_curves(
             tmp_path / f"{seconds}.png", [line | {"seconds": seconds} for line in LINES], "dcgan"
         )
     assert (tmp_path / "1.0.png").read_bytes() == (tmp_path / "2.0.png").read_bytes()
@@ -37,19 +39,19 @@ def test_learning_curves_do_not_depend_on_times_in_the_log(tmp_path: Path) -> No
 
 def test_svg_ids_are_unique_and_output_is_deterministic() -> None:
     rows = [
-        plots.IntervalPoint("<10>", 10.0, 0.1, 0.0, 0.2, [0.05, 0.15]),
-        plots.IntervalPoint("50", 50.0, None, None, None, []),
+        IntervalPoint("<10>", 10.0, 0.1, 0.0, 0.2, [0.05, 0.15]),
+        IntervalPoint("50", 50.0, None, None, None, []),
     ]
-    subplots = [plots.Subplot("arm", [plots.Curve("seed 0", [0.0, 1.0], [0.0, 1.0])])] * 4
+    subplots = [Subplot("arm", [Curve("seed 0", [0.0, 1.0], [0.0, 1.0])])] * 4
     drawings: dict[str, Callable[[], Figure]] = {
-        "forest": lambda: plots.draw_forest(rows, 0.02, "AUROC", named_by="Arm"),
-        "doses": lambda: plots.draw_doses({"normal": rows, "abnormal": rows}, {0.0: 0.8}, "Accuracy"),
-        "roc": lambda: plots.draw_small_multiples(subplots, "x", "y", diagonal=True),
+        "forest": lambda: scores.draw_forest(rows, 0.02, "AUROC", named_by="Arm"),
+        "doses": lambda: scores.draw_doses({"normal": rows, "abnormal": rows}, {0.0: 0.8}, "Accuracy"),
+        "roc": lambda: curves.draw_small_multiples(subplots, "x", "y", diagonal=True),
     }
     seen: set[str] = set()
     for name, draw in drawings.items():
-        drawn = plots.inline_svg(draw, name, "A <title>", "what is & seen")
-        assert drawn == plots.inline_svg(draw, name, "A <title>", "what is & seen")
+        drawn = formats.inline_svg(draw, name, "A <title>", "what is & seen")
+        assert drawn == formats.inline_svg(draw, name, "A <title>", "what is & seen")
         assert "A &lt;title&gt;" in drawn
         assert "<10>" not in drawn
         ElementTree.fromstring(drawn)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from faults.program import Program
 
 from xrayaug import cli, stages
 from xrayaug.data.dataset import COLUMNS, open_dataset
@@ -36,7 +37,10 @@ TINY = (
     "--audit-images 0"
 )
 # Of the tutorial's commands, what the test replaces to be quick
-SMALLER = {"--count 60 --height 100": "--count 30 --height 64", "--count 90 --height 100": "--count 60 --height 64"}
+SMALLER = {
+    "--count 60 --height 100": "--count 30 --height 64 --workers 1",
+    "--count 90 --height 100": "--count 60 --height 64 --workers 1",
+}
 
 
 def code_blocks(text: str, language: str) -> list[str]:
@@ -56,8 +60,8 @@ def run_in_process(lines: Iterable[str], directory: Path) -> None:
             assert cli.app(words, standalone_mode=False) in (None, 0), line
 
 
-def xrayaug(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command line in a process of its own, on one thread as this process does."""
+def run_process(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a new interpreter, on one thread as this process does."""
     words = shlex.split(line)
     assert words[0] == "xrayaug", line
     threads = str(torch.get_num_threads())
@@ -85,20 +89,20 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def printed(study: Path) -> list[str]:
+def printed(study: Path, xrayaug: Program) -> list[str]:
     """The commands of a study by `experiment`, as --dry-run prints them."""
-    dry = xrayaug(f"{EXPERIMENT} --dry-run", study)
-    assert dry.returncode == 0, dry.stderr
+    dry = xrayaug.run(shlex.split(f"{EXPERIMENT} --dry-run")[1:], study)
+    assert dry.code == 0, dry.stderr
     assert not (study / "whole").exists()
     return dry.stdout.splitlines()
 
 
 @pytest.fixture(scope="module")
-def whole(study: Path, printed: list[str]) -> Path:
+def whole(study: Path, printed: list[str], xrayaug: Program) -> Path:
     """The study that `experiment` made, after its commands were printed."""
     assert printed
-    ran = xrayaug(f"{EXPERIMENT} --jobs 2", study)
-    assert ran.returncode == 0, ran.stderr
+    ran = xrayaug.run(shlex.split(f"{EXPERIMENT} --jobs 2")[1:], study)
+    assert ran.code == 0, ran.stderr
     return study / "whole"
 
 
@@ -131,7 +135,7 @@ def test_the_experiment_runs_the_commands_it_prints_and_then_finds_them_complete
 ) -> None:
     script = (whole / "commands.sh").read_text().splitlines()
     assert script[-len(printed) :] == printed
-    again = xrayaug(f"{EXPERIMENT} --json", study)
+    again = run_process(f"{EXPERIMENT} --json", study)
     assert again.returncode == 0, again.stderr
     found = [line for line in again.stderr.splitlines() if "complete: " in line or "is already complete" in line]
     assert len(found) == len(printed)  # prepare finds that itself, since it looks at the raw files again

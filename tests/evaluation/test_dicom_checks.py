@@ -145,4 +145,4 @@ def test_scores_are_read_from_the_manifest(tmp_path: Path) -> None:
     [("1.2.3.4", "1.2.3.4", True), ("ab12.dcm", "ab12", True), ("1.2.3.4", "1.2.3", False), ("a", "patient-1", False)],
 )
 def test_patients_named_after_their_files_are_unknown(file: str, patient: str, is_unknown: bool) -> None:
-    assert facts._is_named_by_file(row(source="dicom", file=file, patient=patient)) is is_unknown
+    assert facts.is_named_by_file(row(source="dicom", file=file, patient=patient)) is is_unknown

@@ -16,7 +16,9 @@ from xrayaug.studies import scheduler
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGALRM)
 
 
-def become(words: list[str], then: Callable[[], object] = lambda: None) -> NoReturn:
+def become(
+    words: list[str], then: Callable[[], object] = lambda: None, program: Callable[[], object] = cli.main
+) -> NoReturn:
     """Run the program with these arguments, call `then`, and end the process."""
     code: int | str | None = 1
     try:
@@ -24,7 +26,8 @@ def become(words: list[str], then: Callable[[], object] = lambda: None) -> NoRet
         main = ModuleType("__main__")
         main.__spec__ = ModuleSpec("xrayaug.__main__", None)  # processes that it spawns are not to import the server
         sys.modules["__main__"] = main
-        cli.main()
+        program()
+        code = 0
     except SystemExit as end:
         code = end.code
     except BaseException:

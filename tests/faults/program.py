@@ -143,8 +143,9 @@ class Program:
         *,
         largest_file: int = 0,
         environment: dict[str, str] | None = None,
+        module: str = "",
     ) -> Running:
-        """Start a command in `cwd`, with more in its environment if asked."""
+        """Start a command in `cwd`, with more in its environment if asked; or `main` of a module with these words."""
         said = Path(tempfile.mkdtemp(dir=self.directory, prefix="said-"))
         request = {
             "words": words,
@@ -154,6 +155,7 @@ class Program:
             "stderr": str(said / "stderr"),
             "plan": asdict(plan) | {"report": str(said / "boundaries")} if plan else None,
             "largest_file": largest_file,
+            "module": module,
         }
         assert self.server.stdin is not None
         self.server.stdin.write(json.dumps(request).encode() + b"\n")
@@ -164,8 +166,11 @@ class Program:
                 return Running(self, message["started"], said)
             self._ended[message["ended"]] = message["code"]
 
-    def start_together(self, words: list[str], cwd: Path, count: int) -> list[Running]:
-        """Start a command in `cwd` as `count` processes of one run, as torchrun does; return them by rank."""
+    def start_together(self, words: list[str], cwd: Path, count: int, module: str = "") -> list[Running]:
+        """Start a command in `cwd` as `count` processes of one run, as torchrun does; return them by rank.
+
+        With a module, its `main` is started in place of the command.
+        """
         self.meeting = TCPStore(
             "127.0.0.1", 0, is_master=True, wait_for_workers=False
         )  # torchrun's, which outlives all
@@ -177,7 +182,7 @@ class Program:
             "TORCHELASTIC_USE_AGENT_STORE": "True",
         }
         return [
-            self.start(words, cwd, environment=variables | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+            self.start(words, cwd, environment=variables | {"RANK": str(rank), "LOCAL_RANK": str(rank)}, module=module)
             for rank in range(count)
         ]
 

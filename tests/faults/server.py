@@ -1,7 +1,8 @@
 """Forks a child per request: importing torch takes seconds, and hundreds of processes are to be killed.
 
 Reads requests from stdin, one JSON object a line, and writes to stdout the child's process id and later how it ended.
-Every child is a process of its own, in a group of its own, that runs `xrayaug.cli.main`.
+Every child is a process of its own, in a group of its own, that runs `xrayaug.cli.main`, or `main` of
+another module.
 """
 
 import ctypes
@@ -96,6 +97,8 @@ def _become(request: dict[str, Any]) -> NoReturn:
     if request["largest_file"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["largest_file"],) * 2)
     forks.install()
+    if request["module"]:
+        forks.become(request["words"], program=importlib.import_module(request["module"]).main)
     if not request["plan"]:
         forks.become(request["words"])
     boundaries = shim.install(shim.Plan(**request["plan"]))

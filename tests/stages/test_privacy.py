@@ -14,6 +14,7 @@ from xrayaug.data import phantoms
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import DataError
 from xrayaug.metrics import privacy as attacks
+from xrayaug.metrics import privacy_sets
 from xrayaug.networks import inception
 from xrayaug.networks.inception import InceptionNetwork
 from xrayaug.options import Prepare, Privacy, Sample, TrainGan
@@ -51,7 +52,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch, weights: inception.InceptionWeights)
     """Use 8 x 8 means as features."""
     monkeypatch.setattr(inception, "random_weights", lambda _: weights)
     monkeypatch.setattr(InceptionNetwork, "begin", means)
-    monkeypatch.setattr(privacy, "MAX_PLANTED", 30)
+    monkeypatch.setattr(privacy_sets, "MAX_PLANTED", 30)
     monkeypatch.setattr(attacks, "REPEATS", 10)
 
 

@@ -174,7 +174,7 @@ def conditional_runs(make_dataset: MakeDataset, tmp_path_factory: pytest.TempPat
     data = make_dataset(folder / "data", splits=["train"], studies=8)
     runs = {name: folder / name for name in gans.names() if gans.load(name).CONDITIONAL == "always"}
     for name, out in runs.items():
-        epochs = 120 if name == "projection" else 40  # what fits a label is a term that begins near zero
+        epochs = 60 if name == "projection" else 30  # what fits a label is a term that begins near zero
         settings: dict[str, Any] = {
             "epochs": epochs,
             "batch_size": 16,

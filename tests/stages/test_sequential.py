@@ -181,18 +181,19 @@ def test_a_plan_cannot_be_changed_once_it_is_locked(data: Path, stub: Stub, chan
         assert "\n" not in refused.value.message
 
 
-def test_checklists_that_are_asked_for_late_are_of_the_last_look(data: Path, stub: Stub) -> None:
+def test_parts_that_are_asked_for_late_are_of_the_last_look(data: Path, stub: Stub) -> None:
     """The second look has the hash of the first, and the log those of both: nothing is added to the first."""
     out = data.parent / "study"
     experiment.run(options(data))
-    looks = sequential_study.open_study(options(data, checklist=True, reader_study=4), locks=False)
+    looks = sequential_study.open_study(options(data, checklist=True, planted=True, reader_study=4), locks=False)
     asked = [each for each in looks.select().commands if isinstance(each, Evaluate)]
-    assert [(each.out.name, each.checklist, each.reader_study) for each in asked] == [
-        ("evaluation-look-1", False, None),
-        ("evaluation-look-2", False, None),
-        ("evaluation-look-3", True, 4),
+    assert [(each.out.name, each.checklist, each.planted, each.reader_study) for each in asked] == [
+        ("evaluation-look-1", False, False, None),
+        ("evaluation-look-2", False, False, None),
+        ("evaluation-look-3", True, True, 4),
     ]
-    edit_manifest(out / "evaluation-look-3", lambda manifest: manifest["result"].update(checklists={}, reader_study={}))
+    added: dict[str, object] = {"checklists": {}, "planted": {}, "reader_study": {}}
+    edit_manifest(out / "evaluation-look-3", lambda manifest: manifest["result"].update(added))
     looks.record()
 
 

@@ -94,6 +94,14 @@ def open_synthetic_sets(arm: Artifact) -> list[Artifact]:
     return [arm.open_input(name, "dataset") for name in list_synthetic_inputs(arm)]
 
 
+def find_run(synthetic: Artifact) -> Artifact | None:
+    """Return the GAN run of a synthetic dataset; None if it is not there, or has changed, or there was none here."""
+    try:
+        return synthetic.open_input("run", "gan-run")
+    except (ArtifactError, KeyError):
+        return None
+
+
 def list_external(synthetic: Artifact) -> list[Generator]:
     """Return the generators from elsewhere that a synthetic dataset depends on.
 
@@ -154,6 +162,23 @@ def warn_of_other_training_data(synthetic: Artifact, real: Path) -> list[str]:
     return lines + _warn_of_initial_runs(synthetic)
 
 
+def find_doubt(synthetic: Artifact, real: Path) -> str:
+    """Return why it is not known that a generator was trained on the real dataset; empty if it is."""
+    if is_external(synthetic):
+        generator = read_generator(synthetic)
+        declared = synthetic.manifest["inputs"].get("learnt_from", {}).get("sha256")
+        if generator.learnt_from == DECLARED and declared == artifacts.digest(real):
+            return ""
+        return f"nobody says that {generator.name}, the generator, was trained on {real}"
+    if "run" not in synthetic.manifest["inputs"]:
+        return ""
+    run = find_run(synthetic)
+    if run is None:
+        return f"the run of the generator is gone or has changed, so that it is unknown if it was trained on {real}"
+    is_same = run.manifest["inputs"].get("data", {}).get("sha256") == artifacts.digest(real)
+    return "" if is_same else f"the generator was trained on another dataset than {real}"
+
+
 def _warn_of_declaration(synthetic: Artifact, real: Path) -> list[str]:
     """Return a warning if the user has not declared that a generator from elsewhere was trained on the real dataset."""
     generator = read_generator(synthetic)
@@ -172,11 +197,9 @@ def _warn_of_declaration(synthetic: Artifact, real: Path) -> list[str]:
 
 def _was_learnt_elsewhere(synthetic: Artifact, real: Path) -> bool:
     """Return whether the manifests say that the generator was trained on another dataset; False if one is missing."""
-    try:
-        recorded = synthetic.open_input("run", "gan-run").manifest["inputs"]["data"]["sha256"]
-    except (ArtifactError, KeyError):
-        return False
-    return bool(recorded != artifacts.digest(real))
+    run = find_run(synthetic)
+    recorded = None if run is None else run.manifest["inputs"].get("data", {}).get("sha256")
+    return recorded is not None and bool(recorded != artifacts.digest(real))
 
 
 def _warn_of_initial_runs(synthetic: Artifact) -> list[str]:

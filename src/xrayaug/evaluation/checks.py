@@ -35,11 +35,11 @@ MAX_STEP_RATIO = 1.05  # of optimiser steps between arms of equal budget
 def check_study(facts: StudyFacts, *, is_sequential: bool = False) -> list[Check]:
     """Return every check of a study; in a sequential one, arms that have ended may have fewer seeds."""
     return [
-        _check_patients(facts),
+        check_patients(facts.leaked, patients_known=facts.patients_known),
         _check_held_out(facts.synthetic_held_out),
         _check_test_classes(facts.test_labels),
-        *_check_generators(facts.generators, patients_known=facts.patients_known),
-        *_check_test_copies(facts.test_copies),
+        *check_generators(facts.generators, patients_known=facts.patients_known),
+        *check_test_copies(facts.test_copies),
         *_check_acquisition(facts.acquisition),
         *generator_design.check_designs(facts.arms),
         _check_recipe(facts),
@@ -114,19 +114,19 @@ def describe_unknown_patients(overlap: Overlap | SharedImages) -> str:
     )
 
 
-def _check_patients(facts: StudyFacts) -> Check:
+def check_patients(leaked: Overlap, *, patients_known: bool) -> Check:
     """Check that no patient and no image of the test set is in training or validation."""
-    images, patients = facts.leaked.images, facts.leaked.patients
+    images, patients = leaked.images, leaked.patients
     if images or patients:
         sentence = (
             f"{patients} test patients and {images} test images are also in training or validation"
-            f"{describe_same_names(facts.leaked.same_names)}"
+            f"{describe_same_names(leaked.same_names)}"
         )
         return Check("patients", False, sentence, critical=True)
-    if not facts.patients_known:
+    if not patients_known:
         sentence = "the dataset does not name patients, so each image counts as a patient of its own"
         return Check("patients", None, sentence)
-    unknown = describe_unknown_patients(facts.leaked)
+    unknown = describe_unknown_patients(leaked)
     if unknown:
         return Check("patients", None, f"no test image is in training or validation; {unknown}")
     return Check("patients", True, "no test patient or test image is in training or validation")
@@ -164,7 +164,7 @@ def _check_test_classes(labels: Sequence[str]) -> Check:
     return Check("test classes", True, "the test set has both classes", critical=True)
 
 
-def _check_generators(facts: GeneratorFacts, *, patients_known: bool) -> list[Check]:
+def check_generators(facts: GeneratorFacts, *, patients_known: bool) -> list[Check]:
     """Check that no generator was trained on images or patients of the test or validation split.
 
     If the training data of any are unknown, only a leak of another can be told; without patients, only that of an image
@@ -206,7 +206,7 @@ def _describe_declared(facts: GeneratorFacts) -> str:
     return f" (as declared by the user for {', '.join(facts.declared)})" if facts.declared else ""
 
 
-def _check_test_copies(facts: TestCopiesFacts | None) -> list[Check]:
+def check_test_copies(facts: TestCopiesFacts | None) -> list[Check]:
     """Check that no synthetic image from elsewhere is a copy of a test image; no check if there are none."""
     if facts is None:
         return []

@@ -59,9 +59,10 @@ def score_network(
     *,
     patients: Labels,
     resamples: Resamples | None = None,
+    metrics: Collection[str] = classification.METRICS,
 ) -> ScoredNetwork:
-    """Score a network on cases `[N]` of these patients `[N]`, and on their resamples."""
-    influences = influence.influences(labels, probabilities, threshold)
+    """Score a network on cases `[N]` of these patients `[N]`, and on their resamples; influences are on `metrics`."""
+    influences = influence.influences(labels, probabilities, threshold, metrics)
     return ScoredNetwork(
         seed,
         labels,

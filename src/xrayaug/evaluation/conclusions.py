@@ -71,25 +71,8 @@ def conclude_together(
         look: of a sequential study, whose level differences are tested at; None: they are tested at 5 %.
         stopped: names of arms that got no more seeds after an earlier look: they are counted, and not judged again.
     """
-    going_on = [arm for arm in arms if arm.name not in stopped]
-    judged = [arm for arm in going_on if findings.find_baseline(arm, arms) != arm]
-    judges = [_ArmJudge(going_on, scored, question, look) for scored, _ in sets]
-    planned = _count_comparisons(arms)
-    contrasts: dict[_Key, Contrast] = {}
-    families: list[Family] = []
-    for compared, differences in _group_into_families(judged, judges).items():
-        if look is None:
-            tested = verdict.decide(differences, question.margin)
-            tests = sum(each.p_different is not None for each in tested.values())
-        else:
-            level, tests = look.level, planned[compared] * len(sets)
-            tested = verdict.decide(
-                differences, question.margin, level=level, equivalence_level=look.equivalence_level, size=tests
-            )
-        contrasts |= {key: Contrast(differences[key], decision, tests) for key, decision in tested.items()}
-        families.append(Family(compared, "difference", tests, look.level if look else intervals.ALPHA))
-        if look is None or look.equivalence_level is not None:
-            families.append(Family(compared, "equivalence", tests, intervals.ALPHA))
+    judged, judges = _list_judges(arms, [scored for scored, _ in sets], question, look, stopped)
+    contrasts, families = _test_families(arms, judged, judges, question, look)
     return [
         Verdict(
             question,
@@ -109,6 +92,72 @@ def conclude_together(
         )
         for place, (judge, (_, study_checks)) in enumerate(zip(judges, sets, strict=True))
     ]
+
+
+def tell(
+    arms: Sequence[EvaluatedArm],
+    networks: Mapping[str, Sequence[ScoredNetwork]],
+    question: Question,
+    *,
+    look: Look | None = None,
+    stopped: Collection[str] = (),
+) -> dict[str, tuple[str, Contrast]]:
+    """Return the verdict on every arm as `conclude` decides it where no critical check fails, and nothing else.
+
+    Args:
+        arms: that are compared.
+        networks: of each arm by name, with the scores at 0.5 and the influences of the metric of the question.
+        question: of the evaluation.
+        look: as in `conclude_together`.
+        stopped: as in `conclude_together`.
+
+    Returns:
+        By the name of the arm the verdict, and the arm's contrast to its baseline.
+    """
+    judged, (judge,) = _list_judges(arms, [{(question.level, HALF): networks}], question, look, stopped)
+    contrasts, _ = _test_families(arms, judged, [judge], question, look)
+    by_arm = {(name, control): each for (_, name, control), each in contrasts.items()}
+    return {arm.name: (judge.tell(arm, by_arm), by_arm[arm.name, None]) for arm in judged}
+
+
+def _list_judges(
+    arms: Sequence[EvaluatedArm],
+    sets: Sequence[ScoredArms],
+    question: Question,
+    look: Look | None,
+    stopped: Collection[str],
+) -> "tuple[list[EvaluatedArm], list[_ArmJudge]]":
+    """Return the arms to judge, all but the baselines and those that have ended, and a judge for each test set."""
+    going_on = [arm for arm in arms if arm.name not in stopped]
+    judged = [arm for arm in going_on if findings.find_baseline(arm, arms) != arm]
+    return judged, [_ArmJudge(going_on, scored, question, look) for scored in sets]
+
+
+def _test_families(
+    arms: Sequence[EvaluatedArm],
+    judged: Sequence[EvaluatedArm],
+    judges: "Sequence[_ArmJudge]",
+    question: Question,
+    look: Look | None,
+) -> tuple[dict[_Key, Contrast], list[Family]]:
+    """Test all differences of the arms, each family with a correction of its own."""
+    planned = _count_comparisons(arms)
+    contrasts: dict[_Key, Contrast] = {}
+    families: list[Family] = []
+    for compared, differences in _group_into_families(judged, judges).items():
+        if look is None:
+            tested = verdict.decide(differences, question.margin)
+            tests = sum(each.p_different is not None for each in tested.values())
+        else:
+            level, tests = look.level, planned[compared] * len(judges)
+            tested = verdict.decide(
+                differences, question.margin, level=level, equivalence_level=look.equivalence_level, size=tests
+            )
+        contrasts |= {key: Contrast(differences[key], decision, tests) for key, decision in tested.items()}
+        families.append(Family(compared, "difference", tests, look.level if look else intervals.ALPHA))
+        if look is None or look.equivalence_level is not None:
+            families.append(Family(compared, "equivalence", tests, intervals.ALPHA))
+    return contrasts, families
 
 
 def _group_into_families(
@@ -220,32 +269,44 @@ class _ArmJudge:
         low, high = (None, None) if difference is None else difference.interval(self.look.level)
         return ArmLook(self.look.number, self.look.seeds, self.look.level, low, high)
 
+    def tell(self, arm: EvaluatedArm, contrasts: Mapping[tuple[str, str | None], Contrast]) -> str:
+        """Return the verdict on an arm, on which all comparisons that `--against` asks for agree."""
+        return verdict.agree([each.decision.verdict for *_, each in self._list_asked(arm, contrasts)])
+
     def _decide(self, arm: EvaluatedArm, contrasts: Mapping[tuple[str, str | None], Contrast]) -> tuple[str, list[str]]:
-        """Return the verdict on an arm, on which all comparisons that `--against` asks for agree, and the reasons.
+        """Return the verdict on an arm and the reasons."""
+        metric, margin = classification.display_name(self.question.metric), self.question.margin
+        compared = self._list_asked(arm, contrasts)
+        if not compared:
+            return verdict.UNCLEAR, ["there is no control of equal size to compare the arm with"]
+        reasons = []
+        for name, other, each in compared:
+            missing = self._explain_missing(arm, other) if each.difference is None else ""
+            reasons.append(verdict.explain(each.decision, each.difference, metric, margin, name, missing=missing))
+        if len(compared) > 1:
+            names = [verdict.DISPLAY_NAMES[each.decision.verdict] for *_, each in compared]
+            others = [name or "the baseline" for name, *_ in compared]
+            reasons.insert(0, ", ".join(f"{name} against {other}" for name, other in zip(names, others, strict=True)))
+        return self.tell(arm, contrasts), reasons
+
+    def _list_asked(
+        self, arm: EvaluatedArm, contrasts: Mapping[tuple[str, str | None], Contrast]
+    ) -> list[tuple[str, EvaluatedArm | None, Contrast]]:
+        """Return the comparisons that `--against` asks for: a name, empty for the baseline, the other, the contrast.
 
         A control is itself compared with the baseline, whatever arms are judged against. Nothing is asked of an arm
-        beside the controls of `UPPER_BOUNDS`.
+        beside the controls of `UPPER_BOUNDS`. Nothing is returned if the arm has no control that is asked for.
         """
-        metric, margin = classification.display_name(self.question.metric), self.question.margin
         against = BASELINE if arm.control is not None else self.question.against
         compared = (
             [] if against == CONTROL else [("", findings.find_baseline(arm, self.arms), contrasts[arm.name, None])]
         )
         if against != BASELINE:
             asked = [each for each in findings.find_controls(arm, self.arms) if _is_asked(each)]
-            compared += [(f"the control '{each.control}'", each, contrasts[arm.name, each.name]) for each in asked]
             if not asked:
-                return verdict.UNCLEAR, ["there is no control of equal size to compare the arm with"]
-        reasons = []
-        for name, other, each in compared:
-            missing = self._explain_missing(arm, other) if each.difference is None else ""
-            reasons.append(verdict.explain(each.decision, each.difference, metric, margin, name, missing=missing))
-        decided = [each.decision.verdict for *_, each in compared]
-        if len(decided) > 1:
-            names = [verdict.DISPLAY_NAMES[name] for name in decided]
-            others = [name or "the baseline" for name, *_ in compared]
-            reasons.insert(0, ", ".join(f"{name} against {other}" for name, other in zip(names, others, strict=True)))
-        return verdict.agree(decided), reasons
+                return []
+            compared += [(f"the control '{each.control}'", each, contrasts[arm.name, each.name]) for each in asked]
+        return compared
 
     def _explain_missing(self, arm: EvaluatedArm, other: EvaluatedArm | None) -> str:
         """Return why the difference of an arm to another cannot be estimated; the other is None if there is none."""

@@ -3,7 +3,7 @@
 import itertools
 import numbers
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -14,6 +14,7 @@ from xrayaug.evaluation import baselines, pairing, prediction_checks, prediction
 from xrayaug.evaluation import judge as judging
 from xrayaug.evaluation.findings import check_against, find_baseline
 from xrayaug.evaluation.judge import SetPredictions
+from xrayaug.evaluation.planted import gains, results
 from xrayaug.evaluation.prediction_table import PredictionTable, TableBuilder
 from xrayaug.evaluation.predictions import RunInfo, RunPredictions
 from xrayaug.evaluation.results import EvaluatedArm, Evaluation, TestSet
@@ -192,6 +193,7 @@ def judge(
     calibrate: Calibration = "none",
     resamples: int = 1000,
     seed: int = 0,
+    planted: bool = False,
 ) -> Evaluation:
     """Judge whether arms differ from a baseline, from predictions of any classifier.
 
@@ -214,9 +216,11 @@ def judge(
         calibrate: how probabilities are calibrated on the validation cases.
         resamples: number of bootstrap resamples of the patients.
         seed: random seed of the resamples.
+        planted: also plant known gains in copies of the predictions, and say how often such studies would tell them.
 
     Returns:
-        All results; `.verdict.arms` has the verdict on every arm but the baseline.
+        All results; `.verdict.arms` has the verdict on every arm but the baseline, and `.planted.gains` how often
+        planted gains are told.
 
     Raises:
         DataError: the data cannot be judged: a case is there twice, is missing in a run, has two labels, ...
@@ -258,7 +262,12 @@ def judge(
         _list_controls(controls),
         "controls={...} names them",
     )
-    return judge_predictions(options, arranged)
+    evaluation = judge_predictions(options, arranged)
+    if not planted:
+        return evaluation
+    study = gains.arrange_study(evaluation, arranged.tested.predicted)
+    found, unknown = gains.plant_gains(study)
+    return replace(evaluation, planted=results.group([*found, *unknown, *results.WITHOUT_IMAGES]))
 
 
 def _list_controls(controls: object) -> dict[str, list[str]]:

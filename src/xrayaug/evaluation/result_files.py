@@ -3,9 +3,10 @@
 import math
 from pathlib import Path
 
-from xrayaug import plots
 from xrayaug.evaluation import dose_lines, serialization, sheets, tables
 from xrayaug.evaluation.results import METRICS_FILE, VERDICT_FILE, ArmResult, Evaluation
+from xrayaug.plots import scores
+from xrayaug.plots.scores import Dose, Series
 from xrayaug.runtime.console import Table
 from xrayaug.storage import files
 
@@ -35,14 +36,14 @@ def _markdown(table: Table) -> str:
 
 def _save_figure7(stem: Path, evaluation: Evaluation) -> None:
     lines = dose_lines.group_into_lines(evaluation.arms).items()
-    series = [plots.Series(name, [_make_dose(evaluation, arm) for arm in arms]) for name, arms in lines]
+    series = [Series(name, [_make_dose(evaluation, arm) for arm in arms]) for name, arms in lines]
     subtitle = f"per image, {evaluation.test.images:,} test images"
-    plots.save_figure7(stem, series, dose_lines.reported_accuracies(evaluation), subtitle)
+    scores.save_figure7(stem, series, dose_lines.reported_accuracies(evaluation), subtitle)
 
 
-def _make_dose(evaluation: Evaluation, arm: ArmResult) -> plots.Dose:
+def _make_dose(evaluation: Evaluation, arm: ArmResult) -> Dose:
     run_accuracies = [run.scores["image"].accuracy for run in evaluation.runs if run.arm_name == arm.name]
     seed_accuracies = [value for value in run_accuracies if value is not None]  # None only without test images
     accuracy = arm.scores["image"]["accuracy"]
     mean = math.nan if accuracy.mean is None else accuracy.mean
-    return plots.Dose(dose_lines.find_settings(arm).percent, seed_accuracies, mean, accuracy.sd)
+    return Dose(dose_lines.find_settings(arm).percent, seed_accuracies, mean, accuracy.sd)

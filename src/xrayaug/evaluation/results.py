@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xrayaug.data.arms import ArmSettings
+from xrayaug.evaluation.planted.results import Planted
 from xrayaug.stats.classification import Scores, Summary
 from xrayaug.stats.intervals import Estimate
 from xrayaug.stats.two_sample import TwoSampleResult
@@ -410,3 +411,6 @@ class Evaluation:
     subgroups: Subgroups | None = field(metadata={"optional": True})
     thesis: ReportedResults | None  # None if it is unknown how the arms were made
     others: OtherTestSets | None = field(default=None, metadata={"optional": True})
+    planted: Planted | None = field(
+        default=None, metadata={"optional": True}
+    )  # what would have been seen; if asked for

@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import betabinom
 
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.metrics import neighbours
 from xrayaug.stats.array_types import FloatArray, IndexArray, Matrix
 
+SPACES = ("pixels", "features")  # in which images are compared
 IMAGE_SIZE = 64  # width and height of the pictures; they are compared at half resolution
 MAX_SHIFT = 2  # pixels at that size, in each direction
 N_VARIANTS = 2 * (2 * MAX_SHIFT + 1) ** 2  # mirrorings times shifts
@@ -46,6 +48,17 @@ class Threshold:
     def tail_probability(self, below: int, count: int) -> float:
         """Return the probability that `below` or more of `count` fresh real images lie below the threshold."""
         return float(betabinom.sf(below - 1, count, self.k, self.n + 1 - self.k))
+
+    def is_exceeded(self, below: int, count: int, level: float) -> bool:
+        """Return whether more of `count` images lie below it than of fresh real ones with probability `level`.
+
+        The level is divided among `SPACES`, so that it holds for both comparisons together.
+        """
+        return self.tail_probability(below, count) < level / len(SPACES)
+
+    def is_above(self, distances: FloatArray) -> npt.NDArray[np.bool_]:
+        """Return which distances are too small: below the threshold, or those of duplicates, whatever it is."""
+        return (distances < self.value) | (distances < DUPLICATE_DISTANCE)
 
 
 def find_threshold(reference: FloatArray, alpha: float) -> Threshold:
@@ -154,8 +167,9 @@ def _unit_vectors(pictures: Pixels, down: int, right: int) -> FloatArray:
     """Return each picture's shifted inner part at half size, with mean 0 and length 1, `[N, D]`; 0 if constant."""
     inner = IMAGE_SIZE - 2 * MAX_SHIFT
     top, left = MAX_SHIFT + down, MAX_SHIFT + right
-    moved = pictures[:, top : top + inner, left : left + inner].reshape(len(pictures), inner // 2, 2, inner // 2, 2)
-    flat = moved.mean(axis=(2, 4), dtype=np.float64).reshape(len(pictures), -1)
+    moved = pictures[:, top : top + inner, left : left + inner].astype(np.uint16)
+    rows = moved[:, ::2] + moved[:, 1::2]  # adding slices takes a tenth of the time of a mean over two axes
+    flat = (rows[:, :, ::2] + rows[:, :, 1::2]).reshape(len(pictures), -1) / 4.0
     flat -= flat.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(flat, axis=1, keepdims=True)
     vectors: FloatArray = flat / np.where(lengths > 0, lengths, 1.0)

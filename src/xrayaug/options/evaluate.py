@@ -138,5 +138,5 @@ class Evaluate(EvaluationOptions, InferenceOptions, FeatureCacheOptions, DeviceO
         return paths
 
     def is_met_by(self, result: Mapping[str, Any]) -> bool:
-        """Return whether a finished result has the reader study and the checklists that these options ask for."""
-        return self.has_reader_study(result) and self.has_checklists(result)
+        """Return whether a finished result has all parts that these options ask for in addition to the judgement."""
+        return self.has_reader_study(result) and self.has_checklists(result) and self.has_planted(result)

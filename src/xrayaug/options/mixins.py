@@ -328,6 +328,13 @@ class EvaluationOptions:
         role=Role.EXECUTION,
         panel=Panel.OUTPUT,
     )
+    planted: bool = option(
+        False,
+        help="Also plant known gains, leaks of patients and copies, in copies of predictions and of what the checks "
+        "read, and report how often this study would have seen them.",
+        role=Role.EXECUTION,
+        panel=Panel.OUTPUT,
+    )
     fail_unless: Literal["helps"] | None = option(
         None,
         help="Exit with code 1 unless at least one arm has this verdict. All results are written all the same.",
@@ -345,6 +352,10 @@ class EvaluationOptions:
     def has_checklists(self, result: Mapping[str, Any]) -> bool:
         """Return whether the result of an evaluation has the checklists, if these options ask for them."""
         return not self.checklist or "checklists" in result
+
+    def has_planted(self, result: Mapping[str, Any]) -> bool:
+        """Return whether the result of an evaluation says what was planted, if these options ask for it."""
+        return not self.planted or "planted" in result
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ a set that passes may hold copies that neither comparison detects, and an image 
 """
 
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +22,17 @@ from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import DataError
 from xrayaug.metrics import extraction, features, memorization
 from xrayaug.metrics.features import FeatureExtractor
-from xrayaug.metrics.memorization import Nearest, Threshold
+from xrayaug.metrics.memorization import SPACES, Nearest, Threshold
 from xrayaug.options import Copies
-from xrayaug.runtime import console, devices
+from xrayaug.runtime import console
 from xrayaug.runtime.console import Table
-from xrayaug.runtime.distributed import leader_worker
-from xrayaug.runtime.distributed.leader_worker import Work
 from xrayaug.stats.array_types import FloatArray, IndexArray
-from xrayaug.storage import builder, csvfile, files
+from xrayaug.storage import csvfile, files
 from xrayaug.storage.artifacts import Artifact, Result
-from xrayaug.storage.files import NEAREST_PAIRS_FILE
+from xrayaug.storage.files import COPIES_FILE, NEAREST_PAIRS_FILE
 
 Flags = npt.NDArray[np.bool_]
 
-SPACES = ("pixels", "features")
 PAIRS = 10  # on the sheet of nearest pairs
 PAIR_SIZE = 128  # pixels
 COLUMNS = ("image", "quarantined", "nearest_in_pixels", "distance_in_pixels",
@@ -83,7 +80,7 @@ class SpaceComparison:
     @property
     def is_set_aside(self) -> Flags:
         """True for each judged image that is set aside; duplicates always are."""
-        return (self.distances < self.threshold.value) | (self.distances < memorization.DUPLICATE_DISTANCE)
+        return self.threshold.is_above(self.distances)
 
     def to_dict(self) -> Result:
         """Return the comparison's entry in the result."""
@@ -103,12 +100,7 @@ class SpaceComparison:
 
 def run(options: Copies) -> Result:
     """Screen for copies; write `copies.csv` and the sheet of nearest pairs."""
-    features.check_features_options(options.features, int(options.dims))
-    device = devices.resolve(options.device, deterministic=options.deterministic)
-    screen, device_name = partial(_screen, options, device), devices.describe_one(device)
-    lead = partial(builder.build_artifact, options, "copies", screen, device_name=device_name)
-    with devices.translate_device_errors(options.batch_size, deterministic=options.deterministic):
-        return leader_worker.run(lead, partial(_works, options, device), device)
+    return extraction.run(options, "copies", partial(_screen, options), lambda: _open_sets(options).distinct())
 
 
 def plan(options: Copies) -> Result:
@@ -139,30 +131,18 @@ def _space_row(name: str, space: Result, judged: int) -> tuple[str, ...]:
 
 def _screen(options: Copies, device: torch.device, directory: Path) -> Result:
     sets = _open_sets(options)
-    network = _load_extractor(options, device)
+    network = extraction.load_extractor(options, device)
     comparisons = {
         "features": _compare_features(sets, network, options, directory),
         "pixels": _compare_pixels(sets, options),
     }
     set_aside = comparisons["pixels"].is_set_aside | comparisons["features"].is_set_aside
-    _write_csv(directory / "copies.csv", sets, comparisons, set_aside)
+    _write_csv(directory / COPIES_FILE, sets, comparisons, set_aside)
     contact_sheets.save_png(directory / NEAREST_PAIRS_FILE, _nearest_pairs(sets, comparisons))
     result = _result(options, sets, network, comparisons, [int(index) for index in np.flatnonzero(set_aside)])
     if result["verdict"] == "fail":
         console.warning(f"{options.synthetic} fails the screening for copies: see {options.out / NEAREST_PAIRS_FILE}")
     return result
-
-
-def _load_extractor(options: Copies, device: torch.device) -> FeatureExtractor:
-    return features.load_extractor(
-        options.features, device, dims=int(options.dims), weights=options.weights, seed=options.seed
-    )
-
-
-def _works(options: Copies, device: torch.device) -> dict[str, Work]:
-    """Return the work that other processes can share: the features of each set of images."""
-    load = cache(partial(_load_extractor, options, device))
-    return extraction.works(load, _open_sets(options).distinct(), options.batch_size)
 
 
 def _open_sets(options: Copies) -> ScreenedSets:
@@ -208,14 +188,7 @@ def _compare_pixels(sets: ScreenedSets, options: Copies) -> SpaceComparison:
 def _compare_features(
     sets: ScreenedSets, network: FeatureExtractor, options: Copies, directory: Path
 ) -> SpaceComparison:
-    extracted = extraction.extract_sets(
-        network,
-        sets.distinct(),
-        directory,
-        batch_size=options.batch_size,
-        checkpoint_every=options.checkpoint_every,
-        reference="training",
-    )
+    extracted = extraction.extract_sets(network, sets.distinct(), directory, options, reference="training")
     training = extracted["training"]
     reference = extracted.get("reference", training)
     _, fresh = memorization.nearest_features(reference, training, sets.patient_numbers())
@@ -242,7 +215,10 @@ def _result(
     set_aside: list[int],
 ) -> Result:
     spaces = {name: comparisons[name].to_dict() for name in SPACES}
-    fails = any(space["chance"] < options.level / len(SPACES) for space in spaces.values())
+    fails = any(
+        each.threshold.is_exceeded(int(each.is_set_aside.sum()), len(each.distances), options.level)
+        for each in comparisons.values()
+    )
     return {
         **_counts(sets),
         "verdict": "fail" if fails else "pass",

@@ -1,8 +1,8 @@
 """classifier runs -> scores, verdict, tables, figure, report: judge every run on the test split, every arm by its runs.
 
 Four steps, one after the other: gather (open everything), measure (run the networks), judge (decide), render (write).
-A reader study, the scores of its readers, and the files for a paper are added to a finished evaluation in the same way,
-without networks.
+A reader study, the scores of its readers, the files for a paper, and what was planted are added to a finished
+evaluation in the same way, without networks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +26,10 @@ from xrayaug.evaluation import tables as score_tables
 from xrayaug.evaluation.evidence import Evidence
 from xrayaug.evaluation.gather import (
     inputs,
+    judged_predictions,
     judgements,
     paper_facts,
+    planted_images,
     reader_files,
     reader_images,
     report_sources,
@@ -39,6 +41,10 @@ from xrayaug.evaluation.judge import SetPredictions, judge
 from xrayaug.evaluation.measure import measure
 from xrayaug.evaluation.paper import documents
 from xrayaug.evaluation.paper.files import CHECKLISTS_FIELD, DIRECTORY
+from xrayaug.evaluation.planted import gains, images
+from xrayaug.evaluation.planted import results as planted_results
+from xrayaug.evaluation.planted import tables as planted_tables
+from xrayaug.evaluation.planted.results import PLANTED_FIELD, PLANTED_FILE, PlantedRate, Unknown
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.reader_study import scoring, study
 from xrayaug.evaluation.reader_study import tables as reader_tables
@@ -68,7 +74,7 @@ def run(options: Evaluate) -> Result:
     if options.predictions is not None:
         result = builder.build_artifact(options, "evaluation", partial(_evaluate_predictions, options))
         judgements.record(options.out)
-        result = add_checklists(options, result)
+        result = add_planted(options, add_checklists(options, result))
         return result | {"look_at": [str(options.out / name) for name in (files.REPORT_FILE, files.TABLE5_FILE)]}
     device = devices.resolve(options.device, deterministic=options.deterministic)
     readers = reader_files.gather_readers(options)  # first, so that a wrong file is known before anything is judged
@@ -76,7 +82,7 @@ def run(options: Evaluate) -> Result:
     result = builder.build_artifact(options, "evaluation", build, device_name=devices.describe(device))
     if options.plan is None:
         judgements.record(options.out)
-    result = add_checklists(options, extend(options, readers, result))
+    result = add_planted(options, add_checklists(options, extend(options, readers, result)))
     page_for_readers = [files.READER_PAGE_FILE] if STUDY_FIELD in result else []
     look_at = [files.REPORT_FILE, *page_for_readers, files.TABLE5_FILE]
     return result | {"look_at": [str(options.out / name) for name in look_at]}
@@ -124,6 +130,7 @@ def tables(result: Result) -> list[Table | Section | str]:
         *score_tables.test_set_tables(evaluation),
         *list_reader_tables(result),
         *([documents.summary_table(result[CHECKLISTS_FIELD])] if CHECKLISTS_FIELD in result else []),
+        *list_planted(evaluation),
         *answer.summarize_test_sets(evaluation.others, evaluation.verdict.question),
         *answer.summarize(evaluation.verdict, result.get("look_at", ())),
     ]
@@ -173,6 +180,29 @@ def add_checklists(options: Evaluate, result: Result) -> Result:
     where = options.out / DIRECTORY
     console.info(f"{where} has what a paper needs: copy it elsewhere before you fill in the rest")
     return result
+
+
+def add_planted(options: Evaluate, result: Result) -> Result:
+    """Plant gains, leaks and copies for the finished evaluation if that is asked for, and show how many were found.
+
+    They are planted in copies of the predictions and of what the checks read; nothing is judged again.
+
+    Raises:
+        InputError: a run, or something behind it, cannot be opened.
+    """
+    if not options.planted or PLANTED_FIELD in result:
+        return result
+    console.info("planting gains, leaks and copies in copies of what was judged")
+    return builder.extend(options, partial(_add_planted, options))
+
+
+def list_planted(evaluation: Evaluation) -> list[Table | Section]:
+    """Return the tables of what was planted, and what this study would have seen; nothing if nothing was planted."""
+    if evaluation.planted is None:
+        return []
+    metric = evaluation.verdict.question.metric
+    made = planted_tables.make_tables(evaluation.planted, metric)
+    return [*made, planted_tables.summarize(evaluation.planted, metric)]
 
 
 def plan_reader_study(options: Evaluate, runs: Sequence[Run]) -> Result:
@@ -281,6 +311,32 @@ def _add_checklists(options: Evaluate, evaluation: Artifact) -> Addition:
     filled = documents.fill_checklists(gathered.facts)
     contents = documents.make_documents(gathered.facts, filled, gathered.failed, gathered.baselines, gathered.pictures)
     return contents, {CHECKLISTS_FIELD: {each.checklist.name: dict(each.count()) for each in filled}}
+
+
+def _add_planted(options: Evaluate, artifact: Artifact) -> Addition:
+    """Gather what was judged and what the checks read, plant in copies of it, and add the results to the report."""
+    evaluation = serialization.from_dict(Evaluation, artifact.result)
+    are_predictions = options.predictions is not None
+    predicted = judged_predictions.read_judged(artifact, evaluation, are_from_elsewhere=are_predictions)
+    found, unknown = gains.plant_gains(gains.arrange_study(evaluation, predicted))
+    of_images = planted_results.WITHOUT_IMAGES if are_predictions else _plant_images(options)
+    planted = planted_results.group([*found, *unknown, *of_images])
+    result = serialization.to_dict(planted)
+    report = judged_predictions.read_report(artifact)
+    contents = {
+        PLANTED_FILE: files.format_json(result),
+        files.REPORT_FILE: page.add_planted(report, planted, evaluation.verdict.question.metric),
+    }
+    return contents, {PLANTED_FIELD: result}
+
+
+def _plant_images(options: Evaluate) -> Sequence[PlantedRate | Unknown]:
+    """Gather what the checks of leaks and of copies read, and plant in copies of it."""
+    runs = open_runs(options.runs, options.local_cache)
+    screenings = report_sources.open_requested(options).screenings
+    sets = test_sets.gather_test_sets(test_sets.open_test_sets(options, runs), runs, screenings, None)
+    gathered = planted_images.gather_image_audits(runs, sets, screenings)
+    return [*images.plant_images(gathered.audits, options.seed), *gathered.unknown]
 
 
 def _add_reader_scores(options: Evaluate, answers: Sequence[ReaderAnswers], evaluation: Artifact) -> Addition:

@@ -14,6 +14,8 @@ from typing import Any
 from xrayaug.errors import UsageError, XrayaugError
 from xrayaug.evaluation import answer, conclusions, serialization
 from xrayaug.evaluation import tables as score_tables
+from xrayaug.evaluation.planted import tables as planted_tables
+from xrayaug.evaluation.planted.results import PLANTED_FIELD, Planted
 from xrayaug.evaluation.results import ArmResult, OtherTestSets, Verdict
 from xrayaug.options import Experiment, Sample, TrainGan
 from xrayaug.options.base import Command
@@ -263,11 +265,13 @@ def tables(result: Result) -> list[Table | Section | str]:
     arms = [serialization.from_dict(ArmResult, arm) for arm in result["arms"]]
     verdicts = serialization.from_dict(Verdict, result["verdict"])
     others = serialization.from_dict(OtherTestSets, result["others"]) if "others" in result else None
+    planted = serialization.from_dict(Planted, result[PLANTED_FIELD]) if PLANTED_FIELD in result else None
     return [
         *_distance_tables(result["distances"]),
         score_tables.score_table(arms, verdicts.question),
         *score_tables.difference_tables(arms, verdicts),
         *answer.summarize_test_sets(others, verdicts.question),
+        *([planted_tables.summarize(planted, verdicts.question.metric)] if planted else []),
         *answer.summarize(verdicts, result["look_at"]),
     ]
 
@@ -343,7 +347,7 @@ def _result(study: Study) -> Result:
     return {
         "arms": evaluation.get(list, "result", "arms"),
         "verdict": evaluation.get(dict, "result", "verdict"),
-        **{name: evaluation.result[name] for name in ("others",) if name in evaluation.result},
+        **{name: evaluation.result[name] for name in ("others", PLANTED_FIELD) if name in evaluation.result},
         "distances": distances,
         "look_at": [str(path) for path in look_at],
         "commands": [command.command_line() for command in study.commands],

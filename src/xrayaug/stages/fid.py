@@ -5,11 +5,10 @@ side B is the reference, and each value is reported with its floor (`metrics/sui
 extracts and caches the statistics of a side.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ import torch
 from xrayaug.data import image_sets
 from xrayaug.data.image_sets import ImageSet
 from xrayaug.errors import DataError, OutputError, UsageError
-from xrayaug.metrics import extractors, features, frechet, permutation, suite
+from xrayaug.metrics import extractors, features, fid_tables, frechet, permutation, suite
 from xrayaug.metrics.feature_scaling import FeatureScaler
 from xrayaug.metrics.feature_statistics import (
     ExtractedStatistics,
@@ -33,7 +32,7 @@ from xrayaug.metrics.suite import Floor, Metrics
 from xrayaug.networks import inception
 from xrayaug.options import Fid
 from xrayaug.runtime import console, devices
-from xrayaug.runtime.console import UNDEFINED, Table
+from xrayaug.runtime.console import Table
 from xrayaug.runtime.distributed import leader_worker
 from xrayaug.runtime.distributed.leader_worker import Work
 from xrayaug.stats import bootstrap
@@ -225,17 +224,7 @@ def plan(options: Fid) -> Result:
 
 def tables(result: Result) -> list[Table]:
     """Return the tables of the distance and the metrics, or of the plan."""
-    sides = [(f"{name}: {side['path']}", _side_text(side)) for name, side in (("A", result["a"]), ("B", result["b"]))]
-    if result.get("plan"):
-        shown = ("features", "dims", "metrics", "floor", "weights", "cache", "save_stats", "out")
-        rows = [(name.replace("_", " "), str(result[name])) for name in shown if result.get(name) is not None]
-        notes = ["--out is already complete"] if result["complete"] else []
-        return [Table("Would measure", ("", "value"), [*sides, *rows], notes)]
-    network = result["network"] or "unknown"
-    rows = [(result["description"], f"{result['value']:.6g}"), *sides, ("network", network)]
-    notes = [f"warning: {line}" for line in result["warnings"]]
-    distance = Table("Distance between two sets of images", ("", "value"), rows, [] if "floor" in result else notes)
-    return [distance, _metrics_table(result, notes)] if "floor" in result else [distance]
+    return fid_tables.format_tables(result)
 
 
 def _check_options(options: Fid) -> None:
@@ -307,69 +296,6 @@ def _description(kind: str, dims: int) -> str:
     return f"Fréchet distance over {dims} {kind} features (not FID)"
 
 
-def _metrics_table(result: Result, notes: Sequence[str]) -> Table:
-    """Return the table of all metrics over all images, and over as many images as the floor."""
-    measures = result["floor"]["measures"] if result["floor"] else {}
-    columns = ("", "all images", "at the floor's n", "floor (B against B)", "excess", "ratio", "p", "p (Holm)")
-    rows = [(name, value, *_floor_cells(measures.get(key, {}))) for key, name, value in _metric_values(result)]
-    floor_size = f", n {result['floor']['n']:,}, {result['floor']['splits']} splits" if result["floor"] else ""
-    features_used = f"{result['dims']} {result['features']} features"
-    title = f"Measures over {features_used}, side B the reference{floor_size}"
-    return Table(title, columns, rows, [*_test_notes(result["floor"]), *notes])
-
-
-def _test_notes(floor: Result | None) -> list[str]:
-    """Return what the test says; nothing without one, as in results from before there was a test."""
-    if floor is None or floor.get("test") is None:
-        return []
-    test, measures = floor["test"], floor["measures"]
-    worse = [name for name, comparison in measures.items() if comparison["p_holm"] <= test["level"]]
-    counts = f"{test['n']['a']:,} and {test['n']['b']:,} images of different patients"
-    return [
-        f"p: permutation test of whether A is worse than B would be by chance ({counts}, {test['permutations']} "
-        "permutations); p (Holm): corrected for the number of measures",
-        f"worse than real images at the level of {test['level']:.0%}: {', '.join(worse) or 'no measure'}",
-    ]
-
-
-def _floor_cells(comparison: dict[str, float | None]) -> tuple[str, ...]:
-    """Return the cells of a measure's comparison with its floor; empty if it has no floor."""
-    value, floor, deviation, excess, ratio, *p_values = (
-        _format_number(comparison.get(name))
-        for name in ("value", "floor", "floor_sd", "excess", "ratio", "p_value", "p_holm")
-    )
-    return value, f"{floor} ± {deviation}" if comparison else floor, excess, ratio, *p_values
-
-
-def _metric_values(result: Result) -> Iterator[tuple[str, str, str]]:
-    """Yield each metric's key, name and value over all images, with its standard error."""
-    distance = "FID" if "fid" in result else "Fréchet distance"
-    counts = f"n {result['a']['n']:,} and {result['b']['n']:,}"
-    yield "fid", f"{distance}, {counts}", _format_number(result["value"])
-    metrics = result["metrics"]
-    if "kid" in metrics:
-        kid = metrics["kid"]
-        name = f"kernel distance (KID), {kid['subsets']} subsets of {kid['subset_size']:,}"
-        yield "kid", name, _format_estimate(kid)
-    if "prdc" in metrics:
-        for name in ("precision", "recall", "density", "coverage"):
-            yield name, f"{name}, n {metrics['prdc']['n']:,}", _format_number(metrics["prdc"][name])
-    infinity = metrics.get("fid-infinity")
-    if infinity is not None:
-        name = f"{distance} extrapolated to infinite n"
-        yield "fid-infinity", name, _format_estimate(infinity)
-
-
-def _format_estimate(estimate: dict[str, Any]) -> str:
-    """Return a value with its standard error, or alone if it has none."""
-    error = estimate["standard_error"]
-    return f"{estimate['value']:.6g}" if error is None else f"{estimate['value']:.6g} ± {error:.2g}"
-
-
-def _format_number(value: float | None) -> str:
-    return UNDEFINED if value is None else f"{value:.4g}"
-
-
 def _training_warnings(sides: Sequence[FidInput], learnt_from: TrainingData | None) -> list[str]:
     """Return warnings of a classifier's training images that its features may favour."""
     if learnt_from is None:
@@ -427,8 +353,3 @@ def _planned_weights(options: Fid) -> str:
     if features.is_classifier_run(options.features):
         return f"classifier run {options.features} (not FID)"
     return extractors.load(options.features).describe(options.weights, options.seed)
-
-
-def _side_text(side: dict[str, Any]) -> str:
-    count = "unknown number of" if side["n"] is None else f"{side['n']:,}"
-    return f"{side['kind']}, {count} images{' (cached)' if side.get('cached') else ''}"

@@ -279,7 +279,7 @@ def _check_inputs(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[
     truth, predicted = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
     if truth.ndim != 1 or truth.shape != predicted.shape:
         raise ValueError(f"labels {truth.shape} and probabilities {predicted.shape} must have the same length")
-    if not np.isin(truth, (0, 1)).all():
+    if not ((truth == 0) | (truth == 1)).all():
         raise ValueError("labels must be 0 or 1")
     if not ((predicted >= 0) & (predicted <= 1)).all():
         raise ValueError("probabilities must be in [0, 1]")

@@ -155,9 +155,9 @@ def pool_seed_variance(scores: FloatArray) -> PooledVariance | None:
 def pooled_variances(scores: FloatArray) -> FloatArray:
     """Return the pooled variances `[...]` of studies `[..., A, S]`, as in `pool_seed_variance`."""
     reference, others = scores[..., 0, :], scores[..., 1:, :]
-    of_others = _interaction_mean_square(others)
+    of_others = interaction_mean_square(others)
     excess = np.var(reference - others.mean(axis=-2), axis=-1, ddof=1) - of_others / others.shape[-2]
-    return np.asarray(np.maximum(2 * _interaction_mean_square(scores), of_others + np.maximum(excess, 0)), np.float64)
+    return np.asarray(np.maximum(2 * interaction_mean_square(scores), of_others + np.maximum(excess, 0)), np.float64)
 
 
 def pooled_df(arms: int, seeds: int) -> int:
@@ -165,8 +165,8 @@ def pooled_df(arms: int, seeds: int) -> int:
     return min(arms - 1, MAX_POOLED_ARMS) * (seeds - 1)
 
 
-def _interaction_mean_square(scores: FloatArray) -> FloatArray:
-    """Return the mean square of the interaction of arm and seed, from analyses of variance of `[..., A, S]`."""
+def interaction_mean_square(scores: FloatArray) -> FloatArray:
+    """Return the mean square of the interaction of arm and seed `[...]` from analyses of variance of `[..., A, S]`."""
     arms, seeds = scores.shape[-2:]
     centered = scores - scores.mean(axis=-2, keepdims=True)
     residuals = centered - centered.mean(axis=-1, keepdims=True)

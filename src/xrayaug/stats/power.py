@@ -156,6 +156,23 @@ def detectable_difference(estimate: Estimate, comparisons: int, level: float = A
     return estimate.half_width(level / comparisons) + NormalDist().inv_cdf(POWER) * estimate.error
 
 
+def detection(estimate: Estimate, difference: float, comparisons: int, level: float = ALPHA) -> float:
+    """Return the probability that a true difference is told and has its sign, given the variances of one.
+
+    It is `POWER` at the `detectable_difference`.
+
+    Args:
+        estimate: of a difference; only its variances count, not its value.
+        difference: the true one, at least 0.
+        comparisons: arms that are compared with the baseline.
+        level: of the test: 5 %, or what a look of a sequential study spends.
+    """
+    distance = difference - estimate.half_width(level / comparisons)
+    if estimate.error == 0:
+        return float(distance >= 0)
+    return NormalDist().cdf(distance / estimate.error)
+
+
 def showable_margin(estimate: Estimate, comparisons: int) -> float:
     """Return the smallest margin within which a true difference of 0 is shown to be with probability `POWER`.
 

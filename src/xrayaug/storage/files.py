@@ -13,7 +13,7 @@ from xrayaug.runtime.distributed import ranks
 LOG_FILE = "log.jsonl"  # of a training run
 EVENTS_ENDING = ".tensorboard"  # of the directory of the events of a training run, beside it
 WEIGHTS_FILE = "weights.safetensors"  # of a classifier run
-NEAREST_PAIRS_FILE = "nearest.png"  # of a screening for copies
+COPIES_FILE, NEAREST_PAIRS_FILE = "copies.csv", "nearest.png"  # of a screening for copies
 REAL_IMAGES_FILE, PREVIEWS_DIRECTORY = "reals.png", "previews"  # of a GAN run
 CONTACT_SHEET_FILE = "contact-sheet.png"  # of synthetic images
 REPORT_FILE, READER_PAGE_FILE = "report.html", "reader.html"  # of an evaluation

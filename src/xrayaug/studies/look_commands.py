@@ -82,7 +82,7 @@ def select_looks(study: Study, looks: Sequence[Look], ended: Mapping[str, int], 
             out=evaluation,
         )
         if look != looks[-1]:  # the next look has the hash of its files, so nothing is added to it any more
-            evaluate = replace(evaluate, checklist=False, reader_study=None)
+            evaluate = replace(evaluate, checklist=False, planted=False, reader_study=None)
         if look.number >= first_look:
             commands += [*added, evaluate]
     distances = [path for path in study.distances if path in made]

@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xrayaug import plots
 from xrayaug.data.images import contact_sheets, tensors
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.data.images.loaders import ImageLoader
 from xrayaug.errors import TrainingError
 from xrayaug.options import TrainGan
 from xrayaug.options.choices import LABELS
+from xrayaug.plots import curves
 from xrayaug.runtime import console, devices, stopping
 from xrayaug.runtime.distributed import ranks, sharing
 from xrayaug.runtime.distributed.sharing import BatchShard
@@ -130,7 +130,7 @@ class GanTrainer:
         finally:
             self.recorder.reset()
         if ranks.is_first():
-            plots.save_learning_curves(self.directory / "curves.png", self.log.lines, self.options.arch)
+            curves.save_learning_curves(self.directory / "curves.png", self.log.lines, self.options.arch)
         return self.log.lines[-1]
 
     def _run_epochs(self) -> None:

@@ -1,17 +1,17 @@
-"""Several processes, started by torchrun, give the results of one process, and end together."""
+"""Several processes give the results of one process, and end together.
+
+They learn of each other from the variables that torchrun sets; `faults/test_together.py` lets torchrun itself do it.
+"""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import launched
 import numpy as np
 import pytest
 from builders import row, write_classifier, write_dataset
+from faults.program import Program
 
 from xrayaug import cli
 from xrayaug.errors import DataError, PeerError, UsageError
@@ -21,8 +21,6 @@ from xrayaug.runtime.distributed import ranks
 from xrayaug.runtime.distributed.ranks import Rank
 from xrayaug.storage.artifacts import open_artifact
 
-TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
 GAN = ("train-gan", "--arch", "dcgan", "--width", "0.05", "--latent", "4", "--batch-size", "5", "--json",
        "--device", "cpu")  # fmt: skip
 COMMANDS = {
@@ -57,22 +55,20 @@ def commands(data: Path) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def both(data: Path, commands: dict[str, list[str]]) -> tuple[Path, list[dict[str, Any]], str]:
+def both(data: Path, commands: dict[str, list[str]], xrayaug: Program) -> tuple[Path, list[dict[str, Any]], str]:
     """Run every command by two processes in one launch; the first command is stopped on the way and resumed."""
     out = data.parent / "two"
     out.mkdir()
     words = {name: [*command, "--out", str(out / name), "--json"] for name, command in commands.items()}
     order = [["stop", *words["dcgan"]], *words.values(), words["dcgan"], ["prepare", "--input", ".", "--out", "none"]]
     (out / "commands.json").write_text(json.dumps(order))
-    finished = subprocess.run(
-        [sys.executable, *TORCHRUN, str(Path(launched.__file__)), str(out)],
-        env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert finished.returncode == 0, finished.stderr
+    ended = [each.wait() for each in xrayaug.start_together([str(out)], out, 2, module="launched")]
+    said = "".join(each.stderr for each in ended)
+    assert [each.code for each in ended] == [0, 0], said
     reports = [json.loads((out / f"rank-{number}.json").read_text()) for number in range(2)]
-    results = [line for line in finished.stdout.splitlines() if line.startswith("{")]
+    results = [line for each in ended for line in each.stdout.splitlines() if line.startswith("{")]
     assert len(results) == len(COMMANDS) + 1  # each once, and the one that was complete already
-    return out, reports, finished.stderr
+    return out, reports, said
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from xrayaug.data import acquisition, generators
@@ -18,6 +19,7 @@ from xrayaug.evaluation import predictions
 from xrayaug.evaluation.gather import origins
 from xrayaug.evaluation.gather.runs import Run
 from xrayaug.evaluation.gather.synthetic_sets import SyntheticSet, gather_screening, open_synthetic_sets
+from xrayaug.evaluation.seen_images import ImageKeys, PatientKey, SeenImages
 from xrayaug.evaluation.study_facts import (
     ArmFacts,
     ArmResolution,
@@ -33,7 +35,6 @@ from xrayaug.storage.artifacts import Artifact
 MAX_COMPARED_SIZE = 128  # pixels, of images that are compared as near duplicates
 NAMED_BY_FILE = ("dicom", "folder", "table")  # sources that call a patient they know nothing of by the image's file
 
-PatientKey = tuple[str, str, str]  # source, raw set if the name means nothing outside it, name
 RealImage = tuple[str, str, str, str]  # split, file, sha256, label
 
 
@@ -57,16 +58,13 @@ def gather_facts(
     """
     tested = tested or TestedImages(runs[0].data, runs[0].test)
     test = tested.rows
-    datasets = _unique_datasets(runs)
-    seen = _SeenImages()
-    for data in datasets:
-        seen.add(data, [row for row in data.rows if row.split != "test" and not row.synthetic])
+    datasets = list_datasets(runs)
     synthetic_sets = open_synthetic_sets([data for data in datasets if any(row.synthetic for row in data.rows)])
     arms = [(name, list(members)) for name, members in itertools.groupby(runs, lambda run: run.arm_name)]
     synthetic_tested = 0 if test is runs[0].test else sum(row.synthetic for row in test)
     return StudyFacts(
-        leaked=seen.overlap(tested.data, test),
-        patients_known=not any(_is_named_by_file(row) for row in test),
+        leaked=see_training_images(datasets).overlap(find_keys(tested.data, test)),
+        patients_known=not any(is_named_by_file(row) for row in test),
         synthetic_held_out=sum(row.synthetic for run in runs for row in (*run.test, *run.valid)) + synthetic_tested,
         test_labels=sorted({row.label for row in test}),
         generators=_gather_generators(synthetic_sets, runs[0], tested),
@@ -83,50 +81,52 @@ def gather_facts(
 
 def count_shared(one: TestedImages, other: TestedImages) -> Overlap:
     """Count the images of the second set that the first has too, and the patients that both have."""
-    seen = _SeenImages()
-    seen.add(one.data, one.rows)
-    return seen.overlap(other.data, other.rows)
+    seen = SeenImages()
+    seen.add(find_keys(one.data, one.rows))
+    return seen.overlap(find_keys(other.data, other.rows))
 
 
-class _SeenImages:
-    """The images that networks have seen: pictures by their hash, patients by source and name."""
+def find_keys(data: Dataset, rows: Sequence[Row]) -> ImageKeys:
+    """Return what images of a dataset and their patients are known by.
 
-    def __init__(self) -> None:
-        self.pictures: set[str] = set()
-        self.patients: defaultdict[PatientKey, set[str]] = defaultdict(set)  # the raw sets that each is in
-        self.fingerprints: set[str] = set()  # of the patients' pseudonyms
-
-    def add(self, data: Dataset, rows: Sequence[Row]) -> None:
-        """Add rows of a dataset."""
-        self.pictures |= {row.sha256 for row in rows if row.sha256}
-        origin = origins.find_origin(data.artifact)
-        self.fingerprints |= {origins.find_fingerprint(data.artifact)} if rows else set()
-        for key in _patient_keys(data, rows):
-            self.patients[key].add(origin)
-
-    def overlap(self, data: Dataset, rows: Sequence[Row]) -> Overlap:
-        """Count the images and patients of these rows that were seen; pictures of one grey level do not count."""
-        same = [row for row in rows if row.sha256 in self.pictures]
-        shared, origin = _patient_keys(data, rows) & self.patients.keys(), origins.find_origin(data.artifact)
-        own = {key for key in _patient_keys(data, rows) - shared if not key[1]}
-        seen = {(source, name) for source, raw, name in self.patients if not raw}
-        sources = {source for source, _ in seen}
-        return Overlap(
-            sum(not _is_blank(data, row) for row in same),
-            len(shared),
-            same_names=sum(origin not in self.patients[key] for key in shared),
-            is_unknown=bool(self.fingerprints - {origins.find_fingerprint(data.artifact)}),
-            elsewhere=sum(any((source, name) in seen for source in sources) for _, _, name in own),
-        )
+    Raises:
+        InputError: a link of the chain from the dataset to its raw set cannot be read.
+    """
+    raw = origins.find_raw_digest(data.artifact)
+    return ImageKeys(
+        pictures=[row.sha256 for row in rows],
+        patients=[_patient_key(row, raw) for row in rows],
+        is_blank=cache(lambda place: _is_blank(data, rows[place])),
+        origin=origins.find_origin(data.artifact),
+        fingerprint=origins.find_fingerprint(data.artifact),
+    )
 
 
-def _gather_generators(sets: Sequence[SyntheticSet], first: Run, tested: TestedImages) -> GeneratorFacts:
+def see_training_images(datasets: Sequence[Dataset]) -> SeenImages:
+    """Return the real images that classifiers were trained on or chosen by: all but those of the test split."""
+    seen = SeenImages()
+    for data in datasets:
+        seen.add(find_keys(data, [row for row in data.rows if row.split != "test" and not row.synthetic]))
+    return seen
+
+
+@dataclass(frozen=True)
+class SeenByGenerators:
+    """What is known of the images that the generators of synthetic sets were trained on."""
+
+    seen: SeenImages | None  # None if nothing is known
+    datasets: int  # synthetic ones
+    errors: Sequence[str]  # one for each generator whose data cannot be opened
+    external: Sequence[Generator]
+
+
+def see_generators_images(sets: Sequence[SyntheticSet]) -> SeenByGenerators:
     """Follow the chain of manifests of each synthetic dataset: GAN run, those it started from, their datasets.
 
     Of a generator from elsewhere, what the user declared takes the place of its run.
     """
     distinct = list({(each.digest or each.data.path, each.name): each for each in sets}.values())
-    seen = _SeenImages()
+    seen = SeenImages()
     errors: list[str] = []
     external: list[Generator] = []
     is_any_known = False
@@ -136,26 +136,32 @@ def _gather_generators(sets: Sequence[SyntheticSet], first: Run, tested: TestedI
                 raise each.opened
             external += generators.list_external(each.opened)
             for images in generators.open_training_images(each.opened, only_known=True):
-                seen.add(images.data, images.rows)
+                seen.add(find_keys(images.data, images.rows))
             is_any_known |= each.generator is None or each.generator.is_declared
         except InputError as problem:
             errors.append(problem.message)
+    return SeenByGenerators(seen if is_any_known else None, len(distinct), errors, external)
+
+
+def _gather_generators(sets: Sequence[SyntheticSet], first: Run, tested: TestedImages) -> GeneratorFacts:
+    """Return which images of the test and of the validation split the generators of synthetic sets were trained on."""
+    found = see_generators_images(sets)
     splits = (("test", tested.data, tested.rows), ("validation", first.data, first.valid))
-    overlaps = {split: seen.overlap(data, rows) for split, data, rows in splits} if is_any_known else {}
+    seen = found.seen
+    overlaps = {split: seen.overlap(find_keys(data, rows)) for split, data, rows in splits} if seen is not None else {}
     declared, unknown = (
-        list(dict.fromkeys(each.name for each in external if each.is_declared == is_declared))
+        list(dict.fromkeys(each.name for each in found.external if each.is_declared == is_declared))
         for is_declared in (True, False)
     )
-    return GeneratorFacts(len(distinct), errors, overlaps, declared, unknown)
+    return GeneratorFacts(found.datasets, found.errors, overlaps, declared, unknown)
 
 
-def _patient_keys(data: Dataset, rows: Sequence[Row]) -> set[PatientKey]:
-    """Return the keys of the patients of these rows: with the raw set where the name means nothing outside it."""
-    raw = origins.find_raw_digest(data.artifact)
-    return {(row.source, raw if _is_named_by_file(row) else "", row.patient) for row in rows if row.patient}
+def _patient_key(row: Row, raw: str) -> PatientKey | None:
+    """Return the key of the patient of an image: with the raw set where the name means nothing outside it."""
+    return (row.source, raw if is_named_by_file(row) else "", row.patient) if row.patient else None
 
 
-def _is_named_by_file(row: Row) -> bool:
+def is_named_by_file(row: Row) -> bool:
     """Return whether the patient is unknown: another set may have a file of that name, of any patient."""
     if not (row.patient and row.file):
         return not row.patient
@@ -252,7 +258,7 @@ def _gather_test_copies(sets: Sequence[SyntheticSet], tested: TestedImages) -> T
     for each in external:
         rows = [row for owner, row in images.values() if owner is each and row.sha256 not in repeated]
         if rows:
-            stacks = _stack_small(each.data, rows), _stack_small(tested.data, tested.rows)
+            stacks = stack_small(each.data, rows), stack_small(tested.data, tested.rows)
             is_large_enough &= min(stack.shape[1] for stack in stacks) >= similarity.THUMBNAIL_SIDE
             near += int(similarity.has_near_duplicate(*stacks).sum()) if is_large_enough else 0
     return TestCopiesFacts(
@@ -263,12 +269,12 @@ def _gather_test_copies(sets: Sequence[SyntheticSet], tested: TestedImages) -> T
     )
 
 
-def _stack_small(data: Dataset, rows: Sequence[Row]) -> Stack:
+def stack_small(data: Dataset, rows: Sequence[Row]) -> Stack:
     """Return images as a stack, smaller than they are if they are large."""
     return data.stack(rows, min(data.size_of(rows[0]), MAX_COMPARED_SIZE))
 
 
-def _unique_datasets(runs: Sequence[Run]) -> list[Dataset]:
+def list_datasets(runs: Sequence[Run]) -> list[Dataset]:
     """Return the datasets of the runs and of those they started from, each once."""
     found: defaultdict[str, list[Dataset]] = defaultdict(list)
     for run in runs:

@@ -53,7 +53,7 @@ class SyntheticSet:
                     screening = arm.open_input(name, "copies")
                 except InputError:
                     continue
-                if _find_screened(screening) == self.digest:
+                if find_screened(screening) == self.digest:
                     return screening
         return None
 
@@ -123,11 +123,11 @@ def gather_screening(sets: Sequence[SyntheticSet], screenings: Sequence[Artifact
             unverified += False not in compared
     most_kept, most_used = (max(numbers.values(), default=0) for numbers in (kept, used))
     digests = {each.digest for each in sets}
-    unmatched = [one.path.as_posix() for one in screenings if _find_screened(one) not in digests]
+    unmatched = [one.path.as_posix() for one in screenings if find_screened(one) not in digests]
     return ScreeningFacts(len(sets), screened, most_kept, most_used, elsewhere, unverified, unmatched)
 
 
-def _find_screened(screening: Artifact) -> str | None:
+def find_screened(screening: Artifact) -> str | None:
     """Return the digest of the synthetic dataset that was screened; None if the screening does not record it."""
     found = screening.manifest["inputs"].get("synthetic")
     return None if found is None else str(found["sha256"])
@@ -135,7 +135,7 @@ def _find_screened(screening: Artifact) -> str | None:
 
 def _find_flagged(each: SyntheticSet, screening: Artifact) -> set[tuple[str, int]] | None:
     """Return the images that an arm has of a set and that a screening flagged; None if it screened another set."""
-    if each.digest != _find_screened(screening) or isinstance(each.opened, InputError):
+    if each.digest != find_screened(screening) or isinstance(each.opened, InputError):
         return None
     synthetic = Dataset(each.opened).select(synthetic=True)
     numbers = {number for number in screening.get(list, "result", "quarantined") if isinstance(number, int)}

@@ -3,7 +3,6 @@
 import string
 from collections.abc import Mapping, Sequence
 
-from xrayaug import plots
 from xrayaug.data.images.arrays import Pixels
 from xrayaug.evaluation.paper import checklist, failures, flow, methods, rendering
 from xrayaug.evaluation.paper.checklist import FilledChecklist
@@ -13,7 +12,8 @@ from xrayaug.evaluation.paper.failures import FailedImage
 from xrayaug.evaluation.paper.files import DIRECTORY, FAILURES_CSV, FAILURES_PICTURE, FLOW_FILE, METHODS_FILE
 from xrayaug.evaluation.paper.metrics_score import METRICS
 from xrayaug.evaluation.paper.tripod_ai import TRIPOD_AI
-from xrayaug.plots import CaptionedPicture
+from xrayaug.plots import captioned_pictures, formats
+from xrayaug.plots.captioned_pictures import CaptionedPicture
 from xrayaug.runtime.console import Table
 from xrayaug.storage import files
 
@@ -79,7 +79,7 @@ def draw_failures(
         "; ".join(f"{shown[arm]}: {arm}{'' if baselines[arm] else ' (baseline)'}" for arm in baselines),
     ]
     title = f"Test images that the arms get wrong most ({len(captioned)} of {len(failed):,})"
-    return plots.format_png(lambda: plots.draw_captioned_pictures(captioned, title, legend))
+    return formats.format_png(lambda: captioned_pictures.draw_captioned_pictures(captioned, title, legend))
 
 
 def summary_table(counts: Mapping[str, Mapping[str, int]]) -> Table:

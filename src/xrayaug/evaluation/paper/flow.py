@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from xrayaug import plots
 from xrayaug.evaluation.paper import descriptions
 from xrayaug.evaluation.paper.descriptions import count
 from xrayaug.evaluation.paper.facts import DatasetFacts, GanFacts, PaperFacts, PhaseFacts, StudyFacts, SyntheticFacts
-from xrayaug.plots import FlowBox, FlowColumn, FlowTable
+from xrayaug.plots import flow_diagram, formats
+from xrayaug.plots.flow_diagram import FlowBox, FlowColumn, FlowTable
 
 MAX_REASONS = 4  # for leaving out files, in a box
 NOTHING = "–"
@@ -40,7 +40,7 @@ def make_flow(facts: PaperFacts) -> tuple[Sequence[FlowColumn], FlowTable]:
 def draw(facts: PaperFacts) -> str:
     """Return the diagram as SVG."""
     columns, arms = make_flow(facts)
-    return plots.format_svg(lambda: plots.draw_flow(columns, arms))
+    return formats.format_svg(lambda: flow_diagram.draw_flow(columns, arms))
 
 
 def _make_dataset(data: DatasetFacts) -> FlowColumn:

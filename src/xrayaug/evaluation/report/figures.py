@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xrayaug import plots
 from xrayaug.evaluation import dose_lines, predictions, tables
 from xrayaug.evaluation.evidence import GanLog, LogRecord
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.results import HALF, ArmVerdict, ConfidenceInterval, Difference, Evaluation
-from xrayaug.plots import Curve, IntervalPoint, Subplot
+from xrayaug.plots import curves, formats, scores
+from xrayaug.plots.curves import Curve, Subplot
+from xrayaug.plots.scores import IntervalPoint
 from xrayaug.stats import classification
 from xrayaug.stats.classification import Labels, Probabilities
 
@@ -45,8 +46,8 @@ def accuracy(evaluation: Evaluation) -> Figure | None:
     described = "; ".join(f"{arm.name}: {tables.format_interval(arm.intervals['image'][HALF]['accuracy'], '.3f')}"
                           for arm in evaluation.arms)  # fmt: skip
     title = "Accuracy by dose of synthetic images"
-    svg = plots.inline_svg(
-        lambda: plots.draw_doses(series, dose_lines.reported_accuracies(evaluation), "Accuracy at 0.5, per image"),
+    svg = formats.inline_svg(
+        lambda: scores.draw_doses(series, dose_lines.reported_accuracies(evaluation), "Accuracy at 0.5, per image"),
         "figure7", title, described,
     )  # fmt: skip
     caption = (
@@ -63,8 +64,8 @@ def differences(evaluation: Evaluation) -> Figure | None:
         return None
     score, doses = classification.display_name(question.metric), tables.have_doses(evaluation.arms)
     described = "; ".join(f"{row.name}: {row.value:+.3f}, from {row.low:+.3f} to {row.high:+.3f}" for row in rows)
-    svg = plots.inline_svg(
-        lambda: plots.draw_forest(rows, question.margin, score, named_by="Arm (percent added)" if doses else "Arm"),
+    svg = formats.inline_svg(
+        lambda: scores.draw_forest(rows, question.margin, score, named_by="Arm (percent added)" if doses else "Arm"),
         "differences",
         f"Differences in {score}",
         described,
@@ -116,8 +117,8 @@ def gan(training: GanLog, number: int) -> Figure | None:
     title = f"Learning curves of the generator, {training.name}"
     described = "Losses of both networks, discriminator outputs on real and generated images, and diversity."
     return Figure(
-        plots.inline_svg(
-            lambda: plots.draw_learning_curves(training.log, training.name),
+        formats.inline_svg(
+            lambda: curves.draw_learning_curves(training.log, training.name),
             f"gan-{number}",
             title,
             described,
@@ -145,15 +146,15 @@ def _make_difference(arm: ArmVerdict, difference: Difference) -> IntervalPoint:
 
 def _make_subplots(predicted: Sequence[RunPredictions], level: str, curve: CurveFunction) -> list[Subplot]:
     cases = predictions.group_cases(predicted[0].test_rows, level)
-    curves: dict[str, list[Curve]] = {}
+    by_arm: dict[str, list[Curve]] = {}
     for run_predictions in predicted:
         points = curve(cases.labels, cases.probabilities(run_predictions.test))
         if points is not None:
             x, y = (_thin_out(values) for values in points)
             run = run_predictions.run
-            arm_curves = curves.setdefault(run.arm_name, [])
+            arm_curves = by_arm.setdefault(run.arm_name, [])
             arm_curves.append(Curve(f"seed {run.seed}", x, y, style_index=len(arm_curves)))
-    return [Subplot(arm, arm_curves) for arm, arm_curves in curves.items()]
+    return [Subplot(arm, arm_curves) for arm, arm_curves in by_arm.items()]
 
 
 def _thin_out(values: Probabilities) -> list[float]:
@@ -177,6 +178,8 @@ def _multiples(
     if not subplots:
         return None
     shown = subplots[:MAX_SUBPLOTS]
-    svg = plots.inline_svg(lambda: plots.draw_small_multiples(shown, *axes, diagonal=diagonal), name, title, described)
+    svg = formats.inline_svg(
+        lambda: curves.draw_small_multiples(shown, *axes, diagonal=diagonal), name, title, described
+    )
     truncated = f" Only the first {len(shown)} of {len(subplots)} arms." if len(shown) < len(subplots) else ""
     return Figure(svg, f"{title}. {described}{truncated}")

@@ -5,6 +5,7 @@ are untrusted; only figures, which `figures` makes from escaped text, are insert
 """
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,6 +16,7 @@ from markupsafe import Markup
 from xrayaug.data.arms import BALANCE, MIXED_PRETRAIN, PRETRAIN, SYNTHETIC_ONLY, TOGETHER
 from xrayaug.data.images import contact_sheets
 from xrayaug.data.images.arrays import Pixels
+from xrayaug.errors import ArtifactError
 from xrayaug.evaluation import answer, generator_design, looks, predictions, sheets, tables, verdict
 from xrayaug.evaluation.evidence import (
     DistanceEvidence,
@@ -24,13 +26,19 @@ from xrayaug.evaluation.evidence import (
     PrivacyEvidence,
     ScreeningEvidence,
 )
+from xrayaug.evaluation.planted import tables as planted_tables
+from xrayaug.evaluation.planted.results import Planted
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.report import figures
 from xrayaug.evaluation.report.figures import Figure
 from xrayaug.evaluation.results import ArmVerdict, ControlComparison, Evaluation
 from xrayaug.runtime.console import UNDEFINED, Table
 from xrayaug.stats import classification
+from xrayaug.storage import files
 
+PLANTED_LINK = '<li><a href="#planted">Planted controls</a></li>\n'
+AFTER_PLANTED_LINK, AFTER_PLANTED = '<li><a href="#scores">', '<section id="scores" '  # what is after them on the page
+PLANTED_SECTION = re.compile(r'<section id="planted".*?</section>\n\n', re.DOTALL)
 MAX_CSV_BYTES = 1 << 20  # of a file that is embedded for download
 USES = {  # of the images of an arm, by schedule
     TOGETHER: "added",
@@ -159,7 +167,7 @@ def render(
         predictions_size: bytes of the file of predictions.
     """
     verdicts = evaluation.verdict
-    return _template().render(
+    return _template("page.html.j2").render(
         test=evaluation.test,
         split_by=evaluation.split_by,
         title=_title(evaluation),
@@ -185,6 +193,33 @@ def render(
     )
 
 
+def add_planted(page: str, planted: Planted, metric: str) -> str:
+    """Return a finished page with the section of what was planted, in place of one that it has.
+
+    Args:
+        page: as `render` made it.
+        planted: what was planted, and how much of it was found.
+        metric: the score that decides.
+
+    Raises:
+        ArtifactError: another version made the page.
+    """
+    page = PLANTED_SECTION.sub("", page.replace(PLANTED_LINK, ""))
+    if page.count(AFTER_PLANTED_LINK) != 1 or page.count(AFTER_PLANTED) != 1:
+        raise ArtifactError(
+            f"{files.REPORT_FILE} was made by another version of xrayaug, and takes no section on what was planted",
+            "evaluate again, with another --out or with --overwrite",
+        )
+    made = planted_tables.make_tables(planted, metric)
+    section = _template("planted.html.j2").render(
+        title=planted_tables.TITLE,
+        lines=planted_tables.summarize(planted, metric).paragraphs,
+        tables=made,
+    )
+    page = page.replace(AFTER_PLANTED_LINK, PLANTED_LINK + AFTER_PLANTED_LINK)
+    return page.replace(AFTER_PLANTED, section + AFTER_PLANTED)
+
+
 def _title(evaluation: Evaluation) -> str:
     if tables.have_doses(evaluation.arms):
         return "Did the synthetic images help?"
@@ -192,11 +227,11 @@ def _title(evaluation: Evaluation) -> str:
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     loader = PackageLoader("xrayaug.evaluation.report", ".")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                               lstrip_blocks=True, keep_trailing_newline=True)  # fmt: skip
-    return environment.get_template("page.html.j2")
+    return environment.get_template(name)
 
 
 def _view_arm(arm: ArmVerdict, evaluation: Evaluation) -> ArmView:

@@ -1,0 +1,1 @@
+"""Figures, drawn with matplotlib; equal numbers give equal bytes."""
