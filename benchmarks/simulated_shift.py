@@ -45,7 +45,7 @@ CHANGES: dict[str, Change] = {"exposure": expose, "cropping": crop, "blur": blur
 def main() -> None:
     """Write one directory of images and one table for each change."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", type=Path, required=True, help="CSV file with the columns file, label, patient, split")
+    parser.add_argument("--table", type=Path, required=True, help="with the columns file, label, patient, split")
     parser.add_argument("--images", type=Path, required=True, help="directory that the paths in the table start from")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()

@@ -14,7 +14,7 @@ from xrayaug.studies.look_commands import LOOK_DIRECTORY, ArmRuns
 from xrayaug.studies.sequential_plan import PLAN_FILE, SequentialPlan
 
 LOG_FILE = "sequential-looks.jsonl"  # in the directory of a study
-ADDED = ("reader_study", "readers", "checklists", "planted")  # to the result of a finished evaluation, without judging again
+ADDED = ("reader_study", "readers", "checklists", "planted")  # to a finished evaluation, without judging again
 
 
 @dataclass(frozen=True)
