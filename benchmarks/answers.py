@@ -1,11 +1,13 @@
 """Tables and the figure of docs/answers.md, from the verdicts of the studies there.
 
 Example:
+    python benchmarks/answers.py --primary benchmarks/answers/primary.json --keep C=study-c
     python benchmarks/answers.py --primary benchmarks/answers/primary.json --figure docs/images/answers.svg
 """
 
 import argparse
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +44,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--primary", type=Path, required=True, help="list of primary contrasts: study, arm and label")
     parser.add_argument("--figure", type=Path, help="draw the primary contrasts to this file")
+    parser.add_argument("--keep", metavar="NAME=STUDY", help="only copy what a study found to NAME beside the list")
     options = parser.parse_args()
     planned = json.loads(options.primary.read_text())
     home = options.primary.parent
+    if options.keep:
+        name, _, study = options.keep.partition("=")
+        keep(Path(study), home / name)
+        return
     studies = {name: json.loads((home / name / "verdict.json").read_text()) for name in _studies(planned, home)}
     for name, verdict in studies.items():
         print(f"\n## Study {name}\n")
-        print_arms(verdict, json.loads((home / name / "metrics.json").read_text()))
+        print_arms(verdict, json.loads((home / name / "scores.json").read_text()))
     contrasts = [find_contrast(each, studies[each["study"]]) for each in planned if each["study"] in studies]
     print("\n## Primary contrasts\n")
     print_contrasts(contrasts, len(planned))
@@ -61,13 +68,23 @@ def _studies(planned: Sequence[Mapping[str, str]], home: Path) -> list[str]:
     return [name for name in dict.fromkeys(each["study"] for each in planned) if (home / name).is_dir()]
 
 
-def print_arms(verdict: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+def keep(study: Path, directory: Path) -> None:
+    """Copy the commands and the verdict of a study, and the scores of its arms; no pixels and no predictions."""
+    directory.mkdir(exist_ok=True)
+    for file in (study / "commands.sh", study / "evaluation" / "verdict.json"):
+        shutil.copy(file, directory / file.name)
+    arms = json.loads((study / "evaluation" / "metrics.json").read_text())["arms"]
+    kept = [{name: arm[name] for name in ("name", "added", "seeds", "image")} for arm in arms]
+    (directory / "scores.json").write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def print_arms(verdict: Mapping[str, Any], scores: Sequence[Mapping[str, Any]]) -> None:
     """Print every arm of a study as Markdown: score, differences and verdict."""
     score = verdict["metric"]
     arms = {each["arm"]: each for each in verdict["arms"]}
     print(f"| arm | images added | {score.upper()} | minus baseline (95 %) | minus `{CONTROL}` (95 %) | verdict |")
     print("|---|---|---|---|---|---|")
-    for each in metrics["arms"]:
+    for each in scores:
         mean = each[verdict["level"]][score]["mean"]
         arm = arms.get(each["name"])
         cells = ["", "", "baseline"]

@@ -93,6 +93,31 @@ def test_it_is_added_to_a_finished_evaluation_as_from_the_start(
     assert artifacts.open_artifact(plain).file("planted.json").is_file()  # the manifest lists it
 
 
+@pytest.mark.parametrize(
+    ("name", "is_written"), [("planted.json", False), ("report.html", False), ("report.html", True)]
+)
+def test_it_goes_on_after_it_was_killed_while_it_wrote(
+    runs: list[Path], plain: Path, monkeypatch: pytest.MonkeyPatch, name: str, is_written: bool
+) -> None:
+    asked, write_bytes = options(runs, plain, planted=True), files.write_bytes
+
+    def write(path: Path, content: bytes, **given: Any) -> None:
+        if path.name != name or is_written:
+            write_bytes(path, content, **given)
+        if path.name == name:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_bytes", write)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate.run(asked)
+    interrupted = artifacts.open_artifact(plain)
+    assert "report.html" not in interrupted.manifest["files"] and not asked.is_met_by(interrupted.result)
+    assert "planted" in evaluate.run(asked)
+    text = artifacts.open_artifact(plain).file("report.html").read_text(encoding="utf-8")
+    assert text.count('<section id="planted"') == text.count('href="#planted"') == 1
+
+
 def test_the_console_and_the_report_say_what_would_have_been_seen(runs: list[Path], plain: Path) -> None:
     result = evaluate.run(options(runs, plain, planted=True))
     shown = evaluate.tables(result)

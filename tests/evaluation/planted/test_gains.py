@@ -149,7 +149,7 @@ def test_a_look_tests_at_its_level_and_leaves_out_arms_that_had_ended(study: Jud
         (draw_study(("0",)), "the study", "no arm that is compared with a baseline"),
         (draw_study(seeds=1), "one", "one seed"),
         (replace(draw_study(), failure="training saw test images"), "the study", "training saw test images"),
-        (draw_study(digits=0), "the study", "too few values"),
+        (draw_study(digits=0), "the study", "steps that are too large"),
         (replace(draw_study(), arms=[EvaluatedArm(name, None, None) for name in NAMES]), "0", "no baseline"),
     ],
     ids=["without arms", "one seed", "failed check", "hard calls", "no baseline"],

@@ -54,8 +54,15 @@ def read_judged(artifact: Artifact, evaluation: Evaluation, *, are_from_elsewher
 
 
 def read_report(artifact: Artifact) -> str:
-    """Return the page of an evaluation."""
-    return artifact.file(files.REPORT_FILE).read_text(encoding="utf-8")
+    """Return the page of an evaluation; if adding to it was interrupted, the page that this left, which is whole.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    path = artifact.path / files.REPORT_FILE
+    if not path.is_file():
+        path = artifact.file(files.REPORT_FILE)  # says that it is not there
+    return path.read_text(encoding="utf-8")
 
 
 def _read(lines: "csv.DictReader[str]") -> Iterator[dict[str, str]]:

@@ -147,14 +147,18 @@ def plant_gains(study: JudgedStudy, redraws: int = REDRAWS) -> tuple[list[Plante
     tolerance = max(MAX_ERROR, 0.5 / len(study.labels))
     if coarse := [name for name in redrawer.names if not abs(redrawer.find_gain(name, 0.0)) <= tolerance]:
         reason = (
-            f"arm {coarse[0]} cannot be brought to the score of its baseline: its probabilities have too few values"
+            f"the runs of arm {coarse[0]} cannot be brought to the mean score of the baseline: with so few test cases, "
+            "or so few values of the probabilities, the score moves in steps that are too large"
         )
         return [], [*unknown, Unknown("gain", "the study", reason)]
     achieved = {(arm.name, gain): redrawer.find_gain(arm.name, gain) for arm in planted for gain in GAINS}
     possible = [key for key, found in achieved.items() if abs(found - key[1]) <= tolerance]
     for arm in planted:
         if missed := [f"{100 * gain:g}" for gain in GAINS if (arm.name, gain) not in possible]:
-            reason = f"no gain of {', '.join(missed)} points can be planted: its scores have too few values or no room"
+            reason = (
+                f"no gain of {', '.join(missed)} points can be planted, as the score has no room for it or moves in "
+                "steps that are too large"
+            )
             unknown.append(Unknown("gain", arm.name, reason))
     counts = redrawer.count_told(possible, redraws)
     rates = []
