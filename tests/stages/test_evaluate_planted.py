@@ -13,7 +13,7 @@ import pytest
 from builders import arm_of, train
 
 import xrayaug
-from xrayaug.errors import ArtifactError
+from xrayaug.errors import ArtifactError, UsageError
 from xrayaug.evaluation import serialization
 from xrayaug.evaluation.planted import gains, results, tables
 from xrayaug.evaluation.planted.results import Planted, PlantedRate, Unknown, count_found
@@ -80,6 +80,8 @@ def test_it_is_added_to_a_finished_evaluation_as_from_the_start(
     kept = json.loads(before["manifest.json"])["result"]
     assert {name: value for name, value in result.items() if name not in ("planted", "look_at")} == kept
     assert json.loads(after["planted.json"]) == result["planted"]
+    of_tests = [each["reason"] for each in result["planted"]["unknown"] if "copies of test" in each["what"]]
+    assert of_tests and all("what it was trained on is unknown" in reason for reason in of_tests)
 
     other = evaluate.run(options(runs, tmp_path / "other", planted=True))
     assert other["planted"] == result["planted"]
@@ -189,6 +191,8 @@ def test_python_gives_the_same_numbers_as_the_command(tmp_path: Path) -> None:
     judged = xrayaug.judge(frame, resamples=100, planted=True)
     assert judged.planted is not None and serialization.to_dict(judged.planted) == result["planted"]
     assert xrayaug.judge(frame, resamples=100).planted is None
+    with pytest.raises(UsageError, match="planted"):
+        xrayaug.judge(frame, resamples=100, planted="no")  # type: ignore[arg-type]
 
 
 def test_a_page_of_another_version_takes_no_section(runs: list[Path], plain: Path) -> None:

@@ -234,6 +234,8 @@ def judge(
     for name, text in (("baseline", baseline), ("by", by)):
         if text is not None and not isinstance(text, str):
             raise UsageError(_describe_type(name, text), f"give text, such as {name}='{text}'")
+    if not isinstance(planted, bool):
+        raise UsageError(_describe_type("planted", planted), "it must be True or False")
     given = {} if columns is None else columns
     if not isinstance(given, Mapping) or not all(isinstance(word, str) for pair in given.items() for word in pair):
         raise UsageError(

@@ -154,10 +154,11 @@ def _gather_test_copies(members: Sequence[SyntheticSet], of: GatheredSet, untest
     first, tested = members[0], of.opened.tested
     generator, what = first.generator, f"{_name(first)}, copies of test images"
     if generator is None:
-        reason = (
-            "images that a generator of the study drew are not compared with test images: that it was trained without "
-            "them is checked instead"
-        )
+        drawn = "images that a generator of the study drew are not compared with test images"
+        if isinstance(first.opened, InputError) or facts.see_generators_images(members).errors:
+            reason = f"{drawn}, and what it was trained on is unknown, so a copy would not have been seen"
+        else:
+            reason = f"{drawn}: that it was trained without them is checked instead"
         return Unknown("copy", what, reason)
     known = of.facts.test_copies
     if known is None or known.identical or known.near:
