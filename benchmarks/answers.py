@@ -134,7 +134,7 @@ def draw(file: Path, contrasts: Sequence[Contrast]) -> None:
                 )  # fmt: skip
         axes.set_yticks(range(len(contrasts)), [each.says for each in contrasts])
         axes.invert_yaxis()
-        axes.set_xlabel("difference in AUROC, with its 95 % interval; grey: within the margin of 0.02")
+        axes.set_xlabel("difference in AUROC (95 % interval); grey: margin of 0.02")
         axes.legend(loc="best", frameon=False)
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
