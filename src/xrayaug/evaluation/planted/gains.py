@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import chdtri, expit, logit
 
-from xrayaug.evaluation import checks, comparison, conclusions, findings, predictions, verdict
+from xrayaug.evaluation import arm_judge, checks, comparison, conclusions, findings, predictions, verdict
 from xrayaug.evaluation.comparison import ScoredNetwork
 from xrayaug.evaluation.planted.results import PlantedRate, Unknown, count_found
 from xrayaug.evaluation.predictions import RunPredictions
@@ -165,7 +165,7 @@ def plant_gains(study: JudgedStudy, redraws: int = REDRAWS) -> tuple[list[Plante
     for name, gain in possible:
         contrast, found = told[name][1], achieved[name, gain]
         expected = None
-        if study.question.against == conclusions.BASELINE and contrast.difference is not None:
+        if study.question.against == arm_judge.BASELINE and contrast.difference is not None:
             expected = power.detection(contrast.difference, gain, contrast.tests, contrast.decision.level)
         note = None if abs(found - gain) <= TOLERANCE else f"{100 * found:.2f} points were planted"
         rates.append(count_found("gain", gain, name, counts[name, gain], redraws, expected=expected, note=note))
