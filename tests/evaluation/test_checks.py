@@ -138,6 +138,44 @@ def test_different_real_images_are_critical(real: Path, tmp_path: Path) -> None:
     assert check_runs([half, whole])["real images"].passed is True
 
 
+def draw_of(home: Path, *places: int) -> Path:
+    """Make a dataset of all test and validation images and some of the training images."""
+    rows = [each for place, each in enumerate(real_rows()) if each.split != "train" or place in places]
+    return write_dataset(home, rows, pixels=noise(6)[: len(rows)])
+
+
+def test_each_seed_may_have_a_draw_of_the_real_images_of_its_own(real: Path, tmp_path: Path) -> None:
+    """Two draws of half of the training images, one for each seed; all real images are the same for both."""
+    draws = [draw_of(tmp_path / f"draw{seed}", seed) for seed in (0, 1)]
+
+    def run(data: Path, name: str, seed: int, **arm: Any) -> Run:
+        return run_on(data, tmp_path / f"{name}-{seed}", seed=seed, real_fraction=0.5, **arm)
+
+    baseline = [run(data, "base", seed) for seed, data in enumerate(draws)]
+    arm = [run(data, "arm", seed, percent=10.0, added=1) for seed, data in enumerate(draws)]
+    whole = [run_on(real, tmp_path / f"whole-{seed}", seed=seed) for seed in (0, 1)]
+    check = check_runs([*baseline, *arm, *whole])["real images"]
+    assert check.passed
+    assert check.sentence.endswith(
+        "those of arms 0, of 50% of the real images, 10, of 50% of the real images were drawn anew for each seed "
+        "(2 draws)"
+    )
+    gathered = facts.gather_facts(distinguish_arms([*baseline, *arm, *whole]))
+    assert [each.draws for each in gathered.arms] == [2, 2, None]
+    assert check_runs([*baseline, *arm])["real images"].sentence.endswith(
+        "those of every arm were drawn anew for each seed (2 draws)"
+    )
+
+    crossed = [run(data, "crossed", seed, percent=20.0, added=1) for seed, data in enumerate(reversed(draws))]
+    failed = check_runs([*baseline, *crossed])["real images"]
+    assert (failed.passed, failed.critical) == (False, True)
+
+    third = run(draws[1], "base", 2)  # which has the draw of another seed
+    failed = check_runs([*baseline, third])["real images"]
+    assert (failed.passed, failed.critical) == (False, True)
+    assert "0, of 50% of the real images (seed 0) and 0, of 50% of the real images (seed 1)" in failed.sentence
+
+
 def test_a_test_set_of_one_class_is_critical(tmp_path: Path) -> None:
     rows = [each for each in real_rows() if (each.split, each.label) != ("test", "abnormal")]
     checks = check_runs([run_on(write_dataset(tmp_path / "data", rows, pixels=noise(5)), tmp_path / "run")])

@@ -103,6 +103,12 @@ def test_there_is_a_check_where_runs_of_an_arm_have_different_images() -> None:
 
 
 def test_what_a_verdict_is_about() -> None:
-    assert [generator_design.describe_generators(number) for number in (None, 0, 1, 5)] == [
+    assert [generator_design.describe_scope(number, None) for number in (None, 0, 1, 5)] == [
         "", "", "this generator only", "over 5 GANs of this kind",
     ]  # fmt: skip
+    assert [generator_design.describe_scope(number, 5) for number in (None, 0, 1, 5)] == [
+        "over 5 draws of the real images",
+        "over 5 draws of the real images",
+        "this generator only, over 5 draws of the real images",
+        "over 5 GANs of this kind and 5 draws of the real images",
+    ]

@@ -9,7 +9,7 @@ from planned import lines
 
 from xrayaug.errors import UsageError
 from xrayaug.options import Experiment
-from xrayaug.options.experiment import parse_gans
+from xrayaug.options.experiment import parse_per_seed
 from xrayaug.studies import planning
 
 PRETRAINING: dict[str, Any] = {
@@ -162,10 +162,10 @@ def test_seeds_that_would_share_some_of_several_gans_are_refused(changes: dict[s
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "2.5", "many", ""])
-def test_what_is_no_number_of_gans_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no number of GANs"):
-        parse_gans(text)
-    assert [parse_gans(text) for text in ("1", "12", "per-seed")] == [1, 12, "per-seed"]
+def test_what_is_no_number_of_gans_or_draws_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is neither a positive number nor per-seed"):
+        parse_per_seed(text)
+    assert [parse_per_seed(text) for text in ("1", "12", "per-seed")] == [1, 12, "per-seed"]
 
 
 def test_the_gans_of_one_architecture_are_one_arm() -> None:
@@ -180,3 +180,62 @@ def test_the_gans_of_one_architecture_are_one_arm() -> None:
                   if (arm.generator, arm.percent, arm.control) == ("cgan", 50, None)}  # fmt: skip
         names = ("cgan", "cgan-2", "cgan-3") if gans == 3 else ("cgan",) * 3
         assert of_gan == {f"classifier-50-{name}-seed-{seed}" for seed, name in enumerate(names)}
+
+
+DRAWS = GANS | {"gans": 1, "draws": "per-seed", "real_fractions": (0.5, 1.0), "controls": ("duplicate",)}
+
+
+def find_draws(found: dict[str, str], *words: str) -> dict[str, str]:
+    """Return the seed of the dataset that each classifier is trained on, by that of the classifier; 0 is left out.
+
+    Args:
+        found: the command lines.
+        words: that the names of the classifiers have, after an exclamation mark: that they have not.
+    """
+    draws = {}
+    for name, line in found.items():
+        has = [word[1:] not in name if word.startswith("!") else word in name for word in words]
+        if name.startswith("classifier") and all(has):
+            data = line.split("--data s/")[1].split()[0]
+            draws[name.rpartition("-")[2]] = found[data].split("--seed ")[1].split()[0]
+    return draws
+
+
+@pytest.mark.parametrize("changes", [{}, {"gans": 3}, {"gans": 3, "screen": True}])
+def test_all_arms_of_a_seed_have_its_draw_of_the_real_images(changes: dict[str, Any]) -> None:
+    found = lines(**DRAWS | changes | {"seed": 4})
+    for words in (("-0-real-0.5",), ("-50-", "-real-0.5", "!duplicate"), ("-50-duplicate", "-real-0.5")):
+        assert find_draws(found, *words) == {"0": "4", "1": "5", "2": "6"}
+    assert set(find_data(found, "0-seed").values()) == {"arm-0"}, "there is one draw of all real images"
+
+
+def test_the_first_draw_has_the_names_of_the_only_one() -> None:
+    several, one = lines(**DRAWS), lines(**DRAWS | {"draws": 1})
+    assert {name for name in one if name.startswith("arm")} <= set(several)
+    assert all(several[name] == line for name, line in one.items() if name.startswith("arm"))
+    assert lines(**DRAWS | {"draws": 3}) == several
+
+
+def test_pretraining_goes_on_with_the_draw_of_the_seed() -> None:
+    found = lines(**DRAWS | PRETRAINING | {"seeds": 3, "real_fractions": (0.5,)})
+    last = found["classifier-50-pretrain-real-0.5-draw-3-seed-2"]
+    assert "--data s/arm-0-real-0.5-draw-3 " in last
+    assert "--init s/classifier-50-only-real-0.5-draw-3-seed-2 " in last
+
+
+def test_draws_are_of_one_arm() -> None:
+    study = planning.plan(Experiment(**{**STUDY, "out": Path("s"), **DRAWS, "real_fractions": (0.5,)}))
+    arms = study.list_judged_arms()
+    assert (study.count_comparisons(), len(set(arms.values())), len(arms)) == (1, 3, 9)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"draws": 2}, "--draws is 2 with 3 seeds: each seed needs a draw of its own"),
+        ({"real_fractions": (1.0,)}, "--draws does nothing: all real images are kept"),
+    ],
+)
+def test_draws_that_cannot_be_are_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        lines(**DRAWS | changes)

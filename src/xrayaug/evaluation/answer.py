@@ -141,7 +141,7 @@ def _describe_verdict(arm: ArmVerdict, question: Question) -> str:
     if question.against == "control" and arm.control is None and values:
         name += " in comparison with the controls" if arm.verdict == verdict.EQUIVALENT else ""
         values = f"difference to the baseline {values}"
-    return ", ".join(filter(None, [name, values, generator_design.describe_generators(arm.generators)]))
+    return ", ".join(filter(None, [name, values, generator_design.describe_scope(arm.generators, arm.draws)]))
 
 
 def _format_difference(difference: Difference | ConfidenceInterval) -> str:

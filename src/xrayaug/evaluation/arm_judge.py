@@ -84,6 +84,7 @@ class ArmJudge:
             prior_shift=shift,
             controls=controls,
             generators=arm.generators,
+            draws=arm.draws,
             look=self._describe_look(contrast.difference),
         )
 

@@ -43,7 +43,7 @@ def check_study(facts: StudyFacts, *, is_sequential: bool = False) -> list[Check
         *_check_acquisition(facts.acquisition),
         *generator_design.check_designs(facts.arms),
         _check_recipe(facts),
-        _check_real_images(facts.real_image_differences),
+        _check_real_images(facts.real_image_differences, facts.arms),
         _check_copies(facts.screening, facts.generators),
         *_check_resolutions(facts.resolutions),
         _check_prior(facts.arms),
@@ -241,10 +241,14 @@ def _list_differing(settings: Sequence[Mapping[str, str]]) -> list[str]:
     return [f"{name} is {' and '.join(each)}" for name, each in values.items() if len(each) > 1]
 
 
-def _check_real_images(differences: Sequence[RealImageDifference]) -> Check:
+def _check_real_images(differences: Sequence[RealImageDifference], arms: Sequence[ArmFacts]) -> Check:
     """Check that arms with the same share of the real images have the same ones in training and validation."""
     if not differences:
         sentence = "all arms have the same real images for training and validation, not counting what they add"
+        drawn = {each.name: each.draws for each in arms if each.draws is not None}
+        if drawn:
+            each_seed = "those of every arm" if len(drawn) == len(arms) else f"those of arms {', '.join(drawn)}"
+            sentence += f"; {each_seed} were drawn anew for each seed ({max(drawn.values())} draws)"
         return Check("real images", True, sentence, critical=True)
     pairs = [f"{each.arm} and {each.other} ({each.images:,} images are in only one of them)" for each in differences]
     sentence = "real images for training or validation differ between arms " + "; ".join(pairs)

@@ -110,11 +110,19 @@ def name_images(drawn: Sequence[Sequence[DrawnSet]]) -> dict[Digests, str]:
     }
 
 
-def describe_generators(generators: int | None) -> str:
-    """Return what a verdict is about; empty without synthetic images, or if it is unknown."""
+def describe_scope(generators: int | None, draws: int | None) -> str:
+    """Return which generators and real images a verdict is about; empty if it is unknown, or about none in particular.
+
+    Args:
+        generators: see `GeneratorDesign.generators`.
+        draws: of the real images, if each seed has one of its own.
+    """
+    drawn = f"{draws} draws of the real images" if draws else ""
     if generators == 1:
-        return "this generator only"
-    return f"over {generators} GANs of this kind" if generators else ""
+        return "this generator only" + (f", over {drawn}" if drawn else "")
+    kinds = [f"{generators} GANs of this kind" if generators else "", drawn]
+    over = " and ".join(filter(None, kinds))
+    return f"over {over}" if over else ""
 
 
 def _compare_kinds(name: str, drawn: Sequence[Sequence[DrawnSet]]) -> GeneratorDesign:

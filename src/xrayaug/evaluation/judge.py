@@ -67,6 +67,7 @@ def judge(
     split_by: str | None,
     baseline: str | None = None,
     generators: Mapping[str, int | None] | None = None,
+    draws: Mapping[str, int | None] | None = None,
     controls: Mapping[str, Sequence[str]] | None = None,
     others: Sequence[SetPredictions] = (),
     shared: Sequence[SharedImages] = (),
@@ -81,6 +82,7 @@ def judge(
         split_by: `patient` or `image`, how the validation images were split off; None if unknown.
         baseline: name of the arm that all others are compared with; None: each with the one that its settings say.
         generators: numbers of generators that the arms are about, by name: see `generator_design`.
+        draws: numbers of draws of the real images, by name of the arm; None if all seeds have the same real images.
         controls: names of the controls of arms, by name; arms that are not there have those that their settings say.
         others: the runs on other test sets.
         shared: pairs of test sets that have images or patients in common.
@@ -98,6 +100,7 @@ def judge(
             (generators or {}).get(run.arm_name),
             controls=named.get(run.arm_name),
             is_named_control=any(run.arm_name in of for of in named.values()),
+            draws=(draws or {}).get(run.arm_name),
             is_paired=run.seed == run.pair_number,
         )
         for run in reversed(infos.values())

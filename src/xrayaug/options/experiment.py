@@ -40,7 +40,7 @@ from xrayaug.options.train_classifier import TrainClassifier
 from xrayaug.options.train_gan import TrainGan
 
 WITHOUT_GAN = "none"  # the value of --gan-arch that trains no GAN
-PER_SEED: Literal["per-seed"] = "per-seed"  # the value of --gans that trains a GAN for each seed of the classifiers
+PER_SEED: Literal["per-seed"] = "per-seed"  # the value of --gans and --draws that is the number of seeds
 StudyFeatures = Literal["inception", "imagenet", "random", "none"]
 
 
@@ -115,8 +115,8 @@ PRESETS = {  # the thesis chose the defaults of the commands
 }
 
 
-def parse_gans(text: str) -> int | Literal["per-seed"]:
-    """Return the value of `--gans`.
+def parse_per_seed(text: str) -> int | Literal["per-seed"]:
+    """Return the value of `--gans` or `--draws`.
 
     Raises:
         UsageError: it is neither a positive integer nor `per-seed`.
@@ -124,7 +124,9 @@ def parse_gans(text: str) -> int | Literal["per-seed"]:
     if text == PER_SEED:
         return PER_SEED
     if not (text.isdecimal() and int(text)):
-        raise UsageError(f"'{text}' is no number of GANs", f"give 1, the number of --seeds, or {PER_SEED}")
+        raise UsageError(
+            f"'{text}' is neither a positive number nor {PER_SEED}", f"give 1, the number of --seeds, or {PER_SEED}"
+        )
     return int(text)
 
 
@@ -214,6 +216,16 @@ class Experiment(
         metavar="FLOAT,...",
         parse=parse_numbers,
     )
+    draws: int | Literal["per-seed"] = option(
+        1,
+        help="Draws of the real images that --real-fractions keeps: 1, or one for each seed of the classifiers, which "
+        "is per-seed or the number of --seeds. All arms of a seed have the same draw, so that the verdict is about "
+        "so many real images instead of those of one draw.",
+        panel=Panel.DATA,
+        minimum=1,
+        metavar="INT|per-seed",
+        parse=parse_per_seed,
+    )
     labels: tuple[str, ...] | None = option(
         None,
         help="Labels of the added images, separated by commas: normal, abnormal, both, balance. Each is combined with "
@@ -276,7 +288,7 @@ class Experiment(
         panel=Panel.TRAINING,
         minimum=1,
         metavar="INT|per-seed",
-        parse=parse_gans,
+        parse=parse_per_seed,
     )
     conditional: bool | None = redeclare(TrainGan, "conditional", panel=Panel.MODEL)
     gan_label: Label | None = redeclare(
@@ -399,6 +411,8 @@ class Experiment(
             del settings["against"]
         if self.gans == 1:
             del settings["gans"]
+        if self.draws == 1:
+            del settings["draws"]
         if not self.audit_privacy:
             del settings["audit_privacy"]
         if self.primary is None:

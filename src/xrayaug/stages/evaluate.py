@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from xrayaug.errors import InputError
 from xrayaug.evaluation import (
     answer,
     checks,
@@ -57,7 +58,7 @@ from xrayaug.options import Evaluate
 from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Section, Table
 from xrayaug.runtime.stopping import Interval
-from xrayaug.storage import builder, files
+from xrayaug.storage import artifacts, builder, files
 from xrayaug.storage.artifacts import Artifact, Result
 from xrayaug.storage.checkpoints import Checkpoints
 
@@ -185,15 +186,31 @@ def add_checklists(options: Evaluate, result: Result) -> Result:
 def add_planted(options: Evaluate, result: Result) -> Result:
     """Plant gains, leaks and copies for the finished evaluation if that is asked for, and show how many were found.
 
-    They are planted in copies of the predictions and of what the checks read; nothing is judged again.
+    They are planted in copies of the predictions and of what the checks read; nothing is judged again. Gains need the
+    predictions alone, so they are planted even if the images are gone.
 
     Raises:
-        InputError: a run, or something behind it, cannot be opened.
+        InputError: a file of the evaluation cannot be read.
     """
     if not options.planted or PLANTED_FIELD in result:
-        return result
+        return complete_report(options, result)
     console.info("planting gains, leaks and copies in copies of what was judged")
     return builder.extend(options, partial(_add_planted, options))
+
+
+def complete_report(options: Evaluate, result: Result) -> Result:
+    """Mend an evaluation whose report was being changed by `add_planted` when that was killed.
+
+    Its manifest does not list the report, which may have a section of numbers that the evaluation does not have, and
+    there may be a file of them.
+
+    Raises:
+        ArtifactError: there is no report.
+    """
+    if files.REPORT_FILE in artifacts.open_artifact(options.out).manifest["files"]:
+        return result
+    console.info(f"{options.out} was left while its report was written; what was planted is left out of it")
+    return builder.extend(options, _complete_report)
 
 
 def list_planted(evaluation: Evaluation) -> list[Table | Section]:
@@ -257,6 +274,7 @@ def _evaluate(options: Evaluate, device: torch.device, directory: Path) -> Resul
         audits=measured.audits,
         split_by=gathered.split_by,
         generators=generator_design.count_generators(gathered.sets[0].facts.arms),
+        draws={each.name: each.draws for each in gathered.sets[0].facts.arms},
         others=others,
         shared=gathered.shared,
         look=gathered.look,
@@ -315,6 +333,7 @@ def _add_checklists(options: Evaluate, evaluation: Artifact) -> Addition:
 
 def _add_planted(options: Evaluate, artifact: Artifact) -> Addition:
     """Gather what was judged and what the checks read, plant in copies of it, and add the results to the report."""
+    files.delete_leftovers(artifact.path, deep=False)
     evaluation = serialization.from_dict(Evaluation, artifact.result)
     are_predictions = options.predictions is not None
     predicted = judged_predictions.read_judged(artifact, evaluation, are_from_elsewhere=are_predictions)
@@ -330,12 +349,26 @@ def _add_planted(options: Evaluate, artifact: Artifact) -> Addition:
     return contents, {PLANTED_FIELD: result}
 
 
+def _complete_report(artifact: Artifact) -> Addition:
+    """Return the report without what was planted, and delete what else was written for it."""
+    files.delete_leftovers(artifact.path, deep=False)
+    (artifact.path / PLANTED_FILE).unlink(missing_ok=True)
+    report = judged_predictions.read_report(artifact).replace(page.PLANTED_LINK, "")
+    return {files.REPORT_FILE: page.PLANTED_SECTION.sub("", report)}, {}
+
+
 def _plant_images(options: Evaluate) -> Sequence[PlantedRate | Unknown]:
-    """Gather what the checks of leaks and of copies read, and plant in copies of it."""
-    runs = open_runs(options.runs, options.local_cache)
+    """Gather what the checks of leaks and of copies read, and plant in copies of it; if it is gone, say so."""
     screenings = report_sources.open_requested(options).screenings
-    sets = test_sets.gather_test_sets(test_sets.open_test_sets(options, runs), runs, screenings, None)
-    gathered = planted_images.gather_image_audits(runs, sets, screenings)
+    try:
+        runs = open_runs(options.runs, options.local_cache)
+        sets = test_sets.gather_test_sets(test_sets.open_test_sets(options, runs), runs, screenings, None)
+        gathered = planted_images.gather_image_audits(runs, sets, screenings)
+    except InputError as problem:
+        return planted_results.name_unknown_images(
+            f"the images behind the runs cannot be read any more: {problem.message}; if they can be again, evaluate "
+            "with --overwrite"
+        )
     return [*images.plant_images(gathered.audits, options.seed), *gathered.unknown]
 
 

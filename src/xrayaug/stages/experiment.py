@@ -43,6 +43,10 @@ from xrayaug.studies.sequential_study import SequentialStudy
 from xrayaug.studies.study_settings import Settings
 from xrayaug.training import tensorboard
 
+DRAWS_POWER_NOTE = (
+    "the variance between draws of the real images is unknown before the study and not in this estimate: differences "
+    "over several draws must be larger to be detected"
+)
 NO_POWER_NOTE = (
     "power: unknown, because there are no test images to count yet or no arm to compare; give --mura, raw or prepared, "
     "and at least one dose above 0"
@@ -57,8 +61,9 @@ def run(options: Experiment) -> Result:
     looks = None if options.sequential is None else sequential_study.open_study(options, locks=False)
     if options.status:
         return _status(study, resources) if looks is None else _status_of_looks(looks, resources)
-    _list_images(study, study_settings.resolve_settings(options))
-    _describe_generators(study)
+    settings = study_settings.resolve_settings(options)
+    _list_images(study, settings)
+    _describe_design(study, settings)
     if looks is not None:
         console.info(looks.describe_plan())
     if options.slurm:
@@ -140,10 +145,15 @@ def _list_images(study: Study, settings: Settings) -> list[PlannedImage]:
     return images
 
 
-def _describe_generators(study: Study) -> None:
-    """Print what several GANs are for, and the generators from elsewhere with what is known of their images."""
+def _describe_design(study: Study, settings: Settings) -> None:
+    """Print what several GANs and draws are for, and the generators from elsewhere with what is known of them."""
     for line in study_generators.describe(study.generators):
         console.info(line)
+    if settings.draws > 1:
+        console.info(
+            f"{settings.draws} draws of the real images, one for each seed of the classifiers: the variance between "
+            "seeds includes that between draws, and verdicts are about so many real images"
+        )
 
 
 def _find_resources(options: Experiment) -> Resources:
@@ -238,11 +248,13 @@ def plan(options: Experiment) -> Result:
     study, _ = planning.plan(options), _find_resources(options)
     settings = study_settings.resolve_settings(options)
     images = _list_images(study, settings)
-    _describe_generators(study)
+    _describe_design(study, settings)
     analysis = planned_images.estimate_power(study, settings, images)
     console.info(analysis.describe() if analysis else NO_POWER_NOTE)
     if analysis and settings.gans > 1:
         console.info(study_generators.POWER_NOTE)
+    if analysis and settings.draws > 1:
+        console.info(DRAWS_POWER_NOTE)
     power = {"power": analysis and analysis.to_dict()}
     if options.sequential is None:
         return {"commands": [command.command_line() for command in study.commands], **power}

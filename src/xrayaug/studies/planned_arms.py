@@ -24,16 +24,18 @@ from xrayaug.studies.study_settings import Settings, image_size
 
 @dataclass(frozen=True)
 class PlannedArm:
-    """The command that makes an arm, or the part of an arm that has the images of one of several GANs."""
+    """The command that makes an arm, or the part of an arm that has one of several GANs or draws of the real images."""
 
     command: Augment
     seed: int | None = None  # of the only classifiers that are trained on it; None: those of all seeds
+    draw: int = 0  # number of the draw of the real images
 
 
 def plan_arms(options: Experiment, settings: Settings, generators: Sequence[Generator]) -> list[PlannedArm]:
     """Return the arms: each share of real images with each label and dose, each dose followed by its controls.
 
-    With several generators, each dose has an arm of each; those of the GANs of one architecture are parts of one arm.
+    With several generators, each dose has an arm of each; those of the GANs of one architecture are parts of one arm,
+    and so are those of several draws of the real images.
     Controls of real images are those of the first generator also for others whose arms surely have as many images of
     each label. A dose with the real images is followed by one without them.
 
@@ -48,17 +50,23 @@ def plan_arms(options: Experiment, settings: Settings, generators: Sequence[Gene
     kinds += [True] if {SYNTHETIC_ONLY, PRETRAIN} & set(schedules) else []
     arms: dict[Path, PlannedArm] = {}
     for fraction, label, percent in itertools.product(settings.real_fractions, settings.labels, settings.percents):
+        draws = [None] if fraction == 1 or settings.draws == 1 else list(range(settings.draws))
         if not percent:
-            planned = [PlannedArm(plan_baseline(options, settings, generators, fraction))]
+            planned = [
+                PlannedArm(plan_baseline(options, settings, generators, fraction, draw or 0), draw, draw or 0)
+                for draw in draws
+            ]
         else:
             planned = [
                 _plan_arm(
                     options, settings, source if _has_both_labels(label) else _share_controls(source, generators),
-                    fraction=fraction, percent=percent, label=label, control=control, alone=alone,
+                    fraction=fraction, draw=draw, percent=percent, label=label, control=control, alone=alone,
                 )
                 for alone, source in itertools.product(kinds, sources)
                 if not alone or _has_both_labels(label)
                 for control in (None, *_list_controls(settings, label, alone=alone))
+                for draw in draws
+                if draw is None or source.find_seed(control) in (None, draw)
             ]  # fmt: skip
         for arm in planned:
             if arms.setdefault(arm.command.out, arm) != arm:
@@ -69,9 +77,11 @@ def plan_arms(options: Experiment, settings: Settings, generators: Sequence[Gene
     return list(arms.values())
 
 
-def plan_baseline(options: Experiment, settings: Settings, generators: Sequence[Generator], fraction: float) -> Augment:
-    """Return the arm of 0 percent with a share of the real images; it names the images of the first GAN."""
-    return _make_command(options, settings, generators[0], fraction=fraction, percent=0.0)
+def plan_baseline(
+    options: Experiment, settings: Settings, generators: Sequence[Generator], fraction: float, draw: int = 0
+) -> Augment:
+    """Return the arm of 0 percent with a draw of a share of the real images; it names the images of the first GAN."""
+    return _make_command(options, settings, generators[0], fraction=fraction, draw=draw, percent=0.0)
 
 
 def find_schedules(options: Experiment) -> tuple[str, ...]:
@@ -155,17 +165,18 @@ def _plan_arm(
     sources: _Sources,
     *,
     fraction: float,
+    draw: int | None,
     percent: float,
     label: str | None,
     control: str | None,
     alone: bool,
 ) -> PlannedArm:
-    """Return an arm, or the part of one that has the images of one of several GANs."""
+    """Return an arm, or the part of one that has the images of one of several GANs or one of several draws."""
     command = _make_command(
-        options, settings, sources.find(control), fraction=fraction, percent=percent, label=label, control=control,
-        alone=alone, is_of_all=sources.is_of_all, has_own=sources.has_own,
+        options, settings, sources.find(control), fraction=fraction, draw=draw or 0, percent=percent, label=label,
+        control=control, alone=alone, is_of_all=sources.is_of_all, has_own=sources.has_own,
     )  # fmt: skip
-    return PlannedArm(command, sources.find_seed(control))
+    return PlannedArm(command, sources.find_seed(control) if draw is None else draw, draw or 0)
 
 
 def _make_command(
@@ -174,6 +185,7 @@ def _make_command(
     generator: Generator,
     *,
     fraction: float,
+    draw: int = 0,
     percent: float,
     label: str | None = None,
     control: str | None = None,
@@ -188,6 +200,7 @@ def _make_command(
         settings: of the study.
         generator: of the synthetic images.
         fraction: share of the real images.
+        draw: number of the draw of these images; the first one has the name of the only one of other studies.
         percent: the dose.
         label: of the added images.
         control: the control that it is; None for an arm.
@@ -202,7 +215,8 @@ def _make_command(
     kept = f"real-{fraction:g}" if fraction != 1 else None
     only = "only" if alone else None
     of = generator.suffix[1:] if is_own else None
-    parts = ["arm", f"{percent:g}", *filter(None, (label, control, only, of, kept))]
+    drawn = f"draw-{draw + 1}" if draw else None
+    parts = ["arm", f"{percent:g}", *filter(None, (label, control, only, of, kept, drawn))]
     return Augment(
         real=settings.classifier_data,
         synthetic=(generator.synthetic,) if has_synthetic else None,
@@ -214,7 +228,7 @@ def _make_command(
         real_fraction=fraction,
         synthetic_only=alone,
         cache=options.cache,
-        seed=options.seed,
+        seed=options.seed + draw,
         out=options.out / "-".join(parts),
     )
 

@@ -43,7 +43,7 @@ DEMO_FINDING_SIZE = 4.0  # so that findings show at 64 px
 
 @dataclass(frozen=True)
 class JudgedArm:
-    """An arm as an evaluation judges it: runs on the images of several GANs of one architecture are of one arm."""
+    """An arm as an evaluation judges it: several GANs of one architecture, or draws of the real images, are of one."""
 
     percent: float
     label: str | None
@@ -203,7 +203,7 @@ def _classifiers(
         if SYNTHETIC_ONLY in find_schedules(options):
             add(together, seed=planned.seed, is_evaluated=True)
         if PRETRAIN in find_schedules(options):
-            baseline = plan_baseline(options, settings, generators, arm.real_fraction)
+            baseline = plan_baseline(options, settings, generators, arm.real_fraction, planned.draw)
             first, second = _split_phases(options, settings, arm, baseline, together)
             add(first, seed=planned.seed, is_evaluated=False)
             add(second, seed=planned.seed, is_evaluated=True)

@@ -1,5 +1,6 @@
 """The settings of a study: the preset with the values that the user gave in its place, and the sets that it reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class Settings(Preset):
     gan_data: Path  # prepared, here or before
     classifier_data: Path
     gans: int  # of each architecture: 1, or one for each seed of the classifiers
+    draws: int  # of each share of the real images: 1, or one for each seed of the classifiers
     labels: tuple[str | None, ...]  # None: as they were drawn, without saying so
     synthetic: tuple[Path, ...]  # datasets of generators from elsewhere
 
@@ -56,7 +58,8 @@ def resolve_settings(options: Experiment) -> Settings:
         gan_data=gan_data if values["gan_arch"] else classifier_data,
         classifier_data=classifier_data,
         **values,
-        gans=_count_gans(options, values["seeds"]),
+        gans=_count_per_seed(options, "gans", "GAN", values["seeds"]),
+        draws=_count_draws(options, values["real_fractions"], values["seeds"]),
         labels=options.labels or (None,),
         synthetic=options.synthetic or (),
     )
@@ -74,23 +77,36 @@ def is_prepared(path: Path) -> bool:
     return artifacts.is_artifact(path) and manifests.read(path / manifests.MANIFEST)["kind"] == "dataset"
 
 
-def _count_gans(options: Experiment, seeds: int) -> int:
-    """Return the number of GANs of each architecture.
+def _count_per_seed(options: Experiment, name: str, thing: str, seeds: int) -> int:
+    """Return the number of GANs of each architecture, or of draws of the real images.
 
     Two seeds that are trained on the images of one GAN are not independent samples of GANs, as which the variance over
-    seeds takes them, so either all seeds share one GAN, or each has its own.
+    seeds takes them, so either all seeds share one GAN, or each has its own. The same holds for draws.
 
     Raises:
         UsageError: it is neither 1 nor the number of seeds.
     """
-    given = seeds if options.gans == PER_SEED else options.gans
+    value = getattr(options, name)
+    given = seeds if value == PER_SEED else value
     if given not in (1, seeds) or isinstance(given, str):
         raise UsageError(
-            f"--gans is {given} with {seeds} seeds: each seed needs a GAN of its own, or all share one, because two "
-            "seeds of one GAN are not independent",
-            f"--gans {PER_SEED}" + ("" if options.sequential else f", or --seeds {given}"),
+            f"--{name} is {given} with {seeds} seeds: each seed needs a {thing} of its own, or all share one, because "
+            f"two seeds of one {thing} are not independent",
+            f"--{name} {PER_SEED}" + ("" if options.sequential else f", or --seeds {given}"),
         )
     return given
+
+
+def _count_draws(options: Experiment, fractions: Sequence[float], seeds: int) -> int:
+    """Return the number of draws of each share of the real images.
+
+    Raises:
+        UsageError: it is neither 1 nor the number of seeds, or no real image is left out.
+    """
+    draws = _count_per_seed(options, "draws", "draw", seeds)
+    if draws > 1 and min(fractions) == 1:
+        raise UsageError("--draws does nothing: all real images are kept", "--real-fractions below 1")
+    return draws
 
 
 def _check_without_gan(options: Experiment, archs: tuple[str, ...]) -> None:

@@ -181,10 +181,10 @@ def test_what_depends_on_the_runs_of_an_arm_is_said(gathered: PaperInputs) -> No
     assert study is not None
     assert "other runs" not in descriptions.describe_arm(study.arms[0], [])
     assert "other runs had other numbers" in descriptions.describe_arm(replace(study.arms[0], differs=True), [])
-    assert result_descriptions.describe_generators(evaluation) == []
+    assert result_descriptions.describe_own_sources(evaluation) == []
     arms = [replace(arm, generators=3) if arm.control is None else arm for arm in evaluation.verdict.arms]
     several = replace(evaluation, verdict=replace(evaluation.verdict, arms=arms))
-    assert "images of a GAN of its own" in result_descriptions.describe_generators(several)[0]
+    assert "images of a GAN of its own" in result_descriptions.describe_own_sources(several)[0]
     assert "over 3 GANs of this kind" in result_descriptions.describe_arms(several.verdict)[0]
     both = replace(several.verdict, question=replace(several.verdict.question, against="both"))
     assert "verdict in comparison with both: " in result_descriptions.describe_arms(both)[0]

@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 from xrayaug.data import acquisition, generators
-from xrayaug.data.arms import MORE_REAL, PRETRAIN, SYNTHETIC_ONLY
 from xrayaug.data.dataset import Dataset, Row
 from xrayaug.data.generators import Generator
 from xrayaug.data.images import similarity
@@ -16,7 +15,7 @@ from xrayaug.data.images.stack import Stack
 from xrayaug.data.parsing import image_files
 from xrayaug.errors import InputError
 from xrayaug.evaluation import predictions
-from xrayaug.evaluation.gather import origins
+from xrayaug.evaluation.gather import origins, real_images
 from xrayaug.evaluation.gather.runs import Run
 from xrayaug.evaluation.gather.synthetic_sets import SyntheticSet, gather_screening, open_synthetic_sets
 from xrayaug.evaluation.seen_images import ImageKeys, PatientKey, SeenImages
@@ -25,7 +24,6 @@ from xrayaug.evaluation.study_facts import (
     ArmResolution,
     GeneratorFacts,
     Overlap,
-    RealImageDifference,
     StudyFacts,
     TestCopiesFacts,
 )
@@ -34,8 +32,6 @@ from xrayaug.storage.artifacts import Artifact
 
 MAX_COMPARED_SIZE = 128  # pixels, of images that are compared as near duplicates
 NAMED_BY_FILE = ("dicom", "folder", "table")  # sources that call a patient they know nothing of by the image's file
-
-RealImage = tuple[str, str, str, str]  # split, file, sha256, label
 
 
 @dataclass(frozen=True)
@@ -61,6 +57,7 @@ def gather_facts(
     datasets = list_datasets(runs)
     synthetic_sets = open_synthetic_sets([data for data in datasets if any(row.synthetic for row in data.rows)])
     arms = [(name, list(members)) for name, members in itertools.groupby(runs, lambda run: run.arm_name)]
+    compared = real_images.compare_real_images(runs)
     synthetic_tested = 0 if test is runs[0].test else sum(row.synthetic for row in test)
     return StudyFacts(
         leaked=see_training_images(datasets).overlap(find_keys(tested.data, test)),
@@ -70,9 +67,9 @@ def gather_facts(
         generators=_gather_generators(synthetic_sets, runs[0], tested),
         settings=[_to_text(run.settings) for run in runs],
         first_settings=[_to_text(run.first_phase.settings) for run in runs if run.first_phase],
-        real_image_differences=_compare_real_images(runs),
+        real_image_differences=compared.differences,
         screening=gather_screening(synthetic_sets, screenings),
-        arms=[_gather_arm(name, of) for name, of in arms],
+        arms=[_gather_arm(name, of, compared.draws.get(of[0].arm.real_fraction)) for name, of in arms],
         resolutions=_compare_resolutions(list_by_images(runs)),
         test_copies=_gather_test_copies(synthetic_sets, tested),
         acquisition=acquisition.read_scores(origins.find_prepared(tested.data.artifact)),
@@ -174,7 +171,7 @@ def _is_blank(data: Dataset, row: Row) -> bool:
     return bool(picture.min() == picture.max())
 
 
-def _gather_arm(name: str, runs: Sequence[Run]) -> ArmFacts:
+def _gather_arm(name: str, runs: Sequence[Run], draws: int | None) -> ArmFacts:
     """Return the facts about the training of an arm's runs."""
     first = runs[0]
     return ArmFacts(
@@ -184,44 +181,12 @@ def _gather_arm(name: str, runs: Sequence[Run]) -> ArmFacts:
         [run.seed for run in runs],
         drawn=[run.drawn_images for run in runs],
         is_seed_kept=all(phase.seed == run.seed for run in runs for phase in run.phases),
+        draws=draws,
     )
 
 
 def _to_text(settings: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in settings.items()}
-
-
-def _compare_real_images(runs: Sequence[Run]) -> list[RealImageDifference]:
-    """Compare the real images of arms with the same share of them, in every phase of training.
-
-    In a phase that has only added images, those for validation and testing are compared; and if it repeats real images,
-    they must be among those of the other arms.
-    """
-    phases: dict[tuple[float, str, bool], tuple[Run, Dataset]] = {}
-    for run in runs:
-        for place, phase in enumerate(run.phases):
-            is_whole = run.arm.schedule != SYNTHETIC_ONLY and (place > 0 or run.arm.schedule != PRETRAIN)
-            key = run.arm.real_fraction, artifacts.digest(phase.data.path), is_whole
-            phases.setdefault(key, (run, phase.data))
-    first: dict[float, tuple[str, frozenset[RealImage]]] = {}
-    differences: list[RealImageDifference] = []
-    for (fraction, _, is_whole), (run, data) in sorted(phases.items(), key=lambda each: not each[0][2]):
-        real = frozenset(_real_image(row) for row in data.rows if not row.is_added)
-        name, expected = first.setdefault(fraction, (run.arm_name, real))
-        if not is_whole:
-            training = frozenset(each for each in expected if each[0] == "train")
-            again = frozenset((row.file, row.label) for row in data.rows if row.copy and run.arm.control != MORE_REAL)
-            foreign = again - {(file, label) for _, file, _, label in training}
-            differing = len(real ^ (expected - training)) + len(foreign)
-        else:
-            differing = len(real ^ expected)
-        if differing:
-            differences.append(RealImageDifference(name, run.arm_name, differing))
-    return differences
-
-
-def _real_image(row: Row) -> RealImage:
-    return row.split, row.file, row.sha256, row.label
 
 
 def list_by_images(runs: Sequence[Run]) -> list[Run]:

@@ -59,6 +59,8 @@ def _describe_study(facts: PaperFacts, study: StudyFacts) -> list[tuple[str, Seq
                 *(line for data in datasets for line in descriptions.describe_selection(data)),
                 *(descriptions.describe_labels(data) for data in datasets),
                 *(descriptions.describe_preparation(data) for data in datasets),
+                *(descriptions.describe_dicom(data) for data in datasets),
+                *(descriptions.describe_identifiers(data) for data in datasets),
                 _ask("origin and dates of the images, criteria of inclusion, and the reference standard of the labels"),
             ],
         ),
@@ -73,6 +75,7 @@ def _describe_study(facts: PaperFacts, study: StudyFacts) -> list[tuple[str, Seq
             "Synthetic images",
             [
                 *(line for gan in study.gans for line in descriptions.describe_gan(gan)),
+                *descriptions.describe_starts(study),
                 *(descriptions.describe_synthetic(each) for each in study.synthetic),
                 *(descriptions.describe_screening(each) for each in study.screenings),
                 *(descriptions.describe_distance(each) for each in study.distances),
@@ -82,7 +85,7 @@ def _describe_study(facts: PaperFacts, study: StudyFacts) -> list[tuple[str, Seq
             "Training sets",
             [
                 *descriptions.describe_controls(study.arms),
-                *result_descriptions.describe_generators(facts.evaluation),
+                *result_descriptions.describe_own_sources(facts.evaluation),
                 "Training images by arm:\n\n"
                 + "\n".join(f"- {descriptions.describe_arm(arm, baselines)}" for arm in study.arms),
             ],

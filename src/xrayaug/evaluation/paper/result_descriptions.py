@@ -111,17 +111,21 @@ def _describe_difference(arm: ArmVerdict, compared: str = "") -> str:
     difference = "" if arm.difference is None else f" {tables.format_interval(arm.difference, '+.3f')}"
     p_value = "" if arm.difference is None else f", Holm p {tables.format_p_cell(arm.difference.p_holm)}"
     baseline = f" to `{arm.baseline}`" if arm.baseline else ""
-    about = generator_design.describe_generators(arm.generators)
+    about = generator_design.describe_scope(arm.generators, arm.draws)
     return (
         f"`{arm.arm}`: difference{baseline}{difference}{p_value}; verdict{compared}: "
         f"{verdict.DISPLAY_NAMES[arm.verdict]}{about and f', {about}'}."
     )
 
 
-def describe_generators(evaluation: Evaluation) -> list[str]:
-    """Return of which arms every seed has a generator of its own."""
+def describe_own_sources(evaluation: Evaluation) -> list[str]:
+    """Return of which arms every seed has a generator, or a draw of the real images, of its own."""
     several = [f"`{arm.arm}`" for arm in evaluation.verdict.arms if (arm.generators or 0) > 1]
-    return [f"Each seed was trained on images of a GAN of its own in {join(several)}."] if several else []
+    drawn = [f"`{arm.arm}`" for arm in evaluation.verdict.arms if arm.draws]
+    return [
+        *([f"Each seed was trained on images of a GAN of its own in {join(several)}."] if several else []),
+        *([f"The real images were drawn anew for each seed in {join(drawn)} and their baselines."] if drawn else []),
+    ]
 
 
 def describe_reach(evaluation: Evaluation) -> list[str]:

@@ -248,7 +248,7 @@ def _view_arm(arm: ArmVerdict, evaluation: Evaluation) -> ArmView:
     whole = "the difference in class size" if settings.label == BALANCE else "the real normal images"
     use = USES[settings.schedule]
     dose = f"{settings.percent:g} % of {whole}: {settings.added:,} images {use}"
-    dose = ", ".join(filter(None, [dose, generator_design.describe_generators(arm.generators)]))
+    dose = ", ".join(filter(None, [dose, generator_design.describe_scope(arm.generators, arm.draws)]))
     return ArmView(
         arm=arm.arm,
         verdict=arm.verdict,

@@ -22,13 +22,10 @@ def initialization(facts: PaperFacts, study: StudyFacts) -> Finding:
     weights = study.classifier.settings.get("weights")
     known = f"The initial weights of the classifiers are `{weights}`." if weights is not None else ""
     lines = [known, result_descriptions.describe_seeds(facts.evaluation)]
-    lines += [
-        f"GAN `{gan.path}`: random weights of seed {gan.options.get('seed')}."
-        for gan in study.gans
-        if "init" not in gan.options
-    ]
+    lines += [descriptions.describe_start(gan, study) for gan in study.gans]
     sources = [in_manifest(study.classifier.run, "options.weights", "options.seed")]
-    return Finding(lines, [*sources, *(in_manifest(gan.path, "options.seed") for gan in study.gans)])
+    keys = {gan.path: ("options.seed", *(["inputs.init"] if gan.init else [])) for gan in study.gans}
+    return Finding(lines, [*sources, *(in_manifest(path, *names) for path, names in keys.items())])
 
 
 @needs_study
@@ -38,8 +35,9 @@ def training(facts: PaperFacts, study: StudyFacts) -> Finding:
     baselines = [each.baseline for each in facts.evaluation.verdict.arms]
     lines += [descriptions.describe_arm(arm, baselines) for arm in study.arms]
     lines += descriptions.describe_controls(study.arms)
-    lines += result_descriptions.describe_generators(facts.evaluation)
+    lines += result_descriptions.describe_own_sources(facts.evaluation)
     lines += [line for gan in study.gans for line in descriptions.describe_gan(gan)]
+    lines += descriptions.describe_starts(study)
     lines += [descriptions.describe_synthetic(each) for each in study.synthetic]
     lines += [descriptions.describe_screening(each) for each in study.screenings]
     sources = in_arms(study, "options", "result.train")
