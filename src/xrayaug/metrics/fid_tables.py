@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from xrayaug.runtime.console import UNDEFINED, Table
+from xrayaug.runtime.console import Table, format_number
 from xrayaug.storage.artifacts import Result
 
 
@@ -50,7 +50,7 @@ def _test_notes(floor: Result | None) -> list[str]:
 def _floor_cells(comparison: dict[str, float | None]) -> tuple[str, ...]:
     """Return the cells of a measure's comparison with its floor; empty if it has no floor."""
     value, floor, deviation, excess, ratio, *p_values = (
-        _format_number(comparison.get(name))
+        format_number(comparison.get(name), ".4g")
         for name in ("value", "floor", "floor_sd", "excess", "ratio", "p_value", "p_holm")
     )
     return value, f"{floor} ± {deviation}" if comparison else floor, excess, ratio, *p_values
@@ -60,7 +60,7 @@ def _metric_values(result: Result) -> Iterator[tuple[str, str, str]]:
     """Yield each metric's key, name and value over all images, with its standard error."""
     distance = "FID" if "fid" in result else "Fréchet distance"
     counts = f"n {result['a']['n']:,} and {result['b']['n']:,}"
-    yield "fid", f"{distance}, {counts}", _format_number(result["value"])
+    yield "fid", f"{distance}, {counts}", format_number(result["value"], ".4g")
     metrics = result["metrics"]
     if "kid" in metrics:
         kid = metrics["kid"]
@@ -68,7 +68,7 @@ def _metric_values(result: Result) -> Iterator[tuple[str, str, str]]:
         yield "kid", name, _format_estimate(kid)
     if "prdc" in metrics:
         for name in ("precision", "recall", "density", "coverage"):
-            yield name, f"{name}, n {metrics['prdc']['n']:,}", _format_number(metrics["prdc"][name])
+            yield name, f"{name}, n {metrics['prdc']['n']:,}", format_number(metrics["prdc"][name], ".4g")
     infinity = metrics.get("fid-infinity")
     if infinity is not None:
         name = f"{distance} extrapolated to infinite n"
@@ -79,10 +79,6 @@ def _format_estimate(estimate: dict[str, Any]) -> str:
     """Return a value with its standard error, or alone if it has none."""
     error = estimate["standard_error"]
     return f"{estimate['value']:.6g}" if error is None else f"{estimate['value']:.6g} ± {error:.2g}"
-
-
-def _format_number(value: float | None) -> str:
-    return UNDEFINED if value is None else f"{value:.4g}"
 
 
 def _side_text(side: dict[str, Any]) -> str:

@@ -53,6 +53,11 @@ class HelpEntry:
     note: str = ""  # default or "required"
 
 
+def format_number(value: float | None, form: str = ".3f") -> str:
+    """Return a cell of a table: a number, or the sign for one that is undefined."""
+    return UNDEFINED if value is None else f"{value:{form}}"
+
+
 class OutputStream(io.TextIOWrapper):
     """Standard output or error that raises nothing: characters that cannot be encoded are escaped.
 

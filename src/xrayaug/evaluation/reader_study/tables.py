@@ -4,7 +4,7 @@ from xrayaug.errors import one_line
 from xrayaug.evaluation.reader_study.answers import DEFECTS
 from xrayaug.evaluation.reader_study.results import Proportion, StudyScores
 from xrayaug.evaluation.reader_study.study import KEY_FILE, PAGE_FILE, StudySummary
-from xrayaug.runtime.console import UNDEFINED, Table
+from xrayaug.runtime.console import UNDEFINED, Table, format_number
 
 
 def study_table(summary: StudySummary) -> Table:
@@ -30,10 +30,10 @@ def score_tables(scores: StudyScores) -> list[Table]:
             reader.reader,
             f"{reader.answered}/{scores.images}",
             *(_format_proportion(each) for each in (reader.accuracy, reader.sensitivity, reader.specificity)),
-            _format_number(reader.p_value, ".3g"),
-            _format_number(reader.index.d_prime if reader.index else None, ".2f"),
-            _format_number(reader.auroc, ".3f"),
-            _format_number(reader.median_seconds, ".1f"),
+            format_number(reader.p_value, ".3g"),
+            format_number(reader.index.d_prime if reader.index else None, ".2f"),
+            format_number(reader.auroc, ".3f"),
+            format_number(reader.median_seconds, ".1f"),
         )
         for reader in scores.readers
     ]
@@ -64,7 +64,7 @@ def _notes(scores: StudyScores) -> list[str]:
         interval = f"{mean.accuracy:.3f} ({mean.low:.3f} to {mean.high:.3f})"
         notes.append(f"mean accuracy of {mean.readers} readers, readers and images being samples: {interval}")
     notes += [
-        f"kappa of {' and '.join(each.readers)}: {_format_number(each.kappa, '.3f')} over {each.images} images"
+        f"kappa of {' and '.join(each.readers)}: {format_number(each.kappa, '.3f')} over {each.images} images"
         for each in scores.agreement
     ]
     return notes
@@ -74,7 +74,3 @@ def _format_proportion(proportion: Proportion) -> str:
     if proportion.value is None:
         return UNDEFINED
     return f"{proportion.value:.3f} ({proportion.low:.3f} to {proportion.high:.3f})"
-
-
-def _format_number(value: float | None, form: str) -> str:
-    return UNDEFINED if value is None else f"{value:{form}}"

@@ -4,7 +4,6 @@ The dataclasses here are the view models of the template. The template escapes a
 are untrusted; only figures, which `figures` makes from escaped text, are inserted as markup.
 """
 
-import base64
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,25 +13,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from xrayaug.data.arms import BALANCE, MIXED_PRETRAIN, PRETRAIN, SYNTHETIC_ONLY, TOGETHER
-from xrayaug.data.images import contact_sheets
-from xrayaug.data.images.arrays import Pixels
 from xrayaug.errors import ArtifactError
 from xrayaug.evaluation import answer, generator_design, looks, predictions, sheets, tables, verdict
-from xrayaug.evaluation.evidence import (
-    DistanceEvidence,
-    Evidence,
-    FloorEvidence,
-    ImageGrid,
-    PrivacyEvidence,
-    ScreeningEvidence,
-)
+from xrayaug.evaluation.evidence import Evidence
 from xrayaug.evaluation.planted import tables as planted_tables
 from xrayaug.evaluation.planted.results import Planted
 from xrayaug.evaluation.predictions import RunPredictions
-from xrayaug.evaluation.report import figures
+from xrayaug.evaluation.report import figures, synthetic_images
 from xrayaug.evaluation.report.figures import Figure
 from xrayaug.evaluation.results import ArmVerdict, ControlComparison, Evaluation
-from xrayaug.runtime.console import UNDEFINED, Table
+from xrayaug.runtime.console import Table, format_number
 from xrayaug.stats import classification
 from xrayaug.storage import files
 
@@ -56,14 +46,6 @@ class Download:
     name: str
     address: str | None
     size: str
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture and its alternative text."""
-
-    address: str
-    alt: str
 
 
 @dataclass(frozen=True)
@@ -114,47 +96,6 @@ class FigureViews:
     gans: Sequence[Drawing]
 
 
-@dataclass(frozen=True)
-class GridView:
-    """Pictures of real and synthetic training images of one label."""
-
-    label: str
-    arm: str
-    real: Picture | None
-    synthetic: Picture | None
-
-
-@dataclass(frozen=True)
-class DistanceView:
-    """A distance between two sets of images as text, and the table of its floor."""
-
-    name: str
-    value: str
-    counts: str
-    floor: Table | None
-    warnings: Sequence[str]
-
-
-@dataclass(frozen=True)
-class ScreeningView:
-    """A screening for copies as text, and the picture of the nearest pairs."""
-
-    images: str  # name of the synthetic dataset
-    summary: str
-    rule: str
-    picture: Picture | None
-
-
-@dataclass(frozen=True)
-class PrivacyView:
-    """Attacks on synthetic images as text and a table."""
-
-    images: str
-    summary: str
-    rule: str
-    attacks: Table
-
-
 def render(
     evaluation: Evaluation, predicted: Sequence[RunPredictions], evidence: Evidence, predictions_size: int
 ) -> str:
@@ -181,10 +122,10 @@ def render(
         arms=[_view_arm(arm, evaluation) for arm in sorted(verdicts.arms, key=lambda each: each.control is not None)],
         tables=_view_tables(evaluation, evidence),
         figures=_view_figures(evaluation, predicted, evidence),
-        grids=[_view_grid(grid) for grid in evidence.grids],
-        distances=[_view_distance(distance) for distance in evidence.distances],
-        screenings=[_view_screening(screening) for screening in evidence.screenings],
-        privacy=[_view_privacy(each) for each in evidence.privacy],
+        grids=[synthetic_images.view_grid(grid) for grid in evidence.grids],
+        distances=[synthetic_images.view_distance(distance) for distance in evidence.distances],
+        screenings=[synthetic_images.view_screening(screening) for screening in evidence.screenings],
+        privacy=[synthetic_images.view_privacy(each) for each in evidence.privacy],
         missing={**evidence.missing, "provenance": evidence.provenance.missing},
         commands=evidence.provenance.commands,
         environments=evidence.provenance.environments,
@@ -288,7 +229,7 @@ def _pairs_table(evaluation: Evaluation) -> Table:
     """Return the table of the paired tests of two networks with the same seed."""
     rows = [
         (arm.arm, str(pair.seed), str(pair.only_arm_right), str(pair.only_baseline_right),
-         tables.format_p_cell(pair.mcnemar_p), _format_number(pair.auroc_difference, "+.3f"),
+         tables.format_p_cell(pair.mcnemar_p), format_number(pair.auroc_difference, "+.3f"),
          tables.format_p_cell(pair.delong_p))
         for arm in evaluation.verdict.arms for pair in arm.pairs
     ]  # fmt: skip
@@ -304,7 +245,7 @@ def _confusion_table(evaluation: Evaluation) -> Table:
     for run in evaluation.runs:
         scores = run.scores[level]
         counts = (f"{count:,}" for count in (scores.tp, scores.fp, scores.tn, scores.fn))
-        others = (_format_number(value) for value in (scores.auroc, scores.brier, scores.calibration_error))
+        others = (format_number(value) for value in (scores.auroc, scores.brier, scores.calibration_error))
         rows.append((run.arm_name, str(run.seed), *counts, *others))
     columns = (tables.name_heading(evaluation.arms), "Seed", "True positives", "False positives", "True negatives",
                "False negatives", "AUROC", "Brier score", "Calibration error")  # fmt: skip
@@ -331,68 +272,6 @@ def _view_figure(figure: Figure | None) -> Drawing | None:
     return None if figure is None else Drawing(Markup(figure.svg), figure.caption)
 
 
-def _view_grid(grid: ImageGrid) -> GridView:
-    real = _encode_pixels(grid.real, f"Real {grid.label} training images")
-    of = f", of {grid.generators} generators in turn" if grid.generators > 1 else ""
-    synthetic = _encode_pixels(grid.synthetic, f"Synthetic images trained on as {grid.label}{of}")
-    return GridView(grid.label, grid.arm, real, synthetic)
-
-
-def _encode_pixels(pixels: Pixels | None, alt: str) -> Picture | None:
-    return None if pixels is None else Picture(_data_url("image/png", contact_sheets.encode_png(pixels)), alt)
-
-
-def _view_distance(distance: DistanceEvidence) -> DistanceView:
-    return DistanceView(
-        name=distance.name,
-        value=f"{distance.description}: {distance.value:.6g}",
-        counts=" and ".join(distance.counts),
-        floor=_floor_table(distance.floor),
-        warnings=distance.warnings,
-    )
-
-
-def _floor_table(floor: FloorEvidence | None) -> Table | None:
-    if floor is None:
-        return None
-    rows = [
-        (
-            each.name,
-            *(_format_number(part, ".4g") for part in (each.value, each.floor, each.floor_sd, each.excess, each.ratio)),
-            *(_format_number(part, ".3g") for part in (each.p_value, each.p_holm)),
-        )
-        for each in floor.measures
-    ]
-    columns = ("Measure", "Value", "Floor", "SD of the floor", "Excess", "Ratio", "p", "p (Holm)")
-    title = f"Compared with the floor, the value between real images and other real images, at {floor.n} images"
-    return Table(title, columns, rows)
-
-
-def _view_screening(screening: ScreeningEvidence) -> ScreeningView:
-    alt = "The ten synthetic images nearest to a training image, each with that image at its right, four to a row"
-    counts = f"{screening.quarantined:,} of {screening.judged:,} synthetic images are flagged as possible copies."
-    return ScreeningView(
-        images=screening.images,
-        summary=f"{screening.verdict.capitalize()}: {counts}",
-        rule=screening.rule,
-        picture=None if screening.picture is None else Picture(_data_url("image/png", screening.picture), alt),
-    )
-
-
-def _view_privacy(found: PrivacyEvidence) -> PrivacyView:
-    rows = [
-        (each.name.capitalize(), f"{each.auroc:.3f} ({each.low:.3f} to {each.high:.3f})", f"{each.p_holm:.3g}")
-        for each in found.attacks
-    ]
-    title = "Membership inference: how well training patients are told from held-out ones"
-    return PrivacyView(
-        images=found.images,
-        summary=f"{found.verdict.capitalize()}: {found.reason}.",
-        rule=found.rule,
-        attacks=Table(title, ("Attack by", "AUROC (95 %)", "p (Holm)"), rows),
-    )
-
-
 def _downloads(evaluation: Evaluation, predicted: Sequence[RunPredictions], predictions_size: int) -> list[Download]:
     found = [
         _download(name, [content], len(content.encode())) for name, content in sheets.make_sheets(evaluation).items()
@@ -403,17 +282,9 @@ def _downloads(evaluation: Evaluation, predicted: Sequence[RunPredictions], pred
 def _download(name: str, lines: Iterable[str], size: int) -> Download:
     """Encode a file of so many bytes for download; one that is too large for the page is not read."""
     fits = size <= MAX_CSV_BYTES
-    address = _data_url("text/csv;charset=utf-8", "".join(lines).encode()) if fits else None
+    address = synthetic_images.data_url("text/csv;charset=utf-8", "".join(lines).encode()) if fits else None
     return Download(name, address, _format_size(size))
-
-
-def _data_url(media_type: str, content: bytes) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
 def _format_size(count: int) -> str:
     return f"{count / 1024:,.0f} KB" if count >= 1024 else f"{count} bytes"
-
-
-def _format_number(value: float | None, form: str = ".3f") -> str:
-    return UNDEFINED if value is None else f"{value:{form}}"
