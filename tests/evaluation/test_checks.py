@@ -256,6 +256,22 @@ def test_the_training_data_of_the_weights_that_the_generator_started_from(real: 
         assert check.passed is passed
 
 
+@pytest.mark.parametrize("gone", ["first", "leaking"])
+def test_a_leak_is_found_though_the_weights_that_the_generator_started_from_are_gone(
+    real: Path, tmp_path: Path, gone: str
+) -> None:
+    leaking = write_dataset(tmp_path / "leaking", [row(patient="x", study="", sha256=real_rows()[-1].sha256)])
+    clean = write_dataset(tmp_path / "clean", [row(patient="other", study="")])
+    first = make_gan(clean if gone == "first" else leaking, tmp_path / "first")
+    arm = make_arm(tmp_path / "arm", leaking if gone == "first" else clean, real, init=first)
+    run = run_on(arm, tmp_path / "run", percent=10.0, added=1)
+    (tmp_path / gone).rename(tmp_path / "moved")
+    checks = check_runs([run])
+    assert checks["generator"].passed is None
+    assert gone in checks["generator"].sentence
+    assert checks["generator, test"].passed is (False if gone == "first" else None)
+
+
 def test_a_missing_generator_leaves_its_check_unknown(real: Path, tmp_path: Path) -> None:
     gan_data = write_dataset(tmp_path / "gan-data", [row(patient="other", study="")])
     arm = make_arm(tmp_path, gan_data, real)

@@ -6,13 +6,13 @@ nothing.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count, takewhile
 from pathlib import Path
 
-from xrayaug.data.dataset import Dataset, Row
+from xrayaug.data.dataset import Dataset, Row, open_dataset
 from xrayaug.errors import ArtifactError, DataError
 from xrayaug.storage import artifacts
 from xrayaug.storage.artifacts import Artifact
@@ -112,7 +112,7 @@ def list_external(synthetic: Artifact) -> list[Generator]:
     """
     if is_external(synthetic):
         return [read_generator(synthetic)]
-    images = _open_images_of_runs(synthetic.open_input("run", "gan-run"))
+    images = list(_iterate_images_of_runs(synthetic.open_input("run", "gan-run")))
     return [found for earlier in _open_earlier_sets(images) for found in list_external(earlier)]
 
 
@@ -131,10 +131,25 @@ def open_training_images(synthetic: Artifact, *, only_known: bool = False) -> li
         DataError: they are unknown.
         ArtifactError: a link of the chain is not there, or has changed.
     """
+    return list(iterate_training_images(synthetic, only_known=only_known))
+
+
+def iterate_training_images(synthetic: Artifact, *, only_known: bool = False) -> Iterator[TrainingImages]:
+    """Yield what `open_training_images` returns; all that can be opened comes before an error about what cannot."""
     if not is_external(synthetic):
-        images = _open_images_of_runs(synthetic.open_input("run", "gan-run"))
-        earlier = _open_earlier_sets(images)
-        return images + [each for one in earlier for each in open_training_images(one, only_known=only_known)]
+        images = []
+        problem: ArtifactError | None = None
+        try:
+            for each in _iterate_images_of_runs(synthetic.open_input("run", "gan-run")):
+                images.append(each)
+                yield each
+        except ArtifactError as found:
+            problem = found
+        for one in _open_earlier_sets(images):
+            yield from iterate_training_images(one, only_known=only_known)
+        if problem is not None:
+            raise problem
+        return
     generator = read_generator(synthetic)
     if generator.learnt_from == UNKNOWN and not only_known:
         raise DataError(
@@ -142,9 +157,9 @@ def open_training_images(synthetic: Artifact, *, only_known: bool = False) -> li
             "declare it with xrayaug prepare --synthetic --learnt-from",
         )
     if generator.learnt_from in (NONE, UNKNOWN):
-        return []
+        return
     data = Dataset(synthetic.open_input("learnt_from", "dataset"))
-    return [TrainingImages(data, data.select(split="train"))]
+    yield TrainingImages(data, data.select(split="train"))
 
 
 def warn_of_other_training_data(synthetic: Artifact, real: Path) -> list[str]:
@@ -163,7 +178,10 @@ def warn_of_other_training_data(synthetic: Artifact, real: Path) -> list[str]:
 
 
 def find_doubt(synthetic: Artifact, real: Path) -> str:
-    """Return why it is not known that a generator was trained on the real dataset; empty if it is."""
+    """Return why it is not known that a generator was trained on a real dataset, and saw no held-out image of it.
+
+    Empty if it is known.
+    """
     if is_external(synthetic):
         generator = read_generator(synthetic)
         declared = synthetic.manifest["inputs"].get("learnt_from", {}).get("sha256")
@@ -176,7 +194,27 @@ def find_doubt(synthetic: Artifact, real: Path) -> str:
     if run is None:
         return f"the run of the generator is gone or has changed, so that it is unknown if it was trained on {real}"
     is_same = run.manifest["inputs"].get("data", {}).get("sha256") == artifacts.digest(real)
-    return "" if is_same else f"the generator was trained on another dataset than {real}"
+    if not is_same:
+        return f"the generator was trained on another dataset than {real}"
+    return _find_doubt_about_starts(run, real)
+
+
+def _find_doubt_about_starts(run: Artifact, real: Path) -> str:
+    """Return whether the runs that a GAN started from saw held-out images of a dataset, or are unknown; else empty."""
+    try:
+        starts = list(_iterate_images_of_runs(run))[1:]
+    except ArtifactError as problem:
+        return f"it is not known from what weights the generator started: {problem.message}"
+    held_out = [row for row in open_dataset(real).rows if row.split != "train"] if starts else []
+    rows = [row for each in starts for row in each.rows]
+    pictures = {row.sha256 for row in rows} - {""}
+    patients = {(row.source, row.patient) for row in rows if row.patient}
+    seen = sum(row.sha256 in pictures or (row.source, row.patient) in patients for row in held_out)
+    return (
+        f"the generator started from weights that had learnt {seen:,} held-out images, or patients of their names"
+        if seen
+        else ""
+    )
 
 
 def _warn_of_declaration(synthetic: Artifact, real: Path) -> list[str]:
@@ -198,8 +236,14 @@ def _warn_of_declaration(synthetic: Artifact, real: Path) -> list[str]:
 def _was_learnt_elsewhere(synthetic: Artifact, real: Path) -> bool:
     """Return whether the manifests say that the generator was trained on another dataset; False if one is missing."""
     run = find_run(synthetic)
-    recorded = None if run is None else run.manifest["inputs"].get("data", {}).get("sha256")
-    return recorded is not None and bool(recorded != artifacts.digest(real))
+    recorded: list[str | None] = []
+    try:
+        while run is not None:
+            recorded.append(run.manifest["inputs"].get("data", {}).get("sha256"))
+            run = run.open_input("init", "gan-run") if "init" in run.manifest["inputs"] else None
+    except ArtifactError:
+        pass  # `_warn_of_initial_runs` says so
+    return None not in recorded[:1] and bool(recorded) and artifacts.digest(real) not in recorded
 
 
 def _warn_of_initial_runs(synthetic: Artifact) -> list[str]:
@@ -220,16 +264,25 @@ def _warn_of_initial_runs(synthetic: Artifact) -> list[str]:
     return lines
 
 
-def _open_images_of_runs(gan: Artifact) -> list[TrainingImages]:
-    """Return the training images of a GAN run, and of those that it started from."""
-    runs = [gan]
-    while "init" in runs[-1].manifest["inputs"]:
-        runs.append(runs[-1].open_input("init", "gan-run"))
-    found = []
-    for run in runs:
-        data = Dataset(run.open_input("data", "dataset"))
-        found.append(TrainingImages(data, data.select(split="train", label=run.options.get("only_label"))))
-    return found
+def _iterate_images_of_runs(gan: Artifact) -> Iterator[TrainingImages]:
+    """Yield the training images of a GAN run, and of those that it started from; then raise the first error."""
+    problems: list[ArtifactError] = []
+    run: Artifact | None = gan
+    while run is not None:
+        try:
+            data = Dataset(run.open_input("data", "dataset"))
+            images = TrainingImages(data, data.select(split="train", label=run.options.get("only_label")))
+        except ArtifactError as problem:
+            problems.append(problem)
+        else:
+            yield images
+        try:
+            run = run.open_input("init", "gan-run") if "init" in run.manifest["inputs"] else None
+        except ArtifactError as problem:
+            problems.append(problem)
+            run = None
+    if problems:
+        raise problems[0]
 
 
 def _open_earlier_sets(images: Sequence[TrainingImages]) -> list[Artifact]:

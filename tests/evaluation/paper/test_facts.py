@@ -7,7 +7,7 @@ from builders import row, write_dataset
 
 from xrayaug.errors import DataError
 from xrayaug.evaluation.gather import dataset_facts, paper_facts
-from xrayaug.evaluation.paper import failures
+from xrayaug.evaluation.paper import descriptions, failures
 from xrayaug.evaluation.paper.facts import ACQUISITION, DEMOGRAPHIC
 from xrayaug.evaluation.paper.failures import BOTH_WRONG, CORRECTED, SPOILED, ScoredImage
 
@@ -64,11 +64,20 @@ def test_images_are_counted_if_a_patient_is_unknown(tmp_path: Path) -> None:
     assert (sex.cases, sex.counts, sex.missing) == ("images", {"train": {"F": 1, "M": 1}}, {"train": 1})
 
 
+def test_a_split_without_values_in_a_column_of_numbers_has_none(tmp_path: Path) -> None:
+    rows = [row(patient=f"p{number}", extra={"age": str(30 + number)}) for number in range(20)]
+    data = write_dataset(tmp_path / "data", [*rows, row(split="test", patient="q", extra={"age": ""})])
+    (age,) = dataset_facts.read_dataset(data, "data", []).characteristics
+    described = descriptions.describe_characteristic(dataset_facts.read_dataset(data, "data", []), age)
+    assert "test: 1 without a value" in described
+
+
 def test_a_column_of_many_words_is_not_counted(tmp_path: Path) -> None:
     rows = [row(patient=f"p{number}", extra={"site": f"ward {number}"}) for number in range(20)]
     data = dataset_facts.read_dataset(write_dataset(tmp_path / "data", rows), "data", [])
     (site,) = data.characteristics
     assert (site.counts, site.numbers) == ({}, {})
+    assert "too many values to count" in descriptions.describe_characteristic(data, site)
 
 
 def image(place: int, label: str, baseline: float, new: float) -> ScoredImage:

@@ -46,6 +46,9 @@ def test_what_changed_since_is_no_link(chain: tuple[Path, Path]) -> None:
 def test_what_is_gone_or_damaged_is_said(chain: tuple[Path, Path]) -> None:
     (chain[0] / "manifest.json").write_text("{")
     assert "cannot be read" in lineage.trace([artifacts.open_artifact(chain[1])]).missing[0]
+    chain[0].rename(chain[0].with_name("moved"))
+    found = lineage.trace([artifacts.open_artifact(chain[1])])
+    assert found.missing == ["gan, from which synthetic was made, is not there any more"]
 
 
 def test_versions_without_times(chain: tuple[Path, Path]) -> None:

@@ -97,6 +97,7 @@ def read_dataset(path: Path, shown: str, roles: Sequence[str]) -> DatasetFacts:
         duplicates=count_values(manifest, "result", "duplicates"),
         near_copies=count_values(manifest, "result", "near_copies"),
         dicom=None if dicom is None else {name: value for name, value in dicom.items() if is_single(value)},
+        windows=count_values(manifest, "result", "dicom", "windows"),
         cautions=origins.find_cautions(data.artifact),
         characteristics=characteristics,
         other_columns=sorted(known - described),
@@ -141,9 +142,13 @@ def _count_skipped(artifact: Artifact) -> Counts:
 
 
 def _summarize(column: str, group: str, rows: Sequence[Row]) -> Characteristic:
-    """Summarise a column by split: of patients, each by the first of their images, or of images if one is unknown."""
-    by_patient = _count_patients(rows) is not None
-    cases = list({row.patient: row for row in reversed(rows)}.values())[::-1] if by_patient else list(rows)
+    """Summarise a column by split.
+
+    What describes patients is counted by patient, each by the first of their images that has a value; if a patient is
+    unknown, and for what describes the acquisition, which differs between images of a patient, images are counted.
+    """
+    by_patient = group == DEMOGRAPHIC and _count_patients(rows) is not None
+    cases = _choose_images(rows, column) if by_patient else rows
     values = {name: [row.extra.get(column, "").strip() for row in cases if row.split == name] for name in SPLITS}
     present = {name: [value for value in cells if value] for name, cells in values.items() if cells}
     distinct = {value for cells in present.values() for value in cells}
@@ -154,9 +159,19 @@ def _summarize(column: str, group: str, rows: Sequence[Row]) -> Characteristic:
         group,
         "patients" if by_patient else "images",
         numbers={name: _summarize_numbers(cells) for name, cells in present.items() if cells} if numbers else {},
-        counts={} if numbers or too_many else {name: _count_sorted(cells) for name, cells in present.items()},
+        counts={name: _count_sorted(cells) for name, cells in present.items() if not (cells and (numbers or too_many))},
         missing={name: len(values[name]) - len(cells) for name, cells in present.items()},
     )
+
+
+def _choose_images(rows: Sequence[Row], column: str) -> list[Row]:
+    """Return an image of each patient in each split: the first that has a value in the column, or else the first."""
+    chosen: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        known = chosen.setdefault((row.split, row.patient), row)
+        if row.extra.get(column, "").strip() and not known.extra.get(column, "").strip():
+            chosen[row.split, row.patient] = row
+    return list(chosen.values())
 
 
 def _count_sorted(cells: Sequence[str]) -> Counts:

@@ -131,9 +131,10 @@ def see_generators_images(sets: Sequence[SyntheticSet]) -> SeenByGenerators:
         try:
             if isinstance(each.opened, InputError):
                 raise each.opened
-            external += generators.list_external(each.opened)
-            for images in generators.open_training_images(each.opened, only_known=True):
+            for images in generators.iterate_training_images(each.opened, only_known=True):
                 seen.add(find_keys(images.data, images.rows))
+                is_any_known = True  # also if a later link of the chain is broken
+            external += generators.list_external(each.opened)
             is_any_known |= each.generator is None or each.generator.is_declared
         except InputError as problem:
             errors.append(problem.message)

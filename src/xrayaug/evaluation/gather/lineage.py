@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xrayaug.errors import XrayaugError
-from xrayaug.options import COMMANDS
+from xrayaug.options import COMMANDS, Prepare
 from xrayaug.options.base import Command
 from xrayaug.storage import artifacts, files, manifests
 from xrayaug.storage.artifacts import Artifact
@@ -86,7 +86,11 @@ def _trace_inputs(path: Path, manifest: Manifest, made: dict[Path, MadeArtifact]
     if path in made:
         return
     for source, recorded in _list_sources(path, manifest):
-        if source in made or not artifacts.is_artifact(source):
+        if source in made:
+            continue
+        if not artifacts.is_artifact(source):
+            if manifest["stage"] != Prepare.name and not source.exists():  # `prepare` reads raw sets
+                missing.append(f"{source.name}, from which {path.name} was made, is not there any more")
             continue
         try:
             found = manifests.read(source / MANIFEST)

@@ -21,6 +21,7 @@ from xrayaug.evaluation.paper.facts import (
     CLASSIFIER,
     GENERATOR,
     OTHER_TEST,
+    START,
     ClassifierFacts,
     DistanceFacts,
     GanFacts,
@@ -180,8 +181,10 @@ def _list_roles(
             yield lineage.inputs_of(each)["real"], CLASSIFIER
         if "learnt_from" in each.manifest["inputs"]:
             yield lineage.inputs_of(each)["learnt_from"], GENERATOR
+    drawn_from = {lineage.inputs_of(each)["run"] for each in sets if each.manifest["stage"] == "sample"}
+    starts = {inputs["init"] for each in gans if "init" in (inputs := lineage.inputs_of(each))} - drawn_from
     for each in gans:
-        yield lineage.inputs_of(each)["data"], GENERATOR
+        yield lineage.inputs_of(each)["data"], START if each.path in starts else GENERATOR
     for run in runs:
         for phase in run.phases:
             yield lineage.absolute_path(phase.data.path), CLASSIFIER
@@ -191,10 +194,12 @@ def _list_roles(
 
 def _read_gan(made: MadeArtifact, traced: Lineage) -> GanFacts:
     manifest = made.manifest
-    names = ("size", "epochs", "steps", "images_seen", "generator_parameters", "discriminator_parameters")
+    inputs = lineage.inputs_of(made)
+    names = ("size", "epochs", "steps", "images_seen", "generator_parameters", "discriminator_parameters", "classes")
     return GanFacts(
         path=traced.locate(made.path),
-        data=traced.locate(lineage.inputs_of(made)["data"]),
+        data=traced.locate(inputs["data"]),
+        init=traced.locate(inputs["init"]) if "init" in inputs else None,
         arch=str(manifest["options"].get("arch", "unknown")),
         paper=read_value(manifest, str, "result", "paper"),
         options=_select_settings(manifest["options"]),

@@ -1,8 +1,8 @@
 """The items of CLAIM 2024, the Checklist for Artificial Intelligence in Medical Imaging (Tejani et al. 2024).
 
-Topics are paraphrased. Numbers, order and subjects are from a published summary of the update (the repository
-Aperivue/medsci-skills, which says in one revision that it was compared with the article item by item, and in another
-that it was not) and from memory; the article itself was not at hand. It has 44 items.
+Topics are paraphrased. All 44 items were compared, by number, order, section and subject, with a form of the checklist
+that has its wording (a site of explanations titled CLAIM 2024 Items), and with a summary whose authors say that they
+compared it with the article item by item (the repository Aperivue/medsci-skills). The article itself was not at hand.
 """
 
 from xrayaug.evaluation.paper.answers import data, evaluation, model, results, study

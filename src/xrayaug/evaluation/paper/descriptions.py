@@ -144,7 +144,9 @@ def describe_characteristic(data: DatasetFacts, one: Characteristic) -> str:
         else:
             values = ", ".join(f"{value} {number:,}" for value, number in one.counts.get(split, {}).items())
         absent = f"{missing:,} without a value" if missing else ""
-        described = "; ".join(part for part in (values or "too many values to count", absent) if part)
+        if split not in one.numbers and split not in one.counts:
+            values = "too many values to count"
+        described = "; ".join(part for part in (values, absent) if part)
         parts.append(f"{SPLIT_NAMES[split]}: {described}")
     return f"`{data.name}`, column `{one.column}`, {one.cases} by split: {' | '.join(parts)}."
 
@@ -152,6 +154,64 @@ def describe_characteristic(data: DatasetFacts, one: Characteristic) -> str:
 def _describe_numbers(summary: NumberSummary) -> str:
     spread = "" if summary.sd is None else f" ± {summary.sd:.1f}"
     return f"mean {summary.mean:.1f}{spread} ({summary.minimum:g} to {summary.maximum:g}), {summary.cases:,} cases"
+
+
+def describe_dicom(data: DatasetFacts) -> str:
+    """Return how the values of DICOM images became grey levels; empty without such images."""
+    if data.dicom is None:
+        return ""
+    by = ", ".join(f"{number:,} by `{window}`" for window, number in data.windows.items())
+    processing = data.dicom.get("for_processing")
+    detector = f"; {processing:,} are the detector's own values (FOR PROCESSING)" if processing else ""
+    return (
+        f"`{data.name}`: the values of {count(int(data.dicom.get('images') or 0), 'DICOM image')} became grey levels "
+        f"with window {describe_value(data.dicom.get('window'))}{f' ({by})' if by else ''}, and those whose lowest "
+        f"value is white were inverted{detector}."
+    )
+
+
+def describe_identifiers(data: DatasetFacts) -> str:
+    """Return how identifiers in the headers of DICOM images were treated; empty without such images."""
+    if data.dicom is None:
+        return ""
+    pseudonyms = data.dicom.get("identifiers") == "pseudonyms"
+    treated = (
+        "names of patients, studies and files were replaced by pseudonyms, and ages above 90 years by 90"
+        if pseudonyms
+        else "names of patients, studies and files were kept as they are"
+    )
+    burned = data.dicom.get("burned_in")
+    seen = (
+        f"text is burned into {count(burned, 'image')} by the headers, and nothing was masked"
+        if isinstance(burned, int) and burned
+        else "no header says that text is burned in, which may be wrong"
+    )
+    return f"`{data.name}`: DICOM headers: {treated}; {seen}."
+
+
+def describe_start(gan: GanFacts, study: StudyFacts) -> str:
+    """Return which weights a GAN started from, and on which images these had been trained."""
+    seed = gan.options.get("seed")
+    if gan.init is None:
+        return f"GAN `{gan.path}`: random weights of seed {seed}."
+    starts = study.list_starts(gan)
+    if not starts:
+        return (
+            f"GAN `{gan.path}` started from the weights of `{gan.init}`, of which nothing is known any more: it is not "
+            "there, or has changed."
+        )
+    start = starts[0]
+    added = f"; weights that only networks with labels have are random, of seed {seed}"
+    return (
+        f"GAN `{gan.path}` started from the weights of `{gan.init}`, which was trained on "
+        f"{describe_counts(start.training_images)} training images of `{start.data}`"
+        f"{added if gan.classes and start.classes == 0 else ''}."
+    )
+
+
+def describe_starts(study: StudyFacts) -> list[str]:
+    """Return a sentence on each GAN that started from the weights of another run."""
+    return [describe_start(gan, study) for gan in study.gans if gan.init is not None]
 
 
 def describe_gan(gan: GanFacts) -> list[str]:

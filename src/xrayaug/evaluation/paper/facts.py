@@ -10,6 +10,7 @@ from xrayaug.evaluation.results import Evaluation
 
 DEMOGRAPHIC, ACQUISITION = "demographic", "acquisition"  # groups of columns
 CLASSIFIER, GENERATOR, OTHER_TEST = "classifiers", "generator", "further test set"  # roles of a dataset
+START = "start of the generator"  # role of a dataset that only a run was trained on from which a GAN started
 
 Value = str | int | float | bool | None
 Settings = Mapping[str, Value]
@@ -46,12 +47,13 @@ class NumberSummary:
 class Characteristic:
     """A column of the index that describes patients or the acquisition, by split.
 
-    A column of numbers has summaries, any other has counts of its values. Cases without a value are counted apart.
+    A column of numbers has summaries, any other has counts of its values; a column of too many values has neither.
+    Cases without a value are counted apart, and a split that has only such cases has empty counts.
     """
 
     column: str
     group: str  # DEMOGRAPHIC or ACQUISITION
-    cases: str  # what is counted: `patients`, each once, or `images` if the patient of some image is unknown
+    cases: str  # what is counted: `patients`, each once, or `images`
     numbers: Mapping[str, NumberSummary]
     counts: Mapping[str, Counts]
     missing: Counts
@@ -87,6 +89,7 @@ class DatasetFacts:
     duplicates: Counts
     near_copies: Counts
     dicom: Settings | None  # None without DICOM images
+    windows: Counts  # DICOM images by what made their values grey levels
     cautions: Sequence[str]  # which labels of a public set to distrust, and why; other notes may name patients
     characteristics: Sequence[Characteristic]
     other_columns: Sequence[str]  # of the index, which are not summarised
@@ -124,6 +127,8 @@ class GanFacts:
     images_seen: int | None
     generator_parameters: int | None
     discriminator_parameters: int | None
+    classes: int | None = None  # labels that its networks are conditioned on; 0 for none
+    init: str | None = None  # path of the run from whose weights it started; None for random weights
 
 
 @dataclass(frozen=True)
@@ -214,6 +219,11 @@ class StudyFacts:
     arms: Sequence[TrainedArm]
     classifier: ClassifierFacts
     gone: Sequence[str]  # artifacts that cannot be read any more, one sentence each
+
+    def list_starts(self, gan: GanFacts) -> list[GanFacts]:
+        """Return the runs that a GAN started from, its own first, as far as they are known."""
+        start = next((each for each in self.gans if each.path == gan.init), None)
+        return [] if start is None else [start, *self.list_starts(start)]
 
     def with_role(self, role: str) -> list[DatasetFacts]:
         """Return the datasets of a role."""

@@ -76,17 +76,28 @@ def _make_synthetic(one: SyntheticFacts, study: StudyFacts) -> FlowColumn:
     aside = [f"{each.set_aside:,} of {each.judged:,} as possible copies" for each in screened]
     drawn = FlowBox(one.path.rpartition("/")[2], [images], is_main=True)
     excluded = FlowBox("Set aside", aside or ["not screened for copies"], is_excluded=True)
-    return FlowColumn([[_make_generator(one, run)], [drawn, excluded]])
+    return FlowColumn([[_make_generator(one, run, study)], [drawn, excluded]])
 
 
-def _make_generator(one: SyntheticFacts, run: GanFacts | None) -> FlowBox:
+def _make_generator(one: SyntheticFacts, run: GanFacts | None, study: StudyFacts) -> FlowBox:
     if run is None:
         return FlowBox(
             f"Generator {one.generator}", ["from elsewhere", descriptions.PROVENANCE[one.learnt_from or "unknown"]]
         )
     lines = [f"trained on {run.data.rpartition('/')[2]}"]
     lines += [f"{number:,} {label}" for label, number in run.training_images.items()]
-    return FlowBox(f"GAN {run.arch}", lines)
+    return FlowBox(f"GAN {run.arch}", [*lines, *_describe_starts(run, study)])
+
+
+def _describe_starts(run: GanFacts, study: StudyFacts) -> list[str]:
+    """Return lines on the runs that a GAN started from, its own first, and on their training images."""
+    starts = study.list_starts(run)
+    lines: list[str] = []
+    for start in starts:
+        lines.append(f"after {start.path.rpartition('/')[2]}, trained on {start.data.rpartition('/')[2]}")
+        lines += [f"{number:,} {label}" for label, number in start.training_images.items()]
+    last = [run, *starts][-1]
+    return lines if last.init is None else [*lines, f"after {last.init.rpartition('/')[2]}, of which nothing is known"]
 
 
 def _format_kind(phases: Sequence[PhaseFacts], kind: str) -> str:

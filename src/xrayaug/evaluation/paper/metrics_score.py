@@ -1,7 +1,8 @@
 """The items and conditions of METRICS, the METhodological RadiomICs Score (Kocak et al. 2024).
 
 Topics are paraphrased from the tool and its explanation (metricsscore.github.io, radiomic.github.io/METRICS-E3, both CC
-BY). It has 30 items and 5 conditions. No score is computed: whether an item is met is a judgement.
+BY). Its 30 items and 5 conditions were compared with them by number, order, category and subject, and items 1 to 23
+with table 1 of the article. Weights are not used, as no score is computed: whether an item is met is a judgement.
 """
 
 from xrayaug.evaluation.paper.answers import data, evaluation, model, results, study

@@ -1,7 +1,8 @@
 """The items of TRIPOD+AI, for studies that develop or evaluate prediction models (Collins et al. 2024).
 
-Topics are paraphrased from the published checklist, which is under CC BY 4.0, as the repository Aperivue/medsci-skills
-has it. It has 27 items; with their parts there are 52.
+Topics are paraphrased from the published checklist, which is under CC BY 4.0. All 27 items, 52 with their parts, were
+compared by number, order, section and subject with a copy of its wording that was taken from the article in Europe PMC
+(PMC11019967).
 """
 
 from xrayaug.evaluation.paper.answers import data, evaluation, model, results, study

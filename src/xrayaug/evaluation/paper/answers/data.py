@@ -27,6 +27,7 @@ def eligibility(facts: PaperFacts, study: StudyFacts) -> Finding:
 def preprocessing(facts: PaperFacts, study: StudyFacts) -> Finding:
     """Return how images were prepared, and checked for duplicates."""
     lines = [descriptions.describe_preparation(each) for each in study.datasets]
+    lines += [descriptions.describe_dicom(each) for each in study.datasets]
     lines += [descriptions.describe_duplicates(each) for each in study.datasets]
     lines.append(f"Classifiers read all images at {study.classifier.settings.get('size')} pixels.")
     sources = in_datasets(study.datasets, "options", "result.duplicates", "result.near_copies")
@@ -49,8 +50,7 @@ def deidentification(facts: PaperFacts, study: StudyFacts) -> Finding:
         if data.is_drawn:
             lines.append(f"`{data.name}`: drawn practice images, of no patient.")
         elif data.dicom is not None:
-            kept = {name: data.dicom.get(name) for name in ("images", "identifiers", "burned_in") if name in data.dicom}
-            lines.append(f"`{data.name}`: DICOM headers; {descriptions.describe_settings(kept)}.")
+            lines.append(descriptions.describe_identifiers(data))
     return Finding(lines, in_datasets(study.datasets, "result.dicom"))
 
 
