@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
 from verdict_worlds import Drawer, Study, World
 
 from xrayaug.evaluation import verdict
@@ -26,6 +27,7 @@ from xrayaug.evaluation.planted.gains import GAINS, JudgedStudy
 from xrayaug.evaluation.results import EvaluatedArm, Question
 
 MARGIN = 0.02
+MAX_EFFECT = 0.15  # on the AUROC, of an arm with a gain in another score
 PLAIN, PLANTED = 0, 1  # streams of fresh studies and of those in which gains are planted
 
 
@@ -39,6 +41,17 @@ def arrange(drawn: Study, metric: str, seed: int) -> JudgedStudy:
         probabilities={name: dict(enumerate(of)) for name, of in zip(names, drawn.probabilities, strict=True)},
         question=Question(metric, "image", MARGIN, seed),
     )
+
+
+def make_world(metric: str, gain: float, arms: int, images: int, seeds: int) -> World:
+    """Return a world whose first arm has this true gain in a score, and the other arms none."""
+
+    def make(effect: float) -> World:
+        return World((effect, *(0.0,) * (arms - 1)), images=images, seeds=seeds)
+
+    if metric == "auroc" or not gain:
+        return make(gain)
+    return make(brentq(lambda effect: float(np.diff(make(effect).truth(metric)[:2])[0]) - gain, 0.0, MAX_EFFECT))
 
 
 def count_fresh(world: World, metric: str, studies: int) -> int:
@@ -84,10 +97,10 @@ def main() -> None:
     designs = itertools.product(*(map(int, each.split(",")) for each in (arguments.images, arguments.seeds)))
     for images, seeds in designs:
         started = time.perf_counter()
-        null = World((0.0,) * arguments.arms, images=images, seeds=seeds)
+        null = make_world(arguments.metric, 0.0, arguments.arms, images, seeds)
         shares = plant(null, arguments.metric, arguments.studies, arguments.redraws)
         for gain in GAINS:
-            world = World((gain, *(0.0,) * (arguments.arms - 1)), images=images, seeds=seeds)
+            world = make_world(arguments.metric, gain, arguments.arms, images, seeds)
             found = count_fresh(world, arguments.metric, arguments.fresh)
             said = shares[gain]["redrawn"]
             lines.append(

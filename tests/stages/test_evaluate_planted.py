@@ -2,7 +2,9 @@
 
 import html
 import json
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import xrayaug
 from xrayaug.errors import ArtifactError, UsageError
 from xrayaug.evaluation import serialization
 from xrayaug.evaluation.planted import gains, results, tables
+from xrayaug.evaluation.planted.gains import GAINS
 from xrayaug.evaluation.planted.results import Planted, PlantedRate, Unknown, count_found
 from xrayaug.evaluation.report import page
 from xrayaug.evaluation.results import Evaluation
@@ -118,6 +121,64 @@ def test_it_goes_on_after_it_was_killed_while_it_wrote(
     assert "planted" in evaluate.run(asked)
     text = artifacts.open_artifact(plain).file("report.html").read_text(encoding="utf-8")
     assert text.count('<section id="planted"') == text.count('href="#planted"') == 1
+
+
+@pytest.mark.parametrize("stop", range(1, 5))
+def test_without_the_option_an_evaluation_that_was_killed_while_it_was_added_is_as_before(
+    runs: list[Path], plain: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    """The files that are written: the manifest without the report, planted.json, the report, the manifest."""
+    before, asked = read_files(plain), options(runs, plain, planted=True)
+    _kill_at_write(monkeypatch, asked, stop)
+    leftover = plain / f".report.html.1{files.NEW}"
+    leftover.write_text("half")
+    assert evaluate.run(options(runs, plain)) == json.loads(before["manifest.json"])["result"] | {
+        "look_at": [str(plain / name) for name in (files.REPORT_FILE, files.TABLE5_FILE)]
+    }
+    assert artifacts.open_artifact(plain).file("report.html").is_file()
+    kept = read_files(plain)
+    assert not leftover.exists() or stop == 1
+    assert {name: kept[name] for name in before if name != "manifest.json"} == {
+        name: before[name] for name in before if name != "manifest.json"
+    }
+    assert json.loads(kept["manifest.json"]) == json.loads(before["manifest.json"])
+    assert kept.keys() - before.keys() <= {leftover.name}
+    result = evaluate.run(asked)
+    assert "planted" in result and artifacts.open_artifact(plain).file("planted.json").is_file()
+
+
+@pytest.mark.parametrize("stop", range(1, 5))
+def test_with_the_option_an_evaluation_that_was_killed_while_it_was_added_gets_the_same(
+    runs: list[Path], tmp_path: Path, plain: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    asked = options(runs, plain, planted=True)
+    _kill_at_write(monkeypatch, asked, stop)
+    result = evaluate.run(asked)
+    after = read_files(plain)
+    whole = options(runs, tmp_path / "whole", planted=True)
+    assert evaluate.run(whole)["planted"] == result["planted"]
+    assert after["planted.json"] == (tmp_path / "whole" / "planted.json").read_bytes()
+    assert _find_section(after["report.html"].decode()) == _find_section(
+        (tmp_path / "whole" / "report.html").read_text(encoding="utf-8")
+    )
+    assert after.keys() == set(artifacts.open_artifact(plain).manifest["files"]) | {"manifest.json"}
+
+
+def test_gains_are_planted_though_a_dataset_is_gone(runs: list[Path], plain: Path, home: Path, tmp_path: Path) -> None:
+    data, aside = home / "ten", tmp_path / "moved"
+    data.rename(aside)
+    try:
+        with pytest.raises(ArtifactError):  # it cannot be judged anew
+            evaluate.run(options(runs, tmp_path / "new", planted=True))
+        assert evaluate.run(options(runs, plain))["runs"]  # complete, as before
+        planted = serialization.from_dict(Planted, evaluate.run(options(runs, plain, planted=True))["planted"])
+    finally:
+        aside.rename(data)
+    assert planted.gains and not planted.leaks and not planted.copies
+    assert {each.kind for each in planted.unknown} == {"leak", "copy"}
+    for each in planted.unknown:
+        assert str(data) in each.reason and "cannot be read any more" in each.reason
+        assert "\n" not in each.reason and not each.reason.endswith(".")
 
 
 def test_the_console_and_the_report_say_what_would_have_been_seen(runs: list[Path], plain: Path) -> None:
@@ -233,10 +294,56 @@ def test_rows_of_what_is_found_equally_often_are_one() -> None:
         "training images; images of generators: the same images, mirrored",
         "training images: cropped",
     ]
-    assert table.rows[0][1:] == ("0% (0 to 16)", "100% (84 to 100)", "100%")
+    assert table.rows[0][1:] == ("0 % (0 to 16)", "100 % (84 to 100)", "100 %")
     (line,) = tables.summarize(Planted(leaks=rates), "auroc").paragraphs
-    assert "from 5% of the patients on: the same images, mirrored; not even at 5%: cropped" in line
+    assert "from 5 % of the patients on: the same images, mirrored; not even at 5 %: cropped" in line
     assert "0 of 100 are false reports" in line
+
+
+def _kill_at_write(monkeypatch: pytest.MonkeyPatch, asked: Evaluate, stop: int) -> None:
+    """Run a command that is killed before it writes the file of this number in the finished evaluation, from 1."""
+    write_bytes, written = files.write_bytes, 0
+
+    def write(path: Path, content: bytes, **given: Any) -> None:
+        nonlocal written
+        written += path.parent == asked.out
+        if written == stop and path.parent == asked.out:
+            raise KeyboardInterrupt
+        write_bytes(path, content, **given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_bytes", write)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate.run(asked)
+
+
+def test_where_no_gain_has_room_the_answer_is_about_false_alarms_alone() -> None:
+    rates = [count_found("gain", 0.0, arm, found, 200, expected=0.004) for arm, found in (("ten", 0), ("twenty", 2))]
+    unknown = [Unknown("gain", "ten", "no gain of 1, 3, 5 points can be planted, as the score has no room for it")]
+    for of, told in (
+        (rates, "0 to 1 % of such studies would say that an arm"),
+        (rates[:1], "0 % of such studies would"),
+    ):
+        planted = Planted(gains=of, unknown=unknown)
+        line, why = tables.summarize(planted, "auroc").paragraphs
+        assert line.startswith("Without a true gain in AUROC, ") and told in line and "none was planted" in line
+        assert "had a true gain" not in line and "no gain of 1, 3, 5 points" in why
+        (table,) = tables.make_tables(planted, "auroc")
+        assert table.title.startswith("No planted gain in AUROC") and table.columns == ("Arm", "No gain")
+    with_gain = [*rates, count_found("gain", 0.05, "ten", 100, 200)]
+    (line,) = tables.summarize(Planted(gains=with_gain), "auroc").paragraphs
+    assert line.endswith("would say that it helps: 50 % at 5 points, 0 to 1 % without a gain.")
+
+
+def test_percentages_have_one_format() -> None:
+    leaks = [count_found("leak", share, "test", 3, 20, form="the same", counted=0.5) for share in (0.0, 0.05)]
+    gains_found = [count_found("gain", gain, "arm", 3, 20, expected=0.1) for gain in GAINS]
+    planted = Planted(gains=gains_found, leaks=leaks, copies=[replace(each, kind="copy") for each in leaks])
+    made = tables.make_tables(planted, "auroc")
+    shown = [cell for table in made for row in (table.columns, *table.rows, table.notes) for cell in row]
+    shown += [each.title for each in made] + list(tables.summarize(planted, "auroc").paragraphs)
+    assert any(" %" in each for each in shown)
+    assert not any(re.search(r"\d%", each) for each in shown)
 
 
 def _find_section(text: str) -> str:

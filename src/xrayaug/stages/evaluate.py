@@ -58,7 +58,7 @@ from xrayaug.options import Evaluate
 from xrayaug.runtime import console, devices
 from xrayaug.runtime.console import Section, Table
 from xrayaug.runtime.stopping import Interval
-from xrayaug.storage import artifacts, builder, files
+from xrayaug.storage import builder, files
 from xrayaug.storage.artifacts import Artifact, Result
 from xrayaug.storage.checkpoints import Checkpoints
 
@@ -203,11 +203,8 @@ def complete_report(options: Evaluate, result: Result) -> Result:
 
     Its manifest does not list the report, which may have a section of numbers that the evaluation does not have, and
     there may be a file of them.
-
-    Raises:
-        ArtifactError: there is no report.
     """
-    if files.REPORT_FILE in artifacts.open_artifact(options.out).manifest["files"]:
+    if not judged_predictions.is_report_interrupted(options.out):
         return result
     console.info(f"{options.out} was left while its report was written; what was planted is left out of it")
     return builder.extend(options, _complete_report)
@@ -333,7 +330,7 @@ def _add_checklists(options: Evaluate, evaluation: Artifact) -> Addition:
 
 def _add_planted(options: Evaluate, artifact: Artifact) -> Addition:
     """Gather what was judged and what the checks read, plant in copies of it, and add the results to the report."""
-    files.delete_leftovers(artifact.path, deep=False)
+    judged_predictions.delete_unfinished(artifact)
     evaluation = serialization.from_dict(Evaluation, artifact.result)
     are_predictions = options.predictions is not None
     predicted = judged_predictions.read_judged(artifact, evaluation, are_from_elsewhere=are_predictions)
@@ -351,10 +348,8 @@ def _add_planted(options: Evaluate, artifact: Artifact) -> Addition:
 
 def _complete_report(artifact: Artifact) -> Addition:
     """Return the report without what was planted, and delete what else was written for it."""
-    files.delete_leftovers(artifact.path, deep=False)
-    (artifact.path / PLANTED_FILE).unlink(missing_ok=True)
-    report = judged_predictions.read_report(artifact).replace(page.PLANTED_LINK, "")
-    return {files.REPORT_FILE: page.PLANTED_SECTION.sub("", report)}, {}
+    judged_predictions.delete_unfinished(artifact)
+    return {files.REPORT_FILE: page.remove_planted(judged_predictions.read_report(artifact))}, {}
 
 
 def _plant_images(options: Evaluate) -> Sequence[PlantedRate | Unknown]:

@@ -149,7 +149,7 @@ def test_a_look_tests_at_its_level_and_leaves_out_arms_that_had_ended(study: Jud
         (draw_study(("0",)), "the study", "no arm that is compared with a baseline"),
         (draw_study(seeds=1), "one", "one seed"),
         (replace(draw_study(), failure="training saw test images"), "the study", "training saw test images"),
-        (draw_study(digits=0), "the study", "steps that are too large"),
+        (draw_study(digits=0), "one", "its runs cannot be brought to the mean score"),
         (replace(draw_study(), arms=[EvaluatedArm(name, None, None) for name in NAMES]), "0", "no baseline"),
     ],
     ids=["without arms", "one seed", "failed check", "hard calls", "no baseline"],
@@ -160,6 +160,110 @@ def test_where_no_gain_can_be_planted_one_line_says_why(study: JudgedStudy, what
     assert unknown[0].what == what
     assert reason in unknown[0].reason
     assert "\n" not in unknown[0].reason and not unknown[0].reason.endswith(".")
+
+
+def test_an_arm_whose_score_moves_in_large_steps_leaves_the_others_their_gains(study: JudgedStudy) -> None:
+    rates, unknown = plant_gains(_call_hard(study, "two"), REDRAWS)
+    assert [(each.what, each.amount) for each in rates] == [("one", gain) for gain in GAINS]
+    (line,) = unknown
+    assert line.what == "two" and "its runs cannot be brought to the mean score of the baseline" in line.reason
+    assert all("two keeps its own scores" in (each.note or "") for each in rates)
+    assert all(each.note is None for each in plant_gains(study, 1)[0])
+
+
+def test_an_arm_that_stays_as_it_is_keeps_its_predictions_and_is_judged_with_the_others(study: JudgedStudy) -> None:
+    hard = _call_hard(study, "two")
+    redrawer = gains._Redrawer(hard, gains._score(hard, hard.probabilities))
+    assert redrawer.coarse == ["two"]
+    for seed, given in hard.probabilities["two"].items():
+        for score in (0.5, 0.7, 0.9):
+            assert redrawer.movers["two", seed].move(score) == pytest.approx(given, abs=1e-9)
+    assert {name: contrast.tests for name, (_, contrast) in gains.judge(hard).items()} == {"one": 2, "two": 2}
+
+
+def test_only_arms_of_a_baseline_that_cannot_be_moved_are_unknown() -> None:
+    names = ("0", "one", "1", "two")
+    study = _call_hard(draw_study(names), "1")
+    baselines = {"0": "0", "one": "0", "1": "1", "two": "1"}
+    study = replace(study, arms=[EvaluatedArm(name, None, None, baselines[name]) for name in names])
+    rates, unknown = plant_gains(study, 2)
+    assert {each.what for each in rates} == {"one"}
+    assert [each.what for each in unknown] == ["two"] and "the runs of its baseline 1 cannot be" in unknown[0].reason
+
+
+@pytest.mark.parametrize(("against", "are_known"), [("baseline", True), ("both", False)])
+def test_a_control_that_cannot_be_moved_counts_if_arms_are_judged_against_it(against: str, are_known: bool) -> None:
+    study = _call_hard(draw_study(("0", "one", "copies")), "copies")
+    arms = [
+        EvaluatedArm("0", None, None, "0"),
+        EvaluatedArm("one", None, None, "0", controls=["copies"]),
+        EvaluatedArm("copies", None, None, "0", is_named_control=True),
+    ]
+    study = replace(study, arms=arms, question=replace(study.question, against=against))
+    rates, unknown = plant_gains(study, 2)
+    assert bool(rates) == are_known and all(each.note is None for each in rates)
+    assert are_known or "the runs of its control copies cannot be" in unknown[0].reason
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "kappa", "f1", "average_precision", "auroc"])
+@pytest.mark.parametrize("abnormal", [12, 148])
+def test_the_tolerance_is_half_of_what_one_case_moves_the_score_by(metric: str, abnormal: int) -> None:
+    """Of unequal classes, one case of the rarer one moves most scores by far more than 1 / N."""
+    random = np.random.default_rng(0)
+    labels = (np.arange(CASES) < abnormal).astype(np.int64)
+    probabilities = np.clip(0.5 + (labels - 0.5) * 0.2 + random.normal(0, 0.15, CASES), 0.01, 0.99)
+    before = gains._find_score(metric, labels, probabilities)
+    steps = []  # by all cases that are next to cross the threshold, or to change places
+    for case in range(CASES):
+        for other in range(CASES) if metric in ("auroc", "average_precision") else (None,):
+            moved = probabilities.copy()
+            if other is None:
+                moved[case] = 0.99 if moved[case] <= 0.5 else 0.01
+            elif labels[case] == labels[other] or not _are_neighbours(probabilities, case, other):
+                continue
+            else:
+                moved[[case, other]] = moved[[other, case]]
+            steps.append(abs(gains._find_score(metric, labels, moved) - before))
+    found = gains._find_step(metric, labels, probabilities)
+    assert found == pytest.approx(max(steps))
+    expected = {"accuracy": 1 / CASES, "balanced_accuracy": 0.5 / 12, "auroc": 1 / (12 * 148)}
+    if metric in expected:
+        assert found == pytest.approx(expected[metric])
+
+
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "kappa", "f1"])
+def test_gains_are_planted_where_one_case_of_the_rare_class_moves_the_score_far(metric: str) -> None:
+    """With 20 abnormal cases of 160 one of them moves these scores by 0.02 and more."""
+    rates, unknown = plant_gains(_make_rare(draw_study(metric=metric), 20), 2)
+    for arm in ("one", "two"):
+        found = by_gain(rates, arm)
+        assert 0.05 in found and 0.0 in found
+    assert all("cannot be brought" not in each.reason for each in unknown)
+
+
+@pytest.mark.parametrize("wrong", [7, 20, 22])
+def test_networks_that_miss_the_mean_by_half_a_case_are_no_obstacle(wrong: int) -> None:
+    """Two networks of a baseline that differ by one case both miss their mean by exactly half of a case."""
+    study = draw_study(metric="accuracy", seeds=2)
+    random = np.random.default_rng(0)
+
+    def call(number: int) -> classification.Probabilities:
+        is_right = np.arange(CASES) >= number
+        return np.where((study.labels == 1) == is_right, 0.8, 0.2) + random.normal(0, 0.02, CASES)
+
+    given = {arm: {seed: call(wrong + ((arm, seed) == ("0", 1))) for seed in (0, 1)} for arm in NAMES}
+    redrawer = gains._Redrawer(replace(study, probabilities=given), gains._score(study, given))
+    assert redrawer.means["0"] == pytest.approx(1 - (wrong + 0.5) / CASES)
+    assert not redrawer.coarse
+
+
+def test_a_gain_is_nearer_to_its_amount_than_to_none() -> None:
+    study = _make_rare(draw_study(metric="f1"), 5)
+    redrawer = gains._Redrawer(study, gains._score(study, study.probabilities))
+    assert redrawer.find_tolerance("one") > 0.005
+    assert redrawer.find_tolerance("one", 0.01) == 0.005
+    for each in plant_gains(study, 1)[0]:
+        assert not each.amount or redrawer.find_gain(each.what, each.amount) > each.amount / 2 - 1e-12
 
 
 def test_a_gain_beyond_the_best_score_is_not_planted() -> None:
@@ -178,6 +282,27 @@ def test_runs_without_common_seeds_are_redrawn_as_independent_ones() -> None:
     arms = [study.arms[0], replace(study.arms[1], is_paired=False)]
     rates, unknown = plant_gains(replace(study, arms=arms), REDRAWS)
     assert not unknown and len(rates) == len(GAINS)
+
+
+def _call_hard(study: JudgedStudy, arm: str) -> JudgedStudy:
+    """Return the study with the probabilities of an arm rounded to 0 and 1, so that its AUROC has few values."""
+    hard = {seed: np.round(given) for seed, given in study.probabilities[arm].items()}
+    return replace(study, probabilities={**study.probabilities, arm: hard})
+
+
+def _make_rare(study: JudgedStudy, abnormal: int) -> JudgedStudy:
+    """Return the study with all its normal cases, and only so many abnormal ones."""
+    kept = np.sort(np.concatenate([np.flatnonzero(study.labels == 0), np.flatnonzero(study.labels == 1)[:abnormal]]))
+    patients = np.unique(study.patients[kept], return_inverse=True)[1].astype(np.int64)
+    probabilities = {
+        arm: {seed: given[kept] for seed, given in runs.items()} for arm, runs in study.probabilities.items()
+    }
+    return replace(study, labels=study.labels[kept], patients=patients, probabilities=probabilities)
+
+
+def _are_neighbours(probabilities: classification.Probabilities, one: int, other: int) -> bool:
+    low, high = sorted((probabilities[one], probabilities[other]))
+    return not np.any((probabilities > low) & (probabilities < high))
 
 
 def _score(metric: str, study: JudgedStudy, probabilities: classification.Probabilities) -> float:

@@ -1,17 +1,19 @@
-"""Read the predictions that a finished evaluation judged, and its report, as it wrote them."""
+"""Read the predictions that a finished evaluation judged, and its report, as it wrote them or as a stop left them."""
 
 import csv
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 
 from xrayaug.data.dataset import Row
 from xrayaug.errors import DataError
 from xrayaug.evaluation import pairing
+from xrayaug.evaluation.planted.results import PLANTED_FILE
 from xrayaug.evaluation.predictions import RunInfo, RunPredictions
 from xrayaug.evaluation.results import Evaluation
-from xrayaug.storage import csvfile, files
+from xrayaug.storage import artifacts, csvfile, files
 from xrayaug.storage.artifacts import Artifact
 
 NOTHING = np.zeros(0)
@@ -63,6 +65,19 @@ def read_report(artifact: Artifact) -> str:
     if not path.is_file():
         path = artifact.file(files.REPORT_FILE)  # says that it is not there
     return path.read_text(encoding="utf-8")
+
+
+def is_report_interrupted(path: Path) -> bool:
+    """Return whether adding to the page of a finished evaluation was interrupted, so that its manifest has no page."""
+    listed = artifacts.open_artifact(path).manifest["files"]
+    return files.REPORT_FILE not in listed and (path / files.REPORT_FILE).is_file()
+
+
+def delete_unfinished(artifact: Artifact) -> None:
+    """Delete what was written when adding to an evaluation was interrupted, but for the page itself."""
+    files.delete_leftovers(artifact.path, deep=False)
+    if PLANTED_FILE not in artifact.manifest["files"]:
+        (artifact.path / PLANTED_FILE).unlink(missing_ok=True)
 
 
 def _read(lines: "csv.DictReader[str]") -> Iterator[dict[str, str]]:

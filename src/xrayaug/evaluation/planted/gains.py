@@ -6,6 +6,9 @@ so both are redrawn:
 - Every network of every arm is brought to one score, the mean of the baseline's, by moving the logits of abnormal
   cases up and those of normal cases down by one amount; the planted arm to a score that is higher by the gain. The arms
   keep their own predictions, and with them how differently they judge a case.
+- An arm that cannot be brought to that score, since its own moves in steps that are too large, stays as it is: with the
+  predictions that it has, and without an effect of seeds. Nothing is known of its gains, nor of those of arms that are
+  compared with it. The others are judged beside it, as it counts in their corrections and in the pooled variance.
 - Patients are drawn with replacement, each with all cases (Field and Welsh 2007, JRSS B 69:369).
 - Each network's score is moved by a normal effect of its seed. A bootstrap of few seeds understates their variance, and
   so would redrawn patients alone. The mean square of the interaction of arm and seed (Obuchowski and Rockette 1995,
@@ -19,12 +22,21 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.special import chdtri, expit, logit
 
-from xrayaug.evaluation import arm_judge, checks, comparison, conclusions, findings, predictions, verdict
+from xrayaug.evaluation import (
+    arm_judge,
+    checks,
+    comparison,
+    conclusions,
+    control_contrasts,
+    findings,
+    predictions,
+    verdict,
+)
 from xrayaug.evaluation.comparison import ScoredNetwork
 from xrayaug.evaluation.planted.results import PlantedRate, Unknown, count_found
 from xrayaug.evaluation.predictions import RunPredictions
@@ -43,7 +55,8 @@ SPREAD = 4.0  # standard deviations of seeds' effects that the nodes reach
 MAX_MOVE = 64.0  # of logits: more than twice the largest
 FIRST_STEP, PRECISION = 0.125, 1e-4  # of the search for an amount, in logits
 TOLERANCE = 0.0005  # a gain that differs from the wanted one by more is named
-MAX_ERROR = 0.002  # of a gain that is planted; or half of a case, if that is more
+MAX_ERROR = 0.002  # of a gain that is planted, or half of the step of one case if that is more; and half of the gain
+ROUNDING = 1e-9  # of scores
 
 
 @dataclass(frozen=True)
@@ -134,25 +147,19 @@ def plant_gains(study: JudgedStudy, redraws: int = REDRAWS) -> tuple[list[Plante
         return [], [Unknown("gain", "the study", f"no verdict is given: {study.failure}")]
     observed = _score(study, study.probabilities)
     told = _judge(study, observed)
-    unknown, planted = [], []
-    for arm in arms:
-        reason = _find_obstacle(study, arm, told)
-        if reason is None:
+    obstacles = {arm.name: _find_obstacle(study, arm, told) for arm in arms}
+    unknown = [Unknown("gain", name, reason) for name, reason in obstacles.items() if reason is not None]
+    able = [arm for arm in arms if obstacles[arm.name] is None]
+    if not able:
+        return [], unknown
+    redrawer, planted = _Redrawer(study, observed), []
+    for arm in able:
+        if (reason := _explain_coarse(study, arm, redrawer.coarse)) is None:
             planted.append(arm)
         else:
             unknown.append(Unknown("gain", arm.name, reason))
-    if not planted:
-        return [], unknown
-    redrawer = _Redrawer(study, observed)
-    tolerance = max(MAX_ERROR, 0.5 / len(study.labels))
-    if coarse := [name for name in redrawer.names if not abs(redrawer.find_gain(name, 0.0)) <= tolerance]:
-        reason = (
-            f"the runs of arm {coarse[0]} cannot be brought to the mean score of the baseline: with so few test cases, "
-            "or so few values of the probabilities, the score moves in steps that are too large"
-        )
-        return [], [*unknown, Unknown("gain", "the study", reason)]
     achieved = {(arm.name, gain): redrawer.find_gain(arm.name, gain) for arm in planted for gain in GAINS}
-    possible = [key for key, found in achieved.items() if abs(found - key[1]) <= tolerance]
+    possible = [key for key, found in achieved.items() if abs(found - key[1]) <= redrawer.find_tolerance(*key)]
     for arm in planted:
         if missed := [f"{100 * gain:g}" for gain in GAINS if (arm.name, gain) not in possible]:
             reason = (
@@ -160,16 +167,57 @@ def plant_gains(study: JudgedStudy, redraws: int = REDRAWS) -> tuple[list[Plante
                 "steps that are too large"
             )
             unknown.append(Unknown("gain", arm.name, reason))
-    counts = redrawer.count_told(possible, redraws)
+    counts = redrawer.count_told(possible, redraws if possible else 0)
+    beside = _describe_unmoved(study, redrawer.coarse)
     rates = []
     for name, gain in possible:
         contrast, found = told[name][1], achieved[name, gain]
         expected = None
         if study.question.against == arm_judge.BASELINE and contrast.difference is not None:
             expected = power.detection(contrast.difference, gain, contrast.tests, contrast.decision.level)
-        note = None if abs(found - gain) <= TOLERANCE else f"{100 * found:.2f} points were planted"
+        missed_by = "" if abs(found - gain) <= TOLERANCE else f"{100 * found:.2f} points were planted"
+        note = "; ".join(filter(None, [missed_by, beside])) or None
         rates.append(count_found("gain", gain, name, counts[name, gain], redraws, expected=expected, note=note))
     return rates, unknown
+
+
+def _explain_coarse(study: JudgedStudy, arm: EvaluatedArm, coarse: Collection[str]) -> str | None:
+    """Return why the gains of an arm are unknown if it, or what it is compared with, stays as it is; None if nothing.
+
+    Args:
+        study: of the arm.
+        arm: with a baseline.
+        coarse: names of the arms that stay as they are.
+    """
+    baseline = findings.find_baseline(arm, study.arms)
+    compared = {arm.name: "its runs"}
+    if study.question.against != arm_judge.BASELINE:
+        for each in findings.find_controls(arm, study.arms):
+            if each.settings is None or each.settings.control not in control_contrasts.UPPER_BOUNDS:
+                compared[each.name] = f"the runs of its control {each.name}"
+    if baseline is not None:
+        compared |= {baseline.name: f"the runs of its baseline {baseline.name}"}
+    for name, whose in compared.items():
+        if name in coarse:
+            return (
+                f"{whose} cannot be brought to the mean score of the baseline: with so few test cases, or so few "
+                "values of the probabilities, the score moves in steps that are too large"
+            )
+    return None
+
+
+def _describe_unmoved(study: JudgedStudy, coarse: Collection[str]) -> str:
+    """Return what is said of the rates of other arms if some arms stay as they are; empty if that changes nothing.
+
+    Controls have corrections and a variance of their own, so they change the verdict on an arm only if it is judged
+    against controls.
+    """
+    is_any_control = study.question.against != arm_judge.BASELINE
+    named = [each.name for each in study.arms if each.name in coarse and (each.control is None or is_any_control)]
+    if not named:
+        return ""
+    keep = "keeps its own scores" if len(named) == 1 else "keep their own scores"
+    return f"{', '.join(named)} {keep} in the redrawn studies, which counts in the corrections and the pooled variance"
 
 
 def judge(study: JudgedStudy) -> dict[str, tuple[str, Contrast]]:
@@ -224,6 +272,10 @@ class _Mover:
         amount = float(np.interp(score, self.scores, self.amounts))
         return np.asarray(expit(self.logits[cases] + amount * self.directions[cases]), np.float64)
 
+    def hold(self) -> "_Mover":
+        """Return one that moves nothing, whatever score is wanted."""
+        return replace(self, scores=np.zeros(1), amounts=np.zeros(1))
+
 
 def _make_mover(metric: str, labels: Labels, probabilities: Probabilities, targets: Sequence[float]) -> _Mover:
     """Find the amounts by bisection: no score that decides falls if every case gets a better probability.
@@ -270,6 +322,30 @@ def _find_score(metric: str, labels: Labels, probabilities: Probabilities) -> fl
     return np.nan if found is None else float(found)
 
 
+def _find_step(metric: str, labels: Labels, probabilities: Probabilities) -> float:
+    """Return by how much one case moves a score: the most over cases of both classes, 0 if that is undefined.
+
+    A case is called otherwise; in a score of ranks, a normal case changes places with the abnormal one next to it.
+    """
+    positives = int(np.sum(labels == 1))
+    if metric == "auroc":
+        return 1 / max(positives * (len(labels) - positives), 1)
+    if metric == "average_precision":
+        is_abnormal = labels[np.argsort(-probabilities, kind="stable")] == 1
+        places, found = np.arange(1, len(labels)), np.cumsum(is_abnormal)[1:]
+        steps = found / (places * (places + 1)) / max(positives, 1)
+        return float(np.max(steps, where=is_abnormal[:-1] != is_abnormal[1:], initial=0.0))
+    before, steps = _find_score(metric, labels, probabilities), [0.0]
+    called = (probabilities > THRESHOLD).astype(np.float64)
+    for label, call in itertools.product((0, 1), (0, 1)):
+        alike = np.flatnonzero((labels == label) & (called == call))
+        if len(alike):
+            changed = called.copy()
+            changed[alike[0]] = 1 - call
+            steps.append(abs(_find_score(metric, labels, changed) - before))
+    return float(np.nanmax(steps))
+
+
 class _Redrawer:
     """Redraws a study with networks of known scores, and judges it."""
 
@@ -287,6 +363,8 @@ class _Redrawer:
             for name in self.names
             for number, each in sorted(study.probabilities[name].items())
         }
+        self.coarse = [name for name in self.names if self._is_coarse(name)]
+        self.movers |= {key: mover.hold() for key, mover in self.movers.items() if key[0] in self.coarse}
         order = np.argsort(study.patients, kind="stable")
         bounds = np.searchsorted(study.patients[order], np.arange(int(study.patients.max()) + 2))
         self.cases = [order[start:end] for start, end in itertools.pairwise(bounds)]  # of each patient
@@ -298,8 +376,32 @@ class _Redrawer:
 
     def find_gain(self, name: str, gain: float) -> float:
         """Return the mean gain over the networks of an arm, on the cases of the study, if this gain is planted."""
-        moved = [mover.move(self.means[name] + gain) for (of, _), mover in self.movers.items() if of == name]
-        return float(np.mean([_find_score(self.metric, self.study.labels, each) for each in moved])) - self.means[name]
+        return float(np.mean(self._score_moved(name, gain))) - self.means[name]
+
+    def find_tolerance(self, name: str, gain: float = 0.0) -> float:
+        """Return by how much a planted gain may differ from the wanted one.
+
+        By `MAX_ERROR`, or by half of the step that one case makes in the score if that is more; but a gain must be
+        nearer to its amount than to none.
+        """
+        steps = [_find_step(self.metric, self.study.labels, each) for each in self._move_all(name, gain)]
+        tolerance = max(MAX_ERROR, float(np.mean(steps)) / 2) + ROUNDING
+        return min(tolerance, gain / 2) if gain else tolerance
+
+    def _is_coarse(self, name: str) -> bool:
+        """Return whether the networks of an arm are not brought to the baseline's mean; not whether their mean is.
+
+        Networks that stay where they are have, in a baseline, the wanted mean, and yet have not been moved.
+        """
+        misses = np.abs(np.array(self._score_moved(name, 0.0)) - self.means[name])
+        return not float(np.mean(misses)) <= self.find_tolerance(name)
+
+    def _score_moved(self, name: str, gain: float) -> list[float]:
+        return [_find_score(self.metric, self.study.labels, each) for each in self._move_all(name, gain)]
+
+    def _move_all(self, name: str, gain: float) -> list[Probabilities]:
+        """Return the probabilities by each network of an arm on the cases of the study, if this gain is planted."""
+        return [mover.move(self.means[name] + gain) for (of, _), mover in self.movers.items() if of == name]
 
     def count_told(self, planted: Collection[tuple[str, float]], redraws: int) -> Counter[tuple[str, float]]:
         """Return in how many redrawn studies an arm with a gain is said to help, by arm and gain."""

@@ -79,10 +79,12 @@ def count_found(
     )
 
 
-WITHOUT_IMAGES = (  # where predictions are judged
-    Unknown("leak", "the study", "predictions were judged, and the images behind them are not known"),
-    Unknown("copy", "the study", "predictions were judged, and the images behind them are not known"),
-)
+def name_unknown_images(reason: str) -> tuple[Unknown, Unknown]:
+    """Return that neither leaks nor copies could be planted, and why, in one sentence without a full stop."""
+    return Unknown("leak", "the study", reason), Unknown("copy", "the study", reason)
+
+
+WITHOUT_IMAGES = name_unknown_images("predictions were judged, and the images behind them are not known")
 
 
 def group(results: Iterable[PlantedRate | Unknown]) -> Planted:

@@ -66,7 +66,8 @@ def _gain_table(gains: Sequence[PlantedRate], metric: str) -> Table:
         rows.append((arm, *_make_cells(own, amounts, _format_share)))
         if any(each.expected is not None for each in own):
             rows.append((f"{arm}, by formula", *_make_cells(own, amounts, _format_expected)))
-    title = f"Planted gains in {classification.display_name(metric)}: how often such studies say that the arm helps"
+    planted = "Planted gains" if any(amounts) else "No planted gain"
+    title = f"{planted} in {classification.display_name(metric)}: how often such studies say that the arm helps"
     columns = ("Arm", *(f"+{amount:.3f}" if amount else "No gain" for amount in amounts))
     return Table(title, columns, rows, [REDRAWN, *_list_notes(gains)])
 
@@ -78,7 +79,7 @@ def _image_table(rates: Sequence[PlantedRate], title: str) -> Table:
     for what, form in dict.fromkeys((each.what, each.form or "") for each in rates):
         own = [each for each in rates if (each.what, each.form or "") == (what, form)]
         largest = max(own, key=lambda each: each.amount)
-        counted = UNDEFINED if largest.counted is None else f"{largest.counted:.0%}"
+        counted = UNDEFINED if largest.counted is None else _format_percent(largest.counted)
         row = (*_make_cells(own, amounts, _format_share), counted)
         cells.setdefault(row, {}).setdefault(what, []).append(form)
     rows = []
@@ -87,7 +88,7 @@ def _image_table(rates: Sequence[PlantedRate], title: str) -> Table:
         for what, forms in by_place.items():
             places.setdefault(", ".join(filter(None, forms)), []).append(what)
         rows += [(": ".join(filter(None, (_join_places(of), forms))), *row) for forms, of in places.items()]
-    columns = ("Planted", *(f"{amount:.0%}" if amount else "None" for amount in amounts), "Of these seen")
+    columns = ("Planted", *(_format_percent(amount) if amount else "None" for amount in amounts), "Of these seen")
     return Table(title, columns, rows, _list_notes(rates))
 
 
@@ -98,12 +99,16 @@ def _make_cells(
     return [form(by_amount[amount]) if amount in by_amount else UNDEFINED for amount in amounts]
 
 
+def _format_percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
 def _format_share(rate: PlantedRate) -> str:
-    return f"{rate.share:.0%} ({100 * rate.low:.0f} to {100 * rate.high:.0f})"
+    return f"{_format_percent(rate.share)} ({100 * rate.low:.0f} to {100 * rate.high:.0f})"
 
 
 def _format_expected(rate: PlantedRate) -> str:
-    return UNDEFINED if rate.expected is None else f"{rate.expected:.0%}"
+    return UNDEFINED if rate.expected is None else _format_percent(rate.expected)
 
 
 def _list_notes(rates: Sequence[PlantedRate]) -> list[str]:
@@ -115,22 +120,26 @@ def _list_notes(rates: Sequence[PlantedRate]) -> list[str]:
 
 
 def _describe_gains(gains: Sequence[PlantedRate], metric: str) -> str:
-    """Return how often each gain is told, over all arms."""
+    """Return how often each gain is told, over all arms; if no gain could be planted, how often one is told falsely."""
+    name, is_single = classification.display_name(metric), len({each.what for each in gains}) == 1
+    without = _format_range(gains, 0.0) if any(not each.amount for each in gains) else None
+    if without is not None and not any(each.amount for each in gains):
+        arm = "the arm" if is_single else "an arm"
+        return f"Without a true gain in {name}, {without} of such studies would say that {arm} helps; none was planted."
     told = [
         f"{_format_range(gains, amount)} at {100 * amount:g} point{'' if amount == 0.01 else 's'}"
         for amount in sorted({each.amount for each in gains})
         if amount
     ]
-    if any(not each.amount for each in gains):
-        told.append(f"{_format_range(gains, 0.0)} without a gain")
-    who = "the arm" if len({each.what for each in gains}) == 1 else "one arm alone"
-    name = classification.display_name(metric)
+    if without is not None:
+        told.append(f"{without} without a gain")
+    who = "the arm" if is_single else "one arm alone"
     return f"If {who} had a true gain in {name}, this share of such studies would say that it helps: {', '.join(told)}."
 
 
 def _format_range(rates: Sequence[PlantedRate], amount: float) -> str:
-    shares = [f"{each.share:.0%}" for each in sorted(rates, key=lambda each: each.share) if each.amount == amount]
-    return shares[0] if shares[0] == shares[-1] else f"{shares[0].removesuffix('%')} to {shares[-1]}"
+    shares = [_format_percent(share) for share in sorted(each.share for each in rates if each.amount == amount)]
+    return shares[0] if shares[0] == shares[-1] else f"{shares[0].removesuffix(' %')} to {shares[-1]}"
 
 
 def _describe_images(rates: Sequence[PlantedRate], what: str, of: str) -> str:
@@ -140,7 +149,8 @@ def _describe_images(rates: Sequence[PlantedRate], what: str, of: str) -> str:
     for form in dict.fromkeys(each.form or "" for each in rates):
         own = [each for each in rates if (each.form or "") == form and each.amount]
         enough = [share for share in shares if all(each.share >= POWER for each in own if each.amount >= share)]
-        start = f"from {min(enough):.0%} of {of} on" if enough else f"not even at {max(shares):.0%}"
+        least, most = (_format_percent(each) for each in (min(enough, default=1.0), max(shares)))
+        start = f"from {least} of {of} on" if enough else f"not even at {most}"
         reported.setdefault(start, []).append(form)
     listed = "; ".join(f"{start}: {', '.join(filter(None, forms)) or 'all'}" for start, forms in reported.items())
     none = [each for each in rates if not each.amount]
@@ -148,4 +158,4 @@ def _describe_images(rates: Sequence[PlantedRate], what: str, of: str) -> str:
     if none:
         false, trials = sum(each.found for each in none), sum(each.trials for each in none)
         alarms = f" Without any, {false:,} of {trials:,} are false reports."
-    return f"{what} reported in at least {POWER:.0%} of plantings {listed}.{alarms}"
+    return f"{what} reported in at least {_format_percent(POWER)} of plantings {listed}.{alarms}"

@@ -145,7 +145,7 @@ def add_planted(page: str, planted: Planted, metric: str) -> str:
     Raises:
         ArtifactError: another version made the page.
     """
-    page = PLANTED_SECTION.sub("", page.replace(PLANTED_LINK, ""))
+    page = remove_planted(page)
     if page.count(AFTER_PLANTED_LINK) != 1 or page.count(AFTER_PLANTED) != 1:
         raise ArtifactError(
             f"{files.REPORT_FILE} was made by another version of xrayaug, and takes no section on what was planted",
@@ -159,6 +159,11 @@ def add_planted(page: str, planted: Planted, metric: str) -> str:
     )
     page = page.replace(AFTER_PLANTED_LINK, PLANTED_LINK + AFTER_PLANTED_LINK)
     return page.replace(AFTER_PLANTED, section + AFTER_PLANTED)
+
+
+def remove_planted(page: str) -> str:
+    """Return a finished page without the section of what was planted."""
+    return PLANTED_SECTION.sub("", page.replace(PLANTED_LINK, ""))
 
 
 def _title(evaluation: Evaluation) -> str:
