@@ -6,6 +6,7 @@ Example:
 """
 
 import argparse
+import itertools
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,9 @@ class Contrast:
 def main() -> None:
     """Read the verdicts, print the tables and draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--primary", type=Path, required=True, help="list of primary contrasts: study, arm and label")
+    parser.add_argument(
+        "--primary", type=Path, required=True, help="list of primary contrasts; p-values are corrected in each series"
+    )
     parser.add_argument("--figure", type=Path, help="draw the primary contrasts to this file")
     parser.add_argument("--keep", metavar="NAME=STUDY", help="only copy what a study found to NAME beside the list")
     options = parser.parse_args()
@@ -52,20 +55,19 @@ def main() -> None:
         name, _, study = options.keep.partition("=")
         keep(Path(study), home / name)
         return
-    studies = {name: json.loads((home / name / "verdict.json").read_text()) for name in _studies(planned, home)}
+    studies = {path.parent.name: json.loads(path.read_text()) for path in sorted(home.glob("*/verdict.json"))}
     for name, verdict in studies.items():
         print(f"\n## Study {name}\n")
         print_arms(verdict, json.loads((home / name / "scores.json").read_text()))
-    contrasts = [find_contrast(each, studies[each["study"]]) for each in planned if each["study"] in studies]
-    print("\n## Primary contrasts\n")
-    print_contrasts(contrasts, len(planned))
+    contrasts = []
+    for series, members in itertools.groupby(planned, key=lambda each: each["series"]):
+        of_series = list(members)
+        found = [find_contrast(each, studies[each["study"]]) for each in of_series if each["study"] in studies]
+        print(f"\n## Primary contrasts of series {series}\n")
+        print_contrasts(found, len(of_series))
+        contrasts += found
     if options.figure:
         draw(options.figure, contrasts)
-
-
-def _studies(planned: Sequence[Mapping[str, str]], home: Path) -> list[str]:
-    """Return the names of the studies that are finished, in the planned order."""
-    return [name for name in dict.fromkeys(each["study"] for each in planned) if (home / name).is_dir()]
 
 
 def keep(study: Path, directory: Path) -> None:

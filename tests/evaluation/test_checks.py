@@ -166,6 +166,12 @@ def test_each_seed_may_have_a_draw_of_the_real_images_of_its_own(real: Path, tmp
         "those of every arm were drawn anew for each seed (2 draws)"
     )
 
+    one = [run(draws[0], f"one-{percent}", 0, percent=percent, added=int(percent > 0)) for percent in (0.0, 10.0)]
+    check = check_runs([*one, *whole])["real images"]
+    assert (check.passed, "drawn" in check.sentence) == (True, False)
+    gathered = facts.gather_facts(distinguish_arms([*one, *whole]))
+    assert [each.draws for each in gathered.arms] == [1, 1, None]
+
     crossed = [run(data, "crossed", seed, percent=20.0, added=1) for seed, data in enumerate(reversed(draws))]
     failed = check_runs([*baseline, *crossed])["real images"]
     assert (failed.passed, failed.critical) == (False, True)

@@ -109,6 +109,12 @@ def test_what_a_verdict_is_about() -> None:
     assert [generator_design.describe_scope(number, 5) for number in (None, 0, 1, 5)] == [
         "over 5 draws of the real images",
         "over 5 draws of the real images",
-        "this generator only, over 5 draws of the real images",
+        "over 5 draws of the real images, this generator only",
         "over 5 GANs of this kind and 5 draws of the real images",
+    ]
+    assert [generator_design.describe_scope(number, 1) for number in (None, 0, 1, 5)] == [
+        "this draw of the real images only",
+        "this draw of the real images only",
+        "this generator and this draw of the real images only",
+        "over 5 GANs of this kind, this draw of the real images only",
     ]

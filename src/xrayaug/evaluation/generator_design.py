@@ -115,14 +115,13 @@ def describe_scope(generators: int | None, draws: int | None) -> str:
 
     Args:
         generators: see `GeneratorDesign.generators`.
-        draws: of the real images, if each seed has one of its own.
+        draws: of a share of the real images: 1, or one for each seed; None if all of them are there.
     """
-    drawn = f"{draws} draws of the real images" if draws else ""
-    if generators == 1:
-        return "this generator only" + (f", over {drawn}" if drawn else "")
-    kinds = [f"{generators} GANs of this kind" if generators else "", drawn]
-    over = " and ".join(filter(None, kinds))
-    return f"over {over}" if over else ""
+    counted = {"GANs of this kind": generators or 0, "draws of the real images": draws or 0}
+    over = " and ".join(f"{number} {name}" for name, number in counted.items() if number > 1)
+    single = {"generator": generators, "draw of the real images": draws}
+    only = " and ".join(f"this {name}" for name, number in single.items() if number == 1)
+    return ", ".join(filter(None, [f"over {over}" if over else "", f"{only} only" if only else ""]))
 
 
 def _compare_kinds(name: str, drawn: Sequence[Sequence[DrawnSet]]) -> GeneratorDesign:

@@ -82,7 +82,7 @@ def judge(
         split_by: `patient` or `image`, how the validation images were split off; None if unknown.
         baseline: name of the arm that all others are compared with; None: each with the one that its settings say.
         generators: numbers of generators that the arms are about, by name: see `generator_design`.
-        draws: numbers of draws of the real images, by name of the arm; None if all seeds have the same real images.
+        draws: numbers of draws of the real images, by name of the arm; None if it has all of them.
         controls: names of the controls of arms, by name; arms that are not there have those that their settings say.
         others: the runs on other test sets.
         shared: pairs of test sets that have images or patients in common.

@@ -54,7 +54,7 @@ class EvaluatedArm:
     generators: int | None = None
     controls: Sequence[str] | None = None  # names of its controls; None: those that the settings say
     is_named_control: bool = False  # whether another arm names it among its controls
-    draws: int | None = None  # of its share of the real images: one for each seed; None if all seeds have the same
+    draws: int | None = None  # of its share of the real images: 1, or one for each seed; None if it has all of them
     is_paired: bool = True  # whether its runs have the seeds of the baseline's; else they are independent of them
 
     @property
@@ -237,7 +237,7 @@ class ArmVerdict:
     look: ArmLook | None = field(default=None, metadata={"optional": True})  # None if the study is not sequential
     # Generators that the runs are about: 0 without synthetic images, 1, or one for each run; None if that is unknown
     generators: int | None = field(default=None, metadata={"optional": True})
-    # Draws of its share of the real images, if each seed has one of its own; None if all seeds have the same
+    # Draws of its share of the real images: 1, or one for each seed; None if it has all of them, or that is unknown
     draws: int | None = field(default=None, metadata={"optional": True})
 
 

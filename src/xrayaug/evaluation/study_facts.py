@@ -81,7 +81,7 @@ class ArmFacts:
     seeds: Sequence[int]
     drawn: Sequence[Sequence[DrawnSet]] = ()  # synthetic datasets of each run, by seed; none if no run has such images
     is_seed_kept: bool = True  # whether every run started from one of its own seed, if it started from another run
-    draws: int | None = None  # of its share of the real images, if the runs of each seed have one of their own
+    draws: int | None = None  # of its share of the real images: 1, or one for each seed; None if it has all of them
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class RealImages:
     """How the real images of runs compare."""
 
     differences: Sequence[RealImageDifference]
-    # Number of draws by the share of the real images, where the runs of each seed have a draw of their own
+    # Number of draws by the share of the real images, if it is below 1: one for each seed, or one that all seeds have
     draws: dict[float, int] = field(default_factory=dict)
 
 
@@ -46,7 +46,10 @@ def compare_real_images(runs: Sequence[Run]) -> RealImages:
         phases = list(of)
         number = _count_draws(phases)
         if number is None:
-            differences += _compare(phases)
+            found = _compare(phases)
+            differences += found
+            if fraction < 1 and not found:
+                draws[fraction] = 1
             continue
         draws[fraction] = number
         by_seed = defaultdict(list)

@@ -121,7 +121,7 @@ def _describe_difference(arm: ArmVerdict, compared: str = "") -> str:
 def describe_own_sources(evaluation: Evaluation) -> list[str]:
     """Return of which arms every seed has a generator, or a draw of the real images, of its own."""
     several = [f"`{arm.arm}`" for arm in evaluation.verdict.arms if (arm.generators or 0) > 1]
-    drawn = [f"`{arm.arm}`" for arm in evaluation.verdict.arms if arm.draws]
+    drawn = [f"`{arm.arm}`" for arm in evaluation.verdict.arms if (arm.draws or 0) > 1]
     return [
         *([f"Each seed was trained on images of a GAN of its own in {join(several)}."] if several else []),
         *([f"The real images were drawn anew for each seed in {join(drawn)} and their baselines."] if drawn else []),
