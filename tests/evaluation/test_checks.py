@@ -1,6 +1,7 @@
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,10 @@ def test_different_real_images_are_critical(real: Path, tmp_path: Path) -> None:
     assert check_runs([half, whole])["real images"].passed is True
 
 
+def set_seed(manifest: dict[str, Any], seed: int) -> None:
+    manifest["options"]["seed"] = seed
+
+
 def draw_of(home: Path, *places: int) -> Path:
     """Make a dataset of all test and validation images and some of the training images."""
     rows = [each for place, each in enumerate(real_rows()) if each.split != "train" or place in places]
@@ -166,6 +171,10 @@ def test_each_seed_may_have_a_draw_of_the_real_images_of_its_own(real: Path, tmp
         "those of every arm were drawn anew for each seed (2 draws)"
     )
 
+    single = run(draws[0], "single", 0, percent=20.0, added=1)
+    gathered = facts.gather_facts(distinguish_arms([*baseline, single]))
+    assert [each.draws for each in gathered.arms] == [2, 1], "an arm of one seed has one of the draws"
+
     one = [run(draws[0], f"one-{percent}", 0, percent=percent, added=int(percent > 0)) for percent in (0.0, 10.0)]
     check = check_runs([*one, *whole])["real images"]
     assert (check.passed, "drawn" in check.sentence) == (True, False)
@@ -178,6 +187,11 @@ def test_each_seed_may_have_a_draw_of_the_real_images_of_its_own(real: Path, tmp
 
     third = run(draws[1], "base", 2)  # which has the draw of another seed
     failed = check_runs([*baseline, third])["real images"]
+    again = draw_of(tmp_path / "again", 1)  # a draw with another seed, which is equal by chance
+    for number, data in enumerate((*draws, again)):
+        edit_manifest(data, partial(set_seed, seed=number))
+    with_seeds = [run(data, "seeded", seed) for seed, data in enumerate((*draws, again))]
+    assert check_runs(with_seeds)["real images"].sentence.endswith("(3 draws)")
     assert (failed.passed, failed.critical) == (False, True)
     assert "0, of 50% of the real images (seed 0) and 0, of 50% of the real images (seed 1)" in failed.sentence
 

@@ -400,9 +400,10 @@ def plain_losses(arm: Path, given: TrainClassifier) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 0.1)])
-def test_training_equals_a_plain_loop(arm: Path, tmp_path: Path, precision: str, tolerance: float) -> None:
-    given = options(arm, tmp_path / "run", epochs=1, arch="resnet18", batch_size=8, precision=precision)
+@pytest.mark.parametrize(("precision", "lr", "tolerance"), [("fp32", 1e-4, 1e-4), ("bf16", 1e-6, 0.05)])
+def test_training_equals_a_plain_loop(arm: Path, tmp_path: Path, precision: str, lr: float, tolerance: float) -> None:
+    """In bf16 the steps are small, as what processors round differently would grow from step to step."""
+    given = options(arm, tmp_path / "run", epochs=1, arch="resnet18", batch_size=8, precision=precision, lr=lr)
     train_classifier.run(given)
     found = log_of(tmp_path / "run")[0]["train_loss"]
     first, second, last = plain_losses(arm, given)

@@ -113,7 +113,8 @@ def list_external(synthetic: Artifact) -> list[Generator]:
     if is_external(synthetic):
         return [read_generator(synthetic)]
     images = list(_iterate_images_of_runs(synthetic.open_input("run", "gan-run")))
-    return [found for earlier in _open_earlier_sets(images) for found in list_external(earlier)]
+    earlier = [one for arm in _list_arms(images) for one in open_synthetic_sets(arm) or [arm]]
+    return [found for one in earlier for found in list_external(one)]
 
 
 def open_training_images(synthetic: Artifact, *, only_known: bool = False) -> list[TrainingImages]:
@@ -145,8 +146,12 @@ def iterate_training_images(synthetic: Artifact, *, only_known: bool = False) ->
                 yield each
         except ArtifactError as found:
             problem = found
-        for one in _open_earlier_sets(images):
-            yield from iterate_training_images(one, only_known=only_known)
+        for arm in _list_arms(images):
+            try:
+                for one in open_synthetic_sets(arm) or [arm]:
+                    yield from iterate_training_images(one, only_known=only_known)
+            except ArtifactError as found:
+                problem = problem or found
         if problem is not None:
             raise problem
         return
@@ -201,11 +206,13 @@ def find_doubt(synthetic: Artifact, real: Path) -> str:
 
 def _find_doubt_about_starts(run: Artifact, real: Path) -> str:
     """Return whether the runs that a GAN started from saw held-out images of a dataset, or are unknown; else empty."""
+    if "init" not in run.manifest["inputs"]:
+        return ""
     try:
-        starts = list(_iterate_images_of_runs(run))[1:]
+        starts = list(_iterate_images_of_runs(run.open_input("init", "gan-run")))
     except ArtifactError as problem:
-        return f"it is not known from what weights the generator started: {problem.message}"
-    held_out = [row for row in open_dataset(real).rows if row.split != "train"] if starts else []
+        return f"it is not known what the weights that the generator started from had learnt: {problem.message}"
+    held_out = [row for row in open_dataset(real).rows if row.split != "train"]
     rows = [row for each in starts for row in each.rows]
     pictures = {row.sha256 for row in rows} - {""}
     patients = {(row.source, row.patient) for row in rows if row.patient}
@@ -285,7 +292,6 @@ def _iterate_images_of_runs(gan: Artifact) -> Iterator[TrainingImages]:
         raise problems[0]
 
 
-def _open_earlier_sets(images: Sequence[TrainingImages]) -> list[Artifact]:
-    """Open the synthetic datasets among training images: each is one itself, or an arm that draws from some."""
-    arms = [each.data.artifact for each in images if any(row.synthetic for row in each.rows)]
-    return [synthetic for arm in arms for synthetic in open_synthetic_sets(arm) or [arm]]
+def _list_arms(images: Sequence[TrainingImages]) -> list[Artifact]:
+    """Return the datasets with synthetic images among training images: synthetic ones, or arms that draw from some."""
+    return [each.data.artifact for each in images if any(row.synthetic for row in each.rows)]

@@ -262,7 +262,7 @@ def _check_arms(options: Experiment, settings: Settings, generators: Sequence[Ge
             "--controls duplicate, or another but more-real and none",
         )
     if MORE_REAL in settings.controls and max(settings.real_fractions) == 1:
-        raise UsageError("--controls more-real needs real images that are left out", "--real-fractions below 1")
+        raise UsageError("--controls more-real needs real images that are left out", "all of --real-fractions below 1")
     if LOW_RESOLUTION in settings.controls:
         _check_resolution(settings, generators)
     if not alone:

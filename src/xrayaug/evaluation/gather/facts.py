@@ -182,7 +182,7 @@ def _gather_arm(name: str, runs: Sequence[Run], draws: int | None) -> ArmFacts:
         [run.seed for run in runs],
         drawn=[run.drawn_images for run in runs],
         is_seed_kept=all(phase.seed == run.seed for run in runs for phase in run.phases),
-        draws=draws,
+        draws=None if draws is None else min(draws, len(runs)),
     )
 
 

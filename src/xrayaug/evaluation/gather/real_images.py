@@ -33,6 +33,12 @@ class _Phase:
     is_whole: bool  # whether it has all real images of the arm; else only the added ones
     real: frozenset[RealImage]
 
+    @property
+    def drawn_with(self) -> int | None:
+        """The seed that the real images were drawn with; None if they were not drawn."""
+        seed = self.data.artifact.options.get("seed")
+        return seed if isinstance(seed, int) else None
+
 
 def compare_real_images(runs: Sequence[Run]) -> RealImages:
     """Compare the real images of arms with the same share of them, in every phase of training.
@@ -76,15 +82,20 @@ def _list_phases(runs: Sequence[Run]) -> list[_Phase]:
 def _count_draws(phases: Sequence[_Phase]) -> int | None:
     """Return the number of draws if all runs of a seed have the same real images and those of other seeds have others.
 
-    None if all runs have the same real images, or if seeds share some of several draws.
+    Draws with different seeds may be equal by chance. None if all runs have the same real images, or if seeds share
+    some of several draws.
     """
     by_seed = defaultdict(set)
     for phase in phases:
         if phase.is_whole:
-            by_seed[phase.run.seed].add(phase.real)
-    draws = {real for found in by_seed.values() for real in found}
-    is_one_each = len(draws) == len(by_seed) and all(len(found) == 1 for found in by_seed.values())
-    return len(draws) if is_one_each and len(draws) > 1 else None
+            by_seed[phase.run.seed].add((phase.real, phase.drawn_with))
+    found = [each for members in by_seed.values() for each in members]
+    is_same_in_arms = all(len({real for real, _ in members}) == 1 for members in by_seed.values())
+    if not is_same_in_arms or len({real for real, _ in found}) == 1:
+        return None
+    of_seeds = [min(members, key=lambda each: str(each[1])) for members in by_seed.values()]
+    are_own = len({real for real, _ in of_seeds}) == len(by_seed) or len({seed for _, seed in of_seeds}) == len(by_seed)
+    return len(by_seed) if are_own else None
 
 
 def _compare(phases: Sequence[_Phase]) -> list[RealImageDifference]:
