@@ -245,7 +245,7 @@ def _check_real_images(differences: Sequence[RealImageDifference], arms: Sequenc
     """Check that arms with the same share of the real images have the same ones in training and validation."""
     if not differences:
         sentence = "all arms have the same real images for training and validation, not counting what they add"
-        drawn = {each.name: each.draws for each in arms if (each.draws or 0) > 1}
+        drawn = {each.name: each.draws for each in arms if each.draws is not None and each.draws > 1}
         if drawn:
             each_seed = "those of every arm" if len(drawn) == len(arms) else f"those of arms {', '.join(drawn)}"
             sentence += f"; {each_seed} were drawn anew for each seed ({max(drawn.values())} draws)"
