@@ -278,8 +278,11 @@ ALLOWED_IN_MODULE = {
         "xrayaug.data.images.similarity.", "xrayaug.metrics.memorization.",
     },
     "planted.gains": {  # draws studies
-        "numpy.abs", "numpy.arange", "numpy.clip", "numpy.cumsum", "numpy.interp", "numpy.max", "numpy.moveaxis",
-        "numpy.nanmax", "numpy.repeat", "numpy.searchsorted", "numpy.zeros", "scipy.special.",
+        "numpy.abs", "numpy.arange", "numpy.moveaxis", "numpy.repeat", "numpy.searchsorted", "scipy.special.",
+    },
+    "planted.moved_scores": {
+        "numpy.arange", "numpy.clip", "numpy.cumsum", "numpy.interp", "numpy.max", "numpy.nanmax", "numpy.zeros",
+        "scipy.special.",
     },
     "planted.leaks": {  # as `planted.copies`
         "numpy.cumsum", "numpy.logical_or", "xrayaug.data.images.similarity.",

@@ -68,6 +68,10 @@ def test_the_data_of_a_start_are_not_called_other_data(synthetic: Artifact, tmp_
     for name, warned in (("before", False), ("real", False), ("third", True)):
         lines = generators.warn_of_other_training_data(synthetic, third if name == "third" else tmp_path / name)
         assert any("was not learnt from" in line for line in lines) is warned
+    (tmp_path / "first").rename(tmp_path / "moved")
+    lines = generators.warn_of_other_training_data(synthetic, third)
+    assert not any("was not learnt from" in line for line in lines), "what is gone may have been trained on it"
+    assert any("not known from what weights" in line for line in lines)
 
 
 @pytest.mark.parametrize(("gone", "known"), [("first", ["real"]), ("before", ["real"]), ("real", ["before"])])

@@ -249,7 +249,7 @@ def _was_learnt_elsewhere(synthetic: Artifact, real: Path) -> bool:
             recorded.append(run.manifest["inputs"].get("data", {}).get("sha256"))
             run = run.open_input("init", "gan-run") if "init" in run.manifest["inputs"] else None
     except ArtifactError:
-        pass  # `_warn_of_initial_runs` says so
+        return False  # a start that is gone may have had these images; `_warn_of_initial_runs` says that it is gone
     return None not in recorded[:1] and bool(recorded) and artifacts.digest(real) not in recorded
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from xrayaug.evaluation import verdict
-from xrayaug.evaluation.planted import gains
+from xrayaug.evaluation.planted import gains, moved_scores
 from xrayaug.evaluation.planted.gains import GAINS, JudgedStudy, plant_gains
 from xrayaug.evaluation.planted.results import PlantedRate
 from xrayaug.evaluation.results import EvaluatedArm
@@ -212,7 +212,7 @@ def test_the_tolerance_is_half_of_what_one_case_moves_the_score_by(metric: str, 
     random = np.random.default_rng(0)
     labels = (np.arange(CASES) < abnormal).astype(np.int64)
     probabilities = np.clip(0.5 + (labels - 0.5) * 0.2 + random.normal(0, 0.15, CASES), 0.01, 0.99)
-    before = gains._find_score(metric, labels, probabilities)
+    before = moved_scores.find_score(metric, labels, probabilities)
     steps = []  # by all cases that are next to cross the threshold, or to change places
     for case in range(CASES):
         for other in range(CASES) if metric in ("auroc", "average_precision") else (None,):
@@ -223,8 +223,8 @@ def test_the_tolerance_is_half_of_what_one_case_moves_the_score_by(metric: str, 
                 continue
             else:
                 moved[[case, other]] = moved[[other, case]]
-            steps.append(abs(gains._find_score(metric, labels, moved) - before))
-    found = gains._find_step(metric, labels, probabilities)
+            steps.append(abs(moved_scores.find_score(metric, labels, moved) - before))
+    found = moved_scores.find_step(metric, labels, probabilities)
     assert found == pytest.approx(max(steps))
     expected = {"accuracy": 1 / CASES, "balanced_accuracy": 0.5 / 12, "auroc": 1 / (12 * 148)}
     if metric in expected:

@@ -22,10 +22,10 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import chdtri, expit, logit
+from scipy.special import chdtri
 
 from xrayaug.evaluation import (
     arm_judge,
@@ -38,13 +38,13 @@ from xrayaug.evaluation import (
     verdict,
 )
 from xrayaug.evaluation.comparison import ScoredNetwork
+from xrayaug.evaluation.planted import moved_scores
 from xrayaug.evaluation.planted.results import PlantedRate, Unknown, count_found
 from xrayaug.evaluation.predictions import RunPredictions
 from xrayaug.evaluation.results import ControlComparison, EvaluatedArm, Evaluation, Question, Verdict
 from xrayaug.evaluation.verdict import Contrast
-from xrayaug.stats import classification, intervals, power
-from xrayaug.stats.array_types import FloatArray
-from xrayaug.stats.classification import LOGIT_EPSILON, THRESHOLD, Labels, Probabilities
+from xrayaug.stats import intervals, power
+from xrayaug.stats.classification import THRESHOLD, Labels, Probabilities
 from xrayaug.stats.sequential import Look
 
 GAINS = (0.0, 0.01, 0.03, 0.05)
@@ -52,8 +52,6 @@ REDRAWS = 200
 STREAM = 1  # number of the random stream
 NODES = 13  # scores at which the amount is found by which a network's logits are moved; between them it is interpolated
 SPREAD = 4.0  # standard deviations of seeds' effects that the nodes reach
-MAX_MOVE = 64.0  # of logits: more than twice the largest
-FIRST_STEP, PRECISION = 0.125, 1e-4  # of the search for an amount, in logits
 TOLERANCE = 0.0005  # a gain that differs from the wanted one by more is named
 MAX_ERROR = 0.002  # of a gain that is planted, or half of the step of one case if that is more; and half of the gain
 ROUNDING = 1e-9  # of scores
@@ -258,94 +256,6 @@ def _score(
     }
 
 
-@dataclass(frozen=True)
-class _Mover:
-    """Moves the logits of a network's cases apart, until its score on all cases of the study is a wanted one."""
-
-    directions: FloatArray  # [M]: 1 for an abnormal case, -1 for a normal one
-    logits: FloatArray  # [M]
-    scores: FloatArray  # [K] rising, on all cases
-    amounts: FloatArray  # [K] by which logits are moved to get there
-
-    def move(self, score: float, cases: Labels | slice = slice(None)) -> Probabilities:
-        """Return the probabilities of some cases by the network whose score on all cases is the wanted one."""
-        amount = float(np.interp(score, self.scores, self.amounts))
-        return np.asarray(expit(self.logits[cases] + amount * self.directions[cases]), np.float64)
-
-    def hold(self) -> "_Mover":
-        """Return one that moves nothing, whatever score is wanted."""
-        return replace(self, scores=np.zeros(1), amounts=np.zeros(1))
-
-
-def _make_mover(metric: str, labels: Labels, probabilities: Probabilities, targets: Sequence[float]) -> _Mover:
-    """Find the amounts by bisection: no score that decides falls if every case gets a better probability.
-
-    Args:
-        metric: the score.
-        labels: `[M]`.
-        probabilities: `[M]` by the network.
-        targets: scores to reach; the first and the last that can be reached are in their places if some cannot.
-    """
-    directions = np.where(labels == 1, 1.0, -1.0)
-    logits = logit(np.clip(probabilities, LOGIT_EPSILON, 1 - LOGIT_EPSILON))
-
-    def score(amount: float) -> float:
-        return _find_score(metric, labels, expit(logits + amount * directions))
-
-    low, at_low, best = -MAX_MOVE, score(-MAX_MOVE), score(MAX_MOVE)
-    amounts = []
-    scores = np.unique(np.clip(targets, at_low, best))
-    for target in scores:
-        high, at_high, step = low, at_low, FIRST_STEP
-        while at_high < target:
-            low, at_low = high, at_high
-            high, step = high + step, 2 * step
-            at_high = score(high)
-        while high - low > PRECISION:
-            middle = (low + high) / 2
-            at_middle = score(middle)
-            if at_middle < target:
-                low, at_low = middle, at_middle
-            else:
-                high, at_high = middle, at_middle
-        amounts.append(low if target - at_low < at_high - target else high)
-    return _Mover(directions, logits, scores, np.array(amounts))
-
-
-def _find_score(metric: str, labels: Labels, probabilities: Probabilities) -> float:
-    """Return a score, NaN if it is undefined."""
-    direct = {"auroc": classification.auroc, "average_precision": classification.average_precision}
-    if metric in direct:
-        found = direct[metric](labels, probabilities)
-    else:
-        found = getattr(classification.score(labels, probabilities, THRESHOLD), metric)
-    return np.nan if found is None else float(found)
-
-
-def _find_step(metric: str, labels: Labels, probabilities: Probabilities) -> float:
-    """Return by how much one case moves a score: the most over cases of both classes, 0 if that is undefined.
-
-    A case is called otherwise; in a score of ranks, a normal case changes places with the abnormal one next to it.
-    """
-    positives = int(np.sum(labels == 1))
-    if metric == "auroc":
-        return 1 / max(positives * (len(labels) - positives), 1)
-    if metric == "average_precision":
-        is_abnormal = labels[np.argsort(-probabilities, kind="stable")] == 1
-        places, found = np.arange(1, len(labels)), np.cumsum(is_abnormal)[1:]
-        steps = found / (places * (places + 1)) / max(positives, 1)
-        return float(np.max(steps, where=is_abnormal[:-1] != is_abnormal[1:], initial=0.0))
-    before, steps = _find_score(metric, labels, probabilities), [0.0]
-    called = (probabilities > THRESHOLD).astype(np.float64)
-    for label, call in itertools.product((0, 1), (0, 1)):
-        alike = np.flatnonzero((labels == label) & (called == call))
-        if len(alike):
-            changed = called.copy()
-            changed[alike[0]] = 1 - call
-            steps.append(abs(_find_score(metric, labels, changed) - before))
-    return float(np.nanmax(steps))
-
-
 class _Redrawer:
     """Redraws a study with networks of known scores, and judges it."""
 
@@ -359,7 +269,7 @@ class _Redrawer:
         self.seed_sd = _estimate_seed_sd(study, observed)
         self.names = [name for name in self.means if name not in study.stopped]
         self.movers = {
-            (name, number): _make_mover(self.metric, study.labels, each, self._list_targets(name))
+            (name, number): moved_scores.make_mover(self.metric, study.labels, each, self._list_targets(name))
             for name in self.names
             for number, each in sorted(study.probabilities[name].items())
         }
@@ -384,7 +294,7 @@ class _Redrawer:
         By `MAX_ERROR`, or by half of the step that one case makes in the score if that is more; but a gain must be
         nearer to its amount than to none.
         """
-        steps = [_find_step(self.metric, self.study.labels, each) for each in self._move_all(name, gain)]
+        steps = [moved_scores.find_step(self.metric, self.study.labels, each) for each in self._move_all(name, gain)]
         tolerance = max(MAX_ERROR, float(np.mean(steps)) / 2) + ROUNDING
         return min(tolerance, gain / 2) if gain else tolerance
 
@@ -397,7 +307,7 @@ class _Redrawer:
         return not float(np.mean(misses)) <= self.find_tolerance(name)
 
     def _score_moved(self, name: str, gain: float) -> list[float]:
-        return [_find_score(self.metric, self.study.labels, each) for each in self._move_all(name, gain)]
+        return [moved_scores.find_score(self.metric, self.study.labels, each) for each in self._move_all(name, gain)]
 
     def _move_all(self, name: str, gain: float) -> list[Probabilities]:
         """Return the probabilities by each network of an arm on the cases of the study, if this gain is planted."""
