@@ -33,6 +33,13 @@ def names_of(*synthetic: Path, **changes: Any) -> list[tuple[str, str]]:
     return [(each.name, each.suffix) for each in found]
 
 
+def write_run(data: Path, path: Path, **changes: float) -> Path:
+    """Write the manifest of a GAN of the shape that GANs of the demo have, and return its path."""
+    result = {"arch": "cgan", "size": 64, "latent": 100, "width": 1.0} | changes
+    builder.build_artifact(TrainGan(data=data, out=path, arch="cgan"), "gan-run", lambda _: result)
+    return path
+
+
 def test_a_generator_from_elsewhere_has_arms_beside_those_of_the_gan(ddpm: Path) -> None:
     found = lines(**GIVEN, synthetic=(ddpm,), screen=True)
     inputs = graph(**GIVEN, synthetic=(ddpm,), screen=True)
@@ -198,8 +205,7 @@ def test_a_set_from_elsewhere_beside_several_gans_is_of_one_generator(ddpm: Path
 
 
 def test_gans_start_from_a_run_of_their_architecture(ddpm: Path, tmp_path: Path) -> None:
-    init = tmp_path / "before"
-    builder.build_artifact(TrainGan(data=ddpm, out=init, arch="cgan"), "gan-run", lambda _: {"arch": "cgan"})
+    init = write_run(ddpm, tmp_path / "before")
     planned = lines(**GIVEN | {"seeds": 2, "gans": 2, "gan_init": init})
     assert all(f"--init {init} " in planned[name] for name in ("gan", "gan-cgan-2"))
     assert "--init" not in lines(**GIVEN)["gan"]
@@ -209,6 +215,10 @@ def test_gans_start_from_a_run_of_their_architecture(ddpm: Path, tmp_path: Path)
     for archs, named in ((("cgan", "acgan"), "cgan, acgan"), (("none",), "none")):
         with pytest.raises(UsageError, match=f"is a run of cgan, and --gan-arch is {named}$"):
             names_of(ddpm, gan_init=init, gan_arch=archs)
+    for name, value, described in (("size", 128, "64"), ("latent", 64, "100"), ("width", 0.25, "1")):
+        other = write_run(ddpm, tmp_path / name, **{name: value})
+        with pytest.raises(UsageError, match=f"has {name} {value}, and the GANs of this study have {described}$"):
+            names_of(gan_init=other)
     with pytest.raises(ArtifactError, match="nothing there"):
         names_of(gan_init=tmp_path / "absent")
 

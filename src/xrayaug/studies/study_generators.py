@@ -24,7 +24,7 @@ from xrayaug.options.mixins import (
 from xrayaug.options.prepare import is_generator_name
 from xrayaug.storage import artifacts, manifests
 from xrayaug.storage.artifacts import Artifact
-from xrayaug.studies.study_settings import Settings, is_prepared
+from xrayaug.studies.study_settings import Settings, image_size, is_prepared
 
 NOT_IN_NAMES = re.compile(r"[^\w.]+")  # of directories, among what the name of a generator may hold
 POWER_NOTE = (
@@ -112,7 +112,7 @@ def find_generators(options: Experiment, settings: Settings) -> list[Generator]:
         ArtifactError: a dataset or a run is not there, or is damaged.
     """
     if options.gan_init is not None:
-        _check_init(options.gan_init, settings.gan_arch)
+        _check_init(options.gan_init, options, settings)
     found: list[Generator] = []
     for arch, number in itertools.product(dict.fromkeys(settings.gan_arch), range(settings.gans)):
         name = f"{arch}-{number + 1}" if number else arch
@@ -189,17 +189,27 @@ def _train_gan(options: Experiment, settings: Settings, arch: str, seed: int, ou
     )
 
 
-def _check_init(init: Path, archs: Sequence[str]) -> None:
-    """Check that the GANs can start from a run, as far as the options say.
+def _check_init(init: Path, options: Experiment, settings: Settings) -> None:
+    """Check that the GANs can start from a run (imports torch).
 
     Raises:
-        UsageError: they are not all of its architecture.
+        UsageError: they are not all of its architecture, or their networks have another shape.
         ArtifactError: it is no finished run.
     """
-    arch = artifacts.open_artifact(init, "gan-run").get(str, "result", "arch", among=gans.names())
-    if set(archs) != {arch}:
-        named = ", ".join(dict.fromkeys(archs)) or "none"
+    run = artifacts.open_artifact(init, "gan-run")
+    arch = run.get(str, "result", "arch", among=gans.names())
+    if set(settings.gan_arch) != {arch}:
+        named = ", ".join(dict.fromkeys(settings.gan_arch)) or "none"
         raise UsageError(f"--gan-init {init} is a run of {arch}, and --gan-arch is {named}", f"--gan-arch {arch}")
+    size = image_size(settings.rsna, settings.gan_data, settings.gan_size)
+    planned = {"size": size, "latent": gans.load(arch).recipe(size).latent, "width": TrainGan.width}
+    for name, value in planned.items():
+        found = run.get(float, "result", name)
+        if found != value:
+            raise UsageError(
+                f"--gan-init {init} has {name} {found:g}, and the GANs of this study have {value:g}",
+                "a run of train-gan on images of the same size, without --width and --latent",
+            )
 
 
 def _find_label(options: Experiment, settings: Settings) -> str | None:
