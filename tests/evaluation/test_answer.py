@@ -82,7 +82,7 @@ def test_what_explains_an_effect_is_said() -> None:
 
 def test_an_arm_of_which_nothing_can_be_said_comes_with_what_could_have_been_seen() -> None:
     (line,) = lines(arm("50", verdict.UNCLEAR, difference(0.01, seeds=7, detectable=0.0371)))
-    assert "7 seeds, a true difference of 0.037 is detected with 80% power" in line
+    assert "7 seeds, a true difference of 0.037 is detected with 80 % power" in line
     assert "margin" not in line  # that could be shown is unknown in results from before it existed
     far = replace(difference(0.01), showable_margin=0.05)
     (line,) = lines(arm("50", verdict.UNCLEAR, far))
@@ -90,7 +90,7 @@ def test_an_arm_of_which_nothing_can_be_said_comes_with_what_could_have_been_see
     (line,) = lines(arm("50", verdict.UNCLEAR, replace(far, showable_margin=0.019)))
     assert line.endswith("one of 0 is shown to be within ±0.019.")
     (line,) = lines(arm("50", verdict.UNCLEAR, replace(difference(0.01, detectable=1.2), showable_margin=1.3)))
-    assert line.endswith("no true difference is detected with 80% power without more test patients or seeds.")
+    assert line.endswith("no true difference is detected with 80 % power without more test patients or seeds.")
     assert "one seed" in lines(arm("50", verdict.UNCLEAR, difference(0.01, seeds=1, detectable=None)))[0].lower()
     assert "power" not in lines(arm("50", verdict.UNCLEAR, difference(0.01, detectable=None)))[0]
     assert lines(arm("50", verdict.UNCLEAR, None)) == ["Arm 50: cannot tell. There is no baseline."]

@@ -100,7 +100,7 @@ def test_few_seeds_and_unequal_training(real: Path, tmp_path: Path) -> None:
     checks = check_runs([run_on(real, tmp_path / "a"), longer])
     assert {name for name, check in checks.items() if not check.passed} == {"seeds", "budget", "label shift"}
     assert "0: 1, 10: 3" in checks["budget"].sentence
-    assert "0: 50.0%, 10: 83.3%" in checks["label shift"].sentence
+    assert "0: 50.0 %, 10: 83.3 %" in checks["label shift"].sentence
 
 
 def test_different_training_settings_are_critical(real: Path, tmp_path: Path) -> None:

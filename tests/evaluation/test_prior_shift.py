@@ -20,7 +20,7 @@ def test_it_alone_explains_a_difference_if_the_ranking_is_shown_to_be_the_same()
     shift = judge(SAME_RANKING)
     assert shift.contributes
     assert shift.explains_difference
-    said = ("85%", "73%", "fewer images abnormal", "-0.050", "-0.002", "alone can explain", "within ±0.02")
+    said = ("85 %", "73 %", "fewer images abnormal", "-0.050", "-0.002", "alone can explain", "within ±0.02")
     assert all(part in shift.sentence for part in said)
     more = judge_prior_shift((0.6, 0.73), Estimate(0.05, 0, 1e-4, 5), (UNCHANGED, UNCHANGED), SAME_RANKING, MARGIN)
     assert more.explains_difference

@@ -101,7 +101,7 @@ def test_sample_says_how_many_images_are_malformed(gan: Path, tmp_path: Path) ->
     assert marks == ["yes" if each else "no" for each in above]
     assert found["images"] > 0  # after one epoch
     (table,) = sample.tables(result)
-    assert f"malformed: {found['images']} images, {found['share']:.1%}" in table.notes[0]
+    assert f"malformed: {found['images']} images, {100 * found['share']:.1f} %" in table.notes[0]
 
 
 def test_the_farthest_image_is_shown_first(gan: Path, tmp_path: Path) -> None:

@@ -351,7 +351,7 @@ def test_every_metric_is_compared_with_its_floor(tmp_path: Path) -> None:
     assert found["floor"]["test"] == {"n": {"a": 30, "b": 60}, "permutations": 199, "level": 0.05}
     assert compared["fid"]["p_value"] == compared["kid"]["p_value"] == 0.005
     assert 0.005 < compared["fid"]["p_holm"] <= 0.05
-    assert "worse than real images at the level of 5%: fid, kid" in fid.tables(found)[1].notes[1]
+    assert "worse than real images at the level of 5 %: fid, kid" in fid.tables(found)[1].notes[1]
     text = str([fid.tables(found)[1].rows, fid.tables(found)[1].title])
     assert "FID" not in text
     earlier = {**found, "floor": {**found["floor"], "measures": {"fid": {**compared["fid"]}}}}

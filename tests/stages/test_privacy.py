@@ -94,7 +94,7 @@ def test_fresh_images_pass_and_what_would_have_been_found_is_said(audit: Audit, 
     assert [each["share"] for each in found["sensitivity"][:3]] == [1 / FRESH, 3 / FRESH, 12 / FRESH]
     assert found["recognised"]["unchanged"] == {"pixels": 1.0, "features": 1.0}
     assert "discriminator" not in found["membership"]
-    assert "unchanged ones if they are 2% of the synthetic images (1)" in found["reason"]
+    assert "unchanged ones if they are 2 % of the synthetic images (1)" in found["reason"]
     notes = "\n".join(privacy.tables(found)[-1].notes)
     assert "pass" in notes
     assert "no proof" in notes

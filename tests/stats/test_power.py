@@ -110,7 +110,7 @@ def test_the_analysis_counts_patients_and_describes_itself() -> None:
         "3 comparisons",
         f"within {100 * large.showable_margin:.1f} points of AUROC",
         "a margin of 0.02 is out of reach",
-        "80%",
+        "80 %",
     ):
         assert part in large.describe()
     wider = dataclasses.replace(large, margin=0.2)

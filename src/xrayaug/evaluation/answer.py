@@ -221,10 +221,10 @@ def describe_reach(arm: ArmVerdict, verdicts: Verdict) -> list[str]:
     size = f"a true difference of {max(detectable):.3f} is" if max(detectable) <= possible else "no true difference is"
     could = f"with these test images and {known[0].seeds} seeds, {size} detected"
     if max([*detectable, *showable]) > possible:
-        return [f"{could} with {POWER:.0%} power without more test patients or seeds"]
+        return [f"{could} with {100 * POWER:.0f} % power without more test patients or seeds"]
     if not showable:
-        return [f"{could} with {POWER:.0%} power; a smaller one needs more test patients or seeds"]
-    could += f" with {POWER:.0%} power, and one of 0 is shown to be within ±{max(showable):.3f}"
+        return [f"{could} with {100 * POWER:.0f} % power; a smaller one needs more test patients or seeds"]
+    could += f" with {100 * POWER:.0f} % power, and one of 0 is shown to be within ±{max(showable):.3f}"
     if max(showable) <= question.margin:
         return [could]
     return [f"{could}; the margin of ±{question.margin:g} is out of reach without more test patients or seeds"]

@@ -319,7 +319,7 @@ def _check_resolutions(resolutions: Sequence[ArmResolution]) -> list[Check]:
 def _check_prior(arms: Sequence[ArmFacts]) -> Check:
     shares = {arm.name: arm.share_normal for arm in arms}
     has_shifted = max(shares.values()) - min(shares.values()) >= MIN_PRIOR_SHIFT
-    listed = ", ".join(f"{name}: {share:.1%}" for name, share in shares.items())
+    listed = ", ".join(f"{name}: {100 * share:.1f} %" for name, share in shares.items())
     return Check("label shift", not has_shifted, f"normal training images, by arm: {listed}")
 
 

@@ -84,7 +84,7 @@ def _check_prior(table: PredictionTable) -> Check:
     """Return the shares of normal training images as far as they are known."""
     if not table.shares_normal:
         return Check("label shift", None, "the class priors of training cannot be seen from predictions")
-    listed = ", ".join(f"{name}: {share:.1%}" for name, share in table.shares_normal.items())
+    listed = ", ".join(f"{name}: {100 * share:.1f} %" for name, share in table.shares_normal.items())
     return Check("label shift", None, f"normal training images, by arm, as the runs record them: {listed}")
 
 

@@ -55,7 +55,8 @@ def judge_prior_shift(
 def _describe_moved_prior(shares: tuple[float, float], call_rate: Estimate, accuracy: Estimate | None) -> str:
     changed = f", which changes the accuracy at 0.5 by {accuracy.value:+.3f}" if accuracy else ""
     return (
-        f"a shifted class prior contributes: training had {shares[0]:.0%} normal images instead of {shares[1]:.0%}, "
+        f"a shifted class prior contributes: training had {100 * shares[0]:.0f} % normal images instead of "
+        f"{100 * shares[1]:.0f} %, "
         f"and at the threshold 0.5 the network calls {'fewer' if call_rate.value < 0 else 'more'} images abnormal "
         f"({_format(call_rate)}, with both classes weighted equally){changed}"
     )

@@ -43,7 +43,7 @@ def _test_notes(floor: Result | None) -> list[str]:
     return [
         f"p: permutation test of whether A is worse than B would be by chance ({counts}, {test['permutations']} "
         "permutations); p (Holm): corrected for the number of measures",
-        f"worse than real images at the level of {test['level']:.0%}: {', '.join(worse) or 'no measure'}",
+        f"worse than real images at the level of {100 * test['level']:.0f} %: {', '.join(worse) or 'no measure'}",
     ]
 
 

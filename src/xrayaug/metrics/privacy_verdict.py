@@ -68,9 +68,9 @@ def _describe_sensitivity(sensitivity: Sequence[Sensitivity]) -> str:
     """Return in words the smallest share of each kind of copies that is found with the usual power."""
     smallest = {each.disturbance: each for each in reversed(sensitivity) if each.found >= POWER}
     enough = [
-        f"{kind} ones if they are {least.share:.0%} of the synthetic images ({least.copies:,})"
+        f"{kind} ones if they are {100 * least.share:.0f} % of the synthetic images ({least.copies:,})"
         for kind, least in reversed(smallest.items())
     ]
     if not enough:
-        return f"no planted copies would have been found with {POWER:.0%} power"
-    return f"of copies of training images it would have found, with {POWER:.0%} power, {' and '.join(enough)}"
+        return f"no planted copies would have been found with {100 * POWER:.0f} % power"
+    return f"of copies of training images it would have found, with {100 * POWER:.0f} % power, {' and '.join(enough)}"

@@ -65,7 +65,7 @@ def tables(result: Result) -> list[Table]:
         arm["control"], "Real images added again"
     )
     columns = ("Percent added", added, "Normal training images", "Abnormal training images")
-    kept = f"{arm['real']:,} ({arm['real_fraction']:.0%})"
+    kept = f"{arm['real']:,} ({100 * arm['real_fraction']:.0f} %)"
     notes = [f"real training images kept: {kept if arm['real'] else 'none, only what is added is trained on'}",
              f"share of normal images in training: {normal / sum(training.values()):.3f}"]  # fmt: skip
     if arm["control"]:

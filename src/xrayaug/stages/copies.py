@@ -126,7 +126,8 @@ def tables(result: Result) -> list[Table]:
 
 def _space_row(name: str, space: Result, judged: int) -> tuple[str, ...]:
     numbers = (f"{space[key]:.4g}" for key in ("chance", "threshold", "smallest", "median", "reference_median"))
-    return (name, f"{space['set_aside']:,}", f"{space['rate']:.2%}, {space['rate'] * judged:.1f} images", *numbers)
+    expected = f"{100 * space['rate']:.2f} %, {space['rate'] * judged:.1f} images"
+    return (name, f"{space['set_aside']:,}", expected, *numbers)
 
 
 def _screen(options: Copies, device: torch.device, directory: Path) -> Result:
@@ -266,7 +267,7 @@ def _warnings(options: Copies, sets: ScreenedSets, comparisons: dict[str, SpaceC
     if few:
         lines.append(
             f"too few reference images for --alpha {options.alpha:g}: their smallest distance is the threshold, below "
-            f"which {comparisons[few[0]].threshold.rate:.2%} of fresh real images lie"
+            f"which {100 * comparisons[few[0]].threshold.rate:.2f} % of fresh real images lie"
         )
     identical = max(comparison.identical for comparison in comparisons.values())
     if identical:

@@ -62,7 +62,7 @@ def tables(result: Result) -> list[Table]:
     if not result["sensitivity"]:
         notes.insert(0, NOT_PLANTED)
     sensitivity = [
-        (each["disturbance"], f"{each['share']:.0%}", f"{each['copies']:,}", f"{each['found']:.0%}")
+        (each["disturbance"], f"{100 * each['share']:.0f} %", f"{each['copies']:,}", f"{100 * each['found']:.0f} %")
         for each in result["sensitivity"]
     ]
     return [
@@ -98,7 +98,7 @@ def _membership_row(name: str, found: Result, corrected: Result) -> tuple[str, .
 
 
 def _link_row(name: str, found: Result, corrected: Result) -> tuple[str, ...]:
-    shares = (f"{found[key]:.1%}" for key in ("share", "expected", "high"))
+    shares = (f"{100 * found[key]:.1f} %" for key in ("share", "expected", "high"))
     return name, *shares, _format_p(corrected[f"{name} links"])
 
 

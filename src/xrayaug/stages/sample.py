@@ -74,8 +74,9 @@ def tables(result: Result) -> list[Table]:
 def _describe_malformed(found: Result) -> str:
     low, high = found["low"], found["high"]
     return (
-        f"malformed: {found['images']:,} images, {found['share']:.1%} ({low:.1%} to {high:.1%}), by the distance to "
-        f"the nearest real one in {found['features']} features, which marks {found['real_share']:.0%} of real images"
+        f"malformed: {found['images']:,} images, {100 * found['share']:.1f} % ({100 * low:.1f} to {100 * high:.1f} %), "
+        f"by the distance to the nearest real one in {found['features']} features, which marks "
+        f"{100 * found['real_share']:.0f} % of real images"
     )
 
 

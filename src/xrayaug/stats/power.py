@@ -228,8 +228,8 @@ class PowerAnalysis:
         return (
             f"power: with {self.seeds} seed{'s' if self.seeds > 1 else ''} and {self.images:,} test images of "
             f"{patients} patients in {self.studies:,} studies, {detected} between an arm and the baseline is detected "
-            f"with {self.power:.0%} power (level {self.level:g}, corrected for {self.comparisons} comparison{plural}). "
-            f"It can show {shown} with the same power, so a margin of {self.margin:g} is "
+            f"with {100 * self.power:.0f} % power (level {self.level:g}, corrected for {self.comparisons} "
+            f"comparison{plural}). It can show {shown} with the same power, so a margin of {self.margin:g} is "
             f"{'within' if reach else 'out of'} reach. Assumed, not measured: the difference has a standard deviation "
             f"of {assumed.seed_sd:g} over seeds, and by one image of {assumed.image_sd:g} for one seed and of "
             f"{assumed.shared_sd:g} for all; the correlation between images of one patient is {assumed.icc:g}"

@@ -55,5 +55,7 @@ def _find_signs(line: LogEntry, loss: str) -> set[str]:
     if line["d_loss"] < NEAR_ZERO_LOSS and loss != UNBOUNDED_LOSS:
         signs.add(f"the discriminator's loss has been below {NEAR_ZERO_LOSS:g}")
     if line["spread"] < NEAR_ZERO_SPREAD:
-        signs.add(f"the generated images have differed by less than {NEAR_ZERO_SPREAD:.0%} of what real ones do")
+        signs.add(
+            f"the generated images have differed by less than {100 * NEAR_ZERO_SPREAD:.0f} % of what real ones do"
+        )
     return signs

@@ -102,5 +102,5 @@ def _summary(title: str, tracing: Any, device: torch.device) -> Table:
     spent = {event.key: (getattr(event, clock), event.count) for event in tracing.key_averages()}  # microseconds
     total = sum(time for time, _ in spent.values()) or 1.0
     longest = sorted(spent.items(), key=lambda item: item[1], reverse=True)[:SHOWN_OPERATIONS]
-    rows = [(key, f"{time / total:.1%}", f"{time / 1000:.1f}", f"{count:,}") for key, (time, count) in longest]
+    rows = [(key, f"{100 * time / total:.1f} %", f"{time / 1000:.1f}", f"{count:,}") for key, (time, count) in longest]
     return Table(title, ("operation", "share", "ms", "calls"), rows)
