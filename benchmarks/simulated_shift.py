@@ -1,10 +1,10 @@
-"""Altered copies of test images, as if they came from elsewhere: other exposure, tighter framing, less sharp.
+"""Altered copies of images, as if they came from elsewhere: other exposure, tighter framing, less sharp.
 
     python benchmarks/simulated_shift.py --table hands.csv --images . --out shifted
 
 The images of the table's test rows are written to one directory for each change, with a table of their own. Prepare
 each and name them in `evaluate --also`. This is a simulated shift: it says how a verdict holds under these changes, not
-at another hospital.
+at another hospital. With `--split train` it is the training rows, for a generator of images of another look.
 """
 
 import argparse
@@ -47,10 +47,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", type=Path, required=True, help="with the columns file, label, patient, split")
     parser.add_argument("--images", type=Path, required=True, help="directory that the paths in the table start from")
+    parser.add_argument("--split", choices=("test", "train"), default="test", help="rows whose images are altered")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     with options.table.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+        rows = [row for row in csv.DictReader(file) if row["split"] == options.split]
     for name, change in CHANGES.items():
         home = options.out / name
         home.mkdir(parents=True)
