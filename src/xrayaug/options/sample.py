@@ -27,11 +27,11 @@ class Sample(CheckpointOptions, CacheOptions, DeviceOptions, Command):
     )
     truncation: float | None = option(
         None,
-        help="Truncation psi: move latent vectors towards their mean, which gives fewer odd images and less variety; "
-        "1 does not move them.",
+        help="Truncation psi: below 1, latent vectors are moved towards their mean, which gives fewer odd images and "
+        "less variety; above 1, away from it, which gives more of both; 1 does not move them.",
         panel=Panel.SAMPLING,
         minimum=0,
-        maximum=1,
+        maximum=2,
         default_text="no truncation",
     )
     interpolate: tuple[int, int] | None = option(

@@ -242,7 +242,7 @@ def _check_supported(options: Sample, gan: TrainedGan) -> None:
             "train a conditional --arch, or leave --label out",
         )
     if options.truncation is not None and not hasattr(gan.sketch, "truncated"):
-        raise UsageError(f"--truncation needs a generator with styles, which {arch} is not", "leave it out")
+        raise UsageError(f"--truncation needs a generator that can truncate, and that of {arch} cannot", "leave it out")
     if options.snapshot != "last" and SNAPSHOTS[options.snapshot] not in run.manifest["files"]:
         raise UsageError(f"{run.path} has no best snapshot", "train-gan --fid-every saves one; or use --snapshot last")
 

@@ -113,6 +113,18 @@ def test_a_label_alone_draws_nothing() -> None:
     assert not torch.allclose(drawn[0], drawn[1])
 
 
+@pytest.mark.parametrize("classes", [0, 2])
+def test_truncation_scales_the_variety(classes: int) -> None:
+    torch.manual_seed(0)
+    g = projected.Generator(Shape(32, 8, width=0.25, classes=classes)).eval()
+    z, labels = torch.randn(8, 8), torch.zeros(8, dtype=torch.int64) if classes else None
+    with torch.no_grad():
+        assert torch.equal(g.truncated(z, labels, 1.0), g(z, labels))
+        assert g.truncated(z, labels, 0.0).std(dim=0).max() == 0
+        spreads = [g.truncated(z, labels, psi).std(dim=0).mean().item() for psi in (0.5, 1.0, 1.2)]
+    assert spreads == sorted(spreads)
+
+
 def test_networks_without_labels_are_the_start_of_networks_with_labels() -> None:
     plain, labelled = Shape(size=32, latent=8, width=0.25), Shape(size=32, latent=8, classes=2, width=0.25)
     torch.manual_seed(0)

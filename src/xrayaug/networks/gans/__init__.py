@@ -41,7 +41,7 @@ class Architecture(Protocol):
     def generator(self, shape: Shape) -> "nn.Module":
         """Return a fresh generator, called as `network(z, labels)`; labels are None if `shape.classes` is 0.
 
-        It may have two more methods: `truncated(z, labels, psi)`, the forward pass with truncation, and
+        It may have two more methods: `truncated(z, labels, psi)`, the forward pass with truncation, psi in [0, 2], and
         `penalty(z, labels)`, a scalar regulariser that `Recipe.path_length` weights.
         """
 

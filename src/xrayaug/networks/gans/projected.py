@@ -116,7 +116,20 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Generate one image per latent vector."""
-        codes = pixel_norm(z)
+        return self._generate(pixel_norm(z), labels)
+
+    def truncated(self, z: Tensor, labels: Tensor | None, psi: float) -> Tensor:
+        """Generate images from latent vectors of `psi` times the length that they have in training.
+
+        Args:
+            z: `[N, latent]`.
+            labels: `[N]`; None without labels.
+            psi: 0 gives one image for each label; above 1, images vary more than those of training.
+        """
+        return self._generate(psi * pixel_norm(z), labels)
+
+    def _generate(self, codes: Tensor, labels: Tensor | None) -> Tensor:
+        """Generate one image per normalised latent vector."""
         if labels is not None:
             codes = place_by_label(codes, labels, self.classes)
         maps = {4: self.start(codes[:, :, None, None])}

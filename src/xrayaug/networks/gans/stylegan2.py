@@ -105,7 +105,7 @@ class Generator(nn.Module):
         Args:
             z: `[N, latent]`.
             labels: `[N]`; each image is drawn towards the average of its own class.
-            psi: 1 leaves the styles as they are, 0 gives the average image.
+            psi: 1 leaves the styles as they are, 0 gives the average image; above 1, styles are moved away from it.
         """
         w: Tensor = self.mapping(z, labels)
         average = self.average[labels] if labels is not None else self.average.expand_as(w)
