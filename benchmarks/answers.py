@@ -71,10 +71,14 @@ def main() -> None:
 
 
 def keep(study: Path, directory: Path) -> None:
-    """Copy the commands and the verdict of a study, and the scores of its arms; no pixels and no predictions."""
+    """Copy the commands, the verdict and all manifests of a study, and the scores of its arms; no pixels."""
     directory.mkdir(exist_ok=True)
     for file in (study / "commands.sh", study / "evaluation" / "verdict.json"):
         shutil.copy(file, directory / file.name)
+    manifests = {path.parent.name: json.loads(path.read_text()) for path in sorted(study.glob("*/manifest.json"))}
+    for manifest in manifests.values():
+        del manifest["environment"]["platform"]  # of one machine, and nothing depends on it
+    (directory / "manifests.json").write_text(json.dumps(manifests, separators=(",", ":"), sort_keys=True) + "\n")
     arms = json.loads((study / "evaluation" / "metrics.json").read_text())["arms"]
     kept = [{name: arm[name] for name in ("name", "added", "seeds", "image")} for arm in arms]
     (directory / "scores.json").write_text(json.dumps(kept, indent=1) + "\n")
