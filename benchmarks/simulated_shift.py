@@ -4,7 +4,8 @@
 
 The images of the table's test rows are written to one directory for each change, with a table of their own. Prepare
 each and name them in `evaluate --also`. This is a simulated shift: it says how a verdict holds under these changes, not
-at another hospital. With `--split train` it is the training rows, for a generator of images of another look.
+at another hospital. With `--split train` it is the training rows, for a generator of images of another look; give it
+another `--out`.
 """
 
 import argparse
@@ -52,6 +53,8 @@ def main() -> None:
     options = parser.parse_args()
     with options.table.open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == options.split]
+    if not rows:
+        raise SystemExit(f"error: {options.table} has no rows of the split {options.split}")
     for name, change in CHANGES.items():
         home = options.out / name
         home.mkdir(parents=True)

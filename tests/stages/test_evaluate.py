@@ -222,7 +222,7 @@ def test_arms_of_every_kind_are_scored(make_dataset: MakeDataset, tmp_path: Path
     ]
     drawn = (tmp_path / "out" / "figure7.svg").read_text()
     assert "abnormal images added" in drawn
-    assert "normal images added to 50% of the real ones" in drawn
+    assert "normal images added to 50 % of the real ones" in drawn
 
 
 def test_a_dose_that_adds_no_image_is_an_arm_of_its_own(make_dataset: MakeDataset, tmp_path: Path) -> None:

@@ -33,10 +33,10 @@ def names_of(*synthetic: Path, **changes: Any) -> list[tuple[str, str]]:
     return [(each.name, each.suffix) for each in found]
 
 
-def write_run(data: Path, path: Path, **changes: float) -> Path:
+def write_run(data: Path, path: Path, arch: str = "cgan", **changes: Any) -> Path:
     """Write the manifest of a GAN of the shape that GANs of the demo have, and return its path."""
-    result = {"arch": "cgan", "size": 64, "latent": 100, "width": 1.0} | changes
-    builder.build_artifact(TrainGan(data=data, out=path, arch="cgan"), "gan-run", lambda _: result)
+    result = {"arch": arch, "size": 64, "latent": 100, "width": 1.0, "classes": 2} | changes
+    builder.build_artifact(TrainGan(data=data, out=path, arch=arch), "gan-run", lambda _: result)
     return path
 
 
@@ -215,12 +215,35 @@ def test_gans_start_from_a_run_of_their_architecture(ddpm: Path, tmp_path: Path)
     for archs, named in ((("cgan", "acgan"), "cgan, acgan"), (("none",), "none")):
         with pytest.raises(UsageError, match=f"is a run of cgan, and --gan-arch is {named}$"):
             names_of(ddpm, gan_init=init, gan_arch=archs)
-    for name, value, described in (("size", 128, "64"), ("latent", 64, "100"), ("width", 0.25, "1")):
-        other = write_run(ddpm, tmp_path / name, **{name: value})
+    for name, value, described in (
+        ("size", 128, "64"),
+        ("latent", 64, "100"),
+        ("width", 0.25, "1"),
+        ("classes", 0, "2"),
+    ):
+        changes: dict[str, Any] = {name: value}
+        other = write_run(ddpm, tmp_path / name, **changes)
         with pytest.raises(UsageError, match=f"has {name} {value}, and the GANs of this study have {described}$"):
             names_of(gan_init=other)
     with pytest.raises(ArtifactError, match="nothing there"):
         names_of(gan_init=tmp_path / "absent")
+
+
+@pytest.mark.parametrize(("arch", "before", "conditional", "fits"), [
+    ("projected", 0, True, True), ("projected", 0, False, True), ("projected", 2, False, False),
+    ("stylegan2", 0, True, False), ("stylegan2", 2, True, True),
+])  # fmt: skip
+def test_gans_start_from_a_run_with_or_without_labels(
+    ddpm: Path, tmp_path: Path, arch: str, before: int, *, conditional: bool, fits: bool
+) -> None:
+    latent = {"projected": 128, "stylegan2": 512}[arch]
+    init = write_run(ddpm, tmp_path / "before", arch=arch, latent=latent, classes=before)
+    try:
+        names_of(gan_init=init, gan_arch=(arch,), conditional=conditional)
+    except UsageError as problem:
+        assert not fits and f"has classes {before}" in str(problem)
+    else:
+        assert fits
 
 
 @pytest.mark.parametrize(

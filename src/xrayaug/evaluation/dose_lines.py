@@ -54,4 +54,4 @@ def _name_line(key: LineKey) -> str:
     fraction, label, control, _, variant = -key[0], *key[1:]
     balancing = "images added to balance the classes (percent of the difference in class size)"
     added = f"{control}, a control" if control else balancing if label == BALANCE else f"{label} images added"
-    return added + (f" to {100 * fraction:g}% of the real ones" if fraction != 1 else "") + variant
+    return added + (f" to {100 * fraction:g} % of the real ones" if fraction != 1 else "") + variant

@@ -112,7 +112,7 @@ def find_generators(options: Experiment, settings: Settings) -> list[Generator]:
         ArtifactError: a dataset or a run is not there, or is damaged.
     """
     if options.gan_init is not None:
-        _check_init(options.gan_init, options, settings)
+        _check_init(options.gan_init, settings, conditional=options.conditional)
     found: list[Generator] = []
     for arch, number in itertools.product(dict.fromkeys(settings.gan_arch), range(settings.gans)):
         name = f"{arch}-{number + 1}" if number else arch
@@ -189,7 +189,7 @@ def _train_gan(options: Experiment, settings: Settings, arch: str, seed: int, ou
     )
 
 
-def _check_init(init: Path, options: Experiment, settings: Settings) -> None:
+def _check_init(init: Path, settings: Settings, *, conditional: bool | None) -> None:
     """Check that the GANs can start from a run (imports torch).
 
     Raises:
@@ -201,14 +201,17 @@ def _check_init(init: Path, options: Experiment, settings: Settings) -> None:
     if set(settings.gan_arch) != {arch}:
         named = ", ".join(dict.fromkeys(settings.gan_arch)) or "none"
         raise UsageError(f"--gan-init {init} is a run of {arch}, and --gan-arch is {named}", f"--gan-arch {arch}")
-    size = image_size(settings.rsna, settings.gan_data, settings.gan_size)
-    planned = {"size": size, "latent": gans.load(arch).recipe(size).latent, "width": TrainGan.width}
+    network, size = gans.load(arch), image_size(settings.rsna, settings.gan_data, settings.gan_size)
+    classes = len(LABELS) if conditional or network.CONDITIONAL == "always" else 0
+    planned = {"size": size, "latent": network.recipe(size).latent, "width": TrainGan.width, "classes": classes}
+    found = {name: run.get(float, "result", name) for name in planned}
+    if not found["classes"] and hasattr(network, "add_labels"):
+        found["classes"] = classes
     for name, value in planned.items():
-        found = run.get(float, "result", name)
-        if found != value:
+        if found[name] != value:
             raise UsageError(
-                f"--gan-init {init} has {name} {found:g}, and the GANs of this study have {value:g}",
-                "a run of train-gan on images of the same size, without --width and --latent",
+                f"--gan-init {init} has {name} {found[name]:g}, and the GANs of this study have {value:g}",
+                "a run of train-gan on images of the same size, without --width and --latent, conditional like them",
             )
 
 

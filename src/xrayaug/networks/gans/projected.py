@@ -44,6 +44,7 @@ LOGITS_SIDE = 4  # a discriminator halves its feature map down to this side
 G_CHANNELS = {4: 256, 8: 128, 16: 64, 32: 32, 64: 32, 128: 16, 256: 8, 512: 4}
 FIRST_WEIGHT = "start.0.weight"  # of the generator: [classes * latent, channels, 4, 4]
 SKIP = 16  # factor between the sides that a skip connection joins
+AVERAGED = 512  # latent vectors whose feature maps are averaged for truncation
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -116,23 +117,41 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Generate one image per latent vector."""
-        return self._generate(pixel_norm(z), labels)
+        return self._generate(self._start(z, labels))
 
     def truncated(self, z: Tensor, labels: Tensor | None, psi: float) -> Tensor:
-        """Generate images from latent vectors of `psi` times the length that they have in training.
+        """Generate images whose smallest feature maps are moved towards the average of their class, or away from it.
+
+        As in StyleGAN (Karras et al. 2019, arXiv:1812.04948, Appendix B), with the first layer in place of the mapping.
+        Towards the mean of the latent vectors, which is that of every class, images would lose their label.
 
         Args:
             z: `[N, latent]`.
             labels: `[N]`; None without labels.
-            psi: 0 gives one image for each label; above 1, images vary more than those of training.
+            psi: 0 gives one image for each class, 1 the images of `forward`; above 1, images vary more than these.
         """
-        return self._generate(psi * pixel_norm(z), labels)
+        codes = torch.randn(AVERAGED, z.shape[1], generator=torch.Generator().manual_seed(0)).to(z.device)
+        if labels is None:
+            averages = self._start(codes, None).mean(0, keepdim=True)
+        else:
+            averages = torch.stack([
+                self._start(codes, torch.full((AVERAGED,), label, device=z.device)).mean(0)
+                for label in range(self.classes)
+            ])[labels]  # fmt: skip
+        maps = self._start(z, labels)
+        return self._generate(maps + (1 - psi) * (averages - maps))
 
-    def _generate(self, codes: Tensor, labels: Tensor | None) -> Tensor:
-        """Generate one image per normalised latent vector."""
+    def _start(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the smallest feature maps `[N, C, 4, 4]` of latent vectors."""
+        codes = pixel_norm(z)
         if labels is not None:
             codes = place_by_label(codes, labels, self.classes)
-        maps = {4: self.start(codes[:, :, None, None])}
+        maps: Tensor = self.start(codes[:, :, None, None])
+        return maps
+
+    def _generate(self, start: Tensor) -> Tensor:
+        """Generate one image from each of the smallest feature maps."""
+        maps = {4: start}
         for name, block in self.blocks.items():
             side = int(name)
             maps[side] = block(maps[side // 2])
