@@ -331,7 +331,7 @@ def test_figure_7_has_a_line_for_each_schedule_and_generator() -> None:
             "0", "10, synthetic only, then real", "20, synthetic only, then real",
         ],
         "duplicate, a control": ["10 duplicate"],
-        "shuffle, a control to 50% of the real ones, of a": ["10 shuffle, of a, of 50% of the real images"],
+        "shuffle, a control to 50 % of the real ones, of a": ["10 shuffle, of a, of 50% of the real images"],
     }  # fmt: skip
 
 
