@@ -188,6 +188,35 @@ def test_a_conditional_run_can_start_from_one_without_labels(data: Path, tmp_pat
         train_gan.plan(replace(before, out=tmp_path / "back", init=tmp_path / "one"))
 
 
+def test_a_projected_gan_can_start_from_one_of_smaller_images(
+    data: Path, make_dataset: MakeDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = command(data, tmp_path / "small", arch="projected", epochs=1, conditional=False)
+    train_gan.run(small)
+    larger = make_dataset(tmp_path / "larger", splits=["train"], size=64)
+    options = replace(small, data=larger, out=tmp_path / "large", init=small.out, lr=1e-9)
+    train_gan.run(options)
+    for name in ("generator", "generator-raw"):
+        learnt, grown = (weights.read(run / f"{name}.safetensors") for run in (small.out, options.out))
+        assert all(key in learnt or key.startswith(("blocks.64.", "skips.64.")) for key in grown)
+        kept = [key for key in learnt if key.endswith("weight") and not key.startswith("to_image")]
+        assert all(torch.allclose(grown[key], learnt[key], atol=1e-4) for key in kept)
+    gan = TrainedGan(open_artifact(small.out))
+    states = gan.initial_weights(replace(gan.shape, size=64, classes=2), seed=1)
+    assert all(
+        torch.equal(weight, states["averaged generator"][key])
+        for key, weight in states["generator"].items()
+        if key.startswith("blocks.64") and key.endswith("weight")
+    )
+    with pytest.raises(XrayaugError, match="size 64 instead of 32"):
+        train_gan.plan(replace(small, out=tmp_path / "back", init=options.out))
+    assert "the discriminator are new" in capsys.readouterr().err
+    other = replace(small, arch="dcgan", out=tmp_path / "dcgan")
+    train_gan.run(other)
+    with pytest.raises(XrayaugError, match="size 32 instead of 64"):
+        train_gan.plan(replace(other, data=larger, out=tmp_path / "no", init=other.out))
+
+
 def test_the_distance_is_measured_at_the_interval_and_at_the_end(data: Path, tmp_path: Path) -> None:
     options = command(data, tmp_path / "gan", **(MEASURED | {"fid_every": 2}))
     train_gan.run(options)

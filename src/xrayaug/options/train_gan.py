@@ -50,7 +50,8 @@ class TrainGan(
     data: Path = option(help="Dataset to train on. Only its train split is used.", role=Role.INPUT)
     init: Path | None = option(
         None,
-        help="GAN run of the same architecture, size, width and latent vector whose weights training starts from.",
+        help="GAN run of the same architecture, size, width and latent vector whose weights training starts from. "
+        "projected can also start from a run of smaller images.",
         role=Role.INPUT,
         panel=Panel.MODEL,
         default_text="random weights",

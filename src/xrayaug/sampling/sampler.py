@@ -1,7 +1,7 @@
 """Image sampling from a trained generator: each image depends on its index alone, in passes of one size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -74,24 +74,24 @@ class TrainedGan:
     def initial_weights(self, shape: Shape, seed: int) -> dict[str, dict[str, Tensor]]:
         """Return weights that another training can start from, by the names of `GanModel.networks`.
 
-        A run without labels can be the start of a conditional one where its architecture has `add_labels`.
+        Where its architecture has `adapt_weights`, a run without labels can be the start of a conditional one, and a
+        run of smaller images that of one of larger images.
 
         Args:
             shape: of the networks that are to have them.
-            seed: for the weights that only networks with labels have.
+            seed: for the weights that only these networks have.
 
         Raises:
             ArtifactError: the run's networks have another shape.
             WeightsError: a file is damaged.
         """
-        add_labels = getattr(self.arch, "add_labels", None) if shape.classes and not self.shape.classes else None
-        wanted = replace(shape, classes=0) if add_labels else shape
-        differing = [name for name, value in vars(wanted).items() if value != getattr(self.shape, name)]
-        if differing:
-            pairs = (f"{name} {getattr(self.shape, name):g} instead of {getattr(wanted, name):g}" for name in differing)
+        misfits = gans.find_misfits(self.arch, self.shape, shape)
+        if misfits:
+            pairs = (f"{name} {getattr(self.shape, name):g} instead of {getattr(shape, name):g}" for name in misfits)
+            smaller = " or a smaller" if hasattr(self.arch, "adapt_weights") else ""
             raise ArtifactError(
                 f"{self.run.path} cannot be the start of this training: it has {' and '.join(pairs)}",
-                "train it with the same options, on images of the same size",
+                f"train it with the same options, on images of the same{smaller} size",
             )
         averaged = SNAPSHOTS["last"]
         names = {
@@ -102,12 +102,13 @@ class TrainedGan:
         states = {name: weights.read(self.run.file(file)) for name, file in names.items()}
         for name, state in states.items():
             weights.check_finite(state, self.run.file(names[name]))
-        if add_labels is None:
+        adapt = getattr(self.arch, "adapt_weights", None)
+        if adapt is None or self.shape == shape:
             return states
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            conditional: dict[str, dict[str, Tensor]] = add_labels(states, shape)
-        return conditional
+            adapted: dict[str, dict[str, Tensor]] = adapt(states, self.shape, shape)
+        return adapted
 
     @cached_property
     def sketch(self) -> nn.Module:

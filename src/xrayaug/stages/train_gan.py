@@ -171,6 +171,11 @@ def _initial_weights(options: TrainGan, config: GanConfig) -> dict[str, dict[str
             f"--init {options.init} is a run of {gan.run.result['arch']}, not of {options.arch}",
             f"--arch {gan.run.result['arch']}",
         )
+    if gan.shape.size < config.shape.size:
+        console.info(
+            f"--init {options.init} has images of {gan.shape.size} px: the generator keeps its layers up to that size, "
+            "and its other layers and the discriminator are new"
+        )
     return gan.initial_weights(config.shape, devices.seeded_generator(options.seed, gan_model.INITIAL).initial_seed())
 
 

@@ -13,6 +13,7 @@ from xrayaug.data.dataset import LABELS, Dataset
 from xrayaug.data.images import arrays
 from xrayaug.errors import DataError, UsageError
 from xrayaug.networks import gans
+from xrayaug.networks.gans import Shape
 from xrayaug.options import Experiment, TrainGan
 from xrayaug.options.mixins import (
     CacheOptions,
@@ -203,16 +204,21 @@ def _check_init(init: Path, settings: Settings, *, conditional: bool | None) -> 
         raise UsageError(f"--gan-init {init} is a run of {arch}, and --gan-arch is {named}", f"--gan-arch {arch}")
     network, size = gans.load(arch), image_size(settings.rsna, settings.gan_data, settings.gan_size)
     classes = len(LABELS) if conditional or network.CONDITIONAL == "always" else 0
-    planned = {"size": size, "latent": network.recipe(size).latent, "width": TrainGan.width, "classes": classes}
-    found = {name: run.get(float, "result", name) for name in planned}
-    if not found["classes"] and hasattr(network, "add_labels"):
-        found["classes"] = classes
-    for name, value in planned.items():
-        if found[name] != value:
-            raise UsageError(
-                f"--gan-init {init} has {name} {found[name]:g}, and the GANs of this study have {value:g}",
-                "a run of train-gan on images of the same size, without --width and --latent, conditional like them",
-            )
+    planned = Shape(size=size, latent=network.recipe(size).latent, width=TrainGan.width, classes=classes)
+    before = Shape(
+        size=run.get(int, "result", "size"),
+        latent=run.get(int, "result", "latent"),
+        width=run.get(float, "result", "width"),
+        classes=run.get(int, "result", "classes"),
+    )
+    misfits = gans.find_misfits(network, before, planned)
+    if misfits:
+        found, wanted = ([f"{name} {getattr(shape, name):g}" for name in misfits] for shape in (before, planned))
+        smaller = " or a smaller" if hasattr(network, "adapt_weights") else ""
+        raise UsageError(
+            f"--gan-init {init} has {', '.join(found)}, and the GANs of this study have {', '.join(wanted)}",
+            f"a run of train-gan with the same options, on images of the same{smaller} size",
+        )
 
 
 def _find_label(options: Experiment, settings: Settings) -> str | None:

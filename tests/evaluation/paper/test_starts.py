@@ -78,9 +78,9 @@ def test_a_start_that_is_gone_is_said_to_be_unknown(study: Path) -> None:
     assert "first, from which second was made, is not there any more." in limitations
 
 
-def make_gan(path: str, init: str | None, classes: int) -> GanFacts:
+def make_gan(path: str, init: str | None, classes: int, size: int = 32) -> GanFacts:
     return GanFacts(
-        path=path, data=f"data-{path}", arch="projected", paper=None, options={"seed": 7}, recipe={}, size=32,
+        path=path, data=f"data-{path}", arch="projected", paper=None, options={"seed": 7}, recipe={}, size=size,
         training_images={"normal": 5}, epochs=1, steps=1, images_seen=5, generator_parameters=1,
         discriminator_parameters=1, classes=classes, init=init,
     )  # fmt: skip
@@ -94,3 +94,9 @@ def test_all_starts_of_a_chain_are_listed_and_new_weights_are_random(study: Path
     assert [
         "only networks with labels have are random, of seed 7" in line for line in descriptions.describe_starts(chain)
     ] == [False, True]
+    larger = replace(found, gans=[gans[0], make_gan("d", "a", 2, size=64)])
+    (line,) = descriptions.describe_starts(larger)
+    assert line.endswith(
+        "5 normal training images of `data-a` at 32 pixels: the generator kept its layers up to that size, and its "
+        "other layers and the discriminator had random weights of seed 7."
+    )

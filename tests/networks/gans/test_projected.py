@@ -132,7 +132,8 @@ def test_networks_without_labels_are_the_start_of_networks_with_labels() -> None
     torch.manual_seed(0)
     before = {"generator": projected.generator(plain), "discriminator": projected.discriminator(plain)}
     after = {"generator": projected.generator(labelled), "discriminator": projected.discriminator(labelled)}
-    states = projected.add_labels({name: network.state_dict() for name, network in before.items()}, labelled)
+    states = {name: network.state_dict() for name, network in before.items()}
+    states = projected.adapt_weights(states, plain, labelled)
     for name, network in after.items():
         network.load_state_dict(states[name])
         network.eval()

@@ -201,11 +201,17 @@ def describe_start(gan: GanFacts, study: StudyFacts) -> str:
             "there, or has changed."
         )
     start = starts[0]
-    added = f"; weights that only networks with labels have are random, of seed {seed}"
+    added = ""
+    if start.size != gan.size:
+        added = (
+            f" at {start.size} pixels: the generator kept its layers up to that size, and its other layers and the "
+            f"discriminator had random weights of seed {seed}"
+        )
+    elif gan.classes and start.classes == 0:
+        added = f"; weights that only networks with labels have are random, of seed {seed}"
     return (
         f"GAN `{gan.path}` started from the weights of `{gan.init}`, which was trained on "
-        f"{describe_counts(start.training_images)} training images of `{start.data}`"
-        f"{added if gan.classes and start.classes == 0 else ''}."
+        f"{describe_counts(start.training_images)} training images of `{start.data}`{added}."
     )
 
 

@@ -55,8 +55,9 @@ class Architecture(Protocol):
         Both networks may have `grow(progress)`, called before each step with the share of the training that is done,
         in [0, 1]: it returns whether the layers in use have changed. What it sets must be in the `state_dict`.
 
-        The module may have `add_labels(states, shape)`, which turns the weights of a run without labels, state dicts by
-        the names of `GanModel.networks`, into those of conditional networks of that shape.
+        The module may have `adapt_weights(states, before, shape)`, which turns the weights of networks of shape
+        `before`, state dicts by the names of `GanModel.networks`, into those of networks of `shape`. `before` may have
+        no labels where `shape` has, smaller images, or both.
         """
 
 
@@ -68,6 +69,15 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> Architecture:
     """Return the module of that name (imports torch)."""
     return cast(Architecture, plugins.load("networks.gans", name))
+
+
+def find_misfits(arch: Architecture, before: Shape, shape: Shape) -> list[str]:
+    """Return in which fields weights of `before` cannot be the start of networks of `shape`; empty if they can."""
+    differing = [name for name, value in vars(shape).items() if value != getattr(before, name)]
+    if not hasattr(arch, "adapt_weights"):
+        return differing
+    adaptable = {"classes": not before.classes, "size": before.size < shape.size}
+    return [name for name in differing if not adaptable.get(name, False)]
 
 
 def realness_score(output: "Tensor") -> "Tensor":

@@ -43,6 +43,7 @@ LOGITS_SIDE = 4  # a discriminator halves its feature map down to this side
 # Channels of the generator at each side.
 G_CHANNELS = {4: 256, 8: 128, 16: 64, 32: 32, 64: 32, 128: 16, 256: 8, 512: 4}
 FIRST_WEIGHT = "start.0.weight"  # of the generator: [classes * latent, channels, 4, 4]
+LAST_WEIGHT = "to_image.weight"  # of the generator, whose channels depend on the size
 SKIP = 16  # factor between the sides that a skip connection joins
 AVERAGED = 512  # latent vectors whose feature maps are averaged for truncation
 
@@ -70,24 +71,42 @@ def discriminator(shape: Shape) -> nn.Module:
     return Discriminator(shape)
 
 
-def add_labels(states: Mapping[str, Mapping[str, Tensor]], shape: Shape) -> dict[str, dict[str, Tensor]]:
-    """Return the weights of networks without labels as those of networks of `shape`, which has classes.
+def adapt_weights(
+    states: Mapping[str, Mapping[str, Tensor]], before: Shape, shape: Shape
+) -> dict[str, dict[str, Tensor]]:
+    """Return the weights of networks of shape `before` as those of networks of `shape`.
 
-    The generator first draws the same images for every label. The discriminators' embeddings of the labels are new,
-    from PyTorch's global random state.
+    With labels, the generator first draws the same images for every label, and the discriminators' embeddings of the
+    labels are new. For larger images, the generator keeps its layers up to the former size; those of larger sizes, the
+    last one and the discriminators are new. New weights come from PyTorch's global random state.
 
     Args:
         states: state dicts by the names of `GanModel.networks`.
-        shape: of the networks with labels.
+        before: of their networks.
+        shape: of the networks that are to have them: with labels, or of larger images, or both.
     """
-    conditional = {name: dict(state) for name, state in states.items()}
-    for name, state in conditional.items():
-        if name != "discriminator":
-            state[FIRST_WEIGHT] = state[FIRST_WEIGHT].repeat(shape.classes, 1, 1, 1)  # see `place_by_label`
-    for name, value in Discriminator(shape).state_dict().items():
-        if ".embedding." in name:
-            conditional["discriminator"][name] = value
-    return conditional
+    is_larger = shape.size > before.size
+    new_discriminator, new_generator = Discriminator(shape).state_dict(), generator(shape).state_dict()
+    adapted: dict[str, dict[str, Tensor]] = {}
+    for name, state in states.items():
+        if name == "discriminator":
+            new = {key: weight for key, weight in new_discriminator.items() if is_larger or ".embedding." in key}
+            adapted[name] = {**({} if is_larger else state), **new}
+            continue
+        new = {
+            key: weight
+            for key, weight in new_generator.items()
+            if is_larger and (key == LAST_WEIGHT or _side_of(key) > before.size)
+        }
+        adapted[name] = {**state, **new}
+        if shape.classes and not before.classes:
+            adapted[name][FIRST_WEIGHT] = state[FIRST_WEIGHT].repeat(shape.classes, 1, 1, 1)  # see `place_by_label`
+    return adapted
+
+
+def _side_of(key: str) -> int:
+    """Return the side of the feature maps that a block or skip connection of the generator makes; 0 for other keys."""
+    return int(key.split(".")[1]) if key.startswith(("blocks.", "skips.")) else 0
 
 
 class Generator(nn.Module):
